@@ -1,0 +1,386 @@
+"""The words of the domain as frozen values (DESIGN 1). Money is `Decimal`; times are integer ms UTC."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from decimal import Decimal
+from enum import StrEnum
+
+
+class Side(StrEnum):
+    """The direction of a position."""
+
+    LONG = "LONG"
+    SHORT = "SHORT"
+
+    @property
+    def opposite(self) -> Side:
+        """The other direction."""
+        return Side.SHORT if self is Side.LONG else Side.LONG
+
+    @property
+    def exit_order_side(self) -> OrderSide:
+        """The order side that reduces a position of this direction."""
+        return OrderSide.SELL if self is Side.LONG else OrderSide.BUY
+
+
+class OrderSide(StrEnum):
+    """The direction of an order, in the venue's spelling."""
+
+    BUY = "BUY"
+    SELL = "SELL"
+
+
+class PositionSide(StrEnum):
+    """The venue's `positionSide`: BOTH in one-way mode, LONG or SHORT in hedge mode."""
+
+    BOTH = "BOTH"
+    LONG = "LONG"
+    SHORT = "SHORT"
+
+
+class OrderKind(StrEnum):
+    """Order types in the venue's spelling; everything unknown becomes OTHER and is only ever foreign."""
+
+    STOP_MARKET = "STOP_MARKET"
+    STOP = "STOP"
+    TAKE_PROFIT_MARKET = "TAKE_PROFIT_MARKET"
+    TAKE_PROFIT = "TAKE_PROFIT"
+    TRAILING_STOP_MARKET = "TRAILING_STOP_MARKET"
+    LIMIT = "LIMIT"
+    MARKET = "MARKET"
+    OTHER = "OTHER"
+
+
+class OrderStatus(StrEnum):
+    """Life cycle of an order. Only NEW protects (invariant 6)."""
+
+    NEW = "NEW"
+    PARTIALLY_FILLED = "PARTIALLY_FILLED"
+    TRIGGERING = "TRIGGERING"
+    TRIGGERED = "TRIGGERED"
+    FINISHED = "FINISHED"
+    CANCELED = "CANCELED"
+    REJECTED = "REJECTED"
+    EXPIRED = "EXPIRED"
+    OTHER = "OTHER"
+
+    @property
+    def terminal(self) -> bool:
+        """Whether the order can no longer rest or execute."""
+        return self in _TERMINAL
+
+
+_TERMINAL = frozenset({OrderStatus.FINISHED, OrderStatus.CANCELED, OrderStatus.REJECTED, OrderStatus.EXPIRED})
+
+
+class OrderList(StrEnum):
+    """Which of the venue's two open-order lists an order lives in; it decides the cancel endpoint."""
+
+    PLAIN = "plain"
+    ALGO = "algo"
+
+
+class WorkingType(StrEnum):
+    """Which price arms a conditional order."""
+
+    MARK_PRICE = "MARK_PRICE"
+    CONTRACT_PRICE = "CONTRACT_PRICE"
+
+
+class Role(StrEnum):
+    """What an order of ours is for. The one-letter code is part of the client id (`core/ids.py`)."""
+
+    BACKSTOP = "backstop"
+    WORKING_STOP = "working_stop"
+    TAKE_PROFIT = "take_profit"
+    CLOSE = "close"
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class PositionKey:
+    """One position of the account: the exchange's own symbol id and the side."""
+
+    symbol: str
+    side: Side
+
+    def __str__(self) -> str:
+        return f"{self.symbol}:{self.side}"
+
+
+@dataclass(frozen=True, slots=True)
+class Instrument:
+    """Trading rules of one symbol. Quantities in base units, prices and notional in quote units."""
+
+    symbol: str
+    tick: Decimal
+    step: Decimal
+    min_quantity: Decimal
+    max_quantity: Decimal
+    market_min_quantity: Decimal
+    market_max_quantity: Decimal
+    min_price: Decimal
+    max_price: Decimal
+    min_notional: Decimal
+    percent_up: Decimal
+    """PERCENT_PRICE multiplier above the mark for limit orders, e.g. 1.05."""
+    percent_down: Decimal
+    status: str = "TRADING"
+    contract_type: str = "PERPETUAL"
+
+
+@dataclass(frozen=True, slots=True)
+class Position:
+    """An open position as it was read: `quantity` is its absolute size, never zero."""
+
+    symbol: str
+    side: Side
+    quantity: Decimal
+    entry_price: Decimal
+    """Average entry; zero when the venue did not say."""
+    mark_price: Decimal
+    liquidation_price: Decimal | None
+    unrealized_pnl: Decimal
+    leverage: int | None
+    hedged: bool
+    """Whether the account was in hedge mode, so orders need `positionSide` and no `reduceOnly`."""
+    updated_at_ms: int
+    """The venue's time of the last change of this position."""
+
+    @property
+    def key(self) -> PositionKey:
+        """Symbol and side."""
+        return PositionKey(self.symbol, self.side)
+
+    @property
+    def position_side(self) -> PositionSide:
+        """The `positionSide` that orders for this position carry."""
+        return PositionSide(self.side.value) if self.hedged else PositionSide.BOTH
+
+    @property
+    def notional(self) -> Decimal:
+        """Absolute value at the mark price, in quote units."""
+        return self.quantity * self.mark_price
+
+    @property
+    def loss_pct(self) -> Decimal:
+        """Adverse move of the mark from the entry in percent; negative while in profit, 0 without an entry."""
+        if self.entry_price <= 0:
+            return Decimal(0)
+        move = (self.entry_price - self.mark_price) / self.entry_price * 100
+        return move if self.side is Side.LONG else -move
+
+
+@dataclass(frozen=True, slots=True)
+class LiveOrder:
+    """An order as it was read back from the exchange."""
+
+    symbol: str
+    order_id: str
+    client_id: str
+    order_list: OrderList
+    kind: OrderKind
+    side: OrderSide
+    position_side: PositionSide
+    quantity: Decimal
+    """Remaining quantity; zero for a close-all order, which the exchange sizes itself."""
+    close_all: bool
+    reduce_only: bool
+    trigger_price: Decimal | None
+    price: Decimal | None
+    working_type: WorkingType
+    price_protect: bool
+    status: OrderStatus
+    executed_quantity: Decimal
+    good_till_ms: int
+    """Expiry, or 0 for none."""
+    created_at_ms: int
+    updated_at_ms: int
+
+
+class LevelSource(StrEnum):
+    """Where a level came from (DESIGN 9)."""
+
+    STATIC = "static"
+    HYBRID = "hybrid"
+    DYNAMIC = "dynamic"
+    BRAIN = "brain"
+    AI = "ai"
+    LIQUIDATION = "liquidation"
+    REANCHOR = "reanchor"
+    OPERATOR = "operator"
+    RATCHET = "ratchet"
+
+
+@dataclass(frozen=True, slots=True)
+class Level:
+    """A price with its provenance."""
+
+    price: Decimal
+    source: str
+    """A `LevelSource` value, or `brain:<profile>`."""
+    inputs: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """One take-profit rung before sizing: `fraction` of the quantity (0 to 1] at `level`."""
+
+    rung: int
+    level: Level
+    fraction: Decimal
+
+
+@dataclass(frozen=True, slots=True)
+class Trailing:
+    """How the stop follows the best mark. Carried by the book from the start; acted on by later policies."""
+
+    distance_pct: Decimal
+    best_mark: Decimal
+    active: bool
+
+
+@dataclass(frozen=True, slots=True)
+class DesiredOrder:
+    """An order that should rest: a close-all order has `quantity` None and is sized by the exchange."""
+
+    symbol: str
+    side: Side
+    role: Role
+    rung: int
+    kind: OrderKind
+    trigger_price: Decimal
+    quantity: Decimal | None
+    position_side: PositionSide
+    working_type: WorkingType
+    client_id: str
+    source: str
+
+    @property
+    def close_all(self) -> bool:
+        """Whether the exchange sizes this order at its trigger."""
+        return self.quantity is None
+
+    @property
+    def key(self) -> PositionKey:
+        """The position this order protects."""
+        return PositionKey(self.symbol, self.side)
+
+
+@dataclass(frozen=True, slots=True)
+class DesiredBook:
+    """What should rest on the exchange for one position, with the reasons."""
+
+    key: PositionKey
+    epoch: str
+    stop: Level
+    """The effective stop: the tightest level the policy, the clamp and the ratchet ask for."""
+    orders: tuple[DesiredOrder, ...]
+    """Orders that are ours to hold, stops first. A level a foreign order already holds is absent."""
+    profile: str
+    trailing: Trailing | None = None
+    regime: str = ""
+    notes: tuple[str, ...] = ()
+
+    @property
+    def stops(self) -> tuple[DesiredOrder, ...]:
+        """The backstop and the working stop, if they are ours to hold."""
+        return tuple(order for order in self.orders if order.role in (Role.BACKSTOP, Role.WORKING_STOP))
+
+    @property
+    def take_profits(self) -> tuple[DesiredOrder, ...]:
+        """The rungs of the ladder, nearest first."""
+        return tuple(order for order in self.orders if order.role is Role.TAKE_PROFIT)
+
+
+class Mode(StrEnum):
+    """What the daemon may do now (DESIGN 2.9)."""
+
+    LIVE = "live"
+    PLACE_ONLY = "place_only"
+    """No lease: missing protection is placed, nothing is removed."""
+    OBSERVE = "observe"
+    """Nothing is written: by configuration, or a live other owner holds the lease."""
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Send a new order."""
+
+    order: DesiredOrder
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Cancel:
+    """Remove an owned order. `replaced_by` names the client ids that must be read back first, if any."""
+
+    order: LiveOrder
+    key: PositionKey
+    reason: str
+    replaced_by: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Close:
+    """Send a reduce-only market (or IOC limit) order that closes `quantity` of a position."""
+
+    key: PositionKey
+    position_side: PositionSide
+    quantity: Decimal
+    client_id: str
+    limit_price: Decimal | None
+    """None for MARKET; otherwise LIMIT IOC at this price."""
+    reason: str
+
+
+Action = Place | Cancel | Close
+
+
+class Verdict(StrEnum):
+    """The protection of one position (DESIGN 1)."""
+
+    PROTECTED = "PROTECTED"
+    STOP_ONLY = "STOP_ONLY"
+    UNDERCOVERED = "UNDERCOVERED"
+    NAKED = "NAKED"
+    UNKNOWN = "UNKNOWN"
+    CLOSING = "CLOSING"
+    UNMANAGED = "UNMANAGED"
+
+
+class RiskStatus(StrEnum):
+    """The protection of the account (DESIGN 1)."""
+
+    PROTECTED = "PROTECTED"
+    DEGRADED = "DEGRADED"
+    CRITICAL = "CRITICAL"
+    UNKNOWN = "UNKNOWN"
+
+
+@dataclass(frozen=True, slots=True)
+class Advice:
+    """The AI engine's opinion about one symbol. It may tighten inside bounds, never widen or remove (invariant 8)."""
+
+    symbol: str
+    action: str
+    confidence: Decimal
+    """0 to 1."""
+    regime: str
+    take_profit_pct: Decimal | None
+    stop_loss_pct: Decimal | None
+    trailing_pct: Decimal | None
+    issued_at_ms: int
+    expires_at_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class Breaker:
+    """The backend's circuit breaker as last read. Advisory: it never blocks protection."""
+
+    active: bool
+    until: str
+    time_remaining_s: int
+    blocked_orders: int
+    read_at_ms: int

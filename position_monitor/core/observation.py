@@ -1,0 +1,74 @@
+"""What was read from the exchange, with the time it was read: the only ground decisions stand on (invariant 6)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from position_monitor.core.model import Instrument, LiveOrder, Position, PositionKey
+
+
+@dataclass(frozen=True, slots=True)
+class PositionsRead:
+    """One schema-valid answer about positions.
+
+    `zero_keys` are rows that said quantity 0: positive evidence of flat, unlike a row that is absent (invariant 7).
+    `unreadable` names symbols whose rows were malformed, with what was wrong; nothing may be concluded about them.
+    """
+
+    positions: tuple[Position, ...]
+    zero_keys: frozenset[PositionKey]
+    unreadable: Mapping[str, str]
+    hedged: bool
+    began_at_ms: int
+    """Local time just before the request was sent: what the answer can at least claim."""
+    symbol: str | None = None
+    """None when every symbol of the account was asked for; otherwise the only symbol this answer speaks about."""
+
+
+@dataclass(frozen=True, slots=True)
+class OrdersRead:
+    """One schema-valid answer from *both* open-order lists (plain and algo)."""
+
+    orders: tuple[LiveOrder, ...]
+    unreadable: Mapping[str, str]
+    began_at_ms: int
+    symbol: str | None = None
+    """None when every symbol of the account was asked for."""
+
+    def covers(self, symbol: str) -> bool:
+        """Whether this answer speaks about `symbol` and could be read for it."""
+        return (self.symbol is None or self.symbol == symbol) and symbol not in self.unreadable
+
+
+@dataclass(frozen=True, slots=True)
+class SymbolObservation:
+    """Everything known about one symbol in one cycle."""
+
+    symbol: str
+    instrument: Instrument | None
+    positions: tuple[Position, ...]
+    """None, one, or in hedge mode up to two positions."""
+    zero_keys: frozenset[PositionKey]
+    orders: tuple[LiveOrder, ...]
+    positions_read_at_ms: int
+    orders_read_at_ms: int
+    """0 when the order lists were not read (or not readable) in this observation."""
+    unreadable: str = ""
+    """Why this symbol could not be read, or empty."""
+    confirmed_orders: frozenset[str] = field(default_factory=frozenset)
+    """Client ids in `orders` that were absent from the lists and found by a targeted query (listing lag)."""
+
+    @property
+    def readable(self) -> bool:
+        """Whether positions and both order lists were read and valid."""
+        return not self.unreadable and self.positions_read_at_ms > 0 and self.orders_read_at_ms > 0
+
+    @property
+    def observed_at_ms(self) -> int:
+        """The age of the oldest part: a verdict may claim nothing newer."""
+        return min(self.positions_read_at_ms, self.orders_read_at_ms)
+
+    def position(self, key: PositionKey) -> Position | None:
+        """The open position of `key`, or None when none was listed."""
+        return next((position for position in self.positions if position.key == key), None)

@@ -1,0 +1,66 @@
+"""The seam to the exchange: what the daemon asks of any venue. Implementations live in `edge/venues/`.
+
+Every method raises one of the `ExchangeFailure` classes and nothing else. Reads return only schema-valid data.
+Writes are sent exactly once and take an `Approved` action, which only `core/guard.py` can build.
+"""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from position_monitor.core.guard import Approved
+from position_monitor.core.model import Cancel, Close, Instrument, LiveOrder, Place
+from position_monitor.core.observation import OrdersRead, PositionsRead
+
+
+class Exchange(Protocol):
+    """A venue that holds positions and conditional orders."""
+
+    @property
+    def api_weight_1m(self) -> int:
+        """Request weight used in the running minute, as the venue last reported it."""
+        ...
+
+    async def prepare(self) -> None:
+        """Measure the clock offset, load instruments and the position mode. May be called again at any time."""
+        ...
+
+    async def refresh(self) -> None:
+        """Cheap upkeep, called once a cycle: re-measures the clock and reloads what the venue said has changed."""
+        ...
+
+    def instrument(self, symbol: str) -> Instrument | None:
+        """Trading rules of `symbol` as last loaded, or None when the venue does not list it."""
+        ...
+
+    async def read_positions(self) -> PositionsRead:
+        """Every open position of the account (absence proves nothing)."""
+        ...
+
+    async def read_position_rows(self, symbol: str) -> PositionsRead:
+        """The rows of one symbol including zero rows: positive evidence of flat."""
+        ...
+
+    async def read_orders(self, symbol: str | None) -> OrdersRead:
+        """Both open-order lists, of one symbol or (None) of the whole account."""
+        ...
+
+    async def query_order(self, symbol: str, client_id: str) -> LiveOrder | None:
+        """One of our conditional orders by client id in whatever status it is; None when the venue knows none."""
+        ...
+
+    async def place(self, approved: Approved[Place]) -> str:
+        """Send a conditional order; returns the venue's order id. An acknowledgement proves nothing yet."""
+        ...
+
+    async def cancel(self, approved: Approved[Cancel]) -> None:
+        """Cancel an order of ours by id, in the list it lives in."""
+        ...
+
+    async def close(self, approved: Approved[Close]) -> None:
+        """Send a reduce-only market or IOC limit order."""
+        ...
+
+    async def aclose(self) -> None:
+        """Release connections."""
+        ...
