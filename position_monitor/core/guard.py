@@ -1,17 +1,227 @@
-"""The order gate: only an `Approved` action reaches the exchange (DESIGN 3)."""
+"""The order gate: only an `Approved` action reaches the exchange (DESIGN 3).
+
+The planner obeys the invariants; the guard derives them again from the observation, without using the planner's
+reasoning, so that one mistake is not enough to lose a stop. For a removal the observation must be a fresh read, taken
+after the plan was made.
+"""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
 from typing import Generic, TypeVar
 
-from position_monitor.core.model import Cancel, Close, Place
+from position_monitor.core import ids
+from position_monitor.core.cover import cover_of
+from position_monitor.core.evidence import KeyEvidence, key_of
+from position_monitor.core.model import (
+    Cancel,
+    Close,
+    DesiredOrder,
+    Instrument,
+    LiveOrder,
+    Mode,
+    OrderKind,
+    OrderStatus,
+    Place,
+    Position,
+    PositionKey,
+    Role,
+)
+from position_monitor.core.money import beyond, is_multiple, reached, tighter
+from position_monitor.core.observation import SymbolObservation
+from position_monitor.core.settings import EvidenceSettings, Limits, ProtectionSettings
 
 A = TypeVar("A", Place, Cancel, Close)
+
+_SEAL = object()
 
 
 @dataclass(frozen=True, slots=True)
 class Approved(Generic[A]):
-    """An action that was checked against invariants 1, 2, 4 and 5. Built by `approve` only."""
+    """An action that was checked against invariants 1, 2, 4 and 5. Only the functions of this module build it."""
 
     action: A
+    seal: object = field(repr=False, compare=False, default=None)
+
+    def __post_init__(self) -> None:
+        if self.seal is not _SEAL:
+            raise TypeError("Approved was built outside core/guard.py: only the guard approves actions")
+
+
+@dataclass(frozen=True, slots=True)
+class Denied:
+    """Why an action may not be sent."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class GateInputs:
+    """What an action is checked against."""
+
+    account: str
+    seen: SymbolObservation
+    known: KeyEvidence | None
+    settings: ProtectionSettings
+    evidence_settings: EvidenceSettings
+    limits: Limits
+    mode: Mode
+
+
+def approve_place(action: Place, gate: GateInputs) -> Approved[Place] | Denied:
+    """Approve a new order: it can only reduce, is on the right side, and its intent does not rest yet."""
+    order = action.order
+    position = gate.seen.position(order.key)
+    checks = (
+        _why_not_writable(gate),
+        _why_not_reducing(order, position),
+        _why_not_on_grid(order, gate.seen.instrument),
+        _why_wrong_price(order, position),
+        _why_wrong_id(order, gate),
+        _why_too_many(order.key, gate),
+    )
+    reason = next((check for check in checks if check), "")
+    return Denied(reason) if reason else Approved(action, _SEAL)
+
+
+def approve_cancel(action: Cancel, gate: GateInputs) -> Approved[Cancel] | Denied:
+    """Approve a removal against a fresh read: ours, still resting, and the cover without it is whole."""
+    order = next((live for live in gate.seen.orders if live.order_id == action.order.order_id), None)
+    if gate.mode is not Mode.LIVE:
+        return Denied("nothing is removed without the lease (invariant 9)")
+    if not gate.seen.readable:
+        return Denied("the symbol could not be read: nothing is removed (invariant 7)")
+    if order is None or order.status is not OrderStatus.NEW:
+        return Denied("it does not rest any more")
+    if not ids.is_ours(order.client_id) or order.client_id != action.order.client_id or key_of(order) != action.key:
+        return Denied("it is not ours (invariant 5)")
+    position = gate.seen.position(action.key)
+    reason = _why_uncovered(order, position, gate) if position else _why_not_flat(gate)
+    return Denied(reason) if reason else Approved(action, _SEAL)
+
+
+def approve_close(action: Close, gate: GateInputs) -> Approved[Close] | Denied:
+    """Approve a reduce-only exit order: never larger than the position, and the position was seen twice."""
+    position = gate.seen.position(action.key)
+    if reason := _why_not_writable(gate):
+        return Denied(reason)
+    if position is None or action.position_side is not position.position_side:
+        return Denied("the position was not read (invariant 1)")
+    if not 0 < action.quantity <= position.quantity:
+        return Denied(f"quantity was {action.quantity}; expected at most {position.quantity} (invariant 1)")
+    if gate.known is None or gate.known.present_reads < 2:
+        return Denied("a close needs two agreeing reads")
+    if not ids.is_ours(action.client_id):
+        return Denied("the client id is not ours (invariant 4)")
+    return Approved(action, _SEAL)
+
+
+def _why_not_writable(gate: GateInputs) -> str:
+    if gate.mode is Mode.OBSERVE:
+        return "observe mode: nothing is written"
+    return "" if gate.seen.readable else "the symbol could not be read (invariant 6)"
+
+
+def _why_not_reducing(order: DesiredOrder, position: Position | None) -> str:
+    if position is None:
+        return "the position was not read (invariant 1)"
+    if order.kind not in (OrderKind.STOP_MARKET, OrderKind.TAKE_PROFIT_MARKET):
+        return f"{order.kind} is not a protective order"
+    if order.position_side is not position.position_side:
+        return f"position side was {order.position_side}; the account needs {position.position_side} (invariant 1)"
+    if order.quantity is not None and not 0 < order.quantity <= position.quantity:
+        return f"quantity was {order.quantity}; expected at most {position.quantity} (invariant 1)"
+    return ""
+
+
+def _why_not_on_grid(order: DesiredOrder, instrument: Instrument | None) -> str:
+    if instrument is None:
+        return "the venue lists no trading rules for the symbol"
+    if order.trigger_price <= 0 or not is_multiple(order.trigger_price, instrument.tick):
+        return f"trigger was {order.trigger_price}; expected a positive multiple of {instrument.tick}"
+    if order.quantity is not None and not is_multiple(order.quantity, instrument.step):
+        return f"quantity was {order.quantity}; expected a multiple of {instrument.step}"
+    return ""
+
+
+def _why_wrong_price(order: DesiredOrder, position: Position | None) -> str:
+    """The wrong-side check before every send: a long's stop below the mark and above liquidation, its target above."""
+    if position is None:
+        return ""
+    mark, trigger, side = position.mark_price, order.trigger_price, position.side
+    if order.kind is OrderKind.TAKE_PROFIT_MARKET:
+        return f"target {trigger} is not beyond the mark {mark}" if reached(mark, trigger, side) else ""
+    if beyond(mark, trigger, side):
+        return f"stop {trigger} is on the wrong side of the mark {mark}"
+    liquidation = position.liquidation_price
+    if liquidation is not None and not tighter(trigger, liquidation, side):
+        return f"stop {trigger} lies beyond the liquidation price {liquidation}"
+    return ""
+
+
+def _why_wrong_id(order: DesiredOrder, gate: GateInputs) -> str:
+    """Derive the id again from the order's content, and make sure no open order carries it (invariant 4)."""
+    if gate.known is None:
+        return "nothing is known about the position"
+    expected = ids.client_id(
+        account=gate.account,
+        symbol=order.symbol,
+        side=order.side,
+        role=order.role,
+        rung=order.rung,
+        trigger=order.trigger_price,
+        quantity=order.quantity,
+        epoch=gate.known.epoch,
+    )
+    if order.client_id != expected:
+        return f"client id was {order.client_id}; its intent gives {expected} (invariant 4)"
+    if any(live.client_id == expected and not live.status.terminal for live in gate.seen.orders):
+        return "an order with this intent already rests (invariant 4)"
+    return ""
+
+
+def _why_too_many(key: PositionKey, gate: GateInputs) -> str:
+    owned = [live for live in gate.seen.orders if ids.is_ours(live.client_id) and key_of(live) == key]
+    most = gate.limits.owned_orders_per_position_max
+    return f"{len(owned)} orders of ours rest already; the limit is {most} (invariant 10)" if len(owned) >= most else ""
+
+
+def _why_uncovered(order: LiveOrder, position: Position, gate: GateInputs) -> str:
+    """Without the order, what was read just now must still cover the largest recent size, no looser than before."""
+    parsed = ids.parse(order.client_id)
+    if parsed is not None and parsed.role is Role.TAKE_PROFIT:
+        return ""
+    if parsed is None or parsed.role is Role.BACKSTOP:
+        return "the backstop stays until the position is proven flat (invariant 2)"
+    if gate.known is None:
+        return "nothing is known about the position"
+    largest = replace(position, quantity=max(position.quantity, gate.known.largest_quantity))
+    before = cover_of(largest, gate.seen.orders, gate.settings)
+    rest = [live for live in gate.seen.orders if live.order_id != order.order_id]
+    after = cover_of(largest, rest, gate.settings)
+    if not after.full or after.stop_price is None:
+        return f"without it only {after.pct:.1f} % of {largest.quantity} would be covered (invariant 2)"
+    trigger = order.trigger_price
+    if (
+        before.stop_price is not None
+        and trigger == before.stop_price
+        and tighter(trigger, after.stop_price, position.side)
+    ):
+        return f"without it the stop would loosen from {trigger} to {after.stop_price} (invariant 8)"
+    return _why_not_seen_enough(after.orders, gate)
+
+
+def _why_not_seen_enough(stops: Sequence[LiveOrder], gate: GateInputs) -> str:
+    needed = gate.evidence_settings.replacement_reads
+    assert gate.known is not None
+    for stop in stops:
+        if ids.is_ours(stop.client_id) and gate.known.seen.get(stop.client_id, 0) < needed:
+            return f"the remaining stop {stop.client_id} was not read back {needed} times yet (invariant 2)"
+    return ""
+
+
+def _why_not_flat(gate: GateInputs) -> str:
+    if gate.known is not None and gate.known.flat_proven(gate.evidence_settings):
+        return ""
+    return "flat is not proven (invariant 7)"

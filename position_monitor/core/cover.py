@@ -1,0 +1,121 @@
+"""What counts as a stop. This one predicate is used to plan, to approve and to judge (DESIGN 9).
+
+A peer lost positions because its "is it protected?" test and its planner disagreed; here they cannot.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from decimal import Decimal
+
+from position_monitor.core import ids
+from position_monitor.core.model import LiveOrder, OrderKind, OrderStatus, Position, Role, Side
+from position_monitor.core.money import HUNDRED, beyond, distance_pct, tighter, tightest
+from position_monitor.core.settings import ProtectionSettings
+
+STOP_KINDS = frozenset({OrderKind.STOP_MARKET})
+"""A stop-limit may rest unfilled below the market and a trailing stop may not be active yet: neither is cover."""
+
+TARGET_KINDS = frozenset({OrderKind.TAKE_PROFIT_MARKET, OrderKind.TAKE_PROFIT, OrderKind.LIMIT})
+
+
+def belongs_to(order: LiveOrder, position: Position) -> bool:
+    """Whether an order can only reduce this position: right symbol, exit side, right position side, reducing."""
+    return (
+        order.symbol == position.symbol
+        and order.side is position.side.exit_order_side
+        and order.position_side is position.position_side
+        and (order.close_all or order.reduce_only or position.hedged)
+    )
+
+
+def why_not_cover(order: LiveOrder, position: Position, settings: ProtectionSettings) -> str:
+    """Empty when the order is stop cover for the position; otherwise the reason it is not, in words."""
+    if not belongs_to(order, position) or order.kind not in STOP_KINDS:
+        return "not a reducing stop of this position"
+    if order.status is not OrderStatus.NEW:
+        return f"status is {order.status}, only NEW protects"
+    trigger = order.trigger_price
+    if trigger is None or trigger <= 0:
+        return "it has no trigger price"
+    if order.good_till_ms:
+        return "it expires"
+    liquidation = position.liquidation_price
+    if liquidation is not None and not tighter(trigger, liquidation, position.side):
+        return f"its trigger {trigger} lies beyond the liquidation price {liquidation}"
+    if beyond(position.mark_price, trigger, position.side):
+        return f"the mark {position.mark_price} has passed its trigger {trigger}"
+    return "" if ids.is_ours(order.client_id) else _why_not_foreign(trigger, position, settings)
+
+
+def _why_not_foreign(trigger: Decimal, position: Position, settings: ProtectionSettings) -> str:
+    if not settings.respect_foreign_orders:
+        return "foreign orders are ignored by configuration"
+    anchor = position.entry_price if position.entry_price > 0 else position.mark_price
+    loses = beyond(trigger, anchor, position.side)
+    if loses and distance_pct(trigger, anchor) > settings.foreign_stop_max_pct:
+        return f"foreign and further than {settings.foreign_stop_max_pct} % from the entry"
+    return ""
+
+
+@dataclass(frozen=True, slots=True)
+class Cover:
+    """The stop cover of one position: the orders that count, and what they add up to."""
+
+    orders: tuple[LiveOrder, ...]
+    quantity: Decimal
+    """Covered quantity, at most the position's."""
+    pct: Decimal
+    stop_price: Decimal | None
+    """The tightest trigger among the orders that count."""
+    worst_loss: Decimal | None
+    """Loss in quote units if each stop fills at its trigger; None while not fully covered or without an entry."""
+
+    @property
+    def full(self) -> bool:
+        """Whether the whole position is covered."""
+        return self.pct >= HUNDRED
+
+
+def cover_of(position: Position, orders: Iterable[LiveOrder], settings: ProtectionSettings) -> Cover:
+    """Sum the stop cover of a position over mixed close-all and quantity stops."""
+    stops = tuple(order for order in orders if not why_not_cover(order, position, settings))
+    close_all = any(order.close_all for order in stops)
+    total = position.quantity if close_all else sum((order.quantity for order in stops), Decimal(0))
+    quantity = min(total, position.quantity)
+    price: Decimal | None = None
+    for order in stops:
+        assert order.trigger_price is not None  # why_not_cover refused it otherwise
+        price = order.trigger_price if price is None else tightest(price, order.trigger_price, position.side)
+    pct = quantity / position.quantity * HUNDRED
+    loss = _worst_loss(position, stops) if pct >= HUNDRED and position.entry_price > 0 else None
+    return Cover(stops, quantity, pct, price, loss)
+
+
+def _worst_loss(position: Position, stops: tuple[LiveOrder, ...]) -> Decimal:
+    """Fill the stops in the order the falling price meets them, each for what is then left of the position."""
+    falling = sorted(stops, key=lambda order: order.trigger_price or Decimal(0), reverse=position.side is Side.LONG)
+    left, loss = position.quantity, Decimal(0)
+    for order in falling:
+        part = left if order.close_all else min(order.quantity, left)
+        move = position.entry_price - (order.trigger_price or Decimal(0))
+        loss += part * (move if position.side is Side.LONG else -move)
+        left -= part
+    return loss
+
+
+def counts_as_target(order: LiveOrder, position: Position) -> bool:
+    """Whether an order takes profit on this position (used to count foreign quantity toward the ladder)."""
+    if not belongs_to(order, position) or order.kind not in TARGET_KINDS:
+        return False
+    if order.status not in (OrderStatus.NEW, OrderStatus.PARTIALLY_FILLED):
+        return False
+    price = order.price if order.kind is OrderKind.LIMIT else order.trigger_price
+    return price is not None and price > 0
+
+
+def owned_role(order: LiveOrder) -> Role | None:
+    """The role of an order of ours, None for a foreign one."""
+    owned = ids.parse(order.client_id)
+    return owned.role if owned else None

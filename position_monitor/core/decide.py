@@ -1,0 +1,191 @@
+"""The whole decision of a cycle: observations in, books, plans and judgements out (invariant 11).
+
+`decide` is a pure function of what was read, what is remembered, the rules, the mode and the time. The daemon calls it
+to act; `plan`, `explain` and `status --direct` call the same function to show.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+
+from position_monitor.core import ids
+from position_monitor.core.book import BookInputs, desired_book, rungs_allowed
+from position_monitor.core.evidence import Evidence, owned_keys
+from position_monitor.core.model import Advice, DesiredBook, Mode, OrderList, Place, Position, PositionKey, Role
+from position_monitor.core.observation import SymbolObservation
+from position_monitor.core.plan import Held, Plan, PlanInputs, plan, why_close
+from position_monitor.core.settings import EvidenceSettings, Limits, ProtectionSettings
+from position_monitor.core.verdict import Judgement, judge
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """The configuration as the core sees it."""
+
+    account: str
+    protection_for: Callable[[PositionKey], ProtectionSettings]
+    is_unmanaged: Callable[[PositionKey], bool]
+    evidence: EvidenceSettings
+    limits: Limits
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """What should be, what to do about it, and how things stand."""
+
+    books: Mapping[PositionKey, DesiredBook]
+    plans: Mapping[str, Plan]
+    judgements: Mapping[PositionKey, Judgement]
+
+    @property
+    def empty(self) -> bool:
+        """Whether there is nothing to do."""
+        return all(result.empty for result in self.plans.values())
+
+
+def decide(
+    observed: Mapping[str, SymbolObservation],
+    evidence: Evidence,
+    rules: Rules,
+    advice: Mapping[str, Advice],
+    mode: Mode,
+    now_ms: int,
+) -> Decision:
+    """Decide for the whole account. A symbol that cannot be decided raises nothing here: see `decide_symbol`."""
+    rungs = _rungs(observed, rules)
+    books: dict[PositionKey, DesiredBook] = {}
+    plans: dict[str, Plan] = {}
+    judgements: dict[PositionKey, Judgement] = {}
+    for symbol in sorted(observed):
+        part = decide_symbol(observed[symbol], evidence, rules, advice.get(symbol), mode, rungs, now_ms)
+        books.update(part.books)
+        plans.update(part.plans)
+        judgements.update(part.judgements)
+    return Decision(books, _within_capacity(plans, observed, rules.limits), judgements)
+
+
+def decide_symbol(
+    seen: SymbolObservation,
+    evidence: Evidence,
+    rules: Rules,
+    advice: Advice | None,
+    mode: Mode,
+    rungs: Mapping[PositionKey, int],
+    now_ms: int,
+) -> Decision:
+    """Decide for one symbol."""
+    settings = {position.key: rules.protection_for(position.key) for position in seen.positions}
+    unmanaged = frozenset(key for key in _keys(seen) if rules.is_unmanaged(key))
+    books = {
+        position.key: book
+        for position in seen.positions
+        if (book := _book(position, seen, evidence, rules, advice, rungs, now_ms)) is not None
+    }
+    result = plan(
+        PlanInputs(
+            account=rules.account,
+            seen=seen,
+            books=books,
+            settings=settings,
+            unmanaged=unmanaged,
+            evidence=evidence,
+            evidence_settings=rules.evidence,
+            limits=rules.limits,
+            mode=mode,
+            now_ms=now_ms,
+        )
+    )
+    judgements = {
+        position.key: _judged(position, seen, books.get(position.key), evidence, rules, unmanaged, now_ms)
+        for position in seen.positions
+    }
+    return Decision(books, {seen.symbol: result}, judgements)
+
+
+def _keys(seen: SymbolObservation) -> frozenset[PositionKey]:
+    return frozenset(position.key for position in seen.positions) | owned_keys(seen.orders)
+
+
+def _book(
+    position: Position,
+    seen: SymbolObservation,
+    evidence: Evidence,
+    rules: Rules,
+    advice: Advice | None,
+    rungs: Mapping[PositionKey, int],
+    now_ms: int,
+) -> DesiredBook | None:
+    known = evidence.of(position.key)
+    if known is None or seen.instrument is None or not seen.readable or rules.is_unmanaged(position.key):
+        return None
+    return desired_book(
+        BookInputs(
+            account=rules.account,
+            position=position,
+            instrument=seen.instrument,
+            orders=seen.orders,
+            known=known,
+            settings=rules.protection_for(position.key),
+            advice=advice,
+            rungs_max=rungs.get(position.key, 0),
+            triggering_grace_ms=rules.evidence.triggering_grace_ms,
+            now_ms=now_ms,
+        )
+    )
+
+
+def _judged(
+    position: Position,
+    seen: SymbolObservation,
+    book: DesiredBook | None,
+    evidence: Evidence,
+    rules: Rules,
+    unmanaged: frozenset[PositionKey],
+    now_ms: int,
+) -> Judgement:
+    settings, known = rules.protection_for(position.key), evidence.of(position.key)
+    closing = why_close(position, known, settings, rules.limits, rules.evidence, now_ms) if known else ""
+    return judge(
+        position,
+        seen,
+        book,
+        known,
+        settings,
+        rules.evidence,
+        unmanaged=position.key in unmanaged,
+        closing=closing,
+        now_ms=now_ms,
+    )
+
+
+def _rungs(observed: Mapping[str, SymbolObservation], rules: Rules) -> dict[PositionKey, int]:
+    """Spread the account's capacity for conditional orders over its managed positions, stops first."""
+    keys = [p.key for seen in observed.values() for p in seen.positions if not rules.is_unmanaged(p.key)]
+    foreign = working = 0
+    for seen in observed.values():
+        for order in seen.orders:
+            parsed = ids.parse(order.client_id)
+            if parsed is None and order.order_list is OrderList.ALGO:
+                foreign += 1
+            elif parsed is not None and parsed.role is Role.WORKING_STOP:
+                working += 1
+    return rungs_allowed(keys, foreign + working + len(keys), rules.limits.conditional_orders_max)
+
+
+def _within_capacity(
+    plans: Mapping[str, Plan], observed: Mapping[str, SymbolObservation], limits: Limits
+) -> dict[str, Plan]:
+    """Hold back take-profits that would take the slots of stops (the venue counts foreign orders too)."""
+    resting = sum(1 for seen in observed.values() for order in seen.orders if order.order_list is OrderList.ALGO)
+    free = limits.conditional_orders_max - resting - sum(len(result.stops) for result in plans.values())
+    fitted: dict[str, Plan] = {}
+    for symbol, result in plans.items():
+        kept: tuple[Place, ...] = result.take_profits[: max(0, free)]
+        free -= len(kept)
+        held = tuple(
+            Held(place.order.key, f"place rung {place.order.rung}", "the venue's cap on conditional orders is reached")
+            for place in result.take_profits[len(kept) :]
+        )
+        fitted[symbol] = replace(result, take_profits=kept, held=result.held + held)
+    return fitted

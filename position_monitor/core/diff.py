@@ -1,0 +1,67 @@
+"""Desired book against what rests: missing, matched, surplus, foreign, in flight."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from position_monitor.core import ids
+from position_monitor.core.evidence import key_of
+from position_monitor.core.model import DesiredBook, DesiredOrder, LiveOrder, OrderStatus, PositionKey
+
+
+@dataclass(frozen=True, slots=True)
+class BookDiff:
+    """How the live book of one position differs from the desired one."""
+
+    missing: tuple[DesiredOrder, ...]
+    matched: tuple[tuple[DesiredOrder, LiveOrder], ...]
+    surplus: tuple[LiveOrder, ...]
+    """Resting orders of ours that the desired book does not want."""
+    in_flight: tuple[LiveOrder, ...]
+    """Orders of ours that are being triggered or partly filled: left alone."""
+    foreign: tuple[LiveOrder, ...]
+
+    @property
+    def in_sync(self) -> bool:
+        """Whether nothing has to be placed or removed."""
+        return not self.missing and not self.surplus
+
+
+def diff(key: PositionKey, book: DesiredBook | None, orders: Sequence[LiveOrder]) -> BookDiff:
+    """Compare by content, not by remembered ids: after a restart the exchange is the only memory.
+
+    `book` is None for a position that is not open: then every resting order of ours is surplus.
+    """
+    relevant = [order for order in orders if key_of(order) == key]
+    owned = [order for order in relevant if ids.is_ours(order.client_id)]
+    resting = [order for order in owned if order.status is OrderStatus.NEW]
+    missing: list[DesiredOrder] = []
+    matched: list[tuple[DesiredOrder, LiveOrder]] = []
+    for wanted in book.orders if book else ():
+        found = next((order for order in resting if same_content(wanted, order)), None)
+        if found is None:
+            missing.append(wanted)
+        else:
+            resting.remove(found)
+            matched.append((wanted, found))
+    flying = tuple(order for order in owned if order.status is not OrderStatus.NEW and not order.status.terminal)
+    missing = [wanted for wanted in missing if not any(same_content(wanted, order) for order in flying)]
+    foreign = tuple(order for order in relevant if not ids.is_ours(order.client_id))
+    return BookDiff(tuple(missing), tuple(matched), tuple(resting), flying, foreign)
+
+
+def same_content(wanted: DesiredOrder, order: LiveOrder) -> bool:
+    """Whether a resting order of ours is the wanted one: role, kind, direction, trigger, size and working type."""
+    owned = ids.parse(order.client_id)
+    return (
+        owned is not None
+        and owned.role is wanted.role
+        and order.kind is wanted.kind
+        and order.position_side is wanted.position_side
+        and order.side is wanted.side.exit_order_side
+        and order.trigger_price == wanted.trigger_price
+        and order.close_all == wanted.close_all
+        and (wanted.quantity is None or order.quantity == wanted.quantity)
+        and order.working_type is wanted.working_type
+    )

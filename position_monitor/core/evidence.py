@@ -1,0 +1,254 @@
+"""What recent reads and writes allow us to believe (invariants 2, 6, 7). Immutable; bounded; lost on restart by design.
+
+Adding protection needs one read. Removing anything needs more: a replacement seen in several reads, or a position
+proven flat by agreeing reads *and* a positive zero row. Losing this memory only makes the daemon more careful.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from decimal import Decimal
+
+from position_monitor.core import ids
+from position_monitor.core.model import LiveOrder, OrderStatus, Position, PositionKey, PositionSide, Role, Side
+from position_monitor.core.money import beyond
+from position_monitor.core.observation import SymbolObservation
+from position_monitor.core.settings import EvidenceSettings
+
+QUANTITY_WINDOW = 4
+"""How many reads the largest recent quantity is taken over."""
+AWAITED_PER_POSITION_MAX = 64
+FLAT_SPACING_MS = 1_000
+"""Reads closer together than this count once as absence: a stale replica repeats itself within milliseconds."""
+MISSES_UNTIL_GONE = 2
+"""Targeted queries that must all say "no such order" before a written order counts as not placed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Awaited:
+    """A write whose order was not read back yet."""
+
+    sent_at_ms: int
+    misses: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class KeyEvidence:
+    """What is believed about one position."""
+
+    epoch: str
+    present_reads: int = 0
+    """Consecutive reads that listed the position."""
+    absent_reads: int = 0
+    """Consecutive reads (spaced apart) that did not list it."""
+    last_absent_at_ms: int = 0
+    zero_seen: bool = False
+    """A row with quantity 0 was read since the position was last seen."""
+    quantities: tuple[Decimal, ...] = ()
+    """The last few sizes seen, newest last."""
+    seen: Mapping[str, int] = field(default_factory=dict)
+    """Owned client id -> number of reads in a row that listed it as NEW."""
+    rung_sizes: Mapping[int, Decimal] = field(default_factory=dict)
+    """Rung -> quantity resting in the last read."""
+    done_rungs: frozenset[int] = frozenset()
+    """Rungs that took their profit in this epoch."""
+    crossed_refusals: int = 0
+    """-2021 refusals of a stop in a row."""
+    close_all_blocked: bool = False
+    """The venue said a close-all stop exists (-4130) that no list shows."""
+    closes_sent: int = 0
+    """Close orders sent in this epoch; drives the close ladder and makes close ids differ."""
+    closes_at_ms: tuple[int, ...] = ()
+    """When the last few of them were sent."""
+    close_budget_refused: bool = False
+    """A close was refused because resting reduce-only orders use up the position (-2022, -4118)."""
+    firing_since_ms: int = 0
+    """Since when a stop of ours is being triggered (or its trigger was passed and it still rests); 0 when none is."""
+
+    @property
+    def largest_quantity(self) -> Decimal:
+        """The largest size in the window: what cover must still reach after a removal."""
+        return max(self.quantities, default=Decimal(0))
+
+    def firing(self, now_ms: int, grace_ms: int) -> bool:
+        """Whether a stop of ours is being triggered and has not been at it for suspiciously long."""
+        return self.firing_since_ms > 0 and now_ms - self.firing_since_ms <= grace_ms
+
+    def flat_proven(self, settings: EvidenceSettings) -> bool:
+        """Whether the position is proven closed (invariant 7)."""
+        return self.absent_reads >= settings.flat_reads and self.zero_seen
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """Everything remembered between cycles, per position, plus writes not read back yet."""
+
+    keys: Mapping[PositionKey, KeyEvidence] = field(default_factory=dict)
+    awaited: Mapping[tuple[str, str], Awaited] = field(default_factory=dict)
+    """(symbol, client id) -> a write waiting to be read back."""
+
+    def of(self, key: PositionKey) -> KeyEvidence | None:
+        """What is known about a position."""
+        return self.keys.get(key)
+
+    def awaited_in(self, symbol: str) -> tuple[str, ...]:
+        """Client ids written for `symbol` and not read back yet."""
+        return tuple(client_id for (where, client_id) in sorted(self.awaited) if where == symbol)
+
+    def symbols(self) -> frozenset[str]:
+        """Symbols something is known about."""
+        return frozenset(key.symbol for key in self.keys) | frozenset(symbol for symbol, _ in self.awaited)
+
+    def without_window(self) -> Evidence:
+        """Forget counts after a long gap (a suspended host): everything must be seen again before a removal."""
+        keys = {
+            key: replace(known, present_reads=0, absent_reads=0, zero_seen=False, seen={})
+            for key, known in self.keys.items()
+        }
+        return Evidence(keys, self.awaited)
+
+
+def owned_keys(orders: Iterable[LiveOrder]) -> frozenset[PositionKey]:
+    """The positions that orders of ours were made for."""
+    return frozenset(key_of(order) for order in orders if ids.is_ours(order.client_id))
+
+
+def key_of(order: LiveOrder) -> PositionKey:
+    """The position an exit order belongs to: its position side in hedge mode, else the side its direction reduces."""
+    if order.position_side is not PositionSide.BOTH:
+        return PositionKey(order.symbol, Side(order.position_side.value))
+    side = Side.LONG if order.side is Side.LONG.exit_order_side else Side.SHORT
+    return PositionKey(order.symbol, side)
+
+
+def after_read(evidence: Evidence, seen: SymbolObservation) -> Evidence:
+    """Learn from one readable observation. An unreadable one teaches nothing and must not be passed."""
+    assert seen.readable, "Invariant: only a readable observation is evidence"
+    keys = dict(evidence.keys)
+    relevant = {position.key for position in seen.positions} | owned_keys(seen.orders)
+    relevant |= {key for key in keys if key.symbol == seen.symbol}
+    for key in sorted(relevant):
+        position = seen.position(key)
+        orders = tuple(order for order in seen.orders if ids.is_ours(order.client_id) and key_of(order) == key)
+        if position is not None:
+            keys[key] = _present(keys.get(key), position, orders, seen)
+        elif key in keys or orders:
+            known = keys.get(key) or KeyEvidence(epoch=_epoch_from(orders) or ids.epoch_of(0))
+            keys[key] = _absent(known, key, orders, seen)
+    listed = {order.client_id for order in seen.orders}
+    awaited = {ref: wait for ref, wait in evidence.awaited.items() if ref[0] != seen.symbol or ref[1] not in listed}
+    return Evidence(keys, awaited)
+
+
+def pruned(evidence: Evidence, settings: EvidenceSettings) -> Evidence:
+    """Forget positions that are proven flat and have no order of ours left."""
+    keys = {key: known for key, known in evidence.keys.items() if not (known.flat_proven(settings) and not known.seen)}
+    return Evidence(keys, evidence.awaited)
+
+
+def _present(
+    known: KeyEvidence | None, position: Position, orders: tuple[LiveOrder, ...], seen: SymbolObservation
+) -> KeyEvidence:
+    if known is None:
+        known = KeyEvidence(epoch=_epoch_from(orders) or ids.epoch_of(position.updated_at_ms))
+    elif known.zero_seen:
+        known = KeyEvidence(epoch=ids.epoch_of(position.updated_at_ms), seen=known.seen)
+    rungs, done = _rungs(known, position, orders)
+    firing = any(_firing(order, position) for order in orders)
+    return replace(
+        known,
+        present_reads=known.present_reads + 1,
+        absent_reads=0,
+        zero_seen=False,
+        quantities=(*known.quantities, position.quantity)[-QUANTITY_WINDOW:],
+        seen=_seen(known.seen, orders),
+        rung_sizes=rungs,
+        done_rungs=done,
+        close_all_blocked=known.close_all_blocked and not any(order.close_all for order in seen.orders),
+        firing_since_ms=(known.firing_since_ms or seen.observed_at_ms) if firing else 0,
+    )
+
+
+def _absent(
+    known: KeyEvidence, key: PositionKey, orders: tuple[LiveOrder, ...], seen: SymbolObservation
+) -> KeyEvidence:
+    spaced = known.absent_reads == 0 or seen.positions_read_at_ms - known.last_absent_at_ms >= FLAT_SPACING_MS
+    opposite = seen.position(PositionKey(key.symbol, key.side.opposite))
+    flipped = opposite is not None and not opposite.hedged
+    return replace(
+        known,
+        present_reads=0,
+        absent_reads=known.absent_reads + (1 if spaced else 0),
+        last_absent_at_ms=seen.positions_read_at_ms if spaced else known.last_absent_at_ms,
+        zero_seen=known.zero_seen or key in seen.zero_keys or flipped,
+        quantities=(),
+        seen=_seen(known.seen, orders),
+        firing_since_ms=0,
+    )
+
+
+def _epoch_from(orders: tuple[LiveOrder, ...]) -> str:
+    """The epoch that resting orders carry. The backstop speaks first: the venue removes it when the position ends."""
+    owned = [parsed for order in orders if (parsed := ids.parse(order.client_id)) is not None]
+    backstops = [parsed.epoch for parsed in owned if parsed.role is Role.BACKSTOP]
+    return max(backstops) if backstops else max((parsed.epoch for parsed in owned), default="")
+
+
+def _seen(before: Mapping[str, int], orders: tuple[LiveOrder, ...]) -> dict[str, int]:
+    resting = [order.client_id for order in orders if order.status is OrderStatus.NEW]
+    return {client_id: before.get(client_id, 0) + 1 for client_id in resting}
+
+
+def _rungs(
+    known: KeyEvidence, position: Position, orders: tuple[LiveOrder, ...]
+) -> tuple[dict[int, Decimal], frozenset[int]]:
+    """Rung sizes now, and which rungs took profit: gone from the list while the position shrank by their size."""
+    now: dict[int, Decimal] = {}
+    for order in orders:
+        parsed = ids.parse(order.client_id)
+        if parsed is not None and parsed.role is Role.TAKE_PROFIT and order.status is OrderStatus.NEW:
+            now[parsed.rung] = now.get(parsed.rung, Decimal(0)) + order.quantity
+    shrank = (known.quantities[-1] - position.quantity) if known.quantities else Decimal(0)
+    done = set(known.done_rungs)
+    for rung in sorted(set(known.rung_sizes) - set(now)):
+        if 0 < known.rung_sizes[rung] <= shrank:
+            done.add(rung)
+            shrank -= known.rung_sizes[rung]
+    return now, frozenset(done)
+
+
+def _firing(order: LiveOrder, position: Position) -> bool:
+    parsed = ids.parse(order.client_id)
+    if parsed is None or parsed.role not in (Role.BACKSTOP, Role.WORKING_STOP) or order.trigger_price is None:
+        return False
+    if order.status in (OrderStatus.TRIGGERING, OrderStatus.TRIGGERED):
+        return True
+    return order.status is OrderStatus.NEW and beyond(position.mark_price, order.trigger_price, position.side)
+
+
+def after_write(evidence: Evidence, symbol: str, client_id: str, now_ms: int) -> Evidence:
+    """Remember a write (accepted or ambiguous) until its order is read back."""
+    awaited = {**evidence.awaited, (symbol, client_id): Awaited(now_ms)}
+    while len(awaited) > AWAITED_PER_POSITION_MAX * max(1, len(evidence.keys)):
+        awaited.pop(min(awaited, key=lambda ref: awaited[ref].sent_at_ms))
+    return Evidence(evidence.keys, awaited)
+
+
+def after_miss(evidence: Evidence, symbol: str, client_id: str, now_ms: int, grace_ms: int) -> Evidence:
+    """A targeted query did not find an awaited order: after enough misses and the grace time it was not placed."""
+    wait = evidence.awaited.get((symbol, client_id))
+    if wait is None:
+        return evidence
+    awaited = dict(evidence.awaited)
+    wait = replace(wait, misses=wait.misses + 1)
+    if wait.misses >= MISSES_UNTIL_GONE and now_ms - wait.sent_at_ms >= grace_ms:
+        del awaited[(symbol, client_id)]
+    else:
+        awaited[(symbol, client_id)] = wait
+    return Evidence(evidence.keys, awaited)
+
+
+def with_key(evidence: Evidence, key: PositionKey, changed: KeyEvidence) -> Evidence:
+    """The same evidence with one position's part replaced."""
+    return Evidence({**evidence.keys, key: changed}, evidence.awaited)

@@ -1,0 +1,88 @@
+"""Deterministic client ids (invariant 4): the id is a pure function of the intent, so a retry cannot duplicate it.
+
+    qpm 1 b 0 0mb3k2xa 7c2n...            32 characters, lower-case alphanumeric
+    |   | | | |        |
+    |   | | | |        18 base32 characters (90 bits) of SHA-256 over the whole intent
+    |   | | | epoch of the position, 8 base36 characters
+    |   | | rung (base36; 0 for stops)
+    |   | role: b backstop, w working stop, t take-profit, c close
+    |   format version
+    prefix
+
+The venue accepts `^[\\.A-Z\\:/a-z0-9_-]{1,36}$` (Binance, New Algo Order) and enforces uniqueness among open orders
+only. Role, rung and epoch can be read back from a resting order, so a restart with empty memory knows which order is
+which. The symbol's text is never embedded: Binance lists symbols outside ASCII.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import re
+from dataclasses import dataclass
+from decimal import Decimal
+
+from position_monitor.core.model import Role, Side
+from position_monitor.core.money import plain
+
+PREFIX = "qpm"
+MAX_LENGTH = 32
+EPOCH_LENGTH = 8
+
+_ROLE_CODES = {Role.BACKSTOP: "b", Role.WORKING_STOP: "w", Role.TAKE_PROFIT: "t", Role.CLOSE: "c"}
+_ROLES = {code: role for role, code in _ROLE_CODES.items()}
+_DIGITS = "0123456789abcdefghijklmnopqrstuvwxyz"
+_PATTERN = re.compile(rf"{PREFIX}1([bwtc])([0-9a-z])([0-9a-z]{{{EPOCH_LENGTH}}})[a-z2-7]{{18}}")
+
+
+@dataclass(frozen=True, slots=True)
+class OwnedId:
+    """What a client id of ours says about its order."""
+
+    role: Role
+    rung: int
+    epoch: str
+
+
+def parse(client_id: str) -> OwnedId | None:
+    """Read a client id of ours; None for every foreign id."""
+    found = _PATTERN.fullmatch(client_id)
+    if found is None:
+        return None
+    return OwnedId(_ROLES[found[1]], _DIGITS.index(found[2]), found[3])
+
+
+def is_ours(client_id: str) -> bool:
+    """Whether an order with this client id is owned by this program (invariant 5)."""
+    return parse(client_id) is not None
+
+
+def epoch_of(opened_at_ms: int) -> str:
+    """The epoch tag of a position first seen with this venue time of its last change."""
+    digits = ""
+    rest = max(opened_at_ms, 0)
+    for _ in range(EPOCH_LENGTH):
+        rest, digit = divmod(rest, 36)
+        digits = _DIGITS[digit] + digits
+    return digits
+
+
+def client_id(
+    *,
+    account: str,
+    symbol: str,
+    side: Side,
+    role: Role,
+    rung: int,
+    trigger: Decimal,
+    quantity: Decimal | None,
+    epoch: str,
+    revision: int = 0,
+) -> str:
+    """The id of an intent. `quantity` None means close-all; `revision` rises only for close orders (see `closing`)."""
+    if len(epoch) != EPOCH_LENGTH:
+        raise ValueError(f"epoch was {epoch!r}; expected {EPOCH_LENGTH} characters")
+    size = "all" if quantity is None else plain(quantity)
+    intent = "|".join((account, symbol, side, role, str(rung), plain(trigger), size, epoch, str(revision)))
+    digest = base64.b32encode(hashlib.sha256(intent.encode()).digest()).decode().lower()[:18]
+    return f"{PREFIX}1{_ROLE_CODES[role]}{_DIGITS[rung]}{epoch}{digest}"

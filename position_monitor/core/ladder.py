@@ -1,0 +1,117 @@
+"""Sizing of the take-profit ladder (DESIGN 9): shares to quantities on the step grid, never more than the position.
+
+Rungs below the venue's minimum are merged into the next one; the last rung takes the remainder; a rung above the
+venue's market maximum is split. The same position always gives the same ladder.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+
+from position_monitor.core.model import Instrument, Level, Position, Target
+from position_monitor.core.money import floor_to, reached
+
+PIECE_STRIDE = 9
+"""Piece p of rung r has the number r + 9 p, so that every order of a ladder has its own rung code (base36)."""
+PIECES_MAX = 3
+RUNGS_MAX = 4
+
+
+@dataclass(frozen=True, slots=True)
+class SizedRung:
+    """One order of the ladder."""
+
+    rung: int
+    level: Level
+    quantity: Decimal
+
+
+def size_ladder(
+    targets: Sequence[Target], quantity: Decimal, instrument: Instrument, *, min_notional: Decimal
+) -> tuple[tuple[SizedRung, ...], str]:
+    """Spread `quantity` over the targets by their shares.
+
+    `min_notional` is 0 where the venue exempts reduce-only orders. Returns the rungs and, when something could not be
+    placed, a sentence that says what and why.
+    """
+    total = floor_to(quantity, instrument.step)
+    if not targets or total <= 0:
+        note = f"take-profit quantity {quantity} rounds to zero (step {instrument.step})" if targets else ""
+        return (), note
+    shares = sum((target.fraction for target in targets), Decimal(0))
+    rungs: list[SizedRung] = []
+    placed, carried = Decimal(0), Decimal(0)
+    for number, target in enumerate(targets):
+        last = number == len(targets) - 1
+        wanted = total - placed if last else floor_to(total * target.fraction / shares, instrument.step) + carried
+        if _too_small(wanted, target.level.price, instrument, min_notional) and not last:
+            carried = wanted
+            continue
+        rungs.append(SizedRung(target.rung, target.level, wanted))
+        placed, carried = placed + wanted, Decimal(0)
+    return _with_last_merged(rungs, instrument, min_notional)
+
+
+def _too_small(quantity: Decimal, price: Decimal, instrument: Instrument, min_notional: Decimal) -> bool:
+    least = max(instrument.min_quantity, instrument.market_min_quantity)
+    return quantity <= 0 or quantity < least or quantity * price < min_notional
+
+
+def _with_last_merged(
+    rungs: list[SizedRung], instrument: Instrument, min_notional: Decimal
+) -> tuple[tuple[SizedRung, ...], str]:
+    """A last rung that is too small joins the one before it; a ladder too small altogether is held."""
+    while len(rungs) > 1 and _too_small(rungs[-1].quantity, rungs[-1].level.price, instrument, min_notional):
+        last = rungs.pop()
+        before = rungs[-1]
+        rungs[-1] = SizedRung(before.rung, before.level, before.quantity + last.quantity)
+    if _too_small(rungs[0].quantity, rungs[0].level.price, instrument, min_notional):
+        least = max(instrument.min_quantity, instrument.market_min_quantity)
+        return (), f"take-profit quantity {rungs[0].quantity} is below the venue's minimum {least}"
+    return _split(rungs, instrument)
+
+
+def _split(rungs: list[SizedRung], instrument: Instrument) -> tuple[tuple[SizedRung, ...], str]:
+    pieces: list[SizedRung] = []
+    note = ""
+    for rung in rungs:
+        left = rung.quantity
+        for piece in range(PIECES_MAX):
+            part = min(left, floor_to(instrument.market_max_quantity, instrument.step))
+            if part > 0:
+                pieces.append(SizedRung(rung.rung + PIECE_STRIDE * piece, rung.level, part))
+            left -= part
+        if left > 0:
+            note = (
+                f"take-profit quantity {left} of rung {rung.rung} is above {PIECES_MAX} venue maxima and was left out"
+            )
+    return tuple(pieces), note
+
+
+def open_targets(targets: Sequence[Target], position: Position, done: frozenset[int]) -> tuple[Target, ...]:
+    """The targets still to be reached; the share of one that the mark has passed joins the next."""
+    remaining: list[Target] = []
+    carried = Decimal(0)
+    for target in targets:
+        if target.rung in done:
+            continue
+        if reached(position.mark_price, target.level.price, position.side):
+            carried += target.fraction
+            continue
+        remaining.append(Target(target.rung, target.level, target.fraction + carried))
+        carried = Decimal(0)
+    return tuple(remaining)
+
+
+def collapsed(targets: Sequence[Target], rungs_max: int) -> tuple[Target, ...]:
+    """At most `rungs_max` targets: the nearest ones are merged into the first that is kept."""
+    if rungs_max <= 0:
+        return ()
+    if len(targets) <= rungs_max:
+        return tuple(targets)
+    kept = list(targets[-rungs_max:])
+    merged = sum((target.fraction for target in targets[:-rungs_max]), kept[0].fraction)
+    kept[0] = Target(kept[0].rung, kept[0].level, merged)
+    return tuple(kept)

@@ -1,0 +1,299 @@
+"""The planner: a diff becomes ordered actions, and everything that is not done yet is named with its reason.
+
+Make before break is written here once. Within one symbol the order is: place stops, place take-profits, close, and
+only then remove. An order of ours that is part of the stop cover is removed only when
+
+1. no wanted stop is missing or still waiting to be read back,
+2. the wanted stops were each seen resting in `replacement_reads` reads in a row, the last one being this very read, and
+3. without all the orders this plan removes, the cover still reaches the largest size the position had lately.
+
+The backstop is never removed while the position is open. Orders of a position that is not listed are removed only when
+it is proven flat. Whatever point a plan is interrupted at, the next cycle reads the exchange and plans again; there is
+no state in between that has less cover than before, which `tests/core/test_interrupted.py` shows for every prefix.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from decimal import Decimal
+
+from position_monitor.core import ids
+from position_monitor.core.cover import cover_of, owned_role
+from position_monitor.core.diff import BookDiff, diff
+from position_monitor.core.evidence import Evidence, KeyEvidence, owned_keys
+from position_monitor.core.model import (
+    Cancel,
+    Close,
+    DesiredBook,
+    DesiredOrder,
+    Instrument,
+    LiveOrder,
+    Mode,
+    Place,
+    Position,
+    PositionKey,
+    Role,
+)
+from position_monitor.core.money import floor_to, plain, stop_trigger
+from position_monitor.core.observation import SymbolObservation
+from position_monitor.core.settings import EvidenceSettings, Limits, OnBreach, ProtectionSettings
+
+_CLOSE_READS = 2
+_MINUTE_MS = 60_000
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """Something the plan would do and does not do yet."""
+
+    key: PositionKey
+    what: str
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """The actions of one symbol in the order they are to be performed."""
+
+    symbol: str
+    stops: tuple[Place, ...] = ()
+    take_profits: tuple[Place, ...] = ()
+    closes: tuple[Close, ...] = ()
+    cancels: tuple[Cancel, ...] = ()
+    held: tuple[Held, ...] = ()
+
+    @property
+    def empty(self) -> bool:
+        """Whether there is nothing to do."""
+        return not (self.stops or self.take_profits or self.closes or self.cancels)
+
+
+@dataclass(frozen=True, slots=True)
+class PlanInputs:
+    """Everything a plan for one symbol depends on."""
+
+    account: str
+    seen: SymbolObservation
+    books: Mapping[PositionKey, DesiredBook]
+    settings: Mapping[PositionKey, ProtectionSettings]
+    unmanaged: frozenset[PositionKey]
+    evidence: Evidence
+    evidence_settings: EvidenceSettings
+    limits: Limits
+    mode: Mode
+    now_ms: int
+
+
+def plan(inputs: PlanInputs) -> Plan:
+    """What to do for one symbol now. An unreadable symbol gets an empty plan: nothing follows from absence."""
+    result = Plan(inputs.seen.symbol)
+    if not inputs.seen.readable:
+        return result
+    keys = {position.key for position in inputs.seen.positions} | owned_keys(inputs.seen.orders)
+    for key in sorted(keys - inputs.unmanaged):
+        position = inputs.seen.position(key)
+        part = _for_open(inputs, position) if position is not None else _for_absent(inputs, key)
+        result = Plan(
+            result.symbol,
+            result.stops + part.stops,
+            result.take_profits + part.take_profits,
+            result.closes + part.closes,
+            result.cancels + part.cancels,
+            result.held + part.held,
+        )
+    return _bounded(_allowed_by_mode(result, inputs.mode), inputs.limits)
+
+
+def _for_open(inputs: PlanInputs, position: Position) -> Plan:
+    book = inputs.books.get(position.key)
+    known = inputs.evidence.of(position.key)
+    if book is None or known is None or inputs.seen.instrument is None:
+        return Plan(position.symbol)
+    found = diff(position.key, book, inputs.seen.orders)
+    awaited = inputs.evidence.awaited_in(position.symbol)
+    closing = why_close(
+        position, known, inputs.settings[position.key], inputs.limits, inputs.evidence_settings, inputs.now_ms
+    )
+    ready = [order for order in found.missing if order.client_id not in awaited]
+    held = [Held(position.key, _describe(o), "written and not read back yet") for o in found.missing if o not in ready]
+    stops = tuple(Place(order, _why_stop(order, book)) for order in ready if order.role is not Role.TAKE_PROFIT)
+    targets = [order for order in ready if order.role is Role.TAKE_PROFIT]
+    if closing:
+        held += [Held(position.key, _describe(order), "the position is being closed") for order in targets]
+        targets = []
+    cancels, held_cancels = _removals(inputs, position, known, book, found)
+    closes, held_closes = _closes(inputs, position, known, closing)
+    return Plan(
+        position.symbol,
+        stops,
+        tuple(Place(order, f"rung {order.rung} of the ladder ({order.source})") for order in targets),
+        closes,
+        cancels,
+        (*held, *held_cancels, *held_closes),
+    )
+
+
+def _why_stop(order: DesiredOrder, book: DesiredBook) -> str:
+    inputs = " ".join(f"{name}={value}" for name, value in book.stop.inputs.items())
+    return f"{order.role} from {order.source} {inputs}".strip()
+
+
+def _removals(
+    inputs: PlanInputs, position: Position, known: KeyEvidence, book: DesiredBook, found: BookDiff
+) -> tuple[tuple[Cancel, ...], list[Held]]:
+    """Which surplus orders of an open position may go now."""
+    cancels: list[Cancel] = []
+    held: list[Held] = []
+    surplus = list(found.surplus)
+    if known.close_budget_refused:
+        surplus += [live for wanted, live in found.matched if wanted.role is Role.TAKE_PROFIT]
+    wanted_stops = [live for wanted, live in found.matched if wanted.role is not Role.TAKE_PROFIT]
+    replaced_by = tuple(live.client_id for live in wanted_stops)
+    for order in surplus:
+        role = owned_role(order)
+        if role is Role.TAKE_PROFIT:
+            why = _why_keep_target(known, found)
+        elif role is Role.BACKSTOP:
+            why = "the backstop stays until the position is proven flat (invariant 2)"
+        else:
+            why = _why_keep_stop(inputs, position, known, book, found, order)
+        if why:
+            held.append(Held(position.key, f"cancel {_describe_live(order)}", why))
+        else:
+            replacement = () if role is Role.TAKE_PROFIT else replaced_by
+            cancels.append(Cancel(order, position.key, "no longer wanted", replacement))
+    return tuple(cancels), held
+
+
+def _why_keep_target(known: KeyEvidence, found: BookDiff) -> str:
+    """Take-profits are expendable, but a ladder is not torn down before its successor rests."""
+    missing = any(order.role is Role.TAKE_PROFIT for order in found.missing)
+    return "its replacement does not rest yet" if missing and not known.close_budget_refused else ""
+
+
+def _why_keep_stop(
+    inputs: PlanInputs,
+    position: Position,
+    known: KeyEvidence,
+    book: DesiredBook,
+    found: BookDiff,
+    order: LiveOrder,
+) -> str:
+    if any(wanted.role is not Role.TAKE_PROFIT for wanted in found.missing):
+        return "its replacement does not rest yet (invariant 2)"
+    needed = inputs.evidence_settings.replacement_reads
+    stops = [live for wanted, live in found.matched if wanted.role is not Role.TAKE_PROFIT]
+    waiting = [live.client_id for live in stops if known.seen.get(live.client_id, 0) < needed]
+    if waiting:
+        return f"its replacement must be read back in {needed} reads (invariant 2)"
+    largest = replace(position, quantity=max(position.quantity, known.largest_quantity))
+    going = {other.order_id for other in found.surplus if owned_role(other) is Role.WORKING_STOP}
+    rest = [other for other in inputs.seen.orders if other.order_id not in going]
+    if not cover_of(largest, rest, inputs.settings[position.key]).full:
+        return f"without it {plain(largest.quantity)} would not be covered (invariant 2)"
+    return ""
+
+
+def why_close(
+    position: Position,
+    known: KeyEvidence,
+    settings: ProtectionSettings,
+    limits: Limits,
+    evidence_settings: EvidenceSettings,
+    now_ms: int,
+) -> str:
+    """Why the position should be closed at market, or empty (DESIGN 9, crossed already)."""
+    if settings.on_breach is OnBreach.ALERT or known.firing(now_ms, evidence_settings.triggering_grace_ms):
+        return ""
+    if known.crossed_refusals >= limits.refusals_before_close:
+        return f"its stop was refused {known.crossed_refusals} times in a row as already passed (-2021)"
+    if settings.on_breach is OnBreach.CLOSE and position.loss_pct >= settings.max_loss_pct:
+        return f"its loss of {position.loss_pct:.2f} % is beyond {plain(settings.max_loss_pct)} %"
+    return ""
+
+
+def _closes(
+    inputs: PlanInputs, position: Position, known: KeyEvidence, reason: str
+) -> tuple[tuple[Close, ...], list[Held]]:
+    """The next rung of the close ladder: market, then a limit inside the price band, at most the venue's maximum."""
+    instrument = inputs.seen.instrument
+    if not reason or instrument is None:
+        return (), []
+    recent = [at for at in known.closes_at_ms if inputs.now_ms - at < _MINUTE_MS]
+    if known.present_reads < _CLOSE_READS:
+        return (), [Held(position.key, "close at market", f"needs {_CLOSE_READS} agreeing reads")]
+    if len(recent) >= inputs.limits.closes_per_minute_max:
+        return (), [Held(position.key, "close at market", f"{len(recent)} closes were sent in the last minute")]
+    limit = _limit_inside_band(position, instrument) if known.closes_sent % 2 else None
+    most = instrument.market_max_quantity if limit is None else instrument.max_quantity
+    quantity = min(position.quantity, floor_to(most, instrument.step))
+    client_id = ids.client_id(
+        account=inputs.account,
+        symbol=position.symbol,
+        side=position.side,
+        role=Role.CLOSE,
+        rung=0,
+        trigger=limit or Decimal(0),
+        quantity=quantity,
+        epoch=known.epoch,
+        revision=known.closes_sent,
+    )
+    return (Close(position.key, position.position_side, quantity, client_id, limit, reason),), []
+
+
+def _limit_inside_band(position: Position, instrument: Instrument) -> Decimal:
+    """The worst limit price PERCENT_PRICE allows: the floor of the band for a sale, its ceiling for a purchase."""
+    factor = instrument.percent_down if position.side.value == "LONG" else instrument.percent_up
+    return stop_trigger(position.mark_price * factor, position.side, instrument.tick)
+
+
+def _for_absent(inputs: PlanInputs, key: PositionKey) -> Plan:
+    """Orders of ours whose position is not listed: swept only after flat is proven (invariant 7)."""
+    known = inputs.evidence.of(key)
+    surplus = diff(key, None, inputs.seen.orders).surplus
+    if known is not None and known.flat_proven(inputs.evidence_settings):
+        cancels = tuple(Cancel(order, key, "orphan of a position that is proven flat") for order in surplus)
+        return Plan(key.symbol, cancels=cancels)
+    reads = known.absent_reads if known else 0
+    zero = "seen" if known and known.zero_seen else "missing"
+    why = f"flat is not proven: {reads} of {inputs.evidence_settings.flat_reads} reads, zero row {zero} (invariant 7)"
+    return Plan(key.symbol, held=tuple(Held(key, f"cancel {_describe_live(order)}", why) for order in surplus))
+
+
+def _allowed_by_mode(result: Plan, mode: Mode) -> Plan:
+    if mode is Mode.LIVE:
+        return result
+    if mode is Mode.PLACE_ONLY:
+        held = tuple(
+            Held(c.key, f"cancel {_describe_live(c.order)}", "no lease: nothing is removed") for c in result.cancels
+        )
+        return replace(result, cancels=(), held=result.held + held)
+    why = "observe mode: nothing is written"
+    held = tuple(Held(p.order.key, _describe(p.order), why) for p in result.stops + result.take_profits)
+    held += tuple(Held(c.key, f"cancel {_describe_live(c.order)}", why) for c in result.cancels)
+    held += tuple(Held(c.key, f"close {plain(c.quantity)}", why) for c in result.closes)
+    return Plan(result.symbol, held=result.held + held)
+
+
+def _bounded(result: Plan, limits: Limits) -> Plan:
+    """At most `actions_per_symbol_max` writes in one plan, stops first; the rest waits for the next cycle."""
+    left = limits.actions_per_symbol_max
+    stops = result.stops[:left]
+    left -= len(stops)
+    closes = result.closes[:left]
+    left -= len(closes)
+    targets = result.take_profits[:left]
+    left -= len(targets)
+    return replace(result, stops=stops, closes=closes, take_profits=targets, cancels=result.cancels[:left])
+
+
+def _describe(order: DesiredOrder) -> str:
+    size = "close-all" if order.quantity is None else plain(order.quantity)
+    return f"place {order.kind} {size} @ {plain(order.trigger_price)}"
+
+
+def _describe_live(order: LiveOrder) -> str:
+    size = "close-all" if order.close_all else plain(order.quantity)
+    trigger = plain(order.trigger_price) if order.trigger_price is not None else "no trigger"
+    return f"{order.kind} {size} @ {trigger}"

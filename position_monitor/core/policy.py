@@ -1,0 +1,137 @@
+"""Exit policies: position and settings in, levels out (DESIGN 9). Pure; the same levels are planned and judged.
+
+A policy names prices and where they came from. It knows nothing about what rests on the exchange: `core/book.py`
+turns levels into a desired book, adding the ratchet, foreign orders and sizes.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from decimal import Decimal
+
+from position_monitor.core.model import Advice, Instrument, Level, LevelSource, Position, Side, Target
+from position_monitor.core.money import (
+    HUNDRED,
+    against,
+    beyond,
+    ceil_to,
+    floor_to,
+    in_favour,
+    plain,
+    stop_trigger,
+    target_trigger,
+    tighter,
+)
+from position_monitor.core.settings import Policy, ProtectionSettings, Rung
+
+_FULL_CONFIDENCE = Decimal("0.80")
+_LEAST_CONFIDENCE = Decimal("0.20")
+_REWARD_RISK_MIN = Decimal("0.5")
+_REWARD_RISK_MAX = Decimal(5)
+
+
+@dataclass(frozen=True, slots=True)
+class Levels:
+    """What a policy wants for one position, before sizing and before what already rests is considered."""
+
+    stop: Level
+    """On the tick grid, never beyond the clamp to the liquidation price."""
+    targets: tuple[Target, ...]
+    """Nearest first; empty while the entry price is unknown."""
+    crossed: bool
+    """The price has already passed the policy's stop: `stop` is then anchored to the mark instead."""
+    notes: tuple[str, ...] = ()
+
+
+def levels_for(
+    position: Position, instrument: Instrument, settings: ProtectionSettings, advice: Advice | None, now_ms: int
+) -> Levels:
+    """The stop and the targets of one position under the configured policy."""
+    weight = _weight(advice, settings, now_ms)
+    stop_pct = _stop_pct(settings, advice, weight)
+    stop, crossed, notes = _stop_level(position, instrument, settings, stop_pct, advised=weight > 0)
+    if position.entry_price <= 0:
+        return Levels(stop, (), crossed, (*notes, "entry price was 0: stop anchored to the mark, take-profits held"))
+    return Levels(stop, _targets(position, instrument, settings, stop_pct, advice, weight), crossed, notes)
+
+
+def _weight(advice: Advice | None, settings: ProtectionSettings, now_ms: int) -> Decimal:
+    """How much of the AI's advice counts: none below 0.20 confidence, half up to 0.80, all from there."""
+    if advice is None or settings.policy is Policy.STATIC or now_ms >= advice.expires_at_ms:
+        return Decimal(0)
+    if advice.confidence < _LEAST_CONFIDENCE:
+        return Decimal(0)
+    return Decimal(1) if advice.confidence >= _FULL_CONFIDENCE else Decimal("0.5")
+
+
+def _stop_pct(settings: ProtectionSettings, advice: Advice | None, weight: Decimal) -> Decimal:
+    """Stop distance in percent of entry: advice may only make it smaller (invariant 8), inside the bounds."""
+    base = settings.stop_loss_pct
+    if advice is not None and advice.stop_loss_pct is not None and weight > 0:
+        base = min(base, base + weight * (advice.stop_loss_pct - base))
+    return min(max(base, settings.stop_loss_min_pct), settings.stop_loss_max_pct)
+
+
+def _stop_level(
+    position: Position, instrument: Instrument, settings: ProtectionSettings, stop_pct: Decimal, *, advised: bool
+) -> tuple[Level, bool, tuple[str, ...]]:
+    """The policy's stop; anchored to the mark when the price is already beyond it or the entry is unknown."""
+    side, entry, mark = position.side, position.entry_price, position.mark_price
+    inputs = {"entry_price": plain(entry), "mark_price": plain(mark), "stop_loss_pct": plain(stop_pct)}
+    if entry > 0:
+        source = LevelSource.AI if advised and stop_pct != settings.stop_loss_pct else LevelSource(settings.policy)
+        level = _clamped(Level(against(entry, side, stop_pct), source, inputs), position, settings, entry)
+        trigger = stop_trigger(level.price, side, instrument.tick)
+        if not beyond(mark, trigger, side):
+            return Level(trigger, level.source, level.inputs), False, ()
+    anchored = Level(against(mark, side, stop_pct), LevelSource.REANCHOR, inputs)
+    level = _clamped(anchored, position, settings, mark)
+    trigger = _just_behind(stop_trigger(level.price, side, instrument.tick), mark, side, instrument.tick)
+    note = f"the mark {plain(mark)} is beyond the desired stop: anchored to the mark" if entry > 0 else ""
+    return Level(trigger, level.source, level.inputs), entry > 0, ((note,) if note else ())
+
+
+def _clamped(level: Level, position: Position, settings: ProtectionSettings, anchor: Decimal) -> Level:
+    """Keep the stop at most the configured fraction of the way from the anchor to the liquidation price."""
+    liquidation = position.liquidation_price
+    if liquidation is None or not tighter(anchor, liquidation, position.side):
+        return level
+    clamp = anchor + (liquidation - anchor) * settings.liquidation_fraction_pct / HUNDRED
+    if not tighter(clamp, level.price, position.side):
+        return level
+    inputs = {**level.inputs, "liquidation_price": plain(liquidation), "wanted": plain(level.price)}
+    return Level(clamp, LevelSource.LIQUIDATION, inputs)
+
+
+def _just_behind(trigger: Decimal, mark: Decimal, side: Side, tick: Decimal) -> Decimal:
+    """Rounding toward less loss may reach the mark; then the last tick before the mark is the stop."""
+    if not beyond(mark, trigger, side):
+        return trigger
+    return ceil_to(mark, tick) - tick if side is Side.LONG else floor_to(mark, tick) + tick
+
+
+def _targets(
+    position: Position,
+    instrument: Instrument,
+    settings: ProtectionSettings,
+    stop_pct: Decimal,
+    advice: Advice | None,
+    weight: Decimal,
+) -> tuple[Target, ...]:
+    """The ladder: fixed rungs from the entry, stretched by advice, the last one inside the reward:risk bounds."""
+    rungs = settings.ladder if settings.policy is Policy.HYBRID else (Rung(settings.take_profit_pct, HUNDRED),)
+    stretch = Decimal(1)
+    source = LevelSource(settings.policy)
+    if advice is not None and advice.take_profit_pct is not None and weight > 0:
+        stretch += weight * (advice.take_profit_pct / settings.take_profit_pct - 1)
+        source = LevelSource.AI
+    targets = []
+    for number, rung in enumerate(rungs):
+        pct = rung.target_pct * stretch
+        if number == len(rungs) - 1:
+            pct = min(max(pct, stop_pct * _REWARD_RISK_MIN), stop_pct * _REWARD_RISK_MAX)
+        pct = min(max(pct, settings.target_min_pct), settings.target_max_pct)
+        price = target_trigger(in_favour(position.entry_price, position.side, pct), position.side, instrument.tick)
+        inputs = {"entry_price": plain(position.entry_price), "target_pct": plain(pct)}
+        targets.append(Target(number, Level(price, source, inputs), rung.share_pct / HUNDRED))
+    return tuple(targets)

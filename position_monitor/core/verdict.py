@@ -1,0 +1,232 @@
+"""The verdict: the planner's own predicate applied to what was read back (DESIGN 1).
+
+A verdict never says more than the read it came from, and never anything about a moment after that read.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from decimal import Decimal
+
+from position_monitor.core import ids
+from position_monitor.core.cover import Cover, counts_as_target, cover_of, owned_role
+from position_monitor.core.diff import BookDiff, diff
+from position_monitor.core.evidence import KeyEvidence
+from position_monitor.core.model import (
+    DesiredBook,
+    LiveOrder,
+    Position,
+    PositionKey,
+    RiskStatus,
+    Role,
+    Verdict,
+)
+from position_monitor.core.money import HUNDRED, plain
+from position_monitor.core.observation import SymbolObservation
+from position_monitor.core.settings import EvidenceSettings, ProtectionSettings
+from position_monitor.core.state import PositionState, TakeProfitState
+
+
+@dataclass(frozen=True, slots=True)
+class Judgement:
+    """The verdict of one position with everything it rests on."""
+
+    position: Position
+    verdict: Verdict
+    reason: str
+    cover: Cover
+    book: DesiredBook | None
+    found: BookDiff | None
+
+
+def judge(
+    position: Position,
+    seen: SymbolObservation,
+    book: DesiredBook | None,
+    known: KeyEvidence | None,
+    settings: ProtectionSettings,
+    evidence_settings: EvidenceSettings,
+    *,
+    unmanaged: bool,
+    closing: str,
+    now_ms: int,
+) -> Judgement:
+    """The verdict of one position from one observation."""
+    cover = cover_of(position, seen.orders, settings)
+    found = diff(position.key, book, seen.orders) if book else None
+    verdict, reason = _verdict(position, seen, book, found, cover, settings)
+    if unmanaged:
+        verdict, reason = Verdict.UNMANAGED, "listed in symbols.unmanaged by the operator"
+    elif verdict is not Verdict.UNKNOWN and closing:
+        verdict, reason = Verdict.CLOSING, closing
+    elif known is not None and known.firing(now_ms, evidence_settings.triggering_grace_ms) and not cover.full:
+        verdict, reason = Verdict.CLOSING, "its stop is being triggered"
+    return Judgement(position, verdict, reason, cover, book, found)
+
+
+def _verdict(
+    position: Position,
+    seen: SymbolObservation,
+    book: DesiredBook | None,
+    found: BookDiff | None,
+    cover: Cover,
+    settings: ProtectionSettings,
+) -> tuple[Verdict, str]:
+    if not seen.readable:
+        return Verdict.UNKNOWN, seen.unreadable or "it was not read completely"
+    if seen.instrument is None:
+        return Verdict.UNKNOWN, "HOLD: the venue lists no trading rules for this symbol"
+    if not cover.full:
+        if cover.quantity > 0:
+            return Verdict.UNDERCOVERED, f"stops cover {plain(cover.quantity)} of {plain(position.quantity)}"
+        return Verdict.NAKED, "no stop counts as cover"
+    if position.entry_price <= 0:
+        return Verdict.UNKNOWN, "HOLD: entry price was 0; a stop anchored to the mark rests, take-profits are held"
+    if book is None or found is None:
+        return Verdict.STOP_ONLY, "no desired book"
+    missing = [order for order in found.missing if order.role is Role.TAKE_PROFIT]
+    if missing:
+        return Verdict.STOP_ONLY, f"{len(missing)} take-profit(s) of the ladder do not rest"
+    if not book.take_profits and not foreign_targets(position, seen.orders, settings):
+        return Verdict.STOP_ONLY, "; ".join(book.notes) or "no take-profit is wanted"
+    return Verdict.PROTECTED, "; ".join(book.notes)
+
+
+def foreign_targets(
+    position: Position, orders: Iterable[LiveOrder], settings: ProtectionSettings
+) -> tuple[LiveOrder, ...]:
+    """The user's own take-profits that count toward the ladder."""
+    if not settings.respect_foreign_orders:
+        return ()
+    return tuple(o for o in orders if not ids.is_ours(o.client_id) and counts_as_target(o, position))
+
+
+def position_state(
+    judgement: Judgement, seen: SymbolObservation, settings: ProtectionSettings, *, since_ms: int, naked_ms: int
+) -> PositionState:
+    """The published form of a judgement."""
+    position, cover, book = judgement.position, judgement.cover, judgement.book
+    backstop = next((o for o in cover.orders if o.close_all and owned_role(o) is Role.BACKSTOP), None)
+    return PositionState(
+        key=position.key,
+        verdict=judgement.verdict,
+        reason=judgement.reason,
+        since_ms=since_ms,
+        quantity=position.quantity,
+        entry_price=position.entry_price,
+        mark_price=position.mark_price,
+        liquidation_price=position.liquidation_price,
+        leverage=position.leverage,
+        unrealized_pnl=position.unrealized_pnl,
+        stop_price=cover.stop_price,
+        stop_quantity=cover.quantity,
+        cover_pct=cover.pct,
+        stop_client_ids=tuple(order.client_id for order in cover.orders),
+        backstop_price=backstop.trigger_price if backstop else None,
+        take_profits=_take_profit_states(judgement, seen, settings),
+        trailing="off" if book is None or book.trailing is None else f"{plain(book.trailing.distance_pct)} %",
+        profile=settings.profile,
+        regime=book.regime if book else "",
+        level_source=book.stop.source if book else "",
+        worst_case_loss=cover.worst_loss,
+        naked_ms=naked_ms,
+        observed_at_ms=seen.observed_at_ms,
+        conditions=_conditions(judgement, seen),
+    )
+
+
+def _take_profit_states(
+    judgement: Judgement, seen: SymbolObservation, settings: ProtectionSettings
+) -> tuple[TakeProfitState, ...]:
+    states: list[TakeProfitState] = []
+    if judgement.found is not None:
+        for wanted, live in judgement.found.matched:
+            if wanted.role is Role.TAKE_PROFIT:
+                states.append(
+                    _rung_state(wanted.rung, wanted.trigger_price, live.quantity, live.client_id, wanted.source)
+                )
+        for wanted in judgement.found.missing:
+            if wanted.role is Role.TAKE_PROFIT:
+                states.append(_rung_state(wanted.rung, wanted.trigger_price, wanted.quantity, "", wanted.source))
+    for order in foreign_targets(judgement.position, seen.orders, settings):
+        price = order.trigger_price or order.price or Decimal(0)
+        quantity = judgement.position.quantity if order.close_all else order.quantity
+        states.append(TakeProfitState(-1, price, quantity, order.client_id, "foreign", resting=True, foreign=True))
+    return tuple(sorted(states, key=lambda state: (state.foreign, state.rung)))
+
+
+def _rung_state(rung: int, trigger: Decimal, quantity: Decimal | None, client_id: str, source: str) -> TakeProfitState:
+    return TakeProfitState(rung, trigger, quantity or Decimal(0), client_id, source, resting=bool(client_id))
+
+
+def _conditions(judgement: Judgement, seen: SymbolObservation) -> dict[str, str]:
+    if not seen.readable:
+        return dict.fromkeys(("StopCovered", "BackstopLive", "TakeProfitsPlaced", "BookInSync"), "Unknown")
+    cover, found = judgement.cover, judgement.found
+    return {
+        "StopCovered": str(cover.full),
+        "BackstopLive": str(any(order.close_all for order in cover.orders)),
+        "TakeProfitsPlaced": str(judgement.verdict is Verdict.PROTECTED),
+        "BookInSync": str(found is not None and found.in_sync),
+    }
+
+
+def unread_state(
+    key: PositionKey, last: PositionState, reason: str, settings_profile: str, now_ms: int
+) -> PositionState:
+    """The state of a position that could not be read this time: UNKNOWN, with the last figures and their old age."""
+    since = last.since_ms if last.verdict is Verdict.UNKNOWN else now_ms
+    conditions = dict.fromkeys(last.conditions, "Unknown")
+    return replace(
+        last,
+        key=key,
+        verdict=Verdict.UNKNOWN,
+        reason=reason,
+        since_ms=since,
+        profile=settings_profile,
+        conditions=conditions,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class AccountRisk:
+    """The account in figures."""
+
+    status: RiskStatus
+    positions: int
+    protected: int
+    coverage_pct: Decimal
+    unprotected_notional: Decimal
+    reason: str
+
+
+def account_risk(states: Iterable[PositionState], *, unreadable: str, degraded: Iterable[str]) -> AccountRisk:
+    """The risk status of the account.
+
+    `unreadable` says why the position list itself could not be believed (or is empty); `degraded` lists what keeps a
+    fully covered account from being called PROTECTED. Unmanaged positions are the operator's own and not counted.
+    """
+    managed = [state for state in states if state.verdict is not Verdict.UNMANAGED]
+    covered = [state for state in managed if state.verdict in (Verdict.PROTECTED, Verdict.STOP_ONLY)]
+    exposed = [state for state in managed if state.verdict in (Verdict.NAKED, Verdict.UNDERCOVERED)]
+    unknown = [state for state in managed if state.verdict is Verdict.UNKNOWN]
+    total = sum((_notional(state) for state in managed), Decimal(0))
+    safe = sum((_notional(state) * state.cover_pct / HUNDRED for state in managed if state not in unknown), Decimal(0))
+    reasons = [f"{state.key}: {state.verdict} ({state.reason})" for state in (*exposed, *unknown)]
+    soft = [*degraded, *(f"{s.key}: {s.verdict}" for s in managed if s.verdict in (Verdict.STOP_ONLY, Verdict.CLOSING))]
+    if exposed:
+        status = RiskStatus.CRITICAL
+    elif unreadable or unknown:
+        status = RiskStatus.UNKNOWN
+    elif soft:
+        status = RiskStatus.DEGRADED
+    else:
+        status = RiskStatus.PROTECTED
+    reason = "; ".join(part for part in (unreadable, *reasons, *soft) if part)
+    pct = safe / total * HUNDRED if total else HUNDRED
+    return AccountRisk(status, len(managed), len(covered), pct, total - safe, reason)
+
+
+def _notional(state: PositionState) -> Decimal:
+    return state.quantity * state.mark_price
