@@ -1,0 +1,176 @@
+"""The journal of the daemon: one prefix, syslog priorities under systemd, no secrets, bounded lines.
+
+Every other module logs with `from loguru import logger`; `configure` decides once where that goes. Secrets are
+removed from the finished text, tracebacks included, so it does not matter how one got into a message (invariant 15).
+Lines are written by a thread of their own: a journal that stopped reading must not stop protection (fault P7).
+"""
+
+from __future__ import annotations
+
+import atexit
+import contextlib
+import logging
+import os
+import queue
+import re
+import sys
+import threading
+from types import TracebackType
+from typing import TYPE_CHECKING, Final, TextIO
+from urllib.parse import quote
+
+from loguru import logger
+
+if TYPE_CHECKING:
+    from loguru import Message, Record
+
+PREFIX: Final = "[POSITION-MONITOR]"
+LINE_LENGTH_MAX: Final = 2000
+LINES_PER_MESSAGE_MAX: Final = 60
+MESSAGES_WAITING_MAX: Final = 5000
+FLUSH_TIMEOUT_S: Final = 2.0
+SECRET_LENGTH_MIN: Final = 6
+REDACTED: Final = "***"
+
+_SYSLOG_PRIORITIES: Final = (("CRITICAL", 2), ("ERROR", 3), ("WARNING", 4), ("SUCCESS", 5), ("INFO", 6))
+_DEBUG_PRIORITY: Final = 7
+_NAMED_SECRET: Final = re.compile(
+    r"(?i)\b(signature|api_?key|api_?secret|x-mbx-apikey|authorization|listenkey|secret|password|passphrase)"
+    r"(['\"]?\s*[:=]\s*(?:b?['\"])?(?:(?:bearer|basic)\s+)?)[^\s&'\",;)}\]]+"
+)
+_URL_PASSWORD: Final = re.compile(r"(?i)\b([a-z][a-z0-9+.-]*://[^/\s@:]*):[^/\s]+@")
+_secrets: set[str] = set()
+_sink: _Sink | None = None
+
+
+def register_secret(value: str) -> None:
+    """Remove `value` from every later line. Shorter than six characters would blank ordinary words: not registered."""
+    for spelling in {value, value.strip(), quote(value.strip(), safe="")}:
+        if len(spelling) >= SECRET_LENGTH_MIN:
+            _secrets.add(spelling)
+
+
+def redact(text: str) -> str:
+    """`text` without registered secrets, signatures, key headers and passwords in URLs."""
+    for secret in sorted(_secrets, key=len, reverse=True):
+        text = text.replace(secret, REDACTED)
+    text = _URL_PASSWORD.sub(rf"\1:{REDACTED}@", text)
+    return _NAMED_SECRET.sub(rf"\1\2{REDACTED}", text)
+
+
+def under_systemd() -> bool:
+    """Whether a service manager started us, so that standard error is read by the journal."""
+    return "JOURNAL_STREAM" in os.environ or "INVOCATION_ID" in os.environ
+
+
+def configure(*, level: str = "INFO", stream: TextIO | None = None, journal: bool | None = None) -> None:
+    """Send every log line, those of libraries and of uncaught exceptions included, to `stream` (standard error).
+
+    `journal` (default: whether systemd started us) chooses `<priority>[POSITION-MONITOR] text` over a line with time
+    and level for a human. Raises `ValueError` for an unknown level. Writing a line later never raises and never waits.
+    """
+    global _sink
+    for_journal = under_systemd() if journal is None else journal
+    target = stream if stream is not None else sys.stderr
+    flush()
+    logger.remove()
+    _sink = _Sink(target, for_journal=for_journal)
+    logger.add(
+        _sink,
+        level=level,
+        format="{message}" if for_journal else _TERMINAL_FORMAT,
+        colorize=not for_journal and target.isatty() and "NO_COLOR" not in os.environ,
+        backtrace=False,  # only the frames between raise and catch
+        diagnose=False,  # True prints the values of variables, keys included
+        catch=True,
+    )
+    logging.basicConfig(handlers=[_FromStandardLogging()], level=logging.WARNING, force=True)
+    logging.captureWarnings(capture=True)
+    sys.excepthook = _log_uncaught
+
+
+def flush(timeout_s: float = FLUSH_TIMEOUT_S) -> None:
+    """Wait until what was logged so far is written, at most `timeout_s`."""
+    if _sink is not None:
+        _sink.flush(timeout_s)
+
+
+_TERMINAL_FORMAT: Final = "<green>{time:HH:mm:ss.SSS}</green> <level>{level: <8}</level> <level>{message}</level>"
+
+
+class _Sink:
+    """Hands finished messages to a writing thread. A full queue drops messages and says later how many."""
+
+    def __init__(self, stream: TextIO, *, for_journal: bool) -> None:
+        self._stream = stream
+        self._for_journal = for_journal
+        self._waiting: queue.Queue[str] = queue.Queue(MESSAGES_WAITING_MAX)
+        self._dropped = 0
+        threading.Thread(target=self._write_forever, name="log", daemon=True).start()
+
+    def __call__(self, message: Message) -> None:
+        """Never raises: loguru would print the whole record, unredacted, to report our failure."""
+        with contextlib.suppress(Exception):
+            lines = self._lines(message.record, str(message))
+            if self._dropped and not self._waiting.full():
+                lines = f"{self._head(4)} {self._dropped} log messages were lost\n{lines}"
+            try:
+                self._waiting.put_nowait(lines)
+                self._dropped = 0
+            except queue.Full:
+                self._dropped += 1
+
+    def flush(self, timeout_s: float) -> None:
+        """Wait for the thread, which may be stuck in a write for ever."""
+        with self._waiting.all_tasks_done:
+            self._waiting.all_tasks_done.wait_for(lambda: not self._waiting.unfinished_tasks, timeout_s)
+
+    def _write_forever(self) -> None:
+        while True:
+            lines = self._waiting.get()
+            with contextlib.suppress(Exception):  # the journal is gone, the disk is full, the stream was closed
+                self._stream.write(lines)
+                self._stream.flush()
+            self._waiting.task_done()
+
+    def _head(self, priority: int) -> str:
+        return f"<{priority}>{PREFIX}" if self._for_journal else PREFIX
+
+    def _lines(self, record: Record, text: str) -> str:
+        head = self._head(_priority(record["level"].no))
+        lines = redact(text).rstrip("\n").split("\n")
+        if len(lines) > LINES_PER_MESSAGE_MAX:  # the end of a traceback says what happened
+            lines = [lines[0], "…", *lines[2 - LINES_PER_MESSAGE_MAX :]]
+        return "".join(f"{head} {_bounded(line)}\n" for line in lines)
+
+
+class _FromStandardLogging(logging.Handler):
+    """Passes what libraries log through the standard `logging` on, so that it is redacted and prefixed too."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        with contextlib.suppress(Exception):
+            known = record.levelname in ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
+            level: str | int = record.levelname if known else record.levelno
+            logger.opt(exception=record.exc_info).log(level, "{}: {}", record.name, record.getMessage())
+
+
+def _log_uncaught(kind: type[BaseException], fault: BaseException, trace: TracebackType | None) -> None:
+    if issubclass(kind, KeyboardInterrupt):
+        return
+    logger.opt(exception=(kind, fault, trace)).critical("the program ended with an error nobody expected")
+    flush()
+
+
+def _bounded(line: str) -> str:
+    clean = line.rstrip("\r").encode("utf-8", "replace").decode("utf-8")
+    return clean if len(clean) <= LINE_LENGTH_MAX else clean[: LINE_LENGTH_MAX - 1] + "…"
+
+
+def _priority(level_number: int) -> int:
+    for name, priority in _SYSLOG_PRIORITIES:
+        if level_number >= logger.level(name).no:
+            return priority
+    return _DEBUG_PRIORITY
+
+
+atexit.register(flush)

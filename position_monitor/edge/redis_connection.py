@@ -1,0 +1,75 @@
+"""Connections to Redis or Valkey that fail fast: one second at most, no retries, no default back-off.
+
+URLs: `redis://[user:password@]host:port/db`, `rediss://` for TLS, `unix:///path`, and for Sentinel
+`redis+sentinel://[user:password@]host:port,host:port/service/db` (`rediss+sentinel://` for TLS).
+"""
+
+from __future__ import annotations
+
+from typing import Any, Final
+from urllib.parse import unquote, urlsplit
+
+from redis.asyncio import Redis
+from redis.asyncio.retry import Retry
+from redis.asyncio.sentinel import Sentinel
+from redis.backoff import NoBackoff
+
+from position_monitor.errors import ConfigError
+
+SOCKET_TIMEOUT_S: Final = 1.0
+OPERATION_TIMEOUT_S: Final = 4.0
+"""Ceiling of one exchange with Redis, asking several Sentinels included: a server that trickles bytes is cut off."""
+CONNECTIONS_MAX: Final = 8
+SENTINEL_PORT: Final = 26379
+
+
+def connect(url: str) -> Redis:
+    """A client for `url`; nothing is sent yet. Raises `ConfigError` without repeating the URL's password."""
+    if urlsplit(url).scheme in ("redis+sentinel", "rediss+sentinel"):
+        return _connect_through_sentinel(url)
+    try:
+        return Redis.from_url(url, **_options())
+    except ValueError:
+        raise ConfigError("redis.url is not a redis://, rediss://, unix:// or redis+sentinel:// address") from None
+
+
+def _options() -> dict[str, Any]:
+    return {
+        "decode_responses": True,
+        "socket_timeout": SOCKET_TIMEOUT_S,
+        "socket_connect_timeout": SOCKET_TIMEOUT_S,
+        "retry": Retry(NoBackoff(), 0),
+        "max_connections": CONNECTIONS_MAX,
+    }
+
+
+def _connect_through_sentinel(url: str) -> Redis:
+    """The master of the service named in `url`, looked up again whenever its connection is lost."""
+    parts = urlsplit(url)
+    credentials, _, hosts = parts.netloc.rpartition("@")
+    user, _, password = credentials.partition(":")
+    service, _, database = parts.path.strip("/").partition("/")
+    try:
+        sentinels = [_host_and_port(host) for host in hosts.split(",")]
+        options = _options() | {"db": int(database or "0")}
+    except ValueError:
+        raise ConfigError("redis.url: a Sentinel address is redis+sentinel://host:port,host:port/service/db") from None
+    if not service:
+        raise ConfigError("redis.url: a Sentinel address names its service, redis+sentinel://host:port/service/db")
+    if password:
+        options |= {"password": unquote(password)}
+    if user:
+        options |= {"username": unquote(user)}
+    if parts.scheme == "rediss+sentinel":
+        options |= {"ssl": True}
+    sentinel = Sentinel(sentinels, sentinel_kwargs=_options(), **options)  # type: ignore[no-untyped-call]
+    client: Redis = sentinel.master_for(service)
+    return client
+
+
+def _host_and_port(text: str) -> tuple[str, int]:
+    host, separator, port = text.rpartition(":")
+    name, number = (host, int(port)) if separator else (text, SENTINEL_PORT)
+    if not name or not 0 < number < 65536:
+        raise ValueError(text)
+    return name.strip("[]"), number

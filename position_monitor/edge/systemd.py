@@ -1,0 +1,94 @@
+"""What this daemon tells systemd, and the credentials systemd hands it. Everything is a no-op outside systemd."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import time
+from pathlib import Path
+from typing import Final
+
+import sdnotify
+
+STATUS_LENGTH_MAX: Final = 500
+CREDENTIAL_BYTES_MAX: Final = 64 * 1024
+MICROSECONDS_PER_SECOND: Final = 1_000_000
+
+
+class Systemd:
+    """The notification socket of the unit. No method blocks or raises."""
+
+    def __init__(self) -> None:
+        self._notifier = sdnotify.SystemdNotifier()
+        if self._notifier.socket is not None:
+            self._notifier.socket.setblocking(False)  # a stuck service manager must not stop the loop
+        self._watchdog_interval_s = _watchdog_interval_s()
+
+    @property
+    def listening(self) -> bool:
+        """Whether a service manager hears us."""
+        return self._notifier.socket is not None
+
+    @property
+    def watchdog_interval_s(self) -> float | None:
+        """Within how many seconds `watchdog` must be called again; None when systemd does not watch this process."""
+        return self._watchdog_interval_s
+
+    def ready(self, status: str = "") -> None:
+        """Every position found has a verdict: the unit is started."""
+        self._send("READY=1", *_status(status))
+
+    def status(self, sentence: str) -> None:
+        """One sentence for `systemctl status`."""
+        self._send(*_status(sentence))
+
+    def watchdog(self) -> None:
+        """A whole cycle was finished. To be called nowhere else."""
+        self._send("WATCHDOG=1")
+
+    def reloading(self) -> None:
+        """The configuration is being read again; `ready` must follow, whatever came of it."""
+        monotonic_us = time.clock_gettime_ns(time.CLOCK_MONOTONIC) // 1000
+        self._send("RELOADING=1", f"MONOTONIC_USEC={monotonic_us}")
+
+    def stopping(self, status: str = "") -> None:
+        """The stop has begun."""
+        self._send("STOPPING=1", *_status(status))
+
+    def extend_start(self, seconds: float) -> None:
+        """Ask for that much more time to become ready, e.g. while the exchange does not answer."""
+        self._send(f"EXTEND_TIMEOUT_USEC={round(seconds * MICROSECONDS_PER_SECOND)}")
+
+    def _send(self, *assignments: str) -> None:
+        text = "\n".join(assignments)
+        # sdnotify writes Latin-1 and silently drops what does not fit: hand it the UTF-8 bytes as Latin-1 characters.
+        self._notifier.notify(text.encode("utf-8", "replace").decode("latin-1"))
+
+
+def credential(name: str) -> str | None:
+    """The credential `name` of the unit without surrounding white space; None when the unit has none (or an empty one).
+
+    The text is a secret: register it with `edge/log.py` before using it.
+    """
+    directory = os.environ.get("CREDENTIALS_DIRECTORY")
+    if not directory or "/" in name:
+        return None
+    with contextlib.suppress(OSError, UnicodeDecodeError), (Path(directory) / name).open("rb") as file:
+        return file.read(CREDENTIAL_BYTES_MAX).decode().strip() or None
+    return None
+
+
+def _status(sentence: str) -> tuple[str, ...]:
+    line = " ".join(sentence.split())[:STATUS_LENGTH_MAX]
+    return (f"STATUS={line}",) if line else ()
+
+
+def _watchdog_interval_s() -> float | None:
+    """WATCHDOG_USEC in seconds, unless it was meant for another process (sd_watchdog_enabled(3))."""
+    try:
+        microseconds = int(os.environ["WATCHDOG_USEC"])
+        if int(os.environ.get("WATCHDOG_PID", os.getpid())) != os.getpid():
+            return None
+    except (KeyError, ValueError):
+        return None
+    return microseconds / MICROSECONDS_PER_SECOND if microseconds > 0 else None
