@@ -1,0 +1,217 @@
+"""The configuration: what an operator wrote, checked as a whole, and the plain settings the core receives.
+
+`load_config` is the only way in for programs: file, then environment, then credentials, then the rules between
+keys. Every problem is reported at once as `ConfigError` (exit 78); nothing starts on a doubtful configuration.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, Field, PrivateAttr, ValidationError
+
+from position_monitor.config_exit import ExitPlan, exit_plan
+from position_monitor.config_problems import InvalidConfig, sentences, shown
+from position_monitor.config_protection import BoundsSection, ExitSection, ProtectionSection, SymbolsSection
+from position_monitor.config_rules import broken_rules
+from position_monitor.config_sections import (
+    AiEngineSection,
+    BackendSection,
+    EvidenceSection,
+    ExchangeSection,
+    LimitsSection,
+    LoopSection,
+    RedisSection,
+)
+from position_monitor.config_sources import (
+    Credentials,
+    config_path,
+    dotted_keys,
+    overlay_environment,
+    read_credentials,
+    read_file,
+)
+from position_monitor.config_values import Section, allowed_is
+from position_monitor.core.model import PositionKey, Side
+from position_monitor.core.settings import EvidenceSettings, Limits, ProtectionSettings, Rung
+from position_monitor.errors import ConfigError
+
+__all__ = ["Config", "ConfigError", "Credentials", "ExitPlan", "InvalidConfig", "load_config"]
+
+LEASE_TTL_MIN_S = 20.0
+STATE_INTERVALS = 3
+
+
+class Config(Section):
+    """Everything that can be set, immutable. Built by `load_config`; tests may use `Config.from_data`."""
+
+    account: str = Field(
+        "main",
+        pattern=r"^[A-Za-z0-9_-]{1,32}$",
+        description="Name of the account, part of every Redis key and of every order id. One daemon per account.",
+        json_schema_extra=allowed_is("1 to 32 letters, digits, _ or -"),
+    )
+    exchange: ExchangeSection = ExchangeSection()
+    loop: LoopSection = LoopSection()
+    protection: ProtectionSection = ProtectionSection()
+    bounds: BoundsSection = BoundsSection()
+    exit: ExitSection = ExitSection()
+    symbols: SymbolsSection = SymbolsSection()
+    evidence_section: EvidenceSection = Field(EvidenceSection(), alias="evidence")
+    limits_section: LimitsSection = Field(LimitsSection(), alias="limits")
+    redis: RedisSection = RedisSection()
+    ai_engine: AiEngineSection = AiEngineSection()
+    backend: BackendSection = BackendSection()
+
+    _credentials: Credentials | None = PrivateAttr(None)
+    _origins: dict[str, str] = PrivateAttr(default_factory=dict)
+
+    @classmethod
+    def from_data(
+        cls, data: Mapping[str, Any], environ: Mapping[str, str] | None = None, path: Path | None = None
+    ) -> Config:
+        """Check `data` (as read from TOML) with the environment laid over it; `InvalidConfig` lists every problem."""
+        environ = {} if environ is None else environ
+        merged, from_environment = overlay_environment(dict(data), environ)
+        origins = dotted_keys(data, "file") | from_environment
+        config, problems = _validated(merged, origins)
+        exchange = merged.get("exchange")
+        environment = exchange.get("environment", "paper") if isinstance(exchange, Mapping) else "paper"
+        credentials, missing = read_credentials(str(environment), environ)
+        if config is not None:
+            problems += broken_rules(config)
+        if config is None or problems or missing:
+            raise InvalidConfig([*problems, *missing], path)
+        config._credentials = credentials
+        config._origins = origins
+        return config
+
+    @property
+    def credentials(self) -> Credentials:
+        """The exchange key."""
+        if self._credentials is None:
+            raise ConfigError("this configuration was built without credentials; use load_config")
+        return self._credentials
+
+    @property
+    def lease_ttl_s(self) -> float:
+        """Seconds the lease lives: as written, or derived from the cycle."""
+        derived = max(LEASE_TTL_MIN_S, self.loop.check_interval_s + 2 * self.exchange.request_timeout_s)
+        return self.redis.lease_ttl_s or derived
+
+    @property
+    def state_ttl_s(self) -> float:
+        """Seconds published state lives: as written, or three check intervals."""
+        return self.redis.state_ttl_s or STATE_INTERVALS * self.loop.check_interval_s
+
+    @property
+    def config_hash(self) -> str:
+        """12 hex digits that change when an effective setting changes, and never with a secret."""
+        text = "\n".join(f"{key}={value}" for key, value, _ in self.effective())
+        return hashlib.sha256(text.encode()).hexdigest()[:12]
+
+    def protection_settings(self, symbol: str | None = None) -> ProtectionSettings:
+        """The core's settings for one symbol with its overrides, or the account's."""
+        base, override = self.protection, self.symbols.overrides.get(symbol or "")
+        chosen: dict[str, Any] = {
+            name: getattr(base, name)
+            for name in (
+                "stop_loss_pct", "take_profit_pct", "trailing_pct", "ladder", "working_type", "rebase_on_add",
+                "on_breach", "foreign_orders", "max_loss_pct", "foreign_stop_max_pct",
+            )
+        }  # fmt: skip
+        chosen["profile"] = self.exit.profile
+        if override is not None:
+            chosen |= {name: value for name, value in override if value is not None}
+        ladder = tuple(Rung(rung.target_pct, rung.share_pct) for rung in chosen.pop("ladder"))
+        return ProtectionSettings(
+            policy=self.exit_plan().live_policy,
+            ladder=ladder,
+            respect_foreign_orders=chosen.pop("foreign_orders") == "respect",
+            stop_min_move_pct=base.stop_min_move_pct,
+            liquidation_fraction_pct=base.liquidation_fraction_pct,
+            stop_loss_min_pct=self.bounds.stop_loss_min_pct,
+            stop_loss_max_pct=self.bounds.stop_loss_max_pct,
+            target_min_pct=self.bounds.target_min_pct,
+            target_max_pct=self.bounds.target_max_pct,
+            **chosen,
+        )
+
+    def protection_for(self, symbol: str, side: Side) -> ProtectionSettings:
+        """What the policy needs to know about one position. Both sides of a symbol share one table today."""
+        del side
+        return self.protection_settings(symbol)
+
+    def is_unmanaged(self, key: PositionKey) -> bool:
+        """Whether the operator listed this position as deliberately left alone."""
+        return key.symbol in self.symbols.unmanaged or str(key) in self.symbols.unmanaged
+
+    def evidence(self) -> EvidenceSettings:
+        """The core's evidence settings."""
+        section = self.evidence_section
+        return EvidenceSettings(
+            flat_reads=section.flat_reads,
+            replacement_reads=section.replacement_reads,
+            listing_grace_ms=round(section.listing_grace_s * 1000),
+            triggering_grace_ms=round(section.triggering_grace_s * 1000),
+        )
+
+    def limits(self) -> Limits:
+        """The core's bounds."""
+        return Limits(**dict(self.limits_section))
+
+    def exit_plan(self) -> ExitPlan:
+        """Which policy protects live, which shadows, and which switches contradict each other."""
+        return exit_plan(self.exit)
+
+    def effective(self) -> Iterator[tuple[str, str, str]]:
+        """Every key with its value as shown to people (secrets hidden) and its origin, in the file's order."""
+        for key, value in _leaves(self):
+            yield key, shown(value), self._origins.get(key, "default")
+
+
+def load_config(path: Path | None = None, environ: Mapping[str, str] | None = None) -> Config:
+    """Read and check the configuration of this process; `ConfigError` lists every problem."""
+    environ = os.environ if environ is None else environ
+    path = config_path(path, environ)
+    return Config.from_data(read_file(path), environ, path)
+
+
+def _validated(data: dict[str, Any], origins: dict[str, str]) -> tuple[Config | None, list[str]]:
+    """The checked settings, or the problems. Unknown keys alone do not hide broken rules: they are set aside."""
+    try:
+        return Config.model_validate(data), []
+    except ValidationError as error:
+        problems = sentences(Config, error, origins)
+        unknown = [item["loc"] for item in error.errors() if item["type"] == "extra_forbidden"]
+        if len(unknown) < error.error_count():
+            return None, problems
+    return Config.model_validate(_without(data, unknown)), problems
+
+
+def _without(data: Mapping[str, Any], paths: list[tuple[int | str, ...]], here: tuple[str, ...] = ()) -> dict[str, Any]:
+    """A copy of the nested tables without the keys at `paths`."""
+    kept: dict[str, Any] = {}
+    for key, value in data.items():
+        path = (*here, key)
+        if tuple(part for part in path) in {tuple(part for part in item if part != "overrides") for item in paths}:
+            continue
+        kept[key] = _without(value, paths, path) if isinstance(value, Mapping) else value
+    return kept
+
+
+def _leaves(model: BaseModel, prefix: str = "") -> Iterator[tuple[str, object]]:
+    """Every key of a table and the tables in it; a symbol's table lists only what it sets."""
+    for name, field in type(model).model_fields.items():
+        value, key = getattr(model, name), field.alias or name
+        if isinstance(value, BaseModel):
+            yield from _leaves(value, f"{prefix}{key}.")
+        elif isinstance(value, dict):
+            for symbol, table in sorted(value.items()):
+                yield from ((path, item) for path, item in _leaves(table, f"{prefix}{symbol}.") if item is not None)
+        else:
+            yield f"{prefix}{key}", value

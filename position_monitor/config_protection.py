@@ -1,0 +1,208 @@
+"""The sections of the configuration that say what protects a position: levels, bounds, owner of exits, symbols.
+
+`config.example.toml` is generated from these descriptions. Percentages are of the price: 1.5 means 1.5 %.
+"""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import Literal
+
+from pydantic import Field, StrictBool, model_validator
+
+from position_monitor.config_values import Percent, Profile, Section, UnmanagedEntry, allowed_is, symbol_problem
+from position_monitor.core.model import WorkingType
+from position_monitor.core.settings import OnBreach, Policy
+
+
+class Rung(Section):
+    """One rung of the take-profit ladder."""
+
+    target_pct: Percent = Field(
+        ..., gt=0, le=50, description="Distance from the entry in percent of the price at which this rung closes."
+    )
+    share_pct: Percent = Field(..., gt=0, le=100, description="Part of the position this rung closes, in percent.")
+
+
+DEFAULT_LADDER = (
+    Rung(target_pct=Decimal("1.5"), share_pct=Decimal(30)),
+    Rung(target_pct=Decimal("2.5"), share_pct=Decimal(30)),
+    Rung(target_pct=Decimal("4.0"), share_pct=Decimal(40)),
+)
+
+
+class ProtectionSection(Section):
+    """What rests on the exchange for every position."""
+
+    mode: Literal["live", "observe"] = Field(
+        "live",
+        description="live: places missing stops and take-profits. observe: reads and reports only, places nothing; "
+        "every status says so. Begin with observe on an account that already trades.",
+    )
+    stop_loss_pct: Percent = Field(
+        Decimal("1.5"),
+        gt=0,
+        le=50,
+        description="Distance of the stop from the entry in percent of the price (not of margin). Inside [bounds].",
+    )
+    take_profit_pct: Percent = Field(
+        Decimal("2.5"),
+        gt=0,
+        le=50,
+        description="Distance of the single take-profit of the static policy. The hybrid policy uses the ladder.",
+    )
+    trailing_pct: Percent = Field(
+        Decimal("1.5"),
+        ge=Decimal("0.1"),
+        le=10,
+        description="How far behind the best mark the trailing stop follows, in percent.",
+    )
+    ladder: tuple[Rung, ...] = Field(
+        DEFAULT_LADDER,
+        min_length=1,
+        max_length=4,
+        description="Take-profit rungs of the hybrid policy, nearest first. Shares sum to 100; the last rung takes "
+        "the rounding remainder; rungs below the venue's minimum are merged.",
+        json_schema_extra=allowed_is("1 to 4 tables {target_pct, share_pct}"),
+    )
+    working_type: WorkingType = Field(
+        WorkingType.MARK_PRICE,
+        description="The price that arms a stop. MARK_PRICE is not moved by a single trade; liquidation uses it too.",
+    )
+    rebase_on_add: StrictBool = Field(
+        False,
+        description="true: when a position grows, levels follow the new average entry, even if that loosens the stop. "
+        "false: a stop never loosens while the position is open.",
+    )
+    on_breach: OnBreach = Field(
+        OnBreach.REANCHOR,
+        description="When the price is already beyond the desired stop as a position is first seen: reanchor places "
+        "the stop stop_loss_pct from the mark; close also closes the position beyond max_loss_pct; alert only tells.",
+    )
+    foreign_orders: Literal["respect", "ignore"] = Field(
+        "respect",
+        description="respect: a stop somebody else placed counts as cover when it is on the right side and within "
+        "foreign_stop_max_pct. ignore: our own stop always rests too. Foreign orders are never touched either way.",
+    )
+    max_loss_pct: Percent = Field(
+        Decimal(10), gt=0, le=50, description="Loss in percent of the entry beyond which on_breach = close acts."
+    )
+    foreign_stop_max_pct: Percent = Field(
+        Decimal(5), gt=0, le=50, description="A foreign stop farther than this from the entry does not count as cover."
+    )
+    stop_min_move_pct: Percent = Field(
+        Decimal("0.1"),
+        ge=Decimal("0.01"),
+        le=5,
+        description="A stop is moved only for an improvement of at least this much of the price, so that a creeping "
+        "mark does not burn the order budget.",
+    )
+    liquidation_fraction_pct: Percent = Field(
+        Decimal(80),
+        ge=10,
+        le=95,
+        description="A stop lies at most this far on the way from the entry to the liquidation price; wins over the "
+        "minimum stop distance.",
+    )
+
+
+class BoundsSection(Section):
+    """Limits on every level, whatever policy or advice asks for it."""
+
+    stop_loss_min_pct: Percent = Field(
+        Decimal("0.5"), gt=0, le=50, description="Nearest stop in percent of the entry; nearer ones are noise exits."
+    )
+    stop_loss_max_pct: Percent = Field(Decimal(5), gt=0, le=50, description="Farthest stop in percent of the entry.")
+    target_min_pct: Percent = Field(
+        Decimal("0.3"), gt=0, le=50, description="Nearest take-profit in percent of the entry; nearer ones pay fees."
+    )
+    target_max_pct: Percent = Field(Decimal(15), gt=0, le=50, description="Farthest take-profit in percent.")
+    reward_risk_min: Percent = Field(
+        Decimal("0.5"), gt=0, le=20, description="Smallest distance of the final target, in stop distances."
+    )
+    reward_risk_max: Percent = Field(
+        Decimal(5), gt=0, le=20, description="Largest distance of the final target, in stop distances."
+    )
+
+
+class ExitSection(Section):
+    """Who owns exits. `mode` alone names the owner; the other switches can only hold the Exit Brain back."""
+
+    mode: Literal["LEGACY", "EXIT_BRAIN_V3"] = Field(
+        "LEGACY", description="The owner of exits. Overridden by EXIT_MODE. A contradiction never means no stop."
+    )
+    executor_mode: Literal["LIVE", "SHADOW"] = Field(
+        "LIVE", description="SHADOW keeps the Exit Brain from acting. Overridden by EXIT_EXECUTOR_MODE."
+    )
+    live_rollout: Literal["ENABLED", "DISABLED"] = Field(
+        "ENABLED", description="DISABLED keeps the Exit Brain from acting. Overridden by EXIT_BRAIN_V3_LIVE_ROLLOUT."
+    )
+    brain_v3_enabled: Literal["auto"] | StrictBool = Field(
+        "auto",
+        description="auto: follows mode. false keeps the Exit Brain from acting; true beside mode = LEGACY is a "
+        "published conflict. Overridden by EXIT_BRAIN_V3_ENABLED.",
+        json_schema_extra=allowed_is("true, false or auto"),
+    )
+    profile: Profile = Field("DEFAULT", description="Exit profile. Overridden by EXIT_BRAIN_PROFILE.")
+    legacy_policy: Policy = Field(
+        Policy.HYBRID,
+        description="hybrid: ladder of take-profits and a trailing stop. static: one stop and one take-profit. "
+        "This is what protects whenever the Exit Brain may not act.",
+    )
+
+
+class SymbolOverride(Section):
+    """Keys of [protection] and [exit] that one symbol may set for itself; absent keys follow the account."""
+
+    stop_loss_pct: Percent | None = Field(None, gt=0, le=50, description="See [protection].")
+    take_profit_pct: Percent | None = Field(None, gt=0, le=50, description="See [protection].")
+    trailing_pct: Percent | None = Field(None, ge=Decimal("0.1"), le=10, description="See [protection].")
+    ladder: tuple[Rung, ...] | None = Field(
+        None,
+        min_length=1,
+        max_length=4,
+        description="See [protection].",
+        json_schema_extra=allowed_is("1 to 4 tables {target_pct, share_pct}"),
+    )
+    working_type: WorkingType | None = Field(None, description="See [protection].")
+    rebase_on_add: StrictBool | None = Field(None, description="See [protection].")
+    on_breach: OnBreach | None = Field(None, description="See [protection].")
+    foreign_orders: Literal["respect", "ignore"] | None = Field(None, description="See [protection].")
+    max_loss_pct: Percent | None = Field(None, gt=0, le=50, description="See [protection].")
+    foreign_stop_max_pct: Percent | None = Field(None, gt=0, le=50, description="See [protection].")
+    profile: Profile | None = Field(None, description="See [exit].")
+
+
+class SymbolsSection(Section):
+    """What is different for single symbols. Everything not named here is protected with the account's settings."""
+
+    unmanaged: tuple[UnmanagedEntry, ...] = Field(
+        (),
+        max_length=200,
+        description="Positions that are deliberately left alone, e.g. the hedge leg of a basis trade: "
+        '"XYZUSDT" or "BTCUSDT:SHORT". They are shown in every status.',
+        json_schema_extra=allowed_is('a list of exchange ids, each with :LONG or :SHORT if only one side: "BTCUSDT"'),
+    )
+    overrides: dict[str, SymbolOverride] = Field(
+        default_factory=dict, description="One table [symbols.<SYMBOL>] per symbol."
+    )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _tables_are_symbols(cls, data: object) -> object:
+        """In the file a symbol's table stands directly under [symbols]."""
+        if not isinstance(data, dict):
+            return data
+        tables = {key: value for key, value in data.items() if key != "unmanaged"}
+        problems = [
+            f"symbols.{key}: {problem}" for key, value in tables.items() if (problem := _table_problem(key, value))
+        ]
+        if problems:
+            raise ValueError("; ".join(problems))
+        return {"unmanaged": data.get("unmanaged", ()), "overrides": tables}
+
+
+def _table_problem(key: str, value: object) -> str:
+    if not isinstance(value, dict):
+        return "only `unmanaged` and tables [symbols.<SYMBOL>] stand here"
+    return symbol_problem(key)
