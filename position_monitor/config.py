@@ -43,7 +43,6 @@ from position_monitor.errors import ConfigError
 __all__ = ["Config", "ConfigError", "Credentials", "ExitPlan", "InvalidConfig", "load_config"]
 
 LEASE_TTL_MIN_S = 20.0
-STATE_INTERVALS = 3
 
 
 class Config(Section):
@@ -102,11 +101,6 @@ class Config(Section):
         """Seconds the lease lives: as written, or derived from the cycle."""
         derived = max(LEASE_TTL_MIN_S, self.loop.check_interval_s + 2 * self.exchange.request_timeout_s)
         return self.redis.lease_ttl_s or derived
-
-    @property
-    def state_ttl_s(self) -> float:
-        """Seconds published state lives: as written, or three check intervals."""
-        return self.redis.state_ttl_s or STATE_INTERVALS * self.loop.check_interval_s
 
     @property
     def config_hash(self) -> str:

@@ -49,11 +49,6 @@ def _timing(config: Config) -> Iterator[str]:
             "loop.check_interval_s + 2 * exchange.request_timeout_s <= redis.lease_ttl_s is required, but "
             f"{shown(interval)} + 2 * {shown(timeout)} > {shown(config.lease_ttl_s)}: the lease would lapse in a cycle"
         )
-    if config.state_ttl_s < 3 * interval:
-        yield (
-            "redis.state_ttl_s >= 3 * loop.check_interval_s is required, but "
-            f"{shown(config.state_ttl_s)} < 3 * {shown(interval)}: a healthy daemon would read as UNKNOWN"
-        )
     if config.loop.full_sweep_s < interval:
         yield (
             "loop.full_sweep_s >= loop.check_interval_s is required, but "

@@ -142,8 +142,9 @@ class RedisSection(Section):
 
     url: RedisUrl = Field(
         SecretStr("redis://127.0.0.1:6379/0"),
-        description="Redis or Valkey. A password in the URL is hidden everywhere. Overridden by REDIS_URL.",
-        json_schema_extra=allowed_is("a redis://, rediss:// or unix:// URL"),
+        description="Redis or Valkey; redis+sentinel://host:port,host:port/service/db for Sentinel. A password in "
+        "the URL is hidden everywhere. Overridden by REDIS_URL.",
+        json_schema_extra=allowed_is("a redis://, rediss://, unix:// or redis+sentinel:// URL"),
     )
     prefix: str = Field(
         "quantum:position_monitor",
@@ -153,22 +154,12 @@ class RedisSection(Section):
         description="Beginning of every key; the account follows: quantum:position_monitor:main:status.",
         json_schema_extra=allowed_is("letters, digits, _ . - in parts joined by colons"),
     )
-    timeout_s: Seconds = Field(
-        1.0, ge=0.05, le=1, description="Seconds until a Redis call counts as failed. It is never retried in place."
-    )
     lease_ttl_s: Seconds = Field(
         0.0,
         ge=0,
         le=300,
         description="Seconds the right to remove orders outlives its owner. 0: derived, at least 20 and at least "
         "check_interval_s + 2 * request_timeout_s.",
-    )
-    state_ttl_s: Seconds = Field(
-        0.0,
-        ge=0,
-        le=600,
-        description="Seconds a published state outlives the daemon; a missing key means UNKNOWN. "
-        "0: derived, 3 * check_interval_s.",
     )
 
 

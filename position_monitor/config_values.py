@@ -11,6 +11,9 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Sec
 from position_monitor.core.model import Side
 
 
+REDIS_SCHEMES = ("redis", "rediss", "unix", "redis+sentinel", "rediss+sentinel")
+
+
 def _number_only(value: object) -> object:
     """Pydantic reads `true` as 1; a configuration must not."""
     if isinstance(value, bool):
@@ -43,7 +46,7 @@ def _redis_url(value: SecretStr) -> SecretStr:
     text = value.get_secret_value()
     if not text:
         raise ValueError("the URL must not be empty")
-    return SecretStr(_text_of_url(text, ("redis", "rediss", "unix"), userinfo=True))
+    return SecretStr(_text_of_url(text, REDIS_SCHEMES, userinfo=True))
 
 
 def symbol_problem(symbol: str) -> str:
