@@ -15,32 +15,17 @@ from asyncio import timeout
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final, Protocol
+from typing import Any, Final
 
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
+from position_monitor.edge.clock import Clock
 from position_monitor.edge.redis_connection import OPERATION_TIMEOUT_S
 from position_monitor.edge.redis_documents import Keys
 from position_monitor.edge.redis_scripts import RELEASE, RENEW
 
 REDIS_FAILURES: Final = (RedisError, OSError, TimeoutError)
-
-
-class Clock(Protocol):
-    """Time as the daemon sees it (`edge/clock.py`)."""
-
-    def now_ms(self) -> int:
-        """Wall clock, ms UTC."""
-        ...
-
-    def monotonic_s(self) -> float:
-        """A clock that is never set, in seconds."""
-        ...
-
-    async def sleep(self, seconds: float) -> None:
-        """Wait."""
-        ...
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,11 +19,12 @@ from typing import Any, Final
 from loguru import logger
 
 from position_monitor.core.state import AccountState, Event, PositionState
+from position_monitor.edge.background import sleep_or_wake
+from position_monitor.edge.clock import Clock
 from position_monitor.edge.redis_connection import OPERATION_TIMEOUT_S, connect
 from position_monitor.edge.redis_documents import Keys, event_data, position_document, position_fields, status_fields
 from position_monitor.edge.redis_lease import (
     REDIS_FAILURES,
-    Clock,
     Held,
     HeldByOther,
     Lease,
@@ -291,18 +292,8 @@ class RedisState:
             if self._fenced and not isinstance(after, HeldByOther):
                 self._wake.set()
             pause_s = self._lease.renew_interval_s
-            await self._pause(pause_s if isinstance(after, Held) else min(pause_s, RETRY_PAUSE_S))
-
-    async def _pause(self, seconds: float) -> None:
-        """Sleep, unless a refused write asks for the lease at once."""
-        sleeping = asyncio.ensure_future(self._clock.sleep(seconds))
-        asking = asyncio.ensure_future(self._renew_now.wait())
-        try:
-            await asyncio.wait((sleeping, asking), return_when=asyncio.FIRST_COMPLETED)
-        finally:
-            sleeping.cancel()
-            asking.cancel()
-            self._renew_now.clear()
+            pause_s = pause_s if isinstance(after, Held) else min(pause_s, RETRY_PAUSE_S)
+            await sleep_or_wake(self._clock, pause_s, self._renew_now)
 
 
 def _flat(fields: dict[str, str]) -> list[str]:

@@ -1,0 +1,99 @@
+"""Questions to a JSON service of the stack: short time-outs, bounded bodies, few retries, errors without addresses.
+
+Only for questions that change nothing and may be repeated.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+import httpx
+import tenacity
+
+from position_monitor.edge.clock import Clock
+from position_monitor.errors import ConfigError, PositionMonitorError
+
+REQUEST_TIMEOUT_S: Final = 2.0
+RETRY_FOR_S: Final = 3.0
+RETRY_PAUSE_S: Final = 0.2
+ATTEMPTS_MAX: Final = 3
+BODY_BYTES_MAX: Final = 64 * 1024
+CONNECTIONS_MAX: Final = 4
+
+
+class ServiceDown(PositionMonitorError):
+    """The service gave no usable answer. The text never holds its address, which may hold a password."""
+
+
+class _Transient(ServiceDown):
+    """Worth asking again: no answer, or a server error."""
+
+
+class NothingFound(PositionMonitorError):
+    """The service answered 404."""
+
+
+class JsonService:
+    """One service behind a base URL. `ask` returns the raw JSON bytes of a 200 answer."""
+
+    def __init__(self, base_url: str, clock: Clock, *, timeout_s: float = REQUEST_TIMEOUT_S) -> None:
+        """Raises `ConfigError` when `base_url` is not an http or https address."""
+        try:
+            url = httpx.URL(base_url)
+        except httpx.InvalidURL:
+            url = httpx.URL("")
+        if url.scheme not in ("http", "https") or not url.host:
+            raise ConfigError("the address of a service was not an http:// or https:// URL")
+        self._clock = clock
+        self._client = httpx.AsyncClient(
+            base_url=url,
+            timeout=httpx.Timeout(timeout_s),
+            limits=httpx.Limits(max_connections=CONNECTIONS_MAX),
+            follow_redirects=False,
+            trust_env=False,  # a proxy of the host has no business with addresses inside the stack
+        )
+
+    async def ask(self, method: str, path: str, body: dict[str, Any] | None = None) -> bytes:
+        """The body of a 200 answer. Raises `NothingFound` for 404 and `ServiceDown` for everything else."""
+        async for attempt in tenacity.AsyncRetrying(
+            retry=tenacity.retry_if_exception_type(_Transient),
+            stop=tenacity.stop_after_delay(RETRY_FOR_S) | tenacity.stop_after_attempt(ATTEMPTS_MAX),
+            wait=tenacity.wait_fixed(RETRY_PAUSE_S),
+            sleep=self._clock.sleep,
+            reraise=True,
+        ):
+            with attempt:
+                return await self._ask_once(method, path, body)
+        raise ServiceDown("was not asked")  # unreachable: tenacity returns or raises
+
+    async def close(self) -> None:
+        """Close its connections."""
+        await self._client.aclose()
+
+    async def _ask_once(self, method: str, path: str, body: dict[str, Any] | None) -> bytes:
+        try:
+            async with self._client.stream(method, path, json=body) as reply:
+                _check(reply.status_code)
+                return await _bounded_body(reply)
+        except httpx.TimeoutException:
+            raise _Transient("did not answer in time") from None
+        except (httpx.HTTPError, httpx.StreamError, OSError) as fault:
+            raise _Transient(f"could not be reached ({type(fault).__name__})") from None
+
+
+def _check(status: int) -> None:
+    if status == httpx.codes.NOT_FOUND:
+        raise NothingFound("has nothing")
+    if status >= httpx.codes.INTERNAL_SERVER_ERROR:
+        raise _Transient(f"answered HTTP {status}")
+    if status != httpx.codes.OK:
+        raise ServiceDown(f"answered HTTP {status}")
+
+
+async def _bounded_body(reply: httpx.Response) -> bytes:
+    body = bytearray()
+    async for chunk in reply.aiter_bytes():
+        body += chunk
+        if len(body) > BODY_BYTES_MAX:
+            raise ServiceDown(f"answered more than {BODY_BYTES_MAX} bytes")
+    return bytes(body)
