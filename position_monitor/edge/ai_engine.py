@@ -20,7 +20,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from position_monitor.core.model import Advice
 from position_monitor.edge.background import sleep_or_wake
 from position_monitor.edge.clock import Clock
-from position_monitor.edge.json_service import JsonService, NothingFound, ServiceDown
+from position_monitor.edge.json_service import REQUEST_TIMEOUT_S, JsonService, NothingFound, ServiceDown
 
 SIGNAL_PATH: Final = "/api/ai/signal"
 TIMEFRAME: Final = "1m"
@@ -83,9 +83,16 @@ class _Signal(BaseModel):
 class AiEngine:
     """The client of the AI engine. `fetch` never raises."""
 
-    def __init__(self, url: str, clock: Clock, *, lifetime_s: float = ADVICE_LIFETIME_S) -> None:
+    def __init__(
+        self,
+        url: str,
+        clock: Clock,
+        *,
+        timeout_s: float = REQUEST_TIMEOUT_S,
+        lifetime_s: float = ADVICE_LIFETIME_S,
+    ) -> None:
         """Advice counts for `lifetime_s` after the engine issued it. Raises `ConfigError` for a bad URL."""
-        self._service = JsonService(url, clock)
+        self._service = JsonService(url, clock, timeout_s=timeout_s)
         self._clock = clock
         self._lifetime_ms = round(lifetime_s * 1000)
 

@@ -15,12 +15,12 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 
 from position_monitor.core.model import Breaker
 from position_monitor.edge.clock import Clock
-from position_monitor.edge.json_service import JsonService, NothingFound, ServiceDown
+from position_monitor.edge.json_service import REQUEST_TIMEOUT_S, JsonService, NothingFound, ServiceDown
 
 STATUS_PATH: Final = "/api/circuit-breaker/status"
 POLL_INTERVAL_S: Final = 10.0
-AGE_MAX_S: Final = 30.0
-"""A breaker read longer ago is UNKNOWN."""
+AGE_MIN_S: Final = 30.0
+POLLS_MISSED_MAX: Final = 3
 _STATES: Final = {"OPEN": True, "ACTIVE": True, "TRIPPED": True, "CLOSED": False, "INACTIVE": False}
 
 
@@ -57,9 +57,9 @@ class BreakerAnswer:
 class Backend:
     """The client of the backend. `fetch_breaker` never raises."""
 
-    def __init__(self, url: str, clock: Clock) -> None:
+    def __init__(self, url: str, clock: Clock, *, timeout_s: float = REQUEST_TIMEOUT_S) -> None:
         """Raises `ConfigError` for a bad URL."""
-        self._service = JsonService(url, clock)
+        self._service = JsonService(url, clock, timeout_s=timeout_s)
         self._clock = clock
 
     async def fetch_breaker(self) -> BreakerAnswer:
@@ -92,13 +92,15 @@ class BreakerPoller:
         self._backend = backend
         self._clock = clock
         self._interval_s = interval_s
+        self._age_max_s = max(AGE_MIN_S, interval_s * POLLS_MISSED_MAX)
+        """A breaker read longer ago is UNKNOWN."""
         self._last: Breaker | None = None
         self._read_at_s = 0.0
         self._reason = ""
 
     def breaker(self) -> Breaker | None:
         """The breaker as last read, None when it is UNKNOWN or OFF."""
-        return self._last if self._last is not None and self._age_s() <= AGE_MAX_S else None
+        return self._last if self._last is not None and self._age_s() <= self._age_max_s else None
 
     def text(self) -> str:
         """`OFF`, `ACTIVE (read 4 s ago)`, `INACTIVE (read 4 s ago)` or `UNKNOWN (...)`: what is published."""

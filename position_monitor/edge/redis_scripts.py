@@ -1,7 +1,6 @@
 """The Lua scripts run inside Redis. Each is one atomic step; none needs anything newer than Redis 6.2.
 
-Position keys are derived inside PUBLISH, so on Redis Cluster all keys of an account must share a slot: choose a
-prefix with a hash tag there, e.g. `quantum:{position_monitor}`.
+PUBLISH derives the position keys itself, so Redis Cluster cannot serve an account; Sentinel can.
 """
 
 from __future__ import annotations
