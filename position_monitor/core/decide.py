@@ -50,19 +50,23 @@ def decide(
     rules: Rules,
     advice: Mapping[str, Advice],
     mode: Mode,
+    elsewhere: int,
     now_ms: int,
 ) -> Decision:
-    """Decide for the whole account. A symbol that cannot be decided raises nothing here: see `decide_symbol`."""
-    rungs = _rungs(observed, rules)
+    """Decide for the whole account. `elsewhere` counts open conditional orders on symbols that were not observed."""
+    rungs = _rungs(observed, rules, elsewhere)
     books: dict[PositionKey, DesiredBook] = {}
     plans: dict[str, Plan] = {}
     judgements: dict[PositionKey, Judgement] = {}
     for symbol in sorted(observed):
-        part = decide_symbol(observed[symbol], evidence, rules, advice.get(symbol), mode, rungs, now_ms)
+        try:
+            part = decide_symbol(observed[symbol], evidence, rules, advice.get(symbol), mode, rungs, now_ms)
+        except Exception as defect:  # a defect fences its symbol, never the account (invariant 12)
+            part = _held(observed[symbol], rules, defect)
         books.update(part.books)
         plans.update(part.plans)
         judgements.update(part.judgements)
-    return Decision(books, _within_capacity(plans, observed, rules.limits), judgements)
+    return Decision(books, _within_capacity(plans, observed, rules.limits, elsewhere), judgements)
 
 
 def decide_symbol(
@@ -101,6 +105,16 @@ def decide_symbol(
         for position in seen.positions
     }
     return Decision(books, {seen.symbol: result}, judgements)
+
+
+def _held(seen: SymbolObservation, rules: Rules, defect: Exception) -> Decision:
+    """No action and verdict UNKNOWN for a symbol whose decision failed; the defect is named in its reason."""
+    reason = f"HOLD: deciding failed with {type(defect).__name__}: {defect}"
+    failed = replace(seen, unreadable=reason)
+    judgements = {
+        position.key: _judged(position, failed, None, Evidence(), rules, frozenset(), 0) for position in seen.positions
+    }
+    return Decision({}, {seen.symbol: Plan(seen.symbol)}, judgements)
 
 
 def _keys(seen: SymbolObservation) -> frozenset[PositionKey]:
@@ -159,10 +173,10 @@ def _judged(
     )
 
 
-def _rungs(observed: Mapping[str, SymbolObservation], rules: Rules) -> dict[PositionKey, int]:
+def _rungs(observed: Mapping[str, SymbolObservation], rules: Rules, elsewhere: int) -> dict[PositionKey, int]:
     """Spread the account's capacity for conditional orders over its managed positions, stops first."""
     keys = [p.key for seen in observed.values() for p in seen.positions if not rules.is_unmanaged(p.key)]
-    foreign = working = 0
+    foreign, working = elsewhere, 0
     for seen in observed.values():
         for order in seen.orders:
             parsed = ids.parse(order.client_id)
@@ -174,11 +188,11 @@ def _rungs(observed: Mapping[str, SymbolObservation], rules: Rules) -> dict[Posi
 
 
 def _within_capacity(
-    plans: Mapping[str, Plan], observed: Mapping[str, SymbolObservation], limits: Limits
+    plans: Mapping[str, Plan], observed: Mapping[str, SymbolObservation], limits: Limits, elsewhere: int
 ) -> dict[str, Plan]:
     """Hold back take-profits that would take the slots of stops (the venue counts foreign orders too)."""
     resting = sum(1 for seen in observed.values() for order in seen.orders if order.order_list is OrderList.ALGO)
-    free = limits.conditional_orders_max - resting - sum(len(result.stops) for result in plans.values())
+    free = limits.conditional_orders_max - elsewhere - resting - sum(len(result.stops) for result in plans.values())
     fitted: dict[str, Plan] = {}
     for symbol, result in plans.items():
         kept: tuple[Place, ...] = result.take_profits[: max(0, free)]

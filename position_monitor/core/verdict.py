@@ -6,7 +6,7 @@ A verdict never says more than the read it came from, and never anything about a
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from decimal import Decimal
 
 from position_monitor.core import ids
@@ -17,7 +17,6 @@ from position_monitor.core.model import (
     DesiredBook,
     LiveOrder,
     Position,
-    PositionKey,
     RiskStatus,
     Role,
     Verdict,
@@ -38,6 +37,7 @@ class Judgement:
     cover: Cover
     book: DesiredBook | None
     found: BookDiff | None
+    settings: ProtectionSettings
 
 
 def judge(
@@ -62,7 +62,7 @@ def judge(
         verdict, reason = Verdict.CLOSING, closing
     elif known is not None and known.firing(now_ms, evidence_settings.triggering_grace_ms) and not cover.full:
         verdict, reason = Verdict.CLOSING, "its stop is being triggered"
-    return Judgement(position, verdict, reason, cover, book, found)
+    return Judgement(position, verdict, reason, cover, book, found, settings)
 
 
 def _verdict(
@@ -102,9 +102,7 @@ def foreign_targets(
     return tuple(o for o in orders if not ids.is_ours(o.client_id) and counts_as_target(o, position))
 
 
-def position_state(
-    judgement: Judgement, seen: SymbolObservation, settings: ProtectionSettings, *, since_ms: int, naked_ms: int
-) -> PositionState:
+def position_state(judgement: Judgement, seen: SymbolObservation, *, since_ms: int, naked_ms: int) -> PositionState:
     """The published form of a judgement."""
     position, cover, book = judgement.position, judgement.cover, judgement.book
     backstop = next((o for o in cover.orders if o.close_all and owned_role(o) is Role.BACKSTOP), None)
@@ -124,9 +122,9 @@ def position_state(
         cover_pct=cover.pct,
         stop_client_ids=tuple(order.client_id for order in cover.orders),
         backstop_price=backstop.trigger_price if backstop else None,
-        take_profits=_take_profit_states(judgement, seen, settings),
+        take_profits=_take_profit_states(judgement, seen),
         trailing="off" if book is None or book.trailing is None else f"{plain(book.trailing.distance_pct)} %",
-        profile=settings.profile,
+        profile=judgement.settings.profile,
         regime=book.regime if book else "",
         level_source=book.stop.source if book else "",
         worst_case_loss=cover.worst_loss,
@@ -136,9 +134,7 @@ def position_state(
     )
 
 
-def _take_profit_states(
-    judgement: Judgement, seen: SymbolObservation, settings: ProtectionSettings
-) -> tuple[TakeProfitState, ...]:
+def _take_profit_states(judgement: Judgement, seen: SymbolObservation) -> tuple[TakeProfitState, ...]:
     states: list[TakeProfitState] = []
     if judgement.found is not None:
         for wanted, live in judgement.found.matched:
@@ -149,7 +145,7 @@ def _take_profit_states(
         for wanted in judgement.found.missing:
             if wanted.role is Role.TAKE_PROFIT:
                 states.append(_rung_state(wanted.rung, wanted.trigger_price, wanted.quantity, "", wanted.source))
-    for order in foreign_targets(judgement.position, seen.orders, settings):
+    for order in foreign_targets(judgement.position, seen.orders, judgement.settings):
         price = order.trigger_price or order.price or Decimal(0)
         quantity = judgement.position.quantity if order.close_all else order.quantity
         states.append(TakeProfitState(-1, price, quantity, order.client_id, "foreign", resting=True, foreign=True))
@@ -170,23 +166,6 @@ def _conditions(judgement: Judgement, seen: SymbolObservation) -> dict[str, str]
         "TakeProfitsPlaced": str(judgement.verdict is Verdict.PROTECTED),
         "BookInSync": str(found is not None and found.in_sync),
     }
-
-
-def unread_state(
-    key: PositionKey, last: PositionState, reason: str, settings_profile: str, now_ms: int
-) -> PositionState:
-    """The state of a position that could not be read this time: UNKNOWN, with the last figures and their old age."""
-    since = last.since_ms if last.verdict is Verdict.UNKNOWN else now_ms
-    conditions = dict.fromkeys(last.conditions, "Unknown")
-    return replace(
-        last,
-        key=key,
-        verdict=Verdict.UNKNOWN,
-        reason=reason,
-        since_ms=since,
-        profile=settings_profile,
-        conditions=conditions,
-    )
 
 
 @dataclass(frozen=True, slots=True)

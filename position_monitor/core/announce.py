@@ -1,0 +1,50 @@
+"""Writes as past-tense events (DESIGN 5)."""
+
+from __future__ import annotations
+
+from position_monitor.core.evidence import Evidence, key_of
+from position_monitor.core.model import Cancel, Close, Place, Role
+from position_monitor.core.observation import SymbolObservation
+from position_monitor.core.outcome import Outcome, Sent
+from position_monitor.core.state import Event
+
+_ANNOUNCED = {Role.TAKE_PROFIT: "TakeProfitPlaced", Role.BACKSTOP: "StopPlaced", Role.WORKING_STOP: "StopPlaced"}
+
+
+def written(outcome: Outcome) -> Event:
+    """The event of a write, accepted or not."""
+    details: dict[str, str | int | bool] = {"outcome": str(outcome.sent), "text": outcome.text[:300]}
+    if outcome.code is not None:
+        details["code"] = outcome.code
+    match outcome.action:
+        case Place(order, reason):
+            key, kind = order.key, _ANNOUNCED[order.role]
+            details |= {"client_id": order.client_id, "role": str(order.role), "reason": reason}
+            details |= {"trigger_price": str(order.trigger_price), "quantity": str(order.quantity or "close-all")}
+        case Cancel(live, key, reason, _):
+            kind = "StopRetired" if live.kind.value.startswith("STOP") else "TakeProfitRetired"
+            details |= {"client_id": live.client_id, "reason": reason}
+        case Close(key, _, quantity, client_id, _, reason):
+            kind = "EmergencyClose"
+            details |= {"client_id": client_id, "quantity": str(quantity), "reason": reason}
+    if outcome.sent is Sent.AMBIGUOUS:
+        kind = "WriteAmbiguous"
+    elif outcome.sent is not Sent.ACCEPTED:
+        kind = "WriteRefused"
+    return Event(kind, outcome.at_ms, key.symbol, str(key.side), details)
+
+
+def read_back(seen: SymbolObservation, evidence: Evidence, now_ms: int) -> list[Event]:
+    """Events for our stops in `seen` that `evidence` was still waiting for."""
+    awaited = set(evidence.awaited_in(seen.symbol))
+    return [
+        Event(
+            "StopReadBack",
+            now_ms,
+            seen.symbol,
+            str(key_of(order).side),
+            {"client_id": order.client_id, "status": str(order.status)},
+        )
+        for order in seen.orders
+        if order.client_id in awaited and order.kind.value.startswith("STOP")
+    ]

@@ -1,0 +1,144 @@
+"""What changed between two observations: published states, past-tense events, time without cover.
+
+Bounded by the number of positions; lost on restart, when `since_ms` and `naked_ms` begin again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+
+from position_monitor.core import ids
+from position_monitor.core.evidence import Evidence, key_of
+from position_monitor.core.model import PositionKey, Verdict
+from position_monitor.core.money import plain
+from position_monitor.core.observation import SymbolObservation
+from position_monitor.core.settings import EvidenceSettings
+from position_monitor.core.state import Event, PositionState
+from position_monitor.core.verdict import Judgement, position_state
+
+EXPOSED = frozenset({Verdict.NAKED, Verdict.UNDERCOVERED})
+FOREIGN_REMEMBERED_MAX = 1_000
+
+
+@dataclass(frozen=True, slots=True)
+class Track:
+    """One position over time."""
+
+    state: PositionState
+    exposed_since_ms: int = 0
+    """Since when it is without full cover, or 0."""
+    exposed_before_ms: int = 0
+    """Time without full cover in earlier stretches."""
+
+    def exposed_ms(self, now_ms: int) -> int:
+        """Total time without full cover."""
+        running = now_ms - self.exposed_since_ms if self.exposed_since_ms else 0
+        return self.exposed_before_ms + max(0, running)
+
+
+@dataclass(frozen=True, slots=True)
+class History:
+    """All positions over time, and the foreign orders already reported."""
+
+    tracks: Mapping[PositionKey, Track] = field(default_factory=dict)
+    foreign_orders: frozenset[tuple[str, str]] = frozenset()
+    """(symbol, order id) of foreign orders that were announced."""
+
+    @property
+    def states(self) -> tuple[PositionState, ...]:
+        """The latest state of every position, in a stable order."""
+        return tuple(self.tracks[key].state for key in sorted(self.tracks))
+
+
+def after_judging(
+    history: History,
+    judgements: Mapping[PositionKey, Judgement],
+    observed: Mapping[str, SymbolObservation],
+    evidence: Evidence,
+    settings: EvidenceSettings,
+    now_ms: int,
+) -> tuple[History, tuple[Event, ...]]:
+    """Take over what was judged; positions that are neither listed nor proven flat become UNKNOWN, not absent."""
+    tracks: dict[PositionKey, Track] = {}
+    events: list[Event] = []
+    for key in sorted(judgements):
+        track = history.tracks.get(key)
+        tracks[key] = _advanced(track, judgements[key], observed[key.symbol], now_ms)
+        events += _changes(key, track, tracks[key], now_ms)
+    for key in sorted(set(history.tracks) - set(judgements)):
+        known = evidence.of(key)
+        seen = observed.get(key.symbol)
+        if seen is not None and seen.readable and (known is None or known.flat_proven(settings)):
+            events.append(_event("PositionFlat", key, now_ms, naked_ms=history.tracks[key].exposed_ms(now_ms)))
+            continue
+        reason = seen.unreadable if seen is not None and seen.unreadable else "it is not listed; flat is not proven yet"
+        tracks[key] = _unknown(history.tracks[key], reason, now_ms)
+        events += _changes(key, history.tracks[key], tracks[key], now_ms)
+    announced, foreign = _foreign(history, observed, now_ms)
+    return History(tracks, announced), (*events, *foreign)
+
+
+def after_failure(history: History, reason: str, now_ms: int) -> tuple[History, tuple[Event, ...]]:
+    """Nothing could be read: every position becomes UNKNOWN and keeps its last figures with their old time."""
+    tracks = {key: _unknown(track, reason, now_ms) for key, track in history.tracks.items()}
+    events = [e for key in sorted(tracks) for e in _changes(key, history.tracks[key], tracks[key], now_ms)]
+    return History(tracks, history.foreign_orders), tuple(events)
+
+
+def _advanced(track: Track | None, judgement: Judgement, seen: SymbolObservation, now_ms: int) -> Track:
+    exposed = judgement.verdict in EXPOSED
+    since, before = (track.exposed_since_ms, track.exposed_before_ms) if track else (0, 0)
+    if exposed and not since:
+        since = now_ms
+    elif not exposed and since:
+        since, before = 0, before + max(0, now_ms - since)
+    same = track is not None and track.state.verdict is judgement.verdict
+    begun_ms = track.state.since_ms if same and track is not None else now_ms
+    state = position_state(judgement, seen, since_ms=begun_ms, naked_ms=0)
+    moved = Track(state, since, before)
+    return replace(moved, state=replace(state, naked_ms=moved.exposed_ms(now_ms)))
+
+
+def _unknown(track: Track, reason: str, now_ms: int) -> Track:
+    since = track.state.since_ms if track.state.verdict is Verdict.UNKNOWN else now_ms
+    conditions = dict.fromkeys(track.state.conditions, "Unknown")
+    state = replace(track.state, verdict=Verdict.UNKNOWN, reason=reason, since_ms=since, conditions=conditions)
+    return replace(track, state=state)
+
+
+def _changes(key: PositionKey, before: Track | None, after: Track, now_ms: int) -> list[Event]:
+    state = after.state
+    if before is None:
+        quantity = plain(state.quantity)
+        return [_event("PositionAppeared", key, now_ms, quantity=quantity, verdict=str(state.verdict))]
+    if before.state.verdict is state.verdict:
+        return []
+    change = {"from": str(before.state.verdict), "to": str(state.verdict), "reason": state.reason}
+    return [_event("VerdictChanged", key, now_ms, **change)]
+
+
+def _foreign(
+    history: History, observed: Mapping[str, SymbolObservation], now_ms: int
+) -> tuple[frozenset[tuple[str, str]], list[Event]]:
+    """Announce each foreign order on a symbol of ours once."""
+    current: set[tuple[str, str]] = set()
+    events: list[Event] = []
+    for seen in observed.values():
+        if not seen.readable:
+            current |= {ref for ref in history.foreign_orders if ref[0] == seen.symbol}
+            continue
+        for order in seen.orders:
+            if ids.is_ours(order.client_id) or len(current) >= FOREIGN_REMEMBERED_MAX:
+                continue
+            ref = (order.symbol, order.order_id)
+            current.add(ref)
+            if ref not in history.foreign_orders:
+                trigger = plain(order.trigger_price) if order.trigger_price is not None else ""
+                details = {"order_id": order.order_id, "kind": str(order.kind), "trigger_price": trigger}
+                events.append(_event("ForeignOrderSeen", key_of(order), now_ms, **details))
+    return frozenset(current), events
+
+
+def _event(kind: str, key: PositionKey, at_ms: int, **details: str | int) -> Event:
+    return Event(kind, at_ms, key.symbol, str(key.side), details)

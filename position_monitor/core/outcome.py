@@ -1,0 +1,88 @@
+"""What the outcome of a write teaches (invariants 4 and 6): an acknowledgement only says where to look next."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from enum import StrEnum
+
+from position_monitor.core.evidence import Evidence, KeyEvidence, after_write, with_key
+from position_monitor.core.model import Action, Cancel, Close, Place, PositionKey, Role
+
+CROSSED_CODES = frozenset({-2021, -4142})
+"""The price has already passed the trigger."""
+DUPLICATE_CODES = frozenset({-4116})
+"""The client id is in use by an open order: an earlier attempt did rest."""
+CLOSE_ALL_EXISTS_CODES = frozenset({-4130})
+"""A close-all stop of this direction exists, ours or the user's."""
+BUDGET_CODES = frozenset({-2022, -4118})
+"""Reduce-only was refused: the position changed, or resting orders use up its quantity."""
+PRICE_BAND_CODES = frozenset({-4131, -4016, -4024})
+"""A market order was refused because the book is too thin for the price band: the next close uses another form."""
+_CLOSES_KEPT = 10
+
+
+class Sent(StrEnum):
+    """How a write ended, as far as the edge can tell."""
+
+    ACCEPTED = "accepted"
+    AMBIGUOUS = "ambiguous"
+    REFUSED = "refused"
+    NOT_SENT = "not sent"
+    """It certainly had no effect: denied by the guard, rate-limited, unreachable."""
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """One write and how it ended."""
+
+    action: Action
+    sent: Sent
+    at_ms: int
+    code: int | None = None
+    text: str = ""
+
+
+def after_outcome(evidence: Evidence, outcome: Outcome) -> Evidence:
+    """Learn from one write."""
+    match outcome.action:
+        case Place():
+            return _after_place(evidence, outcome, outcome.action)
+        case Close():
+            return _after_close(evidence, outcome, outcome.action)
+        case Cancel():
+            return evidence
+
+
+def _after_place(evidence: Evidence, outcome: Outcome, action: Place) -> Evidence:
+    order = action.order
+    known = evidence.of(order.key)
+    if known is None:
+        return evidence
+    is_stop = order.role in (Role.BACKSTOP, Role.WORKING_STOP)
+    if outcome.sent in (Sent.ACCEPTED, Sent.AMBIGUOUS) or outcome.code in DUPLICATE_CODES:
+        evidence = after_write(evidence, order.symbol, order.client_id, outcome.at_ms)
+        return _changed(evidence, order.key, known, crossed_refusals=0) if is_stop else evidence
+    if is_stop and outcome.code in CROSSED_CODES:
+        return _changed(evidence, order.key, known, crossed_refusals=known.crossed_refusals + 1)
+    if order.close_all and outcome.code in CLOSE_ALL_EXISTS_CODES:
+        return _changed(evidence, order.key, known, close_all_blocked=True)
+    return evidence
+
+
+def _after_close(evidence: Evidence, outcome: Outcome, action: Close) -> Evidence:
+    known = evidence.of(action.key)
+    if known is None or outcome.sent is Sent.NOT_SENT:
+        return evidence
+    if outcome.code in BUDGET_CODES:
+        return _changed(evidence, action.key, known, close_budget_refused=True)
+    return _changed(
+        evidence,
+        action.key,
+        known,
+        closes_sent=known.closes_sent + 1,
+        closes_at_ms=(*known.closes_at_ms, outcome.at_ms)[-_CLOSES_KEPT:],
+    )
+
+
+def _changed(evidence: Evidence, key: PositionKey, known: KeyEvidence, **changes: object) -> Evidence:
+    return with_key(evidence, key, replace(known, **changes))  # type: ignore[arg-type]
