@@ -1,0 +1,192 @@
+"""The request budget of one IP and account, led by the venue's own `X-MBX-*` headers.
+
+The venue allows 2,400 request weight a minute per IP (shared with every other program on the host), 300 orders in
+10 s and 1,200 a minute per account, in windows aligned to its clock. Three lanes share that, and what protects comes
+first: READ may not touch what writes need, OTHER_WRITE (take-profits, cancels) may not touch the reserve of STOP.
+Nobody queues behind anybody: each caller waits at most its lane's bound for the next window, else gets `RateLimited`.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from position_monitor.edge.clock import VenueClock
+from position_monitor.errors import RateLimited
+
+_WINDOW_GUARD_MS = 50
+"""A window is taken as begun this much late, so a small clock error never counts an order into the next window."""
+_HEADER_MAX = 1_000_000
+_ORDER_COUNT_CODE = -1015
+
+
+class Lane(StrEnum):
+    """Who is asking."""
+
+    READ = "read"
+    STOP = "stop"
+    """Stops, emergency closes and the queries that settle whether a stop rests."""
+    OTHER_WRITE = "other_write"
+
+
+@dataclass(frozen=True, slots=True)
+class BudgetLimits:
+    """The venue's limits and how much of them each lane leaves to those above it."""
+
+    weight_1m: int = 2400
+    orders_10s: int = 300
+    orders_1m: int = 1200
+    weight_reserve_writes: int = 300
+    """Weight per minute that READ leaves free."""
+    weight_reserve_stop: int = 150
+    """Weight per minute that READ and OTHER_WRITE leave free."""
+    orders_reserve_stop_10s: int = 60
+    orders_reserve_stop_1m: int = 240
+    wait_max_s: Mapping[Lane, float] = field(
+        default_factory=lambda: {Lane.READ: 2.0, Lane.STOP: 10.5, Lane.OTHER_WRITE: 3.0}
+    )
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.weight_reserve_stop <= self.weight_reserve_writes < self.weight_1m:
+            raise ValueError("weight reserves must nest inside weight_1m")
+        if not (self.orders_reserve_stop_10s < self.orders_10s and self.orders_reserve_stop_1m < self.orders_1m):
+            raise ValueError("order reserves must be smaller than the limits")
+
+    def weight_ceiling(self, lane: Lane) -> int:
+        """Highest weight of a minute this lane may reach."""
+        reserve = {Lane.READ: self.weight_reserve_writes, Lane.OTHER_WRITE: self.weight_reserve_stop, Lane.STOP: 0}
+        return self.weight_1m - reserve[lane]
+
+
+class _Window:
+    """A counter that starts again at each multiple of its length of the venue's clock."""
+
+    def __init__(self, length_ms: int) -> None:
+        self.length_ms = length_ms
+        self.index = 0
+        self.used = 0
+        """The larger of what we sent and what the venue reported."""
+        self.own = 0
+        """What we sent."""
+        self.reported = 0
+
+    def roll(self, venue_ms: int) -> None:
+        """Start again when the venue's clock has entered another window."""
+        index = (venue_ms - _WINDOW_GUARD_MS) // self.length_ms
+        if index != self.index:
+            self.index, self.used, self.own, self.reported = index, 0, 0, 0
+
+    def add(self, amount: int) -> None:
+        self.used += amount
+        self.own += amount
+
+    def report(self, value: int) -> None:
+        self.reported = max(self.reported, value)
+        self.used = max(self.used, value)
+
+    def wait_ms(self, venue_ms: int, amount: int, ceiling: int) -> int:
+        """0 when `amount` fits now, else the time until the next window."""
+        if amount == 0 or self.used + amount <= ceiling:
+            return 0
+        return (self.index + 1) * self.length_ms + _WINDOW_GUARD_MS - venue_ms
+
+
+@dataclass(frozen=True, slots=True)
+class Ticket:
+    """Leave to send one request: which windows it was counted in."""
+
+    windows: tuple[int, int, int]
+
+
+class RateBudget:
+    """Accounting for one account and IP. Raises `RateLimited` instead of sending what the venue would punish."""
+
+    def __init__(self, clock: VenueClock, limits: BudgetLimits | None = None) -> None:
+        self.clock = clock
+        self._limits = limits or BudgetLimits()
+        self._weight = _Window(60_000)
+        self._orders_10s = _Window(10_000)
+        self._orders_1m = _Window(60_000)
+        self._blocked_until_s = -math.inf
+        self._orders_blocked_until_s = -math.inf
+
+    @property
+    def api_weight_1m(self) -> int:
+        """Request weight of the running minute: what the venue reported, or our own count where that is larger."""
+        self._roll()
+        return self._weight.used
+
+    @property
+    def foreign_weight_1m(self) -> int:
+        """Weight of the running minute that somebody else on this IP used (at least)."""
+        self._roll()
+        return max(0, self._weight.reported - self._weight.own)
+
+    async def acquire(self, lane: Lane, *, weight: int, orders: int = 0) -> Ticket:
+        """Wait (bounded by the lane) until the request may be sent, and count it; raises `RateLimited`."""
+        local = self.clock.local
+        deadline_s = local.monotonic_s() + self._limits.wait_max_s[lane]
+        while True:
+            wait_s = self._wait_s(lane, weight, orders)
+            if wait_s <= 0:
+                return self._take(weight, orders)
+            if local.monotonic_s() + wait_s > deadline_s:
+                retry_at_ms = local.now_ms() + math.ceil(wait_s * 1000)
+                raise RateLimited(f"request budget of the {lane} lane is used up", retry_at_ms=retry_at_ms)
+            await local.sleep(wait_s)
+
+    def observe(self, ticket: Ticket, headers: Mapping[str, str]) -> None:
+        """Learn from the headers of the reply to `ticket`; a reply from an earlier window teaches nothing."""
+        self._roll()
+        windows = (self._weight, self._orders_10s, self._orders_1m)
+        names = ("x-mbx-used-weight-1m", "x-mbx-order-count-10s", "x-mbx-order-count-1m")
+        for window, sent_in, name in zip(windows, ticket.windows, names, strict=True):
+            value = _header_count(headers.get(name))
+            if value is not None and window.index == sent_in:
+                window.report(value)
+
+    def block(self, failure: RateLimited) -> None:
+        """Send nothing before `failure.retry_at_ms`: on no lane after 429/418, no orders after -1015."""
+        local = self.clock.local
+        until_s = local.monotonic_s() + (failure.retry_at_ms - local.now_ms()) / 1000
+        if failure.code == _ORDER_COUNT_CODE:
+            self._orders_blocked_until_s = max(self._orders_blocked_until_s, until_s)
+        else:
+            self._blocked_until_s = max(self._blocked_until_s, until_s)
+
+    def _roll(self) -> int:
+        venue_ms = self.clock.now_ms()
+        for window in (self._weight, self._orders_10s, self._orders_1m):
+            window.roll(venue_ms)
+        return venue_ms
+
+    def _wait_s(self, lane: Lane, weight: int, orders: int) -> float:
+        venue_ms = self._roll()
+        limits, now_s = self._limits, self.clock.local.monotonic_s()
+        reserve_10s = 0 if lane is Lane.STOP else limits.orders_reserve_stop_10s
+        reserve_1m = 0 if lane is Lane.STOP else limits.orders_reserve_stop_1m
+        wait_ms = max(
+            self._weight.wait_ms(venue_ms, weight, limits.weight_ceiling(lane)),
+            self._orders_10s.wait_ms(venue_ms, orders, limits.orders_10s - reserve_10s),
+            self._orders_1m.wait_ms(venue_ms, orders, limits.orders_1m - reserve_1m),
+        )
+        blocked_s = max(0.0, self._blocked_until_s - now_s)
+        if orders:
+            blocked_s = max(blocked_s, self._orders_blocked_until_s - now_s)
+        return max(wait_ms / 1000, blocked_s)
+
+    def _take(self, weight: int, orders: int) -> Ticket:
+        self._weight.add(weight)
+        self._orders_10s.add(orders)
+        self._orders_1m.add(orders)
+        return Ticket((self._weight.index, self._orders_10s.index, self._orders_1m.index))
+
+
+def _header_count(text: str | None) -> int | None:
+    """A counter header as an integer; None when absent or nonsense."""
+    if text is None or not text.isascii() or not text.isdigit():
+        return None
+    value = int(text[:9])
+    return value if value <= _HEADER_MAX else None

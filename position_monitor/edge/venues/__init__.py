@@ -1,0 +1,1 @@
+"""One venue per module: each implements `edge.exchange.Exchange`."""

@@ -1,0 +1,218 @@
+"""From the venue's lists to positions and orders. One malformed row costs its symbol, never the others (D8)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from decimal import Decimal
+from enum import StrEnum
+from typing import Any, TypeVar
+
+from pydantic import ValidationError
+
+from position_monitor.core.model import (
+    LiveOrder,
+    OrderKind,
+    OrderList,
+    OrderStatus,
+    Position,
+    PositionKey,
+    PositionSide,
+    Side,
+    WorkingType,
+)
+from position_monitor.core.observation import OrdersRead, PositionsRead
+from position_monitor.edge.venues.binance_rows import (
+    AlgoOrderRow,
+    PlainOrderRow,
+    PositionRow,
+    PositionSizeRow,
+    list_of_rows,
+    row_reason,
+    row_symbol,
+)
+from position_monitor.edge.venues.transport import Endpoint
+
+_CONTRADICTION = "two rows contradict each other"
+
+
+def positions_from(
+    endpoint: Endpoint,
+    body: object,
+    *,
+    hedged: bool,
+    leverages: Mapping[str, int],
+    began_at_ms: int,
+    symbol: str | None = None,
+) -> PositionsRead:
+    """Read a `positionRisk` list (v3 or v2); raises Unreadable.
+
+    `hedged` is the account's mode as last read. Rows decide where they can: an open LONG or SHORT row means hedge
+    mode, an open BOTH row one-way mode.
+    """
+    positions: list[Position] = []
+    zero_keys: set[PositionKey] = set()
+    unreadable: dict[str, str] = {}
+    for name, rows in _by_symbol(endpoint, body, symbol).items():
+        try:
+            opened, zeros = _symbol_positions(rows, hedged, leverages.get(name))
+        except ValidationError as error:
+            unreadable[name] = row_reason(error)
+        except ValueError as error:
+            unreadable[name] = str(error)
+        else:
+            positions.extend(opened)
+            zero_keys.update(zeros)
+    if positions:
+        hedged = any(position.hedged for position in positions)
+    ordered = tuple(sorted(positions, key=lambda position: position.key))
+    return PositionsRead(ordered, frozenset(zero_keys), unreadable, hedged, began_at_ms, symbol)
+
+
+def orders_from(plain: object, algo: object, *, began_at_ms: int, symbol: str | None = None) -> OrdersRead:
+    """Read both open-order lists into one answer; raises Unreadable when either is not the documented list."""
+    orders: list[LiveOrder] = []
+    unreadable: dict[str, str] = {}
+    lists = ((Endpoint.OPEN_ORDERS, plain, plain_order), (Endpoint.OPEN_ALGO_ORDERS, algo, algo_order))
+    for endpoint, body, read_row in lists:
+        for name, rows in _by_symbol(endpoint, body, symbol).items():
+            try:
+                found = _without_duplicates([read_row(row) for row in rows])
+            except ValidationError as error:
+                unreadable[name] = row_reason(error)
+            except ValueError as error:
+                unreadable[name] = str(error)
+            else:
+                orders.extend(found)
+    readable = (order for order in orders if order.symbol not in unreadable)
+    ordered = tuple(sorted(readable, key=lambda order: (order.symbol, order.order_list, order.order_id)))
+    return OrdersRead(ordered, unreadable, began_at_ms, symbol)
+
+
+def plain_order(raw: Mapping[str, Any]) -> LiveOrder:
+    """A row of the plain list; raises ValidationError."""
+    row = PlainOrderRow.model_validate(raw)
+    working_type = _known(WorkingType, row.working_type, WorkingType.CONTRACT_PRICE)
+    kind = _kind(row.type, row.working_type)
+    return LiveOrder(
+        symbol=row.symbol,
+        order_id=row.order_id,
+        client_id=row.client_order_id,
+        order_list=OrderList.PLAIN,
+        kind=kind,
+        side=row.side,
+        position_side=row.position_side,
+        quantity=max(row.orig_qty - row.executed_qty, Decimal(0)),
+        close_all=row.close_position,
+        reduce_only=row.reduce_only,
+        trigger_price=row.stop_price or None,
+        price=row.price or None,
+        working_type=working_type,
+        price_protect=row.price_protect,
+        status=_known(OrderStatus, row.status, OrderStatus.OTHER),
+        executed_quantity=row.executed_qty,
+        good_till_ms=row.good_till_date,
+        created_at_ms=row.time,
+        updated_at_ms=row.update_time,
+    )
+
+
+def algo_order(raw: Mapping[str, Any]) -> LiveOrder:
+    """A conditional order; raises ValidationError."""
+    row = AlgoOrderRow.model_validate(raw)
+    kind = _kind(row.order_type, row.working_type) if row.algo_type == "CONDITIONAL" else OrderKind.OTHER
+    return LiveOrder(
+        symbol=row.symbol,
+        order_id=row.algo_id,
+        client_id=row.client_algo_id,
+        order_list=OrderList.ALGO,
+        kind=kind,
+        side=row.side,
+        position_side=row.position_side,
+        quantity=Decimal(0) if row.close_position else max(row.quantity - row.actual_qty, Decimal(0)),
+        close_all=row.close_position,
+        reduce_only=row.reduce_only,
+        trigger_price=row.trigger_price or None,
+        price=row.price or None,
+        working_type=_known(WorkingType, row.working_type, WorkingType.CONTRACT_PRICE),
+        price_protect=row.price_protect,
+        status=_known(OrderStatus, row.algo_status, OrderStatus.OTHER),
+        executed_quantity=row.actual_qty,
+        good_till_ms=row.good_till_date,
+        created_at_ms=row.create_time,
+        updated_at_ms=row.update_time,
+    )
+
+
+def _by_symbol(endpoint: Endpoint, body: object, asked: str | None) -> dict[str, list[Mapping[str, Any]]]:
+    groups: dict[str, list[Mapping[str, Any]]] = {}
+    for row in list_of_rows(endpoint, body):
+        groups.setdefault(row_symbol(endpoint, row, asked), []).append(row)
+    return groups
+
+
+def _symbol_positions(
+    rows: Iterable[Mapping[str, Any]], account_hedged: bool, leverage: int | None
+) -> tuple[list[Position], set[PositionKey]]:
+    """All rows of one symbol together; raises ValueError when they contradict each other."""
+    by_side: dict[PositionSide, tuple[PositionSizeRow, Mapping[str, Any]]] = {}
+    for raw in rows:
+        sized = PositionSizeRow.model_validate(raw)
+        earlier = by_side.setdefault(sized.position_side, (sized, raw))
+        if earlier[1] != raw:
+            raise ValueError(_CONTRADICTION)
+    opened = [_position(raw, leverage) for sized, raw in by_side.values() if sized.position_amt != 0]
+    if len({position.hedged for position in opened}) > 1:
+        raise ValueError("one-way and hedge rows are open at once")
+    hedged = opened[0].hedged if opened else account_hedged
+    zeros: set[PositionKey] = set()
+    for side, (sized, _) in by_side.items():
+        if side is PositionSide.BOTH and not hedged:
+            # One net row speaks about both directions: what it does not hold is zero.
+            zeros.update(PositionKey(sized.symbol, one) for one in Side)
+        elif side is not PositionSide.BOTH and hedged and sized.position_amt == 0:
+            zeros.add(PositionKey(sized.symbol, Side(side.value)))
+    return opened, zeros - {position.key for position in opened}
+
+
+def _position(raw: Mapping[str, Any], leverage: int | None) -> Position:
+    """An open row; raises ValidationError, or ValueError when side and sign disagree."""
+    row = PositionRow.model_validate(raw)
+    side = Side.LONG if row.position_amt > 0 else Side.SHORT
+    hedged = row.position_side is not PositionSide.BOTH
+    if hedged and row.position_side.value != side.value:
+        raise ValueError("positionAmt has the wrong sign for its positionSide")
+    return Position(
+        symbol=row.symbol,
+        side=side,
+        quantity=abs(row.position_amt),
+        entry_price=row.entry_price,
+        mark_price=row.mark_price,
+        liquidation_price=row.liquidation_price or None,
+        unrealized_pnl=row.un_realized_profit,
+        leverage=leverage if row.leverage is None else row.leverage,
+        hedged=hedged,
+        updated_at_ms=row.update_time,
+    )
+
+
+def _without_duplicates(orders: list[LiveOrder]) -> list[LiveOrder]:
+    """The same order twice counts once; the same id with other content is a contradiction (ValueError)."""
+    by_id: dict[str, LiveOrder] = {}
+    for order in orders:
+        if by_id.setdefault(order.order_id, order) != order:
+            raise ValueError(_CONTRADICTION)
+    return list(by_id.values())
+
+
+E = TypeVar("E", bound=StrEnum)
+
+
+def _known(words: type[E], word: str, otherwise: E) -> E:
+    return words(word) if word in words._value2member_map_ else otherwise
+
+
+def _kind(order_type: str, working_type: str) -> OrderKind:
+    """The order's kind; an unknown type, or one armed by a price we do not know, is OTHER and so foreign."""
+    if working_type and working_type not in WorkingType._value2member_map_:
+        return OrderKind.OTHER
+    return _known(OrderKind, order_type, OrderKind.OTHER)

@@ -1,0 +1,149 @@
+"""What is known between reads: clock, trading rules, position mode, leverages. Old knowledge stays on failure."""
+
+from __future__ import annotations
+
+import asyncio
+import math
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Final
+
+from loguru import logger
+
+from position_monitor.core.model import Instrument
+from position_monitor.core.observation import PositionsRead
+from position_monitor.edge.rate_budget import Lane
+from position_monitor.edge.venues.binance_instruments import instruments_from
+from position_monitor.edge.venues.binance_rows import (
+    AccountConfigRow,
+    PositionModeRow,
+    SymbolConfigRow,
+    list_of_rows,
+    parse_object,
+)
+from position_monitor.edge.venues.binance_wire import BinanceWire
+from position_monitor.edge.venues.transport import Endpoint
+from position_monitor.errors import ExchangeFailure, RateLimited, Refused, RequestInvalid, Unreadable
+
+CLOCK_EVERY_S: Final = 300.0
+CLOCK_STEP_MS: Final = 250
+"""A jump of our wall clock against the monotonic clock beyond this is measured at once (C2, C3)."""
+INSTRUMENTS_EVERY_S: Final = 24 * 3600.0
+INSTRUMENTS_FLAGGED_EVERY_S: Final = 60.0
+MODE_EVERY_S: Final = 60.0
+LEVERAGES_EVERY_S: Final = 600.0
+LEVERAGES_UNKNOWN_EVERY_S: Final = 30.0
+
+
+class BinanceUpkeep:
+    """Holds what changes rarely and says when it is due."""
+
+    def __init__(self, wire: BinanceWire) -> None:
+        self.instruments: Mapping[str, Instrument] = {}
+        self.skipped: Mapping[str, str] = {}
+        self.leverages: Mapping[str, int] = {}
+        self.can_trade = True
+        self.instruments_due = False
+        """Somebody asked for a symbol that is not loaded: perhaps newly listed."""
+        self._wire = wire
+        self._hedged: bool | None = None
+        self._leverage_unknown = False
+        self._instruments_at_s = -math.inf
+        self._mode_at_s = -math.inf
+        self._leverages_at_s = -math.inf
+
+    async def prepare(self) -> None:
+        """Everything anew. The clock comes first because signed calls need it; the rest runs side by side."""
+        await self._wire.measure_clock()
+        outcomes = await asyncio.gather(
+            self.load_instruments(), self.load_mode(), self.load_leverages(), return_exceptions=True
+        )
+        for outcome in outcomes:
+            if isinstance(outcome, BaseException):
+                raise outcome
+
+    async def refresh(self) -> None:
+        """Do what is due; raises the first failure after every due step was tried."""
+        first_failure: ExchangeFailure | None = None
+        for step in self._due():
+            try:
+                await step()
+            except RateLimited:
+                raise
+            except ExchangeFailure as failure:
+                first_failure = first_failure or failure
+        if first_failure is not None:
+            raise first_failure
+
+    async def known_hedged(self) -> bool:
+        """The position mode, read now if it never was."""
+        if self._hedged is None:
+            await self.load_mode()
+        assert self._hedged is not None
+        return self._hedged
+
+    def learn_from(self, read: PositionsRead) -> None:
+        """Open rows show the mode, and which leverages are still missing."""
+        if read.positions and read.hedged != self._hedged:
+            self._hedged = read.hedged
+            self._wire.mode_flagged = True
+        self._leverage_unknown = any(position.leverage is None for position in read.positions)
+
+    async def load_instruments(self) -> None:
+        """Read the trading rules of every symbol; raises `ExchangeFailure` and keeps the old ones."""
+        self._instruments_at_s = self._now_s()
+        body = await self._wire.call(Endpoint.EXCHANGE_INFO, {}, Lane.READ)
+        self.instruments, self.skipped = instruments_from(body, self.instruments)
+        self.instruments_due = self._wire.instruments_flagged = False
+        if self.skipped:
+            named = ", ".join(sorted(self.skipped)[:5])
+            logger.warning("{} symbols have unreadable trading rules, first: {}", len(self.skipped), named)
+
+    async def load_mode(self) -> None:
+        """Read the position mode (weight 5, or 30 by the older call); raises `ExchangeFailure`."""
+        self._mode_at_s = self._now_s()
+        try:
+            body = await self._wire.call(Endpoint.ACCOUNT_CONFIG, {}, Lane.READ)
+            account = parse_object(Endpoint.ACCOUNT_CONFIG, AccountConfigRow, body)
+        except (Refused, RequestInvalid, Unreadable):
+            body = await self._wire.call(Endpoint.POSITION_MODE, {}, Lane.READ)
+            self._hedged = parse_object(Endpoint.POSITION_MODE, PositionModeRow, body).dual_side_position
+        else:
+            self._hedged = account.dual_side_position
+            if self.can_trade and not account.can_trade:
+                logger.error("the exchange says this account may not trade: orders will be refused")
+            self.can_trade = account.can_trade
+        self._wire.mode_flagged = False
+
+    async def load_leverages(self) -> None:
+        """Read leverages for display. A failure costs nothing but the figure, so it is not raised (invariant 12)."""
+        self._leverages_at_s = self._now_s()
+        try:
+            body = await self._wire.call(Endpoint.SYMBOL_CONFIG, {}, Lane.READ)
+            rows = [
+                parse_object(Endpoint.SYMBOL_CONFIG, SymbolConfigRow, row)
+                for row in list_of_rows(Endpoint.SYMBOL_CONFIG, body)
+            ]
+        except ExchangeFailure as failure:
+            logger.debug("leverages were not read: {}", failure)
+            return
+        self.leverages = {row.symbol: row.leverage for row in rows}
+        self._leverage_unknown = False
+
+    def _due(self) -> list[Callable[[], Awaitable[None]]]:
+        now_s, time = self._now_s(), self._wire.time
+        steps: list[Callable[[], Awaitable[None]]] = []
+        if time.measurements == 0 or time.age_s >= CLOCK_EVERY_S or abs(time.stepped_ms) > CLOCK_STEP_MS:
+            steps.append(self._wire.measure_clock)
+        flagged = self.instruments_due or self._wire.instruments_flagged or not self.instruments
+        every_s = INSTRUMENTS_FLAGGED_EVERY_S if flagged else INSTRUMENTS_EVERY_S
+        if now_s - self._instruments_at_s >= every_s:
+            steps.append(self.load_instruments)
+        if self._hedged is None or self._wire.mode_flagged or now_s - self._mode_at_s >= MODE_EVERY_S:
+            steps.append(self.load_mode)
+        every_s = LEVERAGES_UNKNOWN_EVERY_S if self._leverage_unknown else LEVERAGES_EVERY_S
+        if now_s - self._leverages_at_s >= every_s:
+            steps.append(self.load_leverages)
+        return steps
+
+    def _now_s(self) -> float:
+        return self._wire.time.local.monotonic_s()

@@ -1,0 +1,99 @@
+"""One signed call: budget, time stamp, transport, failure tree. The clock is measured here too."""
+
+from __future__ import annotations
+
+import asyncio
+import statistics
+from collections.abc import Mapping
+from typing import Final
+
+from loguru import logger
+
+from position_monitor.edge.clock import Clock, VenueClock
+from position_monitor.edge.rate_budget import Lane, RateBudget
+from position_monitor.edge.venues.binance_codes import Action, action_for
+from position_monitor.edge.venues.binance_failures import failure_of_reply, failure_of_transport
+from position_monitor.edge.venues.binance_rows import ServerTimeRow, parse_object
+from position_monitor.edge.venues.transport import Endpoint, Reply, Transport, TransportFailure
+from position_monitor.errors import ClockSkewed, ExchangeFailure, RateLimited
+
+RECV_WINDOW_MS: Final = 5_000
+"""A request that was held up longer than this on its way is refused by the venue instead of acting late."""
+_CLOCK_SAMPLES: Final = 3
+_OFFSET_WARNING_MS: Final = 500
+
+
+class BinanceWire:
+    """Sends one request per call (one more after a refused timestamp) and turns every trouble into our failures."""
+
+    def __init__(self, transport: Transport, clock: Clock, budget: RateBudget | None) -> None:
+        self.time = budget.clock if budget else VenueClock(clock)
+        self.budget = budget or RateBudget(self.time)
+        self.instruments_flagged = False
+        """The venue refused a number or a symbol in a way that says its trading rules changed."""
+        self.mode_flagged = False
+        """The venue refused a position side: the position mode may have changed."""
+        self._transport = transport
+        self._measuring = asyncio.Lock()
+
+    async def call(self, endpoint: Endpoint, params: Mapping[str, str], lane: Lane) -> object:
+        """The parsed body of a 2xx answer without an error code; raises one of the `ExchangeFailure` classes."""
+        measurements = self.time.measurements
+        failure = await self._attempt(endpoint, params, lane)
+        if isinstance(failure, ClockSkewed):
+            await self.measure_clock(unless_done_since=measurements)
+            failure = await self._attempt(endpoint, params, lane)
+        if isinstance(failure, ExchangeFailure):
+            raise failure
+        return failure.body
+
+    async def _attempt(self, endpoint: Endpoint, params: Mapping[str, str], lane: Lane) -> Reply | ExchangeFailure:
+        spec = endpoint.value
+        ticket = await self.budget.acquire(lane, weight=endpoint.weight(params), orders=spec.orders)
+        sent = dict(params)
+        if spec.signed:
+            # Stamped after any waiting, so the wait does not eat the receive window.
+            sent |= {"timestamp": str(self.time.now_ms()), "recvWindow": str(RECV_WINDOW_MS)}
+        try:
+            reply = await self._transport.call(endpoint, sent)
+        except TransportFailure as lost:
+            return failure_of_transport(endpoint, lost.cause)
+        self.budget.observe(ticket, reply.headers)
+        failure = failure_of_reply(endpoint, reply, self.time)
+        if isinstance(failure, RateLimited):
+            self.budget.block(failure)
+        if failure is not None:
+            self._flag(failure.code)
+        return reply if failure is None else failure
+
+    async def measure_clock(self, *, unless_done_since: int | None = None) -> None:
+        """Take the median offset of three samples, each corrected by half its round trip; raises `ExchangeFailure`.
+
+        `unless_done_since` is a value of `time.measurements`: when somebody measured after that, once is enough.
+        """
+        async with self._measuring:
+            if unless_done_since is not None and self.time.measurements != unless_done_since:
+                return
+            offsets_ms = [await self._offset_sample_ms() for _ in range(_CLOCK_SAMPLES)]
+            self.time.set_offset(round(statistics.median(offsets_ms)))
+        if abs(self.time.offset_ms) > _OFFSET_WARNING_MS:
+            logger.warning("the exchange's clock differs from ours by {} ms", self.time.offset_ms)
+
+    async def _offset_sample_ms(self) -> float:
+        local = self.time.local
+        began_s = local.monotonic_s()
+        reply = await self._attempt(Endpoint.TIME, {}, Lane.STOP)
+        if isinstance(reply, ExchangeFailure):
+            raise reply
+        round_trip_ms = (local.monotonic_s() - began_s) * 1000
+        server_ms = parse_object(Endpoint.TIME, ServerTimeRow, reply.body).server_time
+        return server_ms + round_trip_ms / 2 - local.now_ms()
+
+    def _flag(self, code: int | None) -> None:
+        action = action_for(code)
+        self.instruments_flagged |= action is Action.RELOAD
+        self.mode_flagged |= action is Action.REREAD_MODE
+
+    async def aclose(self) -> None:
+        """Release connections."""
+        await self._transport.aclose()

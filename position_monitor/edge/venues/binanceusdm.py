@@ -1,0 +1,186 @@
+"""Binance USDⓈ-M as an `Exchange`: reads that are valid or raise, writes that are sent once.
+
+Nothing here knows ccxt. One help only is given to writes: a request the venue turned away because of its timestamp
+(-1021, -5028; documented as not executed) is stamped anew after measuring the clock, and sent once more.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from typing import Final
+
+from loguru import logger
+
+from position_monitor.core.guard import Approved
+from position_monitor.core.model import Cancel, Close, Instrument, LiveOrder, Place
+from position_monitor.core.observation import OrdersRead, PositionsRead
+from position_monitor.edge.clock import Clock
+from position_monitor.edge.rate_budget import Lane, RateBudget
+from position_monitor.edge.venues.binance_failures import unusable
+from position_monitor.edge.venues.binance_reads import algo_order, orders_from, positions_from
+from position_monitor.edge.venues.binance_rows import AlgoOrderRow, parse_object
+from position_monitor.edge.venues.binance_upkeep import BinanceUpkeep
+from position_monitor.edge.venues.binance_wire import BinanceWire
+from position_monitor.edge.venues.binance_writes import (
+    cancel_request,
+    check_canceled,
+    check_closed,
+    close_request,
+    place_lane,
+    place_request,
+    placed_order_id,
+)
+from position_monitor.edge.venues.transport import Endpoint, Transport
+from position_monitor.errors import Refused
+
+NO_SUCH_ORDER_CODE: Final = -2013
+
+
+class BinanceUsdm:
+    """One account at Binance USDⓈ-M."""
+
+    def __init__(self, transport: Transport, clock: Clock, budget: RateBudget | None = None) -> None:
+        self._wire = BinanceWire(transport, clock, budget)
+        self._upkeep = BinanceUpkeep(self._wire)
+        self._clock = clock
+
+    @property
+    def api_weight_1m(self) -> int:
+        """Request weight used in the running minute on this IP, as the venue last reported it."""
+        return self._wire.budget.api_weight_1m
+
+    @property
+    def foreign_weight_1m(self) -> int:
+        """Part of `api_weight_1m` that another program on this IP used."""
+        return self._wire.budget.foreign_weight_1m
+
+    @property
+    def clock_offset_ms(self) -> int:
+        """The venue's clock minus ours; beyond 500 ms either way the host's time needs attention (C1)."""
+        return self._wire.time.offset_ms
+
+    @property
+    def can_trade(self) -> bool:
+        """What the venue last said about the account's permission to trade."""
+        return self._upkeep.can_trade
+
+    @property
+    def skipped_instruments(self) -> Mapping[str, str]:
+        """Symbols whose trading rules could not be read, with the reason."""
+        return self._upkeep.skipped
+
+    async def prepare(self) -> None:
+        """Measure the clock, load instruments, position mode and leverages; raises `ExchangeFailure`."""
+        await self._upkeep.prepare()
+
+    async def refresh(self) -> None:
+        """Upkeep of one cycle. Every due step is tried, what was known stays, then the first failure is raised."""
+        await self._upkeep.refresh()
+
+    def instrument(self, symbol: str) -> Instrument | None:
+        """Trading rules of `symbol` as last loaded; status ABSENT when the venue stopped listing it."""
+        found = self._upkeep.instruments.get(symbol)
+        if found is None:
+            self._upkeep.instruments_due = True
+        return found
+
+    async def read_positions(self) -> PositionsRead:
+        """Every open position of the account (v3, weight 5)."""
+        return await self._read_positions(Endpoint.POSITIONS, None)
+
+    async def read_position_rows(self, symbol: str) -> PositionsRead:
+        """The rows of one symbol (v2, weight 5), which lists zero rows too."""
+        return await self._read_positions(Endpoint.POSITION_ROWS, symbol)
+
+    async def read_orders(self, symbol: str | None) -> OrdersRead:
+        """Both lists at the same time (weight 2 for one symbol, 80 for all); raises when either is not valid."""
+        params = {} if symbol is None else {"symbol": symbol}
+        began_at_ms = self._clock.now_ms()
+        answers = await asyncio.gather(
+            self._wire.call(Endpoint.OPEN_ORDERS, params, Lane.READ),
+            self._wire.call(Endpoint.OPEN_ALGO_ORDERS, params, Lane.READ),
+            return_exceptions=True,
+        )
+        for answer in answers:
+            if isinstance(answer, BaseException):
+                raise answer
+        return orders_from(answers[0], answers[1], began_at_ms=began_at_ms, symbol=symbol)
+
+    async def query_order(self, symbol: str, client_id: str) -> LiveOrder | None:
+        """One of our conditional orders by client id; None when the venue knows none (-2013, which may be lag)."""
+        params = {"clientAlgoId": client_id}
+        try:
+            body = await self._wire.call(Endpoint.QUERY_ALGO_ORDER, params, Lane.STOP)
+        except Refused as refusal:
+            if refusal.code == NO_SUCH_ORDER_CODE:
+                return None
+            raise
+        row = parse_object(Endpoint.QUERY_ALGO_ORDER, AlgoOrderRow, body)
+        if row.client_algo_id != client_id or row.symbol != symbol:
+            raise unusable(Endpoint.QUERY_ALGO_ORDER, "the answer was about another order")
+        assert isinstance(body, Mapping)
+        return algo_order(body)
+
+    async def place(self, approved: Approved[Place]) -> str:
+        """Send a conditional order once; returns the venue's id."""
+        order = approved.action.order
+        params = place_request(order)
+        body = await self._wire.call(Endpoint.PLACE_ALGO_ORDER, params, place_lane(approved.action))
+        return placed_order_id(order, body)
+
+    async def cancel(self, approved: Approved[Cancel]) -> None:
+        """Cancel by the venue's id in the list the order was read from; -2011 and -2013 are Refused."""
+        endpoint, params = cancel_request(approved.action)
+        body = await self._wire.call(endpoint, params, Lane.OTHER_WRITE)
+        check_canceled(approved.action, body)
+
+    async def close(self, approved: Approved[Close]) -> None:
+        """Send a reducing order once. The venue does not refuse a used client id here: read before sending again."""
+        params = close_request(approved.action)
+        body = await self._wire.call(Endpoint.PLACE_ORDER, params, Lane.STOP)
+        check_closed(approved.action, body)
+
+    async def aclose(self) -> None:
+        """Release connections."""
+        await self._wire.aclose()
+
+    async def _read_positions(self, endpoint: Endpoint, symbol: str | None) -> PositionsRead:
+        hedged = await self._upkeep.known_hedged()
+        params = {} if symbol is None else {"symbol": symbol}
+        began_at_ms = self._clock.now_ms()
+        body = await self._wire.call(endpoint, params, Lane.READ)
+        read = positions_from(
+            endpoint,
+            body,
+            hedged=hedged,
+            leverages=self._upkeep.leverages,
+            began_at_ms=began_at_ms,
+            symbol=symbol,
+        )
+        self._upkeep.learn_from(read)
+        return read
+
+
+def connect(
+    *,
+    environment: str,
+    rest_url: str,
+    api_key: str,
+    api_secret: str,
+    timeout_s: float = 5.0,
+    clock: Clock,
+) -> BinanceUsdm:
+    """Build the venue over ccxt.
+
+    `environment` is paper, demo or live; `rest_url` overrides the venue's origin (and must be set for paper).
+    Raises ConfigError.
+    """
+    # Imported here because ccxt takes most of a second and 100 MB, which a simulator never needs.
+    from position_monitor.edge.ccxt_transport import CcxtTransport
+
+    transport = CcxtTransport(
+        environment=environment, rest_url=rest_url, api_key=api_key, api_secret=api_secret, timeout_s=timeout_s
+    )
+    logger.debug("exchange binanceusdm, environment {}, timeout {} s", environment, timeout_s)
+    return BinanceUsdm(transport, clock)

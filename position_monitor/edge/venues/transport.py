@@ -1,0 +1,134 @@
+"""The seam below a venue: one HTTP call as a value. Knows nothing of ccxt, so a simulator can stand in.
+
+A `Transport` sends exactly one request per `call` and never retries. It returns whatever was answered, with any HTTP
+status and any body; it raises `TransportFailure` (and nothing else but cancellation) when no complete answer came.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from decimal import Decimal
+from enum import Enum
+from typing import Final, NoReturn, Protocol
+
+
+@dataclass(frozen=True, slots=True)
+class EndpointSpec:
+    """One documented call and what it costs."""
+
+    title: str
+    """Words for messages: failures name the call by this, never by a URL (invariant 15)."""
+    method: str
+    path: str
+    weight: int
+    """Request weight with a `symbol`, from the venue's own SDK (ccxt's cost table is wrong)."""
+    weight_all: int | None = None
+    """Request weight without a `symbol`, where it differs."""
+    orders: int = 0
+    """What it adds to the order counts (10 s and 1 min)."""
+    signed: bool = True
+
+
+class Endpoint(Enum):
+    """Every call this program makes to Binance USDⓈ-M."""
+
+    TIME = EndpointSpec("server time", "GET", "/fapi/v1/time", 1, signed=False)
+    EXCHANGE_INFO = EndpointSpec("exchange info", "GET", "/fapi/v1/exchangeInfo", 1, signed=False)
+    ACCOUNT_CONFIG = EndpointSpec("account config", "GET", "/fapi/v1/accountConfig", 5)
+    SYMBOL_CONFIG = EndpointSpec("symbol config", "GET", "/fapi/v1/symbolConfig", 5)
+    POSITION_MODE = EndpointSpec("position mode", "GET", "/fapi/v1/positionSide/dual", 30)
+    POSITIONS = EndpointSpec("positions", "GET", "/fapi/v3/positionRisk", 5)
+    POSITION_ROWS = EndpointSpec("position rows", "GET", "/fapi/v2/positionRisk", 5)
+    OPEN_ORDERS = EndpointSpec("open orders", "GET", "/fapi/v1/openOrders", 1, weight_all=40)
+    OPEN_ALGO_ORDERS = EndpointSpec("open algo orders", "GET", "/fapi/v1/openAlgoOrders", 1, weight_all=40)
+    QUERY_ALGO_ORDER = EndpointSpec("query algo order", "GET", "/fapi/v1/algoOrder", 1)
+    PLACE_ALGO_ORDER = EndpointSpec("place algo order", "POST", "/fapi/v1/algoOrder", 0, orders=1)
+    CANCEL_ALGO_ORDER = EndpointSpec("cancel algo order", "DELETE", "/fapi/v1/algoOrder", 1)
+    PLACE_ORDER = EndpointSpec("place order", "POST", "/fapi/v1/order", 0, orders=1)
+    CANCEL_ORDER = EndpointSpec("cancel order", "DELETE", "/fapi/v1/order", 1)
+
+    @property
+    def is_write(self) -> bool:
+        """Whether the call may change something at the venue."""
+        return self.value.method != "GET"
+
+    def weight(self, params: Mapping[str, str]) -> int:
+        """Request weight of this call with these parameters."""
+        spec = self.value
+        if spec.weight_all is not None and "symbol" not in params:
+            return spec.weight_all
+        return spec.weight
+
+
+class NotJson:
+    """The body of a reply that was not JSON (HTML, nothing, or cut off)."""
+
+    def __repr__(self) -> str:
+        return "NOT_JSON"
+
+
+NOT_JSON: Final = NotJson()
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """A complete HTTP answer."""
+
+    status: int
+    body: object
+    """Parsed JSON with `Decimal` for fractions, or `NOT_JSON`."""
+    headers: Mapping[str, str] = field(default_factory=dict)
+    """Only the limit headers (`x-mbx-*`, `retry-after`), with lower-case names."""
+    text: str = ""
+    """The start of a body that was not JSON: told apart by phrase, never quoted in a failure."""
+
+
+class TransportCause(Enum):
+    """Why no complete answer came, by what it says about the request."""
+
+    NOT_SENT = "connection refused or name not resolved: the request never left"
+    TIMEOUT = "no answer in time"
+    DISCONNECTED = "the connection was lost before the answer"
+    PARTIAL_BODY = "the answer was cut off"
+    OTHER = "the client failed while the request may have been under way"
+
+
+class TransportFailure(Exception):
+    """No complete answer. Holds the cause only: the client library's text carries the signed URL."""
+
+    def __init__(self, cause: TransportCause) -> None:
+        super().__init__(cause.value)
+        self.cause = cause
+
+
+class Transport(Protocol):
+    """Sends one request and returns the answer."""
+
+    async def call(self, endpoint: Endpoint, params: Mapping[str, str]) -> Reply:
+        """Send `params` (complete, including `timestamp` for signed calls); raises `TransportFailure`."""
+        ...
+
+    async def aclose(self) -> None:
+        """Release connections."""
+        ...
+
+
+def parse_json(text: str) -> object:
+    """Parse a body so that no number passes through binary floating point; `NOT_JSON` when it is not JSON (D1, D2)."""
+    try:
+        parsed: object = json.loads(text, parse_float=Decimal, parse_constant=_refuse_constant)
+    except (ValueError, ArithmeticError, RecursionError):
+        return NOT_JSON
+    return parsed
+
+
+def _refuse_constant(name: str) -> NoReturn:
+    raise ValueError(f"{name} is not JSON")
+
+
+LIMIT_HEADERS: Final = frozenset(
+    {"x-mbx-used-weight-1m", "x-mbx-order-count-10s", "x-mbx-order-count-1m", "retry-after"}
+)
+"""The reply headers a transport keeps."""

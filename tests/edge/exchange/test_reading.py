@@ -1,0 +1,330 @@
+"""Reads through real ccxt: whatever is not the documented form is never taken for an empty account (X5, N6, N7, D8)."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from loopback_venue import SERVER_MS, Answer, LoopbackVenue
+
+from position_monitor.core.model import (
+    OrderKind,
+    OrderList,
+    OrderSide,
+    OrderStatus,
+    PositionKey,
+    PositionSide,
+    Side,
+    WorkingType,
+)
+from position_monitor.edge.venues.binanceusdm import BinanceUsdm
+from position_monitor.errors import Unreadable
+
+POSITIONS = "/fapi/v3/positionRisk"
+POSITION_ROWS = "/fapi/v2/positionRisk"
+OPEN_ORDERS = "/fapi/v1/openOrders"
+OPEN_ALGO = "/fapi/v1/openAlgoOrders"
+
+GARBAGE: dict[str, Answer] = {
+    "html": Answer("<html><body>Please sign in to the hotel network</body></html>", content_type="text/html"),
+    "empty": Answer(""),
+    "object": Answer("{}"),
+    "null": Answer("null"),
+    "number": Answer("0"),
+    "text": Answer('"ok"'),
+    "truncated": Answer('[{"symbol":"BTCUSDT","positionAmt":"1"'),
+    "code 0": Answer('{"code":0}'),
+    "code 200": Answer('{"code":200,"msg":"success"}'),
+    "list of numbers": Answer("[1,2,3]"),
+    "list of nulls": Answer("[null]"),
+    "list of lists": Answer("[[]]"),
+    "row without a symbol": Answer('[{"positionAmt":"1"}]'),
+    "row with a number for a symbol": Answer('[{"symbol":7}]'),
+    "NaN": Answer('[{"symbol":"BTCUSDT","positionAmt":NaN}]'),
+    "deep": Answer("[" * 100_000),
+    "binary": Answer("\x00\x01\ufffd", content_type="application/octet-stream"),
+}
+
+
+def position_row(symbol: str = "BTCUSDT", amount: str = "0.500", **changes: Any) -> dict[str, Any]:
+    row = {
+        "symbol": symbol,
+        "positionSide": "BOTH",
+        "positionAmt": amount,
+        "entryPrice": "61000.1",
+        "breakEvenPrice": "61010.0",
+        "markPrice": "61500.25000000",
+        "unRealizedProfit": "250.07500000",
+        "liquidationPrice": "0",
+        "notional": "30750.12500000",
+        "marginAsset": "USDT",
+        "adl": 2,
+        "updateTime": SERVER_MS - 5000,
+        "somethingNewFromTheVenue": {"a": [1]},
+    }
+    return row | changes
+
+
+def algo_row(symbol: str = "BTCUSDT", algo_id: int = 9_007_199_254_740_993, **changes: Any) -> dict[str, Any]:
+    row = {
+        "algoId": algo_id,
+        "clientAlgoId": "qpmSB1",
+        "algoType": "CONDITIONAL",
+        "orderType": "STOP_MARKET",
+        "symbol": symbol,
+        "side": "SELL",
+        "positionSide": "BOTH",
+        "timeInForce": "GTE_GTC",
+        "quantity": "0",
+        "algoStatus": "NEW",
+        "actualOrderId": "",
+        "actualPrice": "0.00000",
+        "triggerPrice": "60085.10",
+        "price": "0.00",
+        "icebergQuantity": None,
+        "workingType": "MARK_PRICE",
+        "closePosition": True,
+        "priceProtect": False,
+        "reduceOnly": True,
+        "createTime": SERVER_MS - 900,
+        "updateTime": SERVER_MS - 800,
+        "triggerTime": 0,
+        "goodTillDate": 0,
+    }
+    return row | changes
+
+
+def plain_row(symbol: str = "BTCUSDT", **changes: Any) -> dict[str, Any]:
+    row = {
+        "orderId": 1917641,
+        "clientOrderId": "web_abc",
+        "symbol": symbol,
+        "type": "LIMIT",
+        "side": "SELL",
+        "positionSide": "BOTH",
+        "status": "PARTIALLY_FILLED",
+        "origQty": "0.40",
+        "executedQty": "0.10",
+        "price": "63000",
+        "stopPrice": "0",
+        "reduceOnly": True,
+        "closePosition": False,
+        "workingType": "CONTRACT_PRICE",
+        "priceProtect": False,
+        "goodTillDate": 0,
+        "time": SERVER_MS - 100,
+        "updateTime": SERVER_MS - 50,
+    }
+    return row | changes
+
+
+@pytest.mark.parametrize("garbage", GARBAGE.values(), ids=GARBAGE.keys())
+@pytest.mark.parametrize("read", ["positions", "rows", "plain orders", "algo orders", "query"])
+async def test_garbage_is_unreadable_and_never_empty(
+    venue: BinanceUsdm, loopback: LoopbackVenue, garbage: Answer, read: str
+) -> None:
+    loopback.script("GET", POSITIONS, garbage)
+    loopback.script("GET", POSITION_ROWS, garbage)
+    loopback.script("GET", OPEN_ORDERS, garbage if read == "plain orders" else Answer([]))
+    loopback.script("GET", OPEN_ALGO, garbage if read == "algo orders" else Answer([]))
+    loopback.script("GET", "/fapi/v1/algoOrder", garbage)
+    with pytest.raises(Unreadable):
+        if read == "positions":
+            await venue.read_positions()
+        elif read == "rows":
+            await venue.read_position_rows("BTCUSDT")
+        elif read == "query":
+            await venue.query_order("BTCUSDT", "qpmSB1")
+        else:
+            await venue.read_orders(None)
+
+
+async def test_one_way_rows(venue: BinanceUsdm, loopback: LoopbackVenue, clock: Any) -> None:
+    rows = [position_row(), position_row("ETHUSDT", "-2.5", liquidationPrice="4100.5"), position_row("XRPUSDT", "0.0")]
+    loopback.script("GET", POSITIONS, Answer(rows))
+    read = await venue.read_positions()
+    assert [str(position.key) for position in read.positions] == ["BTCUSDT:LONG", "ETHUSDT:SHORT"]
+    btc, eth = read.positions
+    assert (btc.quantity, btc.entry_price, btc.mark_price) == (
+        Decimal("0.500"),
+        Decimal("61000.1"),
+        Decimal("61500.25"),
+    )
+    assert (btc.liquidation_price, eth.liquidation_price) == (None, Decimal("4100.5"))
+    assert not btc.hedged and not read.hedged and btc.updated_at_ms == SERVER_MS - 5000
+    assert read.began_at_ms == clock.now_ms() and read.symbol is None and not read.unreadable
+    assert read.zero_keys == {
+        PositionKey("XRPUSDT", Side.LONG),
+        PositionKey("XRPUSDT", Side.SHORT),
+        PositionKey("BTCUSDT", Side.SHORT),
+        PositionKey("ETHUSDT", Side.LONG),
+    }
+
+
+async def test_hedge_rows(venue: BinanceUsdm, loopback: LoopbackVenue) -> None:
+    rows = [
+        position_row(positionSide="LONG"),
+        position_row(positionSide="SHORT", amount="0.000"),
+        position_row(positionSide="BOTH", amount="0.000"),
+    ]
+    loopback.script("GET", POSITIONS, Answer(rows))
+    read = await venue.read_positions()
+    assert [str(position.key) for position in read.positions] == ["BTCUSDT:LONG"]
+    assert read.hedged and read.positions[0].hedged
+    assert read.zero_keys == {PositionKey("BTCUSDT", Side.SHORT)}, "a BOTH row says nothing in hedge mode"
+
+
+async def test_a_net_zero_row_proves_nothing_in_hedge_mode(venue: BinanceUsdm, loopback: LoopbackVenue) -> None:
+    loopback.script("GET", "/fapi/v1/accountConfig", Answer({"dualSidePosition": True, "canTrade": True}))
+    loopback.script("GET", POSITION_ROWS, Answer([position_row(amount="0.000")]))
+    read = await venue.read_position_rows("BTCUSDT")
+    assert read.hedged and read.zero_keys == frozenset()
+
+
+async def test_zero_row_is_read_although_its_prices_are_missing(venue: BinanceUsdm, loopback: LoopbackVenue) -> None:
+    row = {"symbol": "BTCUSDT", "positionSide": "BOTH", "positionAmt": "0.000", "leverage": "4"}
+    loopback.script("GET", POSITION_ROWS, Answer([row]))
+    read = await venue.read_position_rows("BTCUSDT")
+    assert read.zero_keys == {PositionKey("BTCUSDT", Side.LONG), PositionKey("BTCUSDT", Side.SHORT)}
+    assert read.symbol == "BTCUSDT" and loopback.sent("GET", POSITION_ROWS)[0].params["symbol"] == "BTCUSDT"
+
+
+MALFORMED: dict[str, dict[str, Any]] = {
+    "NaN": {"positionAmt": "NaN"},
+    "infinity": {"positionAmt": "Infinity"},
+    "words": {"positionAmt": "one"},
+    "empty": {"positionAmt": ""},
+    "null": {"positionAmt": None},
+    "bool": {"positionAmt": True},
+    "list": {"positionAmt": ["1"]},
+    "absurd exponent": {"positionAmt": "1e99"},
+    "other digits": {"positionAmt": "१"},
+    "spaces": {"positionAmt": " 1 "},
+    "negative entry": {"entryPrice": "-1"},
+    "no mark": {"markPrice": "0"},
+    "negative liquidation": {"liquidationPrice": "-5"},
+    "side": {"positionSide": "SIDEWAYS"},
+    "wrong sign": {"positionSide": "SHORT"},
+    "update time": {"updateTime": "yesterday"},
+}
+
+
+@pytest.mark.parametrize("changes", MALFORMED.values(), ids=MALFORMED.keys())
+async def test_a_malformed_row_costs_its_symbol_only(
+    venue: BinanceUsdm, loopback: LoopbackVenue, changes: dict[str, Any]
+) -> None:
+    loopback.script("GET", POSITIONS, Answer([position_row() | changes, position_row("ETHUSDT", "-2.5")]))
+    read = await venue.read_positions()
+    assert set(read.unreadable) == {"BTCUSDT"}
+    assert [str(position.key) for position in read.positions] == ["ETHUSDT:SHORT"]
+    assert not any(key.symbol == "BTCUSDT" for key in read.zero_keys)
+
+
+async def test_contradicting_duplicates_make_the_symbol_unreadable(venue: BinanceUsdm, loopback: LoopbackVenue) -> None:
+    rows = [position_row(), position_row(amount="0.000"), position_row("ETHUSDT", "1"), position_row("ETHUSDT", "1")]
+    loopback.script("GET", POSITIONS, Answer(rows))
+    read = await venue.read_positions()
+    assert set(read.unreadable) == {"BTCUSDT"}
+    assert [str(position.key) for position in read.positions] == ["ETHUSDT:LONG"], "the same row twice is one row"
+
+
+async def test_rows_of_both_modes_at_once_are_a_contradiction(venue: BinanceUsdm, loopback: LoopbackVenue) -> None:
+    loopback.script("GET", POSITIONS, Answer([position_row(), position_row(positionSide="LONG")]))
+    assert set((await venue.read_positions()).unreadable) == {"BTCUSDT"}
+
+
+@pytest.mark.parametrize("path", [POSITION_ROWS, OPEN_ALGO, OPEN_ORDERS])
+async def test_an_answer_about_another_symbol_is_unreadable(
+    venue: BinanceUsdm, loopback: LoopbackVenue, path: str
+) -> None:
+    for one in (OPEN_ALGO, OPEN_ORDERS):
+        loopback.script("GET", one, Answer([]))
+    wrong = {POSITION_ROWS: position_row("ETHUSDT"), OPEN_ALGO: algo_row("ETHUSDT"), OPEN_ORDERS: plain_row("ETHUSDT")}
+    loopback.script("GET", path, Answer([wrong[path]]))
+    with pytest.raises(Unreadable):
+        await (venue.read_position_rows("BTCUSDT") if path == POSITION_ROWS else venue.read_orders("BTCUSDT"))
+
+
+async def test_both_order_lists_become_one_answer(venue: BinanceUsdm, loopback: LoopbackVenue) -> None:
+    loopback.script("GET", OPEN_ORDERS, Answer([plain_row()]))
+    loopback.script("GET", OPEN_ALGO, Answer([algo_row(), algo_row("测试USDT", 7)]))
+    read = await venue.read_orders(None)
+    assert read.covers("BTCUSDT") and len(read.orders) == 3
+    stop, limit, other = read.orders
+    assert (stop.order_list, stop.order_id) == (OrderList.ALGO, "9007199254740993"), "ids never pass through a float"
+    assert stop.close_all and stop.reduce_only and stop.quantity == 0 and stop.trigger_price == Decimal("60085.10")
+    assert (stop.kind, stop.side, stop.status) == (OrderKind.STOP_MARKET, OrderSide.SELL, OrderStatus.NEW)
+    assert (stop.working_type, stop.price, stop.client_id) == (WorkingType.MARK_PRICE, None, "qpmSB1")
+    assert (limit.order_list, limit.quantity, limit.executed_quantity) == (
+        OrderList.PLAIN,
+        Decimal("0.30"),
+        Decimal("0.10"),
+    )
+    assert (limit.price, limit.trigger_price, limit.position_side) == (Decimal(63000), None, PositionSide.BOTH)
+    assert other.symbol == "测试USDT"
+
+
+async def test_json_numbers_stay_exact(venue: BinanceUsdm, loopback: LoopbackVenue) -> None:
+    body = Answer(algo_row(triggerPrice="T")).text.replace('"T"', "0.1000000000000000055511151231257827")
+    loopback.script("GET", OPEN_ORDERS, Answer([]))
+    loopback.script("GET", OPEN_ALGO, Answer(f"[{body}]"))
+    order = (await venue.read_orders(None)).orders[0]
+    assert order.trigger_price == Decimal("0.1000000000000000055511151231257827")
+
+
+async def test_unknown_words_make_a_foreign_order_not_a_crash(venue: BinanceUsdm, loopback: LoopbackVenue) -> None:
+    rows = [
+        algo_row(algo_id=1, orderType="STOP_ICEBERG"),
+        algo_row(algo_id=2, algoStatus="PONDERING"),
+        algo_row(algo_id=3, workingType="INDEX_PRICE"),
+        algo_row(algo_id=4, algoType="TWAP"),
+        algo_row(algo_id=5, clientAlgoId=None),
+    ]
+    loopback.script("GET", OPEN_ORDERS, Answer([]))
+    loopback.script("GET", OPEN_ALGO, Answer(rows))
+    read = await venue.read_orders(None)
+    assert not read.unreadable
+    kinds = [order.kind for order in read.orders]
+    assert kinds == [OrderKind.OTHER, OrderKind.STOP_MARKET, OrderKind.OTHER, OrderKind.OTHER, OrderKind.STOP_MARKET]
+    assert read.orders[1].status is OrderStatus.OTHER and read.orders[4].client_id == ""
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"side": "HOLD"},
+        {"positionSide": None},
+        {"triggerPrice": "-1"},
+        {"quantity": "nan"},
+        {"closePosition": "maybe"},
+        {"algoId": "abc"},
+        {"algoId": 1.5},
+        {"reduceOnly": 1},
+    ],
+)
+async def test_a_malformed_order_costs_its_symbol_only(
+    venue: BinanceUsdm, loopback: LoopbackVenue, changes: dict[str, Any]
+) -> None:
+    loopback.script("GET", OPEN_ORDERS, Answer([plain_row(), plain_row("ETHUSDT")]))
+    loopback.script("GET", OPEN_ALGO, Answer([algo_row() | changes]))
+    read = await venue.read_orders(None)
+    assert set(read.unreadable) == {"BTCUSDT"} and not read.covers("BTCUSDT") and read.covers("ETHUSDT")
+    assert [order.symbol for order in read.orders] == ["ETHUSDT"], "half a picture of a symbol is none"
+
+
+async def test_the_same_id_with_other_content_is_unreadable(venue: BinanceUsdm, loopback: LoopbackVenue) -> None:
+    loopback.script("GET", OPEN_ORDERS, Answer([]))
+    loopback.script("GET", OPEN_ALGO, Answer([algo_row(), algo_row(triggerPrice="1")]))
+    assert set((await venue.read_orders(None)).unreadable) == {"BTCUSDT"}
+
+
+async def test_query(venue: BinanceUsdm, loopback: LoopbackVenue) -> None:
+    unknown = Answer({"code": -2013, "msg": "Order does not exist."}, status=400)
+    found = Answer(algo_row(algoStatus="CANCELED"))
+    loopback.script("GET", "/fapi/v1/algoOrder", unknown, found, Answer(algo_row(clientAlgoId="other")))
+    assert await venue.query_order("BTCUSDT", "qpmSB1") is None
+    order = await venue.query_order("BTCUSDT", "qpmSB1")
+    assert order is not None and order.status is OrderStatus.CANCELED
+    with pytest.raises(Unreadable):
+        await venue.query_order("BTCUSDT", "qpmSB1")
