@@ -67,11 +67,17 @@ class Config(Section):
     backend: BackendSection = BackendSection()
 
     _credentials: Credentials | None = PrivateAttr(None)
+    _missing_credentials: tuple[str, ...] = PrivateAttr(("this configuration was built without credentials",))
     _origins: dict[str, str] = PrivateAttr(default_factory=dict)
 
     @classmethod
     def from_data(
-        cls, data: Mapping[str, Any], environ: Mapping[str, str] | None = None, path: Path | None = None
+        cls,
+        data: Mapping[str, Any],
+        environ: Mapping[str, str] | None = None,
+        path: Path | None = None,
+        *,
+        need_credentials: bool = True,
     ) -> Config:
         """Check `data` (as read from TOML) with the environment laid over it; `InvalidConfig` lists every problem."""
         environ = {} if environ is None else environ
@@ -83,17 +89,19 @@ class Config(Section):
         credentials, missing = read_credentials(str(environment), environ)
         if config is not None:
             problems += broken_rules(config)
-        if config is None or problems or missing:
-            raise InvalidConfig([*problems, *missing], path)
+        problems += missing if need_credentials else []
+        if config is None or problems:
+            raise InvalidConfig(problems, path)
         config._credentials = credentials
+        config._missing_credentials = tuple(missing)
         config._origins = origins
         return config
 
     @property
     def credentials(self) -> Credentials:
-        """The exchange key."""
+        """The exchange key; `ConfigError` when the configuration was read without needing one and there is none."""
         if self._credentials is None:
-            raise ConfigError("this configuration was built without credentials; use load_config")
+            raise InvalidConfig(self._missing_credentials)
         return self._credentials
 
     @property
@@ -168,11 +176,16 @@ class Config(Section):
             yield key, shown(value), self._origins.get(key, "default")
 
 
-def load_config(path: Path | None = None, environ: Mapping[str, str] | None = None) -> Config:
-    """Read and check the configuration of this process; `ConfigError` lists every problem."""
+def load_config(
+    path: Path | None = None, environ: Mapping[str, str] | None = None, *, need_credentials: bool = True
+) -> Config:
+    """Read and check the configuration of this process; `ConfigError` lists every problem.
+
+    Reading Redis needs no exchange key: whoever only asks for the state passes `need_credentials=False`.
+    """
     environ = os.environ if environ is None else environ
     path = config_path(path, environ)
-    return Config.from_data(read_file(path), environ, path)
+    return Config.from_data(read_file(path), environ, path, need_credentials=need_credentials)
 
 
 def _validated(data: dict[str, Any], origins: dict[str, str]) -> tuple[Config | None, list[str]]:

@@ -1,0 +1,59 @@
+"""Where words go: data to stdout, talk to stderr; one way to turn values into JSON."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import sys
+from collections.abc import Mapping
+from decimal import Decimal
+from typing import Any
+
+from rich.console import Console, RenderableType
+
+PLAIN_WIDTH = 180
+"""Columns when stdout is not a terminal: a file or a pipe has no width, and a cut table is of no use."""
+
+
+def say(text: str) -> None:
+    """Talk to the human; never data."""
+    sys.stderr.write(f"{text}\n")
+    sys.stderr.flush()
+
+
+def console() -> Console:
+    """Stdout for tables. Rich follows NO_COLOR and the terminal's own width."""
+    return Console(width=None if sys.stdout.isatty() else PLAIN_WIDTH, highlight=False)
+
+
+def print_rendered(*renderables: RenderableType) -> None:
+    """Tables and lines on stdout. Piped output carries no trailing blanks."""
+    target = console()
+    if target.is_terminal:
+        target.print(*renderables, sep="\n")
+        return
+    with target.capture() as capture:
+        target.print(*renderables, sep="\n")
+    sys.stdout.write("".join(f"{line.rstrip()}\n" for line in capture.get().splitlines()))
+    sys.stdout.flush()
+
+
+def print_json(value: object) -> None:
+    """One JSON document on stdout: decimals as plain strings, enums by value."""
+    sys.stdout.write(f"{json.dumps(jsonable(value), ensure_ascii=False, indent=2)}\n")
+    sys.stdout.flush()
+
+
+def jsonable(value: object) -> Any:  # noqa: ANN401  JSON has no narrower type
+    """A domain value as plain JSON values."""
+    if isinstance(value, Decimal):
+        return format(value, "f") if value.is_finite() else None
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        return {field.name: jsonable(getattr(value, field.name)) for field in dataclasses.fields(value)}
+    if isinstance(value, Mapping):
+        return {str(key): jsonable(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [jsonable(item) for item in value]
+    if isinstance(value, set | frozenset):
+        return sorted((jsonable(item) for item in value), key=str)
+    return value

@@ -1,0 +1,149 @@
+"""`status`: what the daemon published, or with --direct what the exchange itself says now."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import time
+from collections.abc import Awaitable, Callable, Iterable
+from contextlib import nullcontext
+from dataclasses import dataclass
+
+from rich.console import RenderableType
+from rich.live import Live
+from rich.text import Text
+
+from position_monitor.cli.exit_codes import ExitCode
+from position_monitor.cli.output import console, print_json, print_rendered, say
+from position_monitor.cli.status_table import status_view
+from position_monitor.config import Config, load_config
+from position_monitor.core.model import RiskStatus, Verdict
+from position_monitor.core.state import AccountState, PositionState
+from position_monitor.errors import PositionMonitorError
+
+NOT_HEARD = "the daemon was not heard: nothing is known about the protection of this account"
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """One look at the account. `account` is None when the daemon was not heard: everything is UNKNOWN."""
+
+    account: AccountState | None
+    positions: tuple[PositionState, ...] = ()
+    expired: tuple[str, ...] = ()
+    """Positions that are listed and whose state has run out."""
+
+
+Look = Callable[[], Awaitable[Seen]]
+
+
+def execute(arguments: argparse.Namespace) -> int:
+    """Show the protection once, or again and again with --watch."""
+    config = load_config(arguments.config, need_credentials=arguments.direct)
+    look = direct_look(config) if arguments.direct else redis_look(config)
+    if arguments.watch is None:
+        seen = asyncio.run(_once(look))
+        show(config, seen, as_json=arguments.json)
+        return exit_code(seen)
+    return asyncio.run(_watch(config, look, arguments.watch, as_json=arguments.json))
+
+
+async def _once(look: Look) -> Seen:
+    return await look()
+
+
+def redis_look(config: Config) -> Look:
+    """Looks at what the daemon published. Each look opens its own connection: a watch outlives a restart of Redis."""
+
+    async def look() -> Seen:
+        from position_monitor.edge.redis_reader import RedisStateReader
+
+        url = config.redis.url.get_secret_value()
+        reader = RedisStateReader(url, prefix=config.redis.prefix, account=config.account)
+        try:
+            published = await reader.published()
+        finally:
+            await reader.close()
+        states = tuple(state for state in published.positions.values() if state is not None)
+        expired = tuple(str(key) for key, state in published.positions.items() if state is None)
+        return Seen(published.account, states, expired)
+
+    return look
+
+
+def direct_look(config: Config) -> Look:
+    """Reads the exchange and judges with the daemon's own core; places nothing."""
+
+    async def look() -> Seen:
+        from position_monitor.inspector import Inspector
+
+        inspection = await Inspector(config).look()
+        return Seen(inspection.account, tuple(found.state for found in inspection.positions))
+
+    return look
+
+
+def exit_code(seen: Seen) -> ExitCode:
+    """0 only when every managed position is protected, as read back; a missing state is never "fine"."""
+    if seen.account is None:
+        return ExitCode.NOT_HEARD
+    fine = all(state.verdict in (Verdict.PROTECTED, Verdict.UNMANAGED) for state in seen.positions)
+    told = seen.account.risk_status in (RiskStatus.PROTECTED, RiskStatus.DEGRADED)
+    return ExitCode.OK if fine and told and not seen.expired else ExitCode.ATTENTION
+
+
+def render(config: Config, seen: Seen) -> RenderableType:
+    """The view of one look, for a screen."""
+    if seen.account is None:
+        return Text(NOT_HEARD, style="bold magenta")
+    return status_view(config.exchange.id, config.account, seen.account, seen.positions, time.time_ns() // 1_000_000)
+
+
+def show(config: Config, seen: Seen, *, as_json: bool) -> None:
+    """Print one look."""
+    if as_json:
+        print_json({"heard": seen.account is not None, "exit_code": int(exit_code(seen)), **_document(seen)})
+    elif seen.account is None:
+        say(f"position-monitor: {NOT_HEARD}")
+    else:
+        print_rendered(render(config, seen))
+    for key in seen.expired:
+        say(f"! {key} is listed and its state has expired: UNKNOWN")
+
+
+def _document(seen: Seen) -> dict[str, object]:
+    return {"account": seen.account, "positions": _ordered(seen.positions), "expired": seen.expired}
+
+
+def _ordered(states: Iterable[PositionState]) -> list[PositionState]:
+    return sorted(states, key=lambda state: state.key)
+
+
+async def _watch(config: Config, look: Look, interval_s: float, *, as_json: bool) -> int:
+    """Until Ctrl-C; a failed look is shown and does not end the watch. Returns the last look's code."""
+    code = ExitCode.ERROR
+    screen = Live(console=console(), auto_refresh=False)
+    on_screen = screen.console.is_terminal and not as_json
+    with screen if on_screen else nullcontext():
+        try:
+            while True:
+                code = await _watch_once(config, look, screen if on_screen else None, as_json=as_json)
+                await asyncio.sleep(interval_s)
+        except asyncio.CancelledError:
+            return code
+
+
+async def _watch_once(config: Config, look: Look, screen: Live | None, *, as_json: bool) -> ExitCode:
+    try:
+        seen = await look()
+    except PositionMonitorError as error:
+        if screen is None:
+            say(f"position-monitor: {error}")
+        else:
+            screen.update(Text(f"position-monitor: {error}", style="bold magenta"), refresh=True)
+        return ExitCode.ERROR
+    if screen is None:
+        show(config, seen, as_json=as_json)
+    else:
+        screen.update(render(config, seen), refresh=True)
+    return exit_code(seen)
