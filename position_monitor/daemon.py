@@ -25,9 +25,11 @@ from position_monitor.core.outcome import Outcome, Sent, after_outcome
 from position_monitor.core.state import Event
 from position_monitor.core.verdict import AccountRisk, account_risk
 from position_monitor.edge import actor
+from position_monitor.edge.ai_engine import Question
 from position_monitor.edge.clock import Clock
 from position_monitor.edge.exchange import Exchange
 from position_monitor.edge.observer import AccountObservation, Observer
+from position_monitor.errors import ExchangeFailure
 
 ROUNDS_MAX = 5
 """Rounds of placing and reading back within one cycle, before the rest waits for the next."""
@@ -40,12 +42,12 @@ SUSPEND_GAP_MS = 60_000
 class Advisor(Protocol):
     """Latest opinions of the AI engine, fetched in the background; never waited for."""
 
-    def advice(self) -> Mapping[str, Advice]:
-        """Valid advice per symbol."""
+    def advice(self, symbol: str) -> Advice | None:
+        """Valid advice about a symbol, if there is any."""
         ...
 
-    def watch(self, positions: Sequence[Position]) -> None:
-        """Which symbols to ask about."""
+    def watch(self, questions: Mapping[str, Question]) -> None:
+        """Which symbols to ask about, and at which price."""
         ...
 
 
@@ -80,11 +82,14 @@ class Daemon:
     degraded: Callable[[], Sequence[str]]
     """What keeps a fully covered account from being called PROTECTED: conflicts, no lease, and the like."""
     full_sweep_s: float
+    cycle_deadline_s: float
+    """No new round begins after this; what is missing waits for the next cycle."""
     observer: Observer = field(init=False)
     evidence: Evidence = field(default_factory=Evidence, init=False)
     history: History = field(default_factory=History, init=False)
     _refused: set[str] = field(default_factory=set, init=False)
     _events: list[Event] = field(default_factory=list, init=False)
+    _upkeep_failure: str = field(default="", init=False)
     _wrote: bool = field(default=False, init=False)
     _last_cycle_ms: int = field(default=0, init=False)
 
@@ -95,19 +100,33 @@ class Daemon:
         """Observe, decide, act, verify, judge once. Raises nothing the exchange can cause."""
         began_s, self._events, self._wrote = self.clock.monotonic_s(), [], False
         self._notice_gap()
+        await self._upkeep()
         observed = await self.observer.account(self.evidence)
         if observed.failure:
             return self._report(observed, None, began_s)
         self._learn(observed)
         decision = self._decide(observed)
-        self.advisor.watch([judged.position for judged in decision.judgements.values()])
-        observed, decision = await self._rounds(observed, decision)
+        self.advisor.watch({key.symbol: Question(j.position.mark_price) for key, j in decision.judgements.items()})
+        observed, decision = await self._rounds(observed, decision, began_s + self.cycle_deadline_s)
         if not observed.failure:
             await self._retire(decision)
         return self._report(observed, decision, began_s)
 
+    async def _upkeep(self) -> None:
+        """Clock, instruments, position mode. A failure is said once and does not stop the cycle: it tries to read."""
+        try:
+            await self.exchange.refresh()
+        except ExchangeFailure as failure:
+            text = str(failure)
+        else:
+            text = ""
+        if text and text != self._upkeep_failure:
+            logger.warning("Upkeep of the exchange failed: {}", text)
+        self._upkeep_failure = text
+
     async def look(self) -> tuple[AccountObservation, Decision | None]:
         """Observe and decide without acting: what `plan`, `explain` and `status --direct` show."""
+        await self._upkeep()
         observed = await self.observer.account(self.evidence, sweep=True)
         if observed.failure:
             return observed, None
@@ -138,14 +157,17 @@ class Daemon:
     def _decide(self, observed: AccountObservation) -> Decision:
         now_ms = self.clock.now_ms()
         elsewhere = observed.conditional_orders_elsewhere
-        return decide(
-            observed.symbols, self.evidence, self.rules, self.advisor.advice(), self.mode(), elsewhere, now_ms
-        )
+        advice = {symbol: a for symbol in observed.symbols if (a := self.advisor.advice(symbol)) is not None}
+        return decide(observed.symbols, self.evidence, self.rules, advice, self.mode(), elsewhere, now_ms)
 
-    async def _rounds(self, observed: AccountObservation, decision: Decision) -> tuple[AccountObservation, Decision]:
+    async def _rounds(
+        self, observed: AccountObservation, decision: Decision, until_s: float
+    ) -> tuple[AccountObservation, Decision]:
         """Place and read back until nothing is missing, at most `ROUNDS_MAX` times."""
         self._refused = set()
         for number in range(ROUNDS_MAX):
+            if number and self.clock.monotonic_s() >= until_s:
+                break
             touched = await self._place(observed.symbols, decision, closing=number == 0)
             waiting = self._exposed_and_awaited(decision)
             if not touched and not waiting:
