@@ -119,7 +119,7 @@ class EmbeddedRedis:
                 stderr=subprocess.STDOUT,
                 cwd=directory,
                 start_new_session=True,  # Ctrl-C reaches the parent, which stops it in order
-                preexec_fn=_die_with_parent(),
+                preexec_fn=_prepare_child(),
             )
         self._port = port
 
@@ -172,16 +172,16 @@ def _server_pid(port: int) -> int:
     return 0
 
 
-def _die_with_parent() -> Callable[[], None] | None:
-    """Ask the kernel to end the child when its parent is gone, however the parent ended. Linux only."""
-    if not sys.platform.startswith("linux"):
-        return None
-    prctl = ctypes.CDLL(None).prctl
+def _prepare_child() -> Callable[[], None]:
+    """Runs in the child: take signals again, and end when the parent is gone, however it ended (Linux only)."""
+    prctl = ctypes.CDLL(None).prctl if sys.platform.startswith("linux") else None
 
-    def arm() -> None:
-        prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+    def prepare() -> None:
+        signal.pthread_sigmask(signal.SIG_SETMASK, ())
+        if prctl is not None:
+            prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
 
-    return arm
+    return prepare
 
 
 def main() -> None:

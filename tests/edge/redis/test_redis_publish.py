@@ -1,0 +1,380 @@
+"""What Redis holds after publishing, in every state of Redis and of the lease."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+from decimal import Decimal
+
+import pytest
+from jsonschema import Draft202012Validator
+
+from position_monitor import schemas
+from position_monitor.core.model import Side, Verdict
+from position_monitor.core.state import Event
+from position_monitor.edge import redis_state
+from position_monitor.edge.embedded_redis import EmbeddedRedis
+from position_monitor.edge.redis_state import Held, HeldByOther, Unavailable
+
+P = "quantum:position_monitor:main"
+STATUS_FIELDS = set(
+    """schema risk_status mode positions protected coverage_pct unprotected_notional status_line reason exit_mode
+    conflicts ai_engine circuit_breaker observed_at_ms published_at_ms cycle_ms api_weight_1m version config_hash owner
+    epoch sequence""".split()  # noqa: SIM905
+)
+POSITION_FIELDS = set(
+    """schema verdict reason since_ms quantity entry_price mark_price liquidation_price leverage unrealized_pnl
+    stop_price stop_quantity cover_pct stop_client_ids backstop_price take_profits trailing profile regime level_source
+    worst_case_loss naked_ms observed_at_ms doc""".split()  # noqa: SIM905
+)
+APPEARED = Event("PositionAppeared", 1_780_000_000_000, "BTCUSDT", "LONG", {"quantity": "0.250", "attempt": 1})
+
+
+async def published(redis, state, account, positions=(), events=()):
+    state.publish(account, positions, events)
+    assert await state.write_once()
+
+
+async def test_the_contract_of_a_published_account(redis, make_state, make_account, make_position):
+    """Every key of DESIGN 5 with its type, expiry and plain-string values."""
+    state = make_state()
+    assert await state.renew_lease() == Held(1)
+    await published(redis, state, make_account(), [make_position()], [APPEARED])
+
+    status = await redis.hgetall(f"{P}:status")
+    assert status["risk_status"] == "PROTECTED"
+    assert status["coverage_pct"] == "100"
+    assert json.loads(status["conflicts"]) == ['EXIT_MODE=LEGACY with "EXIT_BRAIN_V3_ENABLED=true"']
+    assert (status["owner"], status["epoch"], status["schema"]) == ("host-a:1:aaaa", "1", "1")
+    position = await redis.hgetall(f"{P}:position:BTCUSDT:LONG")
+    assert position["quantity"] == "0.250"
+    assert position["liquidation_price"] == ""
+    assert json.loads(position["stop_client_ids"]) == ["qpm1s4k2", "qpm1s77a"]
+    assert json.loads(position["take_profits"])[1]["resting"] is False
+    assert json.loads(position["doc"])["conditions"] == {"BookInSync": "False", "StopCovered": "True"}
+    assert await redis.smembers(f"{P}:positions") == {"BTCUSDT:LONG"}
+    [(_, event)] = await redis.xrange(f"{P}:events")
+    assert list(event) == ["data"]
+    assert await redis.get(f"{P}:lease") == "host-a:1:aaaa"
+    for key in (f"{P}:status", f"{P}:position:BTCUSDT:LONG", f"{P}:positions"):
+        assert 29_000 < await redis.pttl(key) <= 30_000
+    assert 19_000 < await redis.pttl(f"{P}:lease") <= 20_000
+    assert await redis.pttl(f"{P}:events") == -1
+
+
+async def test_published_values_satisfy_the_shipped_schemas(redis, make_state, make_account, make_position):
+    """The schemas describe what Redis really holds, unknown numbers included."""
+    state = make_state()
+    unknown = make_position(
+        "ETHUSDT",
+        Side.SHORT,
+        verdict=Verdict.UNKNOWN,
+        quantity=Decimal("NaN"),
+        leverage=None,
+        stop_price=None,
+        backstop_price=None,
+        worst_case_loss=None,
+        take_profits=(),
+        stop_client_ids=(),
+    )
+    await published(redis, state, make_account(), [make_position(), unknown], [APPEARED, Event("LeaseLost", 5)])
+
+    def check(name, found):
+        validator = Draft202012Validator(schemas.load(name))
+        Draft202012Validator.check_schema(validator.schema)
+        validator.validate(found)
+
+    check("status", await redis.hgetall(f"{P}:status"))
+    for member in await redis.smembers(f"{P}:positions"):
+        check("position", json.loads(await redis.hget(f"{P}:position:{member}", "doc")))
+    entries = await redis.xrange(f"{P}:events")
+    assert len(entries) == 2
+    for _, entry in entries:
+        check("event", json.loads(entry["data"]))
+
+
+async def test_every_field_of_the_contract_is_there(redis, make_state, make_account, make_position):
+    """The field lists of DESIGN 5, word for word."""
+    state = make_state()
+    await published(redis, state, make_account(), [make_position()])
+    assert set(await redis.hkeys(f"{P}:status")) == STATUS_FIELDS
+    assert set(await redis.hkeys(f"{P}:position:BTCUSDT:LONG")) == POSITION_FIELDS
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        ("1E-8", "0.00000001"),
+        ("1E+3", "1000"),
+        ("-0", "0"),
+        ("0E-10", "0"),
+        ("0.250", "0.250"),
+        ("-12.5", "-12.5"),
+        ("NaN", ""),
+        ("Infinity", ""),
+        ("1E+999999", ""),
+    ],
+)
+async def test_decimals_are_plain_strings(redis, make_state, make_account, make_position, value, text):
+    """No exponent, no minus zero, and an absurd number is unknown rather than a megabyte of zeros."""
+    state = make_state()
+    await published(redis, state, make_account(), [make_position(mark_price=Decimal(value))])
+    assert await redis.hget(f"{P}:position:BTCUSDT:LONG", "mark_price") == text
+
+
+async def test_a_position_no_longer_present_is_removed_with_its_key(redis, make_state, make_account, make_position):
+    """A closed position leaves neither a member nor a hash, and the last one leaves no set."""
+    state = make_state()
+    both = [make_position(), make_position("ETHUSDT", Side.SHORT)]
+    await published(redis, state, make_account(), both)
+    await published(redis, state, make_account(), both[1:])
+    assert await redis.smembers(f"{P}:positions") == {"ETHUSDT:SHORT"}
+    assert not await redis.exists(f"{P}:position:BTCUSDT:LONG")
+    await published(redis, state, make_account(positions=0))
+    assert await redis.keys(f"{P}:position*") == []
+
+
+async def test_fields_of_an_older_version_do_not_linger(redis, make_state, make_account, make_position):
+    """The state is replaced, not merged into what was there."""
+    await redis.hset(f"{P}:position:BTCUSDT:LONG", "no_longer_written", "1")
+    await published(redis, make_state(), make_account(), [make_position()])
+    assert not await redis.hexists(f"{P}:position:BTCUSDT:LONG", "no_longer_written")
+
+
+async def test_200_positions_in_one_step(redis, make_state, make_account, make_position):
+    """The largest account the venue allows."""
+    positions = [make_position(f"COIN{n}USDT") for n in range(200)]
+    await published(redis, make_state(), make_account(), positions)
+    assert await redis.scard(f"{P}:positions") == 200
+    assert len(await redis.keys(f"{P}:position:*")) == 200
+
+
+async def test_the_event_stream_is_capped(redis, make_state, make_account, monkeypatch):
+    """Old events go; the cap is approximate, as documented."""
+    monkeypatch.setattr(redis_state, "EVENT_STREAM_LENGTH", 100)
+    state = make_state()
+    for _ in range(5):
+        state.publish(make_account(), (), [Event("StopPlaced", 1)] * 200)
+        await state.write_once()
+    assert await redis.xlen(f"{P}:events") <= 300
+
+
+async def test_long_and_odd_texts_are_bounded(redis, make_state, make_account, make_position):
+    """A lone surrogate or a novel from the exchange does not stop publishing."""
+    odd = make_position(reason="x" * 5000, trailing="\udc80 é ✅")
+    await published(
+        redis, make_state(), make_account(), [odd], [Event("WriteAmbiguous", 1, details={"why": "y" * 9999})]
+    )
+    assert len(await redis.hget(f"{P}:position:BTCUSDT:LONG", "reason")) == 500
+    assert await redis.hget(f"{P}:position:BTCUSDT:LONG", "trailing") == "? é ✅"
+    [(_, event)] = await redis.xrange(f"{P}:events")
+    assert len(json.loads(event["data"])["why"]) == 500
+
+
+async def test_details_cannot_forge_the_fixed_members_of_an_event(redis, make_state, make_account):
+    """Details are added to an event; they never replace its type or account."""
+    await published(
+        redis, make_state(), make_account(), (), [Event("StopPlaced", 7, details={"type": "Fake", "id": "1"})]
+    )
+    [(_, event)] = await redis.xrange(f"{P}:events")
+    data = json.loads(event["data"])
+    assert (data["type"], data["at_ms"], data["id"]) == ("StopPlaced", 7, "aaaa-1")
+
+
+async def test_a_stale_owner_publishes_nothing_and_learns_so(redis, make_state, make_account, make_position):
+    """Fencing: the lease went to another daemon while we still believed in ours (R3, R4)."""
+    stale, fresh = make_state("host-a:1:aaaa"), make_state("host-b:2:bbbb")
+    await stale.renew_lease()
+    await redis.delete(f"{P}:lease")
+    assert await fresh.renew_lease() == Held(2)
+    await published(redis, fresh, make_account(status_line="fresh"), [make_position()])
+
+    assert stale.lease_state() == Held(1)
+    stale.publish(make_account(status_line="stale"), (), [APPEARED])
+    assert not await stale.write_once()
+
+    assert await redis.hget(f"{P}:status", "status_line") == "fresh"
+    assert await redis.smembers(f"{P}:positions") == {"BTCUSDT:LONG"}
+    assert await redis.xlen(f"{P}:events") == 0
+    assert stale.lease_state() == HeldByOther("host-b:2:bbbb", "")
+    assert stale.health().fenced
+
+
+async def test_an_older_epoch_of_the_same_owner_is_fenced(redis, make_state, make_account):
+    """The owner string alone is not enough: the epoch must be the newest."""
+    state = make_state()
+    await state.renew_lease()
+    await redis.set(f"{P}:lease:epoch", 9)
+    state.publish(make_account(), ())
+    assert not await state.write_once()
+    assert not await redis.exists(f"{P}:status")
+
+
+async def test_without_a_lease_an_unheld_account_may_be_published(redis, make_state, make_account):
+    """protection.mode = "observe" does not contend, publishes while nobody else does, and yields at once."""
+    observer = make_state(contend=False)
+    await published(redis, observer, make_account(mode="observe"))
+    assert await redis.hget(f"{P}:status", "epoch") == "0"
+    await make_state("host-b:2:bbbb").renew_lease()
+    observer.publish(make_account(mode="observe", sequence=2), ())
+    assert not await observer.write_once()
+    assert await redis.hget(f"{P}:status", "sequence") == "1"
+
+
+async def test_a_state_that_waited_gets_only_the_rest_of_its_life(redis, make_state, make_account, clock):
+    """An old PROTECTED must not come back to life with a fresh expiry (R8)."""
+    state = make_state()
+    state.publish(make_account(), ())
+    clock.advance(22)
+    await state.write_once()
+    assert await redis.pttl(f"{P}:status") <= 8_000
+    await redis.flushall()
+    state.publish(make_account(), ())
+    clock.advance(31)
+    assert await state.write_once()
+    assert not await redis.exists(f"{P}:status")
+
+
+async def test_the_wall_clock_ages_a_state_too(redis, make_state, make_account, clock):
+    """The monotonic clock stands still while the machine is suspended (C3)."""
+    state = make_state()
+    state.publish(make_account(), ())
+    clock.wall_ms += 60_000
+    await state.write_once()
+    assert not await redis.exists(f"{P}:status")
+
+
+async def test_the_newest_state_wins_the_mailbox(redis, make_state, make_account):
+    """States are not queued; events are."""
+    state = make_state()
+    for sequence in range(1, 6):
+        state.publish(make_account(sequence=sequence), (), [Event("StopPlaced", sequence)])
+    await state.write_once()
+    assert await redis.hget(f"{P}:status", "sequence") == "5"
+    times = [json.loads(entry["data"])["at_ms"] for _, entry in await redis.xrange(f"{P}:events")]
+    assert times == [1, 2, 3, 4, 5]
+
+
+async def test_the_oldest_events_are_dropped_and_counted(redis, make_state, make_account):
+    """A long outage costs the oldest events, and says how many."""
+    state = make_state()
+    for start in range(0, 1200, 100):
+        state.publish(make_account(), (), [Event("StopPlaced", start + n) for n in range(100)])
+    assert state.health().events_dropped == 200
+    while not await state.write_once():
+        pass
+    entries = await redis.xrange(f"{P}:events")
+    assert json.loads(entries[0][1]["data"])["at_ms"] == 200
+    assert len({json.loads(entry["data"])["id"] for _, entry in entries}) == len(entries) == 1000
+
+
+async def test_a_script_the_server_forgot_is_loaded_again(redis, make_state, make_account):
+    """EVALSHA falls back after SCRIPT FLUSH or a restart."""
+    state = make_state()
+    await published(redis, state, make_account())
+    await redis.script_flush()
+    await published(redis, state, make_account(sequence=2))
+    assert await redis.hget(f"{P}:status", "sequence") == "2"
+
+
+async def test_a_hung_redis_costs_the_caller_nothing(hung_url, make_state, make_account, make_position):
+    """R2: the writer gives up within its time-out, and the lease says unavailable."""
+    state = make_state(url=hung_url)
+    state.publish(make_account(), [make_position()])  # not awaited: it cannot wait for Redis
+    assert isinstance(state.lease_state(), Unavailable)
+    async with asyncio.timeout(5):
+        assert not await state.write_once()
+    health = state.health()
+    assert not health.reachable
+    assert "Timeout" in health.last_error
+
+
+async def test_redis_coming_back_gets_the_newest_state_at_once(make_state, make_account, eventually):
+    """R1: nobody there at the start; everything there as soon as it answers, without a new publish."""
+    with EmbeddedRedis() as reserved:
+        port = reserved.port
+    state = make_state(url=f"redis://127.0.0.1:{port}/0")
+    running = asyncio.create_task(state.run())
+    state.publish(make_account(sequence=1), (), [Event("StopPlaced", 1)])
+    await eventually(lambda: state.health().last_error.startswith("ConnectionError"))
+    state.publish(make_account(sequence=2), (), [Event("StopPlaced", 2)])
+    with EmbeddedRedis(port) as server:
+        reader = redis_state.connect(server.url)
+        await eventually(lambda: state.health().published_at_ms)
+        assert await reader.hget(f"{P}:status", "sequence") == "2"
+        assert await reader.xlen(f"{P}:events") == 2
+        await eventually(lambda: isinstance(state.lease_state(), Held))
+        await reader.aclose()
+    running.cancel()
+    with contextlib.suppress(asyncio.CancelledError):
+        await running
+
+
+async def test_a_standby_publishes_the_moment_it_gets_the_lease(redis, make_state, make_account, eventually):
+    """Take-over: the holder stops cleanly, the waiting state of the standby appears."""
+    holder, standby = make_state("host-a:1:aaaa"), make_state("host-b:2:bbbb")
+    await holder.renew_lease()
+    await published(redis, holder, make_account(status_line="holder"))
+    running = asyncio.create_task(standby.run())
+    standby.publish(make_account(status_line="standby"), ())
+    await eventually(lambda: isinstance(standby.lease_state(), HeldByOther))
+    assert standby.lease_state() == HeldByOther("host-a:1:aaaa", "3f9a")
+    await eventually(lambda: standby.health().fenced)
+    assert await redis.hget(f"{P}:status", "status_line") == "holder"
+
+    await holder.close()
+
+    async def taken_over():
+        return await redis.hget(f"{P}:status", "status_line") == "standby"
+
+    await eventually(taken_over)
+    assert standby.lease_state() == Held(2)
+    running.cancel()
+    with contextlib.suppress(asyncio.CancelledError):
+        await running
+
+
+async def test_closing_writes_what_waits_and_releases_the_lease(redis, make_state, make_account):
+    """A clean stop: the last words are published, and a standby need not wait."""
+    state = make_state()
+    await state.renew_lease()
+    state.publish(make_account(status_line="stopping"), (), [Event("MonitorStopped", 1)])
+    await state.close()
+    assert await redis.hget(f"{P}:status", "status_line") == "stopping"
+    assert await redis.xlen(f"{P}:events") == 1
+    assert not await redis.exists(f"{P}:lease")
+
+
+async def test_closing_towards_a_hung_redis_is_bounded(hung_url, make_state, make_account):
+    """SIGTERM must not wait for Redis."""
+    state = make_state(url=hung_url)
+    state.publish(make_account(), ())
+    async with asyncio.timeout(redis_state.CLOSE_TIMEOUT_S + 2):
+        await state.close()
+
+
+async def test_a_value_that_cannot_be_written_does_not_end_publishing(redis, make_state, make_account, eventually):
+    """Invariant 12: one bad state is lost with an error, the next one is written."""
+    state = make_state()
+    running = asyncio.create_task(state.run())
+    state.publish(make_account(conflicts=(object(),)), ())
+    await eventually(lambda: "AttributeError" in state.health().last_error)
+    state.publish(make_account(sequence=2), ())
+    await eventually(lambda: state.health().published_at_ms)
+    assert await redis.hget(f"{P}:status", "sequence") == "2"
+    running.cancel()
+    with contextlib.suppress(asyncio.CancelledError):
+        await running
+
+
+async def test_a_wrong_type_under_our_key_is_an_error_not_a_crash(redis, make_state, make_account):
+    """Somebody else's key with our name: the write fails, is reported and tried again."""
+    state = make_state()
+    await redis.set(f"{P}:positions", "not a set")
+    state.publish(make_account(), ())
+    assert not await state.write_once()
+    assert "WRONGTYPE" in state.health().last_error
+    await redis.delete(f"{P}:positions")
+    assert await state.write_once()
+    assert await redis.exists(f"{P}:status")

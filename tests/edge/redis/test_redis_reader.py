@@ -1,0 +1,129 @@
+"""Reading back what was published: typed values, and None wherever nothing is known."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+
+import pytest
+
+from position_monitor.core.model import PositionKey, RiskStatus, Side
+from position_monitor.core.state import Event
+from position_monitor.edge.redis_documents import DocumentUnreadable
+from position_monitor.edge.redis_reader import RedisStateReader, RedisUnreachable
+
+P = "quantum:position_monitor:main"
+BTC = PositionKey("BTCUSDT", Side.LONG)
+
+
+@pytest.fixture
+async def reader(valkey, redis):
+    reader = RedisStateReader(valkey.url, prefix="quantum:position_monitor", account="main")
+    yield reader
+    await reader.close()
+
+
+async def test_what_was_published_is_read_back_equal(reader, make_state, make_account, make_position):
+    """Nothing is lost or rounded on the way through Redis."""
+    state = make_state()
+    await state.renew_lease()
+    state.publish(make_account(epoch=1), [make_position(), make_position("ETHUSDT", Side.SHORT)])
+    await state.write_once()
+    found = await reader.published()
+    assert found.account == make_account(epoch=1)
+    assert found.positions == {
+        BTC: make_position(),
+        PositionKey("ETHUSDT", Side.SHORT): make_position("ETHUSDT", Side.SHORT),
+    }
+    assert found.risk_status is RiskStatus.PROTECTED
+    assert found.lease_owner == "host-a:1:aaaa"
+    assert await reader.position(BTC) == make_position()
+    assert await reader.account() == make_account(epoch=1)
+
+
+async def test_a_missing_key_is_unknown(reader, redis, make_state, make_account, make_position):
+    """R8: a dead daemon leaves nothing that reads as protected."""
+    found = await reader.published()
+    assert (found.account, found.positions, found.lease_owner) == (None, {}, None)
+    assert found.risk_status is RiskStatus.UNKNOWN
+    assert await reader.account() is None
+    assert await reader.position(BTC) is None
+    state = make_state()
+    state.publish(make_account(), [make_position()])
+    await state.write_once()
+    await redis.delete(f"{P}:position:BTCUSDT:LONG")
+    assert (await reader.published()).positions == {BTC: None}
+
+
+async def test_a_newer_schema_is_refused_and_new_fields_are_ignored(
+    reader, redis, make_state, make_account, make_position
+):
+    """Additive changes keep the schema number; a higher one is not guessed at."""
+    state = make_state()
+    state.publish(make_account(), [make_position()])
+    await state.write_once()
+    await redis.hset(f"{P}:status", "added_later", "1")
+    assert await reader.account() == make_account()
+    await redis.hset(f"{P}:status", "schema", "2")
+    with pytest.raises(DocumentUnreadable, match="schema was '2'"):
+        await reader.account()
+
+
+@pytest.mark.parametrize("doc", ["", "{", "{}", "[]", '{"schema": 1}', "null"])
+async def test_garbage_is_unreadable_rather_than_a_position(reader, redis, doc):
+    """Somebody else wrote there."""
+    await redis.hset(f"{P}:position:BTCUSDT:LONG", "doc", doc)
+    if doc == "":
+        assert await reader.position(BTC) is None
+        return
+    with pytest.raises(DocumentUnreadable):
+        await reader.position(BTC)
+
+
+async def test_a_member_that_is_no_position_is_unreadable(reader, redis):
+    """The set holds SYMBOL:SIDE and nothing else."""
+    await redis.sadd(f"{P}:positions", "BTCUSDT")
+    with pytest.raises(DocumentUnreadable):
+        await reader.published()
+
+
+async def test_events_are_read_in_order_and_from_where_one_stopped(reader, make_state, make_account):
+    """The tail first, then everything after an id."""
+    state = make_state()
+    state.publish(make_account(), (), [Event("StopPlaced", n, "BTCUSDT", "LONG", {"n": n}) for n in range(5)])
+    await state.write_once()
+    tail = await reader.events(count=2)
+    assert [event.at_ms for event in tail] == [3, 4]
+    assert tail[0].details == {"n": 3}
+    first = (await reader.events(count=5))[0]
+    assert [event.at_ms for event in await reader.events(after=first.stream_id)] == [1, 2, 3, 4]
+
+
+async def test_following_yields_events_as_they_come(reader, make_state, make_account):
+    """What happened before is not repeated; silence longer than a blocking read is fine."""
+    state = make_state()
+    state.publish(make_account(), (), [Event("StopPlaced", 1)])
+    await state.write_once()
+    following = reader.follow()
+    waiting = asyncio.ensure_future(anext(following))
+    await asyncio.sleep(0.7)  # longer than one blocking read
+    state.publish(make_account(), (), [Event("StopReadBack", 2), Event("StopRetired", 3)])
+    await state.write_once()
+    async with asyncio.timeout(5):
+        assert (await waiting).type == "StopReadBack"
+        assert (await anext(following)).type == "StopRetired"
+    await following.aclose()
+
+
+async def test_an_event_that_is_no_event_is_unreadable(reader, redis):
+    """Foreign entries are reported with their stream id."""
+    await redis.xadd(f"{P}:events", {"data": json.dumps(["no"])})
+    with pytest.raises(DocumentUnreadable, match="event"):
+        await reader.events()
+
+
+async def test_a_redis_that_does_not_answer_is_unreachable(hung_url):
+    """Unknown is not the same as flat."""
+    reader = RedisStateReader(hung_url, prefix="quantum:position_monitor", account="main")
+    with pytest.raises(RedisUnreachable):
+        await reader.published()
