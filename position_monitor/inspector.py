@@ -1,0 +1,158 @@
+"""One look at the exchange without acting: what `plan`, `explain`, `status --direct` and `check --live` show.
+
+It runs the daemon's own observer and core with empty memory, so it says what a freshly started daemon would do.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from position_monitor import __version__
+from position_monitor.config import Config
+from position_monitor.core import sentence
+from position_monitor.core.cover import why_not_cover
+from position_monitor.core.diff import BookDiff
+from position_monitor.core.history import History, after_judging
+from position_monitor.core.model import Action, DesiredBook, LiveOrder, Mode, Position, PositionKey, RiskStatus
+from position_monitor.core.plan import Held, Plan
+from position_monitor.core.state import AccountState, PositionState
+from position_monitor.core.verdict import AccountRisk, Judgement, account_risk
+from position_monitor.daemon import Daemon
+from position_monitor.edge.ai_engine import AdvicePoller
+from position_monitor.edge.clock import SystemClock
+from position_monitor.edge.exchange import Exchange
+from position_monitor.edge.observer import AccountObservation
+from position_monitor.errors import ExchangeFailure
+from position_monitor.service import open_daemon, open_exchange
+
+
+@dataclass(frozen=True, slots=True)
+class InspectedOrder:
+    """One live order and how it stands to the desired book."""
+
+    order: LiveOrder
+    standing: str
+    """wanted, surplus, in flight or foreign."""
+    not_cover: str
+    """Empty when it counts as stop cover; otherwise why it does not."""
+
+
+@dataclass(frozen=True, slots=True)
+class InspectedPosition:
+    """One position with everything that was considered."""
+
+    position: Position
+    book: DesiredBook | None
+    """None when no book can be made: unmanaged, unreadable, or a symbol without trading rules."""
+    orders: tuple[InspectedOrder, ...]
+    actions: tuple[Action, ...]
+    """What would be done now, in order."""
+    held: tuple[Held, ...]
+    """What would be done later, each with the reason it waits."""
+    state: PositionState
+
+
+@dataclass(frozen=True, slots=True)
+class Inspection:
+    """The account at one moment."""
+
+    account: AccountState
+    positions: tuple[InspectedPosition, ...]
+    orphans: tuple[Held, ...]
+    """Orders of ours on positions that are not open, with why they stay for now."""
+
+
+class Inspector:
+    """Looks once. Nothing is ever sent: the daemon inside is in observe mode and its cycle is not run."""
+
+    def __init__(self, config: Config) -> None:
+        self._config = config
+        self._clock = SystemClock()
+
+    async def look(self) -> Inspection:
+        """Read and decide. Raises `ExchangeFailure` when positions or the account could not be read."""
+        exchange = open_exchange(self._config, self._clock)
+        try:
+            await exchange.prepare()
+            daemon = open_daemon(self._config, exchange, self._clock, AdvicePoller(None, self._clock))
+            daemon.mode = lambda: Mode.LIVE if self._config.protection.mode == "live" else Mode.OBSERVE
+            return await self._look(daemon, exchange)
+        finally:
+            await exchange.aclose()
+
+    async def _look(self, daemon: Daemon, exchange: Exchange) -> Inspection:
+        observed, decision = await daemon.look()
+        if decision is None:
+            raise ExchangeFailure(f"the positions could not be read: {observed.failure}")
+        now_ms = self._clock.now_ms()
+        history, _ = after_judging(
+            History(), decision.judgements, observed.symbols, daemon.evidence, daemon.rules.evidence, now_ms
+        )
+        states = {state.key: state for state in history.states}
+        positions = tuple(
+            _inspected(judgement, observed, decision.plans[key.symbol], states[key])
+            for key, judgement in sorted(decision.judgements.items())
+        )
+        orphans = tuple(
+            held for plan in decision.plans.values() for held in plan.held if held.key not in decision.judgements
+        )
+        return Inspection(self._account(history, observed, exchange, daemon.mode()), positions, orphans)
+
+    def _account(self, history: History, observed: AccountObservation, exchange: Exchange, mode: Mode) -> AccountState:
+        plan = self._config.exit_plan()
+        degraded = [plan.degraded_reason] if plan.degraded_reason else []
+        risk: AccountRisk = account_risk(history.states, unreadable="", degraded=degraded)
+        now_ms = self._clock.now_ms()
+        times = [seen.observed_at_ms for seen in observed.symbols.values() if seen.readable]
+        return AccountState(
+            risk_status=RiskStatus(risk.status),
+            mode=str(mode),
+            positions=risk.positions,
+            protected=risk.protected,
+            coverage_pct=risk.coverage_pct,
+            unprotected_notional=risk.unprotected_notional,
+            status_line=sentence.cycle(risk, history.states, mode, failure=""),
+            reason=risk.reason,
+            exit_mode=f"{plan.requested} (live: {plan.live})",
+            conflicts=tuple(plan.conflicts),
+            ai_engine="not asked",
+            circuit_breaker="not asked",
+            observed_at_ms=min(times, default=now_ms),
+            published_at_ms=now_ms,
+            cycle_ms=0,
+            api_weight_1m=exchange.api_weight_1m,
+            version=__version__,
+            config_hash=self._config.config_hash,
+            owner="",
+            epoch=0,
+            sequence=0,
+        )
+
+
+def _inspected(
+    judgement: Judgement, observed: AccountObservation, plan: Plan, state: PositionState
+) -> InspectedPosition:
+    key, position = judgement.position.key, judgement.position
+    places = tuple(place for place in (*plan.stops, *plan.take_profits) if place.order.key == key)
+    closes = tuple(close for close in plan.closes if close.key == key)
+    cancels = tuple(cancel for cancel in plan.cancels if cancel.key == key)
+    orders = tuple(
+        InspectedOrder(
+            order, _standing(order, judgement.found, key), why_not_cover(order, position, judgement.settings)
+        )
+        for order in observed.symbols[key.symbol].orders
+    )
+    held = tuple(item for item in plan.held if item.key == key)
+    return InspectedPosition(position, judgement.book, orders, (*places, *closes, *cancels), held, state)
+
+
+def _standing(order: LiveOrder, found: BookDiff | None, key: PositionKey) -> str:
+    if found is None:
+        return "not judged"
+    if order in found.surplus:
+        return "surplus"
+    if order in found.in_flight:
+        return "in flight"
+    if order in found.foreign:
+        return "foreign"
+    return "wanted" if any(live is order for _, live in found.matched) else f"not of {key}"
