@@ -7,7 +7,7 @@ import asyncio
 
 
 def execute(arguments: argparse.Namespace) -> int:
-    """Check the configuration, open the journal, hand over to the daemon; returns its exit code."""
+    """Check the configuration, open the journal, hand over to the service; returns its exit code."""
     from position_monitor.config import load_config
     from position_monitor.edge import log
 
@@ -18,7 +18,7 @@ def execute(arguments: argparse.Namespace) -> int:
 
     import uvloop
 
-    from position_monitor import daemon
+    from position_monitor import service
 
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        return runner.run(daemon.run(config, arguments.config))
+        return runner.run(service.run(config, arguments.config))

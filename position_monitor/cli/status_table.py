@@ -50,7 +50,7 @@ def _title(venue: str, account_name: str, account: AccountState, now_ms: int) ->
     colour = _COLOURS[account.risk_status]
     lease = f", lease epoch {account.epoch}" if account.epoch else ""
     read = f"read {age(now_ms - account.observed_at_ms)} ago" if account.observed_at_ms else "never read"
-    head = escape(f"{venue}/{account_name} ({account.mode}, {account.exit_mode}{lease}, config {account.config_hash})")
+    head = escape(f"{venue}/{account_name} ({account.mode}{lease}, config {account.config_hash})")
     return f"{head} [{colour}]{account.risk_status}[/] {read}"
 
 

@@ -1,0 +1,184 @@
+"""`demo`: the night of the incident on one machine, and what this daemon makes of it.
+
+An embedded Valkey, the paper exchange holding the seven naked positions, an AI engine that has no signal, a backend
+with an open circuit breaker, and the daemon with the incident's own contradicting switches. Nothing outlives the demo.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import os
+import signal
+import socket
+import tempfile
+import time
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+from pathlib import Path
+
+import aiohttp
+from rich.console import Group
+from rich.live import Live
+from rich.text import Text
+
+from position_monitor.cli.demo_book import REQUEST_TIMEOUT_S, ExchangeBook, PaperClient, book_table
+from position_monitor.cli.demo_children import Child
+from position_monitor.cli.demo_neighbours import neighbours
+from position_monitor.cli.output import console, print_json, print_rendered, say
+from position_monitor.cli.status import Seen, exit_code, redis_look, render
+from position_monitor.config import Config, load_config
+from position_monitor.edge.embedded_redis import EmbeddedRedis
+
+REFRESH_S = 0.25
+INCIDENT = {
+    "CHECK_INTERVAL": "10",
+    "EXIT_MODE": "LEGACY",
+    "EXIT_EXECUTOR_MODE": "SHADOW",
+    "EXIT_BRAIN_V3_LIVE_ROLLOUT": "DISABLED",
+    "EXIT_BRAIN_PROFILE": "DEFAULT",
+    "EXIT_BRAIN_V3_ENABLED": "true",
+}
+"""The switches as they stood that night."""
+FOREIGN_VARIABLES = ("EXIT_", "EXCHANGE_", "CREDENTIALS_DIRECTORY", "NOTIFY_SOCKET", "WATCHDOG_", "STATE_DIRECTORY")
+"""What the demo's processes must not inherit: real keys, real switches, somebody else's service manager."""
+
+
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """Everything that runs during the demo."""
+
+    config: Config
+    paper: Child
+    daemon: Child
+    client: PaperClient
+    began_s: float
+
+    @property
+    def elapsed_s(self) -> float:
+        """Seconds since the daemon was started."""
+        return time.monotonic() - self.began_s
+
+
+def execute(arguments: argparse.Namespace) -> int:
+    """Play the demo; returns the exit code `status` would give at its end."""
+    return asyncio.run(_demo(arguments.for_s, as_json=arguments.json))
+
+
+async def _demo(for_s: float | None, *, as_json: bool) -> int:
+    stop = asyncio.Event()
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    async with AsyncExitStack() as stack:
+        stage = await _set_up(stack)
+        try:
+            seen = await _play(stage, stop, for_s)
+        finally:
+            await stage.daemon.stop()
+        # Listed after the daemon has gone: what protects is what rests on the exchange.
+        _curtain(stage.config, seen, await stage.client.book(), as_json=as_json)
+    return exit_code(seen)
+
+
+async def _set_up(stack: AsyncExitStack) -> Stage:
+    """Start every part in order; the stack ends them in reverse, also when a later one fails."""
+    directory = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="position-monitor-demo-")))
+    redis = stack.enter_context(EmbeddedRedis())
+    stack_url = await stack.enter_async_context(neighbours())
+    timeout = aiohttp.ClientTimeout(total=REQUEST_TIMEOUT_S)
+    session = await stack.enter_async_context(aiohttp.ClientSession(timeout=timeout))
+
+    port = _free_port()
+    base = {key: value for key, value in os.environ.items() if not key.startswith(FOREIGN_VARIABLES)}
+    arguments = ["paper-exchange", "--port", str(port), "--scenario", "seven-naked"]
+    paper = await Child.start("paper exchange", arguments, base, directory / "paper.log")
+    stack.push_async_callback(paper.stop)
+
+    path = directory / "config.toml"
+    path.write_text(_config_text(port), encoding="utf-8")
+    environ = base | INCIDENT | {"REDIS_URL": redis.url, "AI_ENGINE_URL": stack_url, "BACKEND_URL": stack_url}
+    config = load_config(path, environ)
+    keys = config.credentials
+    url = config.exchange.effective_rest_url
+    client = PaperClient(session, url, keys.api_key.get_secret_value(), keys.api_secret.get_secret_value())
+    await client.wait_ready(paper)
+    before = await client.book()
+    say(f"paper exchange: {len(before.positions)} positions, {before.with_stop} with a stop; starting the daemon")
+    began_s = time.monotonic()
+    daemon = await Child.start("daemon", ["run", "--config", str(path)], environ, directory / "daemon.log")
+    stack.push_async_callback(daemon.stop)
+    return Stage(config, paper, daemon, client, began_s)
+
+
+def _config_text(port: int) -> str:
+    return (
+        'account = "demo"\n'
+        '[exchange]\nenvironment = "paper"\n'
+        f'rest_url = "http://127.0.0.1:{port}"\nstream_url = "ws://127.0.0.1:{port}"\n'
+    )
+
+
+def _free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port: int = listener.getsockname()[1]
+        return port
+
+
+async def _play(stage: Stage, stop: asyncio.Event, for_s: float | None) -> Seen:
+    """Show what Redis says until it is time to end; returns the last look."""
+    look = redis_look(stage.config)
+    screen = Live(console=console(), auto_refresh=False)
+    on_screen = screen.console.is_terminal
+    seen, told = Seen(None), ""
+    if on_screen:
+        screen.start()
+    try:
+        while not stop.is_set() and (for_s is None or stage.elapsed_s < for_s):
+            stage.paper.require_alive()
+            stage.daemon.require_alive()
+            seen = await look()
+            if on_screen:
+                screen.update(_screen(stage, seen), refresh=True)
+            elif (line := await _line(stage, seen)) != told:
+                told = line
+                say(f"{stage.elapsed_s:5.1f} s  {line}")
+            await _pause(stop)
+    finally:
+        screen.stop()
+    return seen
+
+
+async def _pause(stop: asyncio.Event) -> None:
+    try:
+        await asyncio.wait_for(stop.wait(), REFRESH_S)
+    except TimeoutError:
+        return
+
+
+def _screen(stage: Stage, seen: Seen) -> Group:
+    clock = Text(f"{stage.elapsed_s:.0f} s since the daemon was started; Ctrl-C ends everything", style="dim")
+    return Group(render(stage.config, seen), clock)
+
+
+async def _line(stage: Stage, seen: Seen) -> str:
+    """One line for a pipe or a file: what changed."""
+    if seen.account is None:
+        book = await stage.client.book()
+        return f"{book.with_stop}/{len(book.positions)} positions have a stop; the daemon has not spoken yet"
+    return f"{seen.account.protected}/{seen.account.positions} {seen.account.risk_status} - {seen.account.status_line}"
+
+
+def _curtain(config: Config, seen: Seen, book: ExchangeBook, *, as_json: bool) -> None:
+    """The last word belongs to the exchange."""
+    if as_json:
+        print_json(
+            {
+                "exit_code": int(exit_code(seen)),
+                "account": seen.account,
+                "positions": seen.positions,
+                "exchange": {"positions": book.positions, "orders": book.orders},
+            }
+        )
+        return
+    print_rendered(render(config, seen), book_table(book))
+    say(f"{book.with_stop} of {len(book.positions)} positions have a stop resting on the exchange")
