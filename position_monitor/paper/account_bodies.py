@@ -1,0 +1,194 @@
+"""JSON shapes of positions, balances and account settings."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import Any
+
+from position_monitor.paper.account import Position
+from position_monitor.paper.amounts import ZERO, money, plain
+from position_monitor.paper.matching import Matching
+from position_monitor.paper.orders import PlainOrder
+from position_monitor.paper.views import View
+from position_monitor.paper.world import World
+
+Body = dict[str, Any]
+
+
+class AccountBodies:
+    """Renders the account as one view sees it."""
+
+    def __init__(self, world: World, matching: Matching) -> None:
+        self._world = world
+        self._matching = matching
+
+    def positions_v3(self, view: View, symbol: str | None) -> list[Body]:
+        """Open positions, and zero rows for symbols that only have resting orders."""
+        rows = {
+            (leg.symbol, leg.side): leg for leg in view.legs()
+            if leg.amount and symbol in (None, leg.symbol)
+        }  # fmt: skip
+        keys = [(o.symbol, o.position_side) for o in view.plain_open(symbol)]
+        keys += [(o.symbol, o.position_side) for o in view.algo_open(symbol)]
+        for key in keys:
+            rows.setdefault(key, Position(*key))
+        return [self._row_v3(leg, view) for _, leg in sorted(rows.items())]
+
+    def _row_v3(self, leg: Position, view: View) -> Body:
+        world, account = self._world, self._world.account
+        instrument = world.instruments[leg.symbol]
+        mark = world.market.mark(leg.symbol)
+        isolated = account.config_of(leg.symbol).isolated
+        exposure = account.exposure(leg.symbol, leg.side)
+        upnl = leg.unrealized(mark)
+        bid, ask = _resting_notional(view.plain_open(leg.symbol))
+        initial = money(exposure.initial) if leg.amount else "0"
+        return {
+            "symbol": leg.symbol, "positionSide": leg.side,
+            "positionAmt": instrument.qty_text(leg.amount),
+            "entryPrice": plain(leg.entry) if leg.amount else "0.0",
+            "breakEvenPrice": plain(leg.break_even) if leg.amount else "0.0",
+            "markPrice": money(mark), "unRealizedProfit": money(upnl),
+            "liquidationPrice": self._liquidation_text(leg),
+            "isolatedMargin": money(leg.isolated_wallet + upnl) if isolated else "0",
+            "notional": money(leg.amount * mark) if leg.amount else "0", "marginAsset": "USDT",
+            "isolatedWallet": plain(leg.isolated_wallet), "initialMargin": initial,
+            "maintMargin": money(exposure.maintenance) if leg.amount else "0",
+            "positionInitialMargin": initial, "openOrderInitialMargin": "0",
+            "adl": 2 if leg.amount else 0, "bidNotional": plain(bid), "askNotional": plain(ask),
+            "updateTime": leg.updated_ms,
+        }  # fmt: skip
+
+    def _liquidation_text(self, leg: Position) -> str:
+        return plain(self._world.account.liquidation_price(leg.symbol, leg.side))
+
+    def positions_v2(self, view: View, symbol: str | None) -> list[Body]:
+        """Every symbol asked for, zero rows included: BOTH, or LONG and SHORT in hedge mode."""
+        world = self._world
+        known = {(leg.symbol, leg.side): leg for leg in view.legs()}
+        symbols = sorted(world.instruments) if symbol is None else [symbol]
+        sides = ("LONG", "SHORT") if world.account.hedge else ("BOTH",)
+        keys = [(name, side) for name in symbols for side in sides]
+        return [self._row_v2(known.get(key) or Position(*key)) for key in keys]
+
+    def _row_v2(self, leg: Position) -> Body:
+        world, account = self._world, self._world.account
+        instrument, config = world.instruments[leg.symbol], account.config_of(leg.symbol)
+        mark = world.market.mark(leg.symbol)
+        upnl = leg.unrealized(mark)
+        return {
+            "symbol": leg.symbol, "positionAmt": instrument.qty_text(leg.amount),
+            "entryPrice": plain(leg.entry) if leg.amount else "0.0",
+            "breakEvenPrice": plain(leg.break_even) if leg.amount else "0.0",
+            "markPrice": money(mark), "unRealizedProfit": money(upnl),
+            "liquidationPrice": self._liquidation_text(leg), "leverage": str(config.leverage),
+            "maxNotionalValue": plain(instrument.max_notional_at(config.leverage)),
+            "marginType": "isolated" if config.isolated else "cross",
+            "isolatedMargin": money(leg.isolated_wallet + upnl) if config.isolated
+            else "0.00000000",
+            "isAutoAddMargin": "false", "positionSide": leg.side,
+            "notional": money(leg.amount * mark) if leg.amount else "0",
+            "isolatedWallet": plain(leg.isolated_wallet), "updateTime": leg.updated_ms,
+        }  # fmt: skip
+
+    def _totals(self) -> Body:
+        account = self._world.account
+        orders = self._matching.order_margin()
+        upnl = account.cross_upnl + account.isolated_upnl
+        positions = account.cross_initial + account.isolated_initial
+        available = account.available(orders)
+        return {
+            "walletBalance": account.wallet, "unrealizedProfit": upnl,
+            "marginBalance": account.wallet + upnl,
+            "maintMargin": account.cross_maintenance + account.isolated_maintenance,
+            "initialMargin": positions + orders, "positionInitialMargin": positions,
+            "openOrderInitialMargin": orders, "crossWalletBalance": account.cross_wallet,
+            "crossUnPnl": account.cross_upnl, "availableBalance": available,
+            "maxWithdrawAmount": min(available, max(ZERO, account.cross_wallet)),
+        }  # fmt: skip
+
+    def account(self, view: View, version: int) -> Body:
+        """Account information, version 2 (every symbol) or 3 (only what is held or rests)."""
+        totals = self._totals()
+        asset: Body = {"asset": "USDT"} | {name: money(value) for name, value in totals.items()}
+        asset |= {"updateTime": self._world.now_ms}
+        renamed = {"walletBalance": "totalWalletBalance"}
+        body: Body = {}
+        for name, value in totals.items():
+            if name in ("availableBalance", "maxWithdrawAmount"):
+                body[name] = money(value)
+            else:
+                title = renamed.get(name, "total" + name[0].upper() + name[1:])
+                body[title] = money(value)
+        if version == 2:
+            asset |= {"marginAvailable": True}
+            body |= self._settings() | {"feeBurn": False}
+            del body["dualSidePosition"]
+            rows = [self._account_row_v2(r) for r in self.positions_v2(view, None)]
+        else:
+            rows = [self._account_row_v3(r) for r in self.positions_v3(view, None)]
+        return body | {"assets": [asset], "positions": rows}
+
+    def _account_row_v3(self, row: Body) -> Body:
+        wanted = ("symbol", "positionSide", "positionAmt", "isolatedMargin", "notional",
+                  "isolatedWallet", "initialMargin", "maintMargin", "updateTime")  # fmt: skip
+        return {name: row[name] for name in wanted} | {"unrealizedProfit": row["unRealizedProfit"]}
+
+    def _account_row_v2(self, row: Body) -> Body:
+        exposure = self._world.account.exposure(row["symbol"], row["positionSide"])
+        initial = money(exposure.initial)
+        return {
+            "symbol": row["symbol"], "initialMargin": initial,
+            "maintMargin": money(exposure.maintenance),
+            "unrealizedProfit": row["unRealizedProfit"], "positionInitialMargin": initial,
+            "openOrderInitialMargin": "0", "leverage": row["leverage"],
+            "isolated": row["marginType"] == "isolated", "entryPrice": row["entryPrice"],
+            "breakEvenPrice": row["breakEvenPrice"], "maxNotional": row["maxNotionalValue"],
+            "bidNotional": "0", "askNotional": "0", "positionSide": row["positionSide"],
+            "positionAmt": row["positionAmt"], "updateTime": row["updateTime"],
+        }  # fmt: skip
+
+    def balances(self) -> list[Body]:
+        """Balance v2 and v3 (the same fields)."""
+        totals = self._totals()
+        return [{
+            "accountAlias": "PaPr", "asset": "USDT", "balance": money(totals["walletBalance"]),
+            "crossWalletBalance": money(totals["crossWalletBalance"]),
+            "crossUnPnl": money(totals["crossUnPnl"]),
+            "availableBalance": money(totals["availableBalance"]),
+            "maxWithdrawAmount": money(totals["maxWithdrawAmount"]), "marginAvailable": True,
+            "updateTime": self._world.now_ms,
+        }]  # fmt: skip
+
+    def _settings(self) -> Body:
+        account = self._world.account
+        return {
+            "feeTier": 0, "canTrade": True, "canDeposit": True, "canWithdraw": False,
+            "dualSidePosition": account.hedge, "updateTime": 0,
+            "multiAssetsMargin": account.multi_assets, "tradeGroupId": -1,
+        }  # fmt: skip
+
+    def config(self) -> Body:
+        """GET accountConfig."""
+        return self._settings()
+
+    def symbol_config(self, symbol: str | None) -> list[Body]:
+        """GET symbolConfig."""
+        world = self._world
+        symbols = sorted(world.instruments) if symbol is None else [symbol]
+        return [self._symbol_row(name) for name in symbols]
+
+    def _symbol_row(self, symbol: str) -> Body:
+        config = self._world.account.config_of(symbol)
+        most = self._world.instruments[symbol].max_notional_at(config.leverage)
+        return {
+            "symbol": symbol, "marginType": "ISOLATED" if config.isolated else "CROSSED",
+            "isAutoAddMargin": False, "leverage": config.leverage,
+            "maxNotionalValue": plain(most),
+        }  # fmt: skip
+
+
+def _resting_notional(orders: list[PlainOrder]) -> tuple[Decimal, Decimal]:
+    bid = sum((o.remaining * o.price for o in orders if o.side == "BUY"), ZERO)
+    ask = sum((o.remaining * o.price for o in orders if o.side == "SELL"), ZERO)
+    return bid, ask

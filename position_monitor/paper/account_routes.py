@@ -1,0 +1,238 @@
+"""Signed endpoints about the account: positions, balances, settings, history, stream key."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from position_monitor.paper import bodies
+from position_monitor.paper.account_bodies import AccountBodies
+from position_monitor.paper.amounts import plain
+from position_monitor.paper.engine import Engine
+from position_monitor.paper.errors import missing, refusal
+from position_monitor.paper.market_bodies import RATE_LIMITS, leverage_brackets
+from position_monitor.paper.parameters import Params, flag, integer, need, optional
+from position_monitor.paper.routes import Access, Route, Table
+
+Body = dict[str, Any]
+DONE: Body = {"code": 200, "msg": "success"}
+INCOME_KINDS = frozenset(
+    {"TRANSFER", "REALIZED_PNL", "FUNDING_FEE", "COMMISSION", "INSURANCE_CLEAR"}
+)
+
+
+class AccountRoutes:
+    """Handlers over the account."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        self._world = engine.world
+        self._bodies = AccountBodies(engine.world, engine.matching)
+
+    def table(self) -> Table:
+        """Endpoint to route."""
+        key = Access.KEY
+        return {
+            ("GET", "/fapi/v2/positionRisk"): Route(self.positions_v2, weight=5),
+            ("GET", "/fapi/v3/positionRisk"): Route(self.positions_v3, weight=5),
+            ("GET", "/fapi/v2/account"): Route(self.account_v2, weight=5),
+            ("GET", "/fapi/v3/account"): Route(self.account_v3, weight=5),
+            ("GET", "/fapi/v2/balance"): Route(self.balances, weight=5),
+            ("GET", "/fapi/v3/balance"): Route(self.balances, weight=5),
+            ("GET", "/fapi/v1/accountConfig"): Route(self.config, weight=5),
+            ("GET", "/fapi/v1/symbolConfig"): Route(self.symbol_config, weight=5),
+            ("GET", "/fapi/v1/leverageBracket"): Route(self.brackets),
+            ("GET", "/fapi/v1/positionSide/dual"): Route(self.mode, weight=30),
+            ("POST", "/fapi/v1/positionSide/dual"): Route(self.set_mode),
+            ("POST", "/fapi/v1/leverage"): Route(self.set_leverage),
+            ("POST", "/fapi/v1/marginType"): Route(self.set_margin_type),
+            ("GET", "/fapi/v1/multiAssetsMargin"): Route(self.multi_assets, weight=30),
+            ("GET", "/fapi/v1/commissionRate"): Route(self.commission, weight=20),
+            ("GET", "/fapi/v1/apiTradingStatus"): Route(self.trading_status, weight=1,
+                                                        weight_all=10),
+            ("GET", "/fapi/v1/rateLimit/order"): Route(self.rate_limit),
+            ("GET", "/fapi/v1/userTrades"): Route(self.trades, weight=5),
+            ("GET", "/fapi/v1/income"): Route(self.income, weight=30),
+            ("GET", "/fapi/v1/forceOrders"): Route(self.force_orders, weight=20, weight_all=50),
+            ("GET", "/fapi/v1/adlQuantile"): Route(self.adl, weight=5),
+            ("POST", "/fapi/v1/listenKey"): Route(self.issue_key, key),
+            ("PUT", "/fapi/v1/listenKey"): Route(self.extend_key, key),
+            ("DELETE", "/fapi/v1/listenKey"): Route(self.close_key, key),
+        }  # fmt: skip
+
+    def _symbol(self, params: Params) -> str | None:
+        symbol = optional(params, "symbol")
+        if symbol is not None:
+            self._world.instrument(symbol)
+        return symbol
+
+    def positions_v2(self, params: Params) -> list[Body]:
+        """GET v2/positionRisk."""
+        symbol = self._symbol(params)
+        view = self._engine.view(symbol, "/fapi/v2/positionRisk")
+        return self._faulty(self._bodies.positions_v2(view, symbol), "/fapi/v2/positionRisk")
+
+    def positions_v3(self, params: Params) -> list[Body]:
+        """GET v3/positionRisk."""
+        symbol = self._symbol(params)
+        view = self._engine.view(symbol, "/fapi/v3/positionRisk")
+        return self._faulty(self._bodies.positions_v3(view, symbol), "/fapi/v3/positionRisk")
+
+    def _faulty(self, rows: list[Body], path: str) -> list[Body]:
+        """The lies a replica may tell: nothing at all, or only some of the rows."""
+        faults = self._world.faults
+        if faults.take(("false_flat",), path=path, method="GET"):
+            return []
+        rule = faults.first("shrunken_positions")
+        if rule is None or not rule.admits(rule.symbol, path, "GET", None):
+            return rows
+        faults.take(("shrunken_positions",), symbol=rule.symbol, path=path, method="GET")
+        if rule.symbol is not None:
+            return [row for row in rows if row["symbol"] != rule.symbol]
+        return rows[: rule.keep]
+
+    def account_v2(self, _: Params) -> Body:
+        """GET v2/account."""
+        return self._account(2)
+
+    def account_v3(self, _: Params) -> Body:
+        """GET v3/account."""
+        return self._account(3)
+
+    def _account(self, version: int) -> Body:
+        path = f"/fapi/v{version}/account"
+        body = self._bodies.account(self._engine.view(None, path), version)
+        return body | {"positions": self._faulty(body["positions"], path)}
+
+    def balances(self, _: Params) -> list[Body]:
+        """GET balance."""
+        return self._bodies.balances()
+
+    def config(self, _: Params) -> Body:
+        """GET accountConfig."""
+        return self._bodies.config()
+
+    def symbol_config(self, params: Params) -> list[Body]:
+        """GET symbolConfig."""
+        return self._bodies.symbol_config(self._symbol(params))
+
+    def brackets(self, params: Params) -> list[Body]:
+        """GET leverageBracket."""
+        symbol = self._symbol(params)
+        names = sorted(self._world.instruments) if symbol is None else [symbol]
+        return [leverage_brackets(self._world.instruments[name]) for name in names]
+
+    def mode(self, _: Params) -> Body:
+        """GET positionSide/dual."""
+        return {"dualSidePosition": self._world.account.hedge}
+
+    def set_mode(self, params: Params) -> Body:
+        """POST positionSide/dual."""
+        value = flag(params, "dualSidePosition")
+        if value is None:
+            raise missing("dualSidePosition")
+        self._engine.set_hedge(value)
+        return DONE
+
+    def set_leverage(self, params: Params) -> Body:
+        """POST leverage."""
+        symbol = need(params, "symbol")
+        leverage = integer(params, "leverage")
+        if leverage is None:
+            raise missing("leverage")
+        self._engine.set_leverage(symbol, leverage)
+        most = self._world.instruments[symbol].max_notional_at(leverage)
+        return {"leverage": leverage, "maxNotionalValue": plain(most), "symbol": symbol}
+
+    def set_margin_type(self, params: Params) -> Body:
+        """POST marginType."""
+        symbol, kind = need(params, "symbol"), need(params, "marginType")
+        if kind not in ("ISOLATED", "CROSSED"):
+            raise refusal(-1130, "Data sent for parameter 'marginType' is not valid.")
+        self._engine.set_margin_type(symbol, kind == "ISOLATED")
+        return DONE
+
+    def multi_assets(self, _: Params) -> Body:
+        """GET multiAssetsMargin."""
+        return {"multiAssetsMargin": self._world.account.multi_assets}
+
+    def commission(self, params: Params) -> Body:
+        """GET commissionRate."""
+        symbol = need(params, "symbol")
+        self._world.instrument(symbol)
+        return {
+            "symbol": symbol, "makerCommissionRate": "0.000200",
+            "takerCommissionRate": "0.000500", "rpiCommissionRate": "0.000050",
+        }  # fmt: skip
+
+    def trading_status(self, _: Params) -> Body:
+        """GET apiTradingStatus: nothing is locked."""
+        return {"indicators": {}, "updateTime": self._world.now_ms}
+
+    def rate_limit(self, _: Params) -> list[Body]:
+        """GET rateLimit/order."""
+        return [dict(row) for row in RATE_LIMITS if row["rateLimitType"] == "ORDERS"]
+
+    def trades(self, params: Params) -> list[Body]:
+        """GET userTrades of a symbol, oldest first."""
+        symbol = need(params, "symbol")
+        instrument = self._world.instrument(symbol)
+        start, end = integer(params, "startTime") or 0, integer(params, "endTime")
+        order_id, from_id = integer(params, "orderId"), integer(params, "fromId")
+        found = [
+            trade for trade in self._world.trades
+            if trade.symbol == symbol and trade.at_ms >= start
+            and (end is None or trade.at_ms <= end)
+            and order_id in (None, trade.order_id)
+            and (from_id is None or trade.trade_id >= from_id)
+        ]  # fmt: skip
+        limit = min(1000, integer(params, "limit") or 500)
+        chosen = found[:limit] if from_id is not None else found[-limit:]
+        return [bodies.trade_row(trade, instrument) for trade in chosen]
+
+    def income(self, params: Params) -> list[Body]:
+        """GET income, oldest first."""
+        symbol, kind = self._symbol(params), optional(params, "incomeType")
+        if kind is not None and kind not in INCOME_KINDS:
+            return []
+        start, end = integer(params, "startTime") or 0, integer(params, "endTime")
+        found = [
+            row for row in self._world.incomes
+            if symbol in (None, row.symbol) and kind in (None, row.kind) and row.at_ms >= start
+            and (end is None or row.at_ms <= end)
+        ]  # fmt: skip
+        limit = min(1000, integer(params, "limit") or 100)
+        return [bodies.income_row(row) for row in found[-limit:]]
+
+    def force_orders(self, params: Params) -> list[Body]:
+        """GET forceOrders: liquidations."""
+        symbol, kind = self._symbol(params), optional(params, "autoCloseType")
+        if kind == "ADL":
+            return []
+        limit = min(100, integer(params, "limit") or 50)
+        return [
+            bodies.force_order(order, self._world.instruments[order.symbol])
+            for order in self._engine.liquidation.forced[-limit:]
+            if symbol in (None, order.symbol)
+        ]
+
+    def adl(self, params: Params) -> list[Body]:
+        """GET adlQuantile of symbols with a position."""
+        symbol = self._symbol(params)
+        rows: dict[str, dict[str, int]] = {}
+        for leg in self._world.account.open_positions():
+            if symbol in (None, leg.symbol):
+                rows.setdefault(leg.symbol, {})[leg.side] = 2
+        return [{"symbol": name, "adlQuantile": sides} for name, sides in rows.items()]
+
+    def issue_key(self, _: Params) -> Body:
+        """POST listenKey."""
+        return {"listenKey": self._engine.listen_keys.issue()}
+
+    def extend_key(self, _: Params) -> Body:
+        """PUT listenKey."""
+        return {"listenKey": self._engine.listen_keys.extend()}
+
+    def close_key(self, _: Params) -> Body:
+        """DELETE listenKey."""
+        self._engine.listen_keys.close()
+        return {}

@@ -1,0 +1,143 @@
+"""JSON shapes of orders, trades and incomes, field for field as documented.
+
+Since 2026-07-15 the replies of POST, PUT and DELETE of plain orders carry no
+`avgPrice` and no `cumQuote`; GET does.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from position_monitor.paper.amounts import ZERO, fixed, money, plain
+from position_monitor.paper.instruments import Instrument
+from position_monitor.paper.orders import AlgoOrder, PlainOrder
+from position_monitor.paper.world import Income, Trade
+
+Body = dict[str, Any]
+
+
+def _order_common(order: PlainOrder, instrument: Instrument) -> Body:
+    return {
+        "orderId": order.order_id, "symbol": order.symbol, "status": order.status,
+        "clientOrderId": order.client_id, "price": instrument.price_text(order.price),
+        "origQty": instrument.qty_text(order.quantity),
+        "executedQty": instrument.qty_text(order.executed),
+        "timeInForce": order.time_in_force, "type": order.type,
+        "reduceOnly": order.reduce_only, "closePosition": order.close_position,
+        "side": order.side, "positionSide": order.position_side,
+        "stopPrice": instrument.price_text(ZERO), "workingType": order.working_type,
+        "priceProtect": False, "origType": order.original_type or order.type,
+        "priceMatch": order.price_match, "selfTradePreventionMode": order.self_trade,
+        "goodTillDate": order.good_till_ms, "updateTime": order.updated_ms,
+    }  # fmt: skip
+
+
+def order_written(order: PlainOrder, instrument: Instrument) -> Body:
+    """Reply of POST and DELETE."""
+    body = _order_common(order, instrument)
+    body["cumQty"] = body["executedQty"]
+    return body
+
+
+def order_acknowledged(order: PlainOrder, instrument: Instrument) -> Body:
+    """Reply of POST with newOrderRespType ACK: as accepted, before any execution."""
+    body = order_written(order, instrument)
+    nothing = instrument.qty_text(ZERO)
+    body |= {"status": "NEW", "executedQty": nothing, "cumQty": nothing,
+             "updateTime": order.created_ms}  # fmt: skip
+    return body
+
+
+def order_amended(order: PlainOrder, instrument: Instrument) -> Body:
+    """Reply of PUT."""
+    return {**order_written(order, instrument), "pair": order.symbol}
+
+
+def order_read(order: PlainOrder, instrument: Instrument) -> Body:
+    """Row of GET order, openOrder(s), allOrders."""
+    body = _order_common(order, instrument)
+    body |= {
+        "avgPrice": fixed(order.average, max(5, instrument.price_decimals)),
+        "cumQuote": plain(order.quote), "time": order.created_ms,
+    }  # fmt: skip
+    return body
+
+
+def force_order(order: PlainOrder, instrument: Instrument) -> Body:
+    """Row of GET forceOrders: the venue shows liquidations as LIMIT IOC there."""
+    return {**order_read(order, instrument), "type": "LIMIT", "origType": "LIMIT"}
+
+
+def algo_written(order: AlgoOrder, instrument: Instrument) -> Body:
+    """Reply of POST algoOrder."""
+    body = _algo_common(order, instrument)
+    activate = order.activate_price
+    body |= {
+        "activatePrice": instrument.price_text(activate) if activate is not None else "",
+        "callbackRate": plain(order.callback_rate) if order.callback_rate is not None else "",
+    }
+    return body
+
+
+def algo_read(order: AlgoOrder, instrument: Instrument) -> Body:
+    """Row of GET algoOrder, openAlgoOrders, allAlgoOrders."""
+    nothing = instrument.price_text(ZERO)
+    body = _algo_common(order, instrument)
+    body |= {
+        "actualOrderId": str(order.actual_order_id) if order.actual_order_id else "",
+        "actualPrice": fixed(order.actual_price, max(5, instrument.price_decimals)),
+        "actualQty": instrument.qty_text(order.actual_quantity),
+        "actualType": order.actual_type, "isActivated": order.activated,
+        "tpTriggerPrice": nothing, "tpPrice": nothing, "slTriggerPrice": nothing,
+        "slPrice": nothing, "tpOrderType": "",
+    }  # fmt: skip
+    if order.type == "TRAILING_STOP_MARKET":
+        activate = order.activate_price or ZERO
+        body |= {"activatePrice": instrument.price_text(activate),
+                 "callbackRate": plain(order.callback_rate or ZERO)}  # fmt: skip
+    return body
+
+
+def _algo_common(order: AlgoOrder, instrument: Instrument) -> Body:
+    quantity = "0" if order.close_position else instrument.qty_text(order.quantity)
+    return {
+        "algoId": order.algo_id, "clientAlgoId": order.client_id, "algoType": "CONDITIONAL",
+        "orderType": order.type, "symbol": order.symbol, "side": order.side,
+        "positionSide": order.position_side, "timeInForce": order.time_in_force,
+        "quantity": quantity, "algoStatus": order.status,
+        "triggerPrice": instrument.price_text(order.trigger),
+        "price": instrument.price_text(order.price), "icebergQuantity": None,
+        "selfTradePreventionMode": order.self_trade, "workingType": order.working_type,
+        "priceMatch": order.price_match, "closePosition": order.close_position,
+        "priceProtect": order.price_protect, "reduceOnly": order.reduce_only,
+        "createTime": order.created_ms, "updateTime": order.updated_ms,
+        "triggerTime": order.triggered_ms, "goodTillDate": order.good_till_ms,
+    }  # fmt: skip
+
+
+def algo_cancelled(order: AlgoOrder) -> Body:
+    """Reply of DELETE algoOrder; the code is a text."""
+    return {
+        "algoId": order.algo_id, "clientAlgoId": order.client_id, "code": "200", "msg": "success",
+    }  # fmt: skip
+
+
+def trade_row(trade: Trade, instrument: Instrument) -> Body:
+    """Row of userTrades."""
+    return {
+        "buyer": trade.side == "BUY", "commission": money(trade.fee), "commissionAsset": "USDT",
+        "id": trade.trade_id, "maker": trade.maker, "orderId": trade.order_id,
+        "price": instrument.price_text(trade.price), "qty": instrument.qty_text(trade.quantity),
+        "quoteQty": plain(trade.price * trade.quantity), "marginAsset": "USDT",
+        "realizedPnl": money(trade.realized), "side": trade.side,
+        "positionSide": trade.position_side, "symbol": trade.symbol, "time": trade.at_ms,
+    }  # fmt: skip
+
+
+def income_row(income: Income) -> Body:
+    """Row of income."""
+    return {
+        "symbol": income.symbol, "incomeType": income.kind, "income": money(income.amount),
+        "asset": "USDT", "info": str(income.trade_id), "time": income.at_ms,
+        "tranId": income.transaction_id, "tradeId": str(income.trade_id),
+    }  # fmt: skip

@@ -1,0 +1,183 @@
+"""One request in, one reply out: faults, budgets, security, routing.  No sockets.
+
+The HTTP and WebSocket-API edges and an in-memory simulator all call `handle`.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from position_monitor.paper.account_routes import AccountRoutes
+from position_monitor.paper.engine import Engine
+from position_monitor.paper.errors import VenueRefusal, refusal
+from position_monitor.paper.faults import GARBLING, REFUSING, WRITE_METHODS, Fault
+from position_monitor.paper.market_routes import MarketRoutes
+from position_monitor.paper.ratelimit import RateLimiter, banned
+from position_monitor.paper.routes import Access, Route, Table
+from position_monitor.paper.signing import Gatekeeper, Request
+from position_monitor.paper.trade_routes import TradeRoutes
+
+HTML = "<html><head><title>Just a moment...</title></head><body>checking</body></html>"
+BAN_MS = 120_000
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """What goes back.  `dropped`: the connection closes without an answer.
+    `delay_ms`: how long the edge holds it back.  `raw` replaces the JSON body."""
+
+    status: int = 200
+    body: Any = None
+    headers: dict[str, str] = field(default_factory=dict)
+    dropped: bool = False
+    delay_ms: int = 0
+    raw: str | None = None
+    content_type: str = "application/json"
+
+    def text(self) -> str:
+        """The body as sent."""
+        if self.raw is not None:
+            return self.raw
+        return json.dumps(self.body, separators=(",", ":"), ensure_ascii=False)
+
+
+class Gateway:
+    """The venue's front door over an engine."""
+
+    def __init__(self, engine: Engine, gatekeeper: Gatekeeper) -> None:
+        self.engine = engine
+        self.gatekeeper = gatekeeper
+        self.limiter = RateLimiter()
+        self._table: Table = {
+            **MarketRoutes(engine).table(),
+            **AccountRoutes(engine).table(),
+            **TradeRoutes(engine).table(),
+        }
+
+    def handle(self, request: Request) -> Reply:
+        """Answer a request, with whatever faults are switched on."""
+        latency = self._take(("latency",), request)
+        reply = self._transported(request)
+        return replace(reply, delay_ms=reply.delay_ms + latency.delay_ms) if latency else reply
+
+    def _take(self, names: tuple[str, ...], request: Request) -> Fault | None:
+        params = request.params
+        client_id = (
+            params.get("clientAlgoId") or params.get("newClientOrderId")
+            or params.get("origClientOrderId")
+        )  # fmt: skip
+        return self.engine.world.faults.take(
+            names, symbol=params.get("symbol"), path=request.path, method=request.method,
+            client_id=client_id,
+        )  # fmt: skip
+
+    def _transported(self, request: Request) -> Reply:
+        lost = self._take(("lose_request", "timeout_before"), request)
+        if lost is not None:
+            self._note_fault(lost, request)
+            return Reply(dropped=True, delay_ms=lost.delay_ms)
+        if request.method in WRITE_METHODS:
+            late = self._take(("late_execution",), request)
+            if late is not None:
+                self._note_fault(late, request)
+                moment = replace(request, trusted=True)
+                self.engine.world.schedule(late.delay_ms, lambda: self._run_quietly(moment))
+                return Reply(dropped=True)
+        reply = self._answered(request)
+        lost = self._take(("lose_response", "timeout_after"), request)
+        if lost is not None:
+            self._note_fault(lost, request)
+            return Reply(dropped=True, delay_ms=lost.delay_ms)
+        garbled = self._take(GARBLING, request)
+        if garbled is not None:
+            self._note_fault(garbled, request)
+            return garble(reply, garbled.name)
+        return reply
+
+    def _run_quietly(self, request: Request) -> None:
+        self._checked(request)
+
+    def _note_fault(self, rule: Fault, request: Request) -> None:
+        self.engine.world.note(
+            "fault_struck", "fault", request.params.get("symbol", ""), name=rule.name,
+            method=request.method, path=request.path,
+        )  # fmt: skip
+
+    def _answered(self, request: Request) -> Reply:
+        rule = self._take(REFUSING, request)
+        if rule is None:
+            return self._checked(request)
+        self._note_fault(rule, request)
+        if rule.executed:
+            self._checked(request)
+        return self._refused_by_fault(rule)
+
+    def _refused_by_fault(self, rule: Fault) -> Reply:
+        now = self.engine.now_ms
+        seconds = max(1, rule.delay_ms // 1000)
+        if rule.name == "unavailable_503":
+            return Reply(503, raw="Service Unavailable.", content_type="text/plain")
+        if rule.name in ("rate_limited", "banned"):
+            refused = refusal(-1003) if rule.name == "rate_limited" else banned(now + BAN_MS)
+            reply = self._refused(refused)
+            return replace(reply, headers=reply.headers | {"Retry-After": str(seconds)})
+        codes = {"unknown_503": -1000, "internal_503": -1001, "busy": -1008,
+                 "unexpected": -1006, "backend_timeout": -1007, "bad_key": -2015}  # fmt: skip
+        return self._refused(refusal(codes.get(rule.name, rule.code), rule.message))
+
+    def _checked(self, request: Request) -> Reply:
+        try:
+            return self._routed(request)
+        except VenueRefusal as refused:
+            return self._refused(refused)
+
+    def _refused(self, refused: VenueRefusal) -> Reply:
+        headers = self.limiter.weight_header(self.engine.now_ms)
+        if refused.http_status in (418, 429):
+            headers["Retry-After"] = str(max(1, self.limiter.retry_after_s))
+        return Reply(refused.http_status, refused.body(), headers)
+
+    def _routed(self, request: Request) -> Reply:
+        now = self.engine.now_ms
+        route = self._table.get((request.method, request.path))
+        if route is None:
+            return unknown_path(request)
+        orders = self._order_slots(route, request)
+        if not request.trusted:
+            self.limiter.charge(now, route.cost(request.params), orders)
+        if route.access is Access.KEY:
+            self.gatekeeper.check_key(request)
+        elif route.access is Access.SIGNED:
+            self.gatekeeper.check_signed(request, self.engine.server_time_ms())
+        body = route.handler(request.params)
+        headers = self.limiter.weight_header(now)
+        if orders:
+            headers |= self.limiter.order_headers(now)
+        return Reply(200, body, headers)
+
+    def _order_slots(self, route: Route, request: Request) -> int:
+        if route.orders is not None:
+            return route.orders
+        try:
+            return max(1, len(json.loads(request.params.get("batchOrders", "[]"))))
+        except (ValueError, TypeError):
+            return 1
+
+
+def unknown_path(request: Request) -> Reply:
+    """The venue's answer to a path it does not know."""
+    text = f"Path {request.path}, Method {request.method} is invalid"
+    return Reply(404, {"code": -5000, "msg": text})
+
+
+def garble(reply: Reply, name: str) -> Reply:
+    """HTTP 200 with a body that is not what was asked for."""
+    if name == "html":
+        return Reply(200, raw=HTML, content_type="text/html")
+    if name == "truncated":
+        text = reply.text()
+        return Reply(200, raw=text[: max(1, len(text) // 2)], headers=reply.headers)
+    raw = {"empty": "", "empty_object": "{}", "null": "null", "code_zero": '{"code":0}'}[name]
+    return Reply(200, raw=raw, headers=reply.headers)

@@ -1,0 +1,194 @@
+"""Prices: mark and last per symbol, a gentle seeded walk, candles.
+
+The walk pulls each price back to its anchor (mean reversion), so a scenario that
+starts one stop distance away stays there.  A price set by the operator becomes
+the new anchor.
+"""
+
+from __future__ import annotations
+
+import random
+import zlib
+from collections import deque
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from decimal import ROUND_HALF_EVEN, Decimal
+
+from position_monitor.paper.amounts import CENT8, round_to
+from position_monitor.paper.instruments import Instrument
+
+STEP_FRACTION = Decimal("0.0002")  # widest move of one step, as a fraction of the price
+PULL = Decimal("0.10")  # share of the distance to the anchor undone per step
+BASIS = Decimal("0.00005")  # widest distance between mark and last in the walk
+MINUTE_MS = 60_000
+CANDLES_KEPT = 1_500
+INTERVALS_MS: dict[str, int] = {
+    "1m": MINUTE_MS, "3m": 3 * MINUTE_MS, "5m": 5 * MINUTE_MS, "15m": 15 * MINUTE_MS,
+    "30m": 30 * MINUTE_MS, "1h": 60 * MINUTE_MS, "2h": 120 * MINUTE_MS, "4h": 240 * MINUTE_MS,
+    "6h": 360 * MINUTE_MS, "8h": 480 * MINUTE_MS, "12h": 720 * MINUTE_MS,
+    "1d": 1_440 * MINUTE_MS, "3d": 4_320 * MINUTE_MS, "1w": 10_080 * MINUTE_MS,
+    "1M": 43_200 * MINUTE_MS,
+}  # fmt: skip
+
+
+@dataclass(slots=True)
+class Candle:
+    """Open, high, low, close of one minute that began at `open_ms`."""
+
+    open_ms: int
+    open: Decimal
+    high: Decimal
+    low: Decimal
+    close: Decimal
+
+    def include(self, price: Decimal) -> None:
+        """Stretch the candle over a new price."""
+        self.high = max(self.high, price)
+        self.low = min(self.low, price)
+        self.close = price
+
+
+@dataclass(slots=True)
+class Quote:
+    """Current prices of one symbol, in USDT per base unit."""
+
+    mark: Decimal
+    last: Decimal
+    anchor: Decimal
+    start: Decimal
+    start_ms: int
+    updated_ms: int
+    deviation: Decimal = Decimal(0)
+    minutes: deque[Candle] = field(default_factory=lambda: deque(maxlen=CANDLES_KEPT))
+
+
+class Market:
+    """All quotes.  Moves only when told to."""
+
+    def __init__(self, instruments: dict[str, Instrument], seed: int, now_ms: int) -> None:
+        self._instruments = instruments
+        self._seed = seed
+        self._rng = random.Random(f"market:{seed}")  # noqa: S311 - simulation
+        self.frozen = False
+        self.quotes: dict[str, Quote] = {}
+        for symbol, instrument in instruments.items():
+            self._begin(symbol, instrument.reference_price, now_ms)
+
+    def _begin(self, symbol: str, price: Decimal, now_ms: int) -> None:
+        self.quotes[symbol] = Quote(price, price, price, price, now_ms, now_ms)
+        self._record(symbol, now_ms)
+
+    def restart(self, symbol: str, price: Decimal, now_ms: int) -> None:
+        """Begin a symbol's history at this price (scenario start)."""
+        self._begin(symbol, price, now_ms)
+
+    def mark(self, symbol: str) -> Decimal:
+        """Mark price."""
+        return self.quotes[symbol].mark
+
+    def last(self, symbol: str) -> Decimal:
+        """Last traded price, a multiple of the tick."""
+        return self.quotes[symbol].last
+
+    def bid(self, symbol: str) -> Decimal:
+        """Best bid: the last price."""
+        return self.quotes[symbol].last
+
+    def ask(self, symbol: str) -> Decimal:
+        """Best ask: one tick above the last price."""
+        return self.quotes[symbol].last + self._instruments[symbol].tick
+
+    def working_price(self, symbol: str, working_type: str) -> Decimal:
+        """The price a trigger of this working type listens to."""
+        quote = self.quotes[symbol]
+        return quote.mark if working_type == "MARK_PRICE" else quote.last
+
+    def set_price(
+        self, symbol: str, now_ms: int, mark: Decimal | None, last: Decimal | None
+    ) -> None:
+        """Put mark and/or last to a value; the walk continues around it."""
+        quote = self.quotes[symbol]
+        if mark is not None:
+            quote.mark = mark.quantize(CENT8, ROUND_HALF_EVEN)
+            quote.anchor, quote.deviation = quote.mark, Decimal(0)
+        if last is not None:
+            quote.last = round_to(last, self._instruments[symbol].tick)
+        quote.updated_ms = now_ms
+        self._record(symbol, now_ms)
+
+    def step(self, now_ms: int, symbols: Iterable[str] | None = None) -> list[str]:
+        """One step of the walk for the given symbols (all by default)."""
+        if self.frozen:
+            return []
+        moved = list(self.quotes if symbols is None else symbols)
+        for symbol in moved:
+            quote, tick = self.quotes[symbol], self._instruments[symbol].tick
+            push = Decimal(self._rng.randint(-1000, 1000)) / 1000 * STEP_FRACTION
+            quote.deviation = (quote.deviation * (1 - PULL) + push).quantize(CENT8)
+            basis = Decimal(self._rng.randint(-1000, 1000)) / 1000 * BASIS
+            quote.mark = (quote.anchor * (1 + quote.deviation)).quantize(CENT8, ROUND_HALF_EVEN)
+            quote.last = max(tick, round_to(quote.mark * (1 + basis), tick))
+            quote.updated_ms = now_ms
+            self._record(symbol, now_ms)
+        return moved
+
+    def _record(self, symbol: str, now_ms: int) -> None:
+        quote = self.quotes[symbol]
+        open_ms = now_ms - now_ms % MINUTE_MS
+        if quote.minutes and quote.minutes[-1].open_ms == open_ms:
+            quote.minutes[-1].include(quote.last)
+            return
+        opening = quote.minutes[-1].close if quote.minutes else quote.last
+        candle = Candle(open_ms, opening, opening, opening, opening)
+        candle.include(quote.last)
+        quote.minutes.append(candle)
+
+    def candles(self, symbol: str, interval_ms: int, until_ms: int, limit: int) -> list[Candle]:
+        """The newest `limit` candles of an interval up to a time, oldest first.
+
+        Minutes since the start are the recorded ones; everything earlier is a
+        fixed function of (seed, symbol, time) that ends at the starting price.
+        """
+        newest = until_ms - until_ms % interval_ms
+        first = newest - (limit - 1) * interval_ms
+        return [
+            self._candle(symbol, open_ms, interval_ms)
+            for open_ms in range(first, newest + 1, interval_ms)
+        ]
+
+    def _candle(self, symbol: str, open_ms: int, interval_ms: int) -> Candle:
+        quote = self.quotes[symbol]
+        tick = self._instruments[symbol].tick
+        close_ms = open_ms + interval_ms
+        prices: list[Decimal] = []
+        if open_ms < quote.start_ms:
+            end = min(close_ms, quote.start_ms)
+            points = [open_ms + (end - open_ms) * k // 8 for k in range(9)]
+            prices = [round_to(self._past(symbol, at), tick) for at in points]
+        for minute in quote.minutes:
+            if open_ms <= minute.open_ms < close_ms:
+                prices += [minute.open, minute.high, minute.low, minute.close]
+        if not prices:
+            before = [m for m in quote.minutes if m.open_ms < open_ms]
+            prices = [before[-1].close if before else quote.start]
+        return Candle(open_ms, prices[0], max(prices), min(prices), prices[-1])
+
+    def _past(self, symbol: str, at_ms: int) -> Decimal:
+        quote = self.quotes[symbol]
+        drift = self._noise(symbol, at_ms) - self._noise(symbol, quote.start_ms)
+        return max(quote.start * Decimal("0.2"), quote.start * (1 + Decimal(repr(drift))))
+
+    def _noise(self, symbol: str, at_ms: int) -> float:
+        """Layered value noise: slower layers are larger, like a random walk."""
+        total, amplitude = 0.0, 0.0006
+        for layer in range(0, 16, 2):
+            period = MINUTE_MS << layer
+            index, rest = divmod(at_ms, period)
+            here, after = (self._lattice(symbol, layer, index + k) for k in (0, 1))
+            total += amplitude * (here + (after - here) * (rest / period))
+            amplitude *= 1.6
+        return round(total, 10)
+
+    def _lattice(self, symbol: str, layer: int, index: int) -> float:
+        digest = zlib.crc32(f"{self._seed}:{symbol}:{layer}:{index}".encode())
+        return digest / 2**31 - 1.0

@@ -1,0 +1,109 @@
+"""Public endpoints."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from position_monitor.paper import market_bodies as bodies
+from position_monitor.paper.engine import Engine
+from position_monitor.paper.errors import refusal
+from position_monitor.paper.market import INTERVALS_MS
+from position_monitor.paper.parameters import Params, integer, need, optional
+from position_monitor.paper.routes import Access, Route, Table
+from position_monitor.paper.world import World
+
+Body = dict[str, Any]
+DEPTHS = (5, 10, 20, 50, 100, 500, 1000)
+
+
+class MarketRoutes:
+    """Handlers that need no key."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        self._world = engine.world
+
+    def table(self) -> Table:
+        """Endpoint to route."""
+
+        def public(handler: Callable[[Params], Any], weight: int = 1, every: int | None = None) -> Route:
+            return Route(handler, Access.PUBLIC, weight, every)
+
+        return {
+            ("GET", "/fapi/v1/ping"): public(lambda _: {}),
+            ("GET", "/fapi/v1/time"): public(self.time),
+            ("GET", "/fapi/v1/exchangeInfo"): public(self.exchange_info),
+            ("GET", "/fapi/v1/premiumIndex"): public(self._each(bodies.premium_index), 1, 10),
+            ("GET", "/fapi/v1/ticker/price"): public(self._each(bodies.price_ticker), 1, 2),
+            ("GET", "/fapi/v2/ticker/price"): public(self._each(bodies.price_ticker), 1, 2),
+            ("GET", "/fapi/v1/ticker/24hr"): public(self._each(bodies.day_ticker), 1, 40),
+            ("GET", "/fapi/v1/ticker/bookTicker"): public(self._each(bodies.book_ticker), 2, 5),
+            ("GET", "/fapi/v1/depth"): public(self.depth, 10),
+            ("GET", "/fapi/v1/klines"): public(self.klines, 5),
+            ("GET", "/fapi/v1/markPriceKlines"): public(self.klines, 5),
+            ("GET", "/fapi/v1/fundingRate"): public(self.funding_rate),
+            ("GET", "/fapi/v1/fundingInfo"): public(self.funding_info),
+            ("GET", "/fapi/v1/trades"): public(self.trades, 5),
+        }
+
+    def time(self, _: Params) -> Body:
+        """GET time."""
+        return {"serverTime": self._engine.server_time_ms()}
+
+    def exchange_info(self, _: Params) -> Body:
+        """GET exchangeInfo."""
+        return bodies.exchange_info(self._world, self._engine.server_time_ms())
+
+    def _each(self, render: Callable[[World, str], Body]) -> Callable[[Params], Any]:
+        """One row for a symbol, all rows without."""
+
+        def handler(params: Params) -> Body | list[Body]:
+            symbol = optional(params, "symbol")
+            if symbol is None:
+                return [render(self._world, name) for name in sorted(self._world.instruments)]
+            self._world.instrument(symbol)
+            return render(self._world, symbol)
+
+        return handler
+
+    def _symbol(self, params: Params) -> str:
+        symbol = need(params, "symbol")
+        self._world.instrument(symbol)
+        return symbol
+
+    def depth(self, params: Params) -> Body:
+        """GET depth."""
+        symbol, limit = self._symbol(params), integer(params, "limit") or 500
+        if limit not in DEPTHS:
+            raise refusal(-4021, "Invalid depth limit.")
+        return bodies.depth(self._world, symbol, limit)
+
+    def klines(self, params: Params) -> list[list[Any]]:
+        """GET klines and markPriceKlines: newest last, at most 1,500."""
+        symbol, interval = self._symbol(params), need(params, "interval")
+        if interval not in INTERVALS_MS:
+            raise refusal(-1120)
+        start, end = integer(params, "startTime"), integer(params, "endTime")
+        if start is not None and end is not None and start > end:
+            raise refusal(-1023)
+        limit = min(1500, integer(params, "limit") or 500)
+        return bodies.kline_rows(self._world, symbol, interval, start, end, limit)
+
+    def funding_rate(self, params: Params) -> list[Body]:
+        """GET fundingRate."""
+        symbol = optional(params, "symbol") or "BTCUSDT"
+        self._world.instrument(symbol)
+        return bodies.funding_rows(self._world, symbol, min(1000, integer(params, "limit") or 100))
+
+    def funding_info(self, _: Params) -> list[Body]:
+        """GET fundingInfo: no symbol deviates from the standard interval."""
+        return []
+
+    def trades(self, params: Params) -> list[Body]:
+        """GET trades: one print at the last price."""
+        print_ = bodies.stream_trade(self._world, self._symbol(params), "trade")
+        return [{
+            "id": print_["t"], "price": print_["p"], "qty": print_["q"], "quoteQty": print_["q"],
+            "time": print_["T"], "isBuyerMaker": False,
+        }]  # fmt: skip

@@ -1,0 +1,193 @@
+"""HTTP and WebSocket edges: sockets, the wall clock, and nothing that decides."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import signal
+import time
+from dataclasses import dataclass
+from typing import Any
+
+from aiohttp import web
+
+from position_monitor.paper import scenario
+from position_monitor.paper.control import Control
+from position_monitor.paper.engine import Engine
+from position_monitor.paper.gateway import Gateway, Reply
+from position_monitor.paper.signing import Gatekeeper, received
+from position_monitor.paper.streams import Hub
+from position_monitor.paper.wsapi import WebSocketApi
+
+TIMER_S = 0.02  # how finely scheduled things (delayed faults, expiries) are run
+QUIET_STREAM_S = 1.0  # mark-price streams repeat at least this often
+
+
+@dataclass(frozen=True, slots=True)
+class PaperOptions:
+    """How to run the paper exchange.  `latency_ms` is a round trip, half before and
+    half after execution; `price_interval_s` 0 freezes the prices."""
+
+    host: str = "127.0.0.1"
+    port: int = 8799
+    scenario: str = "seven-naked"
+    seed: int = 1
+    latency_ms: int = 0
+    price_interval_s: float = 1.0
+    api_key: str = "paper-key"
+    api_secret: str = "paper-secret"  # noqa: S105 - the paper venue's documented default
+
+
+def wall_ms() -> int:
+    """Milliseconds UTC."""
+    return time.time_ns() // 1_000_000
+
+
+class PaperServer:
+    """One running paper exchange."""
+
+    def __init__(self, options: PaperOptions) -> None:
+        self.options = options
+        self.port = options.port
+        self.engine: Engine = scenario.build(options.scenario, options.seed, wall_ms())
+        self.gateway = Gateway(self.engine, Gatekeeper(options.api_key, options.api_secret))
+        self.control = Control(self.engine)
+        self.hub = Hub(self.engine)
+        self.ws_api = WebSocketApi(self.gateway, self.hub.pump)
+        self._half_latency_s = options.latency_ms / 2000
+        self._runner: web.AppRunner | None = None
+        self._tasks: list[asyncio.Task[None]] = []
+
+    @property
+    def url(self) -> str:
+        """Origin of the REST interface."""
+        return f"http://{self.options.host}:{self.port}"
+
+    @property
+    def stream_url(self) -> str:
+        """Origin of the stream interface."""
+        return f"ws://{self.options.host}:{self.port}"
+
+    async def start(self) -> None:
+        """Listen; with port 0 the chosen port is in `.port` afterwards."""
+        self.engine.world.market.frozen = self.options.price_interval_s <= 0
+        self._runner = web.AppRunner(self._application(), access_log=None)
+        await self._runner.setup()
+        site = web.TCPSite(self._runner, self.options.host, self.options.port)
+        await site.start()
+        self.port = self._runner.addresses[0][1]
+        self._tasks = [asyncio.create_task(self._run_timers()),
+                       asyncio.create_task(self._run_prices())]  # fmt: skip
+
+    async def stop(self) -> None:
+        """Close every connection and stop listening."""
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        self.hub.close_all()
+        await self.ws_api.close_all()
+        if self._runner is not None:
+            await self._runner.cleanup()
+            self._runner = None
+
+    def _application(self) -> web.Application:
+        app = web.Application(client_max_size=1 << 20)
+        app.router.add_route("*", "/paper/{name}", self._serve_control)
+        for path in ("/ws", "/stream", "/private", "/market", "/public"):
+            app.router.add_get(path, self.hub.serve)
+            app.router.add_get(path + "/{rest:.*}", self.hub.serve)
+        app.router.add_get("/ws-fapi/v1", self.ws_api.serve)
+        app.router.add_route("*", "/{rest:.*}", self._serve_rest)
+        return app
+
+    def tick_clock(self) -> None:
+        """Bring the engine to the present."""
+        self.engine.advance_to(wall_ms() + self.engine.offset_ms)
+
+    async def _run_timers(self) -> None:
+        while True:
+            await asyncio.sleep(TIMER_S)
+            self.tick_clock()
+            self.hub.pump()
+
+    async def _run_prices(self) -> None:
+        interval = self.options.price_interval_s or QUIET_STREAM_S
+        while True:
+            await asyncio.sleep(interval)
+            self.tick_clock()
+            self.engine.step_prices()
+            self.hub.pump()
+            self.hub.broadcast(self.engine.world.instruments)
+
+    # -- REST ---------------------------------------------------------------
+
+    async def _serve_rest(self, request: web.Request) -> web.StreamResponse:
+        body = await request.text() if request.can_read_body else ""
+        if self._half_latency_s:
+            await asyncio.sleep(self._half_latency_s)
+        self.tick_clock()
+        reply = self.gateway.handle(
+            received(
+                request.method, request.path, request.rel_url.raw_query_string, body,
+                request.headers.get("X-MBX-APIKEY", ""),
+            )
+        )  # fmt: skip
+        self.hub.pump()
+        await asyncio.sleep(self._half_latency_s + reply.delay_ms / 1000)
+        return self._respond(request, reply)
+
+    def _respond(self, request: web.Request, reply: Reply) -> web.StreamResponse:
+        if reply.dropped:
+            if request.transport is not None:
+                request.transport.close()
+            return web.Response()  # written to a closed connection: reaches nobody
+        return web.Response(
+            status=reply.status, text=reply.text(), headers=reply.headers,
+            content_type=reply.content_type,
+        )  # fmt: skip
+
+    # -- control ------------------------------------------------------------
+
+    async def _serve_control(self, request: web.Request) -> web.Response:
+        values: dict[str, Any] = dict(request.query)
+        if request.can_read_body and (text := await request.text()):
+            try:
+                values |= json.loads(text)
+            except (ValueError, TypeError):
+                return web.json_response({"error": "the body was not a JSON object"}, status=400)
+        self.tick_clock()
+        name = request.match_info["name"]
+        if (request.method, name) == ("POST", "advance"):
+            self.engine.offset_ms += int(values["ms"])
+            self.tick_clock()
+            status, answer = 200, {"now_ms": self.engine.now_ms}
+        else:
+            status, answer = self.control.handle(request.method, name, values)
+        self.hub.pump()
+        if name == "price" and status == 200:
+            self.hub.broadcast((values["symbol"],))
+        return web.json_response(answer, status=status)
+
+
+async def serve_forever(options: PaperOptions) -> None:
+    """Run until SIGTERM or SIGINT."""
+    server = PaperServer(options)
+    await server.start()
+    stopped = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        with contextlib.suppress(NotImplementedError):
+            loop.add_signal_handler(number, stopped.set)
+    announce(server)
+    try:
+        await stopped.wait()
+    finally:
+        await server.stop()
+
+
+def announce(server: PaperServer) -> None:
+    """The one line that says it is ready."""
+    count = len(server.engine.world.account.open_positions())
+    line = f"paper exchange listening on {server.url} ({server.options.scenario}, {count} positions)"
+    print(line, flush=True)  # noqa: T201 - the contract of the entry point

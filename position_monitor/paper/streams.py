@@ -1,0 +1,165 @@
+"""WebSocket routes and what goes out on them.
+
+`/private` carries the user stream, `/market` and `/public` market data; the
+pre-split `/ws` and `/stream` paths connect and stay silent, and so does a stream
+asked for on the wrong route (the answer is still `{"result":null}`).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Iterable
+from typing import Any
+
+from aiohttp import WSMsgType, web
+
+from position_monitor.paper.engine import Engine
+from position_monitor.paper.events import UserEvent
+from position_monitor.paper.subscriptions import Streams, payload_of, route_of
+
+QUEUE_LIMIT = 20_000
+PING_S = 180.0
+Body = dict[str, Any]
+
+
+class Connection:
+    """One socket: what it listens to, and its outgoing queue."""
+
+    def __init__(self, route: str, combined: bool) -> None:
+        self.route = route
+        self.combined = combined
+        self.streams: dict[str, None] = {}
+        self.events: frozenset[str] | None = None
+        self.queue: asyncio.Queue[str | None] = asyncio.Queue(maxsize=QUEUE_LIMIT)
+
+    def push(self, text: str) -> None:
+        """Queue a frame; a reader slower than the limit is cut off."""
+        try:
+            self.queue.put_nowait(text)
+        except asyncio.QueueFull:
+            self.close()
+
+    def close(self) -> None:
+        """End the connection after what is queued, or at once when the queue is full."""
+        while self.queue.full():
+            self.queue.get_nowait()
+        self.queue.put_nowait(None)
+
+    def framed(self, stream: str, body: Body | list[Body]) -> str:
+        """The frame in the connection's format."""
+        data = {"stream": stream, "data": body} if self.combined else body
+        return json.dumps(data, separators=(",", ":"), ensure_ascii=False)
+
+
+class Hub:
+    """All sockets of the venue's stream host."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        self._connections: set[Connection] = set()
+        self._streams = Streams(engine.world)
+        self._disconnects = 0
+
+    # -- sending ------------------------------------------------------------
+
+    def pump(self) -> None:
+        """Deliver pending user events; carry out a disconnect fault."""
+        for event in self._engine.drain_events():
+            self._deliver(event)
+        if self._engine.disconnects != self._disconnects:
+            self._disconnects = self._engine.disconnects
+            for connection in list(self._connections):
+                connection.close()
+
+    def _deliver(self, event: UserEvent) -> None:
+        key = self._engine.listen_keys.current
+        if event.name == "listenKeyExpired":
+            key = event.body["listenKey"]
+        if key is None:
+            return
+        for connection in self._connections:
+            if connection.route != "private" or key not in connection.streams:
+                continue
+            if connection.events is None or event.name in connection.events:
+                connection.push(connection.framed(key, event.body))
+
+    def broadcast(self, symbols: Iterable[str]) -> None:
+        """Send market streams of these symbols to their subscribers."""
+        moved = set(symbols)
+        wanted: dict[str, list[Connection]] = {}
+        for connection in self._connections:
+            for stream in connection.streams:
+                if route_of(stream) == connection.route:
+                    wanted.setdefault(stream, []).append(connection)
+        for stream, listeners in wanted.items():
+            body = payload_of(self._engine.world, self._streams.parse(stream), moved)
+            if body is not None:
+                for connection in listeners:
+                    connection.push(connection.framed(stream, body))
+
+    def close_all(self) -> None:
+        """End every connection (server stop)."""
+        for connection in list(self._connections):
+            connection.close()
+
+    # -- serving one socket -------------------------------------------------
+
+    async def serve(self, request: web.Request) -> web.WebSocketResponse:
+        """Upgrade and run one stream connection until either side ends it."""
+        socket = web.WebSocketResponse(heartbeat=PING_S)
+        await socket.prepare(request)
+        connection = opened(request.path, dict(request.query))
+        self._connections.add(connection)
+        writer = asyncio.create_task(self._write(socket, connection))
+        try:
+            async for message in socket:
+                if message.type == WSMsgType.TEXT:
+                    connection.push(self._command(connection, message.data))
+        finally:
+            self._connections.discard(connection)
+            writer.cancel()
+            await asyncio.gather(writer, return_exceptions=True)
+        return socket
+
+    async def _write(self, socket: web.WebSocketResponse, connection: Connection) -> None:
+        while (text := await connection.queue.get()) is not None:
+            await socket.send_str(text)
+        await socket.close(code=1001)
+
+    def _command(self, connection: Connection, text: str) -> str:
+        """SUBSCRIBE, UNSUBSCRIBE, LIST_SUBSCRIPTIONS."""
+        try:
+            message = json.loads(text)
+            method, number = message["method"], message.get("id")
+        except (ValueError, KeyError, TypeError):
+            return json.dumps({"error": {"code": 3, "msg": "Invalid JSON: expected a request"}})
+        streams = [str(name) for name in message.get("params") or []]
+        result: list[str] | None = None
+        if method == "SUBSCRIBE":
+            connection.streams.update(dict.fromkeys(streams))
+        elif method == "UNSUBSCRIBE":
+            for name in streams:
+                connection.streams.pop(name, None)
+        elif method == "LIST_SUBSCRIPTIONS":
+            result = list(connection.streams)
+        else:
+            error = {"code": 2, "msg": f"Invalid request: unknown variant `{method}`"}
+            return json.dumps({"error": error, "id": number})
+        return json.dumps({"result": result, "id": number})
+
+
+def opened(path: str, query: dict[str, str]) -> Connection:
+    """The connection a URL asks for, e.g. /market/ws/btcusdt@markPrice or
+    /private/stream?listenKey=K&events=ORDER_TRADE_UPDATE/ALGO_UPDATE."""
+    parts = [part for part in path.split("/") if part]
+    route = parts[0] if parts and parts[0] in ("private", "market", "public") else "legacy"
+    rest = parts if route == "legacy" else parts[1:]
+    connection = Connection(route, combined=bool(rest) and rest[0] == "stream")
+    named = [query.get("listenKey", "")] if route == "private" else []
+    named += query.get("streams", "").split("/") + rest[1:]
+    # a bare number is a connection suffix some clients append, not a stream
+    connection.streams.update({name: None for name in named if name and not name.isdigit()})
+    if query.get("events"):
+        connection.events = frozenset(query["events"].split("/"))
+    return connection
