@@ -31,7 +31,7 @@ class _BreakerReply(BaseModel):
 
     active: bool
     until: Annotated[str, Field(max_length=50)] | None = None
-    time_remaining_seconds: Annotated[Decimal, Field(ge=0, le=10_000_000)] | None = None
+    time_remaining_seconds: Annotated[Decimal, Field(ge=0, le=10_000_000, strict=False)] | None = None
     blocked_orders: Annotated[int, Field(ge=0)] = 0
 
     @model_validator(mode="before")

@@ -46,7 +46,8 @@ class JsonService:
             raise ConfigError("the address of a service was not an http:// or https:// URL")
         self._clock = clock
         self._client = httpx.AsyncClient(
-            base_url=url,
+            base_url=url.copy_with(userinfo=b""),  # a password in an address is sent as a header and shown nowhere
+            auth=(url.username, url.password) if url.userinfo else None,
             timeout=httpx.Timeout(timeout_s),
             limits=httpx.Limits(max_connections=CONNECTIONS_MAX),
             follow_redirects=False,
