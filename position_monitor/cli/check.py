@@ -8,6 +8,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
 from position_monitor.cli.exit_codes import ExitCode
+from position_monitor.cli.journal import open_journal
 from position_monitor.cli.output import print_json, print_rendered
 from position_monitor.config import Config, load_config
 from position_monitor.errors import PositionMonitorError
@@ -28,6 +29,7 @@ def execute(arguments: argparse.Namespace) -> int:
     config = load_config(arguments.config)
     findings = _offline(config)
     if arguments.live:
+        open_journal(config)
         findings += asyncio.run(_live(config))
     if arguments.json:
         print_json({"config_hash": config.config_hash, "findings": findings})

@@ -17,6 +17,7 @@ from rich.table import Table
 from rich.text import Text
 
 from position_monitor.cli.demo_children import Child, DemoFailed
+from position_monitor.cli.status_table import rounded
 from position_monitor.core.money import plain
 
 READY_TIMEOUT_S = 15.0
@@ -95,16 +96,24 @@ def book_table(book: ExchangeBook) -> Table:
         table.add_column(name, no_wrap=name != "Take-profit ladder")
     for position in sorted(book.positions, key=lambda row: str(row["symbol"])):
         symbol = position["symbol"]
-        prices = (_plain(position[name]) for name in ("positionAmt", "entryPrice", "markPrice"))
-        stops = Text(_orders(book.stops(symbol)) or "NONE", style="" if book.stops(symbol) else "bold red")
-        table.add_row(symbol, *prices, stops, _orders(book.targets(symbol)) or "-")
+        entry = Decimal(position["entryPrice"])
+        stops, targets = _orders(book.stops(symbol), entry), _orders(book.targets(symbol), entry)
+        table.add_row(
+            symbol,
+            _plain(position["positionAmt"]),
+            plain(entry),
+            plain(rounded(Decimal(position["markPrice"]))),
+            Text(stops or "NONE", style="" if stops else "bold red"),
+            targets or "-",
+        )
     return table
 
 
-def _orders(orders: Sequence[dict[str, Any]]) -> str:
+def _orders(orders: Sequence[dict[str, Any]], entry: Decimal) -> str:
+    """Size and trigger of each order, the one nearest to the entry first."""
     return ", ".join(
         f"{'all' if order['closePosition'] else _plain(order['quantity'])} @ {_plain(order['triggerPrice'])}"
-        for order in sorted(orders, key=lambda order: Decimal(order["triggerPrice"]))
+        for order in sorted(orders, key=lambda order: abs(Decimal(order["triggerPrice"]) - entry))
     )
 
 

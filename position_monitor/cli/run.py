@@ -8,13 +8,11 @@ import asyncio
 
 def execute(arguments: argparse.Namespace) -> int:
     """Check the configuration, open the journal, hand over to the service; returns its exit code."""
+    from position_monitor.cli.journal import open_journal
     from position_monitor.config import load_config
-    from position_monitor.edge import log
 
     config = load_config(arguments.config)
-    log.configure()
-    for secret in (config.credentials.api_key, config.credentials.api_secret):
-        log.register_secret(secret.get_secret_value())
+    open_journal(config, "INFO")
 
     import uvloop
 

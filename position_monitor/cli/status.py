@@ -14,6 +14,7 @@ from rich.live import Live
 from rich.text import Text
 
 from position_monitor.cli.exit_codes import ExitCode
+from position_monitor.cli.journal import open_journal
 from position_monitor.cli.output import console, print_json, print_rendered, say
 from position_monitor.cli.status_table import status_view
 from position_monitor.config import Config, load_config
@@ -40,6 +41,7 @@ Look = Callable[[], Awaitable[Seen]]
 def execute(arguments: argparse.Namespace) -> int:
     """Show the protection once, or again and again with --watch."""
     config = load_config(arguments.config, need_credentials=arguments.direct)
+    open_journal(config)
     look = direct_look(config) if arguments.direct else redis_look(config)
     if arguments.watch is None:
         seen = asyncio.run(_once(look))

@@ -61,7 +61,7 @@ def _row(state: PositionState, now_ms: int) -> list[tuple[str, str]]:
         state.key.side.value.lower(),
         number(state.quantity),
         number(state.entry_price),
-        number(state.mark_price),
+        number(rounded(state.mark_price)),
         _stop(state),
         number(state.backstop_price),
         f"{resting}/{len(state.take_profits)}" if state.take_profits else "-",
@@ -84,7 +84,9 @@ def _stop(state: PositionState) -> str:
 
 def notes(account: AccountState, positions: Sequence[PositionState]) -> list[str]:
     """What is unusual and must not be overlooked; empty on a good day."""
-    found = [account.reason] if account.reason and account.risk_status is not RiskStatus.PROTECTED else []
+    keys = tuple(str(state.key) for state in positions)
+    # The account's reason repeats the positions' own, which stand below in full.
+    found = [part for part in account.reason.split("; ") if part and not part.startswith(keys)]
     if account.mode != "live":
         found.append(f"mode {account.mode}: {_MODE_NOTES.get(account.mode, 'not everything is done')}")
     found += list(account.conflicts)
@@ -117,6 +119,13 @@ def number(value: Decimal | None) -> str:
         return "-"
     whole, point, rest = plain(value).partition(".")
     return f"{int(whole):,}{point}{rest}" if whole not in ("-0", "") else plain(value)
+
+
+def rounded(price: Decimal, digits: int = 7) -> Decimal:
+    """A mark price has more digits than anybody reads; orders are shown exactly, marks are not."""
+    if not price.is_finite() or price == 0:
+        return price
+    return round(price, max(0, digits - 1 - price.adjusted()))
 
 
 def age(duration_ms: int) -> str:

@@ -1,0 +1,104 @@
+"""`explain`: from what was read to what is wanted to what rests, for one symbol (invariant 13)."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Iterator
+from dataclasses import fields
+from typing import TYPE_CHECKING
+
+from rich.text import Text
+
+from position_monitor.cli.exit_codes import ExitCode
+from position_monitor.cli.output import print_json, print_rendered, say
+from position_monitor.cli.plan import action_lines, headline, held_lines, look, of_symbol
+from position_monitor.cli.status_table import number
+from position_monitor.config_problems import shown
+from position_monitor.core.model import Role
+
+if TYPE_CHECKING:
+    from position_monitor.config import Config
+    from position_monitor.core.model import DesiredBook, LiveOrder
+    from position_monitor.inspector import InspectedPosition
+
+
+def execute(arguments: argparse.Namespace) -> int:
+    """Explain every position of the symbol; 1 when it has none."""
+    from position_monitor.config import load_config
+
+    config = load_config(arguments.config)
+    positions = of_symbol(look(config), arguments.symbol)
+    if arguments.json:
+        settings = config.protection_settings(arguments.symbol)
+        print_json({"symbol": arguments.symbol, "settings": settings, "positions": positions})
+    for found in () if arguments.json else positions:
+        print_rendered(headline(found), *_explanation(config, found))
+    if not positions:
+        say(f"{arguments.symbol} has no open position")
+    return ExitCode.OK if positions else ExitCode.ERROR
+
+
+def _explanation(config: Config, found: InspectedPosition) -> Iterator[Text]:
+    yield from _section("Read", _inputs(found))
+    yield from _section("Settings", _settings(config, found.position.symbol))
+    yield from _section("Wanted", _wanted(found.book))
+    yield from _section("Resting", (_resting(item.order, item.standing, item.not_cover) for item in found.orders))
+    yield Text(" To do", style="bold")
+    todo = [*action_lines(found.actions), *held_lines(found.held)]
+    yield from todo or [Text("  nothing")]
+
+
+def _section(title: str, lines: Iterator[str]) -> Iterator[Text]:
+    yield Text(f" {title}", style="bold")
+    empty = True
+    for line in lines:
+        empty = False
+        yield Text(f"  {line}")
+    if empty:
+        yield Text("  nothing")
+
+
+def _inputs(found: InspectedPosition) -> Iterator[str]:
+    position, state = found.position, found.state
+    mode = "hedge mode" if position.hedged else "one-way mode"
+    yield f"quantity {number(position.quantity)}, entry {number(position.entry_price)}, {mode}"
+    yield f"mark {number(position.mark_price)}, adverse move {position.loss_pct:.2f} %"
+    yield f"liquidation {number(position.liquidation_price)}, leverage {position.leverage or '-'}"
+    yield f"stop cover {number(state.cover_pct)} % ({number(state.stop_quantity)})"
+    yield f"worst case {number(state.worst_case_loss)} if every covering stop fills at its trigger"
+
+
+def _settings(config: Config, symbol: str) -> Iterator[str]:
+    """The settings that apply, with where a symbol's own value comes from."""
+    settings = config.protection_settings(symbol)
+    own = config.symbols.overrides.get(symbol)
+    for field in fields(settings):
+        value = getattr(settings, field.name)
+        words = shown(value)
+        if field.name == "ladder":
+            words = ", ".join(f"{number(rung.share_pct)} % at {number(rung.target_pct)} %" for rung in value)
+        mark = " (this symbol)" if own is not None and getattr(own, field.name, None) is not None else ""
+        yield f"{field.name} = {words}{mark}"
+
+
+def _wanted(book: DesiredBook | None) -> Iterator[str]:
+    if book is None:
+        yield "no book: unmanaged, unreadable, or a symbol without trading rules"
+        return
+    inputs = ", ".join(f"{name} {value}" for name, value in book.stop.inputs.items())
+    yield f"stop {number(book.stop.price)} from {book.stop.source}" + (f" ({inputs})" if inputs else "")
+    for order in book.orders:
+        size = "close-all" if order.quantity is None else number(order.quantity)
+        rung = f" rung {order.rung}" if order.role is Role.TAKE_PROFIT else ""
+        yield (
+            f"{order.role}{rung}: {order.kind} {size} @ {number(order.trigger_price)} from {order.source}, "
+            f"{order.working_type}, id {order.client_id}"
+        )
+    yield from book.notes
+
+
+def _resting(order: LiveOrder, standing: str, not_cover: str) -> str:
+    size = "close-all" if order.close_all else number(order.quantity)
+    cover = f"no cover: {not_cover}" if not_cover else "counts as stop cover"
+    price = order.trigger_price if order.trigger_price is not None else order.price
+    return f"{order.kind} {size} @ {number(price)} {order.status}, {standing}, {cover}, id {order.client_id}"
