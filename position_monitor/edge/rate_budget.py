@@ -18,7 +18,7 @@ from position_monitor.errors import RateLimited
 
 _WINDOW_GUARD_MS = 50
 """A window is taken as begun this much late, so a small clock error never counts an order into the next window."""
-_HEADER_MAX = 1_000_000
+_HEADER_DIGITS_MAX = 6
 _ORDER_COUNT_CODE = -1015
 
 
@@ -186,7 +186,6 @@ class RateBudget:
 
 def _header_count(text: str | None) -> int | None:
     """A counter header as an integer; None when absent or nonsense."""
-    if text is None or not text.isascii() or not text.isdigit():
+    if text is None or not text.isascii() or not text.isdigit() or len(text) > _HEADER_DIGITS_MAX:
         return None
-    value = int(text[:9])
-    return value if value <= _HEADER_MAX else None
+    return int(text)

@@ -1,0 +1,253 @@
+"""Every documented refusal and every transport failure, sent over a real connection through real ccxt."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from loopback_venue import SERVER_MS, Answer, HalfBody, HangUp, LoopbackVenue, Silence
+from sample_actions import backstop, cancel_algo, close_market
+
+from position_monitor.edge.venues.binance_codes import CODES, Action, action_for
+from position_monitor.edge.venues.binanceusdm import BinanceUsdm
+from position_monitor.errors import (
+    Ambiguous,
+    AuthRefused,
+    ClockSkewed,
+    ExchangeFailure,
+    RateLimited,
+    Refused,
+    RequestInvalid,
+    Unreachable,
+    Unreadable,
+)
+
+ALGO = "/fapi/v1/algoOrder"
+POSITIONS = "/fapi/v3/positionRisk"
+ORDER = "/fapi/v1/order"
+Approve = Callable[[Any], Any]
+
+CERTAIN_FAILURES = {-1008, -1016}
+REFUSALS_OF_ONE_ORDER = {-4088, -4402}
+
+
+def expected_of_write(code: int) -> type[ExchangeFailure]:
+    action = CODES[code].action
+    if code in CERTAIN_FAILURES:
+        return Unreachable
+    if code in REFUSALS_OF_ONE_ORDER:
+        return Refused
+    by_action: dict[Action, type[ExchangeFailure]] = {
+        Action.UNKNOWN: Ambiguous,
+        Action.BACKOFF: RateLimited,
+        Action.RESYNC: ClockSkewed,
+        Action.STOP: AuthRefused,
+        Action.BUG: RequestInvalid,
+    }
+    return by_action.get(action, Refused)
+
+
+async def test_every_listed_code(venue: BinanceUsdm, loopback: LoopbackVenue, clock: Any, approve: Approve) -> None:
+    for code in CODES:
+        loopback.script("POST", ALGO, Answer({"code": code, "msg": "said the venue."}, status=400))
+        with pytest.raises(ExchangeFailure) as caught:
+            await venue.place(approve(backstop()))
+        assert type(caught.value) is expected_of_write(code), code
+        assert caught.value.code == code and caught.value.http_status == 400
+        clock.advance(100)
+
+
+async def test_reads_never_come_out_ambiguous(venue: BinanceUsdm, loopback: LoopbackVenue, clock: Any) -> None:
+    for code in CODES:
+        loopback.script("GET", POSITIONS, Answer({"code": code, "msg": ""}, status=400))
+        with pytest.raises(ExchangeFailure) as caught:
+            await venue.read_positions()
+        expected = expected_of_write(code)
+        assert type(caught.value) is (Unreachable if expected is Ambiguous else expected), code
+        clock.advance(100)
+
+
+UNKNOWN_ERROR = {"code": -1000, "msg": "Unknown error, please check your request or try again later."}
+HTML = Answer("<html>503 https://fapi.binance.com/x?signature=ab</html>", status=503, content_type="text/html")
+WRITES: dict[str, tuple[Answer, type[ExchangeFailure]]] = {
+    "503 A": (Answer(UNKNOWN_ERROR, status=503), Ambiguous),
+    "503 B": (Answer({"code": -1000, "msg": "Service Unavailable."}, status=503), Unreachable),
+    "503 B without a code": (Answer({"msg": "Service Unavailable."}, status=503), Unreachable),
+    "503 B as text": (Answer("Service Unavailable.", status=503, content_type="text/plain"), Unreachable),
+    "503 internal error": (Answer({"code": -1001, "msg": "Internal error; unable to process."}, status=503), Ambiguous),
+    "503 throttled": (Answer({"code": -1008, "msg": "Request throttled"}, status=503), Unreachable),
+    "503 page": (HTML, Ambiguous),
+    "502": (Answer("", status=502), Ambiguous),
+    "504": (Answer("gateway", status=504), Ambiguous),
+    "408": (Answer({"code": -1007, "msg": "Timeout"}, status=408), Ambiguous),
+    "500": (Answer({}, status=500), Ambiguous),
+    "404": (Answer("not here", status=404), Ambiguous),
+    "401": (Answer("", status=401), AuthRefused),
+    "403": (Answer("<html>blocked</html>", status=403, content_type="text/html"), RateLimited),
+    "unlisted -1xxx": (Answer({"code": -1999, "msg": "new"}, status=400), Ambiguous),
+    "unlisted -2xxx": (Answer({"code": -2999, "msg": "new"}, status=400), Refused),
+    "unlisted -4xxx": (Answer({"code": -4999, "msg": "new"}, status=400), Refused),
+    "code as text": (Answer({"code": "-2021", "msg": "x"}, status=400), Refused),
+    "code in a 200": (Answer({"code": -2021, "msg": "x"}), Refused),
+    "200 page": (Answer("<html>", content_type="text/html"), Ambiguous),
+    "200 nothing": (Answer(""), Ambiguous),
+    "200 null": (Answer("null"), Ambiguous),
+    "200 list": (Answer("[]"), Ambiguous),
+    "200 object": (Answer("{}"), Ambiguous),
+    "200 code 0": (Answer({"code": 0}), Ambiguous),
+    "200 cut off": (Answer('{"algoId":1,"clientAlgoId"'), Ambiguous),
+}
+
+
+@pytest.mark.parametrize(("answer", "expected"), WRITES.values(), ids=WRITES.keys())
+async def test_answers_to_a_write(
+    venue: BinanceUsdm, loopback: LoopbackVenue, approve: Approve, answer: Answer, expected: type[ExchangeFailure]
+) -> None:
+    loopback.script("POST", ALGO, answer)
+    with pytest.raises(ExchangeFailure) as caught:
+        await venue.place(approve(backstop()))
+    assert type(caught.value) is expected
+    assert len(loopback.sent("POST", ALGO)) == 1, "a write is never sent again by the edge"
+
+
+@pytest.mark.parametrize("action", ["cancel", "close"])
+@pytest.mark.parametrize("answer", [Answer("{}"), Answer(""), Answer("[]"), Answer({"code": "201", "algoId": 5})])
+async def test_unusable_answers_to_the_other_writes(
+    venue: BinanceUsdm, loopback: LoopbackVenue, approve: Approve, action: str, answer: Answer
+) -> None:
+    loopback.script("DELETE", ALGO, answer)
+    loopback.script("POST", ORDER, answer)
+    with pytest.raises(Ambiguous):
+        await (venue.cancel(approve(cancel_algo())) if action == "cancel" else venue.close(approve(close_market())))
+
+
+LOST: list[tuple[Any, type[ExchangeFailure], type[ExchangeFailure]]] = [
+    (HangUp(), Ambiguous, Unreachable),
+    (HalfBody(), Ambiguous, Unreadable),
+    (Silence(), Ambiguous, Unreachable),
+    (Answer("", status=302, headers={"Location": "http://127.0.0.1:1/portal"}), Ambiguous, Unreachable),
+]
+
+
+@pytest.mark.parametrize(("behaviour", "of_write", "of_read"), LOST, ids=["hang-up", "half", "silence", "redirect"])
+async def test_lost_answers(
+    open_venue: Callable[..., BinanceUsdm],
+    loopback: LoopbackVenue,
+    approve: Approve,
+    behaviour: Any,
+    of_write: type[ExchangeFailure],
+    of_read: type[ExchangeFailure],
+) -> None:
+    short = isinstance(behaviour, Silence)
+    venue = open_venue(loopback.origin, timeout_s=0.15 if short else 5.0)
+    loopback.script("POST", ALGO, behaviour)
+    loopback.script("GET", POSITIONS, behaviour)
+    with pytest.raises(of_write) as written:
+        await venue.place(approve(backstop()))
+    assert written.value.code is None
+    assert len(loopback.sent("POST", ALGO)) == 1
+    with pytest.raises(of_read):
+        await venue.read_positions()
+
+
+async def test_a_redirect_never_takes_the_key_along(
+    venue: BinanceUsdm, loopback: LoopbackVenue, approve: Approve
+) -> None:
+    loopback.script("POST", ALGO, Answer("", status=307, headers={"Location": f"{loopback.origin}/portal"}))
+    with pytest.raises(Ambiguous):
+        await venue.place(approve(backstop()))
+    assert not loopback.sent("POST", "/portal") and not loopback.sent("GET", "/portal")
+
+
+async def test_refused_connection_and_unknown_name(open_venue: Callable[..., BinanceUsdm], approve: Approve) -> None:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        free_port = probe.getsockname()[1]
+    for origin in (f"http://127.0.0.1:{free_port}", "http://no-such-host.invalid"):
+        venue = open_venue(origin)
+        with pytest.raises(Unreachable):
+            await venue.place(approve(backstop()))
+        with pytest.raises(Unreachable):
+            await venue.read_positions()
+
+
+@pytest.mark.parametrize(
+    ("answer", "wait_ms"),
+    [
+        (Answer({"code": -1003, "msg": "Too many requests"}, status=429, headers={"Retry-After": "7"}), 7_000),
+        (Answer({"code": -1003, "msg": f"Way too many; banned until {SERVER_MS + 90_000}."}, status=418), 90_000),
+        (Answer("", status=418, headers={"Retry-After": "120"}), 120_000),
+        (Answer("", status=429), 60_000),
+        (Answer("", status=418, headers={"Retry-After": "99999999999999999999"}), 3 * 24 * 3600 * 1000),
+        (Answer("", status=429, headers={"Retry-After": "soon"}), 60_000),
+        (Answer("", status=403), 60_000),
+        (Answer({"code": -1015, "msg": "Too many new orders"}, status=400), 10_000),
+    ],
+)
+async def test_rate_limits_say_when_to_speak_again(
+    venue: BinanceUsdm, loopback: LoopbackVenue, clock: Any, answer: Answer, wait_ms: int
+) -> None:
+    loopback.script("GET", POSITIONS, answer)
+    with pytest.raises(RateLimited) as caught:
+        await venue.read_positions()
+    assert caught.value.retry_at_ms == clock.now_ms() + wait_ms
+
+
+async def test_a_ban_silences_every_lane_to_the_millisecond(
+    venue: BinanceUsdm, loopback: LoopbackVenue, clock: Any, approve: Approve
+) -> None:
+    loopback.script("GET", POSITIONS, Answer("", status=418, headers={"Retry-After": "120"}), Answer([]))
+    with pytest.raises(RateLimited):
+        await venue.read_positions()
+    sent = len(loopback.requests)
+    clock.advance(60)
+    for call in (venue.read_positions(), venue.place(approve(backstop())), venue.cancel(approve(cancel_algo()))):
+        with pytest.raises(RateLimited) as caught:
+            await call
+        assert caught.value.retry_at_ms == SERVER_MS + 120_000
+    assert len(loopback.requests) == sent, "nothing was sent during the ban"
+    clock.advance(60)
+    assert (await venue.read_positions()).positions == ()
+
+
+async def test_an_order_count_refusal_holds_back_orders_only(
+    venue: BinanceUsdm, loopback: LoopbackVenue, approve: Approve
+) -> None:
+    loopback.script("POST", ORDER, Answer({"code": -1015, "msg": "Too many new orders"}, status=429))
+    loopback.script("GET", POSITIONS, Answer([]))
+    with pytest.raises(RateLimited):
+        await venue.close(approve(close_market()))
+    assert (await venue.read_positions()).positions == ()
+
+
+@pytest.mark.parametrize("code", [-1021, -5028])
+async def test_a_refused_timestamp_is_measured_and_sent_once_more(
+    venue: BinanceUsdm, loopback: LoopbackVenue, approve: Approve, code: int
+) -> None:
+    skewed = Answer({"code": code, "msg": "Timestamp for this request is outside of the recvWindow."}, status=400)
+    taken = Answer({"algoId": 5, "clientAlgoId": "qpmBTC1", "algoStatus": "NEW", "symbol": "BTCUSDT"})
+    loopback.script("GET", "/fapi/v1/time", Answer({"serverTime": SERVER_MS + 7_000}))
+    loopback.script("POST", ALGO, skewed, taken)
+    assert await venue.place(approve(backstop())) == "5"
+    first, second = loopback.sent("POST", ALGO)
+    assert int(second.params["timestamp"]) - int(first.params["timestamp"]) >= 7_000
+    assert first.params["clientAlgoId"] == second.params["clientAlgoId"]
+    assert abs(venue.clock_offset_ms - 7_000) <= 1 and len(loopback.sent("GET", "/fapi/v1/time")) == 3
+
+
+async def test_a_timestamp_refused_twice_is_reported(
+    venue: BinanceUsdm, loopback: LoopbackVenue, approve: Approve
+) -> None:
+    loopback.script("POST", ALGO, Answer({"code": -1021, "msg": "Timestamp"}, status=400))
+    with pytest.raises(ClockSkewed):
+        await venue.place(approve(backstop()))
+    assert len(loopback.sent("POST", ALGO)) == 2
+
+
+def test_the_table_of_actions() -> None:
+    assert action_for(-4116) is Action.DUP and action_for(-4130) is Action.EXISTS
+    assert action_for(-4400) is Action.REDUCE_ONLY and action_for(-2011) is Action.REQUERY
+    assert action_for(None) is None and action_for(-31337) is None
+    assert all(meaning.meaning for meaning in CODES.values())

@@ -1,0 +1,156 @@
+"""The budget follows the venue's headers; what protects never waits for what does not (X3)."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from loopback_venue import SERVER_MS, Answer, LoopbackVenue
+
+from position_monitor.edge.clock import VenueClock
+from position_monitor.edge.rate_budget import BudgetLimits, Lane, RateBudget
+from position_monitor.edge.venues.binanceusdm import BinanceUsdm
+from position_monitor.edge.venues.transport import Endpoint
+from position_monitor.errors import RateLimited
+
+MINUTE_START_MS = SERVER_MS // 60_000 * 60_000 + 1_000
+
+
+@pytest.fixture
+def budget(clock: Any) -> RateBudget:
+    clock.wall_ms = MINUTE_START_MS
+    return RateBudget(VenueClock(clock))
+
+
+async def fill(budget: RateBudget, lane: Lane, *, weight: int = 0, orders: int = 0) -> int:
+    """How many requests of a kind go through at once before one would have to wait."""
+    count = 0
+    while budget._wait_s(lane, weight, orders) <= 0:
+        await budget.acquire(lane, weight=weight, orders=orders)
+        count += 1
+    return count
+
+
+async def test_reads_leave_weight_for_writes_and_stops(budget: RateBudget) -> None:
+    assert await fill(budget, Lane.READ, weight=40) == 2100 // 40
+    assert await fill(budget, Lane.OTHER_WRITE, weight=1) == 2250 - 2080
+    assert await fill(budget, Lane.STOP, weight=1) == 150
+
+
+async def test_take_profits_leave_orders_for_stops(budget: RateBudget) -> None:
+    assert await fill(budget, Lane.OTHER_WRITE, orders=1) == 240
+    assert await fill(budget, Lane.STOP, orders=1) == 60
+
+
+async def test_orders_never_wait_for_weight(budget: RateBudget) -> None:
+    await fill(budget, Lane.STOP, weight=40)
+    await fill(budget, Lane.STOP, weight=1)
+    assert budget.api_weight_1m == 2400
+    await budget.acquire(Lane.STOP, weight=0, orders=1)
+
+
+async def test_a_full_window_is_waited_out_within_bounds(budget: RateBudget, clock: Any) -> None:
+    await fill(budget, Lane.STOP, orders=1)
+    began_ms = clock.now_ms()
+    await budget.acquire(Lane.STOP, weight=0, orders=1)
+    assert clock.now_ms() >= MINUTE_START_MS // 10_000 * 10_000 + 10_050
+    assert clock.now_ms() - began_ms <= 10_500
+
+
+async def test_a_longer_wait_is_refused_with_the_time(budget: RateBudget, clock: Any) -> None:
+    await fill(budget, Lane.READ, weight=5)
+    with pytest.raises(RateLimited) as caught:
+        await budget.acquire(Lane.READ, weight=5)
+    assert caught.value.retry_at_ms == MINUTE_START_MS - 1_000 + 60_050 and clock.slept == []
+
+
+async def test_the_minute_of_orders_binds_too(budget: RateBudget, clock: Any) -> None:
+    clock.wall_ms = MINUTE_START_MS
+    sent = 0
+    for _ in range(5):
+        sent += await fill(budget, Lane.STOP, orders=1)
+        clock.advance(10)
+    assert sent == 1200
+
+
+async def test_headers_lead(budget: RateBudget) -> None:
+    ticket = await budget.acquire(Lane.READ, weight=5)
+    headers = {"x-mbx-used-weight-1m": "2099", "x-mbx-order-count-10s": "290", "x-mbx-order-count-1m": "290"}
+    budget.observe(ticket, headers)
+    assert budget.api_weight_1m == 2099 and budget.foreign_weight_1m == 2094
+    assert await fill(budget, Lane.READ, weight=5) == 0
+    assert await fill(budget, Lane.OTHER_WRITE, orders=1) == 0
+    assert await fill(budget, Lane.STOP, orders=1) == 10
+
+
+async def test_a_new_minute_forgets(budget: RateBudget, clock: Any) -> None:
+    late = await budget.acquire(Lane.READ, weight=5)
+    budget.observe(late, {"x-mbx-used-weight-1m": "2000"})
+    clock.advance(60)
+    assert budget.api_weight_1m == 0
+    budget.observe(late, {"x-mbx-used-weight-1m": "2001"})
+    assert budget.api_weight_1m == 0, "a reply from the last minute says nothing about this one"
+
+
+@given(st.dictionaries(st.sampled_from(["x-mbx-used-weight-1m", "x-mbx-order-count-10s"]), st.text(max_size=12)))
+def test_nonsense_in_headers_is_ignored(headers: dict[str, str]) -> None:
+    class Fixed:
+        def now_ms(self) -> int:
+            return MINUTE_START_MS
+
+        def monotonic_s(self) -> float:
+            return 0.0
+
+        async def sleep(self, seconds: float) -> None:
+            raise AssertionError
+
+    budget = RateBudget(VenueClock(Fixed()))
+    ticket = asyncio.run(budget.acquire(Lane.READ, weight=1))
+    budget.observe(ticket, headers)
+    assert 1 <= budget.api_weight_1m <= 1_000_000
+
+
+async def test_a_stepped_wall_clock_does_not_shorten_a_ban(budget: RateBudget, clock: Any) -> None:
+    budget.block(RateLimited("ban", retry_at_ms=clock.now_ms() + 120_000))
+    clock.wall_ms += 3_600_000
+    with pytest.raises(RateLimited):
+        await budget.acquire(Lane.STOP, weight=0, orders=1)
+    clock.wall_ms -= 7_200_000
+    clock.advance(120)
+    await budget.acquire(Lane.STOP, weight=0, orders=1)
+
+
+async def test_a_short_block_is_waited_out(budget: RateBudget, clock: Any) -> None:
+    budget.block(RateLimited("soon", retry_at_ms=clock.now_ms() + 1_500))
+    await budget.acquire(Lane.READ, weight=1)
+    assert clock.slept == [1.5]
+
+
+async def test_many_waiters_share_the_next_window(budget: RateBudget) -> None:
+    await fill(budget, Lane.STOP, orders=1)
+    await asyncio.gather(*(budget.acquire(Lane.STOP, weight=0, orders=1) for _ in range(50)))
+    assert await fill(budget, Lane.STOP, orders=1) == 250
+
+
+@pytest.mark.parametrize(
+    "limits",
+    [{"weight_reserve_stop": 400}, {"weight_reserve_writes": 2400}, {"orders_reserve_stop_10s": 300}],
+)
+def test_reserves_that_do_not_fit_are_refused(limits: dict[str, int]) -> None:
+    with pytest.raises(ValueError, match="reserve"):
+        BudgetLimits(**limits)
+
+
+def test_weights_depend_on_the_symbol() -> None:
+    assert Endpoint.OPEN_ORDERS.weight({}) == 40 and Endpoint.OPEN_ORDERS.weight({"symbol": "X"}) == 1
+    assert Endpoint.PLACE_ALGO_ORDER.weight({}) == 0 and Endpoint.POSITIONS.weight({}) == 5
+
+
+async def test_headers_reach_the_budget_through_ccxt(venue: BinanceUsdm, loopback: LoopbackVenue) -> None:
+    headers = {"X-MBX-USED-WEIGHT-1M": "777"}
+    loopback.script("GET", "/fapi/v3/positionRisk", Answer([], headers=headers))
+    await venue.read_positions()
+    assert venue.api_weight_1m == 777 and venue.foreign_weight_1m == 777 - 10

@@ -1,0 +1,214 @@
+"""What orders look like on the wire, parsed back from the signed request (X4, X20, X23, X24)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from loopback_venue import SERVER_MS, Answer, LoopbackVenue
+from sample_actions import backstop, cancel_algo, cancel_plain, close_market, desired
+
+from position_monitor.core.model import OrderKind, Place, PositionSide, Role, Side, WorkingType
+from position_monitor.edge.rate_budget import Lane
+from position_monitor.edge.venues.binance_writes import place_lane
+from position_monitor.edge.venues.binanceusdm import BinanceUsdm
+from position_monitor.errors import Ambiguous, Refused, RequestInvalid
+
+ALGO = "/fapi/v1/algoOrder"
+ORDER = "/fapi/v1/order"
+TAKEN = {"algoId": 5, "clientAlgoId": "qpmBTC1", "algoStatus": "NEW", "symbol": "BTCUSDT"}
+SENT = {"orderId": 9, "clientOrderId": "qpmCLOSE1", "status": "NEW", "symbol": "BTCUSDT"}
+Approve = Callable[[Any], Any]
+ALWAYS = {"timestamp": str(SERVER_MS), "recvWindow": "5000"}
+
+SHAPES = [
+    # side, hedged -> what every order for that position carries, and what a reducing quantity order adds
+    (Side.LONG, False, {"side": "SELL", "positionSide": "BOTH"}, {"reduceOnly": "true"}),
+    (Side.SHORT, False, {"side": "BUY", "positionSide": "BOTH"}, {"reduceOnly": "true"}),
+    (Side.LONG, True, {"side": "SELL", "positionSide": "LONG"}, {}),
+    (Side.SHORT, True, {"side": "BUY", "positionSide": "SHORT"}, {}),
+]
+
+
+def sent_params(request: Any) -> dict[str, str]:
+    return {name: value for name, value in request.params.items() if name != "signature"}
+
+
+@pytest.mark.parametrize(("side", "hedged", "common", "reducing"), SHAPES)
+@pytest.mark.parametrize("role", [Role.BACKSTOP, Role.WORKING_STOP, Role.TAKE_PROFIT])
+async def test_conditional_orders(
+    venue: BinanceUsdm,
+    loopback: LoopbackVenue,
+    approve: Approve,
+    side: Side,
+    hedged: bool,
+    common: dict[str, str],
+    reducing: dict[str, str],
+    role: Role,
+) -> None:
+    loopback.script("POST", ALGO, Answer(TAKEN))
+    order = desired(role, side=side, hedged=hedged, quantity=None if role is Role.BACKSTOP else "0.0500")
+    assert await venue.place(approve(Place(order, "test"))) == "5"
+    size = {"closePosition": "true"} if role is Role.BACKSTOP else {"quantity": "0.05", **reducing}
+    kind = "TAKE_PROFIT_MARKET" if role is Role.TAKE_PROFIT else "STOP_MARKET"
+    assert sent_params(loopback.sent("POST", ALGO)[0]) == {
+        "algoType": "CONDITIONAL",
+        "symbol": "BTCUSDT",
+        "type": kind,
+        "triggerPrice": "60085.1",
+        "workingType": "MARK_PRICE",
+        "priceProtect": "false",
+        "clientAlgoId": "qpmBTC1",
+        **common,
+        **size,
+        **ALWAYS,
+    }
+    assert not loopback.bad_signatures and not loopback.sent("POST", ORDER)
+
+
+@pytest.mark.parametrize(("side", "hedged", "common", "reducing"), SHAPES)
+@pytest.mark.parametrize("limit", [None, "61000.50"])
+async def test_closing_orders(
+    venue: BinanceUsdm,
+    loopback: LoopbackVenue,
+    approve: Approve,
+    side: Side,
+    hedged: bool,
+    common: dict[str, str],
+    reducing: dict[str, str],
+    limit: str | None,
+) -> None:
+    loopback.script("POST", ORDER, Answer(SENT))
+    await venue.close(approve(close_market(side=side, hedged=hedged, limit=limit)))
+    kind = {"type": "MARKET"} if limit is None else {"type": "LIMIT", "timeInForce": "IOC", "price": "61000.5"}
+    assert sent_params(loopback.sent("POST", ORDER)[0]) == {
+        "symbol": "BTCUSDT",
+        "quantity": "0.5",
+        "newClientOrderId": "qpmCLOSE1",
+        **common,
+        **kind,
+        **reducing,
+        **ALWAYS,
+    }
+    assert not loopback.bad_signatures
+
+
+async def test_cancel_goes_to_the_list_the_order_lives_in(
+    venue: BinanceUsdm, loopback: LoopbackVenue, approve: Approve
+) -> None:
+    loopback.script("DELETE", ALGO, Answer({"algoId": 5, "clientAlgoId": "x", "code": "200", "msg": "success"}))
+    plain = {"orderId": 5, "clientOrderId": "qpmBTC1", "symbol": "BTCUSDT", "status": "CANCELED"}
+    loopback.script("DELETE", ORDER, Answer(plain))
+    await venue.cancel(approve(cancel_algo()))
+    assert sent_params(loopback.sent("DELETE", ALGO)[0]) == {"algoId": "5", **ALWAYS}
+    await venue.cancel(approve(cancel_plain()))
+    assert sent_params(loopback.sent("DELETE", ORDER)[0]) == {"symbol": "BTCUSDT", "orderId": "5", **ALWAYS}
+    assert not loopback.bad_signatures
+
+
+@pytest.mark.parametrize("code", [-2011, -2013])
+async def test_a_cancel_of_nothing_is_refused_not_done(
+    venue: BinanceUsdm, loopback: LoopbackVenue, approve: Approve, code: int
+) -> None:
+    loopback.script("DELETE", ALGO, Answer({"code": code, "msg": "Unknown order sent."}, status=400))
+    with pytest.raises(Refused) as caught:
+        await venue.cancel(approve(cancel_algo()))
+    assert caught.value.code == code
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"clientAlgoId": "somebody-else"},
+        {"symbol": "ETHUSDT"},
+        {"algoStatus": "REJECTED"},
+        {"algoStatus": "EXPIRED"},
+        {"algoStatus": "SOMETHING"},
+        {"algoStatus": None},
+        {"algoId": None},
+        {"algoId": "not a number"},
+    ],
+)
+async def test_an_acknowledgement_that_is_not_ours_is_ambiguous(
+    venue: BinanceUsdm, loopback: LoopbackVenue, approve: Approve, changes: dict[str, Any]
+) -> None:
+    loopback.script("POST", ALGO, Answer(TAKEN | changes))
+    with pytest.raises(Ambiguous):
+        await venue.place(approve(backstop()))
+
+
+@pytest.mark.parametrize("status", ["REJECTED", "", "NEW?"])
+async def test_a_close_that_was_not_taken_is_ambiguous(
+    venue: BinanceUsdm, loopback: LoopbackVenue, approve: Approve, status: str
+) -> None:
+    loopback.script("POST", ORDER, Answer(SENT | {"status": status}))
+    with pytest.raises(Ambiguous):
+        await venue.close(approve(close_market()))
+
+
+@pytest.mark.parametrize("code", [-4116, -4130, -2021, -2022, -4061, -4045])
+async def test_refusals_the_caller_interprets(
+    venue: BinanceUsdm, loopback: LoopbackVenue, approve: Approve, code: int
+) -> None:
+    loopback.script("POST", ALGO, Answer({"code": code, "msg": "no"}, status=400))
+    with pytest.raises(Refused) as caught:
+        await venue.place(approve(backstop()))
+    assert caught.value.code == code
+
+
+IMPOSSIBLE = [
+    desired(kind=OrderKind.LIMIT),
+    desired(kind=OrderKind.TRAILING_STOP_MARKET),
+    desired(Role.CLOSE, quantity="1"),
+    desired(quantity="0"),
+    desired(quantity="-1"),
+    desired(trigger="0"),
+    desired(trigger="NaN"),
+    desired(client_id="with spaces"),
+    desired(client_id=""),
+    desired(client_id="q" * 37),
+    desired(client_id="测试"),
+    replace(desired(side=Side.LONG), position_side=PositionSide.SHORT),
+]
+
+
+@pytest.mark.parametrize("order", IMPOSSIBLE)
+async def test_what_must_never_be_sent_is_not(
+    venue: BinanceUsdm, loopback: LoopbackVenue, approve: Approve, order: Any
+) -> None:
+    with pytest.raises(RequestInvalid):
+        await venue.place(approve(Place(order, "test")))
+    assert loopback.requests == []
+
+
+async def test_a_close_that_would_open_the_other_side_is_not_sent(
+    venue: BinanceUsdm, loopback: LoopbackVenue, approve: Approve
+) -> None:
+    wrong = replace(close_market(side=Side.LONG), position_side=PositionSide.SHORT)
+    with pytest.raises(RequestInvalid):
+        await venue.close(approve(wrong))
+    assert loopback.requests == []
+
+
+async def test_symbols_outside_ascii_are_signed_correctly(
+    venue: BinanceUsdm, loopback: LoopbackVenue, approve: Approve
+) -> None:
+    loopback.script("POST", ALGO, Answer(TAKEN | {"symbol": "测试USDT"}))
+    await venue.place(approve(Place(desired(symbol="测试USDT"), "test")))
+    assert loopback.requests[0].params["symbol"] == "测试USDT" and not loopback.bad_signatures
+
+
+async def test_the_working_type_is_the_orders_own(
+    venue: BinanceUsdm, loopback: LoopbackVenue, approve: Approve
+) -> None:
+    loopback.script("POST", ALGO, Answer(TAKEN))
+    await venue.place(approve(Place(desired(working_type=WorkingType.CONTRACT_PRICE), "test")))
+    assert loopback.requests[0].params["workingType"] == "CONTRACT_PRICE"
+
+
+def test_stops_have_the_lane_with_the_reserve() -> None:
+    assert place_lane(Place(desired(Role.BACKSTOP), "")) is Lane.STOP
+    assert place_lane(Place(desired(Role.WORKING_STOP, quantity="1"), "")) is Lane.STOP
+    assert place_lane(Place(desired(Role.TAKE_PROFIT, quantity="1"), "")) is Lane.OTHER_WRITE
