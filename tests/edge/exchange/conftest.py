@@ -4,11 +4,11 @@ from collections.abc import AsyncIterator, Callable
 from typing import Any
 
 import pytest
-from loopback_venue import API_KEY, API_SECRET, SERVER_MS, LoopbackVenue
 
 from position_monitor.core import guard
 from position_monitor.core.guard import Approved
 from position_monitor.edge.venues.binanceusdm import BinanceUsdm, connect
+from tests.edge.exchange.loopback_venue import API_KEY, API_SECRET, SERVER_MS, LoopbackVenue
 
 
 class HandClock:

@@ -71,6 +71,8 @@ class LoopbackVenue:
         }
         self.queued: dict[tuple[str, str], deque[Behaviour]] = defaultdict(deque)
         self.bad_signatures: list[str] = []
+        self.arrived = asyncio.Event()
+        """Set while a request is being kept waiting by Silence."""
         self._hold = asyncio.Event()
         self._runner: web.AppRunner | None = None
         self.origin = ""
@@ -123,6 +125,7 @@ class LoopbackVenue:
                 content_type=behaviour.content_type,
             )
         if isinstance(behaviour, Silence):
+            self.arrived.set()
             await self._hold.wait()
         elif isinstance(behaviour, HalfBody):
             response = web.StreamResponse(headers={"Content-Length": "1000"})

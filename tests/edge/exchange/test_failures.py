@@ -7,8 +7,6 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from loopback_venue import SERVER_MS, Answer, HalfBody, HangUp, LoopbackVenue, Silence
-from sample_actions import backstop, cancel_algo, close_market
 
 from position_monitor.edge.venues.binance_codes import CODES, Action, action_for
 from position_monitor.edge.venues.binanceusdm import BinanceUsdm
@@ -23,6 +21,8 @@ from position_monitor.errors import (
     Unreachable,
     Unreadable,
 )
+from tests.edge.exchange.loopback_venue import SERVER_MS, Answer, HalfBody, HangUp, LoopbackVenue, Silence
+from tests.edge.exchange.sample_actions import backstop, cancel_algo, close_market
 
 ALGO = "/fapi/v1/algoOrder"
 POSITIONS = "/fapi/v3/positionRisk"

@@ -8,13 +8,13 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from loopback_venue import SERVER_MS, Answer, LoopbackVenue
 
 from position_monitor.edge.clock import VenueClock
 from position_monitor.edge.rate_budget import BudgetLimits, Lane, RateBudget
 from position_monitor.edge.venues.binanceusdm import BinanceUsdm
 from position_monitor.edge.venues.transport import Endpoint
 from position_monitor.errors import RateLimited
+from tests.edge.exchange.loopback_venue import SERVER_MS, Answer, LoopbackVenue
 
 MINUTE_START_MS = SERVER_MS // 60_000 * 60_000 + 1_000
 

@@ -6,7 +6,6 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
-from loopback_venue import SERVER_MS, Answer, LoopbackVenue
 
 from position_monitor.core.model import (
     OrderKind,
@@ -20,6 +19,7 @@ from position_monitor.core.model import (
 )
 from position_monitor.edge.venues.binanceusdm import BinanceUsdm
 from position_monitor.errors import Unreadable
+from tests.edge.exchange.loopback_venue import SERVER_MS, Answer, LoopbackVenue
 
 POSITIONS = "/fapi/v3/positionRisk"
 POSITION_ROWS = "/fapi/v2/positionRisk"

@@ -13,13 +13,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from loguru import logger
-from loopback_venue import API_KEY, API_SECRET, Answer, HalfBody, HangUp, LoopbackVenue, Silence
-from sample_actions import backstop
 
 from position_monitor.edge.ccxt_transport import CcxtTransport
 from position_monitor.edge.venues.binance_failures import without_secrets
 from position_monitor.edge.venues.binanceusdm import BinanceUsdm
 from position_monitor.errors import AuthRefused, ConfigError, ExchangeFailure
+from tests.edge.exchange.loopback_venue import API_KEY, API_SECRET, Answer, HalfBody, HangUp, LoopbackVenue, Silence
+from tests.edge.exchange.sample_actions import backstop
 
 POSITIONS = "/fapi/v3/positionRisk"
 ALGO = "/fapi/v1/algoOrder"
@@ -114,8 +114,7 @@ async def test_a_cancelled_call_tells_no_secret(
 async def test_a_cancelled_task_stays_cancelled(venue: BinanceUsdm, loopback: LoopbackVenue) -> None:
     loopback.script("GET", POSITIONS, Silence())
     task = asyncio.create_task(venue.read_positions())
-    while not loopback.sent("GET", POSITIONS):
-        await asyncio.sleep(0.005)
+    await loopback.arrived.wait()
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
         await task

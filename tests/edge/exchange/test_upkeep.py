@@ -1,4 +1,4 @@
-"""Clock, trading rules, position mode and leverages: when they are read, and what stays when they cannot be (X17, X20)."""
+"""Clock, trading rules, position mode, leverages: when they are read, what stays when they cannot be (X17, X20)."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
-from loopback_venue import SERVER_MS, Answer, LoopbackVenue
-from sample_actions import backstop
 
 from position_monitor.edge.venues.binance_instruments import instruments_from
 from position_monitor.edge.venues.binanceusdm import BinanceUsdm
 from position_monitor.errors import AuthRefused, ExchangeFailure, Refused, Unreachable, Unreadable
+from tests.edge.exchange.loopback_venue import SERVER_MS, Answer, LoopbackVenue
+from tests.edge.exchange.sample_actions import backstop
 
 INFO = "/fapi/v1/exchangeInfo"
 TIME = "/fapi/v1/time"

@@ -7,14 +7,14 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from loopback_venue import SERVER_MS, Answer, LoopbackVenue
-from sample_actions import backstop, cancel_algo, cancel_plain, close_market, desired
 
 from position_monitor.core.model import OrderKind, Place, PositionSide, Role, Side, WorkingType
 from position_monitor.edge.rate_budget import Lane
 from position_monitor.edge.venues.binance_writes import place_lane
 from position_monitor.edge.venues.binanceusdm import BinanceUsdm
 from position_monitor.errors import Ambiguous, Refused, RequestInvalid
+from tests.edge.exchange.loopback_venue import SERVER_MS, Answer, LoopbackVenue
+from tests.edge.exchange.sample_actions import backstop, cancel_algo, cancel_plain, close_market, desired
 
 ALGO = "/fapi/v1/algoOrder"
 ORDER = "/fapi/v1/order"
