@@ -21,6 +21,7 @@ from position_monitor.paper.trade_routes import TradeRoutes
 
 HTML = "<html><head><title>Just a moment...</title></head><body>checking</body></html>"
 BAN_MS = 120_000
+BESIDES_BUSY = tuple(name for name in REFUSING if name != "busy")
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +83,7 @@ class Gateway:
             late = self._take(("late_execution",), request)
             if late is not None:
                 self._note_fault(late, request)
-                moment = replace(request, trusted=True)
+                moment = replace(request, trusted=True, charged=True)
                 self.engine.world.schedule(late.delay_ms, lambda: self._run_quietly(moment))
                 return Reply(dropped=True)
         reply = self._answered(request)
@@ -106,7 +107,7 @@ class Gateway:
         )  # fmt: skip
 
     def _answered(self, request: Request) -> Reply:
-        rule = self._take(REFUSING, request)
+        rule = self._take(BESIDES_BUSY if never_busy(request) else REFUSING, request)
         if rule is None:
             return self._checked(request)
         self._note_fault(rule, request)
@@ -145,7 +146,7 @@ class Gateway:
         if route is None:
             return unknown_path(request)
         orders = self._order_slots(route, request)
-        if not request.trusted:
+        if not request.charged:
             self.limiter.charge(now, route.cost(request.params), orders)
         if route.access is Access.KEY:
             self.gatekeeper.check_key(request)
@@ -164,6 +165,20 @@ class Gateway:
             return max(1, len(json.loads(request.params.get("batchOrders", "[]"))))
         except (ValueError, TypeError):
             return 1
+
+
+def never_busy(request: Request) -> bool:
+    """Exempt from -1008: cancels, and reducing orders on the plain order endpoint.
+    The page does not name algoOrder, so conditional orders are not exempt."""
+    if request.method == "DELETE":
+        return True
+    if (request.method, request.path) != ("POST", "/fapi/v1/order"):
+        return False
+    params = request.params
+    leg = (params.get("positionSide"), params.get("side"))
+    return params.get("reduceOnly", "").lower() == "true" or leg in (
+        ("LONG", "SELL"), ("SHORT", "BUY"),
+    )  # fmt: skip
 
 
 def unknown_path(request: Request) -> Reply:

@@ -17,6 +17,19 @@ Body = dict[str, Any]
 DEPTHS = (5, 10, 20, 50, 100, 500, 1000)
 
 
+def klines_weight(params: Params) -> int:
+    """1, 2, 5 or 10 by the number of candles asked for."""
+    limit = params.get("limit", "500")
+    count = int(limit) if limit.isdigit() else 500
+    return 1 if count < 100 else 2 if count < 500 else 5 if count <= 1000 else 10
+
+
+def depth_weight(params: Params) -> int:
+    """2, 5, 10 or 20 by the number of levels asked for."""
+    limit = params.get("limit", "")
+    return {"5": 2, "10": 2, "20": 2, "50": 2, "100": 5, "1000": 20}.get(limit, 10)
+
+
 class MarketRoutes:
     """Handlers that need no key."""
 
@@ -27,8 +40,13 @@ class MarketRoutes:
     def table(self) -> Table:
         """Endpoint to route."""
 
-        def public(handler: Callable[[Params], Any], weight: int = 1, every: int | None = None) -> Route:
-            return Route(handler, Access.PUBLIC, weight, every)
+        def public(
+            handler: Callable[[Params], Any],
+            weight: int = 1,
+            every: int | None = None,
+            weigh: Callable[[Params], int] | None = None,
+        ) -> Route:
+            return Route(handler, Access.PUBLIC, weight, every, weigh=weigh)
 
         return {
             ("GET", "/fapi/v1/ping"): public(lambda _: {}),
@@ -39,9 +57,9 @@ class MarketRoutes:
             ("GET", "/fapi/v2/ticker/price"): public(self._each(bodies.price_ticker), 1, 2),
             ("GET", "/fapi/v1/ticker/24hr"): public(self._each(bodies.day_ticker), 1, 40),
             ("GET", "/fapi/v1/ticker/bookTicker"): public(self._each(bodies.book_ticker), 2, 5),
-            ("GET", "/fapi/v1/depth"): public(self.depth, 10),
-            ("GET", "/fapi/v1/klines"): public(self.klines, 5),
-            ("GET", "/fapi/v1/markPriceKlines"): public(self.klines, 5),
+            ("GET", "/fapi/v1/depth"): public(self.depth, weigh=depth_weight),
+            ("GET", "/fapi/v1/klines"): public(self.klines, weigh=klines_weight),
+            ("GET", "/fapi/v1/markPriceKlines"): public(self.klines, weigh=klines_weight),
             ("GET", "/fapi/v1/fundingRate"): public(self.funding_rate),
             ("GET", "/fapi/v1/fundingInfo"): public(self.funding_info),
             ("GET", "/fapi/v1/trades"): public(self.trades, 5),

@@ -66,6 +66,9 @@ class Matching:
         world.plain.add(order)
         world.note("order_accepted", order.origin, order.symbol, **order_facts(order))
         world.emit(order_update(order, "NEW", world.now_ms, None))
+        if order.good_till_ms:
+            delay = order.good_till_ms - world.now_ms
+            world.schedule(delay, lambda: self.end(order, "EXPIRED", "EXPIRED"))
 
     def take(self, order: PlainOrder, part: Decimal | None = None) -> None:
         """Execute against the counterparty; what a market or IOC order leaves over expires."""

@@ -30,9 +30,12 @@ class Route:
     weight: int = 1
     weight_all: int | None = None
     orders: int | None = 0
+    weigh: Callable[[Params], int] | None = None
 
     def cost(self, params: Params) -> int:
         """Request weight of a call with these parameters."""
+        if self.weigh is not None:
+            return self.weigh(params)
         if self.weight_all is not None and not params.get("symbol"):
             return self.weight_all
         return self.weight

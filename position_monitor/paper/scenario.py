@@ -15,7 +15,7 @@ from typing import Any
 
 from position_monitor.paper.amounts import ZERO, floor_to, plain, round_to
 from position_monitor.paper.engine import Engine
-from position_monitor.paper.instruments import universe
+from position_monitor.paper.instruments import make_instrument, universe
 from position_monitor.paper.world import World
 
 _FOLDER = resources.files("position_monitor.paper") / "scenarios"
@@ -31,6 +31,7 @@ class Scenario:
     hedge: bool = False
     generated_instruments: int = 0
     generated_positions: int = 0
+    instruments: tuple[dict[str, Any], ...] = ()
     positions: tuple[dict[str, Any], ...] = ()
     orders: tuple[dict[str, Any], ...] = ()
     faults: tuple[dict[str, Any], ...] = ()
@@ -58,7 +59,7 @@ def parse(name: str, data: dict[str, Any]) -> Scenario:
     known = set(Scenario.__slots__) - {"name"}
     if unknown := set(data) - known:
         raise ValueError(f"scenario {name}: unknown keys {sorted(unknown)}")
-    lists = {key: tuple(data.get(key, ())) for key in ("positions", "orders", "faults")}
+    lists = {key: tuple(data.get(key, ())) for key in ("instruments", "positions", "orders", "faults")}
     settings: dict[str, Any] = {**data, **lists}
     settings["wallet"] = Decimal(str(data.get("wallet", "100000")))
     return Scenario(name=name, **settings)
@@ -69,7 +70,8 @@ def build(scenario: Scenario | str, seed: int, now_ms: int) -> Engine:
     if isinstance(scenario, str):
         scenario = load(scenario)
     rng = random.Random(f"scenario:{scenario.name}:{seed}")  # noqa: S311 - simulation
-    instruments = universe(scenario.generated_instruments, rng)
+    added = [make_instrument(**row) for row in scenario.instruments]
+    instruments = universe(scenario.generated_instruments, rng, added)
     world = World(instruments, seed=seed, now_ms=now_ms, wallet=scenario.wallet)
     world.account.hedge = scenario.hedge
     engine = Engine(world)

@@ -19,7 +19,8 @@ AHEAD_MS = 1_000  # a timestamp may lie this far in the server's future
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """One API request.  `trusted` ones come from memory and need no signature."""
+    """One API request.  `trusted` ones come from memory and need no signature;
+    `charged` ones were counted against the budgets before."""
 
     method: str
     path: str
@@ -28,6 +29,7 @@ class Request:
     signed_text: str = field(default="", repr=False)
     signature: str = field(default="", repr=False)
     trusted: bool = False
+    charged: bool = False
 
 
 def received(method: str, path: str, query: str, body: str, api_key: str) -> Request:

@@ -237,13 +237,6 @@ class Trading:
             raise refusal(-4118)
         self._matching.check_margin(wanted, price)
 
-    def force_expire_good_till(self) -> None:
-        """GTD orders whose date has passed."""
-        now = self._world.now_ms
-        for order in self._world.plain.open_all():
-            if order.good_till_ms and order.good_till_ms <= now:
-                self._matching.end(order, "EXPIRED", "EXPIRED")
-
 
 def check_status(instrument: Instrument) -> None:
     """A contract that does not trade takes no orders."""

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from decimal import Decimal
 
-from position_monitor.paper.algo import LIMIT_TYPES, TRAILING, AlgoService, algo_facts
+from position_monitor.paper.algo import AlgoService, algo_facts
+from position_monitor.paper.algo_rules import LIMIT_TYPES, TRAILING, reached
 from position_monitor.paper.amounts import ONE, round_to
 from position_monitor.paper.errors import VenueRefusal
 from position_monitor.paper.filters import market_price_allowed
@@ -67,7 +68,7 @@ class Triggers:
             return False
         if order.type == TRAILING:
             return self._trail(order)
-        return self._service.reached(order)
+        return reached(self._world, order)
 
     def _spread_too_wide(self, symbol: str) -> bool:
         market = self._world.market
