@@ -1,0 +1,38 @@
+# quantum-position-monitor. Needs nothing but python3 >= 3.11 (and a package index for the first install).
+PYTHON ?= python3
+VENV := .venv
+PY := $(VENV)/bin/python
+STAMP := $(VENV)/.installed
+EXPORT := uv export --quiet --format requirements.txt --no-emit-project --no-header --no-annotate
+
+.PHONY: run test check lock venv
+
+# The incident on this machine: 0/7 to 7/7. FOR=20 ends it by itself. With a config.toml here, the daemon on that.
+run: $(STAMP)
+	@if [ -f config.toml ]; then exec $(PY) -m position_monitor run --config config.toml; \
+	else exec $(PY) -m position_monitor demo $(if $(FOR),--for $(FOR)); fi
+
+# TESTS=tests/core picks a part; WORKERS=0 runs in one process.
+WORKERS ?= 2
+test: $(STAMP)
+	@$(PY) -m pytest $(if $(filter-out 0,$(WORKERS)),-n $(WORKERS)) $(TESTS)
+
+check: $(STAMP)
+	@$(PY) -m ruff check .
+	@$(PY) -m ruff format --check .
+	@$(PY) -m mypy
+	@$(PY) -m pytest tests/test_layers.py tests/test_house.py
+
+# Writes both requirements files anew from pyproject.toml: hashes, no addresses.
+lock:
+	@command -v uv >/dev/null || { echo "make lock needs uv on the PATH" >&2; exit 1; }
+	$(EXPORT) --extra embedded --output-file requirements.txt
+	$(EXPORT) --extra dev --output-file requirements-dev.txt
+
+venv: $(STAMP)
+$(STAMP): requirements-dev.txt pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed, was " + sys.version)'
+	@test -x $(PY) || $(PYTHON) -m venv $(VENV)
+	@$(PY) -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.txt
+	@$(PY) -m pip install --quiet --disable-pip-version-check --no-deps -e .
+	@touch $@

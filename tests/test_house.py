@@ -1,0 +1,126 @@
+"""House rules that a reader would otherwise have to police: names, docstrings, no machine in the source, the lock."""
+
+from __future__ import annotations
+
+import ast
+import re
+import subprocess
+import tomllib
+from pathlib import Path
+
+import pytest
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+
+ROOT = Path(__file__).parent.parent
+VAGUE = re.compile(r"(^|_)(utils?|helpers?|managers?|misc|common)(_|$)")
+MACHINE = re.compile(r"(/home/|/root/|/Users/|/work/)[\w.-]+|[A-Z]:\\Users")
+TEXT = frozenset({".py", ".md", ".toml", ".txt", ".cfg", ".service", ".json", ".sh", ".yaml", ""})
+
+
+def tracked() -> list[Path]:
+    """Files of the repository, or of the unpacked source where there is no git."""
+    listed = subprocess.run(
+        ["git", "ls-files", "-co", "--exclude-standard"], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    names = listed.stdout.split("\n") if listed.returncode == 0 else []
+    found = [ROOT / name for name in names if name] or [ROOT / "pyproject.toml", *ROOT.glob("*/**/*.py")]
+    return [path for path in found if path.is_file()]
+
+
+def test_files_are_named_by_what_they_do() -> None:
+    """No utils, helpers or managers: a room for everything is a room for nothing."""
+    assert [path.name for path in tracked() if path.suffix == ".py" and VAGUE.search(path.stem)] == []
+
+
+@pytest.mark.parametrize(("name", "vague"), [("order_utils", True), ("manager", True), ("commonality", False)])
+def test_the_name_rule_sees(name: str, vague: bool) -> None:
+    """The rule is not blind."""
+    assert bool(VAGUE.search(name)) is vague
+
+
+def test_no_file_names_a_machine() -> None:
+    """Paths of whoever wrote it do not belong in the source."""
+    found = [
+        f"{path.relative_to(ROOT)}: {match.group()}"
+        for path in tracked()
+        if path.suffix in TEXT and path != Path(__file__)
+        for match in MACHINE.finditer(path.read_text("utf-8", errors="replace"))
+    ]
+    # Paths that a systemd unit closes to its process are about every machine.
+    assert [line for line in found if not re.search(r"/(home|root)/\w*$", line) or "deploy/" not in line] == []
+
+
+def undocumented(tree: ast.Module) -> list[str]:
+    """What a reader can reach and that has no docstring: the module, public classes and functions, public methods."""
+    classes = [node for node in tree.body if isinstance(node, ast.ClassDef) and not node.name.startswith("_")]
+    reachable = [*tree.body, *(item for node in classes for item in node.body)]
+    kinds = (ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
+    public = [node for node in reachable if isinstance(node, kinds) and not node.name.startswith("_")]
+    return ([] if ast.get_docstring(tree) else ["module"]) + [
+        node.name for node in public if not ast.get_docstring(node)
+    ]
+
+
+def test_the_docstring_rule_sees() -> None:
+    """The rule is not blind, and leaves private and inner names alone."""
+    source = (
+        '"""M."""\nclass A:\n    """A."""\n    def b(self): pass\n    def _c(self): pass\ndef d():\n    def e(): pass\n'
+    )
+    assert undocumented(ast.parse(source)) == ["d", "b"]
+
+
+def test_everything_public_says_what_it_is() -> None:
+    """A public name without a docstring is a name nobody can use without reading it."""
+    found = {
+        str(path.relative_to(ROOT)): names
+        for path in sorted((ROOT / "position_monitor").rglob("*.py"))
+        if (names := undocumented(ast.parse(path.read_text("utf-8"))))
+    }
+    assert found == {}
+
+
+def lock(name: str) -> dict[str, tuple[str, int]]:
+    """Package -> (version, number of hashes) of one requirements file."""
+    entries: dict[str, tuple[str, int]] = {}
+    for block in re.split(r"\n(?=\S)", (ROOT / name).read_text("utf-8").strip()):
+        pinned = re.match(r"([A-Za-z0-9._-]+)(?:\[[^\]]*\])?==([^ ;\\]+)", block)
+        assert pinned, f"{name}: not a pinned requirement: {block.splitlines()[0]}"
+        entries[canonicalize_name(pinned[1])] = (pinned[2], block.count("--hash=sha256:"))
+    return entries
+
+
+def declared(*extras: str) -> list[Requirement]:
+    """What pyproject.toml asks for, the project's own extras resolved."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
+    texts = project["dependencies"] + [text for extra in extras for text in project["optional-dependencies"][extra]]
+    wanted = [Requirement(text) for text in texts]
+    return [requirement for requirement in wanted if requirement.name != project["name"]]
+
+
+LOCKS = [("requirements.txt", ("embedded",)), ("requirements-dev.txt", ("embedded", "dev"))]
+
+
+@pytest.mark.parametrize(("name", "extras"), LOCKS)
+def test_the_lock_is_in_step_with_pyproject(name: str, extras: tuple[str, ...]) -> None:
+    """Every declared package is pinned to a version the declaration allows."""
+    pinned = lock(name)
+    wrong = [
+        str(requirement)
+        for requirement in declared(*extras)
+        if not requirement.specifier.contains(pinned.get(canonicalize_name(requirement.name), ("none", 0))[0])
+    ]
+    assert wrong == [], "run: make lock"
+
+
+@pytest.mark.parametrize(("name", "extras"), LOCKS)
+def test_every_pin_has_hashes_and_no_address(name: str, extras: tuple[str, ...]) -> None:
+    """An install from this file takes exactly these bytes, from wherever the installer is told to look."""
+    assert [package for package, (_, hashes) in lock(name).items() if hashes == 0] == []
+    assert re.findall(r"\S*(?:://|--index-url|--find-links|git\+| @ )\S*", (ROOT / name).read_text("utf-8")) == []
+
+
+def test_the_development_lock_extends_the_runtime_lock() -> None:
+    """Tests run against the versions that are deployed."""
+    runtime, development = lock("requirements.txt"), lock("requirements-dev.txt")
+    assert {name: entry for name, entry in runtime.items() if development.get(name) != entry} == {}

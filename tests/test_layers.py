@@ -1,0 +1,158 @@
+"""The shape of the house: imports point one way, the core is pure, and only the daemon opens the order gate."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+PACKAGE = "position_monitor"
+ROOT = Path(__file__).parent.parent / PACKAGE
+
+CORE_STDLIB = {
+    *("__future__", "abc", "base64", "bisect", "collections", "collections.abc", "dataclasses", "decimal", "enum"),
+    *("fractions", "functools", "hashlib", "heapq", "itertools", "math", "operator", "re", "string", "types", "typing"),
+}
+"""The standard library the core may use: nothing that knows the time, the world or chance."""
+
+IMPURE_CALLS = {"open", "print", "input", "eval", "exec", "compile", "breakpoint", "__import__", "hash", "id"}
+"""Built-ins the core may not call: I/O, and values that differ from process to process."""
+
+IMPURE_ATTRIBUTES = {"now", "utcnow", "today", "monotonic", "perf_counter", "time_ns", "getenv", "urandom", "uuid4"}
+
+LAYERS = {
+    "core": {"core"},
+    "errors": {"errors"},
+    "config": {"config", "core", "errors"},
+    "edge": {"edge", "core", "errors", "config"},
+    "paper": {"paper"},
+    "daemon": {"daemon", "core", "edge", "errors"},
+    "service": {"service", "daemon", "core", "edge", "errors", "config"},
+    "inspector": {"inspector", "service", "daemon", "core", "edge", "errors", "config"},
+    "cli": {"cli", "inspector", "service", "daemon", "core", "edge", "errors", "config", "paper"},
+    "__main__": {"cli"},
+    "schemas": set(),
+}
+"""What each room may import. Nobody but `__main__` imports cli; paper knows nothing of the daemon it is tested with."""
+
+GATE = {"approve_place", "approve_cancel", "approve_close", "decide", "decide_symbol"}
+"""Decisions and approvals: used by the core itself and by the daemon, by nobody else."""
+
+
+def room(module: str) -> str:
+    """The room of a module: `position_monitor.edge.log` is in `edge`, `position_monitor.config_rules` in `config`."""
+    name = [*module.split("."), ""][1]
+    return "config" if name.startswith("config_") else name
+
+
+def imports(module: str, tree: ast.Module) -> Iterator[tuple[str, str]]:
+    """Every imported module with the name taken from it (empty for a plain import)."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            yield from ((alias.name, "") for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            base = node.module or ""
+            if node.level:
+                base = ".".join([*module.split(".")[: -node.level], *filter(None, [node.module])])
+            for alias in node.names:
+                # `from position_monitor import daemon` imports a room, not a name.
+                yield (f"{base}.{alias.name}", "") if base == PACKAGE else (base, alias.name)
+
+
+def violations(module: str, source: str) -> list[str]:
+    """What `source`, as the text of `module`, does that its room does not allow."""
+    tree, here = ast.parse(source), room(module)
+    found = []
+    for target, name in imports(module, tree):
+        if target.startswith(f"{PACKAGE}."):
+            there = room(target)
+            if there not in LAYERS.get(here, set(LAYERS)) and there != "__version__":
+                found.append(f"{module} imports {target}")
+            if name in GATE and here not in ("core", "daemon"):
+                found.append(f"{module} takes {name}, which is the daemon's")
+        elif here == "core" and target not in CORE_STDLIB:
+            found.append(f"{module} imports {target}")
+    return found + (list(impurities(module, tree)) if here == "core" else [])
+
+
+def impurities(module: str, tree: ast.Module) -> Iterator[str]:
+    """Calls that read a clock, roll dice or touch the world."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in IMPURE_CALLS:
+            yield f"{module}:{node.lineno} calls {node.func.id}()"
+        if isinstance(node, ast.Attribute) and node.attr in IMPURE_ATTRIBUTES:
+            yield f"{module}:{node.lineno} uses .{node.attr}"
+
+
+def modules() -> list[tuple[str, Path]]:
+    """Every module of the package with its file."""
+    paths = sorted(ROOT.rglob("*.py"))
+    return [(".".join([PACKAGE, *path.relative_to(ROOT).with_suffix("").parts]), path) for path in paths]
+
+
+def test_every_import_points_the_allowed_way() -> None:
+    """The real source obeys."""
+    found = [problem for module, path in modules() for problem in violations(module, path.read_text("utf-8"))]
+    assert found == []
+
+
+def test_every_room_has_a_rule() -> None:
+    """A new top-level module must be placed in the table above before it can be imported from anywhere."""
+    assert {room(module) for module, _ in modules()} - {"__init__"} <= set(LAYERS)
+
+
+@pytest.mark.parametrize(
+    ("module", "source"),
+    [
+        ("core.plan", "import time"),
+        ("core.plan", "import os.path"),
+        ("core.plan", "from datetime import datetime"),
+        ("core.plan", "import ccxt"),
+        ("core.plan", "def f():\n    import random"),
+        ("core.plan", "from position_monitor.edge import clock"),
+        ("core.plan", "from ..edge import clock"),
+        ("core.plan", "from position_monitor.errors import Refused"),
+        ("core.plan", "from position_monitor import config"),
+        ("core.plan", "open('x')"),
+        ("core.plan", "print('x')"),
+        ("core.plan", "key = hash('BTCUSDT')"),
+        ("core.plan", "def f(clock):\n    return clock.now()"),
+        ("edge.log", "from position_monitor import daemon"),
+        ("edge.log", "from position_monitor.cli.output import say"),
+        ("edge.log", "from position_monitor.paper.world import World"),
+        ("edge.exchange", "from position_monitor.core.guard import approve_place"),
+        ("paper.world", "from position_monitor.core.model import Side"),
+        ("paper.world", "from position_monitor.errors import Refused"),
+        ("daemon", "from position_monitor.cli.output import say"),
+        ("daemon", "from position_monitor.config import Config"),
+        ("service", "from position_monitor.core.decide import decide"),
+        ("service", "from position_monitor.cli import main"),
+        ("config_rules", "from position_monitor.edge.log import redact"),
+        ("errors", "from position_monitor.core.model import Side"),
+        ("cli.plan", "from position_monitor.core.guard import approve_close"),
+    ],
+)
+def test_a_planted_violation_is_found(module: str, source: str) -> None:
+    """The checker is not blind: each of these sources breaks exactly one rule."""
+    assert len(violations(f"{PACKAGE}.{module}", source)) == 1
+
+
+@pytest.mark.parametrize(
+    ("module", "source"),
+    [
+        (
+            "core.plan",
+            "import hashlib\nfrom collections.abc import Mapping\nfrom position_monitor.core.model import Side",
+        ),
+        ("core.plan", "from .model import Side\nclient_id('x')\nnow_ms = 1"),
+        ("edge.log", "import time\nfrom position_monitor import __version__"),
+        ("edge.exchange", "from position_monitor.core.guard import Approved"),
+        ("daemon", "from position_monitor.core.guard import approve_place\nfrom position_monitor.edge import actor"),
+        ("__main__", "from position_monitor.cli.main import main"),
+    ],
+)
+def test_what_is_allowed_passes(module: str, source: str) -> None:
+    """The checker does not cry wolf."""
+    assert violations(f"{PACKAGE}.{module}", source) == []
