@@ -229,6 +229,7 @@ CODES: Final[dict[int, CodeMeaning]] = _table(
             -1119: "empty original client order id",
             -1128: "optional parameters that do not go together",
             -1130: "invalid data in a parameter",
+            -1131: "the receive window is too wide",
             -1136: "no such response type",
             -2026: "order type cannot be reduce-only",
             -4000: "no such order status",
