@@ -41,7 +41,7 @@ def why_not_cover(order: LiveOrder, position: Position, settings: ProtectionSett
         return "it has no trigger price"
     if order.good_till_ms:
         return "it expires"
-    liquidation = position.liquidation_price
+    liquidation = position.liquidation_ahead
     if liquidation is not None and not tighter(trigger, liquidation, position.side):
         return f"its trigger {trigger} lies beyond the liquidation price {liquidation}"
     if beyond(position.mark_price, trigger, position.side):

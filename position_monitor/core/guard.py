@@ -154,7 +154,7 @@ def _why_wrong_price(order: DesiredOrder, position: Position | None) -> str:
         return f"target {trigger} is not beyond the mark {mark}" if reached(mark, trigger, side) else ""
     if beyond(mark, trigger, side):
         return f"stop {trigger} is on the wrong side of the mark {mark}"
-    liquidation = position.liquidation_price
+    liquidation = position.liquidation_ahead
     if liquidation is not None and not tighter(trigger, liquidation, side):
         return f"stop {trigger} lies beyond the liquidation price {liquidation}"
     return ""

@@ -70,7 +70,7 @@ def after_judging(
         known = evidence.of(key)
         seen = observed.get(key.symbol)
         if seen is not None and seen.readable and (known is None or known.flat_proven(settings)):
-            events.append(_event("PositionFlat", key, now_ms, naked_ms=history.tracks[key].exposed_ms(now_ms)))
+            events.append(_event("PositionFlat", key, now_ms, {"naked_ms": history.tracks[key].exposed_ms(now_ms)}))
             continue
         reason = seen.unreadable if seen is not None and seen.unreadable else "it is not listed; flat is not proven yet"
         tracks[key] = _unknown(history.tracks[key], reason, now_ms)
@@ -110,12 +110,12 @@ def _unknown(track: Track, reason: str, now_ms: int) -> Track:
 def _changes(key: PositionKey, before: Track | None, after: Track, now_ms: int) -> list[Event]:
     state = after.state
     if before is None:
-        quantity = plain(state.quantity)
-        return [_event("PositionAppeared", key, now_ms, quantity=quantity, verdict=str(state.verdict))]
+        details = {"quantity": plain(state.quantity), "verdict": str(state.verdict)}
+        return [_event("PositionAppeared", key, now_ms, details)]
     if before.state.verdict is state.verdict:
         return []
     change = {"from": str(before.state.verdict), "to": str(state.verdict), "reason": state.reason}
-    return [_event("VerdictChanged", key, now_ms, **change)]
+    return [_event("VerdictChanged", key, now_ms, change)]
 
 
 def _foreign(
@@ -136,9 +136,9 @@ def _foreign(
             if ref not in history.foreign_orders:
                 trigger = plain(order.trigger_price) if order.trigger_price is not None else ""
                 details = {"order_id": order.order_id, "kind": str(order.kind), "trigger_price": trigger}
-                events.append(_event("ForeignOrderSeen", key_of(order), now_ms, **details))
+                events.append(_event("ForeignOrderSeen", key_of(order), now_ms, details))
     return frozenset(current), events
 
 
-def _event(kind: str, key: PositionKey, at_ms: int, **details: str | int) -> Event:
-    return Event(kind, at_ms, key.symbol, str(key.side), details)
+def _event(name: str, key: PositionKey, at_ms: int, details: Mapping[str, str | int]) -> Event:
+    return Event(name, at_ms, key.symbol, str(key.side), details)

@@ -164,6 +164,19 @@ class Position:
         return self.quantity * self.mark_price
 
     @property
+    def liquidation_ahead(self) -> Decimal | None:
+        """The liquidation price where a loss of this position leads to it, else None.
+
+        In hedge mode with cross margin the venue reports one price for both legs of a symbol; for the smaller leg it
+        lies on the side where that leg wins, and a stop cannot be "before" it.
+        """
+        price = self.liquidation_price
+        if price is None:
+            return None
+        ahead = price < self.mark_price if self.side is Side.LONG else price > self.mark_price
+        return price if ahead else None
+
+    @property
     def loss_pct(self) -> Decimal:
         """Adverse move of the mark from the entry in percent; negative while in profit, 0 without an entry."""
         if self.entry_price <= 0:

@@ -93,7 +93,7 @@ def _stop_level(
 
 def _clamped(level: Level, position: Position, settings: ProtectionSettings, anchor: Decimal) -> Level:
     """Keep the stop at most the configured fraction of the way from the anchor to the liquidation price."""
-    liquidation = position.liquidation_price
+    liquidation = position.liquidation_ahead
     if liquidation is None or not tighter(anchor, liquidation, position.side):
         return level
     clamp = anchor + (liquidation - anchor) * settings.liquidation_fraction_pct / HUNDRED
