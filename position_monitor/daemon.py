@@ -149,10 +149,15 @@ class Daemon:
         for seen in observed.symbols.values():
             if seen.readable:
                 self._events += announce.read_back(seen, self.evidence, now_ms)
-                self.evidence = after_read(self.evidence, seen)
+                self.evidence = after_read(self.evidence, seen, self._rebased(seen))
         for symbol, client_id in observed.misses:
             grace_ms = self.rules.evidence.listing_grace_ms
             self.evidence = after_miss(self.evidence, symbol, client_id, now_ms, grace_ms)
+
+    def _rebased(self, seen: SymbolObservation) -> frozenset[PositionKey]:
+        """Positions whose levels follow the average entry when they grow (`rebase_on_add`)."""
+        keys = (position.key for position in seen.positions)
+        return frozenset(key for key in keys if self.rules.protection_for(key).rebase_on_add)
 
     def _decide(self, observed: AccountObservation) -> Decision:
         now_ms = self.clock.now_ms()
@@ -281,7 +286,7 @@ class Daemon:
         seen = await self.observer.fresh(cancel.key.symbol)
         if not seen.readable:
             return False
-        self.evidence = after_read(self.evidence, seen)
+        self.evidence = after_read(self.evidence, seen, self._rebased(seen))
         approved = approve_cancel(cancel, self._gate(cancel.key, seen))
         if isinstance(approved, Denied):
             self._denied(cancel, approved)

@@ -17,7 +17,15 @@ from dataclasses import dataclass
 from decimal import Decimal
 
 from position_monitor.core import ids
-from position_monitor.core.cover import TARGET_KINDS, belongs_to, counts_as_target, cover_of, owned_role, why_not_cover
+from position_monitor.core.cover import (
+    TARGET_KINDS,
+    belongs_to,
+    counts_as_target,
+    cover_of,
+    outdated_backstop,
+    owned_role,
+    why_not_cover,
+)
 from position_monitor.core.evidence import KeyEvidence
 from position_monitor.core.ladder import PIECE_STRIDE, RUNGS_MAX, collapsed, open_targets, size_ladder
 from position_monitor.core.model import (
@@ -88,7 +96,14 @@ def _own_stops(inputs: BookInputs) -> tuple[LiveOrder, ...]:
 
 def _of_this_epoch(order: LiveOrder, epoch: str) -> bool:
     parsed = ids.parse(order.client_id)
-    return parsed is not None and (parsed.role is Role.BACKSTOP or parsed.epoch == epoch)
+    return parsed is not None and parsed.epoch == epoch
+
+
+def _holds_the_ratchet(order: LiveOrder, inputs: BookInputs) -> bool:
+    """Stops of this epoch bind its level, and so does any backstop that is not being replaced by a rebase."""
+    if owned_role(order) is Role.BACKSTOP:
+        return not outdated_backstop(order, inputs.known.epoch, inputs.settings)
+    return _of_this_epoch(order, inputs.known.epoch)
 
 
 def _effective_stop(inputs: BookInputs, levels: Levels) -> Level:
@@ -97,7 +112,7 @@ def _effective_stop(inputs: BookInputs, levels: Levels) -> Level:
     resting = [
         order.trigger_price
         for order in _own_stops(inputs)
-        if order.trigger_price is not None and _of_this_epoch(order, inputs.known.epoch)
+        if order.trigger_price is not None and _holds_the_ratchet(order, inputs)
     ]
     if not resting:
         return levels.stop
@@ -135,6 +150,8 @@ def _stop_orders(inputs: BookInputs, stop: Level) -> tuple[DesiredOrder, ...]:
             and belongs_to(order, inputs.position)
         )
     close_all = _resting_close_all(inputs)
+    if close_all is not None and outdated_backstop(close_all, inputs.known.epoch, inputs.settings):
+        return _working_stops(inputs, stop)
     if close_all is not None and ids.is_ours(close_all.client_id):
         assert close_all.trigger_price is not None
         kept = _as_desired(inputs, close_all, Role.BACKSTOP, None, LevelSource.RATCHET)

@@ -119,3 +119,9 @@ def owned_role(order: LiveOrder) -> Role | None:
     """The role of an order of ours, None for a foreign one."""
     owned = ids.parse(order.client_id)
     return owned.role if owned else None
+
+
+def outdated_backstop(order: LiveOrder, epoch: str, settings: ProtectionSettings) -> bool:
+    """Whether a backstop of ours may be replaced: only with `rebase_on_add`, and only one of an earlier epoch."""
+    owned = ids.parse(order.client_id)
+    return settings.rebase_on_add and owned is not None and owned.role is Role.BACKSTOP and owned.epoch != epoch

@@ -122,8 +122,11 @@ def key_of(order: LiveOrder) -> PositionKey:
     return PositionKey(order.symbol, side)
 
 
-def after_read(evidence: Evidence, seen: SymbolObservation) -> Evidence:
-    """Learn from one readable observation. An unreadable one teaches nothing and must not be passed."""
+def after_read(evidence: Evidence, seen: SymbolObservation, rebase: frozenset[PositionKey] = frozenset()) -> Evidence:
+    """Learn from one readable observation. An unreadable one teaches nothing and must not be passed.
+
+    A position in `rebase` (`rebase_on_add`) begins a new epoch when it grew, so that its levels are made anew.
+    """
     assert seen.readable, "Invariant: only a readable observation is evidence"
     keys = dict(evidence.keys)
     relevant = {position.key for position in seen.positions} | owned_keys(seen.orders)
@@ -132,7 +135,7 @@ def after_read(evidence: Evidence, seen: SymbolObservation) -> Evidence:
         position = seen.position(key)
         orders = tuple(order for order in seen.orders if ids.is_ours(order.client_id) and key_of(order) == key)
         if position is not None:
-            keys[key] = _present(keys.get(key), position, orders, seen)
+            keys[key] = _present(keys.get(key), position, orders, seen, rebase=key in rebase)
         elif key in keys or orders:
             known = keys.get(key) or KeyEvidence(epoch=_epoch_from(orders) or ids.epoch_of(0))
             keys[key] = _absent(known, key, orders, seen)
@@ -148,12 +151,19 @@ def pruned(evidence: Evidence, settings: EvidenceSettings) -> Evidence:
 
 
 def _present(
-    known: KeyEvidence | None, position: Position, orders: tuple[LiveOrder, ...], seen: SymbolObservation
+    known: KeyEvidence | None,
+    position: Position,
+    orders: tuple[LiveOrder, ...],
+    seen: SymbolObservation,
+    *,
+    rebase: bool,
 ) -> KeyEvidence:
     if known is None:
         known = KeyEvidence(epoch=_epoch_from(orders) or ids.epoch_of(position.updated_at_ms))
     elif known.zero_seen:
         known = KeyEvidence(epoch=ids.epoch_of(position.updated_at_ms), seen=known.seen)
+    elif rebase and known.quantities and position.quantity > known.quantities[-1]:
+        known = replace(known, epoch=ids.epoch_of(position.updated_at_ms), done_rungs=frozenset())
     rungs, done = _rungs(known, position, orders)
     firing = any(_firing(order, position) for order in orders)
     return replace(

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 from typing import Generic, TypeVar
 
 from position_monitor.core import ids
-from position_monitor.core.cover import cover_of
+from position_monitor.core.cover import cover_of, outdated_backstop
 from position_monitor.core.evidence import KeyEvidence, key_of
 from position_monitor.core.model import (
     Cancel,
@@ -192,10 +192,12 @@ def _why_uncovered(order: LiveOrder, position: Position, gate: GateInputs) -> st
     parsed = ids.parse(order.client_id)
     if parsed is not None and parsed.role is Role.TAKE_PROFIT:
         return ""
-    if parsed is None or parsed.role is Role.BACKSTOP:
-        return "the backstop stays until the position is proven flat (invariant 2)"
     if gate.known is None:
         return "nothing is known about the position"
+    rebasing = outdated_backstop(order, gate.known.epoch, gate.settings)
+    if parsed is None or (parsed.role is Role.BACKSTOP and not rebasing):
+        return "the backstop stays until the position is proven flat (invariant 2)"
+    loosening_allowed = gate.settings.rebase_on_add and parsed.epoch != gate.known.epoch
     largest = replace(position, quantity=max(position.quantity, gate.known.largest_quantity))
     before = cover_of(largest, gate.seen.orders, gate.settings)
     rest = [live for live in gate.seen.orders if live.order_id != order.order_id]
@@ -204,7 +206,8 @@ def _why_uncovered(order: LiveOrder, position: Position, gate: GateInputs) -> st
         return f"without it only {after.pct:.1f} % of {largest.quantity} would be covered (invariant 2)"
     trigger = order.trigger_price
     if (
-        before.stop_price is not None
+        not loosening_allowed
+        and before.stop_price is not None
         and trigger == before.stop_price
         and tighter(trigger, after.stop_price, position.side)
     ):

@@ -7,9 +7,10 @@ only then remove. An order of ours that is part of the stop cover is removed onl
 2. the wanted stops were each seen resting in `replacement_reads` reads in a row, the last one being this very read, and
 3. without all the orders this plan removes, the cover still reaches the largest size the position had lately.
 
-The backstop is never removed while the position is open. Orders of a position that is not listed are removed only when
-it is proven flat. Whatever point a plan is interrupted at, the next cycle reads the exchange and plans again; there is
-no state in between that has less cover than before, which `tests/core/test_interrupted.py` shows for every prefix.
+The backstop is never removed while the position is open; only `rebase_on_add` replaces it, by the same three rules.
+Orders of a position that is not listed are removed only when it is proven flat. Whatever point a plan is interrupted
+at, the next cycle reads the exchange and plans again; there is no state in between that has less cover than before,
+which `tests/core/test_interrupted.py` shows for every prefix.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from dataclasses import dataclass, replace
 from decimal import Decimal
 
 from position_monitor.core import ids
-from position_monitor.core.cover import cover_of, owned_role
+from position_monitor.core.cover import cover_of, outdated_backstop, owned_role
 from position_monitor.core.diff import BookDiff, diff
 from position_monitor.core.evidence import Evidence, KeyEvidence, owned_keys
 from position_monitor.core.model import (
@@ -154,7 +155,7 @@ def _removals(
         role = owned_role(order)
         if role is Role.TAKE_PROFIT:
             why = _why_keep_target(known, found)
-        elif role is Role.BACKSTOP:
+        elif role is Role.BACKSTOP and not outdated_backstop(order, known.epoch, inputs.settings[position.key]):
             why = "the backstop stays until the position is proven flat (invariant 2)"
         else:
             why = _why_keep_stop(inputs, position, known, book, found, order)
@@ -188,7 +189,7 @@ def _why_keep_stop(
     if waiting:
         return f"its replacement must be read back in {needed} reads (invariant 2)"
     largest = replace(position, quantity=max(position.quantity, known.largest_quantity))
-    going = {other.order_id for other in found.surplus if owned_role(other) is Role.WORKING_STOP}
+    going = {other.order_id for other in found.surplus if owned_role(other) is Role.WORKING_STOP} | {order.order_id}
     rest = [other for other in inputs.seen.orders if other.order_id not in going]
     if not cover_of(largest, rest, inputs.settings[position.key]).full:
         return f"without it {plain(largest.quantity)} would not be covered (invariant 2)"

@@ -26,8 +26,6 @@ from position_monitor.core.settings import Policy, ProtectionSettings, Rung
 
 _FULL_CONFIDENCE = Decimal("0.80")
 _LEAST_CONFIDENCE = Decimal("0.20")
-_REWARD_RISK_MIN = Decimal("0.5")
-_REWARD_RISK_MAX = Decimal(5)
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,7 +127,7 @@ def _targets(
     for number, rung in enumerate(rungs):
         pct = rung.target_pct * stretch
         if number == len(rungs) - 1:
-            pct = min(max(pct, stop_pct * _REWARD_RISK_MIN), stop_pct * _REWARD_RISK_MAX)
+            pct = min(max(pct, stop_pct * settings.reward_risk_min), stop_pct * settings.reward_risk_max)
         pct = min(max(pct, settings.target_min_pct), settings.target_max_pct)
         price = target_trigger(in_favour(position.entry_price, position.side, pct), position.side, instrument.tick)
         inputs = {"entry_price": plain(position.entry_price), "target_pct": plain(pct)}

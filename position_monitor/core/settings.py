@@ -60,6 +60,9 @@ class ProtectionSettings:
     target_min_pct: Decimal
     target_max_pct: Decimal
     profile: str
+    reward_risk_min: Decimal = Decimal("0.5")
+    """The final target is at least this many stop distances away."""
+    reward_risk_max: Decimal = Decimal(5)
 
 
 @dataclass(frozen=True, slots=True)

@@ -96,9 +96,7 @@ def of_position(rows: list[dict[str, Any]], symbol: str, side: str) -> list[dict
     return [
         row
         for row in rows
-        if row["symbol"] == symbol
-        and row["side"] == exit_side(side)
-        and row["positionSide"] in ("BOTH", side)
+        if row["symbol"] == symbol and row["side"] == exit_side(side) and row["positionSide"] in ("BOTH", side)
     ]
 
 

@@ -245,3 +245,27 @@ def test_bad_configuration_ends_with_78_and_names_the_key(stack: Stack) -> None:
     assert daemon.process.wait(20) == 78
     assert "protection.stop_loss_pct" in daemon.text()
     assert "75" in daemon.text()
+
+
+def test_rebase_on_add_moves_the_stop_without_a_gap(stack: Stack) -> None:
+    """Averaging down with `rebase_on_add`: the looser backstop replaces the old one, a bridge covers in between."""
+    stack.start_redis()
+    paper = stack.start_paper("seven-naked", "--price-interval-s", "0")
+    stack.start_daemon(stack.config("[protection]\nrebase_on_add = true\n"))
+    eventually("all is placed", lambda: fully_protected(paper))
+    paper.post("price", symbol="BTCUSDT", price="41500")
+    paper.post("position", action="add", symbol="BTCUSDT", side="LONG", quantity="0.238")
+
+    def rebased() -> bool:
+        stops = [r for r in of_position(paper.resting(), "BTCUSDT", "LONG") if r["orderType"] == "STOP_MARKET"]
+        return len(stops) == 1 and stops[0]["closePosition"] and Decimal(stops[0]["triggerPrice"]) < 41370
+
+    eventually("one looser backstop rests, the bridge is gone", rebased)
+    eventually("the ladder follows", lambda: fully_protected(paper))
+    resting = [0]
+    for entry in paper.journal():
+        if entry["symbol"] == "BTCUSDT" and entry["detail"].get("type") == "STOP_MARKET":
+            resting.append(resting[-1] + {"order_accepted": 1, "order_canceled": -1}.get(entry["kind"], 0))
+    first = resting.index(1)
+    assert min(resting[first:]) >= 1, "from the first stop on there was never none"
+    assert max(resting) == 2, "the bridge rested beside the backstop"
