@@ -1,0 +1,442 @@
+"""Small builders for the core's values. Prices are given as a distance from 100 in favour of the position.
+
+`at(Side.SHORT, "-1.5")` is 101.5: one and a half percent against a short that was entered at 100. Tables written with
+it hold for both sides without being written twice.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+from decimal import Decimal
+
+from position_monitor.core import ids
+from position_monitor.core.book import BookInputs, desired_book
+from position_monitor.core.decide import Decision, Rules, decide
+from position_monitor.core.evidence import Evidence, KeyEvidence, after_read
+from position_monitor.core.guard import GateInputs
+from position_monitor.core.model import (
+    Advice,
+    DesiredBook,
+    DesiredOrder,
+    Instrument,
+    LiveOrder,
+    Mode,
+    OrderKind,
+    OrderList,
+    OrderStatus,
+    Position,
+    PositionKey,
+    PositionSide,
+    Role,
+    Side,
+    WorkingType,
+)
+from position_monitor.core.observation import SymbolObservation
+from position_monitor.core.settings import (
+    EvidenceSettings,
+    Limits,
+    OnBreach,
+    Policy,
+    ProtectionSettings,
+    Rung,
+)
+
+D = Decimal
+LONG, SHORT = Side.LONG, Side.SHORT
+SIDES = (LONG, SHORT)
+ACCOUNT = "main"
+SYMBOL = "BTCUSDT"
+OPENED_MS = 1_750_000_000_000
+NOW_MS = 1_750_000_100_000
+EPOCH = ids.epoch_of(OPENED_MS)
+OLD_EPOCH = ids.epoch_of(OPENED_MS - 86_400_000)
+
+STATIC = Policy.STATIC
+HYBRID = Policy.HYBRID
+
+
+def at(side: Side, pct: str | int | Decimal) -> Decimal:
+    """100 moved `pct` percent in favour of the side (negative: against it)."""
+    return D(100) + D(pct) if side is LONG else D(100) - D(pct)
+
+
+def instrument(**changes: object) -> Instrument:
+    """A symbol with tick 0.01 and step 0.001."""
+    base = Instrument(
+        symbol=SYMBOL,
+        tick=D("0.01"),
+        step=D("0.001"),
+        min_quantity=D("0.001"),
+        max_quantity=D(1000),
+        market_min_quantity=D("0.001"),
+        market_max_quantity=D(120),
+        min_price=D("0.01"),
+        max_price=D(1_000_000),
+        min_notional=D(5),
+        percent_up=D("1.05"),
+        percent_down=D("0.95"),
+    )
+    return replace(
+        base, **{name: D(v) if isinstance(v, int | str) and name != "symbol" else v for name, v in changes.items()}
+    )  # type: ignore[arg-type]
+
+
+def position(
+    side: Side = LONG,
+    quantity: str | Decimal = "1",
+    *,
+    entry: str | int | Decimal = 100,
+    mark: str | int | Decimal = 100,
+    liquidation: str | int | Decimal | None = None,
+    hedged: bool = False,
+    symbol: str = SYMBOL,
+    updated_at_ms: int = OPENED_MS,
+) -> Position:
+    """An open position, entered at 100 with the mark still there."""
+    entry_price, mark_price, size = D(entry), D(mark), D(quantity)
+    gain = (mark_price - entry_price) * size
+    return Position(
+        symbol=symbol,
+        side=side,
+        quantity=size,
+        entry_price=entry_price,
+        mark_price=mark_price,
+        liquidation_price=None if liquidation is None else D(liquidation),
+        unrealized_pnl=gain if side is LONG else -gain,
+        leverage=5,
+        hedged=hedged,
+        updated_at_ms=updated_at_ms,
+    )
+
+
+def live(
+    held: Position,
+    trigger: str | int | Decimal | None,
+    quantity: str | int | Decimal | None = None,
+    *,
+    kind: OrderKind = OrderKind.STOP_MARKET,
+    client_id: str = "web_abcdef",
+    order_id: str = "",
+    **changes: object,
+) -> LiveOrder:
+    """A resting order that reduces `held`; foreign unless the client id says otherwise. No quantity: close-all."""
+    close_all = quantity is None
+    base = LiveOrder(
+        symbol=held.symbol,
+        order_id=order_id or f"o-{client_id}",
+        client_id=client_id,
+        order_list=OrderList.ALGO,
+        kind=kind,
+        side=held.side.exit_order_side,
+        position_side=held.position_side,
+        quantity=D(0) if quantity is None else D(quantity),
+        close_all=close_all,
+        reduce_only=not held.hedged,
+        trigger_price=None if trigger is None else D(trigger),
+        price=None,
+        working_type=WorkingType.MARK_PRICE,
+        price_protect=False,
+        status=OrderStatus.NEW,
+        executed_quantity=D(0),
+        good_till_ms=0,
+        created_at_ms=OPENED_MS,
+        updated_at_ms=OPENED_MS,
+    )
+    return replace(base, **changes)  # type: ignore[arg-type]
+
+
+_KIND_OF = {
+    Role.BACKSTOP: OrderKind.STOP_MARKET,
+    Role.WORKING_STOP: OrderKind.STOP_MARKET,
+    Role.TAKE_PROFIT: OrderKind.TAKE_PROFIT_MARKET,
+}
+
+
+def owned_id(
+    held: Position,
+    role: Role,
+    trigger: str | int | Decimal,
+    quantity: str | int | Decimal | None = None,
+    *,
+    rung: int = 0,
+    epoch: str = EPOCH,
+) -> str:
+    """The client id the intent determines."""
+    return ids.client_id(
+        account=ACCOUNT,
+        symbol=held.symbol,
+        side=held.side,
+        role=role,
+        rung=rung,
+        trigger=D(trigger),
+        quantity=None if quantity is None else D(quantity),
+        epoch=epoch,
+    )
+
+
+def ours(
+    held: Position,
+    role: Role,
+    trigger: str | int | Decimal,
+    quantity: str | int | Decimal | None = None,
+    *,
+    rung: int = 0,
+    epoch: str = EPOCH,
+    **changes: object,
+) -> LiveOrder:
+    """A resting order of ours."""
+    client_id = owned_id(held, role, trigger, quantity, rung=rung, epoch=epoch)
+    return live(held, trigger, quantity, kind=_KIND_OF[role], client_id=client_id, **changes)  # type: ignore[arg-type]
+
+
+def backstop(held: Position, trigger: str | int | Decimal, **changes: object) -> LiveOrder:
+    """Our resting close-all stop."""
+    return ours(held, Role.BACKSTOP, trigger, None, **changes)  # type: ignore[arg-type]
+
+
+def working(
+    held: Position, trigger: str | int | Decimal, quantity: str | Decimal = "1", **changes: object
+) -> LiveOrder:
+    """Our resting quantity stop."""
+    return ours(held, Role.WORKING_STOP, trigger, quantity, **changes)  # type: ignore[arg-type]
+
+
+def target(
+    held: Position, rung: int, trigger: str | int | Decimal, quantity: str | Decimal, **changes: object
+) -> LiveOrder:
+    """Our resting rung."""
+    return ours(held, Role.TAKE_PROFIT, trigger, quantity, rung=rung, **changes)  # type: ignore[arg-type]
+
+
+def ladder(held: Position, epoch: str = EPOCH) -> tuple[LiveOrder, ...]:
+    """The default hybrid ladder of a position of size 1 entered at 100."""
+    rungs = ((0, "1.5", "0.3"), (1, "2.5", "0.3"), (2, "4", "0.4"))
+    return tuple(target(held, rung, at(held.side, pct), share, epoch=epoch) for rung, pct, share in rungs)
+
+
+def desired(order: LiveOrder, held: Position, **changes: object) -> DesiredOrder:
+    """The wish whose fulfilment `order` is."""
+    parsed = ids.parse(order.client_id)
+    assert parsed is not None and order.trigger_price is not None
+    base = DesiredOrder(
+        symbol=order.symbol,
+        side=held.side,
+        role=parsed.role,
+        rung=parsed.rung,
+        kind=order.kind,
+        trigger_price=order.trigger_price,
+        quantity=None if order.close_all else order.quantity,
+        position_side=order.position_side,
+        working_type=order.working_type,
+        client_id=order.client_id,
+        source="static",
+    )
+    return replace(base, **changes)  # type: ignore[arg-type]
+
+
+def rested(wanted: DesiredOrder) -> LiveOrder:
+    """The order as it rests after it was placed."""
+    return LiveOrder(
+        symbol=wanted.symbol,
+        order_id=f"o-{wanted.client_id}",
+        client_id=wanted.client_id,
+        order_list=OrderList.ALGO,
+        kind=wanted.kind,
+        side=wanted.side.exit_order_side,
+        position_side=wanted.position_side,
+        quantity=wanted.quantity or D(0),
+        close_all=wanted.close_all,
+        reduce_only=wanted.position_side is PositionSide.BOTH,
+        trigger_price=wanted.trigger_price,
+        price=None,
+        working_type=wanted.working_type,
+        price_protect=False,
+        status=OrderStatus.NEW,
+        executed_quantity=D(0),
+        good_till_ms=0,
+        created_at_ms=NOW_MS,
+        updated_at_ms=NOW_MS,
+    )
+
+
+DEFAULT_LADDER = (Rung(D("1.5"), D(30)), Rung(D("2.5"), D(30)), Rung(D(4), D(40)))
+
+
+def settings(policy: Policy = HYBRID, **changes: object) -> ProtectionSettings:
+    """The defaults of DESIGN 4 and 9."""
+    base = ProtectionSettings(
+        policy=policy,
+        stop_loss_pct=D("1.5"),
+        take_profit_pct=D("2.5"),
+        trailing_pct=D("1.5"),
+        ladder=DEFAULT_LADDER,
+        working_type=WorkingType.MARK_PRICE,
+        rebase_on_add=False,
+        on_breach=OnBreach.REANCHOR,
+        respect_foreign_orders=True,
+        max_loss_pct=D(10),
+        foreign_stop_max_pct=D(5),
+        stop_min_move_pct=D("0.1"),
+        liquidation_fraction_pct=D(80),
+        stop_loss_min_pct=D("0.5"),
+        stop_loss_max_pct=D(5),
+        target_min_pct=D("0.3"),
+        target_max_pct=D(15),
+        profile="DEFAULT",
+    )
+    return replace(base, **{k: D(v) if k.endswith("_pct") else v for k, v in changes.items()})  # type: ignore[arg-type]
+
+
+EVIDENCE_SETTINGS = EvidenceSettings(
+    flat_reads=3, replacement_reads=2, listing_grace_ms=5_000, triggering_grace_ms=10_000
+)
+
+LIMITS = Limits(
+    conditional_orders_max=200,
+    owned_orders_per_position_max=10,
+    actions_per_symbol_max=12,
+    closes_per_minute_max=6,
+    refusals_before_close=3,
+)
+
+
+def rules(
+    protection: ProtectionSettings | None = None,
+    *,
+    unmanaged: Iterable[PositionKey] = (),
+    limits: Limits = LIMITS,
+    evidence: EvidenceSettings = EVIDENCE_SETTINGS,
+) -> Rules:
+    """The same settings for every position."""
+    chosen, left = protection or settings(), frozenset(unmanaged)
+    return Rules(ACCOUNT, lambda _: chosen, lambda key: key in left, evidence, limits)
+
+
+def seen_at(
+    positions: Iterable[Position] = (),
+    orders: Iterable[LiveOrder] = (),
+    *,
+    at_ms: int = NOW_MS,
+    zero: Iterable[PositionKey] = (),
+    symbol: str = SYMBOL,
+    unreadable: str = "",
+    venue: Instrument | str | None = "default",
+    confirmed: Iterable[str] = (),
+) -> SymbolObservation:
+    """One observation of one symbol."""
+    listed = instrument(symbol=symbol) if isinstance(venue, str) else venue
+    return SymbolObservation(
+        symbol=symbol,
+        instrument=listed,
+        positions=tuple(positions),
+        zero_keys=frozenset(zero),
+        orders=tuple(orders),
+        positions_read_at_ms=at_ms,
+        orders_read_at_ms=at_ms,
+        unreadable=unreadable,
+        confirmed_orders=frozenset(confirmed),
+    )
+
+
+def known(**changes: object) -> KeyEvidence:
+    """A position seen a few times."""
+    base = KeyEvidence(epoch=EPOCH, present_reads=3, quantities=(D(1),))
+    return replace(base, **changes)  # type: ignore[arg-type]
+
+
+def learned(*observations: SymbolObservation, before: Evidence | None = None) -> Evidence:
+    """Evidence after a series of reads."""
+    evidence = before or Evidence()
+    for seen in observations:
+        evidence = after_read(evidence, seen)
+    return evidence
+
+
+def settled(
+    held: Position, orders: Iterable[LiveOrder] = (), *, reads: int = 3, **changes: object
+) -> tuple[SymbolObservation, Evidence]:
+    """An observation and the evidence after it was read several times."""
+    rows = tuple(orders)
+    series = [seen_at((held,), rows, at_ms=NOW_MS - 2_000 * (reads - 1 - n), symbol=held.symbol) for n in range(reads)]
+    evidence = learned(*series)
+    if changes:
+        evidence = Evidence({**evidence.keys, held.key: replace(evidence.keys[held.key], **changes)}, evidence.awaited)  # type: ignore[arg-type]
+    return series[-1], evidence
+
+
+def book_for(
+    held: Position,
+    orders: Iterable[LiveOrder] = (),
+    protection: ProtectionSettings | None = None,
+    *,
+    known_as: KeyEvidence | None = None,
+    venue: Instrument | None = None,
+    advice: Advice | None = None,
+    rungs_max: int = 4,
+    now_ms: int = NOW_MS,
+) -> DesiredBook:
+    """The desired book of one position."""
+    return desired_book(
+        BookInputs(
+            account=ACCOUNT,
+            position=held,
+            instrument=venue or instrument(),
+            orders=tuple(orders),
+            known=known_as or known(quantities=(held.quantity,)),
+            settings=protection or settings(),
+            advice=advice,
+            rungs_max=rungs_max,
+            triggering_grace_ms=EVIDENCE_SETTINGS.triggering_grace_ms,
+            now_ms=now_ms,
+        )
+    )
+
+
+def decided(
+    seen: SymbolObservation | Mapping[str, SymbolObservation],
+    evidence: Evidence,
+    rulebook: Rules | None = None,
+    *,
+    mode: Mode = Mode.LIVE,
+    advice: Mapping[str, Advice] | None = None,
+    elsewhere: int = 0,
+    now_ms: int = NOW_MS,
+) -> Decision:
+    """One decision for the account."""
+    observed = {seen.symbol: seen} if isinstance(seen, SymbolObservation) else seen
+    return decide(observed, evidence, rulebook or rules(), advice or {}, mode, elsewhere, now_ms)
+
+
+def gate(
+    seen: SymbolObservation,
+    known_as: KeyEvidence | None = None,
+    *,
+    protection: ProtectionSettings | None = None,
+    mode: Mode = Mode.LIVE,
+    limits: Limits = LIMITS,
+) -> GateInputs:
+    """What the guard checks against."""
+    return GateInputs(ACCOUNT, seen, known_as, protection or settings(), EVIDENCE_SETTINGS, limits, mode)
+
+
+def advise(
+    confidence: str,
+    *,
+    stop: str | None = None,
+    take: str | None = None,
+    expires_at_ms: int = NOW_MS + 60_000,
+    symbol: str = SYMBOL,
+) -> Advice:
+    """An opinion of the AI engine."""
+    return Advice(
+        symbol=symbol,
+        action="HOLD",
+        confidence=D(confidence),
+        regime="NORMAL",
+        take_profit_pct=None if take is None else D(take),
+        stop_loss_pct=None if stop is None else D(stop),
+        trailing_pct=None,
+        issued_at_ms=NOW_MS - 1_000,
+        expires_at_ms=expires_at_ms,
+    )
