@@ -11,7 +11,7 @@ import asyncio
 import logging
 from collections.abc import Mapping
 from contextvars import ContextVar
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any, Final
 from urllib.parse import urlsplit
 
@@ -51,8 +51,18 @@ _METHODS: Final[Mapping[Endpoint, str]] = {
 _TEXT_KEPT: Final = 200
 _ENVIRONMENTS: Final = ("paper", "demo", "live")
 
-_answer: ContextVar[list[Reply] | None] = ContextVar("answer", default=None)
-"""Where the call under way in this task leaves its answer: ccxt hands status and headers to a hook only."""
+
+@dataclass(slots=True)
+class _Progress:
+    """What became of the call under way."""
+
+    sent: bool = False
+    """Set before the first byte is written, so while it is not set the request certainly never left."""
+    reply: Reply | None = None
+
+
+_progress: ContextVar[_Progress | None] = ContextVar("progress", default=None)
+"""The call of this task: ccxt and aiohttp tell status, headers and sending to hooks only."""
 
 
 class CcxtTransport:
@@ -93,18 +103,19 @@ class CcxtTransport:
 
     async def _send(self, endpoint: Endpoint, params: Mapping[str, str]) -> Reply | TransportCause | None:
         """The answer, why there is none, or None when the task was cancelled."""
-        answers: list[Reply] = []
-        token = _answer.set(answers)
+        progress = _Progress()
+        token = _progress.set(progress)
+        cause = TransportCause.OTHER
         try:
             await getattr(self._venue, _METHODS[endpoint])(dict(params))
         except asyncio.CancelledError:
             return None
         except Exception as error:
-            # An answer that was complete counts even when ccxt failed over it afterwards.
-            return answers[0] if answers else _cause(error)
+            cause = _cause(error) if progress.sent else TransportCause.NOT_SENT
         finally:
-            _answer.reset(token)
-        return answers[0] if answers else TransportCause.OTHER
+            _progress.reset(token)
+        # An answer that was complete counts even when ccxt failed over it afterwards.
+        return progress.reply or cause
 
     async def aclose(self) -> None:
         """Close the session."""
@@ -141,6 +152,7 @@ class _Binance(ccxt.binanceusdm):  # type: ignore[misc]
         self.session.detach()
         guard = aiohttp.TraceConfig()
         guard.on_request_redirect.append(_refuse_redirect)
+        guard.on_request_headers_sent.append(_note_sent)
         self.session = aiohttp.ClientSession(
             connector=self.tcp_connector, trace_configs=[guard], cookie_jar=aiohttp.DummyCookieJar(), trust_env=False
         )
@@ -162,12 +174,12 @@ class _Binance(ccxt.binanceusdm):  # type: ignore[misc]
         request_body: object,
     ) -> None:
         """Called with every complete answer: keep it, judge nothing."""
-        answers = _answer.get()
-        if answers is None:
+        progress = _progress.get()
+        if progress is None:
             return
         kept = {name.lower(): value for name, value in headers.items() if name.lower() in LIMIT_HEADERS}
         reply = Reply(status=code, body=parse_json(body), headers=kept)
-        answers.append(replace(reply, text=body[:_TEXT_KEPT]) if reply.body is NOT_JSON else reply)
+        progress.reply = replace(reply, text=body[:_TEXT_KEPT]) if reply.body is NOT_JSON else reply
 
     def handle_http_status_code(self, code: int, reason: str, url: str, method: str, body: str) -> None:
         """The status is part of the answer, not an exception."""
@@ -181,16 +193,21 @@ async def _refuse_redirect(*_: object) -> None:
     raise _Redirected
 
 
+async def _note_sent(*_: object) -> None:
+    """Called by aiohttp just before the request's first byte is written."""
+    progress = _progress.get()
+    if progress is not None:
+        progress.sent = True
+
+
 def _cause(error: BaseException) -> TransportCause:
-    """What a client library's exception says about the request; its type and cause are read, never its text."""
+    """Why no complete answer came to a request that was sent; types are read, never texts."""
     chain: list[BaseException] = []
     step: BaseException | None = error
     while step is not None and len(chain) < 8:
         chain.append(step)
         step = step.__cause__
-    # Order matters: aiohttp's connect timeout is also a timeout and a connection error, and it never sent anything.
-    if any(isinstance(one, aiohttp.ClientConnectorError | aiohttp.ConnectionTimeoutError) for one in chain):
-        return TransportCause.NOT_SENT
+    # Order matters: aiohttp's read timeout is a connection error as well.
     if any(isinstance(one, TimeoutError | asyncio.TimeoutError) for one in chain):
         return TransportCause.TIMEOUT
     if any(isinstance(one, aiohttp.ClientPayloadError) for one in chain):

@@ -88,7 +88,7 @@ class Reply:
 class TransportCause(Enum):
     """Why no complete answer came, by what it says about the request."""
 
-    NOT_SENT = "connection refused or name not resolved: the request never left"
+    NOT_SENT = "no connection could be made: the request never left"
     TIMEOUT = "no answer in time"
     DISCONNECTED = "the connection was lost before the answer"
     PARTIAL_BODY = "the answer was cut off"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import socket
 from collections.abc import Callable
 from typing import Any
@@ -171,6 +172,25 @@ async def test_refused_connection_and_unknown_name(open_venue: Callable[..., Bin
             await venue.place(approve(backstop()))
         with pytest.raises(Unreachable):
             await venue.read_positions()
+
+
+async def test_a_time_out_before_anything_was_sent_is_certain(
+    open_venue: Callable[..., BinanceUsdm], approve: Approve
+) -> None:
+    """A connection that opens and then never finishes its TLS handshake: the order cannot have arrived."""
+    hold = asyncio.Event()
+
+    async def accept_and_wait(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await hold.wait()
+        writer.close()
+
+    server = await asyncio.start_server(accept_and_wait, "127.0.0.1", 0)
+    host, port = server.sockets[0].getsockname()
+    venue = open_venue(f"https://{host}:{port}", timeout_s=0.3)
+    with pytest.raises(Unreachable):
+        await venue.place(approve(backstop()))
+    hold.set()
+    server.close()
 
 
 @pytest.mark.parametrize(
