@@ -73,6 +73,8 @@ class CcxtTransport:
             raise ConfigError(f"exchange.environment was {environment!r}; allowed are {', '.join(_ENVIRONMENTS)}")
         if environment == "paper" and not rest_url:
             raise ConfigError("exchange.rest_url must name the paper exchange when exchange.environment is paper")
+        # A credential file ends with a newline as a rule; signing with it would look like a wrong secret.
+        api_key, api_secret = api_key.strip(), api_secret.strip()
         self._has_keys = bool(api_key and api_secret)
         self._venue = _Binance(
             {
