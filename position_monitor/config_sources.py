@@ -39,6 +39,9 @@ CREDENTIALS = {
 }
 """Credential file -> environment variable, and the value that opens the paper exchange."""
 
+REAL_ENVIRONMENTS = ("demo", "live")
+"""Where a key of one's own is needed."""
+
 _TRUTH = {"true": True, "1": True, "yes": True, "on": True, "false": False, "0": False, "no": False, "off": False}
 
 
@@ -118,7 +121,7 @@ def read_credentials(environment: str, environ: Mapping[str, str]) -> tuple[Cred
     problems: list[str] = []
     for name, (variable, paper_value) in CREDENTIALS.items():
         value, origin, problem = _credential(name, variable, environ)
-        if not value and not problem and environment == "paper":
+        if not value and not problem and environment not in REAL_ENVIRONMENTS:
             value, origin = paper_value, "paper default"
         if problem:
             problems.append(problem)
