@@ -47,6 +47,8 @@ _METHODS: Final[Mapping[Endpoint, str]] = {
     Endpoint.CANCEL_ALGO_ORDER: "fapiPrivateDeleteAlgoOrder",
     Endpoint.PLACE_ORDER: "fapiPrivatePostOrder",
     Endpoint.CANCEL_ORDER: "fapiPrivateDeleteOrder",
+    Endpoint.OPEN_USER_STREAM: "fapiPrivatePostListenKey",
+    Endpoint.KEEP_USER_STREAM: "fapiPrivatePutListenKey",
 }
 _TEXT_KEPT: Final = 200
 _ENVIRONMENTS: Final = ("paper", "demo", "live")
@@ -92,7 +94,7 @@ class CcxtTransport:
 
     async def call(self, endpoint: Endpoint, params: Mapping[str, str]) -> Reply:
         """Send one request; raises TransportFailure, or AuthRefused when no key is configured."""
-        if endpoint.value.signed and not self._has_keys:
+        if endpoint.needs_key and not self._has_keys:
             raise AuthRefused("no exchange API key and secret are configured")
         outcome = await self._send(endpoint, params)
         # Raised here and not where it was caught: no foreign exception may hang on ours, and a traceback that prints

@@ -175,19 +175,25 @@ def _symbol_positions(
 
 
 def _position(raw: Mapping[str, Any], leverage: int | None) -> Position:
-    """An open row; raises ValidationError, or ValueError when side and sign disagree."""
+    """An open row; raises ValidationError, or ValueError when side and sign disagree.
+
+    A SHORT leg is documented with a negative amount; a positive one is taken as well, because `positionSide` leaves no
+    doubt and the alternative is a position without a stop (invariant 14).
+    """
     row = PositionRow.model_validate(raw)
-    side = Side.LONG if row.position_amt > 0 else Side.SHORT
     hedged = row.position_side is not PositionSide.BOTH
-    if hedged and row.position_side.value != side.value:
-        raise ValueError("positionAmt has the wrong sign for its positionSide")
+    side = Side.LONG if row.position_amt > 0 else Side.SHORT
+    if row.position_side is PositionSide.LONG and row.position_amt < 0:
+        raise ValueError("positionAmt was negative in a LONG row")
+    if hedged:
+        side = Side(row.position_side.value)
     return Position(
         symbol=row.symbol,
         side=side,
         quantity=abs(row.position_amt),
         entry_price=row.entry_price,
         mark_price=row.mark_price,
-        liquidation_price=row.liquidation_price or None,
+        liquidation_price=row.liquidation_price if row.liquidation_price > 0 else None,
         unrealized_pnl=row.un_realized_profit,
         leverage=leverage if row.leverage is None else row.leverage,
         hedged=hedged,

@@ -111,10 +111,11 @@ class PositionSizeRow(Row):
 class PositionRow(PositionSizeRow):
     """A position row of v3 or v2 that says there is a position."""
 
-    entry_price: Amount
+    entry_price: OptionalAmount
     mark_price: Positive
     un_realized_profit: Number
-    liquidation_price: Amount
+    liquidation_price: Number
+    """Zero or below when no price in reach liquidates the position."""
     update_time: Whole
     leverage: Annotated[int | None, BeforeValidator(lambda value: None if value is None else _whole(value))] = None
 
@@ -209,6 +210,12 @@ class SymbolConfigRow(Row):
 
     symbol: SymbolId
     leverage: Whole
+
+
+class ListenKeyRow(Row):
+    """The key of the user stream; whoever has it reads the account's events."""
+
+    listen_key: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_-]{1,200}$")] = Field(repr=False)
 
 
 class ServerTimeRow(Row):

@@ -19,7 +19,7 @@ from position_monitor.edge.clock import Clock
 from position_monitor.edge.rate_budget import Lane, RateBudget
 from position_monitor.edge.venues.binance_failures import unusable
 from position_monitor.edge.venues.binance_reads import algo_order, orders_from, positions_from
-from position_monitor.edge.venues.binance_rows import AlgoOrderRow, parse_object
+from position_monitor.edge.venues.binance_rows import AlgoOrderRow, ListenKeyRow, parse_object
 from position_monitor.edge.venues.binance_upkeep import BinanceUpkeep
 from position_monitor.edge.venues.binance_wire import BinanceWire
 from position_monitor.edge.venues.binance_writes import (
@@ -140,6 +140,15 @@ class BinanceUsdm:
         params = close_request(approved.action)
         body = await self._wire.call(Endpoint.PLACE_ORDER, params, Lane.STOP)
         check_closed(approved.action, body)
+
+    async def open_user_stream(self) -> str:
+        """A listen key for the user data stream, valid for 60 min (the same one while it lives). It is a secret."""
+        body = await self._wire.call(Endpoint.OPEN_USER_STREAM, {}, Lane.READ)
+        return parse_object(Endpoint.OPEN_USER_STREAM, ListenKeyRow, body).listen_key
+
+    async def keep_user_stream(self) -> None:
+        """Extend the listen key by 60 min; -1125 is Refused: open a new one and read everything again."""
+        await self._wire.call(Endpoint.KEEP_USER_STREAM, {}, Lane.READ)
 
     async def aclose(self) -> None:
         """Release connections."""

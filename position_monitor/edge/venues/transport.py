@@ -48,11 +48,18 @@ class Endpoint(Enum):
     CANCEL_ALGO_ORDER = EndpointSpec("cancel algo order", "DELETE", "/fapi/v1/algoOrder", 1)
     PLACE_ORDER = EndpointSpec("place order", "POST", "/fapi/v1/order", 0, orders=1)
     CANCEL_ORDER = EndpointSpec("cancel order", "DELETE", "/fapi/v1/order", 1)
+    OPEN_USER_STREAM = EndpointSpec("open user stream", "POST", "/fapi/v1/listenKey", 1, signed=False)
+    KEEP_USER_STREAM = EndpointSpec("keep user stream", "PUT", "/fapi/v1/listenKey", 1, signed=False)
 
     @property
     def is_write(self) -> bool:
-        """Whether the call may change something at the venue."""
-        return self.value.method != "GET"
+        """Whether the call may change orders, so that a lost answer leaves doubt. A stream key does not."""
+        return self.value.signed and self.value.method != "GET"
+
+    @property
+    def needs_key(self) -> bool:
+        """Whether the call carries the API key."""
+        return self.value.signed or self.value.method != "GET"
 
     def weight(self, params: Mapping[str, str]) -> int:
         """Request weight of this call with these parameters."""

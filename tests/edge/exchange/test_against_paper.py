@@ -222,6 +222,16 @@ async def test_faults_while_placing(
     assert (found is not None) is rests, "the query by client id tells what the lost answer would have told"
 
 
+async def test_the_user_stream_key(paper: Open) -> None:
+    venue, server = await paper("flat")
+    key = await venue.open_user_stream()
+    assert key and await venue.open_user_stream() == key
+    await venue.keep_user_stream()
+    server.engine.world.faults.add("empty_object", path="listenKey")
+    with pytest.raises(Unreadable):
+        await venue.open_user_stream()
+
+
 async def test_a_skewed_clock_heals_itself(paper: Open, approve: Approve) -> None:
     venue, server = await paper("seven-naked")
     position = (await venue.read_positions()).positions[0]

@@ -175,6 +175,17 @@ async def test_hedge_rows(venue: BinanceUsdm, loopback: LoopbackVenue) -> None:
     assert read.zero_keys == {PositionKey("BTCUSDT", Side.SHORT)}, "a BOTH row says nothing in hedge mode"
 
 
+async def test_doubt_about_a_side_figure_does_not_cost_the_stop(venue: BinanceUsdm, loopback: LoopbackVenue) -> None:
+    rows = [
+        position_row(positionSide="SHORT"),
+        position_row("ETHUSDT", positionSide="LONG", entryPrice="", liquidationPrice="-3"),
+    ]
+    loopback.script("GET", POSITIONS, Answer(rows))
+    short, long = (await venue.read_positions()).positions
+    assert str(short.key) == "BTCUSDT:SHORT" and short.quantity == Decimal("0.500")
+    assert long.entry_price == 0 and long.liquidation_price is None
+
+
 async def test_a_net_zero_row_proves_nothing_in_hedge_mode(venue: BinanceUsdm, loopback: LoopbackVenue) -> None:
     loopback.script("GET", "/fapi/v1/accountConfig", Answer({"dualSidePosition": True, "canTrade": True}))
     loopback.script("GET", POSITION_ROWS, Answer([position_row(amount="0.000")]))
@@ -203,9 +214,9 @@ MALFORMED: dict[str, dict[str, Any]] = {
     "spaces": {"positionAmt": " 1 "},
     "negative entry": {"entryPrice": "-1"},
     "no mark": {"markPrice": "0"},
-    "negative liquidation": {"liquidationPrice": "-5"},
+    "liquidation": {"liquidationPrice": "soon"},
     "side": {"positionSide": "SIDEWAYS"},
-    "wrong sign": {"positionSide": "SHORT"},
+    "wrong sign": {"positionSide": "LONG", "positionAmt": "-1"},
     "update time": {"updateTime": "yesterday"},
 }
 
