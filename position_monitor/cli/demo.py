@@ -170,6 +170,7 @@ async def _line(stage: Stage, seen: Seen) -> str:
 
 def _curtain(config: Config, seen: Seen, book: ExchangeBook, *, as_json: bool) -> None:
     """The last word belongs to the exchange."""
+    say(f"{book.with_stop} of {len(book.positions)} positions have a stop resting on the exchange")
     if as_json:
         print_json(
             {
@@ -181,4 +182,3 @@ def _curtain(config: Config, seen: Seen, book: ExchangeBook, *, as_json: bool) -
         )
         return
     print_rendered(render(config, seen), book_table(book))
-    say(f"{book.with_stop} of {len(book.positions)} positions have a stop resting on the exchange")

@@ -1,0 +1,192 @@
+"""Commands in this process: exit codes, what goes to stdout and what to stderr, JSON that can be parsed."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from position_monitor.cli import status
+from position_monitor.cli.main import main
+from position_monitor.cli.status import Seen
+from position_monitor.core.model import RiskStatus, Verdict
+from position_monitor.core.state import AccountState, PositionState
+from position_monitor.errors import AuthRefused
+from position_monitor.inspector import Inspection
+
+Prepare = Callable[[Inspection | Exception], None]
+
+
+def test_plan_shows_what_would_be_done_and_why(
+    config_file: Path, inspection: Inspection, seen_by_inspector: Prepare, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Each line holds the verb, the order, its id and the reason; exit 2 means changes."""
+    seen_by_inspector(inspection)
+    assert main(["plan", "--config", str(config_file)]) == 2
+    out = capsys.readouterr().out
+    assert "BTCUSDT LONG  0.25 @ 42,000" in out and "NAKED: no stop counts as cover" in out
+    assert "+ place  STOP_MARKET close-all @ 41,370" in out and "qpm1b0abc  no stop" in out
+    assert "- cancel STOP_MARKET @ 41,000" in out and "qpm1b0old  replaced" in out
+    assert "~ hold   place TAKE_PROFIT_MARKET 0.08 @ 42630" in out and "waits: stops before take-profits" in out
+    assert "Plan: 1 to place, 1 to cancel now, 0 to close, 1 waiting." in out
+
+
+def test_plan_with_nothing_to_do(
+    config_file: Path, inspection: Inspection, seen_by_inspector: Prepare, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Exit 0, and an unknown symbol is said on stderr."""
+    calm = replace(inspection, positions=(replace(inspection.positions[0], actions=(), held=()),))
+    seen_by_inspector(calm)
+    assert main(["--config", str(config_file), "plan"]) == 0
+    assert main(["--config", str(config_file), "plan", "nosuch"]) == 0
+    captured = capsys.readouterr()
+    assert "NOSUCH has no open position" in captured.err and "NOSUCH" not in captured.out
+
+
+def test_plan_counts_what_only_waits(config_file: Path, inspection: Inspection, seen_by_inspector: Prepare) -> None:
+    """In observe mode everything is held back; that is still not "nothing to do"."""
+    waiting = replace(inspection, positions=(replace(inspection.positions[0], actions=()),))
+    seen_by_inspector(waiting)
+    assert main(["plan", "--config", str(config_file)]) == 2
+
+
+def test_plan_as_json(
+    config_file: Path, inspection: Inspection, seen_by_inspector: Prepare, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Decimals are strings, enums their values."""
+    seen_by_inspector(inspection)
+    assert main(["plan", "btcusdt", "--json", "--config", str(config_file)]) == 2
+    document = json.loads(capsys.readouterr().out)
+    assert document["outstanding"] == 3
+    assert document["positions"][0]["actions"][0]["order"]["trigger_price"] == "41370"
+    assert document["positions"][0]["state"]["verdict"] == "NAKED"
+
+
+def test_explain_tells_the_whole_story(
+    config_file: Path, inspection: Inspection, seen_by_inspector: Prepare, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Inputs, settings with their origin, the wanted book, what rests and why it does not count."""
+    config_file.write_text(config_file.read_text() + "[symbols.BTCUSDT]\nstop_loss_pct = 1.5\n")
+    seen_by_inspector(inspection)
+    assert main(["explain", "BTCUSDT", "--config", str(config_file)]) == 0
+    out = capsys.readouterr().out
+    for words in (
+        "liquidation 9,253.3, leverage 10",
+        "stop_loss_pct = 1.5 (this symbol)",
+        "on_breach = ",
+        "stop 41,370 from hybrid (stop_loss_pct 1.5)",
+        "backstop: STOP_MARKET close-all @ 41,370",
+        "foreign, no cover: it covers only 0.1 of 0.250",
+        "waits: stops before take-profits",
+    ):
+        assert words in out, words
+
+
+def test_explain_without_a_position(config_file: Path, inspection: Inspection, seen_by_inspector: Prepare) -> None:
+    """There is nothing to explain: 1."""
+    seen_by_inspector(inspection)
+    assert main(["explain", "ETHUSDT", "--config", str(config_file)]) == 1
+    assert main(["explain", "BTCUSDT", "--json", "--config", str(config_file)]) == 0
+
+
+def test_status_direct_judges_what_the_exchange_says(
+    config_file: Path, inspection: Inspection, seen_by_inspector: Prepare, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Works without Redis and without the daemon."""
+    seen_by_inspector(inspection)
+    assert main(["status", "--direct", "--config", str(config_file)]) == 2
+    assert "NAKED" in capsys.readouterr().out
+
+
+def test_an_exchange_that_refuses_is_an_error(
+    config_file: Path, seen_by_inspector: Prepare, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """1 with the reason on stderr; with --json also as data."""
+    seen_by_inspector(AuthRefused("key, IP or permission was refused (-2015)"))
+    for command in (["plan"], ["explain", "BTCUSDT"], ["status", "--direct"], ["check", "--live"]):
+        assert main([*command, "--config", str(config_file)]) == 1, command
+        captured = capsys.readouterr()
+        assert "-2015" in captured.err + captured.out
+    assert main(["plan", "--json", "--config", str(config_file)]) == 1
+    assert "-2015" in json.loads(capsys.readouterr().out)["problems"][0]
+
+
+def test_check_live_reports_each_question(
+    config_file: Path, inspection: Inspection, seen_by_inspector: Prepare, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Redis is for telling: without it the check notes and passes (invariant 9)."""
+    seen_by_inspector(inspection)
+    assert main(["check", "--live", "--config", str(config_file)]) == 0
+    out = capsys.readouterr().out
+    assert "ok     exchange (live): answers; 1 positions, 0 with full stop cover (CRITICAL)" in out
+    assert "note   redis (live): Redis did not answer" in out
+
+
+@pytest.mark.parametrize(
+    ("verdict", "risk", "code"),
+    [
+        (Verdict.PROTECTED, RiskStatus.PROTECTED, 0),
+        (Verdict.UNMANAGED, RiskStatus.PROTECTED, 0),
+        (Verdict.PROTECTED, RiskStatus.DEGRADED, 0),
+        (Verdict.STOP_ONLY, RiskStatus.DEGRADED, 2),
+        (Verdict.UNDERCOVERED, RiskStatus.CRITICAL, 2),
+        (Verdict.NAKED, RiskStatus.CRITICAL, 2),
+        (Verdict.CLOSING, RiskStatus.DEGRADED, 2),
+        (Verdict.UNKNOWN, RiskStatus.UNKNOWN, 2),
+        (Verdict.PROTECTED, RiskStatus.UNKNOWN, 2),
+        (Verdict.PROTECTED, RiskStatus.CRITICAL, 2),
+    ],
+)
+def test_exit_code_of_status(
+    verdict: Verdict, risk: RiskStatus, code: int, account_state: AccountState, position_state: PositionState
+) -> None:
+    """0 only when every managed position is protected and the daemon itself agrees."""
+    seen = Seen(replace(account_state, risk_status=risk), (replace(position_state, verdict=verdict),))
+    assert status.exit_code(seen) == code
+
+
+def test_nothing_heard_is_never_fine(account_state: AccountState, position_state: PositionState) -> None:
+    """A missing key is UNKNOWN (DESIGN 5): 3 without the daemon, 2 with an expired position."""
+    assert status.exit_code(Seen(None)) == 3
+    assert status.exit_code(Seen(account_state, (position_state,), ("ETHUSDT:LONG",))) == 2
+    assert status.exit_code(Seen(account_state, ())) == 0
+
+
+@pytest.mark.parametrize("argv", [[], ["nosuch"], ["explain"], ["status", "--watch", "-1"], ["demo", "--for", "nan"]])
+def test_a_wrong_command_line_is_1(argv: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    """Not argparse's 2, which here means "not protected"."""
+    with pytest.raises(SystemExit) as caught:
+        main(argv)
+    assert caught.value.code == 1
+    assert "usage: position-monitor" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("word", ["flatten", "close-all", "cancel-all", "panic"])
+def test_there_is_no_command_that_removes_protection(word: str) -> None:
+    """DESIGN 6: a protection daemon that can do those is one typo from an incident."""
+    with pytest.raises(SystemExit):
+        main([word])
+
+
+def test_config_show_tells_value_and_origin(
+    config_file: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Effective values with their origin; conflicts on stderr; no password anywhere."""
+    monkeypatch.setenv("EXIT_BRAIN_V3_ENABLED", "true")
+    monkeypatch.setenv("REDIS_URL", "redis://:hunter22@127.0.0.1:9/0")
+    assert main(["config", "show", "--config", str(config_file)]) == 0
+    captured = capsys.readouterr()
+    lines = {line.split()[0]: line.split() for line in captured.out.splitlines()[1:]}
+    assert lines["redis.url"] == ["redis.url", '"redis://:***@127.0.0.1:9/0"', "environment", "REDIS_URL"]
+    assert lines["exchange.rest_url"][2] == "file"
+    assert lines["credentials"] == ["credentials", '"***"', "paper", "default"]
+    assert "EXIT_MODE=LEGACY but EXIT_BRAIN_V3_ENABLED=true" in captured.err
+    assert "hunter22" not in captured.out + captured.err
+    assert main(["config", "show", "--json", "--config", str(config_file)]) == 0
+    out = capsys.readouterr().out
+    assert json.loads(out)["settings"]["redis.url"]["origin"] == "environment REDIS_URL"
+    assert json.loads(out)["exit_plan"]["live"] == "LEGACY"
+    assert "hunter22" not in out
