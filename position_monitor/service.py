@@ -139,8 +139,7 @@ class Service:
         return [reason for reason in found if reason]
 
     async def serve(self) -> int:
-        """Run until SIGTERM or SIGINT. Returns the exit code."""
-        self._catch_signals()
+        """Run until `stop`. Returns the exit code."""
         logger.info(sentence.started(self.config.loop.check_interval_s))
         for conflict in self.config.exit_plan().conflicts:
             logger.warning("Configuration conflict: {}", conflict)
@@ -274,7 +273,8 @@ class Service:
         self.systemd.status(report.sentence)
         self.systemd.watchdog()
 
-    def _catch_signals(self) -> None:
+    def catch_signals(self) -> None:
+        """SIGTERM and SIGINT stop, SIGHUP reloads."""
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self.stop)
@@ -349,4 +349,5 @@ async def run(config: Config, config_path: Path | None) -> int:
             systemd=Systemd(),
             owner=owner,
         )
+        service.catch_signals()
         return await service.serve()

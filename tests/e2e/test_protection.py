@@ -94,8 +94,13 @@ def test_the_night_of_the_incident(stack: Stack, trading_stack: TradingStack) ->
     assert database.get(f"{PREFIX}:lease")
     kinds = {json.loads(fields["data"])["type"] for _, fields in database.xrange(f"{PREFIX}:events")}
     assert {"ConfigConflict", "PositionAppeared", "StopPlaced", "StopReadBack", "TakeProfitPlaced"} <= kinds
-    for words in ("✅ Started - checking positions every", "has no TP/SL - setting protection", "✅ SL order placed: BTCUSDT -1.5%",
-                  "✅ TP order placed: BTCUSDT +2.5%", "🛡️ 7/7 protected (100%)"):  # fmt: skip
+    for words in (
+        "✅ Started - checking positions every",
+        "has no TP/SL - setting protection",
+        "✅ SL order placed: BTCUSDT -1.5%",
+        "✅ TP order placed: BTCUSDT +2.5%",
+        "🛡️ 7/7 protected (100%)",
+    ):
         eventually(f"the journal says {words}", lambda words=words: words in daemon.text())
     assert not duplicated_intents(paper)
 

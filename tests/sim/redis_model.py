@@ -1,0 +1,113 @@
+"""Redis in memory: what the three scripts of the daemon do, plus outages. The client code above it is the real one."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections import deque
+from typing import Any
+
+from redis.exceptions import ConnectionError as RedisConnectionError
+
+from position_monitor.edge.redis_scripts import PUBLISH, RELEASE, RENEW
+from tests.sim.virtual_time import true_ms
+
+
+class RedisModel:
+    """One server, shared by every daemon of a run."""
+
+    def __init__(self) -> None:
+        self.down = False
+        self.hung = False
+        self.values: dict[str, tuple[Any, int]] = {}
+        """key -> (value, expiry in true ms or 0)."""
+        self.events: deque[dict[str, Any]] = deque(maxlen=10_000)
+        self.publications: list[tuple[int, str, dict[str, Any]]] = []
+        """(true ms, owner, what was published), for the checkers; emptied by them."""
+
+    def get(self, key: str) -> Any:
+        value, expires_ms = self.values.get(key, (None, 0))
+        if expires_ms and expires_ms <= true_ms():
+            del self.values[key]
+            return None
+        return value
+
+    def put(self, key: str, value: Any, ttl_ms: int = 0) -> None:
+        self.values[key] = (value, true_ms() + ttl_ms if ttl_ms else 0)
+
+    def flush(self) -> None:
+        self.values.clear()
+        self.events.clear()
+
+    def evict_lease(self) -> None:
+        for key in [key for key in self.values if key.endswith(":lease")]:
+            del self.values[key]
+
+
+class _Script:
+    def __init__(self, model: RedisModel, source: str) -> None:
+        self._model = model
+        self._run = {RENEW: self._renew, RELEASE: self._release, PUBLISH: self._publish}[source]
+
+    async def __call__(self, *, keys: list[str], args: list[Any]) -> Any:
+        if self._model.hung:
+            await asyncio.sleep(3_600)
+        await asyncio.sleep(0.0005)
+        if self._model.down:
+            raise RedisConnectionError("refused")
+        return self._run(keys, [str(arg) for arg in args])
+
+    def _renew(self, keys: list[str], args: list[str]) -> list[Any]:
+        model, (owner, ttl, seen, dead) = self._model, args
+        holder = model.get(keys[0])
+        if holder and holder not in (owner, dead):
+            left = model.values[keys[0]][1] - true_ms()
+            return [0, holder, left, (model.get(keys[2]) or {}).get("config_hash", "")]
+        epoch = int(model.get(keys[1]) or 0)
+        gone_back = epoch < int(seen)
+        if gone_back or holder != owner:
+            epoch = max(epoch, int(seen)) + 1
+            model.put(keys[1], epoch)
+        model.put(keys[0], owner, int(ttl))
+        return [1, epoch, int(gone_back)]
+
+    def _release(self, keys: list[str], args: list[str]) -> int:
+        if self._model.get(keys[0]) == args[0]:
+            del self._model.values[keys[0]]
+            return 1
+        return 0
+
+    def _publish(self, keys: list[str], args: list[str]) -> list[Any]:
+        model, (owner, epoch, prefix, ttl, _, body) = self._model, args
+        holder = model.get(keys[0])
+        if holder and holder != owner:
+            return [0, holder]
+        if epoch != "0" and not (holder and str(model.get(keys[1])) == epoch):
+            return [0, holder or ""]
+        batch = json.loads(body)
+        for key in [key for key in model.values if key.startswith(prefix)]:
+            del model.values[key]
+        for member, fields in batch["positions"]:
+            model.put(prefix + member, _mapping(fields), int(ttl))
+        model.put(keys[2], _mapping(batch["status"]), int(ttl))
+        model.events.extend(json.loads(data) for data in batch["events"])
+        positions = {member: _mapping(fields) for member, fields in batch["positions"]}
+        model.publications.append((true_ms(), owner, {"status": _mapping(batch["status"]), "positions": positions}))
+        return [1, ""]
+
+
+def _mapping(fields: list[str]) -> dict[str, str]:
+    return dict(zip(fields[::2], fields[1::2], strict=True))
+
+
+class FakeClient:
+    """What `redis.asyncio.Redis` is to the daemon: scripts, and a way to leave."""
+
+    def __init__(self, model: RedisModel) -> None:
+        self._model = model
+
+    def register_script(self, source: str) -> _Script:
+        return _Script(self._model, source)
+
+    async def aclose(self) -> None:
+        return None

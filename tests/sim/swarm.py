@@ -1,0 +1,82 @@
+"""Which faults a seed meets, and how often: a different subset each time, so that combinations differ."""
+
+from __future__ import annotations
+
+import random
+from dataclasses import dataclass, field
+from typing import Any
+
+from position_monitor.paper.engine import Engine
+
+VENUE_FAULTS: dict[str, dict[str, Any]] = {
+    "lose_request": {},
+    "lose_response": {},
+    "timeout_before": {"delay_ms": 9_000},
+    "timeout_after": {"delay_ms": 9_000},
+    "late_execution": {"delay_ms": 2_500, "method": "POST"},
+    "latency": {"delay_ms": 1_500},
+    "unknown_503": {"executed": True},
+    "unavailable_503": {},
+    "internal_503": {},
+    "busy": {},
+    "unexpected": {"executed": True},
+    "backend_timeout": {"executed": False},
+    "html": {},
+    "empty": {},
+    "empty_object": {},
+    "null": {},
+    "truncated": {},
+    "code_zero": {},
+    "false_flat": {},
+    "shrunken_positions": {"keep": 1},
+    "empty_orders": {},
+    "stale_reads": {"delay_ms": 2_000},
+    "delayed_listing": {"delay_ms": 6_000},
+    "late_reject": {"delay_ms": 400},
+    "late_expire": {"delay_ms": 800},
+    "stuck_triggering": {},
+    "child_rejected": {},
+    "child_partial": {"fraction": "0.4"},
+    "vanish": {"delay_ms": 3_000},
+}
+RARE = {"rate_limited": {"delay_ms": 3_000}, "bad_key": {}, "banned": {"delay_ms": 5_000}}
+HOST_FAULTS = (
+    "crash",
+    "second_daemon",
+    "redis_down",
+    "redis_hung",
+    "redis_flushed",
+    "lease_evicted",
+    "clock_step",
+    "suspend",
+    "clock_skew",
+    "filter_change",
+    "mode_flip",
+)
+RATES = (0.01, 0.03, 0.08, 0.2)
+
+
+@dataclass
+class Swarm:
+    """The faults of one seed."""
+
+    venue: dict[str, float] = field(default_factory=dict)
+    host: tuple[str, ...] = ()
+
+    @classmethod
+    def drawn(cls, rng: random.Random) -> Swarm:
+        """About a third of all kinds; one seed in ten is fault-free."""
+        if rng.random() < 0.1:
+            return cls()
+        venue = {name: rng.choice(RATES) for name in VENUE_FAULTS if rng.random() < 0.3}
+        venue |= {name: 0.002 for name in RARE if rng.random() < 0.1}
+        return cls(venue, tuple(name for name in HOST_FAULTS if rng.random() < 0.25))
+
+    def switch_on(self, engine: Engine) -> None:
+        for name, rate in self.venue.items():
+            engine.add_fault(name, probability=rate, **(VENUE_FAULTS | RARE)[name])
+
+    @property
+    def stale_ms(self) -> int:
+        """How old answers may be under these faults."""
+        return 2_100 if "stale_reads" in self.venue else 0

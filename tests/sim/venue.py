@@ -1,0 +1,81 @@
+"""The exchange in memory behind the daemon's own `Transport` seam, with a network that loses things, and crashes."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections import Counter
+from collections.abc import Mapping
+
+from position_monitor.edge.venues.transport import (
+    LIMIT_HEADERS,
+    NOT_JSON,
+    Endpoint,
+    Reply,
+    TransportCause,
+    TransportFailure,
+    parse_json,
+)
+from position_monitor.paper.errors import VenueRefusal
+from position_monitor.paper.gateway import Gateway
+from position_monitor.paper.signing import Request, check_time
+from tests.sim.virtual_time import SimClock, true_ms
+
+
+class Crashed(BaseException):
+    """The process was killed here."""
+
+
+class SimTransport:
+    """One daemon's connection to the venue."""
+
+    def __init__(
+        self, gateway: Gateway, clock: SimClock, rng: random.Random, *, timeout_s: float, crash_at: int = 0
+    ) -> None:
+        self._gateway = gateway
+        self._clock = clock
+        self._rng = rng
+        self._timeout_s = timeout_s
+        self._crash_at = crash_at
+        self.calls = 0
+        self.counts: Counter[str] = Counter()
+        self.crashed = asyncio.Event()
+
+    async def call(self, endpoint: Endpoint, params: Mapping[str, str]) -> Reply:
+        self.calls += 1
+        self.counts[endpoint.name] += 1
+        doomed = self._crash_at and self.calls >= self._crash_at
+        if doomed and self._rng.random() < 0.5:
+            await self._die()
+        await self._clock.sleep(self._rng.uniform(0.001, 0.04))
+        engine = self._gateway.engine
+        engine.advance_to(true_ms())
+        answer = self._answer(endpoint, params)
+        if doomed:
+            await self._die()
+        await self._clock.sleep(min(self._timeout_s, self._rng.uniform(0.001, 0.04) + answer.delay_ms / 1000))
+        if answer.delay_ms / 1000 >= self._timeout_s:
+            raise TransportFailure(TransportCause.TIMEOUT)
+        if answer.dropped:
+            raise TransportFailure(self._rng.choice((TransportCause.DISCONNECTED, TransportCause.TIMEOUT)))
+        headers = {name.lower(): value for name, value in answer.headers.items() if name.lower() in LIMIT_HEADERS}
+        text = answer.text()
+        body = parse_json(text)
+        return Reply(answer.status, body, headers, text[:300] if body is NOT_JSON else "")
+
+    def _answer(self, endpoint: Endpoint, params: Mapping[str, str]):
+        spec = endpoint.value
+        request = Request(spec.method, spec.path, dict(params), trusted=True)
+        if spec.signed:
+            try:
+                check_time(request.params, self._gateway.engine.server_time_ms())
+            except VenueRefusal as refused:
+                return self._gateway._refused(refused)
+        return self._gateway.handle(request)
+
+    async def _die(self) -> None:
+        self.crashed.set()
+        await asyncio.sleep(10_000_000)
+
+    async def aclose(self) -> None:
+        return None
