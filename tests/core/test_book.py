@@ -138,7 +138,7 @@ def test_foreign_cover_is_not_enough_when_liquidation_is_nearer_than_the_policys
 @both_sides
 @pytest.mark.xfail(
     strict=True,
-    reason="book._foreign_is_enough looks at the liquidation clamp only when it is also tighter than the policy's stop: "
+    reason="book._foreign_is_enough looks at the liquidation clamp only when it also beats the policy's stop: "
     "a foreign stop at 97 % of the way to liquidation is called enough (DESIGN 9: at most 80 %)",
 )
 def test_foreign_cover_just_before_liquidation_is_not_enough(side):
@@ -442,7 +442,7 @@ def test_beyond_every_target_one_rung_for_the_rest_is_placed_once_and_stays(side
 @pytest.mark.xfail(
     strict=True,
     reason="book._reanchored anchors to the mark when all rungs are done, not only when the price is beyond them: "
-    "after the user removes his own take-profit, ours rests 0.3 % from a losing mark and sells at a loss (bound: 0.3-15 %)",
+    "after the user removes his own take-profit, ours rests 0.3 % from a losing mark and sells at a loss",
 )
 def test_a_take_profit_never_lies_on_the_losing_side_of_the_entry(side):
     held = position(side, "0.5", mark=at(side, -1))

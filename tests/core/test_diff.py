@@ -1,0 +1,106 @@
+"""Desired against live: by content, not by remembered ids (DESIGN 1, invariants 4 and 5)."""
+
+from dataclasses import replace
+
+import pytest
+
+from position_monitor.core.diff import diff, same_content
+from position_monitor.core.model import OrderStatus, PositionKey, Role, WorkingType
+
+from .build import (
+    LONG,
+    OLD_EPOCH,
+    SIDES,
+    SYMBOL,
+    D,
+    at,
+    backstop,
+    book_for,
+    desired,
+    ladder,
+    live,
+    position,
+    rested,
+    working,
+)
+
+both_sides = pytest.mark.parametrize("side", SIDES)
+
+
+@both_sides
+@pytest.mark.parametrize("hedged", [False, True])
+def test_a_complete_book_is_in_sync(side, hedged):
+    held = position(side, hedged=hedged)
+    book = book_for(held)
+    found = diff(held.key, book, [rested(order) for order in book.orders])
+    assert found.in_sync and len(found.matched) == 4
+    assert found.missing == found.surplus == found.foreign == found.in_flight == ()
+
+
+@both_sides
+def test_every_order_lands_in_exactly_one_pile(side):
+    held = position(side)
+    book = book_for(held)
+    rows = [
+        rested(book.orders[0]),
+        replace(rested(book.orders[1]), status=OrderStatus.TRIGGERING),
+        working(held, at(side, -3)),
+        live(held, at(side, -4)),
+        replace(working(held, at(side, "-3.5")), status=OrderStatus.CANCELED),
+        live(position(side, symbol="ETHUSDT"), at(side, -2)),
+    ]
+    found = diff(held.key, book, rows)
+    assert [order for _, order in found.matched] == [rows[0]]
+    assert found.in_flight == (rows[1],)
+    assert found.surplus == (rows[2],)
+    assert found.foreign == (rows[3],)
+    assert {order.rung for order in found.missing} == {1, 2}, "the rung in flight is not placed again"
+
+
+def test_an_order_of_an_earlier_epoch_with_the_same_content_is_taken_over():
+    held = position()
+    book = book_for(held)
+    old = [replace(order, order_id=f"old-{n}") for n, order in enumerate(ladder(held, epoch=OLD_EPOCH))]
+    found = diff(held.key, book, old)
+    assert {order.role for order in found.missing} == {Role.BACKSTOP}
+    assert not found.surplus
+
+
+@both_sides
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"trigger_price": D("97.77")},
+        {"quantity": D("0.9")},
+        {"close_all": True},
+        {"working_type": WorkingType.CONTRACT_PRICE},
+        {"client_id": "web_abcdef"},
+        {"side": LONG.exit_order_side},
+        {"side": LONG.opposite.exit_order_side},
+    ],
+    ids=lambda change: "-".join(change),
+)
+def test_any_difference_that_matters_makes_it_another_order(side, change):
+    held = position(side)
+    order = working(held, at(side, -2))
+    wanted = desired(order, held)
+    assert same_content(wanted, order)
+    changed = replace(order, **change)
+    assert same_content(wanted, changed) is (changed == order)
+
+
+def test_two_equal_wishes_need_two_orders():
+    held = position()
+    book = book_for(held)
+    twice = replace(book, orders=(book.orders[0], *book.take_profits, book.take_profits[0]))
+    found = diff(held.key, twice, [rested(order) for order in book.orders])
+    assert len(found.missing) == 1
+
+
+def test_without_a_position_everything_of_ours_is_surplus_and_nothing_else():
+    held = position()
+    rows = [backstop(held, 98), *ladder(held), live(held, 97)]
+    found = diff(held.key, None, rows)
+    assert found.surplus == tuple(rows[:4]) and found.foreign == (rows[4],)
+    other = diff(PositionKey(SYMBOL, LONG.opposite), None, rows)
+    assert other.surplus == other.foreign == ()
