@@ -13,7 +13,7 @@ import signal
 import socket
 import tempfile
 import time
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -25,6 +25,7 @@ from rich.text import Text
 from position_monitor.cli.demo_book import REQUEST_TIMEOUT_S, ExchangeBook, PaperClient, book_table
 from position_monitor.cli.demo_children import Child
 from position_monitor.cli.demo_neighbours import neighbours
+from position_monitor.cli.exit_codes import ExitCode
 from position_monitor.cli.output import console, print_json, print_rendered, say
 from position_monitor.cli.status import Seen, exit_code, redis_look, render
 from position_monitor.config import Config, load_config
@@ -52,12 +53,22 @@ class Stage:
     paper: Child
     daemon: Child
     client: PaperClient
+    before: ExchangeBook
+    """What rested on the exchange before the daemon was started: nothing."""
     began_s: float
 
     @property
     def elapsed_s(self) -> float:
         """Seconds since the daemon was started."""
         return time.monotonic() - self.began_s
+
+
+@dataclass(frozen=True, slots=True)
+class Ending:
+    """How it went: the last look, and when all positions were first published as protected."""
+
+    seen: Seen
+    protected_after_s: float | None
 
 
 def execute(arguments: argparse.Namespace) -> int:
@@ -71,13 +82,15 @@ async def _demo(for_s: float | None, *, as_json: bool) -> int:
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     async with AsyncExitStack() as stack:
         stage = await _set_up(stack)
+        if not as_json:
+            print_rendered(book_table(stage.before))
         try:
-            seen = await _play(stage, stop, for_s)
+            ending = await _play(stage, stop, for_s)
         finally:
             await stage.daemon.stop()
         # Listed after the daemon has gone: what protects is what rests on the exchange.
-        _curtain(stage.config, seen, await stage.client.book(), as_json=as_json)
-    return exit_code(seen)
+        _curtain(stage.config, ending, await stage.client.book(), as_json=as_json)
+    return exit_code(ending.seen)
 
 
 async def _set_up(stack: AsyncExitStack) -> Stage:
@@ -107,7 +120,7 @@ async def _set_up(stack: AsyncExitStack) -> Stage:
     began_s = time.monotonic()
     daemon = await Child.start("daemon", ["run", "--config", str(path)], environ, directory / "daemon.log")
     stack.push_async_callback(daemon.stop)
-    return Stage(config, paper, daemon, client, began_s)
+    return Stage(config, paper, daemon, client, before, began_s)
 
 
 def _config_text(port: int) -> str:
@@ -124,28 +137,25 @@ def _free_port() -> int:
         return port
 
 
-async def _play(stage: Stage, stop: asyncio.Event, for_s: float | None) -> Seen:
-    """Show what Redis says until it is time to end; returns the last look."""
+async def _play(stage: Stage, stop: asyncio.Event, for_s: float | None) -> Ending:
+    """Show what Redis says until it is time to end."""
     look = redis_look(stage.config)
-    screen = Live(console=console(), auto_refresh=False)
-    on_screen = screen.console.is_terminal
-    seen, told = Seen(None), ""
-    if on_screen:
-        screen.start()
-    try:
+    screen = Live(console=console(), auto_refresh=False, transient=True)
+    seen, told, protected_after_s = Seen(None), "", None
+    with screen if screen.console.is_terminal else nullcontext():
         while not stop.is_set() and (for_s is None or stage.elapsed_s < for_s):
             stage.paper.require_alive()
             stage.daemon.require_alive()
             seen = await look()
-            if on_screen:
+            if protected_after_s is None and exit_code(seen) is ExitCode.OK:
+                protected_after_s = stage.elapsed_s
+            if screen.is_started:
                 screen.update(_screen(stage, seen), refresh=True)
-            elif (line := await _line(stage, seen)) != told:
+            elif (line := _line(stage, seen)) != told:
                 told = line
                 say(f"{stage.elapsed_s:5.1f} s  {line}")
             await _pause(stop)
-    finally:
-        screen.stop()
-    return seen
+    return Ending(seen, protected_after_s)
 
 
 async def _pause(stop: asyncio.Event) -> None:
@@ -156,29 +166,34 @@ async def _pause(stop: asyncio.Event) -> None:
 
 
 def _screen(stage: Stage, seen: Seen) -> Group:
+    what = Text(_line(stage, seen)) if seen.account is None else render(stage.config, seen)
     clock = Text(f"{stage.elapsed_s:.0f} s since the daemon was started; Ctrl-C ends everything", style="dim")
-    return Group(render(stage.config, seen), clock)
+    return Group(what, clock)
 
 
-async def _line(stage: Stage, seen: Seen) -> str:
+def _line(stage: Stage, seen: Seen) -> str:
     """One line for a pipe or a file: what changed."""
     if seen.account is None:
-        book = await stage.client.book()
-        return f"{book.with_stop}/{len(book.positions)} positions have a stop; the daemon has not spoken yet"
+        return f"{stage.before.with_stop}/{len(stage.before.positions)} - the daemon has not spoken yet"
     return f"{seen.account.protected}/{seen.account.positions} {seen.account.risk_status} - {seen.account.status_line}"
 
 
-def _curtain(config: Config, seen: Seen, book: ExchangeBook, *, as_json: bool) -> None:
+def _curtain(config: Config, ending: Ending, book: ExchangeBook, *, as_json: bool) -> None:
     """The last word belongs to the exchange."""
-    say(f"{book.with_stop} of {len(book.positions)} positions have a stop resting on the exchange")
+    if ending.protected_after_s is not None:
+        say(f"all positions were protected {ending.protected_after_s:.1f} s after the daemon was started")
+    say(
+        f"{book.with_stop} of {len(book.positions)} positions have a stop resting on the exchange, the daemon has ended"
+    )
     if as_json:
         print_json(
             {
-                "exit_code": int(exit_code(seen)),
-                "account": seen.account,
-                "positions": seen.positions,
+                "exit_code": int(exit_code(ending.seen)),
+                "protected_after_s": ending.protected_after_s,
+                "account": ending.seen.account,
+                "positions": ending.seen.positions,
                 "exchange": {"positions": book.positions, "orders": book.orders},
             }
         )
         return
-    print_rendered(render(config, seen), book_table(book))
+    print_rendered(render(config, ending.seen), book_table(book))
