@@ -142,13 +142,13 @@ async def test_lost_answers(
     of_read: type[ExchangeFailure],
 ) -> None:
     short = isinstance(behaviour, Silence)
-    venue = open_venue(loopback.origin, timeout_s=0.15 if short else 5.0)
+    venue = open_venue(loopback.origin, timeout_s=0.3 if short else 5.0)
     loopback.script("POST", ALGO, behaviour)
     loopback.script("GET", POSITIONS, behaviour)
     with pytest.raises(of_write) as written:
         await venue.place(approve(backstop()))
     assert written.value.code is None
-    assert len(loopback.sent("POST", ALGO)) == 1
+    assert len(loopback.sent("POST", ALGO)) == 1, "a lost answer is never answered by sending again"
     with pytest.raises(of_read):
         await venue.read_positions()
 
