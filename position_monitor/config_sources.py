@@ -145,9 +145,11 @@ def _credential(name: str, variable: str, environ: Mapping[str, str]) -> tuple[s
     value, origin = environ.get(variable, ""), "environment"
     if directory and (path := Path(directory) / name).exists():
         try:
-            value, origin = path.read_text(encoding="utf-8"), "credential files"
+            stored = path.read_text(encoding="utf-8").strip()
         except (OSError, UnicodeDecodeError):
             return "", "", f"the credential file {name} could not be read as text; check its owner and mode"
+        if stored:  # the unit's SetCredential= leaves a blank where the operator stored nothing
+            value, origin = stored, "credential files"
     value = value.strip()
     if any(not char.isprintable() or char.isspace() for char in value):
         return "", "", f"the credential {name} was not one line of printable text; store the bare key"

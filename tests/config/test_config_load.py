@@ -274,6 +274,17 @@ def test_credentials_come_from_files_first(tmp_path: Path) -> None:
     assert keys.origin == "credential files"
 
 
+def test_a_blank_credential_file_is_none(tmp_path: Path) -> None:
+    """The unit's SetCredential= leaves a blank so that a paper account starts: it is no key, and hides none."""
+    for name in ("exchange_api_key", "exchange_api_secret"):
+        (tmp_path / name).write_text(" \n")
+    environ = {"CREDENTIALS_DIRECTORY": str(tmp_path)}
+    assert parse("", environ).credentials.origin == "paper default"
+    assert len(problems('exchange.environment = "live"', environ)) == 2
+    environ |= {"EXCHANGE_API_KEY": "k", "EXCHANGE_API_SECRET": "s"}
+    assert parse('exchange.environment = "live"', environ).credentials.origin == "environment"
+
+
 def test_paper_needs_no_credentials() -> None:
     """The embedded default opens with its own pair."""
     assert parse("").credentials.api_key.get_secret_value() == "paper-key"
