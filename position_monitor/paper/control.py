@@ -43,6 +43,7 @@ class Control:
             ("POST", "filters"): self.filters,
             ("POST", "leverage"): self.leverage,
             ("POST", "margin-type"): self.margin_type,
+            ("POST", "advance"): self.advance,
         }
 
     def handle(self, method: str, name: str, values: Body) -> tuple[int, Any]:
@@ -185,6 +186,15 @@ class Control:
         """Leverage of a symbol, by the venue's rules."""
         self.engine.set_leverage(values["symbol"], int(values["leverage"]))
         return {"symbol": values["symbol"], "leverage": int(values["leverage"])}
+
+    def advance(self, values: Body) -> Body:
+        """Age the world by `ms`; request timestamps are still judged by the real clock."""
+        step = int(values["ms"])
+        if step < 0:
+            raise ValueError("time does not run backwards")
+        self.engine.offset_ms += step
+        self.engine.advance_to(self.engine.now_ms + step)
+        return {"now_ms": self.engine.now_ms}
 
     def margin_type(self, values: Body) -> Body:
         """Margin type of a symbol, by the venue's rules."""

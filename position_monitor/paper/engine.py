@@ -254,7 +254,8 @@ class Engine:
             self._price_moved(symbol)
         touched = self.matching.touched
         while touched:
-            symbol = touched.pop()
+            symbol = next(iter(touched))
+            del touched[symbol]
             self.triggers.finish_children()
             self.algos.expire_bound(symbol)
             self.matching.expire_reducers(symbol)

@@ -22,7 +22,7 @@ class Matching:
 
     def __init__(self, world: World) -> None:
         self._world = world
-        self.touched: set[str] = set()
+        self.touched: dict[str, None] = {}  # ordered: the order decides event order
 
     def best(self, symbol: str, side: str) -> Decimal:
         """The counterparty's best price for this side."""
@@ -120,7 +120,7 @@ class Matching:
             **order_facts(order), last_quantity=plain(quantity), last_price=plain(price),
         )  # fmt: skip
         self._announce(order, done, kind)
-        self.touched.add(order.symbol)
+        self.touched[order.symbol] = None
 
     def _announce(self, order: PlainOrder, done: Execution, kind: str) -> None:
         world, account = self._world, self._world.account

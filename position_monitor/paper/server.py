@@ -158,12 +158,7 @@ class PaperServer:
                 return web.json_response({"error": "the body was not a JSON object"}, status=400)
         self.tick_clock()
         name = request.match_info["name"]
-        if (request.method, name) == ("POST", "advance"):
-            self.engine.offset_ms += int(values["ms"])
-            self.tick_clock()
-            status, answer = 200, {"now_ms": self.engine.now_ms}
-        else:
-            status, answer = self.control.handle(request.method, name, values)
+        status, answer = self.control.handle(request.method, name, values)
         self.hub.pump()
         if name == "price" and status == 200:
             self.hub.broadcast((values["symbol"],))

@@ -98,6 +98,10 @@ class Hub:
                 for connection in listeners:
                     connection.push(connection.framed(stream, body))
 
+    def listening(self, route: str) -> int:
+        """How many connections of a route are open."""
+        return sum(1 for connection in self._connections if connection.route == route)
+
     def close_all(self) -> None:
         """End every connection (server stop)."""
         for connection in list(self._connections):

@@ -30,7 +30,8 @@ def test_plain_order_rules(changes, code):
      ({"positionSide": "LONG", "side": "BUY", "triggerPrice": "41000"}, -1128),
      ({"positionSide": "SHORT", "side": "SELL"}, -1128),
      ({"positionSide": "LONG", "symbol": "ETHUSDT", "triggerPrice": "2100"}, -4509),
-     ({"positionSide": "LONG", "symbol": "ETHUSDT", "triggerPrice": "2100", "closePosition": None, "quantity": "1"}, -2022),
+     ({"positionSide": "LONG", "symbol": "ETHUSDT", "triggerPrice": "2100", "closePosition": None,
+       "quantity": "1"}, -2022),
      ({"positionSide": "LONG", "closePosition": None, "quantity": "0.001"}, -4164)],
 )  # fmt: skip
 def test_conditional_order_rules(changes, code):

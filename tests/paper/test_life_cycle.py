@@ -47,8 +47,10 @@ def test_mark_and_last_trigger_separately():
 
 @pytest.mark.parametrize(
     ("side", "kind", "trigger", "before", "at"),
-    [("LONG", "STOP_MARKET", "39000", "39000.1", "39000"), ("LONG", "TAKE_PROFIT_MARKET", "41000", "40999.9", "41000"),
-     ("SHORT", "STOP_MARKET", "41000", "40999.9", "41000"), ("SHORT", "TAKE_PROFIT_MARKET", "39000", "39000.1", "39000")],
+    [("LONG", "STOP_MARKET", "39000", "39000.1", "39000"),
+     ("LONG", "TAKE_PROFIT_MARKET", "41000", "40999.9", "41000"),
+     ("SHORT", "STOP_MARKET", "41000", "40999.9", "41000"),
+     ("SHORT", "TAKE_PROFIT_MARKET", "39000", "39000.1", "39000")],
 )  # fmt: skip
 def test_direction_of_every_kind(side, kind, trigger, before, at):
     engine = engine_with(("BTCUSDT", side, "0.5", "40000"))

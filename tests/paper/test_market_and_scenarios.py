@@ -5,6 +5,9 @@ from __future__ import annotations
 import ast
 import itertools
 import json
+import os
+import subprocess
+import sys
 from decimal import Decimal
 from pathlib import Path
 
@@ -49,6 +52,9 @@ def script(seed: int) -> tuple[str, list[dict]]:
             engine.place_algo(stop_params(symbol="XRPUSDT", triggerPrice="0.5100"))
         if step == 20:
             engine.set_price("XRPUSDT", mark=Decimal("0.5"), last=Decimal("0.5"))
+        if step == 30:  # several symbols fill in one walk step
+            for symbol, price in (("BTCUSDT", "41300"), ("SOLUSDT", "101.5"), ("ADAUSDT", "0.5")):
+                engine.world.market.set_price(symbol, engine.now_ms, Decimal(price), Decimal(price))
         events += [event.body for event in engine.drain_events()]
     journal = json.dumps([entry.body() for entry in engine.world.journal.after(0)])
     return journal, events
@@ -57,6 +63,20 @@ def script(seed: int) -> tuple[str, list[dict]]:
 def test_same_seed_and_calls_give_the_same_world_and_another_seed_another():
     assert script(3) == script(3)
     assert script(3) != script(4)
+
+
+def test_string_hashing_does_not_reach_the_world():
+    """The same script in processes with different hash seeds: a set's order must not matter."""
+    code = "import hashlib; from tests.paper.test_market_and_scenarios import script; "
+    code += "print(hashlib.sha256(repr(script(3)).encode()).hexdigest())"
+    digests = {
+        subprocess.run(
+            [sys.executable, "-c", code], env={**os.environ, "PYTHONHASHSEED": str(seed)},
+            check=True, capture_output=True,
+        ).stdout
+        for seed in (1, 2, 3)
+    }  # fmt: skip
+    assert len(digests) == 1
 
 
 @pytest.mark.parametrize("name", scenario.available())
