@@ -265,7 +265,7 @@ def _blocked(held, evidence):
 @pytest.mark.parametrize("listed", ["a take-profit", "the other side's stop", "a stop that is triggering"])
 @pytest.mark.xfail(
     strict=True,
-    reason="evidence._present forgets close_all_blocked at any close-all order of the symbol, whatever its kind or side "
+    reason="evidence._present forgets close_all_blocked at any close-all order of the symbol, whatever its kind, side "
     "or status: the refused backstop is then wanted again in every read, a working stop never, the position is naked",
 )
 def test_only_a_resting_close_all_stop_of_this_side_lifts_the_block(listed):

@@ -1,0 +1,122 @@
+"""What the end of a write teaches (invariants 4 and 6): an acknowledgement only says where to look."""
+
+import pytest
+
+from position_monitor.core.evidence import Evidence
+from position_monitor.core.model import Cancel, Close, Place, PositionKey
+from position_monitor.core.outcome import Outcome, Sent, after_outcome
+
+from .build import LONG, NOW_MS, SYMBOL, D, backstop, desired, known, position, target, working
+
+KEY = PositionKey(SYMBOL, LONG)
+HELD = position()
+STOP = desired(backstop(HELD, 98), HELD)
+WORKING = desired(working(HELD, 98), HELD)
+TARGET = desired(target(HELD, 0, 102, "0.3"), HELD)
+CLOSE = Close(KEY, HELD.position_side, D(1), "qpmclose", None, "test")
+
+
+def after(action, sent, code=None, **before) -> Evidence:
+    evidence = Evidence({KEY: known(**before)})
+    return after_outcome(evidence, Outcome(action, sent, NOW_MS, code))
+
+
+@pytest.mark.parametrize("order", [STOP, WORKING, TARGET], ids=lambda order: order.role.value)
+@pytest.mark.parametrize(
+    ("sent", "code", "awaited"),
+    [
+        (Sent.ACCEPTED, None, True),
+        (Sent.AMBIGUOUS, None, True),
+        (Sent.AMBIGUOUS, -1006, True),
+        (Sent.REFUSED, -4116, True),
+        (Sent.REFUSED, -2021, False),
+        (Sent.REFUSED, -4130, False),
+        (Sent.REFUSED, -1111, False),
+        (Sent.NOT_SENT, None, False),
+    ],
+)
+def test_only_what_may_rest_is_looked_for(order, sent, code, awaited):
+    """An unknown outcome and a duplicate id both mean: the order may be there. Neither is success."""
+    evidence = after(Place(order, "test"), sent, code)
+    assert (evidence.awaited_in(SYMBOL) == (order.client_id,)) is awaited
+    assert evidence.keys[KEY].seen == {}, "nothing counts as read back"
+
+
+@pytest.mark.parametrize("code", [-2021, -4142])
+@pytest.mark.parametrize(
+    ("order", "counted"), [(STOP, 3), (WORKING, 3), (TARGET, 2)], ids=["backstop", "working", "target"]
+)
+def test_a_stop_refused_as_crossed_is_counted_and_a_target_is_not(code, order, counted):
+    assert after(Place(order, "test"), Sent.REFUSED, code, crossed_refusals=2).keys[KEY].crossed_refusals == counted
+
+
+@pytest.mark.parametrize(
+    ("order", "sent", "count"),
+    [
+        (STOP, Sent.ACCEPTED, 0),
+        (WORKING, Sent.ACCEPTED, 0),
+        (TARGET, Sent.ACCEPTED, 2),
+        (STOP, Sent.NOT_SENT, 2),
+    ],
+)
+def test_an_accepted_stop_ends_the_row_of_refusals(order, sent, count):
+    assert after(Place(order, "test"), sent, crossed_refusals=2).keys[KEY].crossed_refusals == count
+
+
+def test_other_refusals_are_not_crossings():
+    assert after(Place(STOP, "test"), Sent.REFUSED, -1111, crossed_refusals=2).keys[KEY].crossed_refusals == 2
+
+
+@pytest.mark.xfail(
+    strict=True,
+    reason="outcome._after_place counts each piece of one split stop: one round of three refused pieces already starts "
+    "the close ladder, which needs three refusals in a row (DESIGN 9)",
+)
+def test_the_pieces_of_one_split_stop_are_one_refusal():
+    evidence = Evidence({KEY: known()})
+    for rung in (0, 9, 18):
+        piece = desired(working(HELD, 98, "0.3", rung=rung), HELD)
+        evidence = after_outcome(evidence, Outcome(Place(piece, "test"), Sent.REFUSED, NOW_MS, -2021))
+    assert evidence.keys[KEY].crossed_refusals == 1
+
+
+@pytest.mark.parametrize(
+    ("order", "code", "blocked"), [(STOP, -4130, True), (WORKING, -4130, False), (STOP, -2021, False)]
+)
+def test_an_existing_close_all_is_remembered(order, code, blocked):
+    assert after(Place(order, "test"), Sent.REFUSED, code).keys[KEY].close_all_blocked is blocked
+
+
+@pytest.mark.parametrize(
+    ("sent", "code", "counted", "budget"),
+    [
+        (Sent.ACCEPTED, None, True, False),
+        (Sent.AMBIGUOUS, None, True, False),
+        (Sent.REFUSED, -4131, True, False),
+        (Sent.REFUSED, -2022, False, True),
+        (Sent.REFUSED, -4118, False, True),
+        (Sent.NOT_SENT, None, False, False),
+    ],
+)
+def test_a_close_advances_the_ladder_unless_it_had_no_effect(sent, code, counted, budget):
+    learned = after(CLOSE, sent, code, closes_sent=4).keys[KEY]
+    assert learned.closes_sent == (5 if counted else 4)
+    assert learned.closes_at_ms == ((NOW_MS,) if counted else ())
+    assert learned.close_budget_refused is budget
+
+
+def test_the_times_of_closes_are_bounded():
+    assert len(after(CLOSE, Sent.ACCEPTED, closes_at_ms=tuple(range(10))).keys[KEY].closes_at_ms) == 10
+
+
+@pytest.mark.parametrize("sent", list(Sent))
+def test_a_cancel_teaches_nothing_whatever_its_outcome(sent):
+    """Whether it is gone is seen in the next read."""
+    evidence = Evidence({KEY: known(seen={"x": 2})})
+    cancel = Cancel(working(HELD, 98), KEY, "test")
+    assert after_outcome(evidence, Outcome(cancel, sent, NOW_MS, -2011)) == evidence
+
+
+def test_a_write_for_a_forgotten_position_changes_nothing():
+    for action in (Place(STOP, "test"), CLOSE):
+        assert after_outcome(Evidence(), Outcome(action, Sent.ACCEPTED, NOW_MS)) == Evidence()
