@@ -43,6 +43,9 @@ def _own_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("POSITION_MONITOR_CONFIG", "REDIS_URL", "EXIT_MODE", "CREDENTIALS_DIRECTORY", "EXCHANGE_API_KEY"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("COLUMNS", "200")
+    # Opening the journal is for a process of its own: it redirects every logger and the exception hook.
+    monkeypatch.setattr("position_monitor.edge.log.configure", lambda **_: None)
+    monkeypatch.setattr("position_monitor.edge.log.register_secret", lambda _: None)
 
 
 @pytest.fixture
