@@ -58,9 +58,10 @@ class Control:
         except (ValueError, KeyError, TypeError, InvalidOperation) as problem:
             return 400, {"error": f"{type(problem).__name__}: {problem}"}
 
-    def state(self, _: Body) -> Body:
-        """Positions, orders with history, prices, faults."""
+    def state(self, values: Body) -> Body:
+        """Positions, orders, prices, faults; `history=false` leaves ended orders out."""
         world = self.engine.world
+        ended = _text(values.get("history", True)) == "true"
         view = LiveView(world)
         quotes = world.market.quotes
         return {
@@ -74,12 +75,12 @@ class Control:
             ],
             "plain_orders": [
                 bodies.order_read(o, world.instruments[o.symbol]) | {"origin": o.origin}
-                for o in world.plain.history_of(None)
+                for o in world.plain.history_of(None) if ended or o.open
             ],
             "algo_orders": [
                 bodies.algo_read(o, world.instruments[o.symbol])
                 | {"origin": o.origin, "reason": o.reason}
-                for o in world.algo.history_of(None)
+                for o in world.algo.history_of(None) if ended or o.open
             ],
             "prices": {
                 symbol: {"mark": plain(q.mark), "last": plain(q.last)}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from decimal import Decimal
 
 from position_monitor.paper.account import Position
@@ -39,7 +40,7 @@ class Liquidation:
         if balance <= account.cross_maintenance:
             self._liquidate_cross()
         else:
-            self._call(CROSS, account.cross_maintenance / balance, self._cross_legs())
+            self._call(CROSS, account.cross_maintenance / balance, self._cross_legs)
 
     def _check_isolated(self, leg: Position) -> None:
         exposure = self._world.account.exposure(leg.symbol, leg.side)
@@ -47,7 +48,7 @@ class Liquidation:
         if balance <= exposure.maintenance:
             self._force(leg, leg.entry - leg.isolated_wallet / leg.amount)
         else:
-            self._call(f"{leg.symbol}:{leg.side}", exposure.maintenance / balance, [leg])
+            self._call(f"{leg.symbol}:{leg.side}", exposure.maintenance / balance, lambda: [leg])
 
     def _cross_legs(self) -> list[Position]:
         account = self._world.account
@@ -89,11 +90,11 @@ class Liquidation:
             client_id=order.client_id,
         )  # fmt: skip
 
-    def _call(self, key: str, ratio: Decimal, legs: list[Position]) -> None:
+    def _call(self, key: str, ratio: Decimal, find: Callable[[], list[Position]]) -> None:
         world = self._world
         if ratio < CALL_AGAIN_BELOW:
             self._called.discard(key)
-        elif ratio >= CALL_AT and key not in self._called and legs:
+        elif ratio >= CALL_AT and key not in self._called and (legs := find()):
             self._called.add(key)
             marked = [(leg, world.market.mark(leg.symbol)) for leg in legs]
             world.note("margin_call", "venue", legs[0].symbol, ratio=str(round(ratio, 4)))

@@ -59,6 +59,7 @@ class Quote:
     start_ms: int
     updated_ms: int
     deviation: Decimal = Decimal(0)
+    start_noise: float | None = None
     minutes: deque[Candle] = field(default_factory=lambda: deque(maxlen=CANDLES_KEPT))
 
 
@@ -175,7 +176,9 @@ class Market:
 
     def _past(self, symbol: str, at_ms: int) -> Decimal:
         quote = self.quotes[symbol]
-        drift = self._noise(symbol, at_ms) - self._noise(symbol, quote.start_ms)
+        if quote.start_noise is None:
+            quote.start_noise = self._noise(symbol, quote.start_ms)
+        drift = round(self._noise(symbol, at_ms) - quote.start_noise, 10)
         return max(quote.start * Decimal("0.2"), quote.start * (1 + Decimal(repr(drift))))
 
     def _noise(self, symbol: str, at_ms: int) -> float:

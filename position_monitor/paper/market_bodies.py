@@ -122,10 +122,10 @@ def book_ticker(world: World, symbol: str) -> Body:
 
 
 def day_ticker(world: World, symbol: str) -> Body:
-    """One symbol of GET ticker/24hr, from the hourly candles."""
+    """One symbol of GET ticker/24hr, from the last two half days."""
     instrument, now = world.instruments[symbol], world.now_ms
-    hours = world.market.candles(symbol, 3_600_000, now, 24)
-    opened, last = hours[0].open, world.market.last(symbol)
+    halves = world.market.candles(symbol, DAY_MS // 2, now, 2)
+    opened, last = halves[0].open, world.market.last(symbol)
     text = instrument.price_text
     volume = instrument.step * 1_000_000
     return {
@@ -133,8 +133,8 @@ def day_ticker(world: World, symbol: str) -> Body:
         "priceChangePercent": fixed((last - opened) / opened * 100, 3),
         "weightedAvgPrice": text((last + opened) / 2), "lastPrice": text(last),
         "lastQty": instrument.qty_text(instrument.step), "openPrice": text(opened),
-        "highPrice": text(max(c.high for c in hours)),
-        "lowPrice": text(min(c.low for c in hours)), "volume": instrument.qty_text(volume),
+        "highPrice": text(max(c.high for c in halves)),
+        "lowPrice": text(min(c.low for c in halves)), "volume": instrument.qty_text(volume),
         "quoteVolume": fixed(volume * last, 2), "openTime": now - DAY_MS, "closeTime": now,
         "firstId": 1, "lastId": 100_000, "count": 100_000,
     }  # fmt: skip

@@ -182,6 +182,9 @@ def test_control_state_shows_the_truth_under_faults():
     assert [(row["algoStatus"], row["origin"]) for row in state["algo_orders"]] == [("NEW", "api")]
     assert [rule["name"] for rule in state["faults"]] == ["false_flat"]
     json.dumps(state)
+    panel.engine.cancel_all_algos("BTCUSDT")
+    assert [row["algoStatus"] for row in panel.handle("GET", "state", {})[1]["algo_orders"]] == ["CANCELED"]
+    assert panel.handle("GET", "state", {"history": "false"})[1]["algo_orders"] == []
 
 
 def test_control_trades_moves_prices_and_pages_the_journal():

@@ -215,3 +215,41 @@ def test_good_till_date_and_countdown_cancel():
     assert kept.status == "NEW"
     engine.advance_to(engine.now_ms + 2_000)
     assert kept.status == "CANCELED"
+
+
+def test_price_band_is_inclusive_and_binds_one_way_only():
+    """A buy not too far above, a sell not too far below; the other directions are free."""
+    engine = long_btc()
+    for changes in (
+        {"side": "BUY", "price": "42000", "quantity": "0.01"},
+        {"side": "SELL", "price": "38000", "quantity": "0.01"},
+        {"side": "SELL", "price": "60000", "quantity": "0.01"},
+        {"side": "BUY", "price": "20000", "quantity": "0.01"},
+    ):
+        assert engine.place_order(limit_params(**changes)).status in ("NEW", "FILLED")
+
+
+def test_position_larger_than_the_leverage_allows():
+    engine = engine_with(("BTCUSDT", "LONG", "0.5", "40000"), wallet="5000000", leverage=125)
+    # the first bracket ends at 300,000 USDT: 7.5 BTC in all at 40,000
+    assert refused_code(engine, lambda: engine.place_order(limit_params(quantity="7.1", price="40000"))) == -2027
+    assert engine.place_order(limit_params(quantity="6.9", price="40000")).status == "NEW"
+
+
+def test_resting_reduce_only_order_survives_a_smaller_position_and_fills_what_is_left():
+    engine = long_btc()
+    sell = limit_params(side="SELL", price="41000", reduceOnly="true", quantity="0.4")
+    order = engine.place_order(sell)
+    engine.trade("reduce", "BTCUSDT", None, Decimal("0.2"))
+    assert order.status == "NEW"
+    engine.set_price("BTCUSDT", mark=Decimal("41000"), last=Decimal("41000"))
+    assert (order.executed, order.status, amount(engine)) == (Decimal("0.3"), "EXPIRED", 0)
+
+
+def test_break_even_starts_anew_after_a_flip():
+    engine = long_btc()
+    engine.place_order(market_params(quantity="0.2", reduceOnly="true"))
+    engine.place_order(market_params(quantity="0.4"))
+    leg = engine.world.account.position("BTCUSDT", "BOTH")
+    # short 0.1 from 40,000; the fee of the flipping order is 0.4 * 40000 * 0.0005 = 8
+    assert (leg.amount, leg.break_even) == (Decimal("-0.1"), Decimal("39920"))
