@@ -19,7 +19,7 @@ from position_monitor.core.decide import Decision, Rules, decide
 from position_monitor.core.evidence import Evidence, after_miss, after_read, pruned
 from position_monitor.core.guard import Denied, GateInputs, approve_cancel, approve_close, approve_place
 from position_monitor.core.history import EXPOSED, History, after_failure, after_judging
-from position_monitor.core.model import Advice, Cancel, Close, Mode, Place, Position, PositionKey
+from position_monitor.core.model import Advice, Cancel, Close, Mode, Place, Position, PositionKey, Verdict
 from position_monitor.core.observation import SymbolObservation
 from position_monitor.core.outcome import Outcome, Sent, after_outcome
 from position_monitor.core.state import Event
@@ -101,7 +101,8 @@ class Daemon:
         began_s, self._events, self._wrote = self.clock.monotonic_s(), [], False
         self._notice_gap()
         await self._upkeep()
-        observed = await self.observer.account(self.evidence)
+        also = {key.symbol for key in self.history.tracks}
+        observed = await self.observer.account(self.evidence, also)
         if observed.failure:
             return self._report(observed, None, began_s)
         self._learn(observed)
@@ -324,10 +325,11 @@ class Daemon:
 
     def _suspicious(self, decision: Decision | None) -> bool:
         if decision is None:
-            return False
+            return True
+        unknown = any(state.verdict is Verdict.UNKNOWN for state in self.history.states)
         absent = any(known.absent_reads for known in self.evidence.keys.values())
         exposed = any(judged.verdict in EXPOSED for judged in decision.judgements.values())
-        return absent or exposed or bool(self.evidence.awaited)
+        return absent or exposed or unknown or bool(self.evidence.awaited)
 
 
 def _symbol(action: Place | Close) -> str:

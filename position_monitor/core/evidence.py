@@ -2,6 +2,9 @@
 
 Adding protection needs one read. Removing anything needs more: a replacement seen in several reads, or a position
 proven flat by agreeing reads *and* a positive zero row. Losing this memory only makes the daemon more careful.
+
+Times are wall-clock stamps that came with the reads. The clock may be stepped back between two of them, so a distance
+in time is taken without its sign: a step may end a waiting time early, and must never prolong it.
 """
 
 from __future__ import annotations
@@ -73,7 +76,7 @@ class KeyEvidence:
 
     def firing(self, now_ms: int, grace_ms: int) -> bool:
         """Whether a stop of ours is being triggered and has not been at it for suspiciously long."""
-        return self.firing_since_ms > 0 and now_ms - self.firing_since_ms <= grace_ms
+        return self.firing_since_ms > 0 and abs(now_ms - self.firing_since_ms) <= grace_ms
 
     def flat_proven(self, settings: EvidenceSettings) -> bool:
         """Whether the position is proven closed (invariant 7)."""
@@ -175,15 +178,26 @@ def _present(
         seen=_seen(known.seen, orders),
         rung_sizes=rungs,
         done_rungs=done,
-        close_all_blocked=known.close_all_blocked and not any(order.close_all for order in seen.orders),
+        close_all_blocked=known.close_all_blocked and not _shows_close_all(position, seen),
         firing_since_ms=(known.firing_since_ms or seen.observed_at_ms) if firing else 0,
+    )
+
+
+def _shows_close_all(position: Position, seen: SymbolObservation) -> bool:
+    """Whether a resting close-all stop is listed: then the venue's refusal of a second one needs no remembering."""
+    return any(
+        order.close_all
+        and order.status is OrderStatus.NEW
+        and order.side is position.side.exit_order_side
+        and order.position_side is position.position_side
+        for order in seen.orders
     )
 
 
 def _absent(
     known: KeyEvidence, key: PositionKey, orders: tuple[LiveOrder, ...], seen: SymbolObservation
 ) -> KeyEvidence:
-    spaced = known.absent_reads == 0 or seen.positions_read_at_ms - known.last_absent_at_ms >= FLAT_SPACING_MS
+    spaced = known.absent_reads == 0 or abs(seen.positions_read_at_ms - known.last_absent_at_ms) >= FLAT_SPACING_MS
     opposite = seen.position(PositionKey(key.symbol, key.side.opposite))
     flipped = opposite is not None and not opposite.hedged
     return replace(
@@ -252,7 +266,7 @@ def after_miss(evidence: Evidence, symbol: str, client_id: str, now_ms: int, gra
         return evidence
     awaited = dict(evidence.awaited)
     wait = replace(wait, misses=wait.misses + 1)
-    if wait.misses >= MISSES_UNTIL_GONE and now_ms - wait.sent_at_ms >= grace_ms:
+    if wait.misses >= MISSES_UNTIL_GONE and abs(now_ms - wait.sent_at_ms) >= grace_ms:
         del awaited[(symbol, client_id)]
     else:
         awaited[(symbol, client_id)] = wait

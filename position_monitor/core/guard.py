@@ -25,7 +25,6 @@ from position_monitor.core.model import (
     OrderStatus,
     Place,
     Position,
-    PositionKey,
     Role,
 )
 from position_monitor.core.money import beyond, is_multiple, reached, tighter
@@ -35,6 +34,8 @@ from position_monitor.core.settings import EvidenceSettings, Limits, ProtectionS
 A = TypeVar("A", Place, Cancel, Close)
 
 _SEAL = object()
+STOPS_BEYOND_LIMIT = 4
+"""Working stops may rest beyond the limit on our orders by this many."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +80,7 @@ def approve_place(action: Place, gate: GateInputs) -> Approved[Place] | Denied:
         _why_not_on_grid(order, gate.seen.instrument),
         _why_wrong_price(order, position),
         _why_wrong_id(order, gate),
-        _why_too_many(order.key, gate),
+        _why_too_many(order, gate),
     )
     reason = next((check for check in checks if check), "")
     return Denied(reason) if reason else Approved(action, _SEAL)
@@ -181,9 +182,16 @@ def _why_wrong_id(order: DesiredOrder, gate: GateInputs) -> str:
     return ""
 
 
-def _why_too_many(key: PositionKey, gate: GateInputs) -> str:
-    owned = [live for live in gate.seen.orders if ids.is_ours(live.client_id) and key_of(live) == key]
+def _why_too_many(order: DesiredOrder, gate: GateInputs) -> str:
+    """The limit on our orders binds take-profits. Stops have room beyond it: a crowd must never cost the cover.
+
+    The venue itself allows one close-all stop only, so the backstop needs no limit.
+    """
+    if order.role is Role.BACKSTOP:
+        return ""
+    owned = [live for live in gate.seen.orders if ids.is_ours(live.client_id) and key_of(live) == order.key]
     most = gate.limits.owned_orders_per_position_max
+    most += 0 if order.role is Role.TAKE_PROFIT else STOPS_BEYOND_LIMIT
     return f"{len(owned)} orders of ours rest already; the limit is {most} (invariant 10)" if len(owned) >= most else ""
 
 

@@ -30,6 +30,8 @@ class Track:
     """Since when it is without full cover, or 0."""
     exposed_before_ms: int = 0
     """Time without full cover in earlier stretches."""
+    absent_reads: int = 0
+    """Readable observations in a row that did not list it; counted here for positions without evidence."""
 
     def exposed_ms(self, now_ms: int) -> int:
         """Total time without full cover."""
@@ -67,13 +69,13 @@ def after_judging(
         tracks[key] = _advanced(track, judgements[key], observed[key.symbol], now_ms)
         events += _changes(key, track, tracks[key], now_ms)
     for key in sorted(set(history.tracks) - set(judgements)):
-        known = evidence.of(key)
         seen = observed.get(key.symbol)
-        if seen is not None and seen.readable and (known is None or known.flat_proven(settings)):
+        absent = history.tracks[key].absent_reads + (1 if seen is not None and seen.readable else 0)
+        if _gone(key, seen, evidence, settings, absent):
             events.append(_event("PositionFlat", key, now_ms, {"naked_ms": history.tracks[key].exposed_ms(now_ms)}))
             continue
         reason = seen.unreadable if seen is not None and seen.unreadable else "it is not listed; flat is not proven yet"
-        tracks[key] = _unknown(history.tracks[key], reason, now_ms)
+        tracks[key] = replace(_unknown(history.tracks[key], reason, now_ms), absent_reads=absent)
         events += _changes(key, history.tracks[key], tracks[key], now_ms)
     announced, foreign = _foreign(history, observed, now_ms)
     return History(tracks, announced), (*events, *foreign)
@@ -84,6 +86,22 @@ def after_failure(history: History, reason: str, now_ms: int) -> tuple[History, 
     tracks = {key: _unknown(track, reason, now_ms) for key, track in history.tracks.items()}
     events = [e for key in sorted(tracks) for e in _changes(key, history.tracks[key], tracks[key], now_ms)]
     return History(tracks, history.foreign_orders), tuple(events)
+
+
+def _gone(
+    key: PositionKey,
+    seen: SymbolObservation | None,
+    evidence: Evidence,
+    settings: EvidenceSettings,
+    absent_reads: int,
+) -> bool:
+    """Whether a position is proven flat, also when it was only ever seen in observations that taught nothing."""
+    if seen is None or not seen.readable:
+        return False
+    known = evidence.of(key)
+    if known is not None:
+        return known.flat_proven(settings)
+    return key in seen.zero_keys or absent_reads >= settings.flat_reads
 
 
 def _advanced(track: Track | None, judgement: Judgement, seen: SymbolObservation, now_ms: int) -> Track:

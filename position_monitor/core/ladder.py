@@ -67,9 +67,13 @@ def _with_last_merged(
         last = rungs.pop()
         before = rungs[-1]
         rungs[-1] = SizedRung(before.rung, before.level, before.quantity + last.quantity)
-    if _too_small(rungs[0].quantity, rungs[0].level.price, instrument, min_notional):
+    first = rungs[0]
+    if _too_small(first.quantity, first.level.price, instrument, min_notional):
         least = max(instrument.min_quantity, instrument.market_min_quantity)
-        return (), f"take-profit quantity {rungs[0].quantity} is below the venue's minimum {least}"
+        if first.quantity < least:
+            return (), f"take-profit quantity {first.quantity} is below the venue's minimum {least}"
+        notional = (first.quantity * first.level.price).quantize(Decimal("0.01"))
+        return (), f"take-profit notional {notional} is below the venue's minimum {min_notional}"
     return _split(rungs, instrument)
 
 

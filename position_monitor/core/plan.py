@@ -41,6 +41,8 @@ from position_monitor.core.observation import SymbolObservation
 from position_monitor.core.settings import EvidenceSettings, Limits, OnBreach, ProtectionSettings
 
 _CLOSE_READS = 2
+_LADDER_READS = 2
+"""Reads before a ladder is placed: after a restart one empty list must not double it. Stops never wait."""
 _MINUTE_MS = 60_000
 
 
@@ -120,6 +122,14 @@ def _for_open(inputs: PlanInputs, position: Position) -> Plan:
     held = [Held(position.key, _describe(o), "written and not read back yet") for o in found.missing if o not in ready]
     stops = tuple(Place(order, _why_stop(order, book)) for order in ready if order.role is not Role.TAKE_PROFIT)
     targets = [order for order in ready if order.role is Role.TAKE_PROFIT]
+    room = max(0, _room(inputs, found, len(stops)))
+    if len(targets) > room:
+        why = f"{inputs.limits.owned_orders_per_position_max} orders of ours for one position is the limit"
+        held += [Held(position.key, _describe(order), why) for order in targets[room:]]
+        targets = targets[:room]
+    if known.present_reads < _LADDER_READS:
+        held += [Held(position.key, _describe(order), "take-profits wait for a second read") for order in targets]
+        targets = []
     if closing:
         held += [Held(position.key, _describe(order), "the position is being closed") for order in targets]
         targets = []
@@ -154,7 +164,7 @@ def _removals(
     for order in surplus:
         role = owned_role(order)
         if role is Role.TAKE_PROFIT:
-            why = _why_keep_target(known, found)
+            why = _why_keep_target(known, found, crowded=_room(inputs, found, 0) <= 0)
         elif role is Role.BACKSTOP and not outdated_backstop(order, known.epoch, inputs.settings[position.key]):
             why = "the backstop stays until the position is proven flat (invariant 2)"
         else:
@@ -167,10 +177,17 @@ def _removals(
     return tuple(cancels), held
 
 
-def _why_keep_target(known: KeyEvidence, found: BookDiff) -> str:
-    """Take-profits are expendable, but a ladder is not torn down before its successor rests."""
+def _why_keep_target(known: KeyEvidence, found: BookDiff, *, crowded: bool) -> str:
+    """Take-profits are expendable, but a ladder is not torn down before its successor rests, if there is room for it."""
     missing = any(order.role is Role.TAKE_PROFIT for order in found.missing)
-    return "its replacement does not rest yet" if missing and not known.close_budget_refused else ""
+    return "its replacement does not rest yet" if missing and not crowded and not known.close_budget_refused else ""
+
+
+def _room(inputs: PlanInputs, found: BookDiff, stops: int) -> int:
+    """How many more take-profits of ours may rest for a position, beside `stops` new stops (invariant 10)."""
+    resting = len(found.matched) + len(found.surplus) + len(found.in_flight)
+    unlisted = len(inputs.evidence.awaited_in(inputs.seen.symbol))
+    return inputs.limits.owned_orders_per_position_max - resting - unlisted - stops
 
 
 def _why_keep_stop(
@@ -221,7 +238,7 @@ def _closes(
     instrument = inputs.seen.instrument
     if not reason or instrument is None:
         return (), []
-    recent = [at for at in known.closes_at_ms if inputs.now_ms - at < _MINUTE_MS]
+    recent = [at for at in known.closes_at_ms if abs(inputs.now_ms - at) < _MINUTE_MS]
     if known.present_reads < _CLOSE_READS:
         return (), [Held(position.key, "close at market", f"needs {_CLOSE_READS} agreeing reads")]
     if len(recent) >= inputs.limits.closes_per_minute_max:

@@ -7,8 +7,10 @@ something are read one by one, and a sweep every `full_sweep_s` finds what nobod
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass, field
+from functools import partial
+from typing import TypeVar
 
 from position_monitor.core import ids
 from position_monitor.core.evidence import Evidence
@@ -16,10 +18,15 @@ from position_monitor.core.model import LiveOrder, OrderList, PositionKey
 from position_monitor.core.observation import OrdersRead, PositionsRead, SymbolObservation
 from position_monitor.edge.clock import Clock
 from position_monitor.edge.exchange import Exchange
-from position_monitor.errors import ExchangeFailure
+from position_monitor.errors import ExchangeFailure, Unreachable, Unreadable
+
+Read = TypeVar("Read", PositionsRead, OrdersRead)
 
 SWEEP_WEIGHT = 80
 SYMBOL_WEIGHT = 2
+PATIENCE_S = 1.5
+"""No read is tried again once this much time went into it."""
+READ_PAUSES_S = (0.1, 0.3)
 FLAT_CHECKS_MAX = 10
 """Zero-row reads per cycle (5 weight each); the rest waits for the next cycle."""
 
@@ -48,14 +55,14 @@ class Observer:
     _swept_at_s: float | None = field(default=None, init=False)
     _elsewhere: int = field(default=0, init=False)
 
-    async def account(self, evidence: Evidence, *, sweep: bool = False) -> AccountObservation:
-        """Read every position and the order lists of every symbol that matters."""
+    async def account(self, evidence: Evidence, also: Iterable[str] = (), *, sweep: bool = False) -> AccountObservation:
+        """Read every position and the order lists of every symbol that matters; `also` names further symbols."""
         try:
-            positions = await self.exchange.read_positions()
+            positions = await self._patiently(self.exchange.read_positions)
         except ExchangeFailure as failure:
             return AccountObservation({}, failure=str(failure))
         held = {position.symbol for position in positions.positions} | set(positions.unreadable)
-        symbols = held | evidence.symbols()
+        symbols = held | evidence.symbols() | set(also)
         orders, swept = await self._orders(symbols, sweep=sweep)
         if swept:
             symbols = symbols | {o.symbol for read in orders.values() for o in read.orders if ids.is_ours(o.client_id)}
@@ -68,7 +75,7 @@ class Observer:
         """Read some symbols again, after writes: the positions of the account once, the order lists per symbol."""
         names = sorted(set(wanted))
         try:
-            positions = await self.exchange.read_positions()
+            positions = await self._patiently(self.exchange.read_positions)
         except ExchangeFailure as failure:
             return AccountObservation({}, failure=str(failure))
         orders = await self._per_symbol(names)
@@ -79,11 +86,27 @@ class Observer:
         """One symbol, read just now, with zero rows: what a removal is checked against (invariant 2)."""
         try:
             rows, orders = await asyncio.gather(
-                self.exchange.read_position_rows(symbol), self.exchange.read_orders(symbol)
+                self._patiently(partial(self.exchange.read_position_rows, symbol)),
+                self._patiently(partial(self.exchange.read_orders, symbol)),
             )
         except ExchangeFailure as failure:
             return SymbolObservation(symbol, None, (), frozenset(), (), 0, 0, str(failure))
         return self._observation(symbol, rows, orders, rows)
+
+    async def _patiently(self, read: Callable[[], Awaitable[Read]]) -> Read:
+        """A read is tried again a few times at once: it changes nothing, and waiting a cycle would leave stops unset.
+
+        Not after a slow failure: what took that long may be the whole venue, and the cycle has other symbols.
+        """
+        until_s = self.clock.monotonic_s() + PATIENCE_S
+        for pause_s in READ_PAUSES_S:
+            try:
+                return await read()
+            except (Unreadable, Unreachable):
+                if self.clock.monotonic_s() >= until_s:
+                    raise
+            await self.clock.sleep(pause_s)
+        return await read()
 
     async def _orders(self, symbols: set[str] | frozenset[str], *, sweep: bool) -> tuple[dict[str, OrdersRead], bool]:
         """Order lists of the symbols, by a sweep when one is due or cheaper."""
@@ -91,7 +114,7 @@ class Observer:
         due = sweep or self._swept_at_s is None or now_s - self._swept_at_s >= self.full_sweep_s
         if due or len(symbols) * SYMBOL_WEIGHT >= SWEEP_WEIGHT:
             try:
-                read = await self.exchange.read_orders(None)
+                read = await self._patiently(partial(self.exchange.read_orders, None))
             except ExchangeFailure:
                 return await self._per_symbol(sorted(symbols)), False
             self._swept_at_s = now_s
@@ -102,7 +125,8 @@ class Observer:
     async def _per_symbol(self, symbols: Iterable[str]) -> dict[str, OrdersRead]:
         """Each symbol on its own: one that fails is missing from the result and stays alone (invariant 12)."""
         names = list(symbols)
-        answers = await asyncio.gather(*(self.exchange.read_orders(name) for name in names), return_exceptions=True)
+        reads = (self._patiently(partial(self.exchange.read_orders, name)) for name in names)
+        answers = await asyncio.gather(*reads, return_exceptions=True)
         found: dict[str, OrdersRead] = {}
         for name, answer in zip(names, answers, strict=True):
             if isinstance(answer, OrdersRead):

@@ -13,7 +13,8 @@ from decimal import Decimal
 from typing import Any
 
 PREFIX = "qpm"
-OWN_ORDERS_MAX = 10
+OWN_ORDERS_MAX = 14
+"""The configured limit of 10, and one ladder that a stale list may hide from the daemon."""
 ZERO = Decimal(0)
 
 
@@ -165,12 +166,19 @@ class Checker:
 
     def _once_per_intent(self, entry: Any) -> None:
         mine = [
-            (o["symbol"], o["client_id"][4:6], o["side"], o["position_side"], o["trigger"], o["quantity"])
+            (o["symbol"], o["client_id"][4:14], o["side"], o["position_side"], o["trigger"], o["quantity"])
             for o in self.truth.orders.values()
             if str(o["client_id"]).startswith(PREFIX)
         ]
         new = entry.detail
-        content = (entry.symbol, new["client_id"][4:6], new["side"], new["position_side"], new["trigger"], new["quantity"])
+        content = (
+            entry.symbol,
+            new["client_id"][4:14],
+            new["side"],
+            new["position_side"],
+            new["trigger"],
+            new["quantity"],
+        )
         if new.get("order_kind") == "algo" and mine.count(content) > 1:
             self.violations.append(f"INV-4: the same intent rests twice: {content}")
         key = (entry.symbol, side_of(new["position_side"], new["side"]))
@@ -204,6 +212,15 @@ class Checker:
         """Close the books: what is exposed now was exposed until now."""
         for key in sorted(self._exposed_since):
             self.exposed_ms.append(at_ms - self._exposed_since[key])
+
+    def duplicates(self) -> list[Any]:
+        """Contents of ours that rest more than once now, whatever epoch they were made in."""
+        contents = Counter(
+            (o["symbol"], o["client_id"][4:6], o["side"], o["position_side"], o["trigger"], o["quantity"])
+            for o in self.truth.orders.values()
+            if str(o["client_id"]).startswith(PREFIX)
+        )
+        return [content for content, count in sorted(contents.items()) if count > 1]
 
     def uncovered(self) -> list[tuple[str, str]]:
         """Positions that are not fully covered now."""

@@ -33,6 +33,8 @@ from tests.sim.virtual_time import EPOCH_MS, SimClock, run, true_ms
 SYMBOLS = ["BTCUSDT", "ETHUSDT", "XRPUSDT", "1000PEPEUSDT"]
 FAULTY_S = 90.0
 CALM_S = 75.0
+STILL_S = 20.0
+"""The market stands still before the final look, so that no position is just then closing."""
 TIMEOUT_S = 4.0
 INTERVAL_S = 5.0
 
@@ -166,7 +168,9 @@ class Simulation:
         for task in others[1:]:
             task.cancel()
         await self._heal(market)
-        await asyncio.sleep(CALM_S)
+        await asyncio.sleep(CALM_S - STILL_S)
+        others[0].cancel()
+        await asyncio.sleep(STILL_S)
         self._check_journal()
         self._check_converged()
         for task in [others[0], watcher, *(entry[2] for entry in self.daemons)]:
@@ -214,6 +218,8 @@ class Simulation:
         """After the faults stop, everything is covered and says so."""
         for key in self.checker.uncovered():
             self.checker.violations.append(f"INV-3: {key} is not covered {CALM_S:.0f} s after the faults stopped")
+        for content in self.checker.duplicates():
+            self.checker.violations.append(f"INV-4: {content} rests more than once after the faults stopped")
         if not self.alive:
             self.checker.violations.append("the daemon is not alive")
         status = self.redis.get("q:main:status")
@@ -269,7 +275,7 @@ class Simulation:
                     symbol = rng.choice(SYMBOLS)
                     known = self.engine.world.instruments[symbol]
                     self.engine.change_instrument(symbol, tick=known.tick * rng.choice((1, 2)))
-                case "mode_flip":
+                case "mode_flip" if not self._both_legs():
                     self.engine.force_hedge(not self.engine.world.account.hedge)
                 case "crash":
                     if self.alive and rng.random() < 0.3:
@@ -277,6 +283,11 @@ class Simulation:
                         self.kill(index)
                         await asyncio.sleep(rng.uniform(0.1, 8))
                         self.start_daemon(crash_at=rng.randint(5, 200))
+
+    def _both_legs(self) -> bool:
+        """Whether a symbol holds a long and a short leg: no venue can switch such an account to one-way mode."""
+        positions = self.engine.world.account.positions.values()
+        return any(sum(1 for leg in legs.values() if leg.amount) > 1 for legs in positions)
 
     async def _suspend(self, rng: random.Random) -> None:
         index = rng.choice(self.alive) if self.alive else 0

@@ -39,7 +39,7 @@ VENUE_FAULTS: dict[str, dict[str, Any]] = {
     "child_partial": {"fraction": "0.4"},
     "vanish": {"delay_ms": 3_000},
 }
-RARE = {"rate_limited": {"delay_ms": 3_000}, "bad_key": {}, "banned": {"delay_ms": 5_000}}
+RARE = {"rate_limited": {"delay_ms": 3_000}, "bad_key": {}}
 HOST_FAULTS = (
     "crash",
     "second_daemon",

@@ -136,6 +136,7 @@ class BinanceUpkeep:
             steps.append(self._wire.measure_clock)
         flagged = self.instruments_due or self._wire.instruments_flagged or not self.instruments
         every_s = INSTRUMENTS_FLAGGED_EVERY_S if flagged else INSTRUMENTS_EVERY_S
+        every_s = every_s if self.instruments else 0.0  # without any rules nothing can be placed: every cycle tries
         if now_s - self._instruments_at_s >= every_s:
             steps.append(self.load_instruments)
         if self._hedged is None or self._wire.mode_flagged or now_s - self._mode_at_s >= MODE_EVERY_S:
