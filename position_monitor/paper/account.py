@@ -16,6 +16,7 @@ from position_monitor.paper.market import Market
 
 TAKER_FEE = Decimal("0.0005")
 MAKER_FEE = Decimal("0.0002")
+AVERAGE = Decimal("1e-12")  # averaged prices keep more decimals than any tick
 
 
 @dataclass(slots=True)
@@ -48,7 +49,7 @@ class Position:
         """Price at which the position and its costs come out at zero."""
         if not self.amount:
             return ZERO
-        return (self.entry + self.costs / self.amount).quantize(CENT8, ROUND_HALF_EVEN)
+        return (self.entry + self.costs / self.amount).quantize(AVERAGE, ROUND_HALF_EVEN)
 
     def copy(self) -> Position:
         """An independent copy."""
@@ -150,7 +151,7 @@ class Account:
     def _grow(self, leg: Position, change: Decimal, price: Decimal) -> None:
         total = leg.amount + change
         cost = leg.entry * leg.amount + price * change
-        leg.entry = (cost / total).quantize(CENT8, ROUND_HALF_EVEN)
+        leg.entry = (cost / total).quantize(AVERAGE, ROUND_HALF_EVEN)
         leg.amount = total
         config = self.config_of(leg.symbol)
         if config.isolated:

@@ -242,3 +242,13 @@ def test_busy_venue_lets_reducing_plain_orders_and_cancels_through():
     assert call(gateway, *ORDER, market_params(reduceOnly="true")).status == 200
     assert str(amount(gateway.engine)) == "0.4"
     assert call(gateway, "DELETE", "/fapi/v1/allOpenOrders", {"symbol": "BTCUSDT"}).status == 200
+
+
+def test_obeying_for_a_while_clears_the_count_of_ignored_refusals():
+    gateway = gateway_of(long_btc())
+    for _ in range(3):
+        for _ in range(80):
+            call(gateway, "GET", "/fapi/v1/positionSide/dual")
+        assert [call(gateway, "GET", "/fapi/v3/account").status for _ in range(15)] == [429] * 15
+        gateway.engine.advance_to(gateway.engine.now_ms + 60_000)
+        assert call(gateway, "GET", "/fapi/v3/account").status == 200

@@ -81,3 +81,11 @@ def test_forced_mode_switch_keeps_positions_and_orders():
     assert stop.position_side == "LONG"
     engine.set_price("BTCUSDT", mark=Decimal("39000"), last=Decimal("39000"))
     assert (stop.status, amount(engine, side="LONG")) == ("FINISHED", 0)
+
+
+def test_account_event_carries_the_signed_amount_of_the_leg_that_changed():
+    engine = both_legs()
+    engine.trade("add", "BTCUSDT", "SHORT", Decimal("0.3"))
+    (update,) = [event.body for event in engine.drain_events() if event.name == "ACCOUNT_UPDATE"]
+    (row,) = update["a"]["P"]
+    assert (row["s"], row["ps"], row["pa"], row["mt"]) == ("BTCUSDT", "SHORT", "-0.5", "cross")

@@ -8,7 +8,7 @@ import pytest
 
 from position_monitor.paper.account_bodies import AccountBodies
 from position_monitor.paper.views import LiveView
-from tests.paper.paper_support import amount, engine_with, long_btc, market_params, names, stop_params
+from tests.paper.paper_support import amount, call, engine_with, gateway_of, long_btc, market_params, names, stop_params
 
 
 def test_realized_profit_fees_and_break_even():
@@ -18,7 +18,7 @@ def test_realized_profit_fees_and_break_even():
     # 0.2 * 1000 profit, 0.2 * 41000 * 0.0005 fee
     assert engine.world.account.wallet == Decimal("10195.9")
     leg = engine.world.account.position("BTCUSDT", "BOTH")
-    assert leg.break_even == (Decimal(40000) + (Decimal("4.1") - 200) / Decimal("0.3")).quantize(Decimal("0.00000001"))
+    assert leg.break_even == (Decimal(40000) + (Decimal("4.1") - 200) / Decimal("0.3")).quantize(Decimal("1e-12"))
 
 
 def test_isolated_long_liquidation_price_by_hand():
@@ -93,6 +93,8 @@ def test_mark_at_the_liquidation_price_closes_by_force(isolated):
     assert order.client_id.startswith("autoclose-")
     assert (order.type, order.side) == ("LIQUIDATION", "SELL")
     assert names(engine) == ["ORDER NEW NEW", "ACCOUNT_UPDATE", "ORDER CALCULATED FILLED", "ALGO EXPIRED"]
+    (listed,) = call(gateway_of(engine), "GET", "/fapi/v1/forceOrders", {"symbol": "BTCUSDT"}).body
+    assert (listed["clientOrderId"], listed["status"], listed["executedQty"]) == (order.client_id, "FILLED", "0.500")
 
 
 def test_isolated_loss_is_limited_to_its_margin_even_after_a_gap():

@@ -156,7 +156,7 @@ def test_limit_order_rests_fills_at_its_price_and_pays_maker_fee():
     assert (order.status, order.average) == ("FILLED", Decimal("39500"))
     trade = engine.world.trades[-1]
     assert (trade.maker, trade.fee) == (True, Decimal("0.79"))
-    assert engine.world.account.position("BTCUSDT", "BOTH").entry == Decimal("39916.66666667")
+    assert engine.world.account.position("BTCUSDT", "BOTH").entry == Decimal("39916.666666666667")
 
 
 def test_immediate_or_cancel_beside_the_market_expires():
