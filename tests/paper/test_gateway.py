@@ -249,6 +249,6 @@ def test_obeying_for_a_while_clears_the_count_of_ignored_refusals():
     for _ in range(3):
         for _ in range(80):
             call(gateway, "GET", "/fapi/v1/positionSide/dual")
-        assert [call(gateway, "GET", "/fapi/v3/account").status for _ in range(15)] == [429] * 15
+        assert [call(gateway, "GET", "/fapi/v1/positionSide/dual").status for _ in range(15)] == [429] * 15
         gateway.engine.advance_to(gateway.engine.now_ms + 60_000)
-        assert call(gateway, "GET", "/fapi/v3/account").status == 200
+        assert call(gateway, "GET", "/fapi/v1/positionSide/dual").status == 200
