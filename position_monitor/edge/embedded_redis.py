@@ -59,7 +59,10 @@ class EmbeddedRedis:
         return self._process.pid if self._process is not None else 0
 
     def start(self) -> None:
-        """Start and wait until it answers. Raises `EmbeddedRedisFailed` after at most `START_TIMEOUT_S`."""
+        """Start and wait until it answers. Raises `EmbeddedRedisFailed` after at most `START_TIMEOUT_S`.
+
+        On Linux the server ends with the *thread* that called this, so call it from one that lives long enough.
+        """
         if self._process is not None:
             return
         binary = _server_binary()

@@ -34,6 +34,9 @@ class Held:
 
     epoch: int
 
+    def __str__(self) -> str:
+        return f"ours, epoch {self.epoch}"
+
 
 @dataclass(frozen=True, slots=True)
 class HeldByOther:
@@ -42,12 +45,18 @@ class HeldByOther:
     owner: str
     config_hash: str
 
+    def __str__(self) -> str:
+        return f"held by {self.owner} (configuration {self.config_hash or 'unknown'}); observing only"
+
 
 @dataclass(frozen=True, slots=True)
 class Unavailable:
     """Nobody can say who holds the lease: place missing protection, remove nothing."""
 
     reason: str
+
+    def __str__(self) -> str:
+        return f"none ({self.reason}); missing stops are placed, nothing is removed"
 
 
 LeaseState = Held | HeldByOther | Unavailable

@@ -185,6 +185,9 @@ class RedisState:
             batch = list(islice(self._events, EVENTS_PER_WRITE_MAX))
             try:
                 answer = await self._send(letter, batch, ttl_s, epoch=lease.epoch if isinstance(lease, Held) else 0)
+            except asyncio.CancelledError:  # the stop: `close` still wants to write it
+                self._put_back(letter)
+                raise
             except REDIS_FAILURES as fault:
                 self._put_back(letter)
                 self._note_failure(fault)
@@ -193,23 +196,11 @@ class RedisState:
 
     async def _send(self, letter: _Letter, batch: list[tuple[int, Event]], ttl_s: float, *, epoch: int) -> list[Any]:
         body = self._body(letter, batch, epoch)
+        keys = self._keys
         async with asyncio.timeout(OPERATION_TIMEOUT_S):
             answer: list[Any] = await self._publish_script(
-                keys=[
-                    self._keys.lease,
-                    self._keys.lease_epoch,
-                    self._keys.status,
-                    self._keys.positions,
-                    self._keys.events,
-                ],
-                args=[
-                    self._owner,
-                    epoch,
-                    self._keys.position_prefix,
-                    max(1, round(ttl_s * 1000)),
-                    EVENT_STREAM_LENGTH,
-                    body,
-                ],
+                keys=[keys.lease, keys.lease_epoch, keys.status, keys.positions, keys.events],
+                args=[self._owner, epoch, keys.position_prefix, max(1, round(ttl_s * 1000)), EVENT_STREAM_LENGTH, body],
             )
         return answer
 
@@ -288,7 +279,7 @@ class RedisState:
             before = self._lease.state()
             after = await self._lease.renew()
             if type(before) is not type(after):
-                logger.info("lease: {}", after)
+                logger.log("INFO" if isinstance(after, Held) else "WARNING", "Lease: {}", after)
             if self._fenced and not isinstance(after, HeldByOther):
                 self._wake.set()
             pause_s = self._lease.renew_interval_s

@@ -55,10 +55,6 @@ class Systemd:
         """The stop has begun."""
         self._send("STOPPING=1", *_status(status))
 
-    def extend_start(self, seconds: float) -> None:
-        """Ask for that much more time to become ready, e.g. while the exchange does not answer."""
-        self._send(f"EXTEND_TIMEOUT_USEC={round(seconds * MICROSECONDS_PER_SECOND)}")
-
     def _send(self, *assignments: str) -> None:
         text = "\n".join(assignments)
         # sdnotify writes Latin-1 and silently drops what does not fit: hand it the UTF-8 bytes as Latin-1 characters.

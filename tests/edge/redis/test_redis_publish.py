@@ -346,6 +346,28 @@ async def test_closing_writes_what_waits_and_releases_the_lease(redis, make_stat
     assert not await redis.exists(f"{P}:lease")
 
 
+async def test_a_write_cut_short_by_the_stop_is_written_by_close(redis, make_state, make_account, monkeypatch):
+    """The worker is cancelled in the middle of a write; the last state is not lost with it."""
+    state = make_state()
+    send, stuck = state._send, asyncio.Event()
+
+    async def stuck_send(*_, **__):
+        stuck.set()
+        await asyncio.Event().wait()
+
+    monkeypatch.setattr(state, "_send", stuck_send)
+    running = asyncio.create_task(state.run())
+    state.publish(make_account(status_line="last words"), (), [Event("StopPlaced", 1)])
+    await stuck.wait()
+    running.cancel()
+    with contextlib.suppress(asyncio.CancelledError):
+        await running
+    monkeypatch.setattr(state, "_send", send)
+    await state.close()
+    assert await redis.hget(f"{P}:status", "status_line") == "last words"
+    assert await redis.xlen(f"{P}:events") == 1
+
+
 async def test_closing_towards_a_hung_redis_is_bounded(hung_url, make_state, make_account):
     """SIGTERM must not wait for Redis."""
     state = make_state(url=hung_url)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
+from pathlib import Path
 
 import pytest
 
@@ -11,7 +13,9 @@ from position_monitor.core.model import PositionKey, RiskStatus, Side
 from position_monitor.core.state import Event
 from position_monitor.edge.redis_documents import DocumentUnreadable
 from position_monitor.edge.redis_reader import RedisStateReader, RedisUnreachable
+from position_monitor.edge.redis_state import Held, Unavailable
 
+DOCS = Path(__file__).parents[3] / "docs"
 P = "quantum:position_monitor:main"
 BTC = PositionKey("BTCUSDT", Side.LONG)
 
@@ -127,3 +131,31 @@ async def test_a_redis_that_does_not_answer_is_unreachable(hung_url):
     reader = RedisStateReader(hung_url, prefix="quantum:position_monitor", account="main")
     with pytest.raises(RedisUnreachable):
         await reader.published()
+
+
+async def test_the_documented_user_is_allowed_everything_the_daemon_needs(valkey, redis, make_state, make_account):
+    """The ACL line of docs/redis.md: its keys and no dangerous commands (R10)."""
+    line = re.search(r"`ACL SETUSER monitor on >\.\.\. (.+?)`", (DOCS / "redis.md").read_text())
+    await redis.execute_command("ACL", "SETUSER", "monitor", "reset", "on", ">hunter22", *line[1].split())
+    url = valkey.url.replace("://", "://monitor:hunter22@")
+    state = make_state(url=url)
+    assert await state.renew_lease() == Held(1)
+    state.publish(make_account(), (), [Event("StopPlaced", 1)])
+    assert await state.write_once()
+    limited = RedisStateReader(url, prefix="quantum:position_monitor", account="main")
+    assert (await limited.published()).risk_status is RiskStatus.PROTECTED
+    assert len(await limited.events()) == 1
+    await limited.close()
+    foreign = make_state(url=url, prefix="somebody:else")
+    assert isinstance(await foreign.renew_lease(), Unavailable)
+    await redis.execute_command("ACL", "DELUSER", "monitor")
+
+
+async def test_every_published_field_is_documented(reader, redis, make_state, make_account, make_position):
+    """docs/redis.md is the contract: no field without its line."""
+    state = make_state()
+    state.publish(make_account(), [make_position()])
+    await state.write_once()
+    text = (DOCS / "redis.md").read_text()
+    fields = [*await redis.hkeys(f"{P}:status"), *await redis.hkeys(f"{P}:position:BTCUSDT:LONG")]
+    assert [name for name in fields if not re.search(rf"\b{name}\b", text)] == []
