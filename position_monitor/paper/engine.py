@@ -46,7 +46,7 @@ class Engine:
         self.trader = Trader(world, self.matching)
         self.past = Past(world)
         self._countdowns: dict[str, int] = {}
-        self.disconnects = 0
+        self.cuts: list[str | None] = []  # routes to disconnect, None = all
 
     # -- time ---------------------------------------------------------------
 
@@ -207,7 +207,7 @@ class Engine:
             self.listen_keys.expire()
             self.world.faults.remove(fault_id=rule.fault_id)
         if name == "ws_disconnect":
-            self.disconnects += 1
+            self.cuts.append(rule.path)
             self.world.faults.remove(fault_id=rule.fault_id)
         return rule
 

@@ -72,7 +72,7 @@ class PaperServer:
     async def start(self) -> None:
         """Listen; with port 0 the chosen port is in `.port` afterwards."""
         self.engine.world.market.frozen = self.options.price_interval_s <= 0
-        self._runner = web.AppRunner(self._application(), access_log=None)
+        self._runner = web.AppRunner(self._application(), access_log=None, shutdown_timeout=2.0)
         await self._runner.setup()
         site = web.TCPSite(self._runner, self.options.host, self.options.port)
         await site.start()

@@ -20,6 +20,7 @@ from position_monitor.paper.subscriptions import Streams, payload_of, route_of
 
 QUEUE_LIMIT = 20_000
 PING_S = 180.0
+CLOSE_WAIT_S = 1.0  # how long a closing handshake may take
 Body = dict[str, Any]
 
 
@@ -27,6 +28,7 @@ class Connection:
     """One socket: what it listens to, and its outgoing queue."""
 
     def __init__(self, route: str, combined: bool) -> None:
+        self.transport: asyncio.BaseTransport | None = None
         self.route = route
         self.combined = combined
         self.streams: dict[str, None] = {}
@@ -46,6 +48,11 @@ class Connection:
             self.queue.get_nowait()
         self.queue.put_nowait(None)
 
+    def cut(self) -> None:
+        """Break the connection without a closing handshake, as a dying network does."""
+        if isinstance(self.transport, asyncio.WriteTransport):
+            self.transport.abort()
+
     def framed(self, stream: str, body: Body | list[Body]) -> str:
         """The frame in the connection's format."""
         data = {"stream": stream, "data": body} if self.combined else body
@@ -59,7 +66,6 @@ class Hub:
         self._engine = engine
         self._connections: set[Connection] = set()
         self._streams = Streams(engine.world)
-        self._disconnects = 0
 
     # -- sending ------------------------------------------------------------
 
@@ -67,10 +73,11 @@ class Hub:
         """Deliver pending user events; carry out a disconnect fault."""
         for event in self._engine.drain_events():
             self._deliver(event)
-        if self._engine.disconnects != self._disconnects:
-            self._disconnects = self._engine.disconnects
+        while self._engine.cuts:
+            route = self._engine.cuts.pop()
             for connection in list(self._connections):
-                connection.close()
+                if route in (None, connection.route):
+                    connection.cut()
 
     def _deliver(self, event: UserEvent) -> None:
         key = self._engine.listen_keys.current
@@ -111,9 +118,10 @@ class Hub:
 
     async def serve(self, request: web.Request) -> web.WebSocketResponse:
         """Upgrade and run one stream connection until either side ends it."""
-        socket = web.WebSocketResponse(heartbeat=PING_S)
+        socket = web.WebSocketResponse(heartbeat=PING_S, timeout=CLOSE_WAIT_S)
         await socket.prepare(request)
         connection = opened(request.path, dict(request.query))
+        connection.transport = request.transport
         self._connections.add(connection)
         writer = asyncio.create_task(self._write(socket, connection))
         try:

@@ -56,7 +56,7 @@ class WebSocketApi:
 
     async def serve(self, request: web.Request) -> web.WebSocketResponse:
         """Upgrade and answer frames one after the other."""
-        socket = web.WebSocketResponse(heartbeat=180.0)
+        socket = web.WebSocketResponse(heartbeat=180.0, timeout=1.0)
         await socket.prepare(request)
         self._sockets.add(socket)
         try:

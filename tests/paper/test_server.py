@@ -195,8 +195,27 @@ async def test_disconnect_fault_closes_sockets_and_silence_keeps_them_open(serve
         await control(http, server, "POST", "fault", {"name": "ws_silent"})
         await control(http, server, "POST", "order", stop_params(triggerPrice="41000"))
         assert await silent_until(socket, 5) == []
+        await control(http, server, "POST", "fault", {"name": "ws_disconnect", "path": "market"})
+        assert await silent_until(socket, 6) == []
         await control(http, server, "POST", "fault", {"name": "ws_disconnect"})
-        assert (await socket.receive(5)).type in (aiohttp.WSMsgType.CLOSE, aiohttp.WSMsgType.CLOSED)
+        assert (await socket.receive(5)).type in (aiohttp.WSMsgType.CLOSED, aiohttp.WSMsgType.ERROR)
+
+
+async def test_server_stops_with_open_connections_of_every_kind(http):
+    running = PaperServer(PaperOptions(port=0, price_interval_s=0))
+    await running.start()
+    key = await listen_key(http, running)
+    async with (
+        socket_to(http, running, f"/private/ws/{key}") as private,
+        socket_to(http, running, "/market/ws") as market,
+        socket_to(http, running, "/ws-fapi/v1") as calls,
+    ):
+        closing = asyncio.create_task(running.stop())
+        for socket in (private, market, calls):
+            assert (await socket.receive(5)).type in (aiohttp.WSMsgType.CLOSE, aiohttp.WSMsgType.CLOSED)
+        await asyncio.wait_for(closing, 10)
+    with pytest.raises(aiohttp.ClientConnectorError):
+        await http.get(running.url + "/fapi/v1/ping")
 
 
 async def test_websocket_api_answers_errors_and_limits(server, http):
