@@ -192,10 +192,13 @@ def _foreign_is_enough(inputs: BookInputs, stop: Level) -> bool:
 
 
 def _working_stops(inputs: BookInputs, stop: Level) -> tuple[DesiredOrder, ...]:
-    """Reduce-only quantity stops over the whole position, split where the venue's market maximum demands it."""
+    """Reduce-only quantity stops over the whole position, split where the venue's market maximum demands it.
+
+    The minimum notional is not applied: whether the venue exempts the closing side in hedge mode is not documented,
+    and a stop that is tried and refused costs nothing.
+    """
     whole = Target(0, stop, Decimal(1))
-    notional = inputs.instrument.min_notional if inputs.position.hedged else Decimal(0)
-    sized, _ = size_ladder((whole,), inputs.position.quantity, inputs.instrument, min_notional=notional)
+    sized, _ = size_ladder((whole,), inputs.position.quantity, inputs.instrument, min_notional=Decimal(0))
     return tuple(
         _order(inputs, Role.WORKING_STOP, piece.rung, OrderKind.STOP_MARKET, stop, piece.quantity) for piece in sized
     )

@@ -14,7 +14,16 @@ from dataclasses import dataclass, field, replace
 from decimal import Decimal
 
 from position_monitor.core import ids
-from position_monitor.core.model import LiveOrder, OrderStatus, Position, PositionKey, PositionSide, Role, Side
+from position_monitor.core.model import (
+    LiveOrder,
+    OrderStatus,
+    Position,
+    PositionKey,
+    PositionSide,
+    Role,
+    Side,
+    WorkingType,
+)
 from position_monitor.core.money import beyond
 from position_monitor.core.observation import SymbolObservation
 from position_monitor.core.settings import EvidenceSettings
@@ -77,6 +86,10 @@ class KeyEvidence:
     def firing(self, now_ms: int, grace_ms: int) -> bool:
         """Whether a stop of ours is being triggered and has not been at it for suspiciously long."""
         return self.firing_since_ms > 0 and abs(now_ms - self.firing_since_ms) <= grace_ms
+
+    def stuck(self, now_ms: int, grace_ms: int) -> bool:
+        """Whether a stop of ours was reached, and longer than the grace time later the position is still open."""
+        return self.firing_since_ms > 0 and not self.firing(now_ms, grace_ms)
 
     def flat_proven(self, settings: EvidenceSettings) -> bool:
         """Whether the position is proven closed (invariant 7)."""
@@ -248,7 +261,8 @@ def _firing(order: LiveOrder, position: Position) -> bool:
         return False
     if order.status in (OrderStatus.TRIGGERING, OrderStatus.TRIGGERED):
         return True
-    return order.status is OrderStatus.NEW and beyond(position.mark_price, order.trigger_price, position.side)
+    resting_on_mark = order.status is OrderStatus.NEW and order.working_type is WorkingType.MARK_PRICE
+    return resting_on_mark and beyond(position.mark_price, order.trigger_price, position.side)
 
 
 def after_write(evidence: Evidence, symbol: str, client_id: str, now_ms: int) -> Evidence:

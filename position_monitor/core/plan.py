@@ -178,7 +178,7 @@ def _removals(
 
 
 def _why_keep_target(known: KeyEvidence, found: BookDiff, *, crowded: bool) -> str:
-    """Take-profits are expendable, but a ladder is not torn down before its successor rests, if there is room for it."""
+    """Take-profits are expendable, but while there is room a ladder stays until its successor rests."""
     missing = any(order.role is Role.TAKE_PROFIT for order in found.missing)
     return "its replacement does not rest yet" if missing and not crowded and not known.close_budget_refused else ""
 
@@ -224,6 +224,8 @@ def why_close(
     """Why the position should be closed at market, or empty (DESIGN 9, crossed already)."""
     if settings.on_breach is OnBreach.ALERT or known.firing(now_ms, evidence_settings.triggering_grace_ms):
         return ""
+    if known.stuck(now_ms, evidence_settings.triggering_grace_ms):
+        return "its stop was reached and did not close it: the exit is completed at market"
     if known.crossed_refusals >= limits.refusals_before_close:
         return f"its stop was refused {known.crossed_refusals} times in a row as already passed (-2021)"
     if settings.on_breach is OnBreach.CLOSE and position.loss_pct >= settings.max_loss_pct:

@@ -13,8 +13,8 @@ from decimal import Decimal
 from typing import Any
 
 PREFIX = "qpm"
-OWN_ORDERS_MAX = 14
-"""The configured limit of 10, and one ladder that a stale list may hide from the daemon."""
+OWN_ORDERS_MAX = 18
+"""The configured limit of 10, the backstop and 4 working stops beyond it, one ladder that a stale list may hide."""
 ZERO = Decimal(0)
 
 
@@ -165,6 +165,8 @@ class Checker:
                 self.counts["cancel that raced with a change"] += 1
 
     def _once_per_intent(self, entry: Any) -> None:
+        if entry.detail.get("order_kind") != "algo":
+            return
         mine = [
             (o["symbol"], o["client_id"][4:14], o["side"], o["position_side"], o["trigger"], o["quantity"])
             for o in self.truth.orders.values()

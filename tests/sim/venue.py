@@ -36,7 +36,7 @@ class SimTransport:
         self._clock = clock
         self._rng = rng
         self._timeout_s = timeout_s
-        self._crash_at = crash_at
+        self.crash_at = crash_at
         self.calls = 0
         self.counts: Counter[str] = Counter()
         self.crashed = asyncio.Event()
@@ -44,7 +44,7 @@ class SimTransport:
     async def call(self, endpoint: Endpoint, params: Mapping[str, str]) -> Reply:
         self.calls += 1
         self.counts[endpoint.name] += 1
-        doomed = self._crash_at and self.calls >= self._crash_at
+        doomed = self.crash_at and self.calls >= self.crash_at
         if doomed and self._rng.random() < 0.5:
             await self._die()
         await self._clock.sleep(self._rng.uniform(0.001, 0.04))
