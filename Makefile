@@ -12,10 +12,11 @@ run: $(STAMP)
 	@if [ -f config.toml ]; then exec $(PY) -m position_monitor run --config config.toml; \
 	else exec $(PY) -m position_monitor demo $(if $(FOR),--for $(FOR)); fi
 
-# TESTS=tests/core picks a part; WORKERS=0 runs in one process.
+# TESTS=tests/core picks a part; WORKERS=0 runs in one process. A test that hangs is ended and named, never waited for.
 WORKERS ?= 2
+TEST_TIMEOUT_S ?= 180
 test: $(STAMP)
-	@$(PY) -m pytest $(if $(filter-out 0,$(WORKERS)),-n $(WORKERS)) $(TESTS)
+	@$(PY) -m pytest -o faulthandler_timeout=$(TEST_TIMEOUT_S) -o faulthandler_exit_on_timeout=true $(if $(filter-out 0,$(WORKERS)),-n $(WORKERS)) $(TESTS)
 
 check: $(STAMP)
 	@$(PY) -m ruff check .

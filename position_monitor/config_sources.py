@@ -141,11 +141,12 @@ def read_credentials(environment: str, environ: Mapping[str, str]) -> tuple[Cred
 
 def _credential(name: str, variable: str, environ: Mapping[str, str]) -> tuple[str, str, str]:
     """Value, origin and problem of one credential. The value never appears in the problem."""
-    directory = environ.get("CREDENTIALS_DIRECTORY")
     value, origin = environ.get(variable, ""), "environment"
-    if directory and (path := Path(directory) / name).exists():
+    if directory := environ.get("CREDENTIALS_DIRECTORY"):
         try:
-            stored = path.read_text(encoding="utf-8").strip()
+            stored = (Path(directory) / name).read_text(encoding="utf-8").strip()
+        except (FileNotFoundError, NotADirectoryError):
+            stored = ""
         except (OSError, UnicodeDecodeError):
             return "", "", f"the credential file {name} could not be read as text; check its owner and mode"
         if stored:  # the unit's SetCredential= leaves a blank where the operator stored nothing

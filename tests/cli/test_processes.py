@@ -51,6 +51,16 @@ def test_bad_configuration_is_78_everywhere(arguments: list[str], tmp_path: Path
     assert ("--json" in arguments) == bool(done.stdout)
 
 
+def test_a_daemon_that_cannot_start_says_so_in_the_journal(tmp_path: Path) -> None:
+    """Under systemd every line carries prefix and priority, so `journalctl -p err` shows the reason."""
+    path = tmp_path / "bad.toml"
+    path.write_text("nonsense = true\n")
+    done = command("run", "--config", str(path), INVOCATION_ID="x")
+    assert done.returncode == 78
+    assert {line[:22] for line in done.stderr.splitlines()} == {"<3>[POSITION-MONITOR] "}
+    assert "nonsense is not a known key" in done.stderr
+
+
 def test_a_missing_file_is_78(tmp_path: Path) -> None:
     """By environment as well."""
     done = command("status", POSITION_MONITOR_CONFIG=str(tmp_path / "none.toml"))
