@@ -99,6 +99,7 @@ class Service:
     _reload: bool = field(default=False, init=False)
     _ready: bool = field(default=False, init=False)
     _sequence: int = field(default=0, init=False)
+    _config_hash: str = field(default="", init=False)
     _said: str = field(default="", init=False)
     _said_at_s: float = field(default=float("-inf"), init=False)
     _soon_in_a_row: int = field(default=0, init=False)
@@ -108,6 +109,7 @@ class Service:
 
     def __post_init__(self) -> None:
         self.daemon = open_daemon(self.config, self.exchange, self.clock, self.advisor)
+        self._config_hash = self.config.config_hash
         self.daemon.mode = self.mode
         self.daemon.degraded = self.degraded
 
@@ -251,7 +253,7 @@ class Service:
             cycle_ms=report.cycle_ms,
             api_weight_1m=self.exchange.api_weight_1m,
             version=__version__,
-            config_hash=self.config.config_hash,
+            config_hash=self._config_hash,
             owner=self.owner,
             epoch=lease.epoch if isinstance(lease, Held) else 0,
             sequence=self._sequence,
@@ -305,7 +307,7 @@ class Service:
                 self.config.redis,
             ):
                 logger.warning("account, [exchange] and [redis] take effect after a restart")
-            self.config = fresh
+            self.config, self._config_hash = fresh, fresh.config_hash
             self.daemon.rules = rules_from(fresh)
             self.daemon.cycle_deadline_s = fresh.loop.cycle_deadline_s
             logger.info("Configuration reloaded, hash {}", fresh.config_hash)

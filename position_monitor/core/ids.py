@@ -21,6 +21,7 @@ import hashlib
 import re
 from dataclasses import dataclass
 from decimal import Decimal
+from functools import lru_cache
 
 from position_monitor.core.model import Role, Side
 from position_monitor.core.money import plain
@@ -44,6 +45,7 @@ class OwnedId:
     epoch: str
 
 
+@lru_cache(maxsize=16_384)
 def parse(client_id: str) -> OwnedId | None:
     """Read a client id of ours; None for every foreign id."""
     found = _PATTERN.fullmatch(client_id)

@@ -32,9 +32,9 @@ from tests.sim.venue import SimTransport
 from tests.sim.virtual_time import EPOCH_MS, SimClock, run, true_ms
 
 SYMBOLS = ["BTCUSDT", "ETHUSDT", "XRPUSDT", "1000PEPEUSDT"]
-FAULTY_S = 90.0
-CALM_S = 75.0
-STILL_S = 20.0
+FAULTY_S = 60.0
+CALM_S = 50.0
+STILL_S = 15.0
 """The market stands still before the final look, so that no position is just then closing."""
 TIMEOUT_S = 4.0
 INTERVAL_S = 5.0
