@@ -220,9 +220,7 @@ def box(booted: Box) -> Iterator[Box]:
     yield booted
     booted.systemctl("stop", UNIT, *NEIGHBOURS, check=False)
     booted.systemctl("reset-failed", check=False)
-    booted.run(
-        "rm", "-rf", "/etc/quantum", "/var/lib/private/quantum-position-monitor", "/var/lib/quantum-position-monitor"
-    )
+    booted.run("sh", "-c", "rm -rf /etc/quantum /var/lib/private/quantum-* /var/lib/quantum-*")
     booted.run("journalctl", "--rotate")
     booted.run("journalctl", "--vacuum-time=1s", check=False)
 

@@ -117,8 +117,7 @@ def test_a_stop_of_redis_does_not_touch_the_guardian(guarded, eventually):
     """Invariant 9: never Requires=. A new naked position is protected with Redis gone, and told when it is back."""
     before = guarded.show("MainPID")
     guarded.systemctl("stop", "valkey-server")
-    [order] = [o for o in guarded.exchange()["orders"] if o["symbol"] == "BTCUSDT" and o["orderType"] == "STOP_MARKET"]
-    guarded.python(CANCEL, order["clientAlgoId"])
+    cancel_stop_of(guarded, "BTCUSDT")
     eventually(lambda: len(guarded.stops()) == 7)
     assert guarded.show("MainPID") == before
     guarded.systemctl("start", "valkey-server")
@@ -144,6 +143,61 @@ def test_an_exchange_that_comes_back_is_protected_in_a_few_cycles(box, eventuall
     box.systemctl("start", "paper-exchange")
     eventually(lambda: "7/7 protected" in box.show("StatusText")["StatusText"], 10)
     assert len(box.stops()) == 7
+
+
+def cancel_stop_of(box, symbol):
+    """As a human would: one position is naked again."""
+    orders = [o for o in box.exchange()["orders"] if o["symbol"] == symbol and o["orderType"] == "STOP_MARKET"]
+    for order in orders:
+        box.python(CANCEL, order["clientAlgoId"])
+
+
+def test_a_hung_redis_does_not_delay_a_stop(guarded, eventually):
+    """R2: Redis accepts and never answers; the stop comes, the watchdog is fed, and the state returns with Redis."""
+    before = guarded.show("MainPID", "NRestarts")
+    guarded.systemctl("kill", "-s", "SIGSTOP", "valkey-server")
+    cancel_stop_of(guarded, "ETHUSDT")
+    eventually(lambda: len(guarded.stops()) == 7)
+    eventually(lambda: any("does not take the state" in line for line in guarded.journal("-u", UNIT, "-p", "warning")))
+    guarded.systemctl("kill", "-s", "SIGCONT", "valkey-server")
+    eventually(lambda: guarded.redis_hash(f"{P}:status").get("protected") == "7")
+    assert guarded.show("MainPID", "NRestarts") == before
+
+
+def test_an_outage_of_the_network_is_unknown_and_then_over(guarded, eventually):
+    """N5: nothing is claimed while nothing can be read, and nobody restarts anything."""
+    before = guarded.show("MainPID", "NRestarts")
+    guarded.run("ip", "link", "set", "lo", "down")
+    try:
+        eventually(lambda: "UNKNOWN" in guarded.show("StatusText")["StatusText"])
+    finally:
+        guarded.run("ip", "link", "set", "lo", "up")
+    eventually(lambda: "7/7 protected" in guarded.show("StatusText")["StatusText"])
+    eventually(lambda: guarded.redis_hash(f"{P}:status").get(STATUS) in ("PROTECTED", "DEGRADED"))
+    assert guarded.show("MainPID", "NRestarts") == before
+    assert len(guarded.stops()) == 7
+
+
+def test_a_second_copy_observes_and_takes_over_when_the_first_stops(guarded, in_the_box, eventually):
+    """R4, H5: somebody starts another daemon for the same account. It writes nothing until the lease is free."""
+    first = guarded.redis("GET", f"{P}:lease")
+    orders = guarded.exchange()["orders"]
+    twin = "quantum-position-monitor@twin.service"
+    guarded.drop_in(in_the_box, unit=twin)  # the same configuration file
+    guarded.systemctl("start", twin)
+    try:
+        eventually(lambda: any(f"held by {first}" in line for line in guarded.journal("-u", twin)))
+        assert guarded.redis("GET", f"{P}:lease") == first
+        assert guarded.redis_hash(f"{P}:status")["owner"] == first
+        assert guarded.exchange()["orders"] == orders
+        guarded.systemctl("stop", UNIT)
+        eventually(lambda: guarded.redis_hash(f"{P}:status").get("mode") == "live")
+        status = guarded.redis_hash(f"{P}:status")
+        assert (status["owner"] != first, status["epoch"]) == (True, "2")
+        cancel_stop_of(guarded, "BTCUSDT")
+        eventually(lambda: len(guarded.stops()) == 7)
+    finally:
+        guarded.systemctl("stop", twin)
 
 
 CANCEL = """
