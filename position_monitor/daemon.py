@@ -18,7 +18,7 @@ from position_monitor.core import announce, sentence
 from position_monitor.core.decide import Decision, Rules, decide
 from position_monitor.core.evidence import Evidence, after_miss, after_read, pruned
 from position_monitor.core.guard import Denied, GateInputs, approve_cancel, approve_close, approve_place
-from position_monitor.core.history import EXPOSED, History, after_failure, after_judging
+from position_monitor.core.history import History, after_failure, after_judging
 from position_monitor.core.model import Advice, Cancel, Close, Mode, Place, Position, PositionKey, Verdict
 from position_monitor.core.observation import SymbolObservation
 from position_monitor.core.outcome import Outcome, Sent, after_outcome
@@ -193,7 +193,7 @@ class Daemon:
         return {
             key.symbol
             for key, judged in decision.judgements.items()
-            if judged.verdict in EXPOSED and self.evidence.awaited_in(key.symbol)
+            if judged.exposed and self.evidence.awaited_in(key.symbol)
         }
 
     async def _place(self, observed: Mapping[str, SymbolObservation], decision: Decision, *, closing: bool) -> set[str]:
@@ -209,7 +209,7 @@ class Daemon:
             logger.info(sentence.checking(len(decision.judgements)))
         stops.sort(key=lambda place: _risk(decision.judgements[place.order.key].position))
         for key in dict.fromkeys(place.order.key for place in stops):
-            if decision.judgements[key].verdict in EXPOSED:
+            if decision.judgements[key].exposed:
                 logger.warning(sentence.unprotected(decision.judgements[key].position))
         touched: set[str] = set()
         for group in (stops, closes, targets):
@@ -328,7 +328,7 @@ class Daemon:
             return True
         unknown = any(state.verdict is Verdict.UNKNOWN for state in self.history.states)
         absent = any(known.absent_reads for known in self.evidence.keys.values())
-        exposed = any(judged.verdict in EXPOSED for judged in decision.judgements.values())
+        exposed = any(judged.exposed for judged in decision.judgements.values())
         return absent or exposed or unknown or bool(self.evidence.awaited)
 
 

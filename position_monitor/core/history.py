@@ -17,7 +17,6 @@ from position_monitor.core.settings import EvidenceSettings
 from position_monitor.core.state import Event, PositionState
 from position_monitor.core.verdict import Judgement, position_state
 
-EXPOSED = frozenset({Verdict.NAKED, Verdict.UNDERCOVERED})
 FOREIGN_REMEMBERED_MAX = 1_000
 
 
@@ -105,7 +104,7 @@ def _gone(
 
 
 def _advanced(track: Track | None, judgement: Judgement, seen: SymbolObservation, now_ms: int) -> Track:
-    exposed = judgement.verdict in EXPOSED
+    exposed = judgement.exposed
     since, before = (track.exposed_since_ms, track.exposed_before_ms) if track else (0, 0)
     if exposed and not since:
         since = now_ms

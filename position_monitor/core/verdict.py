@@ -38,6 +38,15 @@ class Judgement:
     book: DesiredBook | None
     found: BookDiff | None
     settings: ProtectionSettings
+    firing: bool = False
+    """A stop of ours is being triggered right now, within its grace time."""
+
+    @property
+    def exposed(self) -> bool:
+        """Whether the position is known to be without full cover, and no stop is just then closing it."""
+        if self.verdict in (Verdict.NAKED, Verdict.UNDERCOVERED):
+            return True
+        return self.verdict is Verdict.CLOSING and not self.cover.full and not self.firing
 
 
 def judge(
@@ -60,9 +69,10 @@ def judge(
         verdict, reason = Verdict.UNMANAGED, "listed in symbols.unmanaged by the operator"
     elif verdict is not Verdict.UNKNOWN and closing:
         verdict, reason = Verdict.CLOSING, closing
-    elif known is not None and known.firing(now_ms, evidence_settings.triggering_grace_ms) and not cover.full:
+    firing = known is not None and known.firing(now_ms, evidence_settings.triggering_grace_ms) and not cover.full
+    if firing and verdict in (Verdict.NAKED, Verdict.UNDERCOVERED):
         verdict, reason = Verdict.CLOSING, "its stop is being triggered"
-    return Judgement(position, verdict, reason, cover, book, found, settings)
+    return Judgement(position, verdict, reason, cover, book, found, settings, firing)
 
 
 def _verdict(
@@ -158,13 +168,14 @@ def _rung_state(rung: int, trigger: Decimal, quantity: Decimal | None, client_id
 
 def _conditions(judgement: Judgement, seen: SymbolObservation) -> dict[str, str]:
     if not seen.readable:
-        return dict.fromkeys(("StopCovered", "BackstopLive", "TakeProfitsPlaced", "BookInSync"), "Unknown")
+        return dict.fromkeys(("StopCovered", "BackstopLive", "TakeProfitsPlaced", "BookInSync", "Exposed"), "Unknown")
     cover, found = judgement.cover, judgement.found
     return {
         "StopCovered": str(cover.full),
         "BackstopLive": str(any(order.close_all for order in cover.orders)),
         "TakeProfitsPlaced": str(judgement.verdict is Verdict.PROTECTED),
         "BookInSync": str(found is not None and found.in_sync),
+        "Exposed": str(judgement.exposed),
     }
 
 
@@ -188,7 +199,7 @@ def account_risk(states: Iterable[PositionState], *, unreadable: str, degraded: 
     """
     managed = [state for state in states if state.verdict is not Verdict.UNMANAGED]
     covered = [state for state in managed if state.verdict in (Verdict.PROTECTED, Verdict.STOP_ONLY)]
-    exposed = [state for state in managed if state.verdict in (Verdict.NAKED, Verdict.UNDERCOVERED)]
+    exposed = [state for state in managed if _is_exposed(state)]
     unknown = [state for state in managed if state.verdict is Verdict.UNKNOWN]
     total = sum((_notional(state) for state in managed), Decimal(0))
     safe = sum((_notional(state) * state.cover_pct / HUNDRED for state in managed if state not in unknown), Decimal(0))
@@ -205,6 +216,12 @@ def account_risk(states: Iterable[PositionState], *, unreadable: str, degraded: 
     reason = "; ".join(part for part in (unreadable, *reasons, *soft) if part)
     pct = safe / total * HUNDRED if total else HUNDRED
     return AccountRisk(status, len(managed), len(covered), pct, total - safe, reason)
+
+
+def _is_exposed(state: PositionState) -> bool:
+    if state.verdict in (Verdict.NAKED, Verdict.UNDERCOVERED):
+        return True
+    return state.verdict is Verdict.CLOSING and state.conditions.get("Exposed") == "True"
 
 
 def _notional(state: PositionState) -> Decimal:
