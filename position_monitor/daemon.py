@@ -67,7 +67,7 @@ class CycleReport:
     observed_at_ms: int
     cycle_ms: int
     suspicious: bool
-    """Whether a look soon is worthwhile: something is exposed, unknown, or a position may have closed."""
+    """Whether a look soon is worthwhile: something is exposed, unknown, seen once only, or may have closed."""
 
 
 @dataclass(slots=True)
@@ -327,7 +327,7 @@ class Daemon:
         if decision is None:
             return True
         unknown = any(state.verdict is Verdict.UNKNOWN for state in self.history.states)
-        absent = any(known.absent_reads for known in self.evidence.keys.values())
+        absent = any(known.absent_reads or known.present_reads == 1 for known in self.evidence.keys.values())
         exposed = any(judged.exposed for judged in decision.judgements.values())
         return absent or exposed or unknown or bool(self.evidence.awaited)
 

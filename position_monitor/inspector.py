@@ -63,7 +63,7 @@ class Inspection:
 
 
 class Inspector:
-    """Looks once. Nothing is ever sent: the daemon inside is in observe mode and its cycle is not run."""
+    """Looks once (with two reads). Nothing is ever sent: the daemon inside is in observe mode and its cycle is not run."""
 
     def __init__(self, config: Config) -> None:
         self._config = config
@@ -81,6 +81,7 @@ class Inspector:
             await exchange.aclose()
 
     async def _look(self, daemon: Daemon, exchange: Exchange) -> Inspection:
+        await daemon.look()  # what needs a second read before it is done (a ladder) is then shown as it will be
         observed, decision = await daemon.look()
         if decision is None:
             raise ExchangeFailure(f"the positions could not be read: {observed.failure}")
