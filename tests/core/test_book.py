@@ -317,15 +317,19 @@ def test_new_foreign_cover_does_not_make_our_tighter_stop_unwanted(side):
 
 
 @both_sides
-@pytest.mark.xfail(
-    strict=True, reason="rebase_on_add is read by no function of the core: with it the stop must follow the new entry"
-)
-def test_rebase_on_add_lets_the_stop_follow_the_new_entry(side):
-    """The one configured exception of invariant 8, and only when the position grew."""
-    rest = backstop(position(side), at(side, "-1.5"))
+def test_rebase_on_add_bridges_from_the_old_backstop_to_new_levels(side):
+    """The one configured exception of invariant 8: an epoch later the old backstop binds no more."""
+    rest = backstop(position(side), at(side, "-1.5"), epoch=OLD_EPOCH)
     grown = position(side, "2", entry=at(side, -1), mark=at(side, -1))
-    book = book_for(grown, [rest], settings(rebase_on_add=True), known_as=known(quantities=(D(1), D(2))))
-    assert tighter(at(side, "-2.4"), book.stop.price, side)
+    now = known(quantities=(D(1), D(2)))
+    book = book_for(grown, [rest], settings(rebase_on_add=True), known_as=now)
+    assert [order.role for order in book.stops] == [Role.WORKING_STOP]
+    assert not tighter(book.stop.price, at(side, "-2.4"), side), "looser, as configured"
+    bridge = rested(book.stops[0])
+    after = book_for(grown, [bridge], settings(rebase_on_add=True), known_as=now)
+    assert stops(after) == [("backstop", bridge.trigger_price, None)]
+    bound = book_for(grown, [rest], settings(), known_as=now)
+    assert bound.stop.price == at(side, "-1.5"), "without the setting the old backstop binds"
 
 
 @both_sides

@@ -177,3 +177,19 @@ def test_what_is_held_back_for_capacity_is_said():
     decision = decided(observed, evidence, elsewhere=195)
     assert all("no conditional-order capacity" in book.notes[-1] for book in decision.books.values())
     assert all(not plan.take_profits for plan in decision.plans.values())
+
+
+@pytest.mark.xfail(
+    strict=True,
+    reason="plan._why_keep_target makes room only for the bound of one position: at the account's cap collapsed rungs "
+    "wait for slots that their own surplus predecessors hold, and so does the next stop (DESIGN 9: stops first)",
+)
+def test_at_the_cap_surplus_rungs_make_room():
+    """Twelve slots, all in use, five of them by others: a tighter stop needs one, and the ladders must shrink."""
+    observed, evidence = account(
+        SYMBOLS[:2], lambda held: (backstop(held, D(98)), *ladder(held))[: 4 if held.symbol == "AAAUSDT" else 3]
+    )
+    tight = rules(limits=replace(LIMITS, conditional_orders_max=12))
+    decision = decided(observed, evidence, tight, elsewhere=5)
+    assert slots(decision)[0] == 2, "both positions want a tighter stop"
+    assert any(plan.cancels for plan in decision.plans.values())

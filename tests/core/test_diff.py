@@ -17,6 +17,7 @@ from .build import (
     backstop,
     book_for,
     desired,
+    instrument,
     ladder,
     live,
     position,
@@ -104,3 +105,24 @@ def test_without_a_position_everything_of_ours_is_surplus_and_nothing_else():
     assert found.surplus == tuple(rows[:4]) and found.foreign == (rows[4],)
     other = diff(PositionKey(SYMBOL, LONG.opposite), None, rows)
     assert other.surplus == other.foreign == ()
+
+
+LATER = pytest.mark.xfail(
+    strict=True,
+    reason="diff.diff takes the first order of equal content for each wish, whatever its id: a lost piece is asked "
+    "for under the id of one that rests, the guard denies it for ever, and a position without a backstop stays "
+    "UNDERCOVERED (invariants 3 and 4)",
+)
+
+
+@both_sides
+@pytest.mark.parametrize("lost", [pytest.param(0, marks=LATER), pytest.param(1, marks=LATER), 2])
+def test_a_lost_piece_of_a_split_stop_is_asked_for_under_its_own_id(side, lost):
+    """Three equal pieces differ by their id only; the one that is missing must not be sent under an id that rests."""
+    held = position(side, "30")
+    book = book_for(held, [live(held, at(side, -8))], venue=instrument(market_max_quantity=10))
+    pieces = [rested(order) for order in book.stops]
+    assert len(pieces) == 3
+    left = [order for n, order in enumerate(pieces) if n != lost]
+    missing = [order.client_id for order in diff(held.key, book, left).missing if order.role is Role.WORKING_STOP]
+    assert missing == [pieces[lost].client_id]

@@ -36,6 +36,7 @@ from .build import (
     owned_id,
     position,
     seen_at,
+    settings,
     target,
     working,
 )
@@ -449,14 +450,29 @@ def test_inv_10_the_orders_of_one_position_are_bounded():
     assert isinstance(placing(held, wanted, other_side), Approved)
 
 
-@pytest.mark.xfail(
-    strict=True,
-    reason="guard._why_too_many counts take-profits against stops: a full ladder (split, or being replaced) "
-    "keeps the stop of the position away (invariants 3 and 14: a take-profit never delays a stop)",
-)
 def test_inv_3_take_profits_never_keep_a_stop_away():
     held = position()
-    assert isinstance(placing(held, backstop(held, 98), many_targets(held, 10)), Approved)
+    crowd = many_targets(held, 13)
+    assert isinstance(placing(held, backstop(held, 98), crowd), Approved)
+    assert isinstance(placing(held, working(held, 98), crowd), Approved)
+    assert "invariant 10" in reason(placing(held, working(held, 98), many_targets(held, 14))), "bounded all the same"
+
+
+@both_sides
+@pytest.mark.parametrize(
+    ("rebase", "epoch", "goes"), [(True, OLD_EPOCH, True), (True, EPOCH, False), (False, OLD_EPOCH, False)]
+)
+def test_inv_8_only_rebase_on_add_replaces_a_backstop_and_only_an_earlier_one(side, rebase, epoch, goes):
+    held = position(side)
+    bottom = backstop(held, at(side, "-0.9"), epoch=epoch)
+    bridge = working(held, at(side, -2))
+    checks = gate(
+        seen_at([held], [bottom, bridge]), seen_often(bottom, bridge), protection=settings(rebase_on_add=rebase)
+    )
+    answer = approve_cancel(Cancel(bottom, held.key, "test"), checks)
+    assert isinstance(answer, Approved) is goes
+    alone = replace(checks, seen=seen_at([held], [bottom]))
+    assert isinstance(approve_cancel(Cancel(bottom, held.key, "test"), alone), Denied), "never without its bridge"
 
 
 # --- the seal ---------------------------------------------------------------------------------------------------------

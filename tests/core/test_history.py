@@ -6,7 +6,8 @@ import pytest
 
 from position_monitor.core.evidence import Evidence
 from position_monitor.core.history import FOREIGN_REMEMBERED_MAX, History, after_failure, after_judging
-from position_monitor.core.model import OrderStatus, PositionKey, Verdict
+from position_monitor.core.model import PositionKey, Verdict
+from position_monitor.core.settings import OnBreach
 
 from .build import (
     EVIDENCE_SETTINGS,
@@ -24,6 +25,7 @@ from .build import (
     position,
     rules,
     seen_at,
+    settings,
 )
 
 KEY = PositionKey(SYMBOL, LONG)
@@ -34,7 +36,8 @@ WHOLE = (backstop(HELD, at(LONG, "-1.5")), *ladder(HELD))
 class Story:
     """A position over several cycles."""
 
-    def __init__(self):
+    def __init__(self, rulebook=None):
+        self.rules = rulebook or rules()
         self.history, self.evidence, self.events = History(), Evidence(), []
 
     def see(self, at_ms, held=HELD, orders=(), zero=(), unreadable=""):
@@ -42,7 +45,7 @@ class Story:
         seen = seen_at(positions, orders, at_ms=NOW_MS + at_ms, zero=zero, unreadable=unreadable)
         if not unreadable:
             self.evidence = learned(seen, before=self.evidence)
-        judgements = decided(seen, self.evidence, rules(), now_ms=NOW_MS + at_ms).judgements
+        judgements = decided(seen, self.evidence, self.rules, now_ms=NOW_MS + at_ms).judgements
         self.history, events = after_judging(
             self.history, judgements, {SYMBOL: seen}, self.evidence, EVIDENCE_SETTINGS, NOW_MS + at_ms
         )
@@ -96,17 +99,11 @@ def test_time_without_cover_adds_up_over_stretches():
         assert story.state.naked_ms == naked, at_ms
 
 
-@pytest.mark.xfail(
-    strict=True,
-    reason="history.EXPOSED knows only NAKED and UNDERCOVERED: a position without cover that is called CLOSING has no "
-    "naked time, however long its stop hangs in TRIGGERING (naked_ms is the time without full stop cover)",
-)
-def test_time_without_cover_counts_while_closing():
-    story = Story()
-    held = position(mark=98)
-    firing = backstop(held, at(LONG, "-1.5"), status=OrderStatus.TRIGGERING)
-    story.see(0, held, [firing])
-    story.see(5000, held, [firing])
+def test_time_without_cover_counts_while_a_close_is_tried():
+    story = Story(rules(settings(on_breach=OnBreach.CLOSE)))
+    breached = position(mark=88)
+    story.see(0, breached)
+    story.see(5000, breached)
     assert story.state.verdict is Verdict.CLOSING and story.state.cover_pct == 0
     assert story.state.naked_ms == 5000
 

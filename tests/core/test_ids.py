@@ -54,8 +54,8 @@ OTHERS = [
 
 intents = st.builds(
     Intent,
-    account=st.text(st.characters(exclude_characters="|"), min_size=1, max_size=20),
-    symbol=st.text(st.characters(exclude_characters="|"), min_size=1, max_size=30),
+    account=st.text(st.characters(codec="utf-8", exclude_characters="|"), min_size=1, max_size=20),
+    symbol=st.text(st.characters(codec="utf-8", exclude_characters="|"), min_size=1, max_size=30),
     side=st.sampled_from(Side),
     role=st.sampled_from(Role),
     rung=st.integers(0, 35),

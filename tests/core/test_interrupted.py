@@ -1,8 +1,9 @@
 """Every plan is interrupted after every action: never less cover by our hand, and it always converges (invariant 2).
 
 Each case is a short story: a position, what other hands and the market do to it, and restarts. At every step the cycle
-is cut after 0, 1, 2 ... actions, once with the memory kept, once with all of it lost, once with the last answer lost;
-from each cut the daemon goes on alone until it is quiet. The seed names the case, so a failure can be looked at again.
+is struck at its first, second, third ... write: the process dies before it, or after it with all memory lost, or the
+write is refused, or its answer is ambiguous. From there the daemon goes on alone until it is quiet. The seed names the
+case, so a failure can be looked at again.
 """
 
 from __future__ import annotations
@@ -32,7 +33,7 @@ from position_monitor.core.model import (
 )
 from position_monitor.core.money import tighter
 from position_monitor.core.observation import SymbolObservation
-from position_monitor.core.outcome import after_outcome
+from position_monitor.core.outcome import Outcome, Sent, after_outcome
 
 from .build import ACCOUNT, HYBRID, STATIC, SYMBOL, D, advise, at, instrument, live, rules, settings
 from .world import World
@@ -44,11 +45,14 @@ QUIET_ROUNDS = 4
 
 @dataclass(frozen=True)
 class Cut:
-    """Where a cycle is interrupted: after `actions` writes; the last answer may be lost, and the memory."""
+    """What happens to a cycle after `actions` writes.
+
+    died: the process ends before the next write. lost: it ends after a write whose answer never came. refused: the
+    write has no effect and the cycle goes on. ambiguous: it has its effect, nobody knows it, and the cycle goes on.
+    """
 
     actions: int
-    answer_lost: bool = False
-    memory_lost: bool = False
+    how: str
 
 
 class Interrupted(Exception):
@@ -103,15 +107,21 @@ class Guardian:
         if not isinstance(answer, Approved):
             self.denied.append(answer.reason)
             return
-        if cut and self.written >= cut.actions and not cut.answer_lost:
-            raise Interrupted
-        action = answer.action
-        before = self.world.copy()
-        outcome = self.world.apply(action)
-        check_action(before, self.world, action, self.rules)
+        struck = cut is not None and self.written == cut.actions
         self.written += 1
-        if cut and cut.answer_lost and self.written >= max(1, cut.actions):
+        if struck and cut.how == "died":
             raise Interrupted
+        if struck and cut.how == "refused":
+            refused = Outcome(answer.action, Sent.REFUSED, self.world.now_ms, -1008)
+            self.evidence = after_outcome(self.evidence, refused)
+            return
+        before = self.world.copy()
+        outcome = self.world.apply(answer.action)
+        check_action(before, self.world, answer.action, self.rules)
+        if struck and cut.how == "lost":
+            raise Interrupted
+        if struck and cut.how == "ambiguous":
+            outcome = replace(outcome, sent=Sent.AMBIGUOUS, code=None)
         self.evidence = after_outcome(self.evidence, outcome)
 
 
@@ -183,10 +193,10 @@ def run_until_quiet(guardian: Guardian) -> None:
 class Story:
     """A world, the rules in force, and one random step after another."""
 
-    def __init__(self, seed: int):
+    def __init__(self, seed: int, market_max: int):
         self.chance = random.Random(seed)
         self.world = World(
-            venue=instrument(min_notional="0.05"),
+            venue=instrument(min_notional="0.05", market_max_quantity=market_max),
             hedged=self.chance.random() < 0.4,
             lag_reads=self.chance.choice([0, 0, 0, 1, 2]),
             liquidation_pct=self.chance.choice([None, None, D(20), D(8), D("1.2")]),
@@ -324,8 +334,8 @@ STEPS = (
 )
 
 
-def play(seed: int, steps: int = 4) -> None:
-    story = Story(seed)
+def play(seed: int, steps: int = 4, market_max: int = 100_000) -> None:
+    story = Story(seed, market_max)
     told: list[str] = ["open"]
     main = Guardian(story.world, story.rules)
     try:
@@ -347,14 +357,12 @@ def interrupt_everywhere(story: Story, main: Guardian) -> None:
     """From this very moment: every cut of the next cycle, then on alone until quiet."""
     probe = Guardian(story.world.copy(), story.rules, main.evidence, story.advice)
     probe.cycle()
-    for actions in range(probe.written + 1):
-        for answer_lost, memory_lost in ((False, False), (True, True)):
-            if answer_lost and not actions:
-                continue
+    for actions in range(probe.written):
+        for how in ("died", "lost", "refused", "ambiguous"):
             again = Guardian(story.world.copy(), story.rules, main.evidence, story.advice)
             with suppress(Interrupted):
-                again.cycle(Cut(actions, answer_lost))
-            if memory_lost:
+                again.cycle(Cut(actions, how))
+            if how == "lost":
                 again.evidence = Evidence()
             run_until_quiet(again)
 
@@ -367,3 +375,12 @@ BATCH = 20
 def test_every_interrupted_prefix_keeps_the_cover_and_converges(batch):
     for seed in range(batch * BATCH, (batch + 1) * BATCH):
         play(seed)
+
+
+@pytest.mark.xfail(
+    strict=True,
+    reason="diff.diff pairs equal pieces of a split by content before it looks at ids: when one in the middle is lost, "
+    "the last one is asked for again under the id that rests, the guard denies it, and the book never settles",
+)
+def test_a_split_ladder_that_lost_one_piece_is_completed():
+    play(163, market_max=120)
