@@ -1,16 +1,16 @@
 """Every failure this program knows by name.
 
-    PositionMonitorError
-    ├── ConfigError            bad configuration: exit 78, nothing started
-    └── ExchangeFailure        a call to the exchange did not give a usable answer
-        ├── Refused            the venue said no; the request had no effect
-        ├── Ambiguous          a write may or may not have taken effect: query by client id, never resend blindly
-        ├── Unreadable         a reply arrived and is not what the venue documents; never means "flat"
-        ├── Unreachable        the request certainly never left or certainly failed: safe to try again later
-        ├── RateLimited        429, 418 or an order-count limit; carries when to speak again
-        ├── ClockSkewed        the venue refused our timestamp: measure the offset, then try again
-        ├── AuthRefused        key, IP or permission: a human must act
-        └── RequestInvalid     our own fault (malformed request): never retried unchanged
+PositionMonitorError
+├── ConfigError            bad configuration: exit 78, nothing started
+└── ExchangeFailure        a call to the exchange did not give a usable answer
+    ├── Refused            the venue said no; the request had no effect
+    ├── Ambiguous          a write may or may not have taken effect: query by client id, never resend blindly
+    ├── Unreadable         a reply arrived and is not what the venue documents; never means "flat"
+    ├── Unreachable        the request certainly never left or certainly failed: safe to try again later
+    ├── RateLimited        429, 418 or an order-count limit; carries when to speak again
+    ├── ClockSkewed        the venue refused our timestamp: measure the offset, then try again
+    ├── AuthRefused        key, IP or permission: a human must act
+    └── RequestInvalid     our own fault (malformed request): never retried unchanged
 """
 
 from __future__ import annotations

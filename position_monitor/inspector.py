@@ -63,7 +63,7 @@ class Inspection:
 
 
 class Inspector:
-    """Looks once (with two reads). Nothing is ever sent: the daemon inside is in observe mode and its cycle is not run."""
+    """Looks once (with two reads). Nothing is ever sent: the cycle of the daemon inside is not run."""
 
     def __init__(self, config: Config) -> None:
         self._config = config

@@ -42,6 +42,8 @@ SOON_WEIGHT_1M = 1_200
 SOON_IN_A_ROW_MAX = 30
 HEARTBEAT_S = 60.0
 RESTART_PAUSE_S = 1.0
+END_ATTEMPTS_MAX = 20
+END_PAUSE_S = 0.25
 
 
 def rules_from(config: Config) -> Rules:
@@ -146,15 +148,15 @@ class Service:
         for conflict in self.config.exit_plan().conflicts:
             logger.warning("Configuration conflict: {}", conflict)
             self._pending.append(Event("ConfigConflict", self.clock.now_ms(), details={"text": conflict}))
-        async with asyncio.TaskGroup() as tasks:
-            workers = (self.store.run, self.advisor.run, self.breaker.run)
-            background = [tasks.create_task(self._keep_running(worker)) for worker in workers]
+        workers = (self.store.run, self.advisor.run, self.breaker.run)
+        background = [asyncio.ensure_future(self._keep_running(worker)) for worker in workers]
+        try:
             await asyncio.gather(self.store.renew_lease(), self._prepare())
             while not self._stop.is_set():
                 await self._turn()
             self.systemd.stopping("stopping; all orders stay on the exchange")
-            for task in background:
-                task.cancel()
+        finally:
+            await _end(background)
         logger.info("Stopped; all orders stay on the exchange")
         return 0
 
@@ -313,6 +315,17 @@ class Service:
             logger.info("Configuration reloaded, hash {}", fresh.config_hash)
         if self._ready:
             self.systemd.ready()
+
+
+async def _end(tasks: Sequence[asyncio.Future[None]]) -> None:
+    """Cancel until they are gone, bounded: redis-py can swallow a cancellation that meets it inside a command."""
+    for _ in range(END_ATTEMPTS_MAX):
+        pending = [task for task in tasks if not task.done()]
+        if not pending:
+            return
+        for task in pending:
+            task.cancel()
+        await asyncio.wait(pending, timeout=END_PAUSE_S)
 
 
 async def run(config: Config, config_path: Path | None) -> int:

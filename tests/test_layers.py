@@ -42,9 +42,8 @@ GATE = {"approve_place", "approve_cancel", "approve_close", "decide", "decide_sy
 
 
 def room(module: str) -> str:
-    """The room of a module: `position_monitor.edge.log` is in `edge`, `position_monitor.config_rules` in `config`."""
-    name = [*module.split("."), ""][1]
-    return "config" if name.startswith("config_") else name
+    """The room of a module: `position_monitor.edge.log` is in `edge`, `position_monitor.config.rules` in `config`."""
+    return [*module.split("."), ""][1]
 
 
 def imports(module: str, tree: ast.Module) -> Iterator[tuple[str, str]]:
@@ -129,7 +128,7 @@ def test_every_room_has_a_rule() -> None:
         ("daemon", "from position_monitor.config import Config"),
         ("service", "from position_monitor.core.decide import decide"),
         ("service", "from position_monitor.cli import main"),
-        ("config_rules", "from position_monitor.edge.log import redact"),
+        ("config.rules", "from position_monitor.edge.log import redact"),
         ("errors", "from position_monitor.core.model import Side"),
         ("cli.plan", "from position_monitor.core.guard import approve_close"),
     ],

@@ -20,7 +20,7 @@ def execute(arguments: argparse.Namespace) -> int:
 
 
 def _generate(arguments: argparse.Namespace) -> int:
-    from position_monitor.config_example import example
+    from position_monitor.config.example import example
 
     if arguments.json:
         print_json({"format": "toml", "text": example()})

@@ -13,7 +13,7 @@ from position_monitor.cli.exit_codes import ExitCode
 from position_monitor.cli.output import print_json, print_rendered, say
 from position_monitor.cli.plan import action_lines, headline, held_lines, look, of_symbol
 from position_monitor.cli.status_table import number
-from position_monitor.config_problems import shown
+from position_monitor.config.problems import shown
 from position_monitor.core.model import Role
 
 if TYPE_CHECKING:

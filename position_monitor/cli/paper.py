@@ -11,7 +11,7 @@ from position_monitor.cli.output import say
 
 def execute(arguments: argparse.Namespace) -> int:
     """Serve until told to stop."""
-    from position_monitor.config_sources import CREDENTIALS
+    from position_monitor.config.sources import CREDENTIALS
     from position_monitor.paper.server import PaperOptions, serve_forever
 
     (_, api_key), (_, api_secret) = CREDENTIALS.values()

@@ -69,9 +69,7 @@ class Exposure:
 class Account:
     """Wallet, modes, per-symbol configuration and positions."""
 
-    def __init__(
-        self, instruments: dict[str, Instrument], market: Market, wallet: Decimal
-    ) -> None:
+    def __init__(self, instruments: dict[str, Instrument], market: Market, wallet: Decimal) -> None:
         self._instruments = instruments
         self._market = market
         self.wallet = wallet
@@ -111,15 +109,10 @@ class Account:
     def open_positions(self) -> list[Position]:
         """Every non-flat position, by symbol then side."""
         return [
-            leg
-            for symbol in sorted(self.positions)
-            for _, leg in sorted(self.positions[symbol].items())
-            if leg.amount
+            leg for symbol in sorted(self.positions) for _, leg in sorted(self.positions[symbol].items()) if leg.amount
         ]
 
-    def fill(
-        self, symbol: str, side: str, change: Decimal, price: Decimal, fee: Decimal, now_ms: int
-    ) -> Decimal:
+    def fill(self, symbol: str, side: str, change: Decimal, price: Decimal, fee: Decimal, now_ms: int) -> Decimal:
         """Apply an execution of a signed quantity; returns the realized profit."""
         leg = self.position(symbol, side)
         closing = min(abs(change), abs(leg.amount)) if leg.amount * change < 0 else ZERO
@@ -254,9 +247,7 @@ def maintenance_of(notional: Decimal, bracket: Bracket) -> Decimal:
     return notional * bracket.maintenance - bracket.cum
 
 
-def _breakeven_of_margin(
-    legs: list[Position], brackets: list[Bracket], wallet: Decimal
-) -> Decimal | None:
+def _breakeven_of_margin(legs: list[Position], brackets: list[Bracket], wallet: Decimal) -> Decimal | None:
     numerator, slope = wallet, ZERO
     for leg, bracket in zip(legs, brackets, strict=True):
         numerator += bracket.cum - leg.amount * leg.entry

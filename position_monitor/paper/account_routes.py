@@ -15,9 +15,7 @@ from position_monitor.paper.routes import Access, Route, Table
 
 Body = dict[str, Any]
 DONE: Body = {"code": 200, "msg": "success"}
-INCOME_KINDS = frozenset(
-    {"TRANSFER", "REALIZED_PNL", "FUNDING_FEE", "COMMISSION", "INSURANCE_CLEAR"}
-)
+INCOME_KINDS = frozenset({"TRANSFER", "REALIZED_PNL", "FUNDING_FEE", "COMMISSION", "INSURANCE_CLEAR"})
 
 
 class AccountRoutes:

@@ -61,9 +61,7 @@ class AlgoService:
             self._world.instrument(symbol)
         algo_id, client_id = optional(params, "algoId"), optional(params, "clientAlgoId")
         if algo_id is None and client_id is None:
-            raise refusal(
-                -1102, "Param 'algoid' or 'clientalgoid' must be sent, but both were empty/null!"
-            )
+            raise refusal(-1102, "Param 'algoid' or 'clientalgoid' must be sent, but both were empty/null!")
         if algo_id is None:
             return self._world.algo.by_client(client_id or "", symbol)
         found = self._world.algo.by_id(parse_integer("algoId", algo_id))
@@ -90,18 +88,14 @@ class AlgoService:
             self.end(order, "CANCELED")
         return len(orders)
 
-    def end(
-        self, order: AlgoOrder, status: str, reason: str = "", origin: str | None = None
-    ) -> None:
+    def end(self, order: AlgoOrder, status: str, reason: str = "", origin: str | None = None) -> None:
         """Bring an open order to a final status and say so."""
         if not order.open:
             return
         order.status, order.reason = status, reason
         order.updated_ms = self._world.now_ms
         self._world.algo.close(order)
-        self._world.note(
-            f"order_{status.lower()}", origin or order.origin, order.symbol, **algo_facts(order)
-        )
+        self._world.note(f"order_{status.lower()}", origin or order.origin, order.symbol, **algo_facts(order))
         self.announce(order)
 
     def expire_bound(self, symbol: str) -> None:

@@ -88,9 +88,7 @@ class AlgoRules:
                 raise missing("quantity")
             return quantity
         if kind not in ("STOP_MARKET", "TAKE_PROFIT_MARKET"):
-            raise refusal(
-                -4136, f"Target strategy invalid for orderType {kind},closePosition true"
-            )
+            raise refusal(-4136, f"Target strategy invalid for orderType {kind},closePosition true")
         if quantity is not None:
             raise refusal(-4137)
         return ZERO
@@ -153,17 +151,13 @@ class AlgoRules:
             check_trigger(instrument, order.trigger)
         if limit:
             check_price(instrument, order.price)
-            check_percent_price(
-                instrument, order.side, order.price, order.trigger, conditional=True
-            )
+            check_percent_price(instrument, order.side, order.price, order.trigger, conditional=True)
         if order.close_position:
             return
         check_quantity(instrument, order.quantity, market=not limit)
         if not order.reduce_only:
             reference = order.price or order.trigger
-            check_notional(
-                instrument, order.quantity, reference or self._world.market.last(order.symbol)
-            )
+            check_notional(instrument, order.quantity, reference or self._world.market.last(order.symbol))
 
     def _check_state(self, order: AlgoOrder) -> None:
         """What depends on the position, the other orders and the price."""
@@ -175,14 +169,10 @@ class AlgoRules:
             raise refusal(-1128)
         if order.time_in_force == "GTE_GTC" and not held:
             raise refusal(-4509)
-        if order.close_position and any(
-            _same_close(order, other) for other in world.algo.open_of(order.symbol)
-        ):
+        if order.close_position and any(_same_close(order, other) for other in world.algo.open_of(order.symbol)):
             raise refusal(-4130)
         lenient = world.faults.has("accept_orphans")
-        if world.reducing(order.position_side, order.side, order.reduce_only) and (
-            not held and not lenient
-        ):
+        if world.reducing(order.position_side, order.side, order.reduce_only) and (not held and not lenient):
             raise refusal(-2022)
         if order.type != TRAILING and reached(world, order):
             raise refusal(-2021)

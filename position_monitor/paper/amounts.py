@@ -20,8 +20,7 @@ def parse_amount(name: str, text: str) -> Decimal:
     if not _AMOUNT.fullmatch(text):
         raise refusal(
             -1100,
-            f"Illegal characters found in parameter '{name}'; "
-            "legal range is '^([0-9]{1,20})(\\.[0-9]{1,20})?$'.",
+            f"Illegal characters found in parameter '{name}'; legal range is '^([0-9]{{1,20}})(\\.[0-9]{{1,20}})?$'.",
         )
     return Decimal(text)
 

@@ -114,9 +114,7 @@ class Control:
     def position(self, values: Body) -> Body:
         """A trader's market order."""
         symbol = values["symbol"]
-        orders = self.engine.trade(
-            values["action"], symbol, values.get("side"), _decimal(values.get("quantity"))
-        )
+        orders = self.engine.trade(values["action"], symbol, values.get("side"), _decimal(values.get("quantity")))
         return {
             "position": self.engine.world.amounts(symbol),
             "orders": [bodies.order_read(o, self.engine.world.instruments[symbol]) for o in orders],

@@ -71,9 +71,7 @@ class Engine:
 
     # -- prices -------------------------------------------------------------
 
-    def set_price(
-        self, symbol: str, mark: Decimal | None = None, last: Decimal | None = None
-    ) -> None:
+    def set_price(self, symbol: str, mark: Decimal | None = None, last: Decimal | None = None) -> None:
         """Put a symbol's mark and/or last price and settle the consequences."""
         self.world.instrument(symbol)
         self.world.market.set_price(symbol, self.now_ms, mark, last)
@@ -128,9 +126,7 @@ class Engine:
         if self._countdowns.get(symbol) == number:
             self.trading.cancel_all(symbol)
 
-    def trade(
-        self, action: str, symbol: str, side: str | None, quantity: Decimal | None
-    ) -> list[PlainOrder]:
+    def trade(self, action: str, symbol: str, side: str | None, quantity: Decimal | None) -> list[PlainOrder]:
         """A trader's market orders: open, add, reduce, close, flip."""
         return self._settled(lambda: self.trader.act(action, symbol, side, quantity))
 
@@ -220,9 +216,7 @@ class Engine:
 
     def view(self, symbol: str | None, path: str) -> View:
         """What a read of this path sees now."""
-        rule = self.world.faults.take(
-            ("stale_reads",), symbol=symbol, path=path, method="GET"
-        )
+        rule = self.world.faults.take(("stale_reads",), symbol=symbol, path=path, method="GET")
         return LiveView(self.world) if rule is None else self.past.ago(rule.delay_ms)
 
     def drain_events(self) -> list[UserEvent]:

@@ -13,8 +13,7 @@ MESSAGES: dict[int, str] = {
     -1003: "Too many requests; current limit of IP is 2400 requests per minute. "
     "Please use the websocket for live updates to avoid polling the API.",
     -1006: "An unexpected response was received from the message bus. Execution status unknown.",
-    -1007: "Timeout waiting for response from backend server. "
-    "Send status unknown; execution status unknown.",
+    -1007: "Timeout waiting for response from backend server. Send status unknown; execution status unknown.",
     -1008: "Request throttled by system-level protection. Reduce-only/close-position orders "
     "are exempt. Please try again.",
     -1015: "Too many new orders; current limit is 300 orders per TEN_SECONDS.",
@@ -33,8 +32,7 @@ MESSAGES: dict[int, str] = {
     -1120: "Invalid interval.",
     -1121: "Invalid symbol.",
     -1122: "Invalid symbol status.",
-    -1125: "This listenKey does not exist. Please use `POST /fapi/v1/listenKey` "
-    "to recreate `listenKey` and retry.",
+    -1125: "This listenKey does not exist. Please use `POST /fapi/v1/listenKey` to recreate `listenKey` and retry.",
     -1128: "Combination of optional parameters invalid.",
     -1130: "Invalid data sent for a parameter.",
     -1136: "Invalid newOrderRespType.",
@@ -79,10 +77,8 @@ MESSAGES: dict[int, str] = {
     -4116: "ClientOrderId is duplicated.",
     -4117: "Stop order is triggering",
     -4118: "ReduceOnly Order Failed. Please check your existing position and open orders",
-    -4120: "Order type not supported for this endpoint. Please use the Algo Order API "
-    "endpoints instead.",
-    -4130: "An open stop or take profit order with GTE and closePosition in the direction "
-    "is existing.",  # field
+    -4120: "Order type not supported for this endpoint. Please use the Algo Order API endpoints instead.",
+    -4130: "An open stop or take profit order with GTE and closePosition in the direction is existing.",  # field
     -4131: "The counterparty's best price does not meet the PERCENT_PRICE filter limit",
     -4135: "Invalid activation price",
     -4136: "Target strategy invalid for this orderType with closePosition true",
@@ -96,8 +92,7 @@ MESSAGES: dict[int, str] = {
     -4509: "Time in Force (TIF) GTE can only be used with open positions. "
     "Please ensure that positions are available.",  # field
     -5021: "Due to the order could not be filled immediately, the FOK order has been rejected.",
-    -5022: "Due to the order could not be executed as maker, the Post Only order will be "
-    "rejected.",
+    -5022: "Due to the order could not be executed as maker, the Post Only order will be rejected.",
     -5025: "Only limit order is supported.",
     -5027: "No need to modify the order.",
     -5037: "Invalid price match",
@@ -143,9 +138,7 @@ def refusal(code: int, message: str | None = None) -> VenueRefusal:
 
 def missing(name: str) -> VenueRefusal:
     """-1102 naming the parameter."""
-    return refusal(
-        -1102, f"Mandatory parameter '{name}' was not sent, was empty/null, or malformed."
-    )
+    return refusal(-1102, f"Mandatory parameter '{name}' was not sent, was empty/null, or malformed.")
 
 
 def not_required(name: str) -> VenueRefusal:

@@ -102,9 +102,7 @@ def trade_lite(order: PlainOrder, done: Execution, at_ms: int) -> UserEvent:
     )  # fmt: skip
 
 
-def account_update(
-    account: Account, legs: Iterable[Position], mark: Decimal, reason: str, at_ms: int
-) -> UserEvent:
+def account_update(account: Account, legs: Iterable[Position], mark: Decimal, reason: str, at_ms: int) -> UserEvent:
     """ACCOUNT_UPDATE with the wallet and the given positions of one symbol."""
     rows = [_position_row(account, leg, mark) for leg in legs]
     symbol = rows[0]["s"] if rows else ""

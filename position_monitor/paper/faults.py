@@ -29,9 +29,7 @@ ALGO = (
 STREAM = ("ws_silent", "ws_drop", "ws_duplicate", "ws_reorder", "ws_disconnect")
 CLOCK = ("clock_skew",)
 ONE_SHOT = ("listen_key_expire",)
-NAMES = frozenset(
-    TRANSPORT + REFUSING + GARBLING + READING + ALGO + STREAM + CLOCK + ONE_SHOT
-)
+NAMES = frozenset(TRANSPORT + REFUSING + GARBLING + READING + ALGO + STREAM + CLOCK + ONE_SHOT)
 WRITE_METHODS = frozenset({"POST", "PUT", "DELETE"})
 
 

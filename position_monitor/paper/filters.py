@@ -61,8 +61,7 @@ def check_notional(instrument: Instrument, quantity: Decimal, price: Decimal) ->
     if quantity * price < instrument.min_notional:
         raise refusal(
             -4164,
-            f"Order's notional must be no smaller than {instrument.min_notional} "
-            "(unless you choose reduce only).",
+            f"Order's notional must be no smaller than {instrument.min_notional} (unless you choose reduce only).",
         )
 
 
@@ -79,9 +78,7 @@ def check_percent_price(
         raise refusal(-4184 if conditional else -4024)
 
 
-def market_price_allowed(
-    instrument: Instrument, side: str, counter_price: Decimal, mark: Decimal
-) -> bool:
+def market_price_allowed(instrument: Instrument, side: str, counter_price: Decimal, mark: Decimal) -> bool:
     """Whether the counterparty's best price lies inside PERCENT_PRICE (-4131 if not)."""
     if side == "BUY":
         return counter_price <= mark * instrument.multiplier_up

@@ -199,9 +199,7 @@ def generated(count: int, rng: random.Random) -> tuple[Instrument, ...]:
     return tuple(out)
 
 
-def universe(
-    extra: int, rng: random.Random, added: Iterable[Instrument] = ()
-) -> dict[str, Instrument]:
+def universe(extra: int, rng: random.Random, added: Iterable[Instrument] = ()) -> dict[str, Instrument]:
     """Every instrument by symbol: hand-written, generated, scenario-made."""
     everything = (*hand_written(), *generated(extra, rng), *added)
     return {instrument.symbol: instrument for instrument in everything}

@@ -51,9 +51,7 @@ class Journal:
     ) -> None:
         """Write one entry."""
         self._sequence += 1
-        self._entries.append(
-            Entry(self._sequence, at_ms, kind, origin, symbol, detail, before, after)
-        )
+        self._entries.append(Entry(self._sequence, at_ms, kind, origin, symbol, detail, before, after))
 
     def after(self, sequence: int) -> list[Entry]:
         """Entries newer than a number, oldest first."""

@@ -57,9 +57,7 @@ class Liquidation:
     def _liquidate_cross(self) -> None:
         """Close the worst losers until the account carries itself."""
         account = self._world.account
-        losers = sorted(
-            self._cross_legs(), key=lambda p: (account.exposure(p.symbol, p.side).upnl, p.symbol)
-        )
+        losers = sorted(self._cross_legs(), key=lambda p: (account.exposure(p.symbol, p.side).upnl, p.symbol))
         for leg in losers:
             if account.cross_wallet + account.cross_upnl > account.cross_maintenance:
                 return

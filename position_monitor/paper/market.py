@@ -104,9 +104,7 @@ class Market:
         quote = self.quotes[symbol]
         return quote.mark if working_type == "MARK_PRICE" else quote.last
 
-    def set_price(
-        self, symbol: str, now_ms: int, mark: Decimal | None, last: Decimal | None
-    ) -> None:
+    def set_price(self, symbol: str, now_ms: int, mark: Decimal | None, last: Decimal | None) -> None:
         """Put mark and/or last to a value; the walk continues around it."""
         quote = self.quotes[symbol]
         if mark is not None:
@@ -152,10 +150,7 @@ class Market:
         """
         newest = until_ms - until_ms % interval_ms
         first = newest - (limit - 1) * interval_ms
-        return [
-            self._candle(symbol, open_ms, interval_ms)
-            for open_ms in range(first, newest + 1, interval_ms)
-        ]
+        return [self._candle(symbol, open_ms, interval_ms) for open_ms in range(first, newest + 1, interval_ms)]
 
     def _candle(self, symbol: str, open_ms: int, interval_ms: int) -> Candle:
         quote = self.quotes[symbol]

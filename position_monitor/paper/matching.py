@@ -82,9 +82,7 @@ class Matching:
             if order.open and self.crosses(order):
                 self._execute(order, order.price, maker=True)
 
-    def _execute(
-        self, order: PlainOrder, price: Decimal, *, maker: bool, part: Decimal | None = None
-    ) -> None:
+    def _execute(self, order: PlainOrder, price: Decimal, *, maker: bool, part: Decimal | None = None) -> None:
         world = self._world
         quantity = order.remaining
         if world.reducing(order.position_side, order.side, order.reduce_only):
@@ -97,16 +95,12 @@ class Matching:
             return
         self._book(order, quantity, price, maker, "TRADE")
 
-    def _book(
-        self, order: PlainOrder, quantity: Decimal, price: Decimal, maker: bool, kind: str
-    ) -> None:
+    def _book(self, order: PlainOrder, quantity: Decimal, price: Decimal, maker: bool, kind: str) -> None:
         world, account = self._world, self._world.account
         before = world.amounts(order.symbol)
         fee = (quantity * price * (MAKER_FEE if maker else TAKER_FEE)).quantize(CENT8)
         change = quantity if order.side == "BUY" else -quantity
-        realized = account.fill(
-            order.symbol, order.position_side, change, price, fee, world.now_ms
-        )
+        realized = account.fill(order.symbol, order.position_side, change, price, fee, world.now_ms)
         order.executed += quantity
         order.quote += quantity * price
         order.updated_ms = world.now_ms

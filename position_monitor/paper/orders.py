@@ -10,9 +10,7 @@ from typing import Generic, Protocol, TypeVar
 from position_monitor.paper.amounts import ZERO
 
 HISTORY_KEPT = 20_000
-CONDITIONAL_TYPES = frozenset(
-    {"STOP", "STOP_MARKET", "TAKE_PROFIT", "TAKE_PROFIT_MARKET", "TRAILING_STOP_MARKET"}
-)
+CONDITIONAL_TYPES = frozenset({"STOP", "STOP_MARKET", "TAKE_PROFIT", "TAKE_PROFIT_MARKET", "TRAILING_STOP_MARKET"})
 STOP_KINDS = frozenset({"STOP", "STOP_MARKET"})
 TAKE_PROFIT_KINDS = frozenset({"TAKE_PROFIT", "TAKE_PROFIT_MARKET"})
 OPEN_ALGO = frozenset({"NEW", "TRIGGERING", "TRIGGERED"})

@@ -99,7 +99,6 @@ class RateLimiter:
 def banned(until_ms: int) -> VenueRefusal:
     """HTTP 418 with the time the ban ends."""
     text = (
-        f"Way too many requests; IP banned until {until_ms}. "
-        "Please use the websocket for live updates to avoid bans."
+        f"Way too many requests; IP banned until {until_ms}. Please use the websocket for live updates to avoid bans."
     )
     return VenueRefusal(-1003, text, 418)

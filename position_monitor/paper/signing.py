@@ -94,8 +94,6 @@ def check_time(params: Params, server_time_ms: int) -> None:
     if int(window) > WIDEST_WINDOW_MS:
         raise refusal(-1131, "recvWindow must be less than 60000.")
     if int(stamp) > server_time_ms + AHEAD_MS:
-        raise refusal(
-            -1021, "Timestamp for this request was 1000ms ahead of the server's time."
-        )
+        raise refusal(-1021, "Timestamp for this request was 1000ms ahead of the server's time.")
     if server_time_ms - int(stamp) > int(window):
         raise refusal(-1021)

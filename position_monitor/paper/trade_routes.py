@@ -90,10 +90,7 @@ class TradeRoutes:
                 values = _list(text)
                 if not 1 <= len(values) <= LARGEST_CANCEL_BATCH:
                     raise refusal(-4082)
-                return [
-                    self._tried(self.cancel, {"symbol": symbol, name: str(value)})
-                    for value in values
-                ]
+                return [self._tried(self.cancel, {"symbol": symbol, name: str(value)}) for value in values]
         raise missing("orderIdList")
 
     def _tried(self, handler: Any, params: Params) -> Body:  # noqa: ANN401 - bound method

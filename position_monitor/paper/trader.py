@@ -26,9 +26,7 @@ class Trader:
         self._world = world
         self._matching = matching
 
-    def act(
-        self, action: str, symbol: str, side: str | None, quantity: Decimal | None
-    ) -> list[PlainOrder]:
+    def act(self, action: str, symbol: str, side: str | None, quantity: Decimal | None) -> list[PlainOrder]:
         """One action; `side` (LONG/SHORT) may be left out where the position says it."""
         self._world.instrument(symbol)
         if action not in ACTIONS:
@@ -66,9 +64,7 @@ class Trader:
             raise ValueError("both legs are open: say which side")
         return not amounts or amounts[0] > 0
 
-    def _send(
-        self, symbol: str, long_leg: bool, buy: bool, quantity: Decimal, *, reduce_only: bool
-    ) -> PlainOrder:
+    def _send(self, symbol: str, long_leg: bool, buy: bool, quantity: Decimal, *, reduce_only: bool) -> PlainOrder:
         world = self._world
         instrument = world.instrument(symbol)
         if not reduce_only:

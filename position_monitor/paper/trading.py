@@ -102,9 +102,7 @@ class Trading:
             raise not_required("reduceOnly")
         return bool(value)
 
-    def _limit_price(
-        self, instrument: Instrument, side: str, kind: str, price: Decimal | None, match: str
-    ) -> Decimal:
+    def _limit_price(self, instrument: Instrument, side: str, kind: str, price: Decimal | None, match: str) -> Decimal:
         if kind == "MARKET":
             if price is not None:
                 raise not_required("price")
@@ -122,18 +120,14 @@ class Trading:
         check_quantity(instrument, order.quantity, market)
         if not market:
             check_price(instrument, order.price)
-            check_percent_price(
-                instrument, order.side, order.price, world.market.mark(order.symbol)
-            )
+            check_percent_price(instrument, order.side, order.price, world.market.mark(order.symbol))
         if not order.reduce_only:
             check_notional(instrument, order.quantity, best if market else order.price)
         if len(world.plain.open_of(order.symbol)) >= instrument.max_orders:
             raise refusal(-2025)
         self._check_reducing(order)
         self._matching.check_margin(order, best if market else order.price)
-        if market and not market_price_allowed(
-            instrument, order.side, best, world.market.mark(order.symbol)
-        ):
+        if market and not market_price_allowed(instrument, order.side, best, world.market.mark(order.symbol)):
             raise refusal(-4131)
         if order.time_in_force == "FOK" and not self._matching.crosses(order):
             raise refusal(-5021)

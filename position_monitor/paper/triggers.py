@@ -127,9 +127,7 @@ class Triggers:
     def _engine_reason(self, order: AlgoOrder, child: PlainOrder) -> str:
         """Why the engine refuses the child, empty if it does not."""
         world = self._world
-        rule = world.faults.take(
-            ("child_rejected",), symbol=order.symbol, path="algoOrder", client_id=order.client_id
-        )
+        rule = world.faults.take(("child_rejected",), symbol=order.symbol, path="algoOrder", client_id=order.client_id)
         if rule is not None:
             return rule.message or REDUCE_ONLY_REASON
         if child.quantity <= 0:
@@ -141,9 +139,7 @@ class Triggers:
             return refused.message
         mark = world.market.mark(child.symbol)
         instrument = world.instruments[child.symbol]
-        if child.type == "MARKET" and not market_price_allowed(
-            instrument, child.side, best, mark
-        ):
+        if child.type == "MARKET" and not market_price_allowed(instrument, child.side, best, mark):
             return PRICE_REASON
         return ""
 
@@ -154,9 +150,7 @@ class Triggers:
         world.note("order_triggered", "venue", order.symbol, **algo_facts(order))
         self._service.announce(order)
         self._matching.accept(child)
-        rule = world.faults.take(
-            ("child_partial",), symbol=order.symbol, path="algoOrder", client_id=order.client_id
-        )
+        rule = world.faults.take(("child_partial",), symbol=order.symbol, path="algoOrder", client_id=order.client_id)
         self._children[child.order_id] = order
         if child.type == "MARKET" or self._matching.crosses(child):
             self._matching.take(child, Decimal(rule.fraction) if rule else None)

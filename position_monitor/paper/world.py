@@ -141,9 +141,7 @@ class World:
         """Write a journal entry; without `before` the position did not change."""
         self.revision += 1
         after = self.amounts(symbol)
-        self.journal.append(
-            self.now_ms, kind, origin, symbol, detail, after if before is None else before, after
-        )
+        self.journal.append(self.now_ms, kind, origin, symbol, detail, after if before is None else before, after)
 
     def schedule(self, delay_ms: int, action: Callable[[], None]) -> None:
         """Run something when the engine's time has moved on by this much."""

@@ -105,10 +105,7 @@ class WebSocketApi:
     def _limits(self) -> list[Body]:
         limiter, now = self._gateway.limiter, self._gateway.engine.now_ms
         windows = (limiter.weight, limiter.orders_1m, limiter.orders_10s)
-        return [
-            dict(row) | {"count": window.used(now)}
-            for row, window in zip(RATE_LIMITS, windows, strict=True)
-        ]
+        return [dict(row) | {"count": window.used(now)} for row, window in zip(RATE_LIMITS, windows, strict=True)]
 
 
 def request_of(method: str, path: str, params: Body) -> Request:

@@ -7,8 +7,8 @@ from decimal import Decimal
 from pathlib import Path
 
 from position_monitor.config import Config, load_config
-from position_monitor.config_example import example
-from position_monitor.config_problems import fields_by_key
+from position_monitor.config.example import example
+from position_monitor.config.problems import fields_by_key
 
 ROOT = Path(__file__).parent.parent.parent
 EXAMPLE = ROOT / "config.example.toml"

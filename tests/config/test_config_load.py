@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from position_monitor.config import Config, InvalidConfig, load_config
-from position_monitor.config_problems import fields_by_key
+from position_monitor.config.problems import fields_by_key
 from position_monitor.core.model import PositionKey, Side, WorkingType
 from position_monitor.core.settings import OnBreach, Policy, Rung
 from position_monitor.errors import ConfigError

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from position_monitor.config_protection import ExitSection
+from position_monitor.config.protection import ExitSection
 from position_monitor.core.settings import Policy
 
 LEGACY = "LEGACY"

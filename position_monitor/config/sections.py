@@ -1,7 +1,7 @@
 """The sections of the configuration that say whom to talk to, how often, and what is believed when.
 
 `config.example.toml` is generated from these descriptions, so what stands here is what an operator reads.
-Percentages are named `_pct` (1.5 means 1.5 %), seconds `_s`. Rules between keys live in `config_rules.py`.
+Percentages are named `_pct` (1.5 means 1.5 %), seconds `_s`. Rules between keys live in `config/rules.py`.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from typing import Literal
 
 from pydantic import Field, SecretStr
 
-from position_monitor.config_values import Count, HttpUrl, RedisUrl, Seconds, Section, WsUrl, allowed_is
+from position_monitor.config.values import Count, HttpUrl, RedisUrl, Seconds, Section, WsUrl, allowed_is
 
 
 class ExchangeSection(Section):
@@ -95,7 +95,7 @@ class EvidenceSection(Section):
         description="Reads in which a new stop was seen resting before the stop it replaces may be cancelled.",
     )
     listing_grace_s: Seconds = Field(
-        5.0,
+        2.0,
         ge=0,
         le=60,
         description="Seconds a just-placed order may be absent from the order lists before it counts as missing; "

@@ -14,8 +14,8 @@ from tomlkit.container import Container
 from tomlkit.items import InlineTable, Item, Table
 
 from position_monitor.config import Config
-from position_monitor.config_problems import allowed, fields_by_key
-from position_monitor.config_protection import SymbolOverride
+from position_monitor.config.problems import allowed, fields_by_key
+from position_monitor.config.protection import SymbolOverride
 
 WIDTH = 110
 

@@ -9,7 +9,7 @@ from itertools import pairwise
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from position_monitor.config_problems import shown
+from position_monitor.config.problems import shown
 from position_monitor.core.settings import ProtectionSettings
 
 if TYPE_CHECKING:

@@ -14,11 +14,11 @@ from typing import Any
 
 from pydantic import BaseModel, Field, PrivateAttr, ValidationError
 
-from position_monitor.config_exit import ExitPlan, exit_plan
-from position_monitor.config_problems import InvalidConfig, sentences, shown
-from position_monitor.config_protection import BoundsSection, ExitSection, ProtectionSection, SymbolsSection
-from position_monitor.config_rules import broken_rules
-from position_monitor.config_sections import (
+from position_monitor.config.exit_switches import ExitPlan, exit_plan
+from position_monitor.config.problems import InvalidConfig, sentences, shown
+from position_monitor.config.protection import BoundsSection, ExitSection, ProtectionSection, SymbolsSection
+from position_monitor.config.rules import broken_rules
+from position_monitor.config.sections import (
     AiEngineSection,
     BackendSection,
     EvidenceSection,
@@ -27,7 +27,7 @@ from position_monitor.config_sections import (
     LoopSection,
     RedisSection,
 )
-from position_monitor.config_sources import (
+from position_monitor.config.sources import (
     Credentials,
     config_path,
     dotted_keys,
@@ -35,7 +35,7 @@ from position_monitor.config_sources import (
     read_credentials,
     read_file,
 )
-from position_monitor.config_values import Section, allowed_is
+from position_monitor.config.values import Section, allowed_is
 from position_monitor.core.model import PositionKey, Side
 from position_monitor.core.settings import EvidenceSettings, Limits, ProtectionSettings, Rung
 from position_monitor.errors import ConfigError
@@ -140,6 +140,8 @@ class Config(Section):
             stop_loss_max_pct=self.bounds.stop_loss_max_pct,
             target_min_pct=self.bounds.target_min_pct,
             target_max_pct=self.bounds.target_max_pct,
+            reward_risk_min=self.bounds.reward_risk_min,
+            reward_risk_max=self.bounds.reward_risk_max,
             **chosen,
         )
 

@@ -10,7 +10,7 @@ from typing import Literal
 
 from pydantic import Field, StrictBool, model_validator
 
-from position_monitor.config_values import Percent, Profile, Section, UnmanagedEntry, allowed_is, symbol_problem
+from position_monitor.config.values import Percent, Profile, Section, UnmanagedEntry, allowed_is, symbol_problem
 from position_monitor.core.model import WorkingType
 from position_monitor.core.settings import OnBreach, Policy
 

@@ -14,7 +14,7 @@ from typing import Any
 
 from pydantic import SecretStr
 
-from position_monitor.config_problems import InvalidConfig
+from position_monitor.config.problems import InvalidConfig
 
 DEFAULT_PATH = Path("/etc/quantum/position-monitor.toml")
 PATH_VARIABLE = "POSITION_MONITOR_CONFIG"
