@@ -1,4 +1,4 @@
-"""Waiting in background tasks."""
+"""Waiting in background tasks, and ending them."""
 
 from __future__ import annotations
 
@@ -16,3 +16,14 @@ async def sleep_or_wake(clock: Clock, seconds: float, wake: asyncio.Event) -> No
         for task in waiting:
             task.cancel()
         wake.clear()
+
+
+def stop_if_cancelled() -> None:
+    """Raise `CancelledError` if this task was cancelled and something below lost that.
+
+    `asyncio.wait_for` may do so before Python 3.12 when its result arrives in the same moment, and redis-py uses it for
+    every command. The task itself still knows. A loop that calls this after each such command can always be ended.
+    """
+    task = asyncio.current_task()
+    if task is not None and task.cancelling():
+        raise asyncio.CancelledError

@@ -14,6 +14,7 @@ from typing import Any, Final
 
 from position_monitor.core.model import PositionKey, RiskStatus, Side
 from position_monitor.core.state import AccountState, PositionState
+from position_monitor.edge.background import stop_if_cancelled
 from position_monitor.edge.redis_connection import OPERATION_TIMEOUT_S, SOCKET_TIMEOUT_S, connect
 from position_monitor.edge.redis_documents import DocumentUnreadable, Keys, read_position, read_status
 from position_monitor.edge.redis_lease import REDIS_FAILURES
@@ -113,6 +114,7 @@ class RedisStateReader:
         while True:
             async with _bounded():
                 reply: Any = await self._client.xread({self._keys.events: after}, count=100, block=FOLLOW_BLOCK_MS)
+            stop_if_cancelled()
             for stream_id, fields in _entries(reply):
                 after = stream_id
                 yield _event(stream_id, fields)

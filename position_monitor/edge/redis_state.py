@@ -19,7 +19,7 @@ from typing import Any, Final
 from loguru import logger
 
 from position_monitor.core.state import AccountState, Event, PositionState
-from position_monitor.edge.background import sleep_or_wake
+from position_monitor.edge.background import sleep_or_wake, stop_if_cancelled
 from position_monitor.edge.clock import Clock
 from position_monitor.edge.redis_connection import OPERATION_TIMEOUT_S, connect
 from position_monitor.edge.redis_documents import Keys, event_data, position_document, position_fields, status_fields
@@ -268,6 +268,7 @@ class RedisState:
             except Exception as fault:  # a state we cannot serialise must not end publishing (invariant 12)
                 logger.error("the state could not be published: {!r}", fault)
                 self._last_error, finished = f"{type(fault).__name__}: {fault}"[:200], True
+            stop_if_cancelled()
             if finished or self._fenced:
                 continue  # the next state or the return of the lease wakes us
             if not self._reachable:
@@ -278,6 +279,7 @@ class RedisState:
         while True:
             before = self._lease.state()
             after = await self._lease.renew()
+            stop_if_cancelled()
             if type(before) is not type(after):
                 logger.log("INFO" if isinstance(after, Held) else "WARNING", "Lease: {}", after)
             if self._fenced and not isinstance(after, HeldByOther):

@@ -368,6 +368,26 @@ async def test_a_write_cut_short_by_the_stop_is_written_by_close(redis, make_sta
     assert await redis.xlen(f"{P}:events") == 1
 
 
+@pytest.mark.parametrize("lossy", ["write", "renewal"])
+async def test_a_cancellation_lost_inside_redis_py_still_ends_the_run(make_state, make_account, monkeypatch, lossy):
+    """asyncio.wait_for of Python 3.11 may swallow one; SIGTERM must not wait for systemd's SIGKILL."""
+    state, entered = make_state(), asyncio.Event()
+
+    async def swallow(*_, **__):
+        entered.set()
+        with contextlib.suppress(asyncio.CancelledError):
+            await asyncio.Event().wait()
+        return [1, 1, 0]
+
+    monkeypatch.setattr(*((state, "_send") if lossy == "write" else (state._lease, "_ask")), swallow)
+    running = asyncio.create_task(state.run())
+    state.publish(make_account(), ())
+    await entered.wait()
+    running.cancel()
+    done, _ = await asyncio.wait({running}, timeout=5)
+    assert done
+
+
 async def test_closing_towards_a_hung_redis_is_bounded(hung_url, make_state, make_account):
     """SIGTERM must not wait for Redis."""
     state = make_state(url=hung_url)
