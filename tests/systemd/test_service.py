@@ -67,7 +67,7 @@ def test_a_finished_cycle_feeds_the_watchdog(box, in_the_box, eventually):
     box.drop_in(f"{in_the_box}WatchdogSec=2\n")
     box.systemctl("start", UNIT)
     first = int(eventually(lambda: box.redis_hash(f"{P}:status").get("sequence")))
-    eventually(lambda: int(box.redis_hash(f"{P}:status").get("sequence", 0)) >= first + 5)
+    eventually(lambda: int(box.redis_hash(f"{P}:status").get("sequence", 0)) >= first + 4)
     assert box.show("NRestarts")["NRestarts"] == "0"
 
 
