@@ -150,10 +150,15 @@ class Daemon:
         for seen in observed.symbols.values():
             if seen.readable:
                 self._events += announce.read_back(seen, self.evidence, now_ms)
-                self.evidence = after_read(self.evidence, seen, self._rebased(seen))
+                self._absorb(seen)
         for symbol, client_id in observed.misses:
             grace_ms = self.rules.evidence.listing_grace_ms
             self.evidence = after_miss(self.evidence, symbol, client_id, now_ms, grace_ms)
+
+    def _absorb(self, seen: SymbolObservation) -> None:
+        """Take one readable observation into the evidence."""
+        flat_reads = self.rules.evidence.flat_reads
+        self.evidence = after_read(self.evidence, seen, self._rebased(seen), flat_reads=flat_reads)
 
     def _rebased(self, seen: SymbolObservation) -> frozenset[PositionKey]:
         """Positions whose levels follow the average entry when they grow (`rebase_on_add`)."""
@@ -287,7 +292,7 @@ class Daemon:
         seen = await self.observer.fresh(cancel.key.symbol)
         if not seen.readable:
             return False
-        self.evidence = after_read(self.evidence, seen, self._rebased(seen))
+        self._absorb(seen)
         approved = approve_cancel(cancel, self._gate(cancel.key, seen))
         if isinstance(approved, Denied):
             self._denied(cancel, approved)

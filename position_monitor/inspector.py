@@ -138,13 +138,17 @@ def _inspected(
     closes = tuple(close for close in plan.closes if close.key == key)
     cancels = tuple(cancel for cancel in plan.cancels if cancel.key == key)
     orders = tuple(
-        InspectedOrder(
-            order, _standing(order, judgement.found, key), why_not_cover(order, position, judgement.settings)
-        )
+        InspectedOrder(order, _standing(order, judgement.found, key), _not_cover(order, judgement))
         for order in observed.symbols[key.symbol].orders
     )
     held = tuple(item for item in plan.held if item.key == key)
     return InspectedPosition(position, judgement.book, orders, (*places, *closes, *cancels), held, state)
+
+
+def _not_cover(order: LiveOrder, judgement: Judgement) -> str:
+    if judgement.settings is None:
+        return judgement.reason
+    return why_not_cover(order, judgement.position, judgement.settings)
 
 
 def _standing(order: LiveOrder, found: BookDiff | None, key: PositionKey) -> str:

@@ -46,5 +46,5 @@ def read_back(seen: SymbolObservation, evidence: Evidence, now_ms: int) -> list[
             {"client_id": order.client_id, "status": str(order.status)},
         )
         for order in seen.orders
-        if order.client_id in awaited and order.kind.value.startswith("STOP")
+        if order.client_id in awaited - seen.confirmed_orders and order.kind.value.startswith("STOP")
     ]

@@ -27,7 +27,7 @@ from position_monitor.core.cover import (
     why_not_cover,
 )
 from position_monitor.core.evidence import KeyEvidence
-from position_monitor.core.ladder import PIECE_STRIDE, RUNGS_MAX, collapsed, open_targets, size_ladder
+from position_monitor.core.ladder import PIECE_STRIDE, RUNGS_MAX, collapsed, even_parts, open_targets, size_ladder
 from position_monitor.core.model import (
     Advice,
     DesiredBook,
@@ -72,7 +72,7 @@ def desired_book(inputs: BookInputs) -> DesiredBook:
     """What should rest for one position now."""
     levels = levels_for(inputs.position, inputs.instrument, inputs.settings, inputs.advice, inputs.now_ms)
     stop = _effective_stop(inputs, levels)
-    stops = _stop_orders(inputs, stop)
+    stops = _stop_orders(inputs, levels, stop)
     targets, notes = _take_profits(inputs, levels)
     return DesiredBook(
         key=inputs.position.key,
@@ -129,26 +129,22 @@ def _worth_moving(inputs: BookInputs, levels: Levels, best: Decimal) -> bool:
     position is not losing: a stop that was anchored to the mark in a loss would otherwise jump back to the entry's
     distance on the first bounce and turn the next small move into an exit nobody asked for.
     """
-    if levels.crossed or distance_pct(levels.stop.price, best) < inputs.settings.stop_min_move_pct:
+    if distance_pct(levels.stop.price, best) < inputs.settings.stop_min_move_pct:
         return False
-    if levels.stop.source == LevelSource.LIQUIDATION:
+    if levels.clamp is not None and tighter(levels.clamp, best, inputs.position.side):
         return True
+    if levels.crossed or inputs.position.entry_price <= 0:
+        return False
     if levels.stop.source == LevelSource.AI:
         room = against(inputs.position.mark_price, inputs.position.side, inputs.settings.stop_loss_min_pct)
         return not tighter(levels.stop.price, room, inputs.position.side)
     return inputs.position.loss_pct <= 0
 
 
-def _stop_orders(inputs: BookInputs, stop: Level) -> tuple[DesiredOrder, ...]:
+def _stop_orders(inputs: BookInputs, levels: Levels, stop: Level) -> tuple[DesiredOrder, ...]:
     """The backstop and, when the effective stop is tighter than it, the working stop."""
     if inputs.known.firing(inputs.now_ms, inputs.triggering_grace_ms):
-        return tuple(
-            _as_desired(inputs, order, role, None if order.close_all else order.quantity, LevelSource.RATCHET)
-            for order in inputs.orders
-            if (role := owned_role(order)) in (Role.BACKSTOP, Role.WORKING_STOP)
-            and order.trigger_price is not None
-            and belongs_to(order, inputs.position)
-        )
+        return _own_as_they_rest(inputs)
     close_all = _resting_close_all(inputs)
     if close_all is not None and outdated_backstop(close_all, inputs.known.epoch, inputs.settings):
         return _working_stops(inputs, stop)
@@ -159,8 +155,8 @@ def _stop_orders(inputs: BookInputs, stop: Level) -> tuple[DesiredOrder, ...]:
         if covers and not tighter(stop.price, close_all.trigger_price, inputs.position.side):
             return (kept,)
         return (kept, *_working_stops(inputs, stop))
-    if _foreign_is_enough(inputs, stop):
-        return ()
+    if _foreign_is_enough(inputs, levels):
+        return _own_as_they_rest(inputs)
     if close_all is not None or inputs.known.close_all_blocked:
         return _working_stops(inputs, stop)
     return (_order(inputs, Role.BACKSTOP, 0, OrderKind.STOP_MARKET, stop, None),)
@@ -182,33 +178,44 @@ def _resting_close_all(inputs: BookInputs) -> LiveOrder | None:
     )
 
 
-def _foreign_is_enough(inputs: BookInputs, stop: Level) -> bool:
-    """A user's own full cover is respected, unless the liquidation price demands a tighter one."""
+def _own_as_they_rest(inputs: BookInputs) -> tuple[DesiredOrder, ...]:
+    """Our stops, wanted exactly as they are: nothing is added and nothing removed."""
+    return tuple(
+        _as_desired(inputs, order, role, None if order.close_all else order.quantity, LevelSource.RATCHET)
+        for order in inputs.orders
+        if (role := owned_role(order)) in (Role.BACKSTOP, Role.WORKING_STOP)
+        and order.trigger_price is not None
+        and belongs_to(order, inputs.position)
+    )
+
+
+def _foreign_is_enough(inputs: BookInputs, levels: Levels) -> bool:
+    """A user's own full cover is respected, unless it lies beyond the clamp to the liquidation price."""
     foreign = tuple(order for order in inputs.orders if not ids.is_ours(order.client_id))
     cover = cover_of(inputs.position, foreign, inputs.settings)
-    if not cover.full or cover.stop_price is None:
+    if cover.whole_price is None:
         return False
-    return stop.source != LevelSource.LIQUIDATION or not tighter(stop.price, cover.stop_price, inputs.position.side)
+    return levels.clamp is None or not tighter(levels.clamp, cover.whole_price, inputs.position.side)
 
 
 def _working_stops(inputs: BookInputs, stop: Level) -> tuple[DesiredOrder, ...]:
-    """Reduce-only quantity stops over the whole position, split where the venue's market maximum demands it.
+    """Reduce-only quantity stops over the whole position, in equal parts where the venue's market maximum demands it.
 
     The minimum notional is not applied: whether the venue exempts the closing side in hedge mode is not documented,
     and a stop that is tried and refused costs nothing.
     """
-    whole = Target(0, stop, Decimal(1))
-    sized, _ = size_ladder((whole,), inputs.position.quantity, inputs.instrument, min_notional=Decimal(0))
+    parts = even_parts(inputs.position.quantity, inputs.instrument)[: ids.RUNG_CODES]
     return tuple(
-        _order(inputs, Role.WORKING_STOP, piece.rung, OrderKind.STOP_MARKET, stop, piece.quantity) for piece in sized
+        _order(inputs, Role.WORKING_STOP, number, OrderKind.STOP_MARKET, stop, part)
+        for number, part in enumerate(parts)
     )
 
 
 def _take_profits(inputs: BookInputs, levels: Levels) -> tuple[tuple[DesiredOrder, ...], tuple[str, ...]]:
     """The ladder for the quantity that foreign take-profits do not already take."""
-    if not levels.targets:
-        return (), ()
     position = inputs.position
+    if not levels.targets:
+        return tuple(_as_desired(inputs, *item, LevelSource.RATCHET) for item in _resting_ladder(inputs)), ()
     quantity = position.quantity - _foreign_target_quantity(inputs)
     if quantity <= 0:
         return (), ("take-profits are the user's own",)
@@ -292,9 +299,11 @@ def _ladder_stands(resting: Sequence[_Resting], levels: Levels, quantity: Decima
 
 
 def _reanchored(inputs: BookInputs, levels: Levels, resting: Sequence[_Resting]) -> Target:
-    """The price has passed every target: one rung for the whole rest, the least target distance from the mark."""
+    """One rung for the whole rest: the last level, or if the price is beyond that, the least way from the mark."""
     last = levels.targets[-1]
     position, tick = inputs.position, inputs.instrument.tick
+    if not reached(position.mark_price, last.level.price, position.side):
+        return Target(last.rung, last.level, Decimal(1))
     for order, _, _ in resting:
         if _rung(order) % PIECE_STRIDE == last.rung and order.trigger_price is not None:
             return Target(last.rung, Level(order.trigger_price, LevelSource.REANCHOR), Decimal(1))

@@ -41,6 +41,8 @@ def why_not_cover(order: LiveOrder, position: Position, settings: ProtectionSett
         return "it has no trigger price"
     if order.good_till_ms:
         return "it expires"
+    if order.price_protect:
+        return "priceProtect lets the venue withhold it while mark and last price differ"
     liquidation = position.liquidation_ahead
     if liquidation is not None and not tighter(trigger, liquidation, position.side):
         return f"its trigger {trigger} lies beyond the liquidation price {liquidation}"
@@ -69,6 +71,8 @@ class Cover:
     pct: Decimal
     stop_price: Decimal | None
     """The tightest trigger among the orders that count."""
+    whole_price: Decimal | None
+    """The tightest level at which the *whole* position is stopped; None while it is not fully covered."""
     worst_loss: Decimal | None
     """Loss in quote units if each stop fills at its trigger; None while not fully covered or without an entry."""
 
@@ -76,6 +80,10 @@ class Cover:
     def full(self) -> bool:
         """Whether the whole position is covered."""
         return self.pct >= HUNDRED
+
+
+NO_COVER = Cover((), Decimal(0), Decimal(0), None, None, None)
+"""Nothing is known to cover the position."""
 
 
 def cover_of(position: Position, orders: Iterable[LiveOrder], settings: ProtectionSettings) -> Cover:
@@ -90,14 +98,27 @@ def cover_of(position: Position, orders: Iterable[LiveOrder], settings: Protecti
         price = order.trigger_price if price is None else tightest(price, order.trigger_price, position.side)
     pct = quantity / position.quantity * HUNDRED
     loss = _worst_loss(position, stops) if pct >= HUNDRED and position.entry_price > 0 else None
-    return Cover(stops, quantity, pct, price, loss)
+    return Cover(stops, quantity, pct, price, _whole_price(position, stops) if pct >= HUNDRED else None, loss)
+
+
+def _by_tightness(position: Position, stops: tuple[LiveOrder, ...]) -> list[LiveOrder]:
+    """The stops in the order an adverse price meets them."""
+    return sorted(stops, key=lambda order: order.trigger_price or Decimal(0), reverse=position.side is Side.LONG)
+
+
+def _whole_price(position: Position, stops: tuple[LiveOrder, ...]) -> Decimal | None:
+    left = position.quantity
+    for order in _by_tightness(position, stops):
+        left -= left if order.close_all else order.quantity
+        if left <= 0:
+            return order.trigger_price
+    return None
 
 
 def _worst_loss(position: Position, stops: tuple[LiveOrder, ...]) -> Decimal:
     """Fill the stops in the order the falling price meets them, each for what is then left of the position."""
-    falling = sorted(stops, key=lambda order: order.trigger_price or Decimal(0), reverse=position.side is Side.LONG)
     left, loss = position.quantity, Decimal(0)
-    for order in falling:
+    for order in _by_tightness(position, stops):
         part = left if order.close_all else min(order.quantity, left)
         move = position.entry_price - (order.trigger_price or Decimal(0))
         loss += part * (move if position.side is Side.LONG else -move)

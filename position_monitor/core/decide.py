@@ -11,12 +11,27 @@ from dataclasses import dataclass, replace
 
 from position_monitor.core import ids
 from position_monitor.core.book import BookInputs, desired_book, rungs_allowed
+from position_monitor.core.cover import NO_COVER, cover_of
 from position_monitor.core.evidence import Evidence, owned_keys
-from position_monitor.core.model import Advice, DesiredBook, Mode, OrderList, Place, Position, PositionKey, Role
+from position_monitor.core.model import (
+    Advice,
+    DesiredBook,
+    Mode,
+    OrderList,
+    Place,
+    Position,
+    PositionKey,
+    Role,
+    Verdict,
+)
 from position_monitor.core.observation import SymbolObservation
 from position_monitor.core.plan import Held, Plan, PlanInputs, plan, why_close
 from position_monitor.core.settings import EvidenceSettings, Limits, ProtectionSettings
 from position_monitor.core.verdict import Judgement, judge
+
+SLOTS_KEPT_FREE = 2
+"""Below this many free slots for conditional orders, surplus take-profits are removed before their successors rest."""
+MINUTE_MS = 60_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,17 +70,28 @@ def decide(
 ) -> Decision:
     """Decide for the whole account. `elsewhere` counts open conditional orders on symbols that were not observed."""
     rungs = _rungs(observed, rules, elsewhere)
+    free = rules.limits.conditional_orders_max - elsewhere - _resting(observed)
     books: dict[PositionKey, DesiredBook] = {}
     plans: dict[str, Plan] = {}
     judgements: dict[PositionKey, Judgement] = {}
     for symbol in sorted(observed):
         try:
-            part = decide_symbol(observed[symbol], evidence, rules, advice.get(symbol), mode, rungs, now_ms)
+            part = decide_symbol(
+                observed[symbol],
+                evidence,
+                rules,
+                advice.get(symbol),
+                mode,
+                rungs,
+                now_ms,
+                crowded=free < SLOTS_KEPT_FREE,
+            )
         except Exception as defect:  # a defect fences its symbol, never the account (invariant 12)
-            part = _held(observed[symbol], rules, defect)
+            part = _held(observed[symbol], defect)
         books.update(part.books)
         plans.update(part.plans)
         judgements.update(part.judgements)
+    plans = _bounded_closes(plans, evidence, rules.limits, now_ms)
     return Decision(books, _within_capacity(plans, observed, rules.limits, elsewhere), judgements)
 
 
@@ -77,8 +103,10 @@ def decide_symbol(
     mode: Mode,
     rungs: Mapping[PositionKey, int],
     now_ms: int,
+    *,
+    crowded: bool = False,
 ) -> Decision:
-    """Decide for one symbol."""
+    """Decide for one symbol. `crowded`: the account has hardly a slot left for conditional orders."""
     settings = {position.key: rules.protection_for(position.key) for position in seen.positions}
     unmanaged = frozenset(key for key in _keys(seen) if rules.is_unmanaged(key))
     books = {
@@ -97,6 +125,7 @@ def decide_symbol(
             evidence_settings=rules.evidence,
             limits=rules.limits,
             mode=mode,
+            crowded=crowded,
             now_ms=now_ms,
         )
     )
@@ -107,12 +136,12 @@ def decide_symbol(
     return Decision(books, {seen.symbol: result}, judgements)
 
 
-def _held(seen: SymbolObservation, rules: Rules, defect: Exception) -> Decision:
+def _held(seen: SymbolObservation, defect: Exception) -> Decision:
     """No action and verdict UNKNOWN for a symbol whose decision failed; the defect is named in its reason."""
     reason = f"HOLD: deciding failed with {type(defect).__name__}: {defect}"
-    failed = replace(seen, unreadable=reason)
     judgements = {
-        position.key: _judged(position, failed, None, Evidence(), rules, frozenset(), 0) for position in seen.positions
+        position.key: Judgement(position, Verdict.UNKNOWN, reason, NO_COVER, None, None, None)
+        for position in seen.positions
     }
     return Decision({}, {seen.symbol: Plan(seen.symbol)}, judgements)
 
@@ -159,7 +188,10 @@ def _judged(
     now_ms: int,
 ) -> Judgement:
     settings, known = rules.protection_for(position.key), evidence.of(position.key)
-    closing = why_close(position, known, settings, rules.limits, rules.evidence, now_ms) if known else ""
+    covered = cover_of(position, seen.orders, settings).full
+    closing = ""
+    if known is not None:
+        closing = why_close(position, known, settings, rules.limits, rules.evidence, now_ms, covered=covered)
     return judge(
         position,
         seen,
@@ -175,7 +207,7 @@ def _judged(
 
 def _rungs(observed: Mapping[str, SymbolObservation], rules: Rules, elsewhere: int) -> dict[PositionKey, int]:
     """Spread the account's capacity for conditional orders over its managed positions, stops first."""
-    keys = [p.key for seen in observed.values() for p in seen.positions if not rules.is_unmanaged(p.key)]
+    keys = [p.key for seen in observed.values() for p in seen.positions if _is_managed(p.key, rules)]
     foreign, working = elsewhere, 0
     for seen in observed.values():
         for order in seen.orders:
@@ -187,11 +219,38 @@ def _rungs(observed: Mapping[str, SymbolObservation], rules: Rules, elsewhere: i
     return rungs_allowed(keys, foreign + working + len(keys), rules.limits.conditional_orders_max)
 
 
+def _is_managed(key: PositionKey, rules: Rules) -> bool:
+    """Whether slots are reserved for a position; when the rules fail for it, they are."""
+    try:
+        return not rules.is_unmanaged(key)
+    except Exception:  # the symbol itself is held where it is decided (invariant 12)
+        return True
+
+
+def _resting(observed: Mapping[str, SymbolObservation]) -> int:
+    """Conditional orders that rest on the observed symbols."""
+    return sum(1 for seen in observed.values() for order in seen.orders if order.order_list is OrderList.ALGO)
+
+
+def _bounded_closes(plans: Mapping[str, Plan], evidence: Evidence, limits: Limits, now_ms: int) -> dict[str, Plan]:
+    """The limit on closing orders is one for the account: a crash must not send a market order for everything."""
+    sent = (at for known in evidence.keys.values() for at in known.closes_at_ms)
+    left = limits.closes_per_minute_max - sum(1 for at in sent if abs(now_ms - at) < MINUTE_MS)
+    bounded: dict[str, Plan] = {}
+    for symbol, result in plans.items():
+        kept = result.closes[: max(0, left)]
+        left -= len(kept)
+        why = f"{limits.closes_per_minute_max} closes a minute is the limit of the account"
+        held = tuple(Held(close.key, "close at market", why) for close in result.closes[len(kept) :])
+        bounded[symbol] = replace(result, closes=kept, held=result.held + held)
+    return bounded
+
+
 def _within_capacity(
     plans: Mapping[str, Plan], observed: Mapping[str, SymbolObservation], limits: Limits, elsewhere: int
 ) -> dict[str, Plan]:
     """Hold back take-profits that would take the slots of stops (the venue counts foreign orders too)."""
-    resting = sum(1 for seen in observed.values() for order in seen.orders if order.order_list is OrderList.ALGO)
+    resting = _resting(observed)
     free = limits.conditional_orders_max - elsewhere - resting - sum(len(result.stops) for result in plans.values())
     fitted: dict[str, Plan] = {}
     for symbol, result in plans.items():

@@ -52,16 +52,19 @@ def diff(key: PositionKey, book: DesiredBook | None, orders: Sequence[LiveOrder]
 
 
 def same_content(wanted: DesiredOrder, order: LiveOrder) -> bool:
-    """Whether a resting order of ours is the wanted one: role, kind, direction, trigger, size and working type."""
+    """Whether a resting order of ours is the wanted one: role, rung, kind, direction, trigger and size.
+
+    The working type is not part of it: an order that rests is not replaced because the setting changed since.
+    """
     owned = ids.parse(order.client_id)
     return (
         owned is not None
         and owned.role is wanted.role
+        and owned.rung == wanted.rung
         and order.kind is wanted.kind
         and order.position_side is wanted.position_side
         and order.side is wanted.side.exit_order_side
         and order.trigger_price == wanted.trigger_price
         and order.close_all == wanted.close_all
         and (wanted.quantity is None or order.quantity == wanted.quantity)
-        and order.working_type is wanted.working_type
     )

@@ -16,6 +16,7 @@ from decimal import Decimal
 from position_monitor.core import ids
 from position_monitor.core.model import (
     LiveOrder,
+    OrderKind,
     OrderStatus,
     Position,
     PositionKey,
@@ -138,7 +139,13 @@ def key_of(order: LiveOrder) -> PositionKey:
     return PositionKey(order.symbol, side)
 
 
-def after_read(evidence: Evidence, seen: SymbolObservation, rebase: frozenset[PositionKey] = frozenset()) -> Evidence:
+def after_read(
+    evidence: Evidence,
+    seen: SymbolObservation,
+    rebase: frozenset[PositionKey] = frozenset(),
+    *,
+    flat_reads: int = 3,
+) -> Evidence:
     """Learn from one readable observation. An unreadable one teaches nothing and must not be passed.
 
     A position in `rebase` (`rebase_on_add`) begins a new epoch when it grew, so that its levels are made anew.
@@ -151,11 +158,11 @@ def after_read(evidence: Evidence, seen: SymbolObservation, rebase: frozenset[Po
         position = seen.position(key)
         orders = tuple(order for order in seen.orders if ids.is_ours(order.client_id) and key_of(order) == key)
         if position is not None:
-            keys[key] = _present(keys.get(key), position, orders, seen, rebase=key in rebase)
+            keys[key] = _present(keys.get(key), position, orders, seen, rebase=key in rebase, flat_reads=flat_reads)
         elif key in keys or orders:
             known = keys.get(key) or KeyEvidence(epoch=_epoch_from(orders) or ids.epoch_of(0))
             keys[key] = _absent(known, key, orders, seen)
-    listed = {order.client_id for order in seen.orders}
+    listed = {order.client_id for order in seen.orders} - seen.confirmed_orders
     awaited = {ref: wait for ref, wait in evidence.awaited.items() if ref[0] != seen.symbol or ref[1] not in listed}
     return Evidence(keys, awaited)
 
@@ -173,12 +180,13 @@ def _present(
     seen: SymbolObservation,
     *,
     rebase: bool,
+    flat_reads: int,
 ) -> KeyEvidence:
     if known is None:
         known = KeyEvidence(epoch=_epoch_from(orders) or ids.epoch_of(position.updated_at_ms))
-    elif known.zero_seen:
+    elif known.zero_seen and known.absent_reads >= flat_reads:
         known = KeyEvidence(epoch=ids.epoch_of(position.updated_at_ms), seen=known.seen)
-    elif rebase and known.quantities and position.quantity > known.quantities[-1]:
+    elif rebase and known.quantities and position.quantity > known.largest_quantity:
         known = replace(known, epoch=ids.epoch_of(position.updated_at_ms), done_rungs=frozenset())
     rungs, done = _rungs(known, position, orders)
     firing = any(_firing(order, position) for order in orders)
@@ -200,6 +208,7 @@ def _shows_close_all(position: Position, seen: SymbolObservation) -> bool:
     """Whether a resting close-all stop is listed: then the venue's refusal of a second one needs no remembering."""
     return any(
         order.close_all
+        and order.kind in (OrderKind.STOP_MARKET, OrderKind.STOP)
         and order.status is OrderStatus.NEW
         and order.side is position.side.exit_order_side
         and order.position_side is position.position_side
@@ -219,7 +228,6 @@ def _absent(
         absent_reads=known.absent_reads + (1 if spaced else 0),
         last_absent_at_ms=seen.positions_read_at_ms if spaced else known.last_absent_at_ms,
         zero_seen=known.zero_seen or key in seen.zero_keys or flipped,
-        quantities=(),
         seen=_seen(known.seen, orders),
         firing_since_ms=0,
     )

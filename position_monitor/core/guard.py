@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from decimal import Decimal
 from typing import Generic, TypeVar
 
 from position_monitor.core import ids
@@ -34,8 +35,8 @@ from position_monitor.core.settings import EvidenceSettings, Limits, ProtectionS
 A = TypeVar("A", Place, Cancel, Close)
 
 _SEAL = object()
-STOPS_BEYOND_LIMIT = 4
-"""Working stops may rest beyond the limit on our orders by this many."""
+STOPS_BEYOND_LIMIT = ids.RUNG_CODES
+"""Working stops may rest beyond the limit on our orders: all parts of a very large stop (one rung code each)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,9 +114,23 @@ def approve_close(action: Close, gate: GateInputs) -> Approved[Close] | Denied:
         return Denied(f"quantity was {action.quantity}; expected at most {position.quantity} (invariant 1)")
     if gate.known is None or gate.known.present_reads < 2:
         return Denied("a close needs two agreeing reads")
-    if not ids.is_ours(action.client_id):
-        return Denied("the client id is not ours (invariant 4)")
+    if action.client_id != (expected := _close_id(action, gate.account, gate.known)):
+        return Denied(f"client id was {action.client_id}; its intent gives {expected} (invariant 4)")
     return Approved(action, _SEAL)
+
+
+def _close_id(action: Close, account: str, known: KeyEvidence) -> str:
+    return ids.client_id(
+        account=account,
+        symbol=action.key.symbol,
+        side=action.key.side,
+        role=Role.CLOSE,
+        rung=0,
+        trigger=action.limit_price or Decimal(0),
+        quantity=action.quantity,
+        epoch=known.epoch,
+        revision=known.closes_sent,
+    )
 
 
 def _why_not_writable(gate: GateInputs) -> str:
@@ -210,16 +225,14 @@ def _why_uncovered(order: LiveOrder, position: Position, gate: GateInputs) -> st
     before = cover_of(largest, gate.seen.orders, gate.settings)
     rest = [live for live in gate.seen.orders if live.order_id != order.order_id]
     after = cover_of(largest, rest, gate.settings)
-    if not after.full or after.stop_price is None:
+    if after.whole_price is None:
         return f"without it only {after.pct:.1f} % of {largest.quantity} would be covered (invariant 2)"
-    trigger = order.trigger_price
     if (
         not loosening_allowed
-        and before.stop_price is not None
-        and trigger == before.stop_price
-        and tighter(trigger, after.stop_price, position.side)
+        and before.whole_price is not None
+        and tighter(before.whole_price, after.whole_price, position.side)
     ):
-        return f"without it the stop would loosen from {trigger} to {after.stop_price} (invariant 8)"
+        return f"without it the stop would loosen from {before.whole_price} to {after.whole_price} (invariant 8)"
     return _why_not_seen_enough(after.orders, gate)
 
 

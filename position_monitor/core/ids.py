@@ -29,6 +29,7 @@ from position_monitor.core.money import plain
 PREFIX = "qpm"
 MAX_LENGTH = 32
 EPOCH_LENGTH = 8
+RUNG_CODES = 36
 
 _ROLE_CODES = {Role.BACKSTOP: "b", Role.WORKING_STOP: "w", Role.TAKE_PROFIT: "t", Role.CLOSE: "c"}
 _ROLES = {code: role for role, code in _ROLE_CODES.items()}

@@ -81,17 +81,31 @@ def _split(rungs: list[SizedRung], instrument: Instrument) -> tuple[tuple[SizedR
     pieces: list[SizedRung] = []
     note = ""
     for rung in rungs:
-        left = rung.quantity
-        for piece in range(PIECES_MAX):
-            part = min(left, floor_to(instrument.market_max_quantity, instrument.step))
-            if part > 0:
-                pieces.append(SizedRung(rung.rung + PIECE_STRIDE * piece, rung.level, part))
-            left -= part
-        if left > 0:
+        parts = even_parts(rung.quantity, instrument)
+        pieces += [
+            SizedRung(rung.rung + PIECE_STRIDE * number, rung.level, part)
+            for number, part in enumerate(parts[:PIECES_MAX])
+        ]
+        if len(parts) > PIECES_MAX:
+            left = sum(parts[PIECES_MAX:], Decimal(0))
             note = (
                 f"take-profit quantity {left} of rung {rung.rung} is above {PIECES_MAX} venue maxima and was left out"
             )
     return tuple(pieces), note
+
+
+def even_parts(quantity: Decimal, instrument: Instrument) -> tuple[Decimal, ...]:
+    """`quantity` in as few parts as the venue's market maximum allows, all within one step of each other.
+
+    Equal parts, because cutting maxima off would leave a last part that may be below the venue's minimum.
+    """
+    steps = int(floor_to(quantity, instrument.step) / instrument.step)
+    steps_max = max(1, int(floor_to(instrument.market_max_quantity, instrument.step) / instrument.step))
+    if steps <= 0:
+        return ()
+    count = -(-steps // steps_max)
+    each, more = divmod(steps, count)
+    return tuple((each + (1 if number < more else 0)) * instrument.step for number in range(count))
 
 
 def open_targets(targets: Sequence[Target], position: Position, done: frozenset[int]) -> tuple[Target, ...]:

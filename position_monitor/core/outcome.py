@@ -63,6 +63,8 @@ def _after_place(evidence: Evidence, outcome: Outcome, action: Place) -> Evidenc
         evidence = after_write(evidence, order.symbol, order.client_id, outcome.at_ms)
         return _changed(evidence, order.key, known, crossed_refusals=0) if is_stop else evidence
     if is_stop and outcome.code in CROSSED_CODES:
+        if order.role is Role.WORKING_STOP and order.rung:
+            return evidence  # the parts of one split stop are refused together and count once
         return _changed(evidence, order.key, known, crossed_refusals=known.crossed_refusals + 1)
     if order.close_all and outcome.code in CLOSE_ALL_EXISTS_CODES:
         return _changed(evidence, order.key, known, close_all_blocked=True)

@@ -85,6 +85,8 @@ class PlanInputs:
     evidence_settings: EvidenceSettings
     limits: Limits
     mode: Mode
+    crowded: bool
+    """The account has hardly a slot left for conditional orders: surplus take-profits make room at once."""
     now_ms: int
 
 
@@ -115,8 +117,15 @@ def _for_open(inputs: PlanInputs, position: Position) -> Plan:
         return Plan(position.symbol)
     found = diff(position.key, book, inputs.seen.orders)
     awaited = inputs.evidence.awaited_in(position.symbol)
+    covered = cover_of(position, inputs.seen.orders, inputs.settings[position.key]).full
     closing = why_close(
-        position, known, inputs.settings[position.key], inputs.limits, inputs.evidence_settings, inputs.now_ms
+        position,
+        known,
+        inputs.settings[position.key],
+        inputs.limits,
+        inputs.evidence_settings,
+        inputs.now_ms,
+        covered=covered,
     )
     ready = [order for order in found.missing if order.client_id not in awaited]
     held = [Held(position.key, _describe(o), "written and not read back yet") for o in found.missing if o not in ready]
@@ -133,7 +142,7 @@ def _for_open(inputs: PlanInputs, position: Position) -> Plan:
     if closing:
         held += [Held(position.key, _describe(order), "the position is being closed") for order in targets]
         targets = []
-    cancels, held_cancels = _removals(inputs, position, known, book, found)
+    cancels, held_cancels = _removals(inputs, position, known, book, found, closing)
     closes, held_closes = _closes(inputs, position, known, closing)
     return Plan(
         position.symbol,
@@ -151,20 +160,21 @@ def _why_stop(order: DesiredOrder, book: DesiredBook) -> str:
 
 
 def _removals(
-    inputs: PlanInputs, position: Position, known: KeyEvidence, book: DesiredBook, found: BookDiff
+    inputs: PlanInputs, position: Position, known: KeyEvidence, book: DesiredBook, found: BookDiff, closing: str
 ) -> tuple[tuple[Cancel, ...], list[Held]]:
     """Which surplus orders of an open position may go now."""
     cancels: list[Cancel] = []
     held: list[Held] = []
     surplus = list(found.surplus)
-    if known.close_budget_refused:
+    shed = bool(closing) and known.close_budget_refused
+    if shed:
         surplus += [live for wanted, live in found.matched if wanted.role is Role.TAKE_PROFIT]
     wanted_stops = [live for wanted, live in found.matched if wanted.role is not Role.TAKE_PROFIT]
     replaced_by = tuple(live.client_id for live in wanted_stops)
     for order in surplus:
         role = owned_role(order)
         if role is Role.TAKE_PROFIT:
-            why = _why_keep_target(known, found, crowded=_room(inputs, found, 0) <= 0)
+            why = _why_keep_target(found, crowded=shed or inputs.crowded or _room(inputs, found, 0) <= 0)
         elif role is Role.BACKSTOP and not outdated_backstop(order, known.epoch, inputs.settings[position.key]):
             why = "the backstop stays until the position is proven flat (invariant 2)"
         else:
@@ -177,10 +187,10 @@ def _removals(
     return tuple(cancels), held
 
 
-def _why_keep_target(known: KeyEvidence, found: BookDiff, *, crowded: bool) -> str:
+def _why_keep_target(found: BookDiff, *, crowded: bool) -> str:
     """Take-profits are expendable, but while there is room a ladder stays until its successor rests."""
     missing = any(order.role is Role.TAKE_PROFIT for order in found.missing)
-    return "its replacement does not rest yet" if missing and not crowded and not known.close_budget_refused else ""
+    return "its replacement does not rest yet" if missing and not crowded else ""
 
 
 def _room(inputs: PlanInputs, found: BookDiff, stops: int) -> int:
@@ -220,13 +230,18 @@ def why_close(
     limits: Limits,
     evidence_settings: EvidenceSettings,
     now_ms: int,
+    *,
+    covered: bool,
 ) -> str:
-    """Why the position should be closed at market, or empty (DESIGN 9, crossed already)."""
+    """Why the position should be closed at market, or empty (DESIGN 9, crossed already).
+
+    A position that is covered is closed only for its loss: what cannot get a stop is what the ladder is for.
+    """
     if settings.on_breach is OnBreach.ALERT or known.firing(now_ms, evidence_settings.triggering_grace_ms):
         return ""
-    if known.stuck(now_ms, evidence_settings.triggering_grace_ms):
+    if not covered and known.stuck(now_ms, evidence_settings.triggering_grace_ms):
         return "its stop was reached and did not close it: the exit is completed at market"
-    if known.crossed_refusals >= limits.refusals_before_close:
+    if not covered and known.crossed_refusals >= limits.refusals_before_close:
         return f"its stop was refused {known.crossed_refusals} times in a row as already passed (-2021)"
     if settings.on_breach is OnBreach.CLOSE and position.loss_pct >= settings.max_loss_pct:
         return f"its loss of {position.loss_pct:.2f} % is beyond {plain(settings.max_loss_pct)} %"
@@ -240,7 +255,8 @@ def _closes(
     instrument = inputs.seen.instrument
     if not reason or instrument is None:
         return (), []
-    recent = [at for at in known.closes_at_ms if abs(inputs.now_ms - at) < _MINUTE_MS]
+    sent = (at for other in inputs.evidence.keys.values() for at in other.closes_at_ms)
+    recent = [at for at in sent if abs(inputs.now_ms - at) < _MINUTE_MS]
     if known.present_reads < _CLOSE_READS:
         return (), [Held(position.key, "close at market", f"needs {_CLOSE_READS} agreeing reads")]
     if len(recent) >= inputs.limits.closes_per_minute_max:

@@ -15,6 +15,7 @@ from position_monitor.core.money import (
     against,
     beyond,
     ceil_to,
+    distance_pct,
     floor_to,
     in_favour,
     plain,
@@ -38,6 +39,8 @@ class Levels:
     """Nearest first; empty while the entry price is unknown."""
     crossed: bool
     """The price has already passed the policy's stop: `stop` is then anchored to the mark instead."""
+    clamp: Decimal | None = None
+    """On the tick grid: a stop looser than this lies too near the liquidation price; None without one ahead."""
     notes: tuple[str, ...] = ()
 
 
@@ -48,9 +51,13 @@ def levels_for(
     weight = _weight(advice, settings, now_ms)
     stop_pct = _stop_pct(settings, advice, weight)
     stop, crossed, notes = _stop_level(position, instrument, settings, stop_pct, advised=weight > 0)
+    clamp = _clamp_level(position, instrument, settings, position.mark_price if crossed else position.entry_price)
     if position.entry_price <= 0:
-        return Levels(stop, (), crossed, (*notes, "entry price was 0: stop anchored to the mark, take-profits held"))
-    return Levels(stop, _targets(position, instrument, settings, stop_pct, advice, weight), crossed, notes)
+        notes = (*notes, "entry price was 0: stop anchored to the mark, take-profits held")
+        return Levels(stop, (), crossed, clamp, notes)
+    risk_pct = stop_pct if crossed else min(stop_pct, distance_pct(stop.price, position.entry_price))
+    targets = _targets(position, instrument, settings, risk_pct, advice, weight)
+    return Levels(stop, targets, crossed, clamp, notes)
 
 
 def _weight(advice: Advice | None, settings: ProtectionSettings, now_ms: int) -> Decimal:
@@ -89,16 +96,30 @@ def _stop_level(
     return Level(trigger, level.source, level.inputs), entry > 0, ((note,) if note else ())
 
 
+def _clamp(position: Position, settings: ProtectionSettings, anchor: Decimal) -> Decimal | None:
+    """The configured fraction of the way from the anchor to a liquidation price ahead; None without one."""
+    liquidation = position.liquidation_ahead
+    if liquidation is None or anchor <= 0 or not tighter(anchor, liquidation, position.side):
+        return None
+    return anchor + (liquidation - anchor) * settings.liquidation_fraction_pct / HUNDRED
+
+
+def _clamp_level(
+    position: Position, instrument: Instrument, settings: ProtectionSettings, anchor: Decimal
+) -> Decimal | None:
+    clamp = _clamp(position, settings, anchor if anchor > 0 else position.mark_price)
+    return None if clamp is None else stop_trigger(clamp, position.side, instrument.tick)
+
+
 def _clamped(level: Level, position: Position, settings: ProtectionSettings, anchor: Decimal) -> Level:
     """Keep the stop at most the configured fraction of the way from the anchor to the liquidation price."""
-    liquidation = position.liquidation_ahead
-    if liquidation is None or not tighter(anchor, liquidation, position.side):
+    clamp = _clamp(position, settings, anchor)
+    if clamp is None or not tighter(clamp, level.price, position.side):
         return level
-    clamp = anchor + (liquidation - anchor) * settings.liquidation_fraction_pct / HUNDRED
-    if not tighter(clamp, level.price, position.side):
-        return level
-    inputs = {**level.inputs, "liquidation_price": plain(liquidation), "wanted": plain(level.price)}
-    return Level(clamp, LevelSource.LIQUIDATION, inputs)
+    found = plain(position.liquidation_ahead or Decimal(0))
+    return Level(
+        clamp, LevelSource.LIQUIDATION, {**level.inputs, "liquidation_price": found, "wanted": plain(level.price)}
+    )
 
 
 def _just_behind(trigger: Decimal, mark: Decimal, side: Side, tick: Decimal) -> Decimal:
@@ -112,11 +133,14 @@ def _targets(
     position: Position,
     instrument: Instrument,
     settings: ProtectionSettings,
-    stop_pct: Decimal,
+    risk_pct: Decimal,
     advice: Advice | None,
     weight: Decimal,
 ) -> tuple[Target, ...]:
-    """The ladder: fixed rungs from the entry, stretched by advice, the last one inside the reward:risk bounds."""
+    """The ladder: fixed rungs from the entry, stretched by advice, inside the reward:risk bounds.
+
+    `risk_pct` is R in percent of the entry. No rung lies beyond the largest reward:risk, the last not within the least.
+    """
     rungs = settings.ladder if settings.policy is Policy.HYBRID else (Rung(settings.take_profit_pct, HUNDRED),)
     stretch = Decimal(1)
     source = LevelSource(settings.policy)
@@ -125,9 +149,9 @@ def _targets(
         source = LevelSource.AI
     targets = []
     for number, rung in enumerate(rungs):
-        pct = rung.target_pct * stretch
+        pct = min(rung.target_pct * stretch, risk_pct * settings.reward_risk_max)
         if number == len(rungs) - 1:
-            pct = min(max(pct, stop_pct * settings.reward_risk_min), stop_pct * settings.reward_risk_max)
+            pct = max(pct, risk_pct * settings.reward_risk_min)
         pct = min(max(pct, settings.target_min_pct), settings.target_max_pct)
         price = target_trigger(in_favour(position.entry_price, position.side, pct), position.side, instrument.tick)
         inputs = {"entry_price": plain(position.entry_price), "target_pct": plain(pct)}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from decimal import Decimal
+from decimal import ROUND_FLOOR, Decimal
 
 from position_monitor.core.model import (
     Cancel,
@@ -103,7 +103,7 @@ def cycle(risk: AccountRisk, states: Sequence[PositionState], mode: Mode, *, fai
     """The sentence of a cycle: journal line, `STATUS=` and `status_line`."""
     if failure:
         return f"❓ UNKNOWN: {failure}; {risk.positions} positions last known, mode {mode}"
-    percent = risk.coverage_pct.quantize(Decimal(1)) if risk.coverage_pct < HUNDRED else HUNDRED
+    percent = risk.coverage_pct.quantize(Decimal(1), ROUND_FLOOR) if risk.coverage_pct < HUNDRED else HUNDRED
     icon = "🛡️" if risk.status in (RiskStatus.PROTECTED, RiskStatus.DEGRADED) else "⚠️"
     parts = [f"{icon} {risk.protected}/{risk.positions} protected ({percent}%)"]
     loud = [state for state in states if state.verdict not in _QUIET]

@@ -37,7 +37,8 @@ class Judgement:
     cover: Cover
     book: DesiredBook | None
     found: BookDiff | None
-    settings: ProtectionSettings
+    settings: ProtectionSettings | None
+    """None when even the settings could not be found; then the position is held."""
     firing: bool = False
     """A stop of ours is being triggered right now, within its grace time."""
 
@@ -134,7 +135,7 @@ def position_state(judgement: Judgement, seen: SymbolObservation, *, since_ms: i
         backstop_price=backstop.trigger_price if backstop else None,
         take_profits=_take_profit_states(judgement, seen),
         trailing="off" if book is None or book.trailing is None else f"{plain(book.trailing.distance_pct)} %",
-        profile=judgement.settings.profile,
+        profile=judgement.settings.profile if judgement.settings else "",
         regime=book.regime if book else "",
         level_source=book.stop.source if book else "",
         worst_case_loss=cover.worst_loss,
@@ -155,7 +156,8 @@ def _take_profit_states(judgement: Judgement, seen: SymbolObservation) -> tuple[
         for wanted in judgement.found.missing:
             if wanted.role is Role.TAKE_PROFIT:
                 states.append(_rung_state(wanted.rung, wanted.trigger_price, wanted.quantity, "", wanted.source))
-    for order in foreign_targets(judgement.position, seen.orders, judgement.settings):
+    settings = judgement.settings
+    for order in foreign_targets(judgement.position, seen.orders, settings) if settings else ():
         price = order.trigger_price or order.price or Decimal(0)
         quantity = judgement.position.quantity if order.close_all else order.quantity
         states.append(TakeProfitState(-1, price, quantity, order.client_id, "foreign", resting=True, foreign=True))
