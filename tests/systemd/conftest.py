@@ -24,6 +24,9 @@ SOURCE, PACKAGES, BACKPORTS = f"{INSTALLED}/source", f"{INSTALLED}/packages", f"
 PYTHONPATH = f"PYTHONPATH={SOURCE}:{PACKAGES}:{BACKPORTS}"
 UNIT = "quantum-position-monitor.service"
 WAIT_S = 30.0
+BOXES = Path("/tmp/systemd-box")
+BOX_PREFIX = "position-monitor-"
+"""The process id of the test run follows."""
 CONFIG = """
 account = "main"
 [exchange]
@@ -56,11 +59,10 @@ json.dump(redis.Redis(decode_responses=True).execute_command(*sys.argv[1:]), sys
 class Box:
     """A booted box. Paths are those inside it."""
 
-    def __init__(self, name: str, state: Path) -> None:
+    def __init__(self, name: str) -> None:
         self._command = [str(HERE / "systemd-box")]
         self._name = name
-        self._environment = {**os.environ, "SYSTEMD_BOX_STATE": str(state)}
-        self._state = state
+        self._environment = {**os.environ, "SYSTEMD_BOX_STATE": str(BOXES)}
 
     def up(self, *bindings: str) -> None:
         subprocess.run([*self._command, "up", self._name, *bindings], env=self._environment, check=True)
@@ -177,15 +179,23 @@ def _reason_to_skip() -> str:
     return ""
 
 
+def _remove_leftovers() -> None:
+    """Boxes of test runs that were killed."""
+    for path in BOXES.glob(f"{BOX_PREFIX}*"):
+        if not Path(f"/proc/{path.name.removeprefix(BOX_PREFIX)}").exists():
+            Box(path.name).down()
+
+
 @pytest.fixture(scope="session")
-def booted(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Box]:
+def booted() -> Iterator[Box]:
     """One box for all tests of a worker, with the units, a configuration and the program installed."""
     if reason := _reason_to_skip():
         pytest.skip(reason)
     import redis as installed
 
     packages = Path(installed.__file__).parents[1]
-    box = Box(f"qpm-{os.getpid()}", tmp_path_factory.mktemp("box"))
+    _remove_leftovers()
+    box = Box(f"{BOX_PREFIX}{os.getpid()}")
     try:
         box.up(f"{REPOSITORY}:{SOURCE}", f"{packages}:{PACKAGES}")
     except subprocess.CalledProcessError as fault:
