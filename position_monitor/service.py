@@ -8,6 +8,7 @@ cycle in hand finish and leaves every order resting.
 from __future__ import annotations
 
 import asyncio
+import os
 import signal
 from collections.abc import Callable, Coroutine, Sequence
 from contextlib import AsyncExitStack
@@ -317,6 +318,12 @@ class Service:
             self.systemd.ready()
 
 
+def _epoch_file() -> Path | None:
+    """Where the unit lets us remember the highest lease epoch, so that Redis losing data is noticed after a restart."""
+    folder = os.environ.get("STATE_DIRECTORY", "").split(":")[0]
+    return Path(folder) / "lease-epoch" if folder else None
+
+
 async def _end(tasks: Sequence[asyncio.Future[None]]) -> None:
     """Cancel until they are gone, bounded: redis-py can swallow a cancellation that meets it inside a command."""
     for _ in range(END_ATTEMPTS_MAX):
@@ -348,6 +355,7 @@ async def run(config: Config, config_path: Path | None) -> int:
             check_interval_s=config.loop.check_interval_s,
             lease_ttl_s=config.lease_ttl_s,
             contend=config.protection.mode == "live",
+            epoch_file=_epoch_file(),
         )
         stack.push_async_callback(store.close)
         for client in (engine, backend):
