@@ -61,6 +61,8 @@ PREFIX = "qpm"
 INTERVAL_S = 5.0
 TIMEOUT_S = 4.0
 ZERO = Decimal(0)
+REBASING = ("the backstop of the open position", "loosened")
+"""`rebase_on_add` is the one setting under which a backstop is replaced, and a stop may follow a worse entry."""
 
 Script = Callable[..., Awaitable[None]]
 Hook = Callable[[Endpoint, Mapping[str, str]], None]
@@ -226,6 +228,8 @@ class Stage:
         self.gateway = Gateway(self.engine, Gatekeeper("key", "secret"))
         self.redis = RedisModel()
         self.config = config
+        self.permits = REBASING if config_of(config).protection.rebase_on_add else ()
+        """Words of violations that are none under these settings."""
         self.checker = Checker(stale_ms=stale_ms)
         self.processes: list[Process] = []
         self.log: list[str] = []
@@ -249,6 +253,10 @@ class Stage:
             for process in self.processes:
                 process.kill()
             await asyncio.gather(*(process.task for process in self.processes), return_exceptions=True)
+            for process in self.processes:  # lets go of what a killed process was waiting for
+                process.clock.running.set()
+                process.service._wake.set()
+            await asyncio.sleep(0.01)
             logger.remove(self._sink)
 
     # -- processes
@@ -450,7 +458,7 @@ class Stage:
         amount = self.world.account.amount(symbol, leg)
         return max(ZERO, amount) if side == "LONG" else max(ZERO, -amount)
 
-    def keys(self) -> list[tuple[str, str]]:
+    def open_keys(self) -> list[tuple[str, str]]:
         """Every open position."""
         legs = self.world.account.open_positions()
         return [(leg.symbol, "LONG" if leg.amount > 0 else "SHORT") for leg in legs]
@@ -499,7 +507,7 @@ class Stage:
         """Every position is covered at the venue, has its whole ladder, and is published as PROTECTED."""
         self.observe()
         return not self.checker.uncovered() and all(
-            self.verdict(*key) == "PROTECTED" and self._laddered(*key) for key in self.keys()
+            self.verdict(*key) == "PROTECTED" and self._laddered(*key) for key in self.open_keys()
         )
 
     def _laddered(self, symbol: str, side: str) -> bool:
@@ -518,7 +526,7 @@ class Stage:
     def must_be_protected(self) -> None:
         """The end of most scenarios: everything protected, and nothing twice."""
         self.observe()
-        for key in self.keys():
+        for key in self.open_keys():
             rows = [(o.client_id[4:6], str(o.trigger), str(o.quantity)) for o in self.own(*key)]
             assert self.covered(*key), (key, rows)
             assert self.verdict(*key) == "PROTECTED", (key, self.published(*key).get("reason"), rows)
@@ -528,13 +536,14 @@ class Stage:
     def must_be_tidy(self) -> None:
         """No order of ours twice, none without its position, at most one backstop per position."""
         assert all(count == 1 for count in self.book().values()), self.book()
-        held = {(symbol, "SELL" if side == "LONG" else "BUY") for symbol, side in self.keys()}
+        held = {(symbol, "SELL" if side == "LONG" else "BUY") for symbol, side in self.open_keys()}
         orphans = [order for order in self.own() if (order.symbol, order.side) not in held]
         assert not orphans, orphans
 
     def must_be_lawful(self) -> None:
         """No invariant was violated and no defect was logged."""
-        assert not self.checker.violations, self.checker.violations
+        found = [v for v in self.checker.violations if not any(words in v for words in self.permits)]
+        assert not found, found
         defects = [line for line in self.log if "Traceback" in line or "report it as a bug" in line]
         assert not defects, defects[0][-2_000:]
 
