@@ -131,11 +131,6 @@ def test_foreign_stops_can_be_ignored_but_ours_never(side):
     assert why_not_cover(backstop(held, at(side, -2)), held, ignoring) == ""
 
 
-@pytest.mark.xfail(
-    strict=True,
-    reason="cover.why_not_cover never looks at price_protect: the venue withholds such a stop exactly while mark and "
-    "last price differ, so in a crash it may not fire (fault X24); in doubt a stop of our own belongs beside it (14)",
-)
 @both_sides
 def test_a_stop_the_venue_may_withhold_in_a_spike_is_not_cover(side):
     held = position(side)

@@ -83,11 +83,6 @@ def test_a_defect_in_planning_one_symbol_holds_that_symbol_only(monkeypatch):
     assert fenced.verdict is Verdict.UNKNOWN and "HOLD: deciding failed with AssertionError" in fenced.reason
 
 
-@pytest.mark.xfail(
-    strict=True,
-    reason="decide._held judges the failed symbol with the very functions that may have failed (cover_of, "
-    "protection_for, why_close): a second exception there ends the decision for the whole account (invariant 12)",
-)
 @pytest.mark.parametrize("defect", ["a value no one expected", "settings", "unmanaged"])
 def test_a_defect_in_judging_one_symbol_holds_that_symbol_only(defect):
     observed, evidence = account()
@@ -179,11 +174,6 @@ def test_what_is_held_back_for_capacity_is_said():
     assert all(not plan.take_profits for plan in decision.plans.values())
 
 
-@pytest.mark.xfail(
-    strict=True,
-    reason="plan._why_keep_target makes room only for the bound of one position: at the account's cap collapsed rungs "
-    "wait for slots that their own surplus predecessors hold, and so does the next stop (DESIGN 9: stops first)",
-)
 def test_at_the_cap_surplus_rungs_make_room():
     """Twelve slots, all in use, five of them by others: a tighter stop needs one, and the ladders must shrink."""
     observed, evidence = account(

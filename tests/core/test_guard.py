@@ -197,10 +197,6 @@ def test_a_close_needs_two_reads_and_an_id_of_ours():
     assert "observe" in reason(closing(held, mode=Mode.OBSERVE))
 
 
-@pytest.mark.xfail(
-    strict=True,
-    reason="guard.approve_close accepts any id of ours: it does not derive the close's id from its intent again (4)",
-)
 def test_inv_4_the_id_of_a_close_is_derived_again():
     held = position()
     assert "invariant 4" in reason(closing(held, client_id=owned_id(held, Role.BACKSTOP, 98)))
@@ -306,16 +302,23 @@ def test_inv_8_the_tightest_stop_stays_while_only_looser_ones_remain(side):
 
 
 @both_sides
-@pytest.mark.xfail(
-    strict=True,
-    reason="guard._why_uncovered compares only the tightest price before and after: with a small stop at that price "
-    "the large one may go, and nine tenths of the position fall back to the backstop (invariant 8)",
-)
 def test_inv_8_the_whole_quantity_keeps_its_stop_level(side):
     held = position(side, mark=at(side, 2))
     bottom, large, small = backstop(held, at(side, -2)), working(held, at(side, 1)), working(held, at(side, 1), "0.1")
     rows = [bottom, large, small]
     assert "invariant 8" in reason(cancelling(held, large, rows, known_as=seen_often(*rows)))
+
+
+@both_sides
+@pytest.mark.xfail(
+    strict=True,
+    reason="guard._why_uncovered now compares only the level of the *whole* position: a working stop over a part of it "
+    "may be removed and that part falls back to the backstop (invariant 8; the planner never asks for it)",
+)
+def test_inv_8_a_part_that_is_stopped_tighter_keeps_its_level(side):
+    held = position(side, mark=at(side, 2))
+    bottom, part = backstop(held, at(side, -2)), working(held, at(side, 1), "0.5")
+    assert "invariant 8" in reason(cancelling(held, part, [bottom, part], known_as=seen_often(bottom, part)))
 
 
 # --- invariant 4: at most once per intent -----------------------------------------------------------------------------
@@ -436,7 +439,7 @@ def test_inv_9_without_the_lease_nothing_is_removed_and_in_observe_nothing_is_wr
 
 
 def many_targets(held, count):
-    return [target(held, n, at(held.side, 2 + n), "0.1") for n in range(count)]
+    return [target(held, n % 36, at(held.side, 2 + n), "0.1") for n in range(count)]
 
 
 def test_inv_10_the_orders_of_one_position_are_bounded():
@@ -452,10 +455,10 @@ def test_inv_10_the_orders_of_one_position_are_bounded():
 
 def test_inv_3_take_profits_never_keep_a_stop_away():
     held = position()
-    crowd = many_targets(held, 13)
+    crowd = many_targets(held, 45)
     assert isinstance(placing(held, backstop(held, 98), crowd), Approved)
     assert isinstance(placing(held, working(held, 98), crowd), Approved)
-    assert "invariant 10" in reason(placing(held, working(held, 98), many_targets(held, 14))), "bounded all the same"
+    assert "invariant 10" in reason(placing(held, working(held, 98), many_targets(held, 46))), "bounded all the same"
 
 
 @both_sides

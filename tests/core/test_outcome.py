@@ -67,11 +67,6 @@ def test_other_refusals_are_not_crossings():
     assert after(Place(STOP, "test"), Sent.REFUSED, -1111, crossed_refusals=2).keys[KEY].crossed_refusals == 2
 
 
-@pytest.mark.xfail(
-    strict=True,
-    reason="outcome._after_place counts each piece of one split stop: one round of three refused pieces already starts "
-    "the close ladder, which needs three refusals in a row (DESIGN 9)",
-)
 def test_the_pieces_of_one_split_stop_are_one_refusal():
     evidence = Evidence({KEY: known()})
     for rung in (0, 9, 18):

@@ -346,11 +346,6 @@ def test_closes_are_bounded_per_minute():
     assert len(plan_for(held, rulebook=CLOSING, closes_at_ms=old).closes) == 1
 
 
-@pytest.mark.xfail(
-    strict=True,
-    reason="plan._closes counts closes per position, while the configured limit is one for the account: "
-    "a crash that breaches many positions sends as many market orders at once",
-)
 def test_the_bound_on_closes_holds_for_the_account():
     symbols = [f"S{n}USDT" for n in range(9)]
     series = [{s: seen_at([position(mark=85, symbol=s)], symbol=s, at_ms=NOW_MS + n) for s in symbols} for n in (0, 1)]
@@ -360,11 +355,6 @@ def test_the_bound_on_closes_holds_for_the_account():
 
 
 @both_sides
-@pytest.mark.xfail(
-    strict=True,
-    reason="plan.why_close takes any stop of ours that stays TRIGGERED for one that failed: a leftover part-size stop "
-    "gets a position closed at market although its backstop covers it whole",
-)
 def test_a_covered_position_is_not_closed_because_another_stop_of_ours_is_stuck(side):
     held = position(side, mark=at(side, 1))
     stuck = working(held, at(side, "0.5"), "0.1", status=OrderStatus.TRIGGERED)
@@ -389,11 +379,6 @@ def test_when_resting_orders_use_up_the_position_take_profits_make_room_for_the_
     assert removed(result) == {order.client_id for order in rows[:3]}
 
 
-@pytest.mark.xfail(
-    strict=True,
-    reason="close_budget_refused is never cleared within an epoch and plan._removals acts on it even when nothing is "
-    "being closed: the resting ladder is removed and placed again in every cycle",
-)
 def test_after_a_close_is_no_longer_needed_the_ladder_stays():
     held = position()
     rows = [*ladder(held), backstop(held, at(LONG, "-1.5"))]
@@ -401,11 +386,6 @@ def test_after_a_close_is_no_longer_needed_the_ladder_stays():
 
 
 @both_sides
-@pytest.mark.xfail(
-    strict=True,
-    reason="plan.why_close looks only at the count of refusals: a position its backstop covers is closed at market "
-    "because the price ran past a *tighter* stop three times (DESIGN 9 closes what cannot get a stop)",
-)
 def test_a_covered_position_is_not_closed_because_a_tighter_stop_was_refused(side):
     held = position(side, mark=at(side, 1))
     rows = [backstop(held, at(side, "-1.5")), *ladder(held)]

@@ -229,11 +229,6 @@ def test_targets_lie_on_the_grid_beyond_the_entry_and_take_all_of_the_position(h
 
 
 @both_sides
-@pytest.mark.xfail(
-    strict=True,
-    reason="policy._targets bounds only the last rung by reward:risk: with a stop tightened to 0.5 % the others "
-    "stay at 3 % and 5 % and the ladder is out of order, its furthest target at 10 R (bound: 5)",
-)
 def test_the_furthest_target_is_inside_reward_to_risk_and_the_ladder_ascends(side):
     found = levels(position(side), advice=advise("1", stop="0.5", take="5"))
     distances = [distance_pct(t.level.price, D(100)) for t in found.targets]
@@ -242,11 +237,6 @@ def test_the_furthest_target_is_inside_reward_to_risk_and_the_ladder_ascends(sid
 
 
 @both_sides
-@pytest.mark.xfail(
-    strict=True,
-    reason="policy._targets measures reward:risk against stop_pct, not against R, the distance from the entry to the "
-    "stop that rests: next to a near liquidation the last target lies at 10 R (DESIGN 1: R; bound: 5)",
-)
 def test_reward_to_risk_is_measured_against_the_stop_that_rests(side):
     found = levels(position(side, liquidation=at(side, "-0.5")), settings(STATIC, take_profit_pct="4"))
     risk = distance_pct(found.stop.price, D(100))

@@ -143,11 +143,6 @@ def test_only_full_cover_carries_the_shield(status):
     assert sentence.cycle(risk, (), Mode.LIVE, failure="").startswith("⚠️ 6/7 protected (90%)")
 
 
-@pytest.mark.xfail(
-    strict=True,
-    reason="sentence.cycle rounds the coverage to the nearest percent: 99.6 % is published as `6/7 protected (100%)` "
-    "while a position is naked (invariant 6); it must be rounded down",
-)
 def test_less_than_everything_is_never_called_100_percent():
     risk = AccountRisk(RiskStatus.CRITICAL, 7, 6, D("99.6"), D(4), "")
     assert "(100%)" not in sentence.cycle(risk, (), Mode.LIVE, failure="")
