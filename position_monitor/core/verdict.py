@@ -134,7 +134,7 @@ def position_state(judgement: Judgement, seen: SymbolObservation, *, since_ms: i
         stop_client_ids=tuple(order.client_id for order in cover.orders),
         backstop_price=backstop.trigger_price if backstop else None,
         take_profits=_take_profit_states(judgement, seen),
-        trailing="off" if book is None or book.trailing is None else f"{plain(book.trailing.distance_pct)} %",
+        trailing=_trailing_text(book),
         profile=judgement.settings.profile if judgement.settings else "",
         regime=book.regime if book else "",
         level_source=book.stop.source if book else "",
@@ -143,6 +143,12 @@ def position_state(judgement: Judgement, seen: SymbolObservation, *, since_ms: i
         observed_at_ms=seen.observed_at_ms,
         conditions=_conditions(judgement, seen),
     )
+
+
+def _trailing_text(book: DesiredBook | None) -> str:
+    if book is None or book.trailing is None:
+        return "off"
+    return f"{plain(book.trailing.distance_pct)} % {'active' if book.trailing.active else 'waiting'}"
 
 
 def _take_profit_states(judgement: Judgement, seen: SymbolObservation) -> tuple[TakeProfitState, ...]:

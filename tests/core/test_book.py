@@ -195,7 +195,7 @@ def test_a_wider_setting_does_not_loosen_a_resting_stop(side, asked):
 
 @both_sides
 def test_a_working_stop_keeps_its_level_when_the_policy_asks_for_less(side):
-    held = position(side, mark=at(side, 3))
+    held = position(side, mark=at(side, 2))
     rest = [backstop(held, at(side, "-1.5")), working(held, at(side, 1))]
     assert stops(book_for(held, rest)) == [("backstop", at(side, "-1.5"), None), ("working_stop", at(side, 1), D(1))]
 
@@ -321,7 +321,6 @@ def test_rebase_on_add_bridges_from_the_old_backstop_to_new_levels(side):
 
 
 @both_sides
-@pytest.mark.xfail(strict=True, reason="hybrid: the stop at breakeven after the first rung is not built yet (DESIGN 9)")
 def test_hybrid_moves_the_stop_to_breakeven_after_the_first_rung(side):
     held = position(side, "0.7", mark=at(side, "1.6"))
     rest = [backstop(held, at(side, "-1.5")), *ladder(position(side))[1:]]
@@ -330,7 +329,6 @@ def test_hybrid_moves_the_stop_to_breakeven_after_the_first_rung(side):
 
 
 @both_sides
-@pytest.mark.xfail(strict=True, reason="hybrid: the trailing working stop is not built yet (DESIGN 9)")
 def test_hybrid_trails_the_mark_once_the_trailed_stop_is_at_breakeven(side):
     held = position(side, "0.4", mark=at(side, "3.5"))
     rest = [backstop(held, at(side, "-1.5")), *ladder(position(side))[2:]]
