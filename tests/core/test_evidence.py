@@ -166,11 +166,6 @@ def test_one_false_zero_row_does_not_end_an_epoch(side):
 
 
 @both_sides
-@pytest.mark.xfail(
-    strict=True,
-    reason="evidence._present now waits for flat_reads reads even when the row that came back is another position: "
-    "closed and opened again within them, the new one inherits done rungs and ratchet (an epoch ends at flat or flip)",
-)
 @pytest.mark.parametrize("how", ["zero row", "flip"])
 def test_a_different_position_after_a_zero_row_is_a_new_epoch(side, how):
     """A lie of one read brings the same row back; a new entry at a later venue time is another position."""

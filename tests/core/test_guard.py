@@ -310,11 +310,6 @@ def test_inv_8_the_whole_quantity_keeps_its_stop_level(side):
 
 
 @both_sides
-@pytest.mark.xfail(
-    strict=True,
-    reason="guard._why_uncovered now compares only the level of the *whole* position: a working stop over a part of it "
-    "may be removed and that part falls back to the backstop (invariant 8; the planner never asks for it)",
-)
 def test_inv_8_a_part_that_is_stopped_tighter_keeps_its_level(side):
     held = position(side, mark=at(side, 2))
     bottom, part = backstop(held, at(side, -2)), working(held, at(side, 1), "0.5")

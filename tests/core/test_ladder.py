@@ -93,11 +93,6 @@ def test_what_is_above_all_pieces_is_left_out_and_said():
     assert f"take-profit quantity {left} of rung 0" in note and "left out" in note
 
 
-@pytest.mark.xfail(
-    strict=True,
-    reason="ladder.even_parts makes every part before the caller keeps 3 or 36 of them: with a market maximum of 0 or "
-    "a few steps that is one part per step, millions for a large position (invariant 10: every list is bounded)",
-)
 @pytest.mark.parametrize("most", ["0", "0.001"])
 def test_the_number_of_parts_is_bounded(most):
     assert len(even_parts(D(100), instrument(market_max_quantity=most))) <= 100

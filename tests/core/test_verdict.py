@@ -136,29 +136,22 @@ def test_a_ladder_without_capacity_is_stop_only_and_says_so():
     assert found.verdict is Verdict.STOP_ONLY and "no conditional-order capacity" in found.reason
 
 
-@pytest.mark.parametrize(
-    ("covered", "verdict"), [(False, Verdict.NAKED), (True, Verdict.STOP_ONLY)], ids=["naked", "covered"]
-)
-@pytest.mark.xfail(
-    strict=True,
-    reason="verdict._verdict says UNKNOWN when the venue lists no trading rules, before it looks at the cover: a naked "
-    "position that *was* read is NAKED and the account CRITICAL (DESIGN 1)",
-)
-def test_without_trading_rules_the_cover_is_still_judged(covered, verdict):
+@pytest.mark.parametrize("covered", [False, True], ids=["naked", "covered"])
+def test_without_trading_rules_it_is_held_and_what_is_naked_is_exposed(covered):
+    """The verdict names the cause and claims nothing; a position that was read as naked still makes it CRITICAL."""
     held = position()
     rows = [live(held, 98)] if covered else []
-    assert judged(held, seen=seen_at([held], rows, venue=None)).verdict is verdict
+    found = judged(held, rows, seen=seen_at([held], rows, venue=None))
+    assert found.verdict is Verdict.UNKNOWN and found.reason.startswith("HOLD")
+    assert found.exposed is not covered
 
 
 @both_sides
-@pytest.mark.xfail(
-    strict=True,
-    reason="verdict._verdict calls a covered position without an entry price UNKNOWN; DESIGN 1 keeps that word for "
-    "what could not be read: stop cover without take-profits is STOP_ONLY",
-)
-def test_without_an_entry_price_a_covered_position_is_stop_only(side):
+def test_without_an_entry_price_it_is_held_and_the_cover_counts(side):
     held = position(side, entry=0)
-    assert judged(held, [backstop(held, at(side, "-1.5"))]).verdict is Verdict.STOP_ONLY
+    found = judged(held, [backstop(held, at(side, "-1.5"))])
+    assert found.verdict is Verdict.UNKNOWN and "entry price was 0" in found.reason
+    assert found.cover.full and not found.exposed
 
 
 def test_the_planner_and_the_verdict_agree():
