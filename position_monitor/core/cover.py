@@ -142,6 +142,18 @@ def owned_role(order: LiveOrder) -> Role | None:
     return owned.role if owned else None
 
 
+def stopped_by(
+    position: Position, orders: Iterable[LiveOrder], settings: ProtectionSettings, price: Decimal
+) -> Decimal:
+    """How much of the position is stopped at `price` or before an adverse move reaches it."""
+    total = Decimal(0)
+    for order in cover_of(position, orders, settings).orders:
+        trigger = order.trigger_price or Decimal(0)
+        if not tighter(price, trigger, position.side):
+            total += position.quantity if order.close_all else order.quantity
+    return min(total, position.quantity)
+
+
 def outdated_backstop(order: LiveOrder, epoch: str, settings: ProtectionSettings) -> bool:
     """Whether a backstop of ours may be replaced: only with `rebase_on_add`, and only one of an earlier epoch."""
     owned = ids.parse(order.client_id)

@@ -58,6 +58,8 @@ class KeyEvidence:
     last_absent_at_ms: int = 0
     zero_seen: bool = False
     """A row with quantity 0 was read since the position was last seen."""
+    entry_price: Decimal = Decimal(0)
+    """Average entry in the last read that listed the position."""
     quantities: tuple[Decimal, ...] = ()
     """The last few sizes seen, newest last."""
     seen: Mapping[str, int] = field(default_factory=dict)
@@ -184,7 +186,7 @@ def _present(
 ) -> KeyEvidence:
     if known is None:
         known = KeyEvidence(epoch=_epoch_from(orders) or ids.epoch_of(position.updated_at_ms))
-    elif known.zero_seen and known.absent_reads >= flat_reads:
+    elif known.zero_seen and (known.absent_reads >= flat_reads or position.entry_price != known.entry_price):
         known = KeyEvidence(epoch=ids.epoch_of(position.updated_at_ms), seen=known.seen)
     elif rebase and known.quantities and position.quantity > known.largest_quantity:
         known = replace(known, epoch=ids.epoch_of(position.updated_at_ms), done_rungs=frozenset())
@@ -195,6 +197,7 @@ def _present(
         present_reads=known.present_reads + 1,
         absent_reads=0,
         zero_seen=False,
+        entry_price=position.entry_price,
         quantities=(*known.quantities, position.quantity)[-QUANTITY_WINDOW:],
         seen=_seen(known.seen, orders),
         rung_sizes=rungs,

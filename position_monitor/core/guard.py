@@ -13,7 +13,7 @@ from decimal import Decimal
 from typing import Generic, TypeVar
 
 from position_monitor.core import ids
-from position_monitor.core.cover import cover_of, outdated_backstop
+from position_monitor.core.cover import cover_of, outdated_backstop, stopped_by
 from position_monitor.core.evidence import KeyEvidence, key_of
 from position_monitor.core.model import (
     Cancel,
@@ -227,12 +227,11 @@ def _why_uncovered(order: LiveOrder, position: Position, gate: GateInputs) -> st
     after = cover_of(largest, rest, gate.settings)
     if after.whole_price is None:
         return f"without it only {after.pct:.1f} % of {largest.quantity} would be covered (invariant 2)"
-    if (
-        not loosening_allowed
-        and before.whole_price is not None
-        and tighter(before.whole_price, after.whole_price, position.side)
-    ):
-        return f"without it the stop would loosen from {before.whole_price} to {after.whole_price} (invariant 8)"
+    for stop in before.orders if not loosening_allowed else ():
+        price = stop.trigger_price or Decimal(0)
+        kept, had = (stopped_by(largest, some, gate.settings, price) for some in (rest, gate.seen.orders))
+        if kept < had:
+            return f"without it {had - kept} of the position would lose its stop at {price} (invariant 8)"
     return _why_not_seen_enough(after.orders, gate)
 
 

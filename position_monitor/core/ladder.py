@@ -81,28 +81,27 @@ def _split(rungs: list[SizedRung], instrument: Instrument) -> tuple[tuple[SizedR
     pieces: list[SizedRung] = []
     note = ""
     for rung in rungs:
-        parts = even_parts(rung.quantity, instrument)
-        pieces += [
-            SizedRung(rung.rung + PIECE_STRIDE * number, rung.level, part)
-            for number, part in enumerate(parts[:PIECES_MAX])
-        ]
-        if len(parts) > PIECES_MAX:
-            left = sum(parts[PIECES_MAX:], Decimal(0))
+        parts = even_parts(rung.quantity, instrument, PIECES_MAX)
+        pieces += [SizedRung(rung.rung + PIECE_STRIDE * number, rung.level, part) for number, part in enumerate(parts)]
+        left = floor_to(rung.quantity, instrument.step) - sum(parts, Decimal(0))
+        if left > 0:
             note = (
                 f"take-profit quantity {left} of rung {rung.rung} is above {PIECES_MAX} venue maxima and was left out"
             )
     return tuple(pieces), note
 
 
-def even_parts(quantity: Decimal, instrument: Instrument) -> tuple[Decimal, ...]:
+def even_parts(quantity: Decimal, instrument: Instrument, parts_max: int) -> tuple[Decimal, ...]:
     """`quantity` in as few parts as the venue's market maximum allows, all within one step of each other.
 
-    Equal parts, because cutting maxima off would leave a last part that may be below the venue's minimum.
+    Equal parts, because cutting maxima off would leave a last part that may be below the venue's minimum. What does not
+    fit into `parts_max` parts is left out.
     """
     steps = int(floor_to(quantity, instrument.step) / instrument.step)
     steps_max = max(1, int(floor_to(instrument.market_max_quantity, instrument.step) / instrument.step))
     if steps <= 0:
         return ()
+    steps = min(steps, steps_max * parts_max)
     count = -(-steps // steps_max)
     each, more = divmod(steps, count)
     return tuple((each + (1 if number < more else 0)) * instrument.step for number in range(count))

@@ -64,6 +64,8 @@ def effective_stop(inputs: BookInputs, levels: Levels, *, breakeven: bool) -> Le
     best = max(resting) if side is Side.LONG else min(resting)
     if tighter(wanted.price, best, side) and _worth_moving(inputs, levels, wanted, best):
         return wanted
+    if levels.clamp is not None and tighter(levels.clamp, best, side) and _far_enough(inputs, levels.clamp, best):
+        return Level(levels.clamp, LevelSource.LIQUIDATION, {"resting": plain(best), "clamp": plain(levels.clamp)})
     return Level(best, LevelSource.RATCHET, {"resting": plain(best), "wanted": plain(wanted.price)})
 
 
@@ -104,20 +106,20 @@ def trailing_of(inputs: BookInputs) -> Trailing | None:
 def _worth_moving(inputs: BookInputs, levels: Levels, wanted: Level, best: Decimal) -> bool:
     """Whether a tighter level should replace a resting stop.
 
-    The clamp to the liquidation price always moves it. A level measured from the entry does so only while the
-    position is not losing: a stop that was anchored to the mark in a loss would otherwise jump back to the entry's
-    distance on the first bounce and turn the next small move into an exit nobody asked for.
+    A level measured from the entry does so only while the position is not losing: a stop that was anchored to the mark
+    in a loss would otherwise jump back to the entry's distance on the first bounce and turn the next small move into an
+    exit nobody asked for. (The clamp to the liquidation price is another matter: it always moves the stop, to itself.)
     """
-    if distance_pct(wanted.price, best) < inputs.settings.stop_min_move_pct:
-        return False
-    if levels.clamp is not None and tighter(levels.clamp, best, inputs.position.side):
-        return True
-    if levels.crossed or inputs.position.entry_price <= 0:
+    if not _far_enough(inputs, wanted.price, best) or levels.crossed or inputs.position.entry_price <= 0:
         return False
     if wanted.source == LevelSource.AI:
         room = against(inputs.position.mark_price, inputs.position.side, inputs.settings.stop_loss_min_pct)
         return not tighter(wanted.price, room, inputs.position.side)
     return inputs.position.loss_pct <= 0
+
+
+def _far_enough(inputs: BookInputs, level: Decimal, best: Decimal) -> bool:
+    return distance_pct(level, best) >= inputs.settings.stop_min_move_pct
 
 
 def stop_orders(inputs: BookInputs, levels: Levels, stop: Level) -> tuple[DesiredOrder, ...]:
@@ -186,7 +188,7 @@ def _working_stops(inputs: BookInputs, stop: Level) -> tuple[DesiredOrder, ...]:
     The minimum notional is not applied: whether the venue exempts the closing side in hedge mode is not documented,
     and a stop that is tried and refused costs nothing.
     """
-    parts = even_parts(inputs.position.quantity, inputs.instrument)[: ids.RUNG_CODES]
+    parts = even_parts(inputs.position.quantity, inputs.instrument, ids.RUNG_CODES)
     return tuple(
         new_order(inputs, Role.WORKING_STOP, number, OrderKind.STOP_MARKET, stop, part)
         for number, part in enumerate(parts)

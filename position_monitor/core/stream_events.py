@@ -74,7 +74,8 @@ class OrderEvent:
 
     symbol: str
     client_id: str
-    status: OrderStatus
+    status: str
+    """The venue's word: NEW, PARTIALLY_FILLED, FILLED, CANCELED, EXPIRED, EXPIRED_IN_MATCH, ..."""
     execution_type: str
     """The venue's word for this change: NEW, TRADE, CANCELED, EXPIRED, AMENDMENT, CALCULATED (liquidation, ADL)."""
     side: OrderSide

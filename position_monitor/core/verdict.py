@@ -39,15 +39,8 @@ class Judgement:
     found: BookDiff | None
     settings: ProtectionSettings | None
     """None when even the settings could not be found; then the position is held."""
-    firing: bool = False
-    """A stop of ours is being triggered right now, within its grace time."""
-
-    @property
-    def exposed(self) -> bool:
-        """Whether the position is known to be without full cover, and no stop is just then closing it."""
-        if self.verdict in (Verdict.NAKED, Verdict.UNDERCOVERED):
-            return True
-        return self.verdict is Verdict.CLOSING and not self.cover.full and not self.firing
+    exposed: bool = False
+    """It was read, it is not fully covered, and no stop is just then closing it."""
 
 
 def judge(
@@ -73,7 +66,8 @@ def judge(
     firing = known is not None and known.firing(now_ms, evidence_settings.triggering_grace_ms) and not cover.full
     if firing and verdict in (Verdict.NAKED, Verdict.UNDERCOVERED):
         verdict, reason = Verdict.CLOSING, "its stop is being triggered"
-    return Judgement(position, verdict, reason, cover, book, found, settings, firing)
+    exposed = seen.readable and not cover.full and not firing and not unmanaged
+    return Judgement(position, verdict, reason, cover, book, found, settings, exposed)
 
 
 def _verdict(
@@ -229,7 +223,7 @@ def account_risk(states: Iterable[PositionState], *, unreadable: str, degraded: 
 def _is_exposed(state: PositionState) -> bool:
     if state.verdict in (Verdict.NAKED, Verdict.UNDERCOVERED):
         return True
-    return state.verdict is Verdict.CLOSING and state.conditions.get("Exposed") == "True"
+    return state.verdict in (Verdict.CLOSING, Verdict.UNKNOWN) and state.conditions.get("Exposed") == "True"
 
 
 def _notional(state: PositionState) -> Decimal:

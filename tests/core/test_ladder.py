@@ -95,12 +95,12 @@ def test_what_is_above_all_pieces_is_left_out_and_said():
 
 @pytest.mark.parametrize("most", ["0", "0.001"])
 def test_the_number_of_parts_is_bounded(most):
-    assert len(even_parts(D(100), instrument(market_max_quantity=most))) <= 100
+    assert len(even_parts(D(100), instrument(market_max_quantity=most), 36)) <= 100
 
 
 @given(st.decimals("0.001", "9999", places=3), st.decimals("10", "500", places=3))
 def test_even_parts_are_few_equal_and_complete(quantity, most):
-    parts = even_parts(quantity, instrument(market_max_quantity=most))
+    parts = even_parts(quantity, instrument(market_max_quantity=most), 1_000_000)
     assert sum(parts) == quantity
     assert (len(parts) - 1) * most < quantity, "no part more than needed"
     assert max(parts) <= most and max(parts) - min(parts) <= D("0.001")
