@@ -1,64 +1,50 @@
 """The invariants, checked from outside: only the venue's journal and what Redis was told. No planner code in here.
 
-The journal is replayed entry by entry into a small truth of its own (positions, resting conditional orders). Every
-violation is a sentence with the invariant's number (DESIGN 2).
+The journal is replayed entry by entry into a small truth of its own (`truth.py`). With `conduct.py` it is also known
+what the daemon that acts could have known. Every violation is a sentence with the invariant's number (DESIGN 2).
 """
 
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections import Counter, defaultdict
-from dataclasses import dataclass, field
+from collections import Counter, defaultdict, deque
 from decimal import Decimal
 from typing import Any
 
-PREFIX = "qpm"
-OWN_ORDERS_MAX = 18
-"""The configured limit of 10, the backstop and 4 working stops beyond it, one ladder that a stale list may hide."""
-ZERO = Decimal(0)
+from tests.sim.conduct import Conduct
+from tests.sim.truth import PREFIX, Key, Order, Truth, is_own, side_of
 
-
-@dataclass
-class Truth:
-    """The world as the journal tells it."""
-
-    symbol: str = ""
-    positions: dict[tuple[str, str], Decimal] = field(default_factory=dict)
-    """(symbol, LONG or SHORT) -> size."""
-    orders: dict[int, dict[str, Any]] = field(default_factory=dict)
-    """Resting conditional orders by id."""
-    plain: dict[int, dict[str, Any]] = field(default_factory=dict)
-
-
-def side_of(position_side: str, order_side: str) -> str:
-    """The position an exit order belongs to."""
-    if position_side in ("LONG", "SHORT"):
-        return position_side
-    return "LONG" if order_side == "SELL" else "SHORT"
-
-
-def is_stop(order: dict[str, Any]) -> bool:
-    return order["type"] == "STOP_MARKET" and order["status"] == "NEW"
+OWN_ORDERS_MAX = 24
+"""The configured limit of 10, the backstop and 4 working stops beyond it, some ladders that late lists may hide."""
+WRITES_PER_MINUTE_MAX = 60
+"""Accepted orders of ours for one position within a minute."""
+MINUTE_MS = 60_000
+CHANGES = frozenset(f"order_{end}" for end in ("accepted", "canceled", "vanished", "rejected", "expired", "finished"))
+CHANGES |= {"order_triggering", "order_triggered", "order_filled", "mode_changed"}
+"""Kinds of entries after which a symbol's orders are not what they were."""
 
 
 class Checker:
     """Replays the journal and judges."""
 
-    def __init__(self, *, stale_ms: int) -> None:
-        """`stale_ms` is how old the answers may be that the run's faults hand out."""
+    def __init__(self, *, stale_ms: int, conduct: Conduct | None = None, foggy: bool = True) -> None:
+        """`stale_ms` is how old the answers may be that the run's faults hand out; `foggy` says that answers may
+        be unreadable or wrong, so that nothing follows from what the daemon asked."""
         self.truth = Truth()
         self.violations: list[str] = []
         self.counts: Counter[str] = Counter()
-        self._stale_ms = stale_ms
-        self._covered: dict[tuple[str, str], list[tuple[int, bool]]] = defaultdict(list)
-        """Per position: moments at which full cover began or ended."""
-        self._changed_ms: dict[str, int] = {}
-        """When a position or an order of a symbol last changed by somebody else's hand."""
-        self._open_since: dict[tuple[str, str], int] = {}
-        self._exposed_since: dict[tuple[str, str], int] = {}
         self.exposed_ms: list[int] = []
         """Length of every stretch a position was without full cover."""
-        self._cancel_reads: dict[str, int] = {}
+        self._stale_ms = stale_ms
+        self._conduct = conduct
+        self._foggy = foggy
+        self._covered: dict[Key, list[tuple[int, bool]]] = defaultdict(list)
+        """Per position: moments at which full cover began or ended."""
+        self._changed: dict[str, list[tuple[int | None, int, int]]] = defaultdict(list)
+        """symbol -> newest change by each hand: (daemon or None, moment, ms)."""
+        self._exposed_since: dict[Key, tuple[int, int]] = {}
+        """Position without full cover -> (ms, moment) since when."""
+        self._accepted: dict[Key, deque[int]] = defaultdict(lambda: deque(maxlen=WRITES_PER_MINUTE_MAX))
 
     # -- the journal
 
@@ -66,75 +52,51 @@ class Checker:
         """Judge one journal entry."""
         detail, symbol = entry.detail, entry.symbol
         own = entry.origin == "api" and str(detail.get("client_id", "")).startswith(PREFIX)
-        before = self._cover_all(symbol)
+        before = self._levels(symbol)
         self._never_expose(entry, own)
-        self._apply(entry)
-        after = self._cover_all(symbol)
+        self.truth.apply(entry)
+        after = self._levels(symbol)
         if entry.kind == "order_canceled" and entry.origin == "api":
-            self._own_cancel(entry, before, after)
+            self._cancel(entry, before, after)
         if entry.kind == "order_accepted" and own:
             self._once_per_intent(entry)
-        if entry.origin != "api":
-            self._changed_ms[symbol] = entry.at_ms
-        self._note_cover(symbol, after, entry.at_ms)
+            self._stops_first(entry)
+        self._note_change(entry)
+        self._note_cover(symbol, after, entry)
         self.counts[f"{'own ' if own else ''}{entry.kind}"] += 1
 
-    def _apply(self, entry: Any) -> None:
-        detail, symbol = entry.detail, entry.symbol
-        if "order_id" in detail:
-            book = self.truth.orders if detail.get("order_kind") == "algo" else self.truth.plain
-            if detail.get("status") in ("NEW", "PARTIALLY_FILLED") and entry.kind != "order_vanished":
-                book[detail["order_id"]] = {**detail, "symbol": symbol, "origin": entry.origin}
-            else:
-                book.pop(detail["order_id"], None)
-        if symbol:
-            for side in ("LONG", "SHORT"):
-                self.truth.positions.pop((symbol, side), None)
-            for leg, text in entry.position_after.items():
-                amount = Decimal(text)
-                side = leg if leg != "BOTH" else ("LONG" if amount > 0 else "SHORT")
-                if amount:
-                    self.truth.positions[(symbol, side)] = abs(amount)
-        if entry.kind == "mode_changed":
-            for order in [*self.truth.orders.values(), *self.truth.plain.values()]:
-                side = side_of("BOTH", order["side"])
-                order["position_side"] = side if entry.detail["hedge"] else "BOTH"
+    def _levels(self, symbol: str) -> dict[Key, Decimal | None]:
+        return {key: self.truth.level(key) for key in self.truth.of_symbol(symbol)}
 
-    def _cover_all(self, symbol: str) -> dict[tuple[str, str], bool]:
-        return {key: self._cover(key) for key in self.truth.positions if key[0] == symbol}
+    @property
+    def _speaker(self) -> int | None:
+        return self._conduct.speaker if self._conduct else None
 
-    def _cover(self, key: tuple[str, str]) -> bool:
-        """Whether resting stops cover the whole position right now."""
-        total = ZERO
-        for order in self.truth.orders.values():
-            if order["symbol"] != key[0] or not is_stop(order):
-                continue
-            if side_of(order["position_side"], order["side"]) != key[1]:
-                continue
-            if order["side"] != ("SELL" if key[1] == "LONG" else "BUY"):
-                continue
-            if order["close_position"]:
-                return True
-            total += Decimal(order["quantity"])
-        return total >= self.truth.positions[key]
+    def _note_change(self, entry: Any) -> None:
+        """Remember who changed a symbol's position or orders last; a mode switch (symbol "") changes all of them."""
+        if entry.kind not in CHANGES and entry.position_before == entry.position_after:
+            return
+        hand = self._speaker if entry.origin == "api" else None
+        others = [change for change in self._changed[entry.symbol] if change[0] != hand]
+        self._changed[entry.symbol] = [*others, (hand, entry.sequence, entry.at_ms)]
+        if self._conduct is not None and hand is not None:
+            self._conduct.visitors[hand].wrote[entry.symbol] = entry.sequence
 
-    def _note_cover(self, symbol: str, cover: dict[tuple[str, str], bool], at_ms: int) -> None:
-        for key in [key for key in self._open_since if key[0] == symbol and key not in cover]:
-            del self._open_since[key]
-            self._covered.pop(key, None)
+    def _note_cover(self, symbol: str, levels: dict[Key, Decimal | None], entry: Any) -> None:
+        for key in [key for key in self._covered if key[0] == symbol and key not in levels]:
+            del self._covered[key]
             if key in self._exposed_since:
-                self.exposed_ms.append(at_ms - self._exposed_since.pop(key))
-        for key, full in cover.items():
-            self._open_since.setdefault(key, at_ms)
-            line = self._covered[key]
+                self.exposed_ms.append(entry.at_ms - self._exposed_since.pop(key)[0])
+        for key, level in levels.items():
+            full, line = level is not None, self._covered[key]
             if not line or line[-1][1] != full:
-                line.append((at_ms, full))
+                line.append((entry.at_ms, full))
             if not full:
-                self._exposed_since.setdefault(key, at_ms)
+                self._exposed_since.setdefault(key, (entry.at_ms, entry.sequence))
             elif key in self._exposed_since:
-                self.exposed_ms.append(at_ms - self._exposed_since.pop(key))
+                self.exposed_ms.append(entry.at_ms - self._exposed_since.pop(key)[0])
 
-    # -- invariants 1, 2, 4, 5, 10
+    # -- invariants 1, 3, 4, 10: what is placed
 
     def _never_expose(self, entry: Any, own: bool) -> None:
         detail = entry.detail
@@ -153,40 +115,78 @@ class Checker:
                 if grown > 0 or turned:
                     self.violations.append(f"INV-1: a fill of ours exposed: {entry}")
 
-    def _own_cancel(self, entry: Any, before: dict[Any, bool], after: dict[Any, bool]) -> None:
-        detail = entry.detail
-        if not str(detail["client_id"]).startswith(PREFIX):
-            self.violations.append(f"INV-5: a foreign order was cancelled: {detail}")
-        for key, covered in before.items():
-            if covered and not after.get(key, True):
-                since_ms = entry.at_ms - self._changed_ms.get(entry.symbol, 0)
-                if since_ms > self._stale_ms + 2_000:
-                    self.violations.append(f"INV-2: a cancel of ours uncovered {key}: {detail}")
-                self.counts["cancel that raced with a change"] += 1
-
     def _once_per_intent(self, entry: Any) -> None:
-        if entry.detail.get("order_kind") != "algo":
-            return
-        mine = [
-            (o["symbol"], o["client_id"][4:14], o["side"], o["position_side"], o["trigger"], o["quantity"])
-            for o in self.truth.orders.values()
-            if str(o["client_id"]).startswith(PREFIX)
-        ]
         new = entry.detail
-        content = (
-            entry.symbol,
-            new["client_id"][4:14],
-            new["side"],
-            new["position_side"],
-            new["trigger"],
-            new["quantity"],
-        )
-        if new.get("order_kind") == "algo" and mine.count(content) > 1:
+        if new.get("order_kind") != "algo":
+            return
+        mine = [(_content(order, epoch=True)) for order in self.truth.own()]
+        content = _content({**new, "symbol": entry.symbol}, epoch=True)
+        if mine.count(content) > 1:
             self.violations.append(f"INV-4: the same intent rests twice: {content}")
         key = (entry.symbol, side_of(new["position_side"], new["side"]))
-        own = sum(1 for o in mine if (o[0], side_of(o[3], o[2])) == key)
+        own = sum(1 for order in self.truth.own() if (order["symbol"], _side(order)) == key)
         if own > OWN_ORDERS_MAX:
             self.violations.append(f"INV-10: {own} orders of ours rest for {key}")
+        times = self._accepted[key]
+        times.append(entry.at_ms)
+        if len(times) == WRITES_PER_MINUTE_MAX and times[-1] - times[0] < MINUTE_MS:
+            self.violations.append(f"INV-10: {len(times)} orders of ours were accepted for {key} within a minute")
+
+    def _stops_first(self, entry: Any) -> None:
+        """No take-profit while a position the daemon has read without a stop had none tried for it (invariant 3)."""
+        if self._speaker is None or self._foggy or entry.detail["type"] != "TAKE_PROFIT_MARKET":
+            return
+        assert self._conduct is not None
+        for key, (_, moment) in self._exposed_since.items():
+            if self._conduct.saw(key[0]) >= moment and not self._conduct.tried_since(key[0], moment):
+                self.violations.append(f"INV-3: a take-profit was placed while {key} waited for its stop: {entry}")
+
+    # -- invariants 2, 5, 8: what is removed
+
+    def _cancel(self, entry: Any, before: dict[Key, Decimal | None], after: dict[Key, Decimal | None]) -> None:
+        detail = entry.detail
+        if not is_own(detail):
+            self.violations.append(f"INV-5: a foreign order was cancelled: {detail}")
+        if self._speaker is not None and not self._looked(entry):
+            self.violations.append(f"INV-2: cancelled without a fresh read of {entry.symbol}: {detail}")
+        key = (entry.symbol, _side(detail))
+        if key not in before or detail["type"] != "STOP_MARKET":
+            return
+        if self._raced(entry):
+            self.counts["cancel that raced with a change"] += 1
+            return
+        if before[key] is not None and after[key] is None:
+            self.violations.append(f"INV-2: a cancel of ours uncovered {key}: {detail}")
+        elif before[key] is not None and _looser(after[key], before[key], key[1]):
+            self.violations.append(f"INV-8: a cancel of ours loosened {key} to {after[key]}: {detail}")
+        if detail["client_id"][4:5] == "b":
+            self.violations.append(f"INV-2: the backstop of the open position {key} was cancelled: {detail}")
+        elif self._speaker is not None and after[key] is not None and not self._proven(key):
+            self.violations.append(f"INV-2: what replaces a stop of {key} was not read back often enough: {detail}")
+
+    def _looked(self, entry: Any) -> bool:
+        """Whether the daemon read positions and orders of the symbol after its own last write there."""
+        assert self._conduct is not None and self._speaker is not None
+        return self._conduct.saw(entry.symbol) >= self._conduct.visitors[self._speaker].wrote.get(entry.symbol, 0)
+
+    def _raced(self, entry: Any) -> bool:
+        """Whether somebody else changed the symbol after the daemon's last look at it."""
+        for hand, moment, at_ms in (*self._changed[entry.symbol], *self._changed[""]):
+            if hand is not None and hand == self._speaker:
+                continue
+            if self._speaker is None or self._stale_ms:
+                raced = entry.at_ms - at_ms <= self._stale_ms + 2_000
+            else:
+                raced = self._conduct is not None and self._conduct.saw(entry.symbol) < moment
+            if raced:
+                return True
+        return False
+
+    def _proven(self, key: Key) -> bool:
+        """Whether stops that the daemon saw in enough reads (and anybody's own) cover the position by themselves."""
+        assert self._conduct is not None
+        since = self._conduct.seen_thrice(key[0])
+        return self.truth.covered(key, lambda order: not is_own(order) or order["since"] <= since)
 
     # -- invariant 6
 
@@ -200,7 +200,7 @@ class Checker:
             if not self._was_covered((symbol, side), from_ms, at_ms):
                 self.violations.append(f"INV-6: {member} was called {fields['verdict']} at {at_ms} and never was")
 
-    def _was_covered(self, key: tuple[str, str], from_ms: int, to_ms: int) -> bool:
+    def _was_covered(self, key: Key, from_ms: int, to_ms: int) -> bool:
         line = self._covered.get(key)
         if not line:
             return True  # the position ended meanwhile; nothing was exposed
@@ -213,17 +213,41 @@ class Checker:
     def finish(self, at_ms: int) -> None:
         """Close the books: what is exposed now was exposed until now."""
         for key in sorted(self._exposed_since):
-            self.exposed_ms.append(at_ms - self._exposed_since[key])
+            self.exposed_ms.append(at_ms - self._exposed_since[key][0])
 
     def duplicates(self) -> list[Any]:
         """Contents of ours that rest more than once now, whatever epoch they were made in."""
-        contents = Counter(
-            (o["symbol"], o["client_id"][4:6], o["side"], o["position_side"], o["trigger"], o["quantity"])
-            for o in self.truth.orders.values()
-            if str(o["client_id"]).startswith(PREFIX)
-        )
+        contents = Counter(_content(order, epoch=False) for order in self.truth.own())
         return [content for content, count in sorted(contents.items()) if count > 1]
 
-    def uncovered(self) -> list[tuple[str, str]]:
+    def uncovered(self) -> list[Key]:
         """Positions that are not fully covered now."""
-        return [key for key in sorted(self.truth.positions) if not self._cover(key)]
+        return [key for key in sorted(self.truth.positions) if not self.truth.covered(key)]
+
+    def orphans(self) -> list[str]:
+        """Orders of ours whose position is not open."""
+        mine = self.truth.own()
+        return [o["client_id"] for o in mine if (o["symbol"], _side(o)) not in self.truth.positions]
+
+    def overbooked(self) -> list[Key]:
+        """Positions whose take-profits, everybody's together with ours, would close more than there is."""
+        return [
+            key
+            for key, size in sorted(self.truth.positions.items())
+            if (ours := self.truth.target_quantity(key, ours=True))
+            and ours > max(Decimal(0), size - self.truth.target_quantity(key, ours=False))
+        ]
+
+
+def _side(order: Order) -> str:
+    return side_of(order["position_side"], order["side"])
+
+
+def _looser(a: Decimal | None, b: Decimal | None, side: str) -> bool:
+    return a is not None and b is not None and (a < b if side == "LONG" else a > b)
+
+
+def _content(order: Order, *, epoch: bool) -> tuple[str, ...]:
+    """What an order is, apart from its identity: role, rung and (if asked) epoch stand in its id."""
+    tag = order["client_id"][4 : 14 if epoch else 6]
+    return (order["symbol"], tag, order["side"], order["position_side"], order["trigger"], order["quantity"])

@@ -7,10 +7,12 @@ import random
 from contextlib import suppress
 from decimal import Decimal
 
+from position_monitor.core.model import Advice
+from position_monitor.edge.ai_engine import AdviceStatus, Answer, Question
 from position_monitor.paper.amounts import floor_to, round_to
 from position_monitor.paper.engine import Engine
 from position_monitor.paper.errors import VenueRefusal
-from tests.sim.virtual_time import true_ms
+from tests.sim.virtual_time import SimClock, true_ms
 
 
 class Market:
@@ -119,3 +121,37 @@ class Trader:
         }
         extra |= {"closePosition": "true"} if kind == "close_all" else {"quantity": quantity, **reduce}
         self._engine.place_algo(params | extra, origin="foreign")
+
+
+class Adviser:
+    """An AI engine full of opinions: sensible, wild, late, or out of order."""
+
+    def __init__(self, clock: SimClock, rng: random.Random) -> None:
+        self._clock = clock
+        self._rng = rng
+
+    async def fetch(self, symbol: str, question: Question) -> Answer:
+        await asyncio.sleep(self._rng.uniform(0.01, 3))
+        choice = self._rng.random()
+        if choice < 0.1:
+            raise RuntimeError("the model is not loaded")
+        if choice < 0.3:
+            return Answer(AdviceStatus.DOWN, "timeout", unreachable=self._rng.random() < 0.5)
+        now_ms = self._clock.now_ms()
+        return Answer(
+            AdviceStatus.OK,
+            advice=Advice(
+                symbol=symbol,
+                action=self._rng.choice(("BUY", "SELL", "HOLD")),
+                confidence=self._number(0, 1),
+                regime=self._rng.choice(("", "TRENDING", "HIGH_VOL")),
+                take_profit_pct=self._rng.choice((None, self._number(0.05, 30))),
+                stop_loss_pct=self._rng.choice((None, self._number(0.4, 1.4), self._number(0.01, 50))),
+                trailing_pct=None,
+                issued_at_ms=now_ms,
+                expires_at_ms=now_ms + self._rng.choice((1_000, 30_000, 300_000)),
+            ),
+        )
+
+    def _number(self, least: float, most: float) -> Decimal:
+        return Decimal(repr(round(self._rng.uniform(least, most), 2)))

@@ -10,6 +10,7 @@ from typing import Any
 from redis.exceptions import ConnectionError as RedisConnectionError
 
 from position_monitor.edge.redis_scripts import PUBLISH, RELEASE, RENEW
+from tests.sim.conduct import Conduct
 from tests.sim.virtual_time import true_ms
 
 
@@ -24,6 +25,7 @@ class RedisModel:
         self.events: deque[dict[str, Any]] = deque(maxlen=10_000)
         self.publications: list[tuple[int, str, dict[str, Any]]] = []
         """(true ms, owner, what was published), for the checkers; emptied by them."""
+        self.conduct: Conduct | None = None
 
     def get(self, key: str) -> Any:
         value, expires_ms = self.values.get(key, (None, 0))
@@ -62,6 +64,7 @@ class _Script:
         holder = model.get(keys[0])
         if holder and holder not in (owner, dead):
             left = model.values[keys[0]][1] - true_ms()
+            self._tell(owner, ours=False, left_ms=left)
             return [0, holder, left, (model.get(keys[2]) or {}).get("config_hash", "")]
         epoch = int(model.get(keys[1]) or 0)
         gone_back = epoch < int(seen)
@@ -69,7 +72,12 @@ class _Script:
             epoch = max(epoch, int(seen)) + 1
             model.put(keys[1], epoch)
         model.put(keys[0], owner, int(ttl))
+        self._tell(owner, ours=not gone_back, left_ms=0)
         return [1, epoch, int(gone_back)]
+
+    def _tell(self, owner: str, *, ours: bool, left_ms: int) -> None:
+        if self._model.conduct is not None:
+            self._model.conduct.told_of_lease(owner, ours=ours, left_ms=left_ms)
 
     def _release(self, keys: list[str], args: list[str]) -> int:
         if self._model.get(keys[0]) == args[0]:

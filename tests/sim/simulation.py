@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import asyncio
+import contextvars
 import hashlib
 import random
 from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from decimal import Decimal
+from functools import cache
+from itertools import count
+from typing import Any
 from unittest import mock
 
 from loguru import logger
 
 from position_monitor.config import Config
-from position_monitor.core.model import Mode
 from position_monitor.edge import redis_state
 from position_monitor.edge.ai_engine import AdvicePoller
 from position_monitor.edge.backend import BreakerPoller
@@ -22,21 +27,35 @@ from position_monitor.edge.venues.binanceusdm import BinanceUsdm
 from position_monitor.paper import scenario
 from position_monitor.paper.engine import Engine
 from position_monitor.paper.gateway import Gateway
+from position_monitor.paper.journal import Entry, Journal
 from position_monitor.paper.signing import Gatekeeper
 from position_monitor.service import Service
+from tests.sim import bounds
 from tests.sim.checkers import Checker
-from tests.sim.people import Market, Trader
+from tests.sim.conduct import Conduct
+from tests.sim.levels import Levels
+from tests.sim.people import Adviser, Market, Trader
 from tests.sim.redis_model import FakeClient, RedisModel
+from tests.sim.report import describe
 from tests.sim.swarm import Swarm
 from tests.sim.venue import SimTransport
 from tests.sim.virtual_time import EPOCH_MS, SimClock, run, true_ms
 
 SYMBOLS = ["BTCUSDT", "ETHUSDT", "XRPUSDT", "1000PEPEUSDT"]
 FAULTY_S = 60.0
-CALM_S = 50.0
+SETTLE_S = 25.0
+"""After the faults stop the market stands still this long, and within it everything must be protected."""
+CALM_S = 10.0
+"""Then it moves gently, so that what rests is put to use."""
 STILL_S = 15.0
 """The market stands still before the final look, so that no position is just then closing."""
+LEFT_OVER_S = 10.0
+"""Two check intervals: after that long nothing superfluous is under way any more."""
 TIMEOUT_S = 4.0
+ERROR_LEVEL = 40
+LOOKS_PER_BOUNDS_CHECK = 12
+SPEAKER: contextvars.ContextVar[object] = contextvars.ContextVar("speaker", default="?")
+"""Number of the daemon that runs in this task, for the trace."""
 INTERVAL_S = 5.0
 
 
@@ -51,6 +70,9 @@ class Result:
     simulated_s: float
     counts: Counter[str]
     exposed_ms: list[int]
+    """Length of every stretch a position was without full cover."""
+    converged_ms: int
+    """How long after the faults stopped the last position was fully covered."""
     faulty: bool
     log: list[str] = field(default_factory=list)
 
@@ -83,10 +105,24 @@ def _quantity(symbol: str, rng: random.Random) -> str:
     return f"{quantity:.3f}" if quantity < 100 else str(round(quantity))
 
 
+class WatchedJournal(Journal):
+    """The venue's journal, read while it is written: the world is still as the entry describes it."""
+
+    def __init__(self, earlier: Journal, listener: Any) -> None:
+        super().__init__()
+        self._listener = listener
+        for entry in earlier.after(0):
+            self.append(*(getattr(entry, name) for name in Entry.__slots__[1:]))
+
+    def append(self, *facts: Any) -> None:
+        super().append(*facts)
+        self._listener(self._entries[-1])
+
+
 class Simulation:
     """Everything of one run."""
 
-    def __init__(self, seed: int, swarm: Swarm | None = None, *, faulty_s: float = FAULTY_S, config: str = "") -> None:
+    def __init__(self, seed: int, swarm: Swarm | None = None, *, faulty_s: float = FAULTY_S) -> None:
         self.seed = seed
         self.faulty_s = faulty_s
         self.rng = random.Random(f"sim:{seed}")
@@ -97,14 +133,21 @@ class Simulation:
             self.engine.change_instrument(symbol, min_notional=Decimal(5))
         self.gateway = Gateway(self.engine, Gatekeeper("key", "secret"))
         self.redis = RedisModel()
-        self.checker = Checker(stale_ms=self.swarm.stale_ms + (400_000 if "clock_step" in self.swarm.host else 0))
+        self.conduct = Conduct(lambda: self.engine.world.journal.last_sequence)
+        self.redis.conduct = self.conduct
+        stale_ms = self.swarm.stale_ms + (400_000 if "clock_step" in self.swarm.host else 0)
+        self.checker = Checker(stale_ms=stale_ms, conduct=self.conduct, foggy=self.swarm.foggy)
+        self.levels = Levels(self.engine.world)
         self.counts: Counter[str] = Counter()
         self.defects: list[str] = []
         self.log: list[str] = []
         self.daemons: list[tuple[Service, SimClock, asyncio.Task[int], SimTransport]] = []
+        self.trace: list[tuple[int, str]] = []
+        """What happened when, for people; filled only when `traced`."""
+        self.traced = False
         self._digest = hashlib.sha256()
-        self._read_to = 0
-        self._config_text = config
+        self._converged_ms = 0
+        self.engine.world.journal = WatchedJournal(self.engine.world.journal, self._on_entry)
 
     # -- processes
 
@@ -113,9 +156,17 @@ class Simulation:
         clock = SimClock()
         number = len(self.daemons)
         rng = random.Random(f"net:{self.seed}:{number}")
-        transport = SimTransport(self.gateway, clock, rng, timeout_s=TIMEOUT_S, crash_at=crash_at)
+        transport = SimTransport(
+            self.gateway,
+            clock,
+            rng,
+            timeout_s=TIMEOUT_S,
+            crash_at=crash_at,
+            conduct=self.conduct,
+            number=number,
+        )
         config = _config()
-        owner = f"sim:{number}:0-{number}"
+        owner = self._owner(number)
         with mock.patch.object(redis_state, "connect", lambda url: FakeClient(self.redis)):
             store = RedisState(
                 "redis://sim",
@@ -133,14 +184,25 @@ class Simulation:
             clock=clock,
             exchange=BinanceUsdm(transport, clock),
             store=store,
-            advisor=AdvicePoller(None, clock),
+            advisor=AdvicePoller(self._adviser(number, clock), clock, interval_s=7.0),  # type: ignore[arg-type]
             breaker=BreakerPoller(None, clock),
             systemd=QuietSystemd(),  # type: ignore[arg-type]
             owner=owner,
         )
+        token = SPEAKER.set(number)
         task = asyncio.create_task(service.serve())
+        SPEAKER.reset(token)
         self.daemons.append((service, clock, task, transport))
         return service
+
+    @staticmethod
+    def _owner(number: int) -> str:
+        return f"sim:{number}:0-{number}"
+
+    def _adviser(self, number: int, clock: SimClock) -> Adviser | None:
+        if "ai_advice" not in self.swarm.host:
+            return None
+        return Adviser(clock, random.Random(f"ai:{self.seed}:{number}"))
 
     def _is_dead(self, owner: str) -> bool:
         number = int(owner.split(":")[1])
@@ -168,15 +230,18 @@ class Simulation:
         others += [asyncio.create_task(self._host_fault(name)) for name in self.swarm.host]
         watcher = asyncio.create_task(self._watch())
         await asyncio.sleep(self.faulty_s)
-        for task in others[1:]:
+        for task in others:
             task.cancel()
         await self._heal(market)
-        await asyncio.sleep(CALM_S - STILL_S)
-        others[0].cancel()
-        await asyncio.sleep(STILL_S)
-        self._check_journal()
+        await self._settle()
+        others.append(asyncio.create_task(market.live()))
+        await asyncio.sleep(CALM_S)
+        others[-1].cancel()
+        await asyncio.sleep(STILL_S - LEFT_OVER_S)
+        await self._check_left_over()
+        self._check_publications()
         self._check_converged()
-        for task in [others[0], watcher, *(entry[2] for entry in self.daemons)]:
+        for task in [watcher, *(entry[2] for entry in self.daemons)]:
             task.cancel()
         await asyncio.gather(*(entry[2] for entry in self.daemons), return_exceptions=True)
         return self._result()
@@ -193,39 +258,86 @@ class Simulation:
         if not self.alive:
             self.start_daemon()
 
-    async def _watch(self) -> None:
-        """Replay the journal as it grows, restart what crashed, look for defects."""
-        while True:
+    async def _settle(self) -> None:
+        """The faults are off and the market is still: everything is covered within the time the swarm allows."""
+        healed_ms, limit_ms = true_ms(), round(self.swarm.settle_s(INTERVAL_S) * 1000)
+        late: list[tuple[str, str]] = []
+        while late or true_ms() - healed_ms < SETTLE_S * 1000:
             await asyncio.sleep(0.25)
-            self._check_journal()
+            late = [key for key in self.checker.uncovered() if not self._is_dust(*key)]
+            since_ms = true_ms() - healed_ms
+            if late and since_ms > limit_ms:
+                self.checker.violations.append(f"INV-3: {late} not covered {since_ms} ms after the faults stopped")
+                return
+            self._converged_ms = since_ms if late else self._converged_ms
+
+    async def _watch(self) -> None:
+        """Judge what was published, restart what crashed, look for defects."""
+        for look in count():
+            await asyncio.sleep(0.25)
+            self.levels.note_marks(true_ms(), SYMBOLS)
+            self._check_publications()
             for index in self.alive:
                 service, _, _, transport = self.daemons[index]
                 if transport.crashed.is_set():
                     self.kill(index)
                     await asyncio.sleep(0.05)
                     self.start_daemon(crash_at=self.rng.randint(5, 200) if "crash" in self.swarm.host else 0)
-                elif len(service.daemon.evidence.awaited) > 400:
-                    self.defects.append("INV-10: too many awaited writes are remembered")
+                elif look % LOOKS_PER_BOUNDS_CHECK == 0:
+                    self.defects += [] if self.defects else bounds.exceeded(service.daemon, SYMBOLS)
 
-    def _check_journal(self) -> None:
-        journal = self.engine.world.journal
-        for entry in journal.after(self._read_to):
-            self._read_to = entry.sequence
-            self.checker.entry(entry)
-            self._digest.update(repr((entry.at_ms, entry.kind, entry.symbol, sorted(entry.detail.items()))).encode())
+    def _on_entry(self, entry: Entry) -> None:
+        """Judge one entry of the venue's journal at the very moment it is written."""
+        self.checker.entry(entry)
+        if judged := self.levels.entry(entry):
+            self.checker.violations.append(judged)
+        self._check_lease(entry)
+        if entry.kind == "fault_struck":
+            self.counts[f"fault {entry.detail['name']}"] += 1
+        facts = repr((entry.at_ms, entry.kind, entry.symbol, sorted(entry.detail.items())))
+        self._digest.update(facts.encode())
+        if self.traced:
+            self.trace.append((entry.at_ms, f"venue: {describe(entry)}"))
+
+    def _check_lease(self, entry: Entry) -> None:
+        """Only the holder of the lease removes; who knows of another holder only observes (invariant 9)."""
+        if entry.origin != "api" or self.conduct.speaker is None:
+            return
+        owner = self._owner(self.conduct.speaker)
+        if entry.kind == "order_canceled" and not self.conduct.may_remove(owner, round(_config().lease_ttl_s * 1000)):
+            self.checker.violations.append(f"INV-9: {owner} removed an order without the lease: {entry.detail}")
+        stepped = "clock_step" in self.swarm.host
+        if entry.kind == "order_accepted" and not stepped and self.conduct.must_observe(owner):
+            self.checker.violations.append(f"INV-9: {owner} wrote while another holds the lease: {entry.detail}")
+
+    def _check_publications(self) -> None:
         publications, self.redis.publications = self.redis.publications, []
         for at_ms, owner, published in publications:
             self.checker.publication(at_ms, published)
+            if self.traced:
+                self.trace.append((at_ms, f"published by {owner}: {published['status']['status_line']}"))
             self._digest.update(repr((at_ms, owner, published["status"]["status_line"])).encode())
+
+    async def _check_left_over(self) -> None:
+        """What should go goes within two cycles: duplicates, orphans, ladders on top of the user's own."""
+        left = self._left_over()
+        for _ in range(round(LEFT_OVER_S)):
+            await asyncio.sleep(1)
+            left &= self._left_over()
+        self.checker.violations += sorted(left)
+
+    def _left_over(self) -> set[str]:
+        checker, end = self.checker, f"for {LEFT_OVER_S:g} s after the faults stopped"
+        found = {f"INV-4: {content} rests more than once {end}" for content in checker.duplicates()}
+        found |= {f"INV-10: {order} rests without its position {end}" for order in checker.orphans()}
+        return found | {f"INV-5: the take-profits of {key} ignore the user's own {end}" for key in checker.overbooked()}
 
     def _check_converged(self) -> None:
         """After the faults stop, everything is covered and says so."""
         for key in self.checker.uncovered():
             if self._is_dust(*key):
                 continue
-            self.checker.violations.append(f"INV-3: {key} is not covered {CALM_S:.0f} s after the faults stopped")
-        for content in self.checker.duplicates():
-            self.checker.violations.append(f"INV-4: {content} rests more than once after the faults stopped")
+            self.checker.violations.append(f"INV-3: {key} is not covered at the end, long after the faults stopped")
         if not self.alive:
             self.checker.violations.append("the daemon is not alive")
         status = self.redis.get("q:main:status")
@@ -238,9 +350,6 @@ class Simulation:
 
     def _result(self) -> Result:
         self.checker.finish(true_ms())
-        for rule in self.engine.world.journal.after(0):
-            if rule.kind == "fault_struck":
-                self.counts[f"fault {rule.detail['name']}"] += 1
         self.counts.update(self.checker.counts)
         return Result(
             seed=self.seed,
@@ -249,6 +358,7 @@ class Simulation:
             simulated_s=asyncio.get_running_loop().time(),
             counts=self.counts,
             exposed_ms=self.checker.exposed_ms,
+            converged_ms=self._converged_ms,
             faulty=bool(self.swarm.venue or self.swarm.host),
             log=self.log,
         )
@@ -307,7 +417,7 @@ class Simulation:
         index = rng.choice(self.alive) if self.alive else 0
         clock = self.daemons[index][1]
         clock.running.clear()
-        await asyncio.sleep(rng.choice((3, 15, 40)))
+        await asyncio.sleep(rng.choice((3, 15, 40, 90)))
         clock.running.set()
 
     async def _with_fault(self, name: str, rng: random.Random, **settings: int) -> None:
@@ -316,6 +426,7 @@ class Simulation:
         self.engine.remove_fault(fault_id=rule.fault_id)
 
 
+@cache
 def _config() -> Config:
     return Config.from_data(
         {
@@ -325,22 +436,42 @@ def _config() -> Config:
     )
 
 
-def simulate(seed: int, swarm: Swarm | None = None, *, faulty_s: float = FAULTY_S, level: str = "ERROR") -> Result:
-    """Run one seed from beginning to end."""
-    log: list[str] = []
+@contextmanager
+def _heard(simulation: Simulation) -> Iterator[None]:
+    """Defects the daemons log are kept; with a trace, everything they say."""
+
+    def hear(message: Any) -> None:
+        text = str(message).rstrip()
+        if simulation.traced:
+            simulation.trace.append((true_ms(), f"daemon {SPEAKER.get()}: {text}"))
+        if message.record["level"].no >= ERROR_LEVEL:
+            simulation.log.append(text)
+
     logger.remove()
-    sink = logger.add(lambda message: log.append(str(message)), level=level, format="{level} {message}")
+    level = "DEBUG" if simulation.traced else "ERROR"
+    sink = logger.add(hear, level=level, format="{level} {message}", backtrace=False, diagnose=False)
     try:
-        result: Result = run(_play(seed, swarm, faulty_s))
+        yield
     finally:
         logger.remove(sink)
-    result.violations += [f"defect: {line.strip()[-1500:]}" for line in log if "Traceback" in line]
-    result.log = log
+
+
+def simulate(
+    seed: int, swarm: Swarm | None = None, *, faulty_s: float = FAULTY_S, trace: list[str] | None = None
+) -> Result:
+    """Run one seed from beginning to end; `trace` is filled with what happened, for people."""
+    run_of_it = _play(seed, swarm, faulty_s, trace)
+    result: Result = run(run_of_it)
+    result.violations += [f"defect: {line.strip()[-1500:]}" for line in result.log if "Traceback" in line]
     return result
 
 
-async def _play(seed: int, swarm: Swarm | None, faulty_s: float) -> Result:
-    return await Simulation(seed, swarm, faulty_s=faulty_s).play()
-
-
-__all__ = ["Mode", "Result", "Simulation", "Swarm", "simulate"]
+async def _play(seed: int, swarm: Swarm | None, faulty_s: float, trace: list[str] | None) -> Result:
+    simulation = Simulation(seed, swarm, faulty_s=faulty_s)
+    simulation.traced = trace is not None
+    with _heard(simulation):
+        result = await simulation.play()
+    if trace is not None:
+        lines = sorted(simulation.trace, key=lambda line: line[0])
+        trace += [f"{(at_ms - EPOCH_MS) / 1000:8.3f} {text}" for at_ms, text in lines]
+    return result

@@ -52,7 +52,24 @@ HOST_FAULTS = (
     "clock_skew",
     "filter_change",
     "mode_flip",
+    "ai_advice",
 )
+CLEAR = frozenset(
+    {"late_execution", "late_reject", "late_expire", "stuck_triggering", "child_rejected", "child_partial"}
+)
+CLEAR |= {"vanish"}
+"""Venue faults that neither spoil a read nor make it wrong."""
+LATER_S: dict[str, tuple[float, str]] = {
+    "late_execution": (2.5, "a request of before may arrive this late"),
+    "late_expire": (1.0, "orders accepted before still expire"),
+    "vanish": (3.0, "orders accepted before still vanish"),
+    "rate_limited": (5.0, "the venue's Retry-After is honoured"),
+    "stuck_triggering": (15.0, "a triggering stop gets triggering_grace_s, then the close needs agreeing reads"),
+    "filter_change": (60.0, "trading rules are read again at most once a minute"),
+    "clock_step": (60.0, "the request budget may count one of the venue's minutes twice"),
+    "clock_skew": (60.0, "the request budget may count one of the venue's minutes twice"),
+}
+"""Faults whose consequences outlive them: seconds beyond two check intervals that convergence may take, and why."""
 RATES = (0.01, 0.03, 0.08, 0.2)
 
 
@@ -80,3 +97,13 @@ class Swarm:
     def stale_ms(self) -> int:
         """How old answers may be under these faults."""
         return 2_100 if "stale_reads" in self.venue else 0
+
+    @property
+    def foggy(self) -> bool:
+        """Whether reads may be wrong or fail, so that nothing follows from what the daemon asked."""
+        return not CLEAR.issuperset(self.venue)
+
+    def settle_s(self, interval_s: float) -> float:
+        """Seconds after the faults stop within which everything must be covered: two cycles, and what outlives them."""
+        met = {*self.venue, *self.host}
+        return 2 * interval_s + max((seconds for name, (seconds, _) in LATER_S.items() if name in met), default=0.0)

@@ -19,6 +19,7 @@ from position_monitor.edge.venues.transport import (
 from position_monitor.paper.errors import VenueRefusal
 from position_monitor.paper.gateway import Gateway
 from position_monitor.paper.signing import Request, check_time
+from tests.sim.conduct import Conduct
 from tests.sim.virtual_time import SimClock, true_ms
 
 
@@ -30,8 +31,17 @@ class SimTransport:
     """One daemon's connection to the venue."""
 
     def __init__(
-        self, gateway: Gateway, clock: SimClock, rng: random.Random, *, timeout_s: float, crash_at: int = 0
+        self,
+        gateway: Gateway,
+        clock: SimClock,
+        rng: random.Random,
+        *,
+        timeout_s: float,
+        crash_at: int = 0,
+        conduct: Conduct | None = None,
+        number: int = 0,
     ) -> None:
+        """`number` is the daemon's, under which `conduct` notes what it asked and heard."""
         self._gateway = gateway
         self._clock = clock
         self._rng = rng
@@ -40,6 +50,8 @@ class SimTransport:
         self.calls = 0
         self.counts: Counter[str] = Counter()
         self.crashed = asyncio.Event()
+        self._conduct = conduct or Conduct(lambda: gateway.engine.world.journal.last_sequence)
+        self._number = number
 
     async def call(self, endpoint: Endpoint, params: Mapping[str, str]) -> Reply:
         self.calls += 1
@@ -50,7 +62,9 @@ class SimTransport:
         await self._clock.sleep(self._rng.uniform(0.001, 0.04))
         engine = self._gateway.engine
         engine.advance_to(true_ms())
+        moment = self._conduct.enters(self._number, endpoint, params)
         answer = self._answer(endpoint, params)
+        self._conduct.leaves()
         if doomed:
             await self._die()
         await self._clock.sleep(min(self._timeout_s, self._rng.uniform(0.001, 0.04) + answer.delay_ms / 1000))
@@ -59,9 +73,10 @@ class SimTransport:
         if answer.dropped:
             raise TransportFailure(self._rng.choice((TransportCause.DISCONNECTED, TransportCause.TIMEOUT)))
         headers = {name.lower(): value for name, value in answer.headers.items() if name.lower() in LIMIT_HEADERS}
-        text = answer.text()
-        body = parse_json(text)
-        return Reply(answer.status, body, headers, text[:300] if body is NOT_JSON else "")
+        # A body that is not garbled holds texts, integers and booleans only: parsing its JSON would give it back as is.
+        body = answer.body if answer.raw is None else parse_json(answer.raw)
+        self._conduct.hears(self._number, endpoint, params, moment, body)
+        return Reply(answer.status, body, headers, (answer.raw or "")[:300] if body is NOT_JSON else "")
 
     def _answer(self, endpoint: Endpoint, params: Mapping[str, str]):
         spec = endpoint.value

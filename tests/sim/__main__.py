@@ -1,0 +1,69 @@
+"""`python -m tests.sim`: many seeds in parallel, or one with its trace. Exit code 1 on any violation."""
+
+from __future__ import annotations
+
+import argparse
+import multiprocessing
+import sys
+import time
+
+from tests.sim.report import Summary, failure
+from tests.sim.simulation import Result, simulate
+
+SEEDS_AT_ONCE = 8
+
+
+def main() -> int:
+    """Parse, run, report."""
+    options = _options()
+    return _one(options.seed, traced=options.trace) if options.seed is not None else _many(options)
+
+
+def _options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m tests.sim", description=__doc__)
+    parser.add_argument("--seeds", type=int, default=200, help="how many seeds")
+    parser.add_argument("--first", type=int, default=1, help="the first of them")
+    parser.add_argument("--jobs", type=int, default=2, help="processes")
+    parser.add_argument("--seconds", type=float, default=0, help="stop after this many seconds (0: run all)")
+    parser.add_argument("--seed", type=int, default=None, help="run this one seed")
+    parser.add_argument("--trace", action="store_true", help="with --seed: print everything that happened")
+    return parser.parse_args()
+
+
+def timed(seed: int) -> tuple[Result, float]:
+    """One seed and the CPU seconds it took."""
+    began_s = time.process_time()
+    result = simulate(seed)
+    return result, time.process_time() - began_s
+
+
+def _one(seed: int, *, traced: bool) -> int:
+    trace: list[str] = []
+    result = simulate(seed, trace=trace if traced else None)
+    for line in trace:
+        print(line)
+    for violation in result.violations:
+        print(violation)
+    print(f"seed {seed}: {len(result.violations)} violations, trace digest {result.trace[:16]}")
+    return 1 if result.violations else 0
+
+
+def _many(options: argparse.Namespace) -> int:
+    summary, began_s = Summary(), time.monotonic()
+    numbers = range(options.first, options.first + options.seeds)
+    with multiprocessing.Pool(options.jobs) as pool:
+        for result, cpu_s in pool.imap(timed, numbers, chunksize=SEEDS_AT_ONCE):
+            summary.add(result, cpu_s)
+            if result.violations:
+                print(failure(result), flush=True)
+            if options.seconds and time.monotonic() - began_s >= options.seconds:
+                print(f"stopped after {options.seconds:g} s, before seed {result.seed + 1}")
+                pool.terminate()
+                break
+    for line in summary.lines(time.monotonic() - began_s):
+        print(line)
+    return 1 if summary.failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,33 @@
+"""Invariant 10 inside the process: what the daemon remembers stays small whatever happens outside."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from position_monitor.daemon import Daemon
+
+AWAITED_MAX = 64
+"""Writes not read back yet; the core's own bound per position, here for the whole account."""
+SEEN_MAX = 40
+"""Owned client ids followed for one position: at most what may rest of ours, before and after a replacement."""
+FOREIGN_MAX = 1_000
+CLOSES_MAX = 10
+WINDOW_MAX = 4
+RUNGS_MAX = 36
+
+
+def exceeded(daemon: Daemon, symbols: Sequence[str]) -> list[str]:
+    """Every bound of the daemon's memory that does not hold now."""
+    evidence, history = daemon.evidence, daemon.history
+    sizes = {
+        "positions in the evidence": (len(evidence.keys), 2 * len(symbols)),
+        "awaited writes": (len(evidence.awaited), AWAITED_MAX),
+        "positions in the history": (len(history.tracks), 2 * len(symbols)),
+        "foreign orders in the history": (len(history.foreign_orders), FOREIGN_MAX),
+    }
+    for key, known in evidence.keys.items():
+        sizes[f"client ids seen of {key}"] = (len(known.seen), SEEN_MAX)
+        sizes[f"closes of {key}"] = (len(known.closes_at_ms), CLOSES_MAX)
+        sizes[f"quantities of {key}"] = (len(known.quantities), WINDOW_MAX)
+        sizes[f"rungs of {key}"] = (len(known.rung_sizes) + len(known.done_rungs), 2 * RUNGS_MAX)
+    return [f"INV-10: {name}: {size}; expected at most {most}" for name, (size, most) in sizes.items() if size > most]

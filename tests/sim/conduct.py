@@ -1,0 +1,125 @@
+"""What each daemon did at the venue's door: which answers it had been given before which writes.
+
+The journal says what happened at the venue; this says what the daemon could have known. Together they tell a mistake
+from bad luck: an order that somebody else cancelled after the daemon's last look is bad luck. A moment is the number of
+the newest journal entry, so "before" and "after" are exact even within one millisecond.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict, deque
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+
+from position_monitor.edge.venues.transport import Endpoint
+from tests.sim.virtual_time import true_ms
+
+READS_BEFORE_RETIRING = 3
+"""Two reads that show the replacement, and the one made just for the removal."""
+READS_AGE_MAX_MS = 60_000
+"""What was read before a gap this long (a suspended host) proves nothing about now."""
+LEASE_SLACK_MS = 6_000
+"""A request held up on its way longer than this is refused by its timestamp (recvWindow)."""
+UNDER_WAY_MS = 6_000
+"""A write may have been decided before the answer about the lease came."""
+
+
+@dataclass
+class Visitor:
+    """One daemon as the venue saw it."""
+
+    positions: dict[str, int] = field(default_factory=dict)
+    """symbol ("" for all) -> moment of the newest answer about positions that reached it."""
+    orders: dict[str, deque[tuple[int, int]]] = field(
+        default_factory=lambda: defaultdict(lambda: deque(maxlen=READS_BEFORE_RETIRING))
+    )
+    """symbol ("" for all) -> (moment, true ms) of the newest lists of conditional orders that reached it."""
+    wrote: dict[str, int] = field(default_factory=dict)
+    """symbol -> moment of its last write that had an effect."""
+    tried: dict[str, tuple[int, int]] = field(default_factory=dict)
+    """symbol -> (moment, true ms) of its last attempt to place a stop."""
+
+
+@dataclass
+class Lease:
+    """What Redis last told one daemon about the lease."""
+
+    confirmed_ms: int = -1
+    refused_ms: int = -1
+    left_ms: int = 0
+
+
+class Conduct:
+    """Notes who asked what, and answers questions about it."""
+
+    def __init__(self, moment: Callable[[], int]) -> None:
+        self.speaker: int | None = None
+        """The daemon whose request is being handled now; None for everybody else and for late executions."""
+        self.visitors: dict[int, Visitor] = defaultdict(Visitor)
+        self.leases: dict[str, Lease] = defaultdict(Lease)
+        self._moment = moment
+
+    # -- told by the transport and by Redis
+
+    def enters(self, daemon: int, endpoint: Endpoint, params: Mapping[str, str]) -> int:
+        """A request arrives; returns the moment its answer will speak of."""
+        self.speaker = daemon
+        if endpoint is Endpoint.PLACE_ALGO_ORDER and params.get("type") == "STOP_MARKET":
+            self.visitors[daemon].tried[params["symbol"]] = (self._moment(), true_ms())
+        return self._moment()
+
+    def leaves(self) -> None:
+        self.speaker = None
+
+    def hears(self, daemon: int, endpoint: Endpoint, params: Mapping[str, str], moment: int, body: object) -> None:
+        """A list reached the daemon."""
+        if not isinstance(body, list):
+            return
+        visitor, symbol = self.visitors[daemon], params.get("symbol", "")
+        if endpoint in (Endpoint.POSITIONS, Endpoint.POSITION_ROWS):
+            visitor.positions[symbol] = max(moment, visitor.positions.get(symbol, 0))
+        elif endpoint is Endpoint.OPEN_ALGO_ORDERS:
+            visitor.orders[symbol].append((moment, true_ms()))
+
+    def told_of_lease(self, owner: str, *, ours: bool, left_ms: int) -> None:
+        lease = self.leases[owner]
+        if ours:
+            lease.confirmed_ms, lease.refused_ms = true_ms(), -1
+        else:
+            lease.refused_ms, lease.left_ms = true_ms(), left_ms
+
+    # -- asked by the checkers
+
+    def saw(self, symbol: str) -> int:
+        """Up to which moment the speaker knows a symbol: its positions and its conditional orders."""
+        assert self.speaker is not None
+        visitor = self.visitors[self.speaker]
+        positions = max(visitor.positions.get(symbol, -1), visitor.positions.get("", -1))
+        return min(positions, max((moment for moment, _ in self._lists(symbol)), default=-1))
+
+    def seen_thrice(self, symbol: str) -> int:
+        """The moment of the third newest recent list: what rested by then was seen by the speaker in three reads."""
+        recent = sorted(moment for moment, at_ms in self._lists(symbol) if true_ms() - at_ms <= READS_AGE_MAX_MS)
+        return recent[-READS_BEFORE_RETIRING] if len(recent) >= READS_BEFORE_RETIRING else -1
+
+    def tried_since(self, symbol: str, moment: int) -> bool:
+        """Whether the speaker tried to place a stop since a moment, or so recently that it may wait for the outcome."""
+        assert self.speaker is not None
+        tried = self.visitors[self.speaker].tried.get(symbol)
+        return tried is not None and (tried[0] >= moment or true_ms() - tried[1] <= READS_AGE_MAX_MS)
+
+    def may_remove(self, owner: str, ttl_ms: int) -> bool:
+        """Whether Redis confirmed the lease recently enough."""
+        confirmed_ms = self.leases[owner].confirmed_ms
+        return confirmed_ms >= 0 and true_ms() - confirmed_ms <= ttl_ms + LEASE_SLACK_MS
+
+    def must_observe(self, owner: str) -> bool:
+        """Whether the daemon was told that a live other owner holds the lease, and that still holds."""
+        lease = self.leases[owner]
+        since_ms = true_ms() - lease.refused_ms
+        return lease.refused_ms >= 0 and UNDER_WAY_MS < since_ms < lease.left_ms
+
+    def _lists(self, symbol: str) -> list[tuple[int, int]]:
+        assert self.speaker is not None
+        orders = self.visitors[self.speaker].orders
+        return [*orders.get(symbol, ()), *orders.get("", ())]

@@ -1,0 +1,85 @@
+"""Where stops are placed, judged from outside: never further from the entry than configured (DESIGN 9, invariant 8).
+
+The daemon decides from a read that may be some seconds old, so every entry and mark price of the last seconds counts as
+an honest reason. Only a stop that none of them explains is a violation.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict, deque
+from decimal import Decimal
+from typing import Any
+
+from position_monitor.paper.world import World
+from tests.sim.truth import PREFIX, Key, side_of
+
+STOP_LOSS_PCT = Decimal("1.5")
+"""The default `stop_loss_pct`, which the simulator's configuration does not change."""
+WINDOW_MS = 30_000
+"""How old the read may be that a placed stop was decided from (a slow venue, waits for the request budget)."""
+HAIR = Decimal("1e-9")
+"""Averaged entry prices are reported with 12 decimals."""
+NEAR = Decimal("0.001")
+"""The mark counts as having passed the stop's level when it came this close to it."""
+
+
+class Levels:
+    """Remembers recent entries and marks, and the triggers used before."""
+
+    def __init__(self, world: World) -> None:
+        self._world = world
+        self._entries: dict[Key, deque[tuple[int, Decimal]]] = defaultdict(lambda: deque(maxlen=40))
+        self._marks: dict[str, deque[tuple[int, Decimal]]] = defaultdict(lambda: deque(maxlen=60))
+        self._used: dict[Key, set[Decimal]] = defaultdict(set)
+
+    def note_marks(self, at_ms: int, symbols: list[str]) -> None:
+        """Remember the marks; a mark that did not move is remembered once."""
+        for symbol in symbols:
+            line, mark = self._marks[symbol], self._world.market.mark(symbol)
+            if not line or line[-1][1] != mark:
+                line.append((at_ms, mark))
+
+    def entry(self, entry: Any) -> str:
+        """Take over one journal entry; a sentence when it is a stop of ours that nothing explains."""
+        for leg, position in self._world.account.positions.get(entry.symbol, {}).items():
+            if position.amount:
+                side = leg if leg != "BOTH" else ("LONG" if position.amount > 0 else "SHORT")
+                line = self._entries[(entry.symbol, side)]
+                if not line or line[-1][1] != position.entry:
+                    line.append((entry.at_ms, position.entry))
+        detail = entry.detail
+        own_stop = (
+            entry.kind == "order_accepted"
+            and entry.origin == "api"
+            and detail.get("type") == "STOP_MARKET"
+            and str(detail["client_id"]).startswith(PREFIX)
+        )
+        return self._judged(entry) if own_stop else ""
+
+    def _judged(self, entry: Any) -> str:
+        key = (entry.symbol, side_of(entry.detail["position_side"], entry.detail["side"]))
+        trigger = Decimal(entry.detail["trigger"])
+        self.note_marks(entry.at_ms, [entry.symbol])
+        explained = trigger in self._used[key] or self._explained(key, trigger, entry.at_ms)
+        self._used[key].add(trigger)
+        if explained:
+            return ""
+        return f"INV-8: a stop of {key} at {trigger} loses more than {STOP_LOSS_PCT} %: {entry.detail}"
+
+    def _explained(self, key: Key, trigger: Decimal, at_ms: int) -> bool:
+        way = 1 if key[1] == "LONG" else -1
+        share = 1 - way * STOP_LOSS_PCT / 100
+        entries = _recent(self._entries[key], at_ms)
+        if not entries or any(way * (trigger - price * share) >= -HAIR * price for price in entries):
+            return True
+        marks = _recent(self._marks[key[0]], at_ms)
+        passed = any(way * (mark - price * share) <= NEAR * price for mark in marks for price in entries)
+        tick = self._world.instruments[key[0]].tick
+        return passed and any(way * (trigger - mark * share) >= -2 * tick for mark in marks)
+
+
+def _recent(line: deque[tuple[int, Decimal]], at_ms: int) -> list[Decimal]:
+    """The values that held at some time in the window: those set in it, and the one that held when it began."""
+    recent = [value for set_ms, value in line if set_ms >= at_ms - WINDOW_MS]
+    before = [value for set_ms, value in line if set_ms < at_ms - WINDOW_MS]
+    return recent + before[-1:]
