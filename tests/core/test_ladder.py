@@ -95,13 +95,15 @@ def test_what_is_above_all_pieces_is_left_out_and_said():
 
 @pytest.mark.parametrize("most", ["0", "0.001"])
 def test_the_number_of_parts_is_bounded(most):
-    assert len(even_parts(D(100), instrument(market_max_quantity=most), 36)) <= 100
+    """A maximum the venue left out must not become one part per step."""
+    assert len(even_parts(D(100_000), instrument(market_max_quantity=most), 36)) == 36
 
 
-@given(st.decimals("0.001", "9999", places=3), st.decimals("10", "500", places=3))
-def test_even_parts_are_few_equal_and_complete(quantity, most):
-    parts = even_parts(quantity, instrument(market_max_quantity=most), 1_000_000)
-    assert sum(parts) == quantity
+@given(st.decimals("0.001", "9999", places=3), st.decimals("10", "500", places=3), st.integers(1, 36))
+def test_even_parts_are_few_equal_and_complete(quantity, most, parts_max):
+    parts = even_parts(quantity, instrument(market_max_quantity=most), parts_max)
+    assert sum(parts) == min(quantity, most * parts_max)
+    assert len(parts) <= parts_max
     assert (len(parts) - 1) * most < quantity, "no part more than needed"
     assert max(parts) <= most and max(parts) - min(parts) <= D("0.001")
 

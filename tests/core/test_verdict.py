@@ -268,6 +268,12 @@ def test_the_risk_of_the_account_is_that_of_its_worst_part(states, unreadable, d
     assert account_risk(states, unreadable=unreadable, degraded=degraded).status is status
 
 
+@pytest.mark.parametrize("rules_listed", [True, False], ids=["with rules", "without trading rules"])
+def test_a_position_that_was_read_without_cover_makes_the_account_critical(rules_listed):
+    naked = state_of(HELD) if rules_listed else state_of(HELD, instrument=None)
+    assert account_risk([P, naked], unreadable="", degraded=[]).status is RiskStatus.CRITICAL
+
+
 def test_coverage_is_by_notional_and_unknown_positions_are_not_counted_as_safe():
     large = position(quantity="3")
     big = state_of(large, [live(large, 98), live(large, 104, kind=OrderKind.TAKE_PROFIT_MARKET, client_id="web_tp")])
