@@ -185,6 +185,10 @@ class Daemon:
                 break
             if not touched:
                 await self.clock.sleep(ROUND_PAUSE_S * (number + 1))
+            if self._refused:
+                await (
+                    self._upkeep()
+                )  # a refusal may have been about rules or a mode that changed: the next round has them
             again = await self.observer.symbols(touched | waiting, self.evidence)
             if again.failure:
                 return again, decision

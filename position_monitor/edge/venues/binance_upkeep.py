@@ -28,7 +28,10 @@ CLOCK_EVERY_S: Final = 300.0
 CLOCK_STEP_MS: Final = 250
 """A jump of our wall clock against the monotonic clock beyond this is measured at once (C2, C3)."""
 INSTRUMENTS_EVERY_S: Final = 24 * 3600.0
-INSTRUMENTS_FLAGGED_EVERY_S: Final = 60.0
+INSTRUMENTS_FLAGGED_EVERY_S: Final = 1.0
+"""After a refusal that says a tick, a step or a status changed: a stop may be waiting for the new rules (weight 1)."""
+INSTRUMENTS_UNKNOWN_EVERY_S: Final = 60.0
+"""While a symbol without rules is asked for: the venue lists new ones rarely."""
 MODE_EVERY_S: Final = 60.0
 LEVERAGES_EVERY_S: Final = 600.0
 LEVERAGES_UNKNOWN_EVERY_S: Final = 30.0
@@ -134,8 +137,9 @@ class BinanceUpkeep:
         steps: list[Callable[[], Awaitable[None]]] = []
         if time.measurements == 0 or time.age_s >= CLOCK_EVERY_S or abs(time.stepped_ms) > CLOCK_STEP_MS:
             steps.append(self._wire.measure_clock)
-        flagged = self.instruments_due or self._wire.instruments_flagged or not self.instruments
-        every_s = INSTRUMENTS_FLAGGED_EVERY_S if flagged else INSTRUMENTS_EVERY_S
+        every_s = INSTRUMENTS_UNKNOWN_EVERY_S if self.instruments_due else INSTRUMENTS_EVERY_S
+        if self._wire.instruments_flagged:
+            every_s = INSTRUMENTS_FLAGGED_EVERY_S
         every_s = every_s if self.instruments else 0.0  # without any rules nothing can be placed: every cycle tries
         if now_s - self._instruments_at_s >= every_s:
             steps.append(self.load_instruments)
