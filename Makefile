@@ -5,7 +5,7 @@ PY := $(VENV)/bin/python
 STAMP := $(VENV)/.installed
 EXPORT := uv export --quiet --format requirements.txt --no-emit-project --no-header --no-annotate
 
-.PHONY: run test check lock venv
+.PHONY: run test check sim lock venv
 
 # The incident on this machine: 0/7 to 7/7. FOR=20 ends it by itself. With a config.toml here, the daemon on that.
 run: $(STAMP)
@@ -23,6 +23,11 @@ check: $(STAMP)
 	@$(PY) -m ruff format --check .
 	@$(PY) -m mypy
 	@$(PY) -m pytest tests/test_layers.py tests/test_house.py
+
+# The daemon's real service in simulated time. SEEDS=10000 runs many; SEED=123 repeats one with its trace.
+SEEDS ?= 1000
+sim: $(STAMP)
+	@$(PY) -m tests.sim $(if $(SEED),--seed $(SEED) --trace,--seeds $(SEEDS))
 
 # Writes both requirements files anew from pyproject.toml: hashes, no addresses.
 lock:
