@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 
 from position_monitor.core import ids
 from position_monitor.core.book import BookInputs, desired_book, rungs_allowed
+from position_monitor.core.closing import closes_in_the_last_minute, why_close
 from position_monitor.core.cover import NO_COVER, cover_of
 from position_monitor.core.evidence import Evidence, owned_keys
 from position_monitor.core.model import (
@@ -25,13 +26,12 @@ from position_monitor.core.model import (
     Verdict,
 )
 from position_monitor.core.observation import SymbolObservation
-from position_monitor.core.plan import Held, Plan, PlanInputs, plan, why_close
+from position_monitor.core.plan import Held, Plan, PlanInputs, plan
 from position_monitor.core.settings import EvidenceSettings, Limits, ProtectionSettings
 from position_monitor.core.verdict import Judgement, judge
 
 SLOTS_KEPT_FREE = 2
 """Below this many free slots for conditional orders, surplus take-profits are removed before their successors rest."""
-MINUTE_MS = 60_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -234,8 +234,7 @@ def _resting(observed: Mapping[str, SymbolObservation]) -> int:
 
 def _bounded_closes(plans: Mapping[str, Plan], evidence: Evidence, limits: Limits, now_ms: int) -> dict[str, Plan]:
     """The limit on closing orders is one for the account: a crash must not send a market order for everything."""
-    sent = (at for known in evidence.keys.values() for at in known.closes_at_ms)
-    left = limits.closes_per_minute_max - sum(1 for at in sent if abs(now_ms - at) < MINUTE_MS)
+    left = limits.closes_per_minute_max - closes_in_the_last_minute(evidence, now_ms)
     bounded: dict[str, Plan] = {}
     for symbol, result in plans.items():
         kept = result.closes[: max(0, left)]

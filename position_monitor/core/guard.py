@@ -13,6 +13,7 @@ from decimal import Decimal
 from typing import Generic, TypeVar
 
 from position_monitor.core import ids
+from position_monitor.core.closing import close_id
 from position_monitor.core.cover import cover_of, outdated_backstop, stopped_by
 from position_monitor.core.evidence import KeyEvidence, key_of
 from position_monitor.core.model import (
@@ -114,23 +115,11 @@ def approve_close(action: Close, gate: GateInputs) -> Approved[Close] | Denied:
         return Denied(f"quantity was {action.quantity}; expected at most {position.quantity} (invariant 1)")
     if gate.known is None or gate.known.present_reads < 2:
         return Denied("a close needs two agreeing reads")
-    if action.client_id != (expected := _close_id(action, gate.account, gate.known)):
+    if action.client_id != (
+        expected := close_id(gate.account, position, gate.known, action.limit_price, action.quantity)
+    ):
         return Denied(f"client id was {action.client_id}; its intent gives {expected} (invariant 4)")
     return Approved(action, _SEAL)
-
-
-def _close_id(action: Close, account: str, known: KeyEvidence) -> str:
-    return ids.client_id(
-        account=account,
-        symbol=action.key.symbol,
-        side=action.key.side,
-        role=Role.CLOSE,
-        rung=0,
-        trigger=action.limit_price or Decimal(0),
-        quantity=action.quantity,
-        epoch=known.epoch,
-        revision=known.closes_sent,
-    )
 
 
 def _why_not_writable(gate: GateInputs) -> str:

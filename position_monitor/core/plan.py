@@ -17,9 +17,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from decimal import Decimal
 
-from position_monitor.core import ids
+from position_monitor.core.closing import CLOSE_READS, closes_in_the_last_minute, next_close, why_close
 from position_monitor.core.cover import cover_of, outdated_backstop, owned_role
 from position_monitor.core.diff import BookDiff, diff
 from position_monitor.core.evidence import Evidence, KeyEvidence, owned_keys
@@ -28,7 +27,6 @@ from position_monitor.core.model import (
     Close,
     DesiredBook,
     DesiredOrder,
-    Instrument,
     LiveOrder,
     Mode,
     Place,
@@ -36,14 +34,12 @@ from position_monitor.core.model import (
     PositionKey,
     Role,
 )
-from position_monitor.core.money import floor_to, plain, stop_trigger
+from position_monitor.core.money import plain
 from position_monitor.core.observation import SymbolObservation
-from position_monitor.core.settings import EvidenceSettings, Limits, OnBreach, ProtectionSettings
+from position_monitor.core.settings import EvidenceSettings, Limits, ProtectionSettings
 
-_CLOSE_READS = 2
 _LADDER_READS = 2
 """Reads before a ladder is placed: after a restart one empty list must not double it. Stops never wait."""
-_MINUTE_MS = 60_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -223,65 +219,19 @@ def _why_keep_stop(
     return ""
 
 
-def why_close(
-    position: Position,
-    known: KeyEvidence,
-    settings: ProtectionSettings,
-    limits: Limits,
-    evidence_settings: EvidenceSettings,
-    now_ms: int,
-    *,
-    covered: bool,
-) -> str:
-    """Why the position should be closed at market, or empty (DESIGN 9, crossed already).
-
-    A position that is covered is closed only for its loss: what cannot get a stop is what the ladder is for.
-    """
-    if settings.on_breach is OnBreach.ALERT or known.firing(now_ms, evidence_settings.triggering_grace_ms):
-        return ""
-    if not covered and known.stuck(now_ms, evidence_settings.triggering_grace_ms):
-        return "its stop was reached and did not close it: the exit is completed at market"
-    if not covered and known.crossed_refusals >= limits.refusals_before_close:
-        return f"its stop was refused {known.crossed_refusals} times in a row as already passed (-2021)"
-    if settings.on_breach is OnBreach.CLOSE and position.loss_pct >= settings.max_loss_pct:
-        return f"its loss of {position.loss_pct:.2f} % is beyond {plain(settings.max_loss_pct)} %"
-    return ""
-
-
 def _closes(
     inputs: PlanInputs, position: Position, known: KeyEvidence, reason: str
 ) -> tuple[tuple[Close, ...], list[Held]]:
-    """The next rung of the close ladder: market, then a limit inside the price band, at most the venue's maximum."""
+    """The next order of the close ladder, if the evidence and the account's limit allow it."""
     instrument = inputs.seen.instrument
     if not reason or instrument is None:
         return (), []
-    sent = (at for other in inputs.evidence.keys.values() for at in other.closes_at_ms)
-    recent = [at for at in sent if abs(inputs.now_ms - at) < _MINUTE_MS]
-    if known.present_reads < _CLOSE_READS:
-        return (), [Held(position.key, "close at market", f"needs {_CLOSE_READS} agreeing reads")]
-    if len(recent) >= inputs.limits.closes_per_minute_max:
-        return (), [Held(position.key, "close at market", f"{len(recent)} closes were sent in the last minute")]
-    limit = _limit_inside_band(position, instrument) if known.closes_sent % 2 else None
-    most = instrument.market_max_quantity if limit is None else instrument.max_quantity
-    quantity = min(position.quantity, floor_to(most, instrument.step))
-    client_id = ids.client_id(
-        account=inputs.account,
-        symbol=position.symbol,
-        side=position.side,
-        role=Role.CLOSE,
-        rung=0,
-        trigger=limit or Decimal(0),
-        quantity=quantity,
-        epoch=known.epoch,
-        revision=known.closes_sent,
-    )
-    return (Close(position.key, position.position_side, quantity, client_id, limit, reason),), []
-
-
-def _limit_inside_band(position: Position, instrument: Instrument) -> Decimal:
-    """The worst limit price PERCENT_PRICE allows: the floor of the band for a sale, its ceiling for a purchase."""
-    factor = instrument.percent_down if position.side.value == "LONG" else instrument.percent_up
-    return stop_trigger(position.mark_price * factor, position.side, instrument.tick)
+    recent = closes_in_the_last_minute(inputs.evidence, inputs.now_ms)
+    if known.present_reads < CLOSE_READS:
+        return (), [Held(position.key, "close at market", f"needs {CLOSE_READS} agreeing reads")]
+    if recent >= inputs.limits.closes_per_minute_max:
+        return (), [Held(position.key, "close at market", f"{recent} closes were sent in the last minute")]
+    return (next_close(inputs.account, position, instrument, known, reason),), []
 
 
 def _for_absent(inputs: PlanInputs, key: PositionKey) -> Plan:
