@@ -208,7 +208,7 @@ def _order(body: Mapping[str, Any]) -> UserMessage:
     event = OrderEvent(
         symbol=row.symbol,
         client_id=row.client_id,
-        status=_known(OrderStatus, row.status, OrderStatus.OTHER),
+        status=row.status[:WORDS_MAX],
         execution_type=row.execution_type[:WORDS_MAX],
         side=row.side,
         position_side=row.position_side,

@@ -126,6 +126,33 @@ async def test_silence_while_subscribed_is_noticed(host: StreamHost, marks: Mark
     await until(lambda: marks.health().state is StreamState.LIVE)
 
 
+async def test_prices_that_come_are_no_silence(host: StreamHost, marks: MarkStream, clock: WaitingClock) -> None:
+    peer = await host.connected()
+    marks.watch(["BTCUSDT"])
+    await until(lambda: peer.requests)
+    for second in range(1, 31):
+        await pass_time(clock, peer, 1)
+        await peer.say(mark_row("BTCUSDT", "100", NOW_MS + second * 1000))
+        await until(lambda: marks.health().last_event_at_ms == clock.now_ms())
+    assert len(host.peers) == 1 and marks.health().state is StreamState.LIVE
+
+
+async def test_requests_are_spaced_and_bounded(
+    host: StreamHost, marks: MarkStream, clock: WaitingClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The venue cuts a connection that sends more than ten messages a second, or listens to too many streams."""
+    monkeypatch.setattr("position_monitor.edge.mark_stream.ALL_ABOVE", 1_000)
+    peer = await host.connected()
+    marks.watch([f"S{number:03}USDT" for number in range(300)])
+    for number in range(1, 5):
+        await until(lambda: clock.sleeping(0.25))
+        await until(lambda n=number: len(peer.requests) == n)
+        clock.advance(0.25)
+    assert len(peer.subscribed) == 200
+    await until(lambda: marks.health().state is StreamState.LIVE and not clock.sleeping(0.25))
+    assert len(peer.requests) == 4
+
+
 async def pass_time(clock: WaitingClock, peer: Peer, seconds: int) -> None:
     """Seconds in which every ping that falls due is answered."""
     for _ in range(seconds):
@@ -150,6 +177,8 @@ async def test_many_symbols_come_from_the_stream_of_all(
     await until(lambda: heard)
     assert set(heard[0]) == set(MANY[:101]) and marks.mark(MANY[100]) == (Decimal(5), NOW_MS)
     assert marks.mark(MANY[101]) is None
+    marks.watch(MANY[:81])
+    assert marks._wanted() == {ALL_MARKS}, "few enough to stay is not few enough to switch back"
     marks.watch(MANY[:80])
     await settled(clock, lambda: ALL_MARKS not in peer.subscribed and len(peer.subscribed) == 80)
     assert marks.health().state is StreamState.LIVE

@@ -156,6 +156,20 @@ async def test_nothing_is_expected_without_a_connection(host: StreamHost, keys: 
     assert stream._expected == {}
 
 
+async def test_what_is_remembered_of_orders_is_bounded(
+    host: StreamHost, stream: UserStream, events: list[StreamEvent], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(user_stream, "SEEN_MAX", 3)
+    monkeypatch.setattr(user_stream, "EXPECTED_MAX", 2)
+    peer = await host.connected()
+    await peer.say(*(algo_update(f"seen{number}") for number in range(5)))
+    await until(lambda: len(events) == 6)
+    assert list(stream._seen) == ["seen2", "seen3", "seen4"]
+    for client_id in ("seen4", "a", "b", "c"):
+        stream.expect(client_id)
+    assert list(stream._expected) == ["a", "b"]
+
+
 async def test_an_expired_key_is_replaced(
     host: StreamHost, stream: UserStream, keys: KeyOffice, clock: WaitingClock, events: list[StreamEvent]
 ) -> None:
@@ -261,21 +275,29 @@ async def test_a_keep_alive_that_never_returns_is_cut_off(
 
 async def test_the_connection_is_replaced_before_the_venue_cuts_it(
     host: StreamHost,
-    keys: KeyOffice,
     clock: WaitingClock,
     events: list[StreamEvent],
     monkeypatch: pytest.MonkeyPatch,
     start: Start,
 ) -> None:
+    """With a farewell and without a pause; the failures before it are forgotten."""
     monkeypatch.setattr(websocket, "LIFETIME_S", 7.0)
+    host.refuse_with = 500
     stream = start()
+    for pause_s in (0.5, 1.0):
+        await until(lambda p=pause_s: clock.pausing(p))
+        host.refuse_with = 500 if pause_s < 1 else 0
+        clock.advance(pause_s)
     peer = await host.connected()
     await until(lambda: clock.sleeping(7.0))
     clock.advance(7.0)
     await host.connected(2)
     await until(lambda: gaps(events) == 2 and stream.health().state is LIVE)
     await asyncio.wait_for(peer.gone.wait(), 5)
+    assert peer.socket.close_code == 1000
     assert stream.health().reason == "replaced before the venue cuts it"
+    host.cut(host.peers[1])
+    await reconnected(host, clock, 3, 0.5)
 
 
 async def test_pauses_grow_the_same_way_every_time(
@@ -495,7 +517,7 @@ async def test_repeats_and_reordering_end_in_the_latest_state(
 
 
 async def test_the_key_is_told_to_nobody(
-    host: StreamHost, stream: UserStream, clock: WaitingClock, log: list[str]
+    host: StreamHost, stream: UserStream, keys: KeyOffice, clock: WaitingClock, log: list[str]
 ) -> None:
     """Refused upgrades carry the address in the client library's texts; diagnose prints variables."""
     peer = await host.connected()
@@ -505,5 +527,9 @@ async def test_the_key_is_told_to_nobody(
     clock.advance(0.5)
     await until(lambda: host.attempts == 2 and clock.pausing(1.0))
     assert stream.health().reason == "the venue refused the connection (HTTP 500)"
+    keys.open_failures = [Unreachable(f"a text with {KEY} in it" + "." * 1000)]
+    clock.advance(1.0)
+    await until(lambda: clock.pausing(2.0))
+    assert stream.health().reason.startswith("a text with *** in it..") and len(stream.health().reason) == 200
     assert KEY not in "".join(log) and KEY not in repr(stream.health()) and KEY not in repr(stream)
     assert KEY not in redact(f"somebody else logs {KEY}")
