@@ -12,7 +12,7 @@ from position_monitor.core.ladder import RUNGS_MAX
 from position_monitor.core.model import DesiredBook, PositionKey
 from position_monitor.core.policy import levels_for
 from position_monitor.core.stop_book import effective_stop, stop_orders, trailing_of
-from position_monitor.core.target_book import first_rung_done, take_profits
+from position_monitor.core.target_book import take_profits
 from position_monitor.core.wanted import BookInputs
 
 __all__ = ["BookInputs", "desired_book", "rungs_allowed"]
@@ -21,7 +21,7 @@ __all__ = ["BookInputs", "desired_book", "rungs_allowed"]
 def desired_book(inputs: BookInputs) -> DesiredBook:
     """What should rest for one position now."""
     levels = levels_for(inputs.position, inputs.instrument, inputs.settings, inputs.advice, inputs.now_ms)
-    stop = effective_stop(inputs, levels, breakeven=first_rung_done(inputs, levels))
+    stop = effective_stop(inputs, levels, breakeven=bool(inputs.known.done_rungs))
     targets, notes = take_profits(inputs, levels)
     return DesiredBook(
         key=inputs.position.key,

@@ -154,6 +154,18 @@ def stopped_by(
     return min(total, position.quantity)
 
 
+def loosened_at(
+    position: Position, before: Iterable[LiveOrder], after: Iterable[LiveOrder], settings: ProtectionSettings
+) -> Decimal | None:
+    """The price at which less of the position would be stopped than before; None when nothing loosens (invariant 8)."""
+    had, kept = tuple(before), tuple(after)
+    for stop in cover_of(position, had, settings).orders:
+        price = stop.trigger_price or Decimal(0)
+        if stopped_by(position, kept, settings, price) < stopped_by(position, had, settings, price):
+            return price
+    return None
+
+
 def outdated_backstop(order: LiveOrder, epoch: str, settings: ProtectionSettings) -> bool:
     """Whether a backstop of ours may be replaced: only with `rebase_on_add`, and only one of an earlier epoch."""
     owned = ids.parse(order.client_id)

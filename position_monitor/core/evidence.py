@@ -190,6 +190,8 @@ def _present(
         known = KeyEvidence(epoch=ids.epoch_of(position.updated_at_ms), seen=known.seen)
     elif rebase and known.quantities and position.quantity > known.largest_quantity:
         known = replace(known, epoch=ids.epoch_of(position.updated_at_ms), done_rungs=frozenset())
+    elif not rebase:
+        known = replace(known, epoch=_settled_epoch(known.epoch, orders))
     rungs, done = _rungs(known, position, orders)
     firing = any(_firing(order, position) for order in orders)
     return replace(
@@ -241,6 +243,18 @@ def _epoch_from(orders: tuple[LiveOrder, ...]) -> str:
     owned = [parsed for order in orders if (parsed := ids.parse(order.client_id)) is not None]
     backstops = [parsed.epoch for parsed in owned if parsed.role is Role.BACKSTOP]
     return max(backstops) if backstops else max((parsed.epoch for parsed in owned), default="")
+
+
+def _settled_epoch(epoch: str, orders: tuple[LiveOrder, ...]) -> str:
+    """The epoch in memory, unless nothing that rests is of it and a backstop of another one is listed.
+
+    After a restart the lists may lag: an epoch made up then yields to the backstop that appears a read later.
+    """
+    resting = [order for order in orders if order.status is OrderStatus.NEW]
+    owned = [parsed for order in resting if (parsed := ids.parse(order.client_id)) is not None]
+    if any(parsed.epoch == epoch for parsed in owned):
+        return epoch
+    return max((parsed.epoch for parsed in owned if parsed.role is Role.BACKSTOP), default=epoch)
 
 
 def _seen(before: Mapping[str, int], orders: tuple[LiveOrder, ...]) -> dict[str, int]:

@@ -9,12 +9,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from decimal import Decimal
 from typing import Generic, TypeVar
 
 from position_monitor.core import ids
 from position_monitor.core.closing import close_id
-from position_monitor.core.cover import cover_of, outdated_backstop, stopped_by
+from position_monitor.core.cover import cover_of, loosened_at, outdated_backstop
 from position_monitor.core.evidence import KeyEvidence, key_of
 from position_monitor.core.model import (
     Cancel,
@@ -211,16 +210,13 @@ def _why_uncovered(order: LiveOrder, position: Position, gate: GateInputs) -> st
         return "the backstop stays until the position is proven flat (invariant 2)"
     loosening_allowed = gate.settings.rebase_on_add and parsed.epoch != gate.known.epoch
     largest = replace(position, quantity=max(position.quantity, gate.known.largest_quantity))
-    before = cover_of(largest, gate.seen.orders, gate.settings)
     rest = [live for live in gate.seen.orders if live.order_id != order.order_id]
     after = cover_of(largest, rest, gate.settings)
     if after.whole_price is None:
         return f"without it only {after.pct:.1f} % of {largest.quantity} would be covered (invariant 2)"
-    for stop in before.orders if not loosening_allowed else ():
-        price = stop.trigger_price or Decimal(0)
-        kept, had = (stopped_by(largest, some, gate.settings, price) for some in (rest, gate.seen.orders))
-        if kept < had:
-            return f"without it {had - kept} of the position would lose its stop at {price} (invariant 8)"
+    loosened = None if loosening_allowed else loosened_at(largest, gate.seen.orders, rest, gate.settings)
+    if loosened is not None:
+        return f"without it part of the position would lose its stop at {loosened} (invariant 8)"
     return _why_not_seen_enough(after.orders, gate)
 
 

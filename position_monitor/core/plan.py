@@ -18,8 +18,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
+from position_monitor.core import ids
 from position_monitor.core.closing import CLOSE_READS, closes_in_the_last_minute, next_close, why_close
-from position_monitor.core.cover import cover_of, outdated_backstop, owned_role
+from position_monitor.core.cover import cover_of, loosened_at, outdated_backstop, owned_role
 from position_monitor.core.diff import BookDiff, diff
 from position_monitor.core.evidence import Evidence, KeyEvidence, owned_keys
 from position_monitor.core.model import (
@@ -216,7 +217,16 @@ def _why_keep_stop(
     rest = [other for other in inputs.seen.orders if other.order_id not in going]
     if not cover_of(largest, rest, inputs.settings[position.key]).full:
         return f"without it {plain(largest.quantity)} would not be covered (invariant 2)"
-    return ""
+    settings = inputs.settings[position.key]
+    if settings.rebase_on_add and not _is_of(order, known.epoch):
+        return ""
+    price = loosened_at(largest, inputs.seen.orders, rest, settings)
+    return f"without it part of the position would lose its stop at {plain(price)} (invariant 8)" if price else ""
+
+
+def _is_of(order: LiveOrder, epoch: str) -> bool:
+    parsed = ids.parse(order.client_id)
+    return parsed is not None and parsed.epoch == epoch
 
 
 def _closes(

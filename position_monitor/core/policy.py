@@ -108,7 +108,10 @@ def _clamp_level(
     position: Position, instrument: Instrument, settings: ProtectionSettings, anchor: Decimal
 ) -> Decimal | None:
     clamp = _clamp(position, settings, anchor if anchor > 0 else position.mark_price)
-    return None if clamp is None else stop_trigger(clamp, position.side, instrument.tick)
+    if clamp is None:
+        return None
+    trigger = stop_trigger(clamp, position.side, instrument.tick)
+    return _just_behind(trigger, position.mark_price, position.side, instrument.tick)
 
 
 def _clamped(level: Level, position: Position, settings: ProtectionSettings, anchor: Decimal) -> Level:

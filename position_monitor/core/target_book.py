@@ -137,15 +137,3 @@ def _snapped(wanted: DesiredOrder, inputs: BookInputs, resting: Sequence[_Restin
         ):
             return as_desired(inputs, order, role, quantity, wanted.source)
     return wanted
-
-
-def first_rung_done(inputs: BookInputs, levels: Levels) -> bool:
-    """Whether a rung took its profit in this life of the position: it was seen, or the ladder that is left shows it."""
-    if inputs.known.done_rungs:
-        return True
-    resting = resting_ladder(inputs)
-    if not resting or len(levels.targets) < 2 or inputs.rungs_max < len(levels.targets):
-        return False
-    quantity = inputs.position.quantity - _foreign_target_quantity(inputs)
-    first = min(rung_of(order) % PIECE_STRIDE for order, _, _ in resting)
-    return first > levels.targets[0].rung and ladder_stands(resting, levels, quantity, inputs)

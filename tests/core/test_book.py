@@ -361,12 +361,6 @@ def test_the_static_policy_neither_trails_nor_moves_to_breakeven(side):
 @pytest.mark.parametrize(
     "why", ["below the venue's minimum", "no capacity then, capacity now", "passed when first seen"]
 )
-@pytest.mark.xfail(
-    strict=True,
-    reason="target_book.first_rung_done takes a ladder that never had its first rung (merged below the minimum, "
-    "collapsed for capacity, passed when placed) for one whose first rung was filled: the stop jumps to breakeven on a "
-    "position that took no profit, an exit nobody asked for",
-)
 def test_a_ladder_that_never_had_a_first_rung_is_no_reason_for_breakeven(side, why):
     size = "0.003" if why.startswith("below") else "1"
     first = position(side, size, mark=at(side, "1.6" if why.startswith("passed") else 0))

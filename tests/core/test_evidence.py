@@ -141,11 +141,6 @@ def test_the_backstop_speaks_for_the_epoch_before_any_orphan(side):
 
 
 @both_sides
-@pytest.mark.xfail(
-    strict=True,
-    reason="evidence._present keeps the epoch it made up when the lists lagged after a restart, even when our resting "
-    "backstop shows the true one: ratchet, ladder and ids then belong to two epochs until the next restart (4, 8)",
-)
 def test_an_epoch_made_up_after_a_restart_yields_to_the_backstop_that_appears(side):
     held = position(side, updated_at_ms=OPENED_MS + 70_000)
     rest = backstop(held, at(side, "-1.5"))

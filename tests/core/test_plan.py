@@ -184,11 +184,6 @@ def test_cover_must_reach_the_largest_recent_size_without_what_goes(side):
 
 
 @both_sides
-@pytest.mark.xfail(
-    strict=True,
-    reason="plan._why_keep_stop does not ask what guard._why_uncovered asks (cover.stopped_by): a tighter stop of "
-    "another epoch is planned away in every cycle, read twice for it and refused by the gate each time",
-)
 def test_nothing_is_planned_that_the_gate_must_refuse(side):
     """As after a restart while the lists lagged: the memory took a new epoch, then the older orders appeared."""
     held = position(side, "0.11", mark=at(side, 5))
