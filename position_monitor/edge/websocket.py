@@ -175,7 +175,7 @@ class StreamLine:
         self._opened_s = self._heard_s = self._clock.monotonic_s()
         self._connections += 1
         self._complained = False
-        self._enter(StreamState.SILENT if self._unproven else StreamState.LIVE)
+        self._enter(StreamState.SILENT if self._unproven else StreamState.LIVE, "" if self._connections == 1 else None)
         logger.info("The {} is connected", self._feed.name)
         try:
             self._feed.opened()

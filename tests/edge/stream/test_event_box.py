@@ -100,6 +100,13 @@ def test_more_than_it_holds_becomes_a_full_read(kind: str) -> None:
         assert box.drain().gap == "more than 10 symbols changed at once"
 
 
+def test_a_change_of_the_account_survives_the_overflow() -> None:
+    box = EventBox(keys_max=1)
+    box.put(ConfigEvent("", None, True, 1))
+    box.put(MarginCallEvent(("AUSDT", "BUSDT"), 1))
+    assert box.drain() == Drained(gap="more than 1 symbols changed at once", account_changed=True)
+
+
 @given(
     st.lists(
         st.tuples(st.sampled_from(["AUSDT", "BUSDT"]), st.integers(-5, 5), st.integers(1, 6), st.booleans()),

@@ -16,6 +16,7 @@ from position_monitor.core.stream_events import (
     PositionEvent,
     StreamEvent,
     StreamGap,
+    StreamHealth,
     StreamState,
     SymbolTouched,
 )
@@ -62,7 +63,7 @@ async def test_connects_to_the_private_route_and_delivers(
     position, algo = events[1:]
     assert position == PositionEvent("BTCUSDT", PositionSide.BOTH, Decimal("-0.5"), Decimal("100.5"), NOW_MS, "ORDER")
     assert isinstance(algo, AlgoEvent) and (algo.client_id, algo.status) == ("qpm1", OrderStatus.NEW)
-    assert stream.health().last_event_at_ms == NOW_MS and stream.health().ignored == 0
+    assert stream.health() == StreamHealth(LIVE, NOW_MS, NOW_MS, 0, 0, 0, "")
 
 
 async def test_a_quiet_healthy_connection_is_left_alone(
