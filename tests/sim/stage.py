@@ -75,6 +75,10 @@ EVERY_WORLD = pytest.mark.parametrize(
     [(False, "LONG"), (False, "SHORT"), (True, "LONG"), (True, "SHORT")],
     ids=["one-way-long", "one-way-short", "hedge-long", "hedge-short"],
 )
+TWO_WORLDS = pytest.mark.parametrize(
+    ("hedge", "side"), [(False, "LONG"), (True, "SHORT")], ids=["one-way-long", "hedge-short"]
+)
+"""Both modes and both sides, for scenarios that are long or have many forms."""
 EVERY_SIDE = pytest.mark.parametrize("side", ["LONG", "SHORT"])
 EVERY_MODE = pytest.mark.parametrize("hedge", [False, True], ids=["one-way", "hedge"])
 

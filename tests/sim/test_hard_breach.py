@@ -10,7 +10,7 @@ import pytest
 
 from position_monitor.edge.venues.transport import Endpoint
 from position_monitor.paper.journal import Entry
-from tests.sim.stage import EVERY_WORLD, Held, Stage, against, staged
+from tests.sim.stage import EVERY_WORLD, TWO_WORLDS, Held, Stage, against, staged
 
 BTC = "BTCUSDT"
 ENTRY = 42_000
@@ -51,7 +51,7 @@ async def refused_as_crossed(stage: Stage) -> None:
     stage.fault("error", method="POST", path=ALGO, code=-2021, client_id="qpm1w")
 
 
-@EVERY_WORLD
+@TWO_WORLDS
 @pytest.mark.parametrize("loss_pct", [1.5, 3, 8])
 @staged
 async def test_crossed_at_first_sight_is_anchored_to_the_mark(loss_pct: float, hedge: bool, side: str) -> None:
@@ -141,7 +141,7 @@ async def test_on_breach_close_inside_the_allowed_loss_does_nothing(hedge: bool,
         stage.must_be_protected()
 
 
-@EVERY_WORLD
+@TWO_WORLDS
 @staged
 async def test_on_breach_alert_never_closes(hedge: bool, side: str) -> None:
     """The operator asked to be told only: refused stops, a huge loss, a stuck stop: nothing is ever sold."""
@@ -235,7 +235,7 @@ async def test_a_market_order_outside_the_band_is_followed_by_a_limit_inside_it(
         assert not stage.own()
 
 
-@EVERY_WORLD
+@TWO_WORLDS
 @staged
 async def test_a_book_that_stays_thin_is_tried_in_turns_and_within_the_limit(hedge: bool, side: str) -> None:
     """X22, invariant 10: while nothing fills, market and limit alternate, six a minute, and the stop stays."""
@@ -277,7 +277,7 @@ async def test_more_than_the_market_maximum_is_closed_in_slices(hedge: bool, sid
         assert not stage.own()
 
 
-@EVERY_WORLD
+@TWO_WORLDS
 @pytest.mark.parametrize("fault", ["lose_response", "unknown_503", "timeout_after"])
 @staged
 async def test_a_close_whose_answer_was_lost_is_not_sent_twice_into_a_new_position(
@@ -294,7 +294,7 @@ async def test_a_close_whose_answer_was_lost_is_not_sent_twice_into_a_new_positi
         assert not stage.open_keys()
 
 
-@EVERY_WORLD
+@TWO_WORLDS
 @staged
 async def test_a_close_that_never_arrives_is_repeated_within_the_limit(hedge: bool, side: str) -> None:
     """N1, invariant 10: lost requests; never more than six closing orders in any minute, for the whole account."""
@@ -427,7 +427,7 @@ async def test_a_stop_that_vanishes_without_a_word_is_placed_again(hedge: bool, 
         stage.must_be_protected()
 
 
-@EVERY_WORLD
+@TWO_WORLDS
 @pytest.mark.parametrize("fault", ["late_reject", "late_expire"])
 @pytest.mark.parametrize("delay_ms", [30, 400, 3_000])
 @staged
@@ -445,7 +445,7 @@ def _died(stage: Stage) -> list[Entry]:
     return [e for e in stage.entries(ours=True) if e.kind in ("order_rejected", "order_expired")]
 
 
-@EVERY_WORLD
+@TWO_WORLDS
 @staged
 async def test_a_take_profit_that_dies_does_not_disturb_the_stop(hedge: bool, side: str) -> None:
     """Invariant 3: a TP failure never delays or moves a stop."""

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from position_monitor.edge.venues.transport import Endpoint
-from tests.sim.stage import EVERY_MODE, EVERY_SIDE, EVERY_WORLD, Held, Stage, against, staged
+from tests.sim.stage import EVERY_MODE, EVERY_SIDE, EVERY_WORLD, TWO_WORLDS, Held, Stage, against, staged
 
 BTC, ETH, SOL = "BTCUSDT", "ETHUSDT", "SOLUSDT"
 ENTRY = 42_000
@@ -65,7 +65,7 @@ GARBAGE = {
 }
 
 
-@EVERY_WORLD
+@TWO_WORLDS
 @pytest.mark.parametrize("kind", GARBAGE)
 @staged
 async def test_one_symbols_garbage_stays_its_own(kind: str, hedge: bool, side: str) -> None:
@@ -79,7 +79,7 @@ async def test_one_symbols_garbage_stays_its_own(kind: str, hedge: bool, side: s
         daemon.transport.rewrites.append(in_rows_of(BTC, endpoints, change))
         stage.trade("open", "XRPUSDT", side, "9000")
         await stage.until("the new position is covered", lambda: stage.covered("XRPUSDT", side), within_s=7)
-        await stage.run(60)
+        await stage.run(25)
         assert stage.verdict(BTC, side) == "UNKNOWN"
         assert stage.published(BTC, side)["reason"]
         assert BTC in stage.status()["reason"]
@@ -91,7 +91,7 @@ async def test_one_symbols_garbage_stays_its_own(kind: str, hedge: bool, side: s
         stage.must_be_protected()
 
 
-@EVERY_WORLD
+@TWO_WORLDS
 @pytest.mark.parametrize("kind", GARBAGE)
 @staged
 async def test_garbage_from_the_very_first_read_on(kind: str, hedge: bool, side: str) -> None:
@@ -108,7 +108,7 @@ async def test_garbage_from_the_very_first_read_on(kind: str, hedge: bool, side:
         stage.must_be_protected()
 
 
-@EVERY_WORLD
+@TWO_WORLDS
 @pytest.mark.parametrize(
     "kind", [pytest.param(kind, marks=UNSEEN if where is POSITIONS else ()) for kind, (where, _) in GARBAGE.items()]
 )
@@ -162,7 +162,7 @@ async def test_a_symbol_without_trading_rules_is_held_and_named(hedge: bool, sid
         stage.must_be_protected()
 
 
-@EVERY_WORLD
+@TWO_WORLDS
 @pytest.mark.parametrize("value", ["0", "0.0", "", None], ids=["0", "0.0", "empty", "null"])
 @staged
 async def test_an_entry_price_of_zero_anchors_the_stop_to_the_mark(value: object, hedge: bool, side: str) -> None:
@@ -216,7 +216,7 @@ async def test_dust_beside_a_foreign_close_all_stop_is_named_and_harms_nobody(he
 # -- trading rules change
 
 
-@EVERY_WORLD
+@TWO_WORLDS
 @pytest.mark.parametrize(
     "changes",
     [
@@ -259,7 +259,7 @@ async def test_a_stop_refused_for_its_grid_is_placed_on_the_new_grid_within_two_
         await stage.until("covered", lambda: stage.covered(BTC, side), within_s=12)
 
 
-@EVERY_WORLD
+@TWO_WORLDS
 @pytest.mark.parametrize("code", [-1111, -4014, -4023, -1121, -4003, -4164, -1013])
 @staged
 async def test_a_stop_refused_for_whatever_reason_is_tried_again_and_harms_nobody(
@@ -281,7 +281,7 @@ async def test_a_stop_refused_for_whatever_reason_is_tried_again_and_harms_nobod
         stage.must_be_protected()
 
 
-@EVERY_WORLD
+@TWO_WORLDS
 @pytest.mark.parametrize("status", ["BREAK", "SETTLING", "CLOSE"])
 @staged
 async def test_a_halted_symbol_is_exposed_and_named_until_it_trades_again(status: str, hedge: bool, side: str) -> None:

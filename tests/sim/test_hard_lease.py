@@ -9,7 +9,18 @@ from typing import Any
 import pytest
 
 from position_monitor.paper.journal import Entry
-from tests.sim.stage import EVERY_MODE, EVERY_WORLD, Held, Stage, against, config_of, hangs, opposite, staged
+from tests.sim.stage import (
+    EVERY_MODE,
+    EVERY_WORLD,
+    TWO_WORLDS,
+    Held,
+    Stage,
+    against,
+    config_of,
+    hangs,
+    opposite,
+    staged,
+)
 
 BTC, ETH = "BTCUSDT", "ETHUSDT"
 ENTRY = 42_000
@@ -144,7 +155,7 @@ async def test_a_hung_leader_that_wakes_up_removes_nothing_with_its_old_lease(he
         stage.must_be_protected()
 
 
-@EVERY_WORLD
+@TWO_WORLDS
 @pytest.mark.parametrize("redis", ["up", "down"])
 @staged
 async def test_daemons_with_different_ideas_do_not_fight(redis: str, hedge: bool, side: str) -> None:
@@ -155,11 +166,11 @@ async def test_daemons_with_different_ideas_do_not_fight(redis: str, hedge: bool
         stage.start(host="b", config={"protection": {"stop_loss_pct": 2.5}, "exit": {"legacy_policy": "static"}})
         await stage.until("covered", lambda: stage.covered(BTC, side))
         with stage.never_uncovered():
-            await stage.run(120)
+            await stage.run(60)
         count = len(stage.entries("order_accepted", ours=True))
         with stage.never_uncovered():
-            await stage.run(300)
-        assert len(stage.entries("order_accepted", ours=True)) == count, "five quiet minutes: nobody writes any more"
+            await stage.run(180)
+        assert len(stage.entries("order_accepted", ours=True)) == count, "three quiet minutes: nobody writes any more"
         assert not removals(stage)
         assert not placed_twice(stage)
 
@@ -189,7 +200,7 @@ async def test_two_daemons_taking_turns_over_redis_outages_never_uncover(hedge: 
 # -- Redis
 
 
-@EVERY_WORLD
+@TWO_WORLDS
 @pytest.mark.parametrize("outage", ["down", "hung"])
 @staged
 async def test_redis_gone_at_the_start_delays_no_stop_and_holds_every_removal(
@@ -205,7 +216,7 @@ async def test_redis_gone_at_the_start_delays_no_stop_and_holds_every_removal(
         stage.trade("reduce", BTC, side, "0.100")
         stage.trade("open", ETH, side, "2.0")
         await stage.until("the new position is covered", lambda: stage.covered(ETH, side), within_s=7)
-        await stage.run(120)
+        await stage.run(60)
         assert daemon.mode == "place_only"
         assert not removals(stage)
         setattr(stage.redis, outage, False)
@@ -224,7 +235,7 @@ async def test_a_hung_redis_does_not_delay_the_first_stop(hedge: bool) -> None:
         await stage.until("covered", lambda: stage.covered(BTC, "LONG"), within_s=FIRST_STOP_S["down"])
 
 
-@EVERY_WORLD
+@TWO_WORLDS
 @pytest.mark.parametrize("outage", ["down", "hung"])
 @staged
 async def test_redis_lost_while_running_holds_removals_after_the_lease_ran_out(
@@ -361,7 +372,7 @@ async def test_the_state_of_a_daemon_without_reads_turns_unknown(hedge: bool) ->
 # -- everything else fails together
 
 
-@EVERY_WORLD
+@TWO_WORLDS
 @pytest.mark.parametrize("outage", ["down", "hung"])
 @staged
 async def test_all_neighbours_failing_together_delay_no_stop(outage: str, hedge: bool, side: str) -> None:

@@ -10,15 +10,12 @@ from pathlib import Path
 import httpx
 import pytest
 
-from tests.sim.stage import EVERY_SIDE, EVERY_WORLD, Held, Process, Stage, against, staged
+from tests.sim.stage import EVERY_SIDE, EVERY_WORLD, TWO_WORLDS, Held, Process, Stage, against, staged
 from tests.sim.virtual_time import true_ms
 
 BTC = "BTCUSDT"
 ENTRY = 42_000
 REBASE = {"protection": {"rebase_on_add": True}}
-TWO_WORLDS = pytest.mark.parametrize(
-    ("hedge", "side"), [(False, "LONG"), (True, "SHORT")], ids=["one-way-long", "hedge-short"]
-)
 
 
 def btc(side: str, quantity: str = "0.300") -> Held:
@@ -231,11 +228,11 @@ async def test_crash_at_every_call_of_a_rebase(hedge: bool, side: str) -> None:
             with stage.never_uncovered():
                 _rebase(stage, daemon, side)
                 setattr(daemon.transport, moment, daemon.transport.calls + number)
-                await stage.run(25)
+                await stage.run(16)
                 reached = not daemon.alive
                 if reached:
                     stage.start()
-                    await stage.run(25)
+                    await stage.run(20)
             stage.must_be_protected()
             return reached
 

@@ -7,7 +7,7 @@ from decimal import Decimal
 import pytest
 
 from position_monitor.edge.venues.transport import Endpoint
-from tests.sim.stage import EVERY_MODE, EVERY_SIDE, EVERY_WORLD, Held, Stage, against, opposite, staged
+from tests.sim.stage import EVERY_MODE, EVERY_SIDE, EVERY_WORLD, TWO_WORLDS, Held, Stage, against, opposite, staged
 
 BTC = "BTCUSDT"
 ENTRY = 42_000
@@ -146,7 +146,7 @@ async def test_orphans_are_swept_only_after_flat_is_proven(hedge: bool, side: st
         assert stage.events("PositionFlat")
 
 
-@EVERY_WORLD
+@TWO_WORLDS
 @staged
 async def test_a_zero_row_that_never_comes_keeps_the_orphans(hedge: bool, side: str) -> None:
     """Invariant 7: absence alone, however often it is read, is not proof; without the zero row nothing is removed."""
@@ -165,7 +165,7 @@ async def test_a_zero_row_that_never_comes_keeps_the_orphans(hedge: bool, side: 
         stage.must_be_protected()
 
 
-@EVERY_WORLD
+@TWO_WORLDS
 @pytest.mark.parametrize("fault", ["false_flat", "shrunken_positions", "empty_orders"])
 @staged
 async def test_a_burst_of_false_answers_removes_nothing(fault: str, hedge: bool, side: str) -> None:

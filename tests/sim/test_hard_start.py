@@ -88,7 +88,7 @@ async def test_killed_at_every_call_of_the_cold_start(moment: str, hedge: bool) 
             await stage.until("it died", lambda dying=daemon: not dying.alive)
             stage.start()
             await stage.until("protected", stage.is_protected, within_s=20)
-            await stage.run(10)
+            await stage.run(6)
             stage.must_be_protected()
             assert stage.book() == wanted, number
 
@@ -119,7 +119,7 @@ async def test_killed_again_and_again_at_ever_later_moments(hedge: bool) -> None
 async def test_stopped_politely_at_every_moment_of_the_cold_start(hedge: bool) -> None:
     """P4: SIGTERM finishes the cycle in hand and leaves every order resting; the next process only completes."""
     _, wanted = await _in_peace(hedge=hedge)
-    for life_ms in range(10, 700, 45):
+    for life_ms in range(10, 700, 70):
         async with seven(hedge=hedge) as stage:
             daemon = stage.start()
             await stage.run(life_ms / 1000)

@@ -7,7 +7,7 @@ from decimal import Decimal
 import pytest
 
 from position_monitor.paper.journal import Entry
-from tests.sim.stage import EVERY_WORLD, Held, Process, Stage, config_of, opposite, staged
+from tests.sim.stage import EVERY_WORLD, TWO_WORLDS, Held, Process, Stage, config_of, opposite, staged
 
 BTC, ETH = "BTCUSDT", "ETHUSDT"
 ENTRY = 42_000
@@ -34,7 +34,7 @@ def nearer_liquidation(stage: Stage) -> None:
 # -- clocks
 
 
-@EVERY_WORLD
+@TWO_WORLDS
 @pytest.mark.parametrize("step_ms", STEPS_MS)
 @staged
 async def test_a_stepped_clock_delays_no_stop_and_removes_nothing_wrong(step_ms: int, hedge: bool, side: str) -> None:
@@ -56,7 +56,7 @@ async def test_a_stepped_clock_delays_no_stop_and_removes_nothing_wrong(step_ms:
         stage.must_be_protected()
 
 
-@EVERY_WORLD
+@TWO_WORLDS
 @pytest.mark.parametrize("skew_ms", [-9_000, 1_500, 20_000])
 @staged
 async def test_a_venue_whose_clock_runs_elsewhere(skew_ms: int, hedge: bool, side: str) -> None:
@@ -108,7 +108,7 @@ async def _resumed(stage: Stage, daemon: Process, seconds: float) -> int:
     return stage.world.journal.last_sequence
 
 
-@EVERY_WORLD
+@TWO_WORLDS
 @pytest.mark.parametrize("seconds", [3, 40, 600])
 @staged
 async def test_after_a_suspend_everything_is_looked_at_anew(seconds: int, hedge: bool, side: str) -> None:
@@ -166,7 +166,7 @@ async def test_reads_from_before_a_suspend_prove_nothing_after_it(hedge: bool, s
 # -- late lists
 
 
-@EVERY_WORLD
+@TWO_WORLDS
 @pytest.mark.parametrize("path", [None, "openAlgoOrders"], ids=["list-and-query", "list-only"])
 @pytest.mark.parametrize("delay_s", [2, 6, 45])
 @staged
