@@ -9,6 +9,8 @@ from typing import Any
 
 from aiohttp import WSMsgType, web
 
+from position_monitor.core.stream_events import StreamEvent, StreamGap
+
 NOW_MS = 1_780_000_000_000
 KEY = "LISTENKEYpqia91ma19a5s61cv6a81va65sdf19v8a65a1a5s61cv6a81va65sdf"
 Message = dict[str, Any]
@@ -209,3 +211,14 @@ def algo_update(client_id: str, symbol: str = "BTCUSDT", status: str = "NEW") ->
 
 def mark_row(symbol: str, price: str, at_ms: int = NOW_MS) -> Message:
     return {"e": "markPriceUpdate", "E": at_ms, "s": symbol, "p": price, "i": "1", "P": "1", "r": "0", "T": 1}
+
+
+async def reconnected(host: StreamHost, clock: WaitingClock, number: int, pause_s: float) -> Peer:
+    """Let exactly the pause pass that should lie before the connection with this number."""
+    await until(lambda: clock.pausing(pause_s), f"a pause of {pause_s} s")
+    clock.advance(pause_s)
+    return await host.connected(number)
+
+
+def gaps(events: list[StreamEvent]) -> int:
+    return sum(isinstance(event, StreamGap) for event in events)
