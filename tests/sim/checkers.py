@@ -14,8 +14,8 @@ from typing import Any
 from tests.sim.conduct import Conduct
 from tests.sim.truth import PREFIX, Key, Order, Truth, is_own, side_of
 
-OWN_ORDERS_MAX = 24
-"""The configured limit of 10, the backstop and 4 working stops beyond it, some ladders that late lists may hide."""
+OWN_ORDERS_MAX = 32
+"""The configured limit of 10, the backstop and 4 working stops beyond it, and what late lists may hide."""
 WRITES_PER_MINUTE_MAX = 60
 """Accepted orders of ours for one position within a minute."""
 MINUTE_MS = 60_000
@@ -223,6 +223,15 @@ class Checker:
     def uncovered(self) -> list[Key]:
         """Positions that are not fully covered now."""
         return [key for key in sorted(self.truth.positions) if not self.truth.covered(key)]
+
+    def exposed(self, at_ms: int) -> dict[Key, int]:
+        """Positions without full cover now, and for how many ms."""
+        return {key: at_ms - since_ms for key, (since_ms, _) in sorted(self._exposed_since.items())}
+
+    def replacing(self) -> bool:
+        """Whether a working stop of ours rests beside another one for the same position."""
+        working = [(o["symbol"], _side(o)) for o in self.truth.own() if o["client_id"][4:5] == "w"]
+        return any(working.count(key) > 1 and key in self.truth.positions for key in working)
 
     def orphans(self) -> list[str]:
         """Orders of ours whose position is not open."""

@@ -15,12 +15,14 @@ from tests.sim.truth import PREFIX, Key, side_of
 
 STOP_LOSS_PCT = Decimal("1.5")
 """The default `stop_loss_pct`, which the simulator's configuration does not change."""
-WINDOW_MS = 30_000
-"""How old the read may be that a placed stop was decided from (a slow venue, waits for the request budget)."""
+WINDOW_MS = 100_000
+"""How old the read may be that a placed stop was decided from: the process may have been suspended in between."""
 HAIR = Decimal("1e-9")
 """Averaged entry prices are reported with 12 decimals."""
 NEAR = Decimal("0.001")
 """The mark counts as having passed the stop's level when it came this close to it."""
+LEAST = Decimal("0.0045")
+"""A stop nearer than this (a little under `stop_loss_min_pct`) to entry and mark alike is an exit, not a stop."""
 
 
 class Levels:
@@ -28,8 +30,8 @@ class Levels:
 
     def __init__(self, world: World) -> None:
         self._world = world
-        self._entries: dict[Key, deque[tuple[int, Decimal]]] = defaultdict(lambda: deque(maxlen=40))
-        self._marks: dict[str, deque[tuple[int, Decimal]]] = defaultdict(lambda: deque(maxlen=60))
+        self._entries: dict[Key, deque[tuple[int, Decimal]]] = defaultdict(lambda: deque(maxlen=300))
+        self._marks: dict[str, deque[tuple[int, Decimal]]] = defaultdict(lambda: deque(maxlen=300))
         self._used: dict[Key, set[Decimal]] = defaultdict(set)
 
     def note_marks(self, at_ms: int, symbols: list[str]) -> None:
@@ -60,13 +62,17 @@ class Levels:
         key = (entry.symbol, side_of(entry.detail["position_side"], entry.detail["side"]))
         trigger = Decimal(entry.detail["trigger"])
         self.note_marks(entry.at_ms, [entry.symbol])
-        explained = trigger in self._used[key] or self._explained(key, trigger, entry.at_ms)
+        known = trigger in self._used[key]
+        explained = known or self._explained(key, trigger, entry.at_ms)
         self._used[key].add(trigger)
-        if explained:
-            return ""
-        return f"INV-8: a stop of {key} at {trigger} loses more than {STOP_LOSS_PCT} %: {entry.detail}"
+        if not explained:
+            return f"DESIGN-9: a stop of {key} at {trigger} loses more than {STOP_LOSS_PCT} %: {entry.detail}"
+        if not known and self._too_near(key, trigger, entry.at_ms):
+            return f"DESIGN-9: a stop of {key} at {trigger} is next to entry and mark: {entry.detail}"
+        return ""
 
     def _explained(self, key: Key, trigger: Decimal, at_ms: int) -> bool:
+        """Whether some recent entry, or a recent mark after the entry's level was passed, leads to this stop."""
         way = 1 if key[1] == "LONG" else -1
         share = 1 - way * STOP_LOSS_PCT / 100
         entries = _recent(self._entries[key], at_ms)
@@ -76,6 +82,14 @@ class Levels:
         passed = any(way * (mark - price * share) <= NEAR * price for mark in marks for price in entries)
         tick = self._world.instruments[key[0]].tick
         return passed and any(way * (trigger - mark * share) >= -2 * tick for mark in marks)
+
+    def _too_near(self, key: Key, trigger: Decimal, at_ms: int) -> bool:
+        """Whether every recent price is next to the stop. Breakeven is honest: it lies at an entry."""
+        entries, marks = _recent(self._entries[key], at_ms), _recent(self._marks[key[0]], at_ms)
+        tick = self._world.instruments[key[0]].tick
+        if any(abs(trigger - price) <= tick for price in entries):
+            return False
+        return all(abs(price - trigger) < LEAST * price for price in (*entries, *marks))
 
 
 def _recent(line: deque[tuple[int, Decimal]], at_ms: int) -> list[Decimal]:

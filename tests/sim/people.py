@@ -24,10 +24,13 @@ class Market:
         self._rng = rng
         self._drift = {symbol: rng.gauss(0, 0.0004) for symbol in symbols}
         self.calm = False
+        self.paused = False
 
     async def live(self) -> None:
         while True:
             await asyncio.sleep(1)
+            if self.paused:
+                continue
             self._engine.advance_to(true_ms())
             for symbol in self._symbols:
                 self._move(symbol)
@@ -54,10 +57,13 @@ class Trader:
         self._symbols = symbols
         self._rng = rng
         self.pause_s = rng.uniform(2, 12)
+        self.paused = False
 
     async def live(self) -> None:
         while True:
             await asyncio.sleep(self._rng.expovariate(1 / self.pause_s))
+            if self.paused:
+                continue
             self._engine.advance_to(true_ms())
             with suppress(VenueRefusal, ValueError):
                 self.act()

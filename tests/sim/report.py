@@ -70,7 +70,7 @@ class Summary:
 
 def kind(violation: str) -> str:
     """The invariant a violation is about."""
-    return violation.partition(":")[0] if violation.startswith(("INV-", "defect")) else "other"
+    return violation.partition(":")[0] if violation.startswith(("INV-", "DESIGN-", "defect")) else "other"
 
 
 def failure(result: Result) -> str:

@@ -53,6 +53,7 @@ LEFT_OVER_S = 10.0
 """Two check intervals: after that long nothing superfluous is under way any more."""
 TIMEOUT_S = 4.0
 ERROR_LEVEL = 40
+LOOK_S = 0.25
 LOOKS_PER_BOUNDS_CHECK = 12
 SPEAKER: contextvars.ContextVar[object] = contextvars.ContextVar("speaker", default="?")
 """Number of the daemon that runs in this task, for the trace."""
@@ -131,6 +132,8 @@ class Simulation:
         self.engine.world.market.frozen = True
         for symbol in SYMBOLS:
             self.engine.change_instrument(symbol, min_notional=Decimal(5))
+        self.market = Market(self.engine, SYMBOLS, random.Random(f"market:{seed}"))
+        self.trader = Trader(self.engine, SYMBOLS, random.Random(f"trader:{seed}"))
         self.gateway = Gateway(self.engine, Gatekeeper("key", "secret"))
         self.redis = RedisModel()
         self.conduct = Conduct(lambda: self.engine.world.journal.last_sequence)
@@ -221,8 +224,7 @@ class Simulation:
     # -- the run
 
     async def play(self) -> Result:
-        market = Market(self.engine, SYMBOLS, random.Random(f"market:{self.seed}"))
-        trader = Trader(self.engine, SYMBOLS, random.Random(f"trader:{self.seed}"))
+        market, trader = self.market, self.trader
         crash_at = self.rng.randint(1, 120) if "crash" in self.swarm.host else 0
         self.swarm.switch_on(self.engine)
         self.start_daemon(crash_at=crash_at)
@@ -249,7 +251,7 @@ class Simulation:
     async def _heal(self, market: Market) -> None:
         """Faults off, the market calm, one daemon alive."""
         self.engine.remove_fault()
-        market.calm = True
+        market.calm, market.paused = True, False
         self.redis.down = self.redis.hung = False
         for _, clock, _, transport in self.daemons:
             clock.running.set()
@@ -263,7 +265,7 @@ class Simulation:
         healed_ms, limit_ms = true_ms(), round(self.swarm.settle_s(INTERVAL_S) * 1000)
         late: list[tuple[str, str]] = []
         while late or true_ms() - healed_ms < SETTLE_S * 1000:
-            await asyncio.sleep(0.25)
+            await asyncio.sleep(LOOK_S)
             late = [key for key in self.checker.uncovered() if not self._is_dust(*key)]
             since_ms = true_ms() - healed_ms
             if late and since_ms > limit_ms:
@@ -274,9 +276,11 @@ class Simulation:
     async def _watch(self) -> None:
         """Judge what was published, restart what crashed, look for defects."""
         for look in count():
-            await asyncio.sleep(0.25)
+            await asyncio.sleep(LOOK_S)
             self.levels.note_marks(true_ms(), SYMBOLS)
             self._check_publications()
+            if self.swarm.gentle:
+                self._check_prompt()
             for index in self.alive:
                 service, _, _, transport = self.daemons[index]
                 if transport.crashed.is_set():
@@ -309,6 +313,12 @@ class Simulation:
         stepped = "clock_step" in self.swarm.host
         if entry.kind == "order_accepted" and not stepped and self.conduct.must_observe(owner):
             self.checker.violations.append(f"INV-9: {owner} wrote while another holds the lease: {entry.detail}")
+
+    def _check_prompt(self) -> None:
+        """Where nothing hinders the daemon, a position is covered within two cycles, whatever Redis does."""
+        for key, exposed_ms in self.checker.exposed(true_ms()).items():
+            if 0 <= exposed_ms - 2_000 * INTERVAL_S < LOOK_S * 1000 and not self._is_dust(*key):
+                self.checker.violations.append(f"INV-3: {key} is exposed for {exposed_ms} ms and nothing hinders")
 
     def _check_publications(self) -> None:
         publications, self.redis.publications = self.redis.publications, []
@@ -387,6 +397,8 @@ class Simulation:
                         clock.skew_ms += rng.choice((-1, 1)) * rng.choice((300, 3_000, 120_000))
                 case "suspend":
                     await self._suspend(rng)
+                case "suspend_after_stop":
+                    await self._suspend_after_stop(rng)
                 case "clock_skew":
                     await self._with_fault("clock_skew", rng, delay_ms=rng.choice((-9_000, 1_500, 20_000)))
                 case "filter_change":
@@ -418,6 +430,18 @@ class Simulation:
         clock = self.daemons[index][1]
         clock.running.clear()
         await asyncio.sleep(rng.choice((3, 15, 40, 90)))
+        clock.running.set()
+
+    async def _suspend_after_stop(self, rng: random.Random) -> None:
+        """The host sleeps just when a stop waits to replace another: the moment evidence must not survive."""
+        while not self.checker.replacing():  # noqa: ASYNC110 - the journal is looked at, nobody signals
+            await asyncio.sleep(0.1)
+        await asyncio.sleep(rng.uniform(0, 1))
+        clock = self.daemons[self.alive[0]][1]
+        self.market.paused = self.trader.paused = True  # so that the replacement still makes sense afterwards
+        clock.running.clear()
+        await asyncio.sleep(90)
+        self.market.paused = self.trader.paused = False
         clock.running.set()
 
     async def _with_fault(self, name: str, rng: random.Random, **settings: int) -> None:

@@ -59,6 +59,8 @@ CLEAR = frozenset(
 )
 CLEAR |= {"vanish"}
 """Venue faults that neither spoil a read nor make it wrong."""
+GENTLE = frozenset({"redis_down", "redis_hung", "redis_flushed", "lease_evicted", "ai_advice"})
+"""Faults of the host that must not delay protection at all (invariants 9 and 12)."""
 LATER_S: dict[str, tuple[float, str]] = {
     "late_execution": (2.5, "a request of before may arrive this late"),
     "late_expire": (1.0, "orders accepted before still expire"),
@@ -102,6 +104,11 @@ class Swarm:
     def foggy(self) -> bool:
         """Whether reads may be wrong or fail, so that nothing follows from what the daemon asked."""
         return not CLEAR.issuperset(self.venue)
+
+    @property
+    def gentle(self) -> bool:
+        """Whether nothing is met that keeps a daemon from protecting a position within two cycles."""
+        return not self.venue and GENTLE.issuperset(self.host)
 
     def settle_s(self, interval_s: float) -> float:
         """Seconds after the faults stop within which everything must be covered: two cycles, and what outlives them."""
