@@ -25,6 +25,7 @@ from position_monitor.core.decide import Rules
 from position_monitor.core.model import Mode, PositionKey
 from position_monitor.core.settings import ProtectionSettings
 from position_monitor.core.state import AccountState, Event
+from position_monitor.core.stream_events import StreamEvent, is_news
 from position_monitor.daemon import CycleReport, Daemon
 from position_monitor.edge.ai_engine import AdvicePoller, AiEngine
 from position_monitor.edge.backend import Backend, BreakerPoller
@@ -33,13 +34,17 @@ from position_monitor.edge.exchange import Exchange
 from position_monitor.edge.redis_lease import new_owner
 from position_monitor.edge.redis_state import Held, HeldByOther, RedisState
 from position_monitor.edge.systemd import Systemd
-from position_monitor.edge.venues.binanceusdm import connect
+from position_monitor.edge.user_stream import UserStream
+from position_monitor.edge.venues.binance_events import stream_origin
+from position_monitor.edge.venues.binanceusdm import BinanceUsdm, connect
 from position_monitor.errors import ConfigError, ExchangeFailure
 
 SOON_S = 1.0
 """How soon to look again while something is exposed, unconfirmed or possibly closed."""
 SOON_WEIGHT_1M = 1_200
 """Request weight such quick looks may use in a minute (half of the venue's 2,400)."""
+WAKE_S = 0.2
+"""Least time between two cycles that events ask for."""
 SOON_IN_A_ROW_MAX = 30
 HEARTBEAT_S = 60.0
 RESTART_PAUSE_S = 1.0
@@ -57,7 +62,7 @@ def rules_from(config: Config) -> Rules:
     return Rules(config.account, protection_for, config.is_unmanaged, config.evidence(), config.limits())
 
 
-def open_exchange(config: Config, clock: Clock) -> Exchange:
+def open_exchange(config: Config, clock: Clock) -> BinanceUsdm:
     """The venue of the configuration, not yet prepared. Raises `ConfigError`."""
     return connect(
         environment=config.exchange.environment,
@@ -96,6 +101,8 @@ class Service:
     breaker: BreakerPoller
     systemd: Systemd
     owner: str
+    streams: Sequence[Callable[[], Coroutine[None, None, None]]] = ()
+    """Background readers that call `on_event`; without any the daemon looks every `check_interval_s`."""
     daemon: Daemon = field(init=False)
     _stop: asyncio.Event = field(default_factory=asyncio.Event, init=False)
     _wake: asyncio.Event = field(default_factory=asyncio.Event, init=False)
@@ -107,6 +114,8 @@ class Service:
     _said_at_s: float = field(default=float("-inf"), init=False)
     _soon_in_a_row: int = field(default=0, init=False)
     _mode: Mode | None = field(default=None, init=False)
+    _began_s: float = field(default=float("-inf"), init=False)
+    """When the last cycle began."""
     _breaker_active: bool | None = field(default=None, init=False)
     _pending: list[Event] = field(default_factory=list, init=False)
 
@@ -149,7 +158,7 @@ class Service:
         for conflict in self.config.exit_plan().conflicts:
             logger.warning("Configuration conflict: {}", conflict)
             self._pending.append(Event("ConfigConflict", self.clock.now_ms(), details={"text": conflict}))
-        workers = (self.store.run, self.advisor.run, self.breaker.run)
+        workers = (self.store.run, self.advisor.run, self.breaker.run, *self.streams)
         background = [asyncio.ensure_future(self._keep_running(worker)) for worker in workers]
         try:
             await asyncio.gather(self.store.renew_lease(), self._prepare())
@@ -180,18 +189,18 @@ class Service:
         """One cycle with everything around it. A defect is reported as such and does not end the loop."""
         if self._reload:
             self._reload_config()
-        began_s = self.clock.monotonic_s()
+        self._wake.clear()
+        self._began_s = self.clock.monotonic_s()
         try:
             report = await self.daemon.cycle()
         except Exception:
             logger.exception("Unexpected failure of a cycle; please report it as a bug")
-            await self._pause(self.config.loop.check_interval_s)
+            await self._pause(self.config.loop.check_interval_s, self.config.loop.check_interval_s)
             return
         self._publish(report)
         self._say(report)
         self._tell_systemd(report)
-        spent_s = self.clock.monotonic_s() - began_s
-        await self._pause(max(0.0, self._interval_s(report) - spent_s))
+        await self._pause(self._interval_s(report), self._least_s(report))
 
     def _interval_s(self, report: CycleReport) -> float:
         """Look again soon while something is open, but never so often that it eats the request budget."""
@@ -200,19 +209,34 @@ class Service:
             self._soon_in_a_row = 0
             return interval_s
         self._soon_in_a_row += 1
-        weight = 5 + min(80, 2 * len(report.history.tracks))
-        return min(interval_s, max(SOON_S, weight * 60 / SOON_WEIGHT_1M))
+        return min(interval_s, max(SOON_S, self._least_s(report)))
 
-    async def _pause(self, seconds: float) -> None:
-        """Sleep until the next cycle, a wake-up, a reload or the stop."""
-        if self._stop.is_set() or self._reload:
+    def _least_s(self, report: CycleReport) -> float:
+        """The least time between the beginnings of two cycles, whatever wakes the loop: half of the weight budget."""
+        weight = 5 + min(80, 2 * len(report.history.tracks))
+        return max(WAKE_S, weight * 60 / SOON_WEIGHT_1M)
+
+    async def _pause(self, interval_s: float, least_s: float) -> None:
+        """Wait until `interval_s` after the beginning of the last cycle, or for an event, then at least `least_s`."""
+        await self._wait(self._began_s + interval_s, self._wake)
+        if not self._stop.is_set() and not self._reload:
+            await self._wait(self._began_s + least_s, self._stop)
+
+    async def _wait(self, until_s: float, event: asyncio.Event) -> None:
+        """Sleep until a moment, or until the event is set."""
+        seconds = until_s - self.clock.monotonic_s()
+        if seconds <= 0 or event.is_set():
             return
-        self._wake.clear()
         sleeper = asyncio.ensure_future(self.clock.sleep(seconds))
-        waker = asyncio.ensure_future(self._wake.wait())
+        waker = asyncio.ensure_future(event.wait())
         await asyncio.wait({sleeper, waker}, return_when=asyncio.FIRST_COMPLETED)
         for task in (sleeper, waker):
             task.cancel()
+
+    def on_event(self, event: StreamEvent) -> None:
+        """Take note of an event: it may wake the loop and proves nothing else."""
+        if is_news(event):
+            self._wake.set()
 
     def _publish(self, report: CycleReport) -> None:
         self._sequence += 1
@@ -372,5 +396,7 @@ async def run(config: Config, config_path: Path | None) -> int:
             systemd=Systemd(),
             owner=owner,
         )
+        origin = stream_origin(config.exchange.environment, config.exchange.effective_stream_url)
+        service.streams = (UserStream(exchange, service.on_event, origin=origin, clock=clock).run,)
         service.catch_signals()
         return await service.serve()

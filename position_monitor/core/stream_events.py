@@ -175,6 +175,17 @@ def symbols_of(event: StreamEvent) -> tuple[str, ...]:
     return (event.symbol,) if event.symbol else ()
 
 
+def is_news(event: StreamEvent) -> bool:
+    """Whether an event is a reason to look at once.
+
+    Orders coming to rest are not: ours were just read back, and somebody else's change nothing about what is covered.
+    Fills are told by the position event that follows them.
+    """
+    if isinstance(event, AlgoEvent):
+        return event.status is not OrderStatus.NEW
+    return not isinstance(event, OrderEvent)
+
+
 @dataclass(frozen=True, slots=True)
 class Drained:
     """What gathered in an `EventBox` since it was last emptied."""

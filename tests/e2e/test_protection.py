@@ -274,3 +274,19 @@ def test_rebase_on_add_moves_the_stop_without_a_gap(stack: Stack) -> None:
     first = resting.index(1)
     assert min(resting[first:]) >= 1, "from the first stop on there was never none"
     assert max(resting) == 2, "the bridge rested beside the backstop"
+
+
+def test_an_event_wakes_the_loop_long_before_the_next_check(stack: Stack) -> None:
+    """With a minute between checks, a new position has its stop as soon as the stream tells of it."""
+    stack.start_redis()
+    paper = stack.start_paper("flat", "--price-interval-s", "0")
+    config = stack.config()
+    text = config.read_text().replace("check_interval_s = 1", "check_interval_s = 60")
+    config.write_text(text.replace("full_sweep_s = 2", "full_sweep_s = 60"))
+    daemon = stack.start_daemon(config)
+    eventually("the first cycle is over", lambda: "0/0 protected" in daemon.text())
+    before = paper.state()["now_ms"]
+    paper.post("position", action="open", symbol="BTCUSDT", side="LONG", quantity="0.1")
+    eventually("it is protected", lambda: fully_protected(paper))
+    placed = [entry for entry in paper.journal() if entry["kind"] == "order_accepted" and entry["origin"] == "api"]
+    assert placed[0]["at_ms"] - before < 50_000, "the check interval alone would have taken a minute"
