@@ -413,6 +413,24 @@ async def test_a_stop_stuck_in_triggering_is_not_called_protection_and_is_comple
         assert stage.published(BTC, side) == {}
 
 
+@pytest.mark.xfail(strict=True, reason="an order in flight stands for the wanted one for ever, also when it is stuck")
+@EVERY_WORLD
+@staged
+async def test_a_stop_stuck_in_triggering_protects_nothing_after_the_price_came_back(hedge: bool, side: str) -> None:
+    """X12, invariant 6: the mark is on the good side of a hanging trigger again; the order is spent all the same."""
+    async with Stage(btc(side), hedge=hedge, config=ALERT) as stage:
+        stage.start()
+        await stage.until("protected", stage.is_protected)
+        stage.fault("stuck_triggering", count=1)
+        stage.price(BTC, against(ENTRY, side, 1.6))
+        stage.price(BTC, against(ENTRY, side, 0.5))
+        await stage.run(8)
+        assert stage.verdict(BTC, side) in ("CLOSING", "NAKED")
+        await stage.until("covered again", lambda: stage.covered(BTC, side), within_s=60)
+        await stage.run(10)
+        assert stage.verdict(BTC, side) == "PROTECTED"
+
+
 @EVERY_WORLD
 @staged
 async def test_a_stop_that_vanishes_without_a_word_is_placed_again(hedge: bool, side: str) -> None:

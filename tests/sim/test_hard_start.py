@@ -71,6 +71,24 @@ async def test_seven_naked_positions_get_seven_stops_before_any_take_profit(hedg
         stage.must_be_protected()
 
 
+@EVERY_MODE
+@staged
+async def test_the_stop_of_a_new_position_goes_before_the_missing_ladders_of_all_others(hedge: bool) -> None:
+    """Invariant 3: seven ladders are gone and a naked position appears in the same cycle: its stop is sent first."""
+    async with seven(hedge=hedge) as stage:
+        stage.start()
+        await stage.until("protected", stage.is_protected)
+        await stage.run(3)
+        for order in stage.own(role="t"):
+            stage.cancel_by_hand(order)
+        stage.trade("open", "LINKUSDT", "SHORT", "40")
+        before = stage.world.journal.last_sequence
+        await stage.until("protected", stage.is_protected)
+        placed = [e.detail["type"] for e in stage.entries("order_accepted", ours=True) if e.sequence > before]
+        assert placed[0] == "STOP_MARKET"
+        assert len(placed) > 20
+
+
 @pytest.mark.parametrize(
     ("moment", "hedge"),
     [("die_before", False), ("die_after", False), ("die_after", True)],
