@@ -21,7 +21,7 @@ from position_monitor.core.guard import Denied, GateInputs, approve_cancel, appr
 from position_monitor.core.history import History, after_failure, after_judging
 from position_monitor.core.model import Advice, Cancel, Close, Mode, Place, Position, PositionKey, Verdict
 from position_monitor.core.observation import SymbolObservation
-from position_monitor.core.outcome import Outcome, Sent, after_outcome
+from position_monitor.core.outcome import CAPACITY_CODES, Outcome, Sent, after_outcome
 from position_monitor.core.state import Event
 from position_monitor.core.verdict import AccountRisk, account_risk
 from position_monitor.edge import actor
@@ -193,7 +193,8 @@ class Daemon:
             if again.failure:
                 return again, decision
             self._learn(again)
-            observed = replace(observed, symbols={**observed.symbols, **again.symbols}, misses=again.misses)
+            symbols = {**observed.symbols, **again.symbols}
+            observed = replace(again, symbols=symbols, swept=observed.swept)
             decision = self._decide(observed)
         return observed, decision
 
@@ -229,6 +230,8 @@ class Daemon:
         outcomes = await asyncio.gather(*(self._send(action, observed[_symbol(action)]) for action in actions))
         for outcome in outcomes:
             self.evidence = after_outcome(self.evidence, outcome)
+            if outcome.code in CAPACITY_CODES:
+                self.observer.sweep_soon()
             if outcome.sent in (Sent.REFUSED, Sent.NOT_SENT) and isinstance(outcome.action, Place):
                 self._refused.add(outcome.action.order.client_id)
         return {_symbol(o.action) for o in outcomes if o.sent is not Sent.NOT_SENT and not isinstance(o.action, Cancel)}
@@ -316,7 +319,8 @@ class Daemon:
                 self.history, decision.judgements, observed.symbols, self.evidence, self.rules.evidence, now_ms
             )
             self.evidence = pruned(self.evidence, self.rules.evidence)
-        risk = account_risk(self.history.states, unreadable=failure, degraded=self.degraded())
+        unseen = "; ".join(f"{symbol}: {why}" for symbol, why in sorted(observed.unreadable_positions.items()))
+        risk = account_risk(self.history.states, unreadable=failure or unseen, degraded=self.degraded())
         times = [seen.observed_at_ms for seen in observed.symbols.values() if seen.readable]
         return CycleReport(
             risk=risk,

@@ -48,6 +48,8 @@ WAKE_S = 0.2
 SOON_IN_A_ROW_MAX = 30
 HEARTBEAT_S = 60.0
 RESTART_PAUSE_S = 1.0
+LEASE_WAIT_S = 0.2
+"""How long the start waits for the first answer about the lease, beyond what preparing the exchange took."""
 END_ATTEMPTS_MAX = 20
 END_PAUSE_S = 0.25
 
@@ -161,7 +163,9 @@ class Service:
         workers = (self.store.run, self.advisor.run, self.breaker.run, *self.streams)
         background = [asyncio.ensure_future(self._keep_running(worker)) for worker in workers]
         try:
-            await asyncio.gather(self.store.renew_lease(), self._prepare())
+            lease = asyncio.ensure_future(self.store.renew_lease())
+            await self._prepare()
+            await asyncio.wait({lease}, timeout=LEASE_WAIT_S)  # nothing about placing needs it, so it is not waited for
             while not self._stop.is_set():
                 await self._turn()
             self.systemd.stopping("stopping; all orders stay on the exchange")

@@ -9,13 +9,13 @@ from __future__ import annotations
 from decimal import Decimal
 
 from position_monitor.core import ids
-from position_monitor.core.evidence import Evidence, KeyEvidence
+from position_monitor.core.evidence import AGREEING_READS, Evidence, KeyEvidence
 from position_monitor.core.model import Close, Instrument, Position, Role, Side
 from position_monitor.core.money import floor_to, plain, stop_trigger
 from position_monitor.core.settings import EvidenceSettings, Limits, OnBreach, ProtectionSettings
 
-CLOSE_READS = 2
-"""Reads that must agree on the position before a closing order is sent."""
+CLOSE_READS = AGREEING_READS
+"""Reads that must agree on the position, and on its loss, before a closing order is sent."""
 MINUTE_MS = 60_000
 
 
@@ -39,7 +39,8 @@ def why_close(
         return "its stop was reached and did not close it: the exit is completed at market"
     if not covered and known.crossed_refusals >= limits.refusals_before_close:
         return f"its stop was refused {known.crossed_refusals} times in a row as already passed (-2021)"
-    if settings.on_breach is OnBreach.CLOSE and position.loss_pct >= settings.max_loss_pct:
+    least_loss_pct = min(known.losses_pct, default=position.loss_pct)
+    if settings.on_breach is OnBreach.CLOSE and least_loss_pct >= settings.max_loss_pct:
         return f"its loss of {position.loss_pct:.2f} % is beyond {plain(settings.max_loss_pct)} %"
     return ""
 

@@ -29,11 +29,15 @@ from position_monitor.core.money import beyond
 from position_monitor.core.observation import SymbolObservation
 from position_monitor.core.settings import EvidenceSettings
 
+AGREEING_READS = 2
+"""Reads that must agree before something irreversible is done on their word."""
 QUANTITY_WINDOW = 4
 """How many reads the largest recent quantity is taken over."""
 AWAITED_PER_POSITION_MAX = 64
 FLAT_SPACING_MS = 1_000
 """Reads closer together than this count once as absence: a stale replica repeats itself within milliseconds."""
+PROVED_GRACE_MS = 60_000
+"""How long an order that is proven live may stay invisible before it is sent (and proven) again."""
 MISSES_UNTIL_GONE = 2
 """Targeted queries that must all say "no such order" before a written order counts as not placed."""
 
@@ -44,6 +48,8 @@ class Awaited:
 
     sent_at_ms: int
     misses: int = 0
+    proved: bool = False
+    """The venue refused a second order of this id: it is live, whatever the lists and queries say."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +64,8 @@ class KeyEvidence:
     last_absent_at_ms: int = 0
     zero_seen: bool = False
     """A row with quantity 0 was read since the position was last seen."""
+    losses_pct: tuple[Decimal, ...] = ()
+    """The adverse move from the entry in the last reads, newest last."""
     entry_price: Decimal = Decimal(0)
     """Average entry in the last read that listed the position."""
     quantities: tuple[Decimal, ...] = ()
@@ -200,6 +208,7 @@ def _present(
         absent_reads=0,
         zero_seen=False,
         entry_price=position.entry_price,
+        losses_pct=(*known.losses_pct, position.loss_pct)[-AGREEING_READS:],
         quantities=(*known.quantities, position.quantity)[-QUANTITY_WINDOW:],
         seen=_seen(known.seen, orders),
         rung_sizes=rungs,
@@ -290,9 +299,9 @@ def _firing(order: LiveOrder, position: Position) -> bool:
     return resting_on_mark and beyond(position.mark_price, order.trigger_price, position.side)
 
 
-def after_write(evidence: Evidence, symbol: str, client_id: str, now_ms: int) -> Evidence:
+def after_write(evidence: Evidence, symbol: str, client_id: str, now_ms: int, *, proved: bool = False) -> Evidence:
     """Remember a write (accepted or ambiguous) until its order is read back."""
-    awaited = {**evidence.awaited, (symbol, client_id): Awaited(now_ms)}
+    awaited = {**evidence.awaited, (symbol, client_id): Awaited(now_ms, proved=proved)}
     while len(awaited) > AWAITED_PER_POSITION_MAX * max(1, len(evidence.keys)):
         awaited.pop(min(awaited, key=lambda ref: awaited[ref].sent_at_ms))
     return Evidence(evidence.keys, awaited)
@@ -305,6 +314,7 @@ def after_miss(evidence: Evidence, symbol: str, client_id: str, now_ms: int, gra
         return evidence
     awaited = dict(evidence.awaited)
     wait = replace(wait, misses=wait.misses + 1)
+    grace_ms = max(grace_ms, PROVED_GRACE_MS) if wait.proved else grace_ms
     if wait.misses >= MISSES_UNTIL_GONE and abs(now_ms - wait.sent_at_ms) >= grace_ms:
         del awaited[(symbol, client_id)]
     else:

@@ -18,6 +18,8 @@ BUDGET_CODES = frozenset({-2022, -4118})
 """Reduce-only was refused: the position changed, or resting orders use up its quantity."""
 PRICE_BAND_CODES = frozenset({-4131, -4016, -4024})
 """A market order was refused because the book is too thin for the price band: the next close uses another form."""
+CAPACITY_CODES = frozenset({-4045, -2025})
+"""No slot is left for a conditional order: what is known about foreign ones is out of date."""
 _CLOSES_KEPT = 10
 
 
@@ -60,7 +62,8 @@ def _after_place(evidence: Evidence, outcome: Outcome, action: Place) -> Evidenc
         return evidence
     is_stop = order.role in (Role.BACKSTOP, Role.WORKING_STOP)
     if outcome.sent in (Sent.ACCEPTED, Sent.AMBIGUOUS) or outcome.code in DUPLICATE_CODES:
-        evidence = after_write(evidence, order.symbol, order.client_id, outcome.at_ms)
+        proved = outcome.code in DUPLICATE_CODES
+        evidence = after_write(evidence, order.symbol, order.client_id, outcome.at_ms, proved=proved)
         return _changed(evidence, order.key, known, crossed_refusals=0) if is_stop else evidence
     if is_stop and outcome.code in CROSSED_CODES:
         if order.role is Role.WORKING_STOP and order.rung:

@@ -138,7 +138,7 @@ def stop_orders(inputs: BookInputs, levels: Levels, stop: Level) -> tuple[Desire
         return (kept, *_working_stops(inputs, stop))
     if _foreign_is_enough(inputs, levels):
         return _own_as_they_rest(inputs)
-    if close_all is not None or inputs.known.close_all_blocked:
+    if close_all is not None or inputs.known.close_all_blocked or _stuck_close_all(inputs):
         return _working_stops(inputs, stop)
     backstop = new_order(inputs, Role.BACKSTOP, 0, OrderKind.STOP_MARKET, levels.stop, None)
     if tighter(stop.price, levels.stop.price, inputs.position.side):
@@ -159,6 +159,15 @@ def _resting_close_all(inputs: BookInputs) -> LiveOrder | None:
             and order.trigger_price is not None
         ),
         None,
+    )
+
+
+def _stuck_close_all(inputs: BookInputs) -> bool:
+    """Whether a backstop of ours is still in the act of triggering: it protects nothing and keeps the only slot."""
+    in_flight = (OrderStatus.TRIGGERING, OrderStatus.TRIGGERED)
+    return any(
+        owned_role(order) is Role.BACKSTOP and order.status in in_flight and belongs_to(order, inputs.position)
+        for order in inputs.orders
     )
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import TypeVar
 
@@ -41,6 +41,8 @@ class AccountObservation:
     misses: tuple[tuple[str, str], ...] = ()
     """(symbol, client id) of awaited orders that a targeted query did not find either."""
     swept: bool = False
+    unreadable_positions: Mapping[str, str] = field(default_factory=dict)
+    """Symbols whose position rows were malformed, with what was wrong: there may be a position nobody sees."""
     conditional_orders_elsewhere: int = 0
     """Open conditional orders on symbols without a position of ours: they use up the account's cap as well."""
 
@@ -69,7 +71,13 @@ class Observer:
             self._elsewhere = _elsewhere(orders, symbols)
         zero_rows = await self._zero_rows(positions, symbols, evidence)
         seen = {s: self._observation(s, positions, orders.get(s), zero_rows.get(s)) for s in sorted(symbols)}
-        return await self._with_awaited(AccountObservation(seen, "", (), swept, self._elsewhere), evidence)
+        return await self._with_awaited(
+            AccountObservation(seen, "", (), swept, positions.unreadable, self._elsewhere), evidence
+        )
+
+    def sweep_soon(self) -> None:
+        """Let the next look be a sweep: something about orders elsewhere is out of date."""
+        self._swept_at_s = None
 
     async def symbols(self, wanted: Iterable[str], evidence: Evidence) -> AccountObservation:
         """Read some symbols again, after writes: the positions of the account once, the order lists per symbol."""
@@ -80,7 +88,9 @@ class Observer:
             return AccountObservation({}, failure=str(failure))
         orders = await self._per_symbol(names)
         seen = {name: self._observation(name, positions, orders.get(name), None) for name in names}
-        return await self._with_awaited(AccountObservation(seen, "", (), False, self._elsewhere), evidence)
+        return await self._with_awaited(
+            AccountObservation(seen, "", (), False, positions.unreadable, self._elsewhere), evidence
+        )
 
     async def fresh(self, symbol: str) -> SymbolObservation:
         """One symbol, read just now, with zero rows: what a removal is checked against (invariant 2)."""
@@ -192,9 +202,7 @@ class Observer:
                 misses.append((symbol, client_id))
             elif not isinstance(answer, ExchangeFailure):
                 raise answer
-        return AccountObservation(
-            symbols, found.failure, tuple(misses), found.swept, found.conditional_orders_elsewhere
-        )
+        return replace(found, symbols=symbols, misses=tuple(misses))
 
 
 def _with_order(seen: SymbolObservation, order: LiveOrder) -> SymbolObservation:

@@ -19,6 +19,8 @@ from position_monitor.errors import ClockSkewed, ExchangeFailure, RateLimited
 
 RECV_WINDOW_MS: Final = 5_000
 """A request that was held up longer than this on its way is refused by the venue instead of acting late."""
+_LIMIT_CODES: Final = frozenset({-4002, -4004, -4005, -4007, -4013})
+"""A price or quantity beyond the limits we know: the limits may have changed (fault X17)."""
 _CLOCK_SAMPLES: Final = 3
 _OFFSET_WARNING_MS: Final = 500
 
@@ -91,7 +93,7 @@ class BinanceWire:
 
     def _flag(self, code: int | None) -> None:
         action = action_for(code)
-        self.instruments_flagged |= action is Action.RELOAD
+        self.instruments_flagged |= action is Action.RELOAD or code in _LIMIT_CODES
         self.mode_flagged |= action is Action.REREAD_MODE
 
     async def aclose(self) -> None:
