@@ -207,9 +207,13 @@ class Service:
         await self._pause(self._interval_s(report), self._least_s(report))
 
     def _interval_s(self, report: CycleReport) -> float:
-        """Look again soon while something is open, but never so often that it eats the request budget."""
+        """Look again soon while something is open, but never so often that it eats the request budget.
+
+        A daemon that only observes has no reason to hurry: the budget of the address is the owner's too.
+        """
         interval_s = self.config.loop.check_interval_s
-        if not report.suspicious or self._soon_in_a_row >= SOON_IN_A_ROW_MAX:
+        spare = report.mode is not Mode.OBSERVE and self.exchange.api_weight_1m < SOON_WEIGHT_1M
+        if not (report.suspicious and spare) or self._soon_in_a_row >= SOON_IN_A_ROW_MAX:
             self._soon_in_a_row = 0
             return interval_s
         self._soon_in_a_row += 1
