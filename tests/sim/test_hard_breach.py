@@ -202,7 +202,6 @@ async def test_one_absurd_price_in_one_read_does_not_close(hedge: bool, side: st
         stage.must_be_protected()
 
 
-@pytest.mark.xfail(strict=True, reason="two reads must list the position; only one of them has to show the loss")
 @EVERY_WORLD
 @staged
 async def test_one_absurd_price_does_not_close_what_the_user_protects_himself(hedge: bool, side: str) -> None:
@@ -413,7 +412,6 @@ async def test_a_stop_stuck_in_triggering_is_not_called_protection_and_is_comple
         assert stage.published(BTC, side) == {}
 
 
-@pytest.mark.xfail(strict=True, reason="an order in flight stands for the wanted one for ever, also when it is stuck")
 @EVERY_WORLD
 @staged
 async def test_a_stop_stuck_in_triggering_protects_nothing_after_the_price_came_back(hedge: bool, side: str) -> None:

@@ -103,7 +103,6 @@ async def test_foreign_orders_that_fill_the_cap_collapse_ladders_not_stops(hedge
         stage.must_be_protected()
 
 
-@pytest.mark.xfail(strict=True, reason="a refusal with -4045 does not lead to a sweep: foreign orders stay uncounted")
 @EVERY_MODE
 @staged
 async def test_a_refusal_at_the_cap_makes_room_at_once(hedge: bool) -> None:

@@ -16,8 +16,6 @@ ENTRY = 42_000
 POSITIONS = frozenset({Endpoint.POSITIONS, Endpoint.POSITION_ROWS})
 LISTS = frozenset({Endpoint.OPEN_ALGO_ORDERS})
 PLAIN_LISTS = frozenset({Endpoint.OPEN_ORDERS})
-TOO_LARGE = pytest.mark.xfail(strict=True, reason="-4005 does not lead to a reload of the trading rules")
-UNSEEN = pytest.mark.xfail(strict=True, reason="a position that was never readable is in no reason and no risk status")
 Change = Callable[[dict[str, Any]], list[dict[str, Any]]]
 
 
@@ -109,9 +107,7 @@ async def test_garbage_from_the_very_first_read_on(kind: str, hedge: bool, side:
 
 
 @TWO_WORLDS
-@pytest.mark.parametrize(
-    "kind", [pytest.param(kind, marks=UNSEEN if where is POSITIONS else ()) for kind, (where, _) in GARBAGE.items()]
-)
+@pytest.mark.parametrize("kind", GARBAGE)
 @staged
 async def test_a_position_that_was_never_readable_is_named(kind: str, hedge: bool, side: str) -> None:
     """Invariant 6: a row that is there and cannot be read may be a naked position: the account is not PROTECTED."""
@@ -225,7 +221,7 @@ async def test_dust_beside_a_foreign_close_all_stop_is_named_and_harms_nobody(he
         {"tick": Decimal("9.00")},
         {"step": Decimal("0.010"), "min_qty": Decimal("0.010")},
         {"step": Decimal("0.100"), "min_qty": Decimal("0.100")},
-        pytest.param({"market_max_qty": Decimal("0.100")}, marks=TOO_LARGE),
+        {"market_max_qty": Decimal("0.100")},
     ],
     ids=["tick-coarser", "tick-finer", "tick-odd", "step-coarser", "step-much-coarser", "market-max"],
 )

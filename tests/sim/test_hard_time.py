@@ -212,9 +212,6 @@ async def test_half_an_hour_of_listing_lag_makes_no_crowd(path: str | None, hedg
         stage.must_be_protected()
 
 
-@pytest.mark.xfail(
-    strict=True, reason="an id that is refused as a duplicate is sent again as soon as it was missed twice"
-)
 @staged
 async def test_a_duplicate_is_proof_and_not_asked_for_again_at_once() -> None:
     """Invariant 10: -4116 says the order is live; asking every few seconds would eat the order budget of many stops."""
