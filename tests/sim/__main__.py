@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import gc
 import multiprocessing
 import sys
 import time
@@ -11,6 +12,8 @@ from tests.sim.report import Summary, failure
 from tests.sim.simulation import Result, simulate
 
 SEEDS_AT_ONCE = 8
+COLLECT_EVERY = 50_000
+"""Objects between two collections of garbage: a run is short and its garbage goes with it."""
 
 
 def main() -> int:
@@ -51,7 +54,7 @@ def _one(seed: int, *, traced: bool) -> int:
 def _many(options: argparse.Namespace) -> int:
     summary, began_s = Summary(), time.monotonic()
     numbers = range(options.first, options.first + options.seeds)
-    with multiprocessing.Pool(options.jobs) as pool:
+    with multiprocessing.Pool(options.jobs, initializer=gc.set_threshold, initargs=(COLLECT_EVERY,)) as pool:
         for result, cpu_s in pool.imap(timed, numbers, chunksize=SEEDS_AT_ONCE):
             summary.add(result, cpu_s)
             if result.violations:

@@ -40,6 +40,7 @@ class Checker:
         self._foggy = foggy
         self._covered: dict[Key, list[tuple[int, bool]]] = defaultdict(list)
         """Per position: moments at which full cover began or ended."""
+        self._known_levels: dict[str, dict[Key, Decimal | None]] = {}
         self._changed: dict[str, list[tuple[int | None, int, int]]] = defaultdict(list)
         """symbol -> newest change by each hand: (daemon or None, moment, ms)."""
         self._exposed_since: dict[Key, tuple[int, int]] = {}
@@ -52,10 +53,15 @@ class Checker:
         """Judge one journal entry."""
         detail, symbol = entry.detail, entry.symbol
         own = entry.origin == "api" and str(detail.get("client_id", "")).startswith(PREFIX)
-        before = self._levels(symbol)
+        self.counts[f"{'own ' if own else ''}{entry.kind}"] += 1
+        if entry.kind not in CHANGES and entry.position_before == entry.position_after:
+            return
+        before = self._known_levels.get(symbol, {})
         self._never_expose(entry, own)
         self.truth.apply(entry)
-        after = self._levels(symbol)
+        after = self._known_levels[symbol] = self._levels(symbol)
+        if not symbol:  # the mode of the account changed
+            self._known_levels = {name: self._levels(name) for name in self._known_levels}
         if entry.kind == "order_canceled" and entry.origin == "api":
             self._cancel(entry, before, after)
         if entry.kind == "order_accepted" and own:
@@ -63,7 +69,6 @@ class Checker:
             self._stops_first(entry)
         self._note_change(entry)
         self._note_cover(symbol, after, entry)
-        self.counts[f"{'own ' if own else ''}{entry.kind}"] += 1
 
     def _levels(self, symbol: str) -> dict[Key, Decimal | None]:
         return {key: self.truth.level(key) for key in self.truth.of_symbol(symbol)}
@@ -74,8 +79,6 @@ class Checker:
 
     def _note_change(self, entry: Any) -> None:
         """Remember who changed a symbol's position or orders last; a mode switch (symbol "") changes all of them."""
-        if entry.kind not in CHANGES and entry.position_before == entry.position_after:
-            return
         hand = self._speaker if entry.origin == "api" else None
         others = [change for change in self._changed[entry.symbol] if change[0] != hand]
         self._changed[entry.symbol] = [*others, (hand, entry.sequence, entry.at_ms)]

@@ -19,7 +19,7 @@ from typing import Any
 from unittest import mock
 
 from position_monitor.config import Config
-from position_monitor.core import evidence, guard, ids, money, outcome, plan, stop_book
+from position_monitor.core import evidence, guard, ids, money, plan, stop_book
 from position_monitor.core.cover import loosened_at, outdated_backstop, why_not_cover
 from position_monitor.core.diff import BookDiff, diff
 from position_monitor.core.evidence import KeyEvidence, key_of
@@ -204,10 +204,10 @@ def acknowledgement_is_believed(stack: ExitStack) -> None:
     honest_send, honest_seen = actor.send_place, Observer._observation
 
     async def send(exchange: Any, clock: Any, given: Approved[Place]) -> Any:
-        outcome_of_it = await honest_send(exchange, clock, given)
-        if outcome_of_it.sent in (Sent.ACCEPTED, Sent.AMBIGUOUS):
+        ended = await honest_send(exchange, clock, given)
+        if ended.sent in (Sent.ACCEPTED, Sent.AMBIGUOUS):
             believed[given.action.order.client_id] = resting(given.action, clock.now_ms())
-        return outcome_of_it
+        return ended
 
     def observation(self: Observer, symbol: str, *reads: Any) -> Any:
         seen = honest_seen(self, symbol, *reads)
@@ -411,11 +411,6 @@ def stop_cancelled_by_hand_is_not_placed_again(stack: ExitStack) -> None:
     stack.enter_context(everywhere(diff, forgetful))
 
 
-@mutant("INV-3", swarm=Swarm({"stuck_triggering": 0.3, "delayed_listing": 0.3, "child_rejected": 0.3}))
-def refusal_of_a_second_close_all_teaches_nothing(stack: ExitStack) -> None:
-    stack.enter_context(changed(outcome, "CLOSE_ALL_EXISTS_CODES", frozenset()))
-
-
 # -- the lease and the clock (invariant 9)
 
 
@@ -463,21 +458,22 @@ def nothing_is_placed_without_redis(stack: ExitStack) -> None:
 # -- bounds (invariant 10)
 
 
-@mutant("INV-10", swarm=Swarm({"empty_orders": 0.2, "delayed_listing": 0.2}, ("ai_advice",)))
+@mutant("INV-10", swarm=Swarm({"empty_orders": 0.4, "late_expire": 0.1}, ("ai_advice",)), faulty_s=120.0)
 def orders_of_ours_are_not_counted(stack: ExitStack) -> None:
     stack.enter_context(changed(plan, "_room", lambda *inputs: 10_000))
     stack.enter_context(changed(guard, "_why_too_many", lambda order, gate: ""))
     stack.enter_context(changed(plan, "_why_keep_target", lambda *inputs, **more: "it is kept"))
 
 
-@mutant("INV-10", swarm=ADVISED)
+@mutant("INV-10", swarm=Swarm({"lose_request": 0.2, "late_expire": 0.2}, ("ai_advice",)))
 def writes_are_awaited_for_ever(stack: ExitStack) -> None:
     """A write that no query finds is never given up, and every write is remembered under a name of its own."""
     honest = evidence.after_write
     number = count()
 
-    def hoard(known: Any, symbol: str, client_id: str, now_ms: int) -> Any:
-        return honest(honest(known, symbol, client_id, now_ms), symbol, f"{client_id[:-4]}{next(number):04}", now_ms)
+    def hoard(known: Any, symbol: str, client_id: str, now_ms: int, **more: Any) -> Any:
+        known = honest(known, symbol, client_id, now_ms, **more)
+        return honest(known, symbol, f"{client_id[:-4]}{next(number):04}", now_ms, **more)
 
     stack.enter_context(everywhere(honest, hoard))
     stack.enter_context(everywhere(evidence.after_miss, lambda known, *miss: known))

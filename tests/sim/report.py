@@ -55,6 +55,7 @@ class Summary:
         own = {name.removeprefix("own "): n for name, n in self._counts.items() if name.startswith("own ")}
         faults = {name.removeprefix("fault "): n for name, n in self._counts.items() if name.startswith("fault ")}
         raced = self._counts["cancel that raced with a change"]
+        waits = self._counts["waits for the request budget"]
         return [
             f"{self.seeds} seeds, {self._simulated_s / 3600:.1f} simulated hours, {len(self.failed)} with violations",
             f"faults    {sum(faults.values())}: {_listed(faults)}",
@@ -63,7 +64,8 @@ class Summary:
             f"broken    {_listed(self._violations) or 'nothing'}",
             f"naked     without faults {spread(self._exposed_ms[False])}",
             f"naked     with faults    {spread(self._exposed_ms[True])}",
-            f"converged after the faults stopped: {spread(self._converged_ms)}",
+            f"converged after the faults stopped: {spread(self._converged_ms)}; "
+            f"{waits} runs had used up the request budget",
             f"cost      {self._cpu_s / max(1, self.seeds):.3f} CPU s per seed, {elapsed_s:.0f} s elapsed",
         ]
 

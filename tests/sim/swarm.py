@@ -67,9 +67,8 @@ LATER_S: dict[str, tuple[float, str]] = {
     "vanish": (3.0, "orders accepted before still vanish"),
     "rate_limited": (5.0, "the venue's Retry-After is honoured"),
     "stuck_triggering": (15.0, "a triggering stop gets triggering_grace_s, then the close needs agreeing reads"),
+    "mode_flip": (60.0, "without an open position the position mode is read once a minute"),
     "filter_change": (60.0, "trading rules are read again at most once a minute"),
-    "clock_step": (60.0, "the request budget may count one of the venue's minutes twice"),
-    "clock_skew": (60.0, "the request budget may count one of the venue's minutes twice"),
 }
 """Faults whose consequences outlive them: seconds beyond two check intervals that convergence may take, and why."""
 RATES = (0.01, 0.03, 0.08, 0.2)
