@@ -22,7 +22,7 @@ from position_monitor.edge.log import redact
 from position_monitor.edge.supervision import Ended, Guard, end, first_of, within
 from position_monitor.errors import ExchangeFailure, RateLimited
 
-OPENING_WITHIN_S: Final = 15.0
+OPENING_WITHIN_S: Final = 12.0
 PING_EVERY_S: Final = 4.0
 HEARD_WITHIN_S: Final = 10.0
 """A connection that sends nothing, not even an answer to our pings, for this long is dead."""
