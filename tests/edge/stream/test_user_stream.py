@@ -222,10 +222,10 @@ async def test_a_host_that_has_enough_of_us_is_left_alone(
 async def test_a_host_that_never_answers_the_opening(host: StreamHost, start: Start, clock: WaitingClock) -> None:
     host.stall_opening = True
     stream = start()
-    await until(lambda: host.attempts == 1 and clock.sleeping(15.0))
-    clock.advance(15.0)
+    await until(lambda: host.attempts == 1 and clock.sleeping(12.0))
+    clock.advance(12.0)
     await until(lambda: clock.pausing(0.5))
-    assert stream.health().reason == "no connection within 15 s"
+    assert stream.health().reason == "no connection within 12 s"
 
 
 async def test_nobody_listening(keys: KeyOffice, clock: WaitingClock, start: Start) -> None:
