@@ -24,6 +24,8 @@ Read = TypeVar("Read", PositionsRead, OrdersRead)
 
 SWEEP_WEIGHT = 80
 SYMBOL_WEIGHT = 2
+SWEEP_PAUSE_S = 10.0
+"""After a sweep that failed, symbols are read one by one for this long."""
 PATIENCE_S = 1.5
 """No read is tried again once this much time went into it."""
 READ_PAUSES_S = (0.1, 0.3)
@@ -55,6 +57,7 @@ class Observer:
     clock: Clock
     full_sweep_s: float
     _swept_at_s: float | None = field(default=None, init=False)
+    _sweep_failed_at_s: float = field(default=float("-inf"), init=False)
     _elsewhere: int = field(default=0, init=False)
 
     async def account(self, evidence: Evidence, also: Iterable[str] = (), *, sweep: bool = False) -> AccountObservation:
@@ -122,10 +125,12 @@ class Observer:
         """Order lists of the symbols, by a sweep when one is due or cheaper."""
         now_s = self.clock.monotonic_s()
         due = sweep or self._swept_at_s is None or now_s - self._swept_at_s >= self.full_sweep_s
-        if due or len(symbols) * SYMBOL_WEIGHT >= SWEEP_WEIGHT:
+        blocked = now_s - self._sweep_failed_at_s < SWEEP_PAUSE_S  # at 80 weight a try it would use up the budget
+        if not blocked and (due or len(symbols) * SYMBOL_WEIGHT >= SWEEP_WEIGHT):
             try:
-                read = await self._patiently(partial(self.exchange.read_orders, None))
+                read = await self.exchange.read_orders(None)
             except ExchangeFailure:
+                self._sweep_failed_at_s = now_s
                 return await self._per_symbol(sorted(symbols)), False
             self._swept_at_s = now_s
             everything = symbols | {order.symbol for order in read.orders}
