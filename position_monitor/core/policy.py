@@ -156,7 +156,19 @@ def _targets(
         if number == len(rungs) - 1:
             pct = max(pct, risk_pct * settings.reward_risk_min)
         pct = min(max(pct, settings.target_min_pct), settings.target_max_pct)
-        price = target_trigger(in_favour(position.entry_price, position.side, pct), position.side, instrument.tick)
+        price = _in_profit(in_favour(position.entry_price, position.side, pct), position, instrument.tick)
         inputs = {"entry_price": plain(position.entry_price), "target_pct": plain(pct)}
         targets.append(Target(number, Level(price, source, inputs), rung.share_pct / HUNDRED))
     return tuple(targets)
+
+
+def _in_profit(price: Decimal, position: Position, tick: Decimal) -> Decimal:
+    """The target on the tick grid, at least one tick beyond the entry.
+
+    Where a tick is a large part of the price, rounding toward being reached could end on the losing side.
+    """
+    entry, side = position.entry_price, position.side
+    trigger = target_trigger(price, side, tick)
+    if tighter(trigger, entry, side):
+        return trigger
+    return floor_to(entry, tick) + tick if side is Side.LONG else max(ceil_to(entry, tick) - tick, tick)

@@ -11,7 +11,7 @@ from position_monitor.core.money import beyond, distance_pct, is_multiple, tight
 from position_monitor.core.policy import levels_for
 from position_monitor.core.settings import Rung
 
-from .build import HYBRID, NOW_MS, SIDES, STATIC, D, advise, at, instrument, position, settings
+from .build import HYBRID, LONG, NOW_MS, SHORT, SIDES, STATIC, D, advise, at, instrument, position, settings
 
 both_sides = pytest.mark.parametrize("side", SIDES)
 
@@ -226,6 +226,21 @@ def test_targets_lie_on_the_grid_beyond_the_entry_and_take_all_of_the_position(h
     for wanted in found.targets:
         assert is_multiple(wanted.level.price, D("0.01"))
         assert not tighter(held.entry_price, wanted.level.price, held.side)
+
+
+@pytest.mark.parametrize(
+    ("side", "entry", "target"),
+    [
+        (LONG, "1.401", "1.41"),
+        (LONG, "1.40", "1.41"),
+        (SHORT, "1.401", "1.40"),
+        (SHORT, "1.40", "1.39"),
+        (SHORT, "0.01", "0.01"),
+    ],
+)
+def test_a_coarse_tick_never_rounds_a_target_onto_the_losing_side(side, entry, target):
+    held = position(side, entry=entry, mark=entry)
+    assert levels(held, settings(take_profit_pct=D("0.3"), policy=STATIC)).targets[0].level.price == D(target)
 
 
 @both_sides
