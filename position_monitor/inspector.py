@@ -75,7 +75,7 @@ class Inspector:
         try:
             await exchange.prepare()
             daemon = open_daemon(self._config, exchange, self._clock, AdvicePoller(None, self._clock))
-            daemon.mode = lambda: Mode.LIVE if self._config.protection.mode == "live" else Mode.OBSERVE
+            daemon.desk.mode = lambda: Mode.LIVE if self._config.protection.mode == "live" else Mode.OBSERVE
             return await self._look(daemon, exchange)
         finally:
             await exchange.aclose()
@@ -97,7 +97,7 @@ class Inspector:
         orphans = tuple(
             held for plan in decision.plans.values() for held in plan.held if held.key not in decision.judgements
         )
-        return Inspection(self._account(history, observed, exchange, daemon.mode()), positions, orphans)
+        return Inspection(self._account(history, observed, exchange, daemon.desk.mode()), positions, orphans)
 
     def _account(self, history: History, observed: AccountObservation, exchange: Exchange, mode: Mode) -> AccountState:
         plan = self._config.exit_plan()

@@ -92,6 +92,11 @@ def notes(account: AccountState, positions: Sequence[PositionState]) -> list[str
     found += list(account.conflicts)
     if account.circuit_breaker.startswith("ACTIVE"):
         found.append(f"circuit breaker {account.circuit_breaker}: entries are blocked elsewhere, protection is not")
+    found += [
+        f"{name} stream {health}: positions are looked at in turn"
+        for name, health in account.streams.items()
+        if health != "LIVE"
+    ]
     unmanaged = [str(state.key) for state in positions if state.verdict is Verdict.UNMANAGED]
     if unmanaged:
         found.append(f"unmanaged by configuration: {', '.join(sorted(unmanaged))}")

@@ -50,6 +50,8 @@ class Awaited:
     misses: int = 0
     proved: bool = False
     """The venue refused a second order of this id: it is live, whatever the lists and queries say."""
+    backstop_of: PositionKey | None = None
+    """The position, when the order takes the only slot for a close-all stop that the venue gives it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,6 +125,10 @@ class Evidence:
         """Client ids written for `symbol` and not read back yet."""
         return tuple(client_id for (where, client_id) in sorted(self.awaited) if where == symbol)
 
+    def awaits_backstop(self, key: PositionKey) -> bool:
+        """Whether a backstop of this position was written and not read back yet: the venue would refuse another."""
+        return any(wait.backstop_of == key for wait in self.awaited.values())
+
     def symbols(self) -> frozenset[str]:
         """Symbols something is known about."""
         return frozenset(key.symbol for key in self.keys) | frozenset(symbol for symbol, _ in self.awaited)
@@ -177,6 +183,27 @@ def after_read(
     return Evidence(keys, awaited)
 
 
+def after_position_event(
+    evidence: Evidence, position: Position, orders: Iterable[LiveOrder], *, ended_before: bool
+) -> Evidence:
+    """Make room for a position that only an event told of, so that it has an epoch. Nothing counts as read.
+
+    `ended_before`: the stream said since the last read that the position was flat; then this is a new one. `orders` are
+    ours of the last read: after a restart they remember the epoch.
+    """
+    known = evidence.of(position.key)
+    new = known is not None and known.zero_seen and position.entry_price != known.entry_price
+    if known is not None and not new and not ended_before:
+        return evidence
+    remembered = _epoch_from(tuple(orders)) if known is None and not ended_before else ""
+    fresh = KeyEvidence(
+        epoch=remembered or ids.epoch_of(position.updated_at_ms),
+        entry_price=position.entry_price,
+        seen=known.seen if known is not None else {},
+    )
+    return with_key(evidence, position.key, fresh)
+
+
 def pruned(evidence: Evidence, settings: EvidenceSettings) -> Evidence:
     """Forget positions that are proven flat and have no order of ours left."""
     keys = {key: known for key, known in evidence.keys.items() if not (known.flat_proven(settings) and not known.seen)}
@@ -210,7 +237,7 @@ def _present(
         entry_price=position.entry_price,
         losses_pct=(*known.losses_pct, position.loss_pct)[-AGREEING_READS:],
         quantities=(*known.quantities, position.quantity)[-QUANTITY_WINDOW:],
-        seen=_seen(known.seen, orders),
+        seen=known.seen if seen.orders_reused else _seen(known.seen, orders),
         rung_sizes=rungs,
         done_rungs=done,
         close_all_blocked=known.close_all_blocked and not _shows_close_all(position, seen),
@@ -242,7 +269,7 @@ def _absent(
         absent_reads=known.absent_reads + (1 if spaced else 0),
         last_absent_at_ms=seen.positions_read_at_ms if spaced else known.last_absent_at_ms,
         zero_seen=known.zero_seen or key in seen.zero_keys or flipped,
-        seen=_seen(known.seen, orders),
+        seen=known.seen if seen.orders_reused else _seen(known.seen, orders),
         firing_since_ms=0,
     )
 
@@ -299,11 +326,26 @@ def _firing(order: LiveOrder, position: Position) -> bool:
     return resting_on_mark and beyond(position.mark_price, order.trigger_price, position.side)
 
 
-def after_write(evidence: Evidence, symbol: str, client_id: str, now_ms: int, *, proved: bool = False) -> Evidence:
-    """Remember a write (accepted or ambiguous) until its order is read back."""
-    awaited = {**evidence.awaited, (symbol, client_id): Awaited(now_ms, proved=proved)}
+def after_write(
+    evidence: Evidence,
+    symbol: str,
+    client_id: str,
+    now_ms: int,
+    *,
+    proved: bool = False,
+    backstop_of: PositionKey | None = None,
+) -> Evidence:
+    """Remember a write (under way, accepted or ambiguous) until its order is read back."""
+    wait = Awaited(now_ms, proved=proved, backstop_of=backstop_of)
+    awaited = {**evidence.awaited, (symbol, client_id): wait}
     while len(awaited) > AWAITED_PER_POSITION_MAX * max(1, len(evidence.keys)):
         awaited.pop(min(awaited, key=lambda ref: awaited[ref].sent_at_ms))
+    return Evidence(evidence.keys, awaited)
+
+
+def without_write(evidence: Evidence, symbol: str, client_id: str) -> Evidence:
+    """The write certainly left nothing behind: nobody has to wait for it."""
+    awaited = {ref: wait for ref, wait in evidence.awaited.items() if ref != (symbol, client_id)}
     return Evidence(evidence.keys, awaited)
 
 

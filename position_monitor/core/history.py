@@ -52,6 +52,24 @@ class History:
         return tuple(self.tracks[key].state for key in sorted(self.tracks))
 
 
+def after_first_look(
+    history: History,
+    judgements: Mapping[PositionKey, Judgement],
+    observed: Mapping[str, SymbolObservation],
+    now_ms: int,
+) -> tuple[History, tuple[Event, ...]]:
+    """Take over what is exposed before anything is done about it, so that its time and its verdict are not lost."""
+    exposed = [key for key in sorted(judgements) if judgements[key].exposed]
+    if not exposed:
+        return history, ()
+    tracks, events = dict(history.tracks), []
+    for key in exposed:
+        before = tracks.get(key)
+        tracks[key] = _advanced(before, judgements[key], observed[key.symbol], now_ms)
+        events += _changes(key, before, tracks[key], now_ms)
+    return History(tracks, history.foreign_orders), tuple(events)
+
+
 def after_judging(
     history: History,
     judgements: Mapping[PositionKey, Judgement],

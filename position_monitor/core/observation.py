@@ -2,10 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from typing import TypeVar
 
 from position_monitor.core.model import Instrument, LiveOrder, Position, PositionKey
+
+Row = TypeVar("Row", Position, LiveOrder)
+
+
+def _grouped(rows: Iterable[Row]) -> dict[str, list[Row]]:
+    """The rows of each symbol, in their order: an account may hold hundreds, and each symbol is asked for."""
+    groups: dict[str, list[Row]] = {}
+    for row in rows:
+        groups.setdefault(row.symbol, []).append(row)
+    return groups
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +35,14 @@ class PositionsRead:
     """Local time just before the request was sent: what the answer can at least claim."""
     symbol: str | None = None
     """None when every symbol of the account was asked for; otherwise the only symbol this answer speaks about."""
+    _by_symbol: Mapping[str, list[Position]] = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "_by_symbol", _grouped(self.positions))
+
+    def of(self, symbol: str) -> tuple[Position, ...]:
+        """The open positions of one symbol."""
+        return tuple(self._by_symbol.get(symbol, ()))
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +54,14 @@ class OrdersRead:
     began_at_ms: int
     symbol: str | None = None
     """None when every symbol of the account was asked for."""
+    _by_symbol: Mapping[str, list[LiveOrder]] = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "_by_symbol", _grouped(self.orders))
+
+    def of(self, symbol: str) -> tuple[LiveOrder, ...]:
+        """The open orders of one symbol."""
+        return tuple(self._by_symbol.get(symbol, ()))
 
     def covers(self, symbol: str) -> bool:
         """Whether this answer speaks about `symbol` and could be read for it."""
@@ -58,6 +85,9 @@ class SymbolObservation:
     """Why this symbol could not be read, or empty."""
     confirmed_orders: frozenset[str] = field(default_factory=frozenset)
     """Client ids in `orders` that were absent from the lists and found by a targeted query (listing lag)."""
+
+    orders_reused: bool = False
+    """The order lists are those of the observation before, with their time: they teach nothing a second time."""
 
     @property
     def readable(self) -> bool:

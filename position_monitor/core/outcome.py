@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
-from position_monitor.core.evidence import Evidence, KeyEvidence, after_write, with_key
-from position_monitor.core.model import Action, Cancel, Close, Place, PositionKey, Role
+from position_monitor.core.evidence import Evidence, KeyEvidence, after_write, with_key, without_write
+from position_monitor.core.model import Action, Cancel, Close, DesiredOrder, Place, PositionKey, Role
 
 CROSSED_CODES = frozenset({-2021, -4142})
 """The price has already passed the trigger."""
@@ -42,10 +42,17 @@ class Outcome:
     at_ms: int
     code: int | None = None
     text: str = ""
+    denied: bool = False
+    """The guard held it back: it never came near the exchange."""
+
+    turned_away: bool = False
+    """It certainly did not arrive, or the venue was too busy for it (-1008): sending it again in a moment is right."""
 
 
 def after_outcome(evidence: Evidence, outcome: Outcome) -> Evidence:
-    """Learn from one write."""
+    """Learn from one write. What was claimed in the evidence when it was sent is taken back unless it may rest."""
+    if outcome.denied:
+        return evidence
     match outcome.action:
         case Place():
             return _after_place(evidence, outcome, outcome.action)
@@ -55,6 +62,12 @@ def after_outcome(evidence: Evidence, outcome: Outcome) -> Evidence:
             return evidence
 
 
+def claimed(evidence: Evidence, order: DesiredOrder, at_ms: int, *, proved: bool = False) -> Evidence:
+    """Remember an order that is being sent, or that may rest: nobody writes it again before it was looked for."""
+    backstop_of = order.key if order.role is Role.BACKSTOP else None
+    return after_write(evidence, order.symbol, order.client_id, at_ms, proved=proved, backstop_of=backstop_of)
+
+
 def _after_place(evidence: Evidence, outcome: Outcome, action: Place) -> Evidence:
     order = action.order
     known = evidence.of(order.key)
@@ -62,9 +75,9 @@ def _after_place(evidence: Evidence, outcome: Outcome, action: Place) -> Evidenc
         return evidence
     is_stop = order.role in (Role.BACKSTOP, Role.WORKING_STOP)
     if outcome.sent in (Sent.ACCEPTED, Sent.AMBIGUOUS) or outcome.code in DUPLICATE_CODES:
-        proved = outcome.code in DUPLICATE_CODES
-        evidence = after_write(evidence, order.symbol, order.client_id, outcome.at_ms, proved=proved)
+        evidence = claimed(evidence, order, outcome.at_ms, proved=outcome.code in DUPLICATE_CODES)
         return _changed(evidence, order.key, known, crossed_refusals=0) if is_stop else evidence
+    evidence = without_write(evidence, order.symbol, order.client_id)
     if is_stop and outcome.code in CROSSED_CODES:
         if order.role is Role.WORKING_STOP and order.rung:
             return evidence  # the parts of one split stop are refused together and count once

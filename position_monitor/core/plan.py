@@ -113,7 +113,6 @@ def _for_open(inputs: PlanInputs, position: Position) -> Plan:
     if book is None or known is None or inputs.seen.instrument is None:
         return Plan(position.symbol)
     found = diff(position.key, book, inputs.seen.orders)
-    awaited = inputs.evidence.awaited_in(position.symbol)
     covered = cover_of(position, inputs.seen.orders, inputs.settings[position.key]).full
     closing = why_close(
         position,
@@ -124,7 +123,7 @@ def _for_open(inputs: PlanInputs, position: Position) -> Plan:
         inputs.now_ms,
         covered=covered,
     )
-    ready = [order for order in found.missing if order.client_id not in awaited]
+    ready = [order for order in found.missing if not _is_awaited(order, inputs)]
     held = [Held(position.key, _describe(o), "written and not read back yet") for o in found.missing if o not in ready]
     stops = tuple(Place(order, _why_stop(order, book)) for order in ready if order.role is not Role.TAKE_PROFIT)
     targets = [order for order in ready if order.role is Role.TAKE_PROFIT]
@@ -149,6 +148,13 @@ def _for_open(inputs: PlanInputs, position: Position) -> Plan:
         cancels,
         (*held, *held_cancels, *held_closes),
     )
+
+
+def _is_awaited(order: DesiredOrder, inputs: PlanInputs) -> bool:
+    """Whether an order was written already, or, for a backstop, another one for the only slot the venue gives."""
+    if (order.symbol, order.client_id) in inputs.evidence.awaited:
+        return True
+    return order.role is Role.BACKSTOP and inputs.evidence.awaits_backstop(order.key)
 
 
 def _why_stop(order: DesiredOrder, book: DesiredBook) -> str:

@@ -6,7 +6,7 @@ Plain values built by the daemon, serialised by `edge/redis_state.py`, rendered 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from decimal import Decimal
 
 from position_monitor.core.model import PositionKey, RiskStatus, Verdict
@@ -94,6 +94,8 @@ class AccountState:
     epoch: int
     """Fencing number of the lease, 0 without one."""
     sequence: int
+    streams: Mapping[str, str] = field(default_factory=dict)
+    """`user` and `marks` -> LIVE, or what is wrong and for how long. Without them positions are looked at in turn."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -46,4 +46,5 @@ def _failed(action: Place | Cancel | Close, failure: ExchangeFailure, clock: Clo
         sent = Sent.NOT_SENT
     else:
         sent = Sent.REFUSED
-    return Outcome(action, sent, clock.now_ms(), failure.code, str(failure))
+    turned_away = isinstance(failure, Unreachable)
+    return Outcome(action, sent, clock.now_ms(), failure.code, str(failure), turned_away=turned_away)

@@ -21,6 +21,14 @@ class Exchange(Protocol):
         """Request weight used in the running minute, as the venue last reported it."""
         ...
 
+    def venue_now_ms(self) -> int:
+        """The venue's clock as last measured, ms UTC: what the times in its answers and events are compared with."""
+        ...
+
+    def settings_changed(self) -> None:
+        """The venue told of a change of leverage or of the account's settings: the next `refresh` reads them."""
+        ...
+
     async def prepare(self) -> None:
         """Measure the clock offset, load instruments and the position mode. May be called again at any time."""
         ...

@@ -2,19 +2,23 @@
 
 Reads per symbol cost 2 weight, a sweep of both order lists 80 (Binance, Current All Open Orders): symbols that hold
 something are read one by one, and a sweep every `full_sweep_s` finds what nobody expected.
+
+Positions are read every time. While the user stream delivers, the order lists of symbols in which nothing happened are
+read no more often than `ORDERS_WEIGHT_1M` allows, and what was last read of them is used again with the time of that
+read; up to 25 positions at ten-second checks that is every time. Without the stream every list is read every time.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sized
 from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import TypeVar
 
 from position_monitor.core import ids
 from position_monitor.core.evidence import Evidence
-from position_monitor.core.model import LiveOrder, OrderList, PositionKey
+from position_monitor.core.model import LiveOrder, OrderList, Position, PositionKey
 from position_monitor.core.observation import OrdersRead, PositionsRead, SymbolObservation
 from position_monitor.edge.clock import Clock
 from position_monitor.edge.exchange import Exchange
@@ -22,6 +26,7 @@ from position_monitor.errors import ExchangeFailure, Unreachable, Unreadable
 
 Read = TypeVar("Read", PositionsRead, OrdersRead)
 
+POSITIONS_WEIGHT = 5
 SWEEP_WEIGHT = 80
 SYMBOL_WEIGHT = 2
 SWEEP_PAUSE_S = 10.0
@@ -29,6 +34,10 @@ SWEEP_PAUSE_S = 10.0
 PATIENCE_S = 1.5
 """No read is tried again once this much time went into it."""
 READ_PAUSES_S = (0.1, 0.3)
+ORDERS_WEIGHT_1M = 300
+"""Request weight a minute for the order lists of symbols in which nothing happened."""
+EARLY = 0.8
+"""Lists are read again after this part of their time, so that a cycle that begins a moment early does not skip them."""
 FLAT_CHECKS_MAX = 10
 """Zero-row reads per cycle (5 weight each); the rest waits for the next cycle."""
 
@@ -47,6 +56,8 @@ class AccountObservation:
     """Symbols whose position rows were malformed, with what was wrong: there may be a position nobody sees."""
     conditional_orders_elsewhere: int = 0
     """Open conditional orders on symbols without a position of ours: they use up the account's cap as well."""
+    weight: int = 0
+    """Request weight of this look, near enough to plan the next one."""
 
 
 @dataclass(slots=True)
@@ -56,27 +67,90 @@ class Observer:
     exchange: Exchange
     clock: Clock
     full_sweep_s: float
+    stream_delivers: Callable[[], bool] = lambda: False
+    """Whether events would tell of changes of the orders."""
+    _last: dict[str, SymbolObservation] = field(default_factory=dict, init=False)
+    """The last observation of each symbol, where it was readable."""
+    _orders_at_s: dict[str, float] = field(default_factory=dict, init=False)
+    """When the order lists of a symbol were last read (monotonic)."""
     _swept_at_s: float | None = field(default=None, init=False)
     _sweep_failed_at_s: float = field(default=float("-inf"), init=False)
     _elsewhere: int = field(default=0, init=False)
 
-    async def account(self, evidence: Evidence, also: Iterable[str] = (), *, sweep: bool = False) -> AccountObservation:
-        """Read every position and the order lists of every symbol that matters; `also` names further symbols."""
+    async def account(
+        self, evidence: Evidence, also: Iterable[str] = (), *, sweep: bool = False, look_at: Iterable[str] = ()
+    ) -> AccountObservation:
+        """Read every position and the order lists of every symbol that matters; `also` names further symbols.
+
+        The lists of the symbols in `look_at` are read in any case: something happened there, or is not done yet.
+        """
         try:
             positions = await self._patiently(self.exchange.read_positions)
         except ExchangeFailure as failure:
             return AccountObservation({}, failure=str(failure))
         held = {position.symbol for position in positions.positions} | set(positions.unreadable)
         symbols = held | evidence.symbols() | set(also)
-        orders, swept = await self._orders(symbols, sweep=sweep)
+        due = self._due(symbols, positions, frozenset(look_at))
+        weight = _weight(due)
+        orders, swept = await self._orders(due, symbols, sweep=sweep)
         if swept:
             symbols = symbols | {o.symbol for read in orders.values() for o in read.orders if ids.is_ours(o.client_id)}
+            due = symbols
             self._elsewhere = _elsewhere(orders, symbols)
         zero_rows = await self._zero_rows(positions, symbols, evidence)
-        seen = {s: self._observation(s, positions, orders.get(s), zero_rows.get(s)) for s in sorted(symbols)}
+        seen = {
+            name: self._observation(name, positions, orders.get(name), zero_rows.get(name))
+            if name in due
+            else self._again(name, positions)
+            for name in sorted(symbols)
+        }
+        self._forget_all_but(symbols)
         return await self._with_awaited(
-            AccountObservation(seen, "", (), swept, positions.unreadable, self._elsewhere), evidence
+            AccountObservation(seen, "", (), swept, positions.unreadable, self._elsewhere, weight),
+            evidence,
         )
+
+    def _due(self, symbols: set[str], positions: PositionsRead, look_at: frozenset[str]) -> set[str]:
+        """The symbols whose order lists must be read now."""
+        if not self.stream_delivers():
+            return symbols
+        weight = min(SWEEP_WEIGHT, SYMBOL_WEIGHT * len(symbols))
+        before_s = self.clock.monotonic_s() - EARLY * weight * 60 / ORDERS_WEIGHT_1M
+        return {
+            name
+            for name in symbols
+            if name in look_at or self._orders_at_s.get(name, before_s) <= before_s or self._changed(name, positions)
+        }
+
+    def _changed(self, symbol: str, positions: PositionsRead) -> bool:
+        """Whether the position of a symbol is not as last read, or not there: then its orders may be others as well."""
+        last, now = self._last.get(symbol), positions.of(symbol)
+        if last is None or not now or symbol in positions.unreadable or len(now) != len(last.positions):
+            return True
+        return any(
+            (p.key, p.quantity, p.entry_price, p.hedged) != (q.key, q.quantity, q.entry_price, q.hedged)
+            for p, q in zip(now, last.positions, strict=True)
+        )
+
+    def _again(self, symbol: str, positions: PositionsRead) -> SymbolObservation:
+        """A position read just now with the orders that were last read."""
+        held = positions.of(symbol)
+        again = replace(
+            self._last[symbol],
+            instrument=self.exchange.instrument(symbol),
+            positions=held,
+            zero_keys=_zero_keys(symbol, held, positions),
+            positions_read_at_ms=positions.began_at_ms,
+            orders_reused=True,
+        )
+        self._last[symbol] = again
+        return again
+
+    def _forget_all_but(self, symbols: set[str]) -> None:
+        for name in self._last.keys() - symbols:
+            del self._last[name]
+        for name in self._orders_at_s.keys() - symbols:
+            del self._orders_at_s[name]
 
     def sweep_soon(self) -> None:
         """Let the next look be a sweep: something about orders elsewhere is out of date."""
@@ -121,8 +195,8 @@ class Observer:
             await self.clock.sleep(pause_s)
         return await read()
 
-    async def _orders(self, symbols: set[str] | frozenset[str], *, sweep: bool) -> tuple[dict[str, OrdersRead], bool]:
-        """Order lists of the symbols, by a sweep when one is due or cheaper."""
+    async def _orders(self, symbols: set[str], known: set[str], *, sweep: bool) -> tuple[dict[str, OrdersRead], bool]:
+        """Order lists of the symbols, by a sweep when one is due or cheaper; that speaks of all that are `known`."""
         now_s = self.clock.monotonic_s()
         due = sweep or self._swept_at_s is None or now_s - self._swept_at_s >= self.full_sweep_s
         blocked = now_s - self._sweep_failed_at_s < SWEEP_PAUSE_S  # at 80 weight a try it would use up the budget
@@ -133,7 +207,7 @@ class Observer:
                 self._sweep_failed_at_s = now_s
                 return await self._per_symbol(sorted(symbols)), False
             self._swept_at_s = now_s
-            everything = symbols | {order.symbol for order in read.orders}
+            everything = known | {order.symbol for order in read.orders}
             return {symbol: read for symbol in everything if symbol not in read.unreadable}, True
         return await self._per_symbol(sorted(symbols)), False
 
@@ -168,23 +242,28 @@ class Observer:
         unreadable = positions.unreadable.get(symbol, "")
         if not unreadable and (orders is None or not orders.covers(symbol)):
             unreadable = orders.unreadable.get(symbol, "") if orders else "its open orders could not be read"
-        zero_keys: frozenset[PositionKey] = frozenset()
-        for read in (positions, rows):
-            if read is not None:
-                zero_keys |= frozenset(key for key in read.zero_keys if key.symbol == symbol)
-        held = tuple(position for position in positions.positions if position.symbol == symbol)
-        if rows is not None and any(position.symbol == symbol for position in rows.positions):
-            held = tuple(position for position in rows.positions if position.symbol == symbol)
-        return SymbolObservation(
+        held = positions.of(symbol)
+        if rows is not None and rows.of(symbol):
+            held = rows.of(symbol)
+        seen = SymbolObservation(
             symbol=symbol,
             instrument=self.exchange.instrument(symbol),
             positions=held,
-            zero_keys=zero_keys - frozenset(position.key for position in held),
-            orders=tuple(order for order in orders.orders if order.symbol == symbol) if orders else (),
+            zero_keys=_zero_keys(symbol, held, positions, rows),
+            orders=orders.of(symbol) if orders else (),
             positions_read_at_ms=positions.began_at_ms,
             orders_read_at_ms=orders.began_at_ms if orders else 0,
             unreadable=unreadable,
         )
+        self._keep(seen)
+        return seen
+
+    def _keep(self, seen: SymbolObservation) -> None:
+        if seen.readable:
+            self._last[seen.symbol] = seen
+            self._orders_at_s[seen.symbol] = self.clock.monotonic_s()
+        else:
+            self._last.pop(seen.symbol, None)
 
     async def _with_awaited(self, found: AccountObservation, evidence: Evidence) -> AccountObservation:
         """Ask for written orders that no list shows yet, one targeted query each (listing lag is normal)."""
@@ -211,17 +290,19 @@ class Observer:
 
 
 def _with_order(seen: SymbolObservation, order: LiveOrder) -> SymbolObservation:
-    return SymbolObservation(
-        symbol=seen.symbol,
-        instrument=seen.instrument,
-        positions=seen.positions,
-        zero_keys=seen.zero_keys,
-        orders=(*seen.orders, order),
-        positions_read_at_ms=seen.positions_read_at_ms,
-        orders_read_at_ms=seen.orders_read_at_ms,
-        unreadable=seen.unreadable,
-        confirmed_orders=seen.confirmed_orders | {order.client_id},
-    )
+    confirmed = seen.confirmed_orders | {order.client_id}
+    return replace(seen, orders=(*seen.orders, order), confirmed_orders=confirmed)
+
+
+def _zero_keys(symbol: str, held: tuple[Position, ...], *reads: PositionsRead | None) -> frozenset[PositionKey]:
+    """The positions of a symbol that a row said are zero."""
+    told = {key for read in reads if read is not None for key in read.zero_keys if key.symbol == symbol}
+    return frozenset(told) - {position.key for position in held}
+
+
+def _weight(symbols: Sized) -> int:
+    """Request weight of a look at the order lists of so many symbols; a sweep that was due anyway is not counted."""
+    return POSITIONS_WEIGHT + min(SWEEP_WEIGHT, SYMBOL_WEIGHT * len(symbols))
 
 
 def _elsewhere(orders: Mapping[str, OrdersRead], symbols: set[str] | frozenset[str]) -> int:

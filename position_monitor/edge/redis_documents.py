@@ -105,6 +105,7 @@ def status_fields(state: AccountState, *, owner: str, epoch: int) -> dict[str, s
         "conflicts": _json([bounded_text(conflict) for conflict in state.conflicts]),
         "ai_engine": state.ai_engine,
         "circuit_breaker": bounded_text(state.circuit_breaker),
+        "streams": _json({name: bounded_text(health) for name, health in sorted(state.streams.items())}),
         "observed_at_ms": str(state.observed_at_ms),
         "published_at_ms": str(state.published_at_ms),
         "cycle_ms": str(state.cycle_ms),
@@ -234,6 +235,7 @@ def read_status(fields: Mapping[str, str]) -> AccountState:
             owner=fields["owner"],
             epoch=int(fields["epoch"]),
             sequence=int(fields["sequence"]),
+            streams=dict(json.loads(fields.get("streams", "{}"))),
         )
     except (KeyError, ValueError, TypeError, InvalidOperation) as fault:
         raise DocumentUnreadable(f"the status hash is not readable: {fault!r}") from None

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 from aiohttp import web
+from redis import Redis
 
 from tests.e2e.stack import (
     INCIDENT,
@@ -276,17 +277,83 @@ def test_rebase_on_add_moves_the_stop_without_a_gap(stack: Stack) -> None:
     assert max(resting) == 2, "the bridge rested beside the backstop"
 
 
+def rarely_checking(stack: Stack) -> Path:
+    """A configuration with a minute between two checks: what happens sooner was brought by a stream."""
+    config = stack.config()
+    text = config.read_text().replace("check_interval_s = 1", "check_interval_s = 60")
+    config.write_text(text.replace("full_sweep_s = 2", "full_sweep_s = 60"))
+    return config
+
+
 def test_an_event_wakes_the_loop_long_before_the_next_check(stack: Stack) -> None:
     """With a minute between checks, a new position has its stop as soon as the stream tells of it."""
     stack.start_redis()
     paper = stack.start_paper("flat", "--price-interval-s", "0")
-    config = stack.config()
-    text = config.read_text().replace("check_interval_s = 1", "check_interval_s = 60")
-    config.write_text(text.replace("full_sweep_s = 2", "full_sweep_s = 60"))
-    daemon = stack.start_daemon(config)
+    daemon = stack.start_daemon(rarely_checking(stack))
     eventually("the first cycle is over", lambda: "0/0 protected" in daemon.text())
     before = paper.state()["now_ms"]
     paper.post("position", action="open", symbol="BTCUSDT", side="LONG", quantity="0.1")
     eventually("it is protected", lambda: fully_protected(paper))
     placed = [entry for entry in paper.journal() if entry["kind"] == "order_accepted" and entry["origin"] == "api"]
     assert placed[0]["at_ms"] - before < 50_000, "the check interval alone would have taken a minute"
+
+
+def streams_are(database: Redis, **states: str) -> bool:
+    """Whether the published health of the streams begins with these words."""
+    found = json.loads(database.hget(f"{PREFIX}:status", "streams") or "{}")
+    return all(found.get(name, "").startswith(state) for name, state in states.items())
+
+
+@pytest.mark.parametrize("side", ["LONG", "SHORT"])
+def test_an_event_is_enough_for_the_stop_while_nothing_can_be_read(stack: Stack, side: str) -> None:
+    """The fast path: the venue answers every read with a web page, and the new position has its stop all the same."""
+    database = stack.start_redis()
+    paper = stack.start_paper("flat", "--price-interval-s", "0")
+    daemon = stack.start_daemon(rarely_checking(stack))
+    eventually("the first cycle is over", lambda: "0/0 protected" in daemon.text())
+    eventually("the stream delivers", lambda: streams_are(database, user="LIVE"))
+    paper.post("fault", name="html", method="GET")
+    paper.post("position", action="open", symbol="BTCUSDT", side=side, quantity="0.1")
+    stops = eventually("its stop rests", lambda: paper.resting(origin="api"))
+    assert [(row["orderType"], row["closePosition"], row["side"]) for row in stops] == [
+        ("STOP_MARKET", True, "SELL" if side == "LONG" else "BUY")
+    ]
+    eventually("nothing is claimed of it", lambda: database.hget(f"{PREFIX}:status", "risk_status") == "UNKNOWN")
+    paper.clear_faults()
+    eventually("the ladder follows once it was read", lambda: fully_protected(paper))
+    assert len([row for row in paper.resting() if row["closePosition"]]) == 1
+    assert "Traceback" not in daemon.text()
+
+
+def test_a_trailing_stop_follows_the_streamed_mark(stack: Stack) -> None:
+    """With a minute between checks, the working stop moves when the mark price does."""
+    database = stack.start_redis()
+    paper = stack.start_paper("flat", "--price-interval-s", "0")
+    paper.post("price", symbol="BTCUSDT", price="40000")
+    paper.post("position", action="open", symbol="BTCUSDT", side="LONG", quantity="0.3")
+    stack.start_daemon(rarely_checking(stack))
+    eventually("it is protected", lambda: fully_protected(paper))
+    eventually("marks arrive", lambda: streams_are(database, marks="LIVE"))
+    paper.post("price", symbol="BTCUSDT", price="41500")
+
+    def trails() -> bool:
+        stops = [r for r in of_position(paper.resting(), "BTCUSDT", "LONG") if r["orderType"] == "STOP_MARKET"]
+        return any(not row["closePosition"] and Decimal(row["triggerPrice"]) > 40_500 for row in stops)
+
+    eventually("a working stop rests in profit", trails)
+
+
+def test_without_a_stream_protection_goes_on_and_the_state_says_so(stack: Stack) -> None:
+    """The venue gives no listen key: positions are found in turn, and the health is published."""
+    database = stack.start_redis()
+    paper = stack.start_paper("flat", "--price-interval-s", "0")
+    paper.post("fault", name="error", path="/fapi/v1/listenKey", code=-1125)
+    stack.start_daemon(stack.config())
+    eventually("a state is published", lambda: database.hgetall(f"{PREFIX}:status"))
+    paper.post("position", action="open", symbol="BTCUSDT", side="LONG", quantity="0.1")
+    eventually("it is protected", lambda: fully_protected(paper))
+    eventually("the health is told", lambda: streams_are(database, user="DOWN", marks="LIVE"))
+    paper.clear_faults()
+    eventually("the stream comes back", lambda: streams_are(database, user="LIVE"))
+    said = [json.loads(fields["data"]) for _, fields in database.xrange(f"{PREFIX}:events")]
+    assert [e["state"] for e in said if e["type"] == "StreamChanged" and e["stream"] == "user"][-1] == "LIVE"

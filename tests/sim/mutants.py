@@ -40,6 +40,8 @@ from position_monitor.core.model import (
 from position_monitor.core.observation import PositionsRead
 from position_monitor.core.outcome import Sent
 from position_monitor.daemon import Daemon
+from position_monitor.daemon.cycle import SentRound
+from position_monitor.daemon.desk import Desk
 from position_monitor.edge import actor
 from position_monitor.edge.observer import Observer
 from position_monitor.edge.redis_lease import Lease, Unavailable
@@ -297,9 +299,9 @@ def stops_are_cancelled_before_new_ones_are_placed(stack: ExitStack) -> None:
 
 @mutant("INV-2", "INV-8", swarm=ADVISED)
 def old_stop_goes_on_the_acknowledgement_of_the_new(stack: ExitStack) -> None:
-    honest = Daemon._send
+    honest = Desk.send
 
-    async def send(self: Daemon, action: Any, seen: Any) -> Any:
+    async def send(self: Desk, action: Any, seen: Any) -> Any:
         outcome_of_it = await honest(self, action, seen)
         if isinstance(action, Place) and action.order.role is Role.WORKING_STOP:
             for order in seen.orders:
@@ -308,17 +310,17 @@ def old_stop_goes_on_the_acknowledgement_of_the_new(stack: ExitStack) -> None:
                     await cancel_unseen(self, order)
         return outcome_of_it
 
-    stack.enter_context(changed(Daemon, "_send", send))
+    stack.enter_context(changed(Desk, "send", send))
 
 
 def is_own_stop(order: LiveOrder) -> bool:
     return ids.is_ours(order.client_id) and order.kind is OrderKind.STOP_MARKET
 
 
-async def cancel_unseen(daemon: Daemon, order: LiveOrder) -> None:
+async def cancel_unseen(writer: Daemon | Desk, order: LiveOrder) -> None:
     """Remove an order without asking anybody."""
     with suppress(ExchangeFailure):
-        await daemon.exchange.cancel(approved(Cancel(order, key_of(order), "")))
+        await writer.exchange.cancel(approved(Cancel(order, key_of(order), "")))
 
 
 @mutant("INV-2", swarm=ADVISED)
@@ -383,12 +385,12 @@ def take_profits_come_before_stops(stack: ExitStack) -> None:
     honest = Daemon._send_all
     postponed: dict[int, list[Any]] = {}
 
-    async def send_all(self: Daemon, actions: Any, observed: Any) -> set[str]:
+    async def send_all(self: Daemon, actions: Any, observed: Any) -> SentRound:
         """The groups come as stops, closes, take-profits; the stops are kept until after the third."""
         groups = postponed.setdefault(id(self), [])
         groups.append(actions)
         if len(groups) == 1:
-            return set()
+            return SentRound()
         touched = await honest(self, actions, observed)
         if len(groups) == 3:
             touched |= await honest(self, groups[0], observed)

@@ -33,6 +33,8 @@ INSTRUMENTS_FLAGGED_EVERY_S: Final = 1.0
 INSTRUMENTS_UNKNOWN_EVERY_S: Final = 60.0
 """While a symbol without rules is asked for: the venue lists new ones rarely."""
 MODE_EVERY_S: Final = 60.0
+SETTINGS_TOLD_EVERY_S: Final = 2.0
+"""After an event that told of changed settings, so that a flood of such events costs little."""
 LEVERAGES_EVERY_S: Final = 600.0
 LEVERAGES_UNKNOWN_EVERY_S: Final = 30.0
 
@@ -47,6 +49,8 @@ class BinanceUpkeep:
         self.can_trade = True
         self.instruments_due = False
         """Somebody asked for a symbol that is not loaded: perhaps newly listed."""
+        self.settings_due = False
+        """The venue told of a change of leverage or of the account's settings."""
         self._wire = wire
         self._hedged: bool | None = None
         self._leverage_unknown = False
@@ -143,10 +147,12 @@ class BinanceUpkeep:
         every_s = every_s if self.instruments else 0.0  # without any rules nothing can be placed: every cycle tries
         if now_s - self._instruments_at_s >= every_s:
             steps.append(self.load_instruments)
-        if self._hedged is None or self._wire.mode_flagged or now_s - self._mode_at_s >= MODE_EVERY_S:
+        told = self.settings_due and now_s - self._leverages_at_s >= SETTINGS_TOLD_EVERY_S
+        if told or self._hedged is None or self._wire.mode_flagged or now_s - self._mode_at_s >= MODE_EVERY_S:
             steps.append(self.load_mode)
         every_s = LEVERAGES_UNKNOWN_EVERY_S if self._leverage_unknown else LEVERAGES_EVERY_S
-        if now_s - self._leverages_at_s >= every_s:
+        if told or now_s - self._leverages_at_s >= every_s:
+            self.settings_due = False
             steps.append(self.load_leverages)
         return steps
 

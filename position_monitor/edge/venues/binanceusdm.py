@@ -70,6 +70,14 @@ class BinanceUsdm:
         """Symbols whose trading rules could not be read, with the reason."""
         return self._upkeep.skipped
 
+    def venue_now_ms(self) -> int:
+        """The venue's clock as last measured, ms UTC."""
+        return self._wire.time.now_ms()
+
+    def settings_changed(self) -> None:
+        """Read position mode and leverages at the next `refresh`."""
+        self._upkeep.settings_due = True
+
     async def prepare(self) -> None:
         """Measure the clock, load instruments, position mode and leverages; raises `ExchangeFailure`."""
         await self._upkeep.prepare()

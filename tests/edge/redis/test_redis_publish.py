@@ -20,8 +20,8 @@ from position_monitor.edge.redis_state import Held, HeldByOther, Unavailable
 P = "quantum:position_monitor:main"
 STATUS_FIELDS = set(
     """schema risk_status mode positions protected coverage_pct unprotected_notional status_line reason exit_mode
-    conflicts ai_engine circuit_breaker observed_at_ms published_at_ms cycle_ms api_weight_1m version config_hash owner
-    epoch sequence""".split()  # noqa: SIM905
+    conflicts ai_engine circuit_breaker streams observed_at_ms published_at_ms cycle_ms api_weight_1m version
+    config_hash owner epoch sequence""".split()  # noqa: SIM905
 )
 POSITION_FIELDS = set(
     """schema verdict reason since_ms quantity entry_price mark_price liquidation_price leverage unrealized_pnl

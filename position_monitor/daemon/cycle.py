@@ -1,4 +1,4 @@
-"""The loop: observe, decide, act, verify by read-back, publish. The one module that knows both sides (DESIGN 3).
+"""One cycle: observe, decide, act, verify by read-back, judge (DESIGN 3).
 
 A cycle is level-triggered: it starts from a fresh observation and remembers only evidence. Within a cycle there are a
 few rounds. Each round places the missing stops of *all* positions at once, then the take-profits, then reads back; the
@@ -8,7 +8,7 @@ removals come last, each checked against a read made just for it. A cycle ends w
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Protocol
 
@@ -17,14 +17,13 @@ from loguru import logger
 from position_monitor.core import announce, sentence
 from position_monitor.core.decide import Decision, Rules, decide
 from position_monitor.core.evidence import Evidence, after_miss, after_read, pruned
-from position_monitor.core.guard import Denied, GateInputs, approve_cancel, approve_close, approve_place
-from position_monitor.core.history import History, after_failure, after_judging
-from position_monitor.core.model import Advice, Cancel, Close, Mode, Place, Position, PositionKey, Verdict
+from position_monitor.core.history import History, after_failure, after_first_look, after_judging
+from position_monitor.core.model import Action, Advice, Cancel, Close, Mode, Place, Position, PositionKey, Verdict
 from position_monitor.core.observation import SymbolObservation
-from position_monitor.core.outcome import CAPACITY_CODES, Outcome, Sent, after_outcome
+from position_monitor.core.outcome import CAPACITY_CODES, Outcome, Sent
 from position_monitor.core.state import Event
 from position_monitor.core.verdict import AccountRisk, account_risk
-from position_monitor.edge import actor
+from position_monitor.daemon.desk import Desk
 from position_monitor.edge.ai_engine import Question
 from position_monitor.edge.clock import Clock
 from position_monitor.edge.exchange import Exchange
@@ -33,8 +32,9 @@ from position_monitor.errors import ExchangeFailure
 
 ROUNDS_MAX = 5
 """Rounds of placing and reading back within one cycle, before the rest waits for the next."""
-ROUND_PAUSE_S = 0.4
-"""Wait before asking again for an order that was written and is not listed yet; grows with the round."""
+ROUND_PAUSES_S = (0.2, 0.4, 0.8, 1.2, 1.6)
+"""Wait before asking again for an order that was written and is not listed yet, and before sending again what the venue
+turned away (-1008: the venue's own advice is 200, 400, then 800 ms)."""
 SUSPEND_GAP_MS = 60_000
 """A gap between cycles that can only be a suspended host or a stepped clock: the evidence window is dropped."""
 
@@ -49,6 +49,26 @@ class Advisor(Protocol):
     def watch(self, questions: Mapping[str, Question]) -> None:
         """Which symbols to ask about, and at which price."""
         ...
+
+
+def _nobody(_: Mapping[str, SymbolObservation], __: Mapping[str, SymbolObservation]) -> None:
+    """Nobody wants to know."""
+
+
+@dataclass(frozen=True, slots=True)
+class SentRound:
+    """What became of one group of writes."""
+
+    touched: frozenset[str] = frozenset()
+    """Symbols whose books may have changed."""
+    turned_away: frozenset[str] = frozenset()
+    """Symbols of which something should be sent again in a moment."""
+    settled: bool = True
+    """Everything was accepted, or refused for good."""
+
+    def __or__(self, other: SentRound) -> SentRound:
+        both = self.settled and other.settled
+        return SentRound(self.touched | other.touched, self.turned_away | other.turned_away, both)
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +88,8 @@ class CycleReport:
     cycle_ms: int
     suspicious: bool
     """Whether a look soon is worthwhile: something is exposed, unknown, seen once only, or may have closed."""
+    weight: int
+    """Request weight of the reads it began with."""
 
 
 @dataclass(slots=True)
@@ -76,42 +98,54 @@ class Daemon:
 
     exchange: Exchange
     clock: Clock
-    rules: Rules
+    desk: Desk
     advisor: Advisor
-    mode: Callable[[], Mode]
     degraded: Callable[[], Sequence[str]]
     """What keeps a fully covered account from being called PROTECTED: conflicts, no lease, and the like."""
-    full_sweep_s: float
+    observer: Observer
     cycle_deadline_s: float
     """No new round begins after this; what is missing waits for the next cycle."""
-    observer: Observer = field(init=False)
-    evidence: Evidence = field(default_factory=Evidence, init=False)
+    after_look: Callable[[Mapping[str, SymbolObservation], Mapping[str, SymbolObservation]], None] = _nobody
+    """Told what was read just now, and the whole account as it is known."""
     history: History = field(default_factory=History, init=False)
     _refused: set[str] = field(default_factory=set, init=False)
-    _events: list[Event] = field(default_factory=list, init=False)
     _upkeep_failure: str = field(default="", init=False)
-    _wrote: bool = field(default=False, init=False)
     _last_cycle_ms: int = field(default=0, init=False)
+    _unsettled: frozenset[str] = field(default=frozenset(), init=False)
+    """Symbols in which something is not as it should be: their orders are read in every cycle."""
 
-    def __post_init__(self) -> None:
-        self.observer = Observer(self.exchange, self.clock, self.full_sweep_s)
+    @property
+    def evidence(self) -> Evidence:
+        """What recent reads and writes allow to believe."""
+        return self.desk.evidence
 
-    async def cycle(self) -> CycleReport:
-        """Observe, decide, act, verify, judge once. Raises nothing the exchange can cause."""
-        began_s, self._events, self._wrote = self.clock.monotonic_s(), [], False
+    @property
+    def rules(self) -> Rules:
+        """The configuration as the core sees it."""
+        return self.desk.rules
+
+    async def cycle(self, look_at: Iterable[str] = ()) -> CycleReport:
+        """Observe, decide, act, verify, judge once. Raises nothing the exchange can cause.
+
+        `look_at` names symbols that events gave reason to look at.
+        """
+        began_s = self.clock.monotonic_s()
         self._notice_gap()
         await self._upkeep()
         also = {key.symbol for key in self.history.tracks}
-        observed = await self.observer.account(self.evidence, also)
+        observed = await self.observer.account(self.evidence, also, look_at=self._unsettled.union(look_at))
+        weight = observed.weight
         if observed.failure:
-            return self._report(observed, None, began_s)
+            return self._report(observed, None, began_s, weight)
         self._learn(observed)
+        self.after_look(observed.symbols, observed.symbols)
         decision = self._decide(observed)
+        self._note_exposed(observed, decision)
         self.advisor.watch({key.symbol: Question(j.position.mark_price) for key, j in decision.judgements.items()})
         observed, decision = await self._rounds(observed, decision, began_s + self.cycle_deadline_s)
         if not observed.failure:
             await self._retire(decision)
-        return self._report(observed, decision, began_s)
+        return self._report(observed, decision, began_s, weight)
 
     async def _upkeep(self) -> None:
         """Clock, instruments, position mode. A failure is said once and does not stop the cycle: it tries to read."""
@@ -138,7 +172,7 @@ class Daemon:
         now_ms = self.clock.now_ms()
         if self._last_cycle_ms and abs(now_ms - self._last_cycle_ms) > SUSPEND_GAP_MS:
             logger.warning("The clock moved {} s since the last cycle: evidence is gathered anew", self._gap_s(now_ms))
-            self.evidence = self.evidence.without_window()
+            self.desk.evidence = self.evidence.without_window()
         self._last_cycle_ms = now_ms
 
     def _gap_s(self, now_ms: int) -> int:
@@ -149,27 +183,33 @@ class Daemon:
         now_ms = self.clock.now_ms()
         for seen in observed.symbols.values():
             if seen.readable:
-                self._events += announce.read_back(seen, self.evidence, now_ms)
+                self.desk.tell(announce.read_back(seen, self.evidence, now_ms))
                 self._absorb(seen)
         for symbol, client_id in observed.misses:
             grace_ms = self.rules.evidence.listing_grace_ms
-            self.evidence = after_miss(self.evidence, symbol, client_id, now_ms, grace_ms)
+            self.desk.evidence = after_miss(self.evidence, symbol, client_id, now_ms, grace_ms)
 
     def _absorb(self, seen: SymbolObservation) -> None:
         """Take one readable observation into the evidence."""
         flat_reads = self.rules.evidence.flat_reads
-        self.evidence = after_read(self.evidence, seen, self._rebased(seen), flat_reads=flat_reads)
+        self.desk.evidence = after_read(self.evidence, seen, self._rebased(seen), flat_reads=flat_reads)
 
     def _rebased(self, seen: SymbolObservation) -> frozenset[PositionKey]:
         """Positions whose levels follow the average entry when they grow (`rebase_on_add`)."""
         keys = (position.key for position in seen.positions)
         return frozenset(key for key in keys if self.rules.protection_for(key).rebase_on_add)
 
+    def _note_exposed(self, observed: AccountObservation, decision: Decision) -> None:
+        """What is without cover when the cycle finds it was so, even if it is covered when the cycle ends."""
+        now_ms = self.clock.now_ms()
+        self.history, events = after_first_look(self.history, decision.judgements, observed.symbols, now_ms)
+        self.desk.tell(events)
+
     def _decide(self, observed: AccountObservation) -> Decision:
         now_ms = self.clock.now_ms()
         elsewhere = observed.conditional_orders_elsewhere
         advice = {symbol: a for symbol in observed.symbols if (a := self.advisor.advice(symbol)) is not None}
-        return decide(observed.symbols, self.evidence, self.rules, advice, self.mode(), elsewhere, now_ms)
+        return decide(observed.symbols, self.evidence, self.rules, advice, self.desk.mode(), elsewhere, now_ms)
 
     async def _rounds(
         self, observed: AccountObservation, decision: Decision, until_s: float
@@ -179,21 +219,20 @@ class Daemon:
         for number in range(ROUNDS_MAX):
             if number and self.clock.monotonic_s() >= until_s:
                 break
-            touched = await self._place(observed.symbols, decision, closing=number == 0)
-            waiting = self._exposed_and_awaited(decision)
-            if not touched and not waiting:
+            sent = await self._place(observed.symbols, decision, closing=number == 0)
+            waiting = sent.turned_away | self._exposed_and_awaited(decision)
+            if not sent.touched and not waiting:
                 break
-            if not touched:
-                await self.clock.sleep(ROUND_PAUSE_S * (number + 1))
+            if not sent.touched:
+                await self.clock.sleep(ROUND_PAUSES_S[number])
             if self._refused:
-                await (
-                    self._upkeep()
-                )  # a refusal may have been about rules or a mode that changed: the next round has them
-            again = await self.observer.symbols(touched | waiting, self.evidence)
+                await self._upkeep()  # a refusal may have been about rules or a mode that changed since
+            again = await self.observer.symbols(sent.touched | waiting, self.evidence)
             if again.failure:
                 return again, decision
             self._learn(again)
             symbols = {**observed.symbols, **again.symbols}
+            self.after_look(again.symbols, symbols)
             observed = replace(again, symbols=symbols, swept=observed.swept)
             decision = self._decide(observed)
         return observed, decision
@@ -206,10 +245,13 @@ class Daemon:
             if judged.exposed and self.evidence.awaited_in(key.symbol)
         }
 
-    async def _place(self, observed: Mapping[str, SymbolObservation], decision: Decision, *, closing: bool) -> set[str]:
+    async def _place(
+        self, observed: Mapping[str, SymbolObservation], decision: Decision, *, closing: bool
+    ) -> SentRound:
         """Stops of all positions first, riskiest first; then closes; then take-profits (invariant 3).
 
-        Returns the symbols whose books may have changed. What the venue refused is not repeated within the cycle.
+        What the venue refused is not repeated within the cycle. Take-profits wait for the next round while it is open
+        what became of a stop.
         """
         plans = decision.plans.values()
         stops = [place for plan in plans for place in plan.stops if place.order.client_id not in self._refused]
@@ -221,64 +263,23 @@ class Daemon:
         for key in dict.fromkeys(place.order.key for place in stops):
             if decision.judgements[key].exposed:
                 logger.warning(sentence.unprotected(decision.judgements[key].position))
-        touched: set[str] = set()
-        for group in (stops, closes, targets):
-            touched |= await self._send_all(group, observed)
-        return touched
+        result = await self._send_all(stops, observed)
+        result |= await self._send_all(closes, observed)
+        return result | await self._send_all(targets, observed) if result.settled else result
 
-    async def _send_all(self, actions: Sequence[Place | Close], observed: Mapping[str, SymbolObservation]) -> set[str]:
-        outcomes = await asyncio.gather(*(self._send(action, observed[_symbol(action)]) for action in actions))
+    async def _send_all(self, actions: Sequence[Place | Close], observed: Mapping[str, SymbolObservation]) -> SentRound:
+        outcomes = await asyncio.gather(*(self.desk.send(action, observed[_symbol(action)]) for action in actions))
         for outcome in outcomes:
-            self.evidence = after_outcome(self.evidence, outcome)
+            self.desk.learn(outcome)
             if outcome.code in CAPACITY_CODES:
                 self.observer.sweep_soon()
-            if outcome.sent in (Sent.REFUSED, Sent.NOT_SENT) and isinstance(outcome.action, Place):
+            if _is_final(outcome) and isinstance(outcome.action, Place):
                 self._refused.add(outcome.action.order.client_id)
-        return {_symbol(o.action) for o in outcomes if o.sent is not Sent.NOT_SENT and not isinstance(o.action, Cancel)}
-
-    async def _send(self, action: Place | Close, seen: SymbolObservation) -> Outcome:
-        """Check one action at the gate and send it; one symbol's failure stays its own (invariant 12)."""
-        key = action.order.key if isinstance(action, Place) else action.key
-        try:
-            if isinstance(action, Place):
-                approved = approve_place(action, self._gate(key, seen))
-                if isinstance(approved, Denied):
-                    return self._denied(action, approved)
-                logger.info(sentence.intent(action))
-                outcome = await actor.send_place(self.exchange, self.clock, approved)
-            else:
-                permitted = approve_close(action, self._gate(key, seen))
-                if isinstance(permitted, Denied):
-                    return self._denied(action, permitted)
-                logger.warning(sentence.intent(action))
-                outcome = await actor.send_close(self.exchange, self.clock, permitted)
-        except Exception as fault:  # a defect in handling one symbol must not stop the others
-            logger.exception("Handling {} failed; it is held, the others go on", key)
-            return Outcome(action, Sent.AMBIGUOUS, self.clock.now_ms(), text=f"defect: {type(fault).__name__}")
-        self._record(outcome, seen.position(key))
-        return outcome
-
-    def _gate(self, key: PositionKey, seen: SymbolObservation) -> GateInputs:
-        return GateInputs(
-            account=self.rules.account,
-            seen=seen,
-            known=self.evidence.of(key),
-            settings=self.rules.protection_for(key),
-            evidence_settings=self.rules.evidence,
-            limits=self.rules.limits,
-            mode=self.mode(),
+        return SentRound(
+            frozenset(_symbol(o.action) for o in outcomes if o.sent is not Sent.NOT_SENT),
+            frozenset(_symbol(o.action) for o in outcomes if o.turned_away),
+            all(o.sent is Sent.ACCEPTED or _is_final(o) for o in outcomes),
         )
-
-    def _denied(self, action: Place | Cancel | Close, denied: Denied) -> Outcome:
-        logger.warning("{} - held by the guard: {}", sentence.intent(action), denied.reason)
-        return Outcome(action, Sent.NOT_SENT, self.clock.now_ms(), text=denied.reason)
-
-    def _record(self, outcome: Outcome, position: Position | None) -> None:
-        """Say and announce how a write ended."""
-        self._wrote = self._wrote or outcome.sent is not Sent.NOT_SENT
-        level = "INFO" if outcome.sent is Sent.ACCEPTED else "WARNING"
-        logger.log(level, sentence.ended(outcome, position))
-        self._events.append(announce.written(outcome))
 
     async def _retire(self, decision: Decision) -> None:
         """Remove what is replaced or orphaned; symbols side by side, the removals of one symbol one after another."""
@@ -300,17 +301,13 @@ class Daemon:
         if not seen.readable:
             return False
         self._absorb(seen)
-        approved = approve_cancel(cancel, self._gate(cancel.key, seen))
-        if isinstance(approved, Denied):
-            self._denied(cancel, approved)
-            return True
-        logger.info(sentence.intent(cancel))
-        outcome = await actor.send_cancel(self.exchange, self.clock, approved)
-        self._record(outcome, seen.position(cancel.key))
+        await self.desk.remove(cancel, seen)
         return True
 
-    def _report(self, observed: AccountObservation, decision: Decision | None, began_s: float) -> CycleReport:
-        now_ms, mode = self.clock.now_ms(), self.mode()
+    def _report(
+        self, observed: AccountObservation, decision: Decision | None, began_s: float, weight: int
+    ) -> CycleReport:
+        now_ms, mode = self.clock.now_ms(), self.desk.mode()
         failure = observed.failure
         if decision is None or failure:
             self.history, events = after_failure(self.history, failure, now_ms)
@@ -318,7 +315,9 @@ class Daemon:
             self.history, events = after_judging(
                 self.history, decision.judgements, observed.symbols, self.evidence, self.rules.evidence, now_ms
             )
-            self.evidence = pruned(self.evidence, self.rules.evidence)
+            self.desk.evidence = pruned(self.evidence, self.rules.evidence)
+            self._unsettled = self._not_settled(decision)
+        told, wrote = self.desk.take_report()
         unseen = "; ".join(f"{symbol}: {why}" for symbol, why in sorted(observed.unreadable_positions.items()))
         risk = account_risk(self.history.states, unreadable=failure or unseen, degraded=self.degraded())
         times = [seen.observed_at_ms for seen in observed.symbols.values() if seen.readable]
@@ -326,15 +325,23 @@ class Daemon:
             risk=risk,
             history=self.history,
             decision=decision or Decision({}, {}, {}),
-            events=(*self._events, *events),
+            events=(*told, *events),
             mode=mode,
             sentence=sentence.cycle(risk, self.history.states, mode, failure=failure),
             failure=failure,
-            changed=self._wrote or bool(events),
+            changed=wrote or bool(events),
             observed_at_ms=min(times, default=0),
             cycle_ms=round((self.clock.monotonic_s() - began_s) * 1000),
             suspicious=self._suspicious(decision),
+            weight=weight,
         )
+
+    def _not_settled(self, decision: Decision) -> frozenset[str]:
+        """Symbols that wait for something to be read back, or whose protection is not what it should be."""
+        open_plans = {symbol for symbol, plan in decision.plans.items() if not plan.empty or plan.held}
+        verdicts = (Verdict.PROTECTED, Verdict.STOP_ONLY, Verdict.UNMANAGED)
+        troubled = {state.key.symbol for state in self.history.states if state.verdict not in verdicts}
+        return frozenset(open_plans | troubled | {symbol for symbol, _ in self.evidence.awaited})
 
     def _suspicious(self, decision: Decision | None) -> bool:
         if decision is None:
@@ -345,8 +352,13 @@ class Daemon:
         return absent or exposed or unknown or bool(self.evidence.awaited)
 
 
-def _symbol(action: Place | Close) -> str:
-    return action.order.symbol if isinstance(action, Place) else action.key.symbol
+def _is_final(outcome: Outcome) -> bool:
+    """Whether to send the same again in this cycle is pointless: refused, held by the guard, or over the budget."""
+    return outcome.sent is Sent.REFUSED or (outcome.sent is Sent.NOT_SENT and not outcome.turned_away)
+
+
+def _symbol(action: Action) -> str:
+    return action.key.symbol if isinstance(action, Close) else action.order.symbol
 
 
 def _risk(position: Position) -> tuple[float, str]:

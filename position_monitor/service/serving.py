@@ -1,4 +1,4 @@
-"""The process around the daemon: wiring, signals, the service manager, publishing. It decides nothing.
+"""The service: cycles in turn and when events ask for one, signals, the service manager.
 
 READY is said after the first finished cycle, when every position found has a verdict or the state says UNKNOWN.
 WATCHDOG is said at the end of a finished cycle and nowhere else. SIGHUP reads the configuration again; SIGTERM lets the
@@ -8,36 +8,38 @@ cycle in hand finish and leaves every order resting.
 from __future__ import annotations
 
 import asyncio
-import os
 import signal
-from collections.abc import Callable, Coroutine, Sequence
-from contextlib import AsyncExitStack
+from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import lru_cache
+from decimal import Decimal
 from pathlib import Path
+from typing import Protocol
 
 from loguru import logger
 
-from position_monitor import __version__
 from position_monitor.config import Config, load_config
 from position_monitor.core import sentence
-from position_monitor.core.decide import Rules
-from position_monitor.core.model import Mode, PositionKey
-from position_monitor.core.settings import ProtectionSettings
-from position_monitor.core.state import AccountState, Event
-from position_monitor.core.stream_events import StreamEvent, is_news
+from position_monitor.core.model import Mode
+from position_monitor.core.stream_events import (
+    EventBox,
+    MarkPrices,
+    StreamEvent,
+    StreamHealth,
+    StreamState,
+    SymbolTouched,
+    is_news,
+)
 from position_monitor.daemon import CycleReport, Daemon
-from position_monitor.edge.ai_engine import AdvicePoller, AiEngine
-from position_monitor.edge.backend import Backend, BreakerPoller
-from position_monitor.edge.clock import Clock, SystemClock
+from position_monitor.daemon.fast_path import FastPath
+from position_monitor.edge.ai_engine import AdvicePoller
+from position_monitor.edge.backend import BreakerPoller
+from position_monitor.edge.clock import Clock
 from position_monitor.edge.exchange import Exchange
-from position_monitor.edge.redis_lease import new_owner
 from position_monitor.edge.redis_state import Held, HeldByOther, RedisState
 from position_monitor.edge.systemd import Systemd
-from position_monitor.edge.user_stream import UserStream
-from position_monitor.edge.venues.binance_events import stream_origin
-from position_monitor.edge.venues.binanceusdm import BinanceUsdm, connect
 from position_monitor.errors import ConfigError, ExchangeFailure
+from position_monitor.service.telling import Teller
+from position_monitor.service.wiring import open_daemon, rules_from
 
 SOON_S = 1.0
 """How soon to look again while something is exposed, unconfirmed or possibly closed."""
@@ -46,48 +48,49 @@ SOON_WEIGHT_1M = 1_200
 WAKE_S = 0.2
 """Least time between two cycles that events ask for."""
 SOON_IN_A_ROW_MAX = 30
-HEARTBEAT_S = 60.0
 RESTART_PAUSE_S = 1.0
 LEASE_WAIT_S = 0.2
 """How long the start waits for the first answer about the lease, beyond what preparing the exchange took."""
 END_ATTEMPTS_MAX = 20
 END_PAUSE_S = 0.25
 
-
-def rules_from(config: Config) -> Rules:
-    """The configuration as the core sees it."""
-
-    @lru_cache(maxsize=4_096)
-    def protection_for(key: PositionKey) -> ProtectionSettings:
-        return config.protection_for(key.symbol, key.side)
-
-    return Rules(config.account, protection_for, config.is_unmanaged, config.evidence(), config.limits())
+Worker = Callable[[], Coroutine[None, None, None]]
 
 
-def open_exchange(config: Config, clock: Clock) -> BinanceUsdm:
-    """The venue of the configuration, not yet prepared. Raises `ConfigError`."""
-    return connect(
-        environment=config.exchange.environment,
-        rest_url=config.exchange.effective_rest_url,
-        api_key=config.credentials.api_key.get_secret_value(),
-        api_secret=config.credentials.api_secret.get_secret_value(),
-        timeout_s=config.exchange.request_timeout_s,
-        clock=clock,
-    )
+class UserEvents(Protocol):
+    """The private stream of the account."""
+
+    async def run(self) -> None:
+        """Stay connected until cancelled."""
+        ...
+
+    def health(self) -> StreamHealth:
+        """What to publish about it."""
+        ...
+
+    def expect(self, client_id: str) -> None:
+        """An order was accepted: its event must come soon."""
+        ...
 
 
-def open_daemon(config: Config, exchange: Exchange, clock: Clock, advisor: AdvicePoller) -> Daemon:
-    """A daemon that may only observe; the service replaces its mode."""
-    return Daemon(
-        exchange=exchange,
-        clock=clock,
-        rules=rules_from(config),
-        advisor=advisor,
-        mode=lambda: Mode.OBSERVE,
-        degraded=lambda: (),
-        full_sweep_s=config.loop.full_sweep_s,
-        cycle_deadline_s=config.loop.cycle_deadline_s,
-    )
+class Marks(Protocol):
+    """The stream of mark prices."""
+
+    async def run(self) -> None:
+        """Stay connected until cancelled."""
+        ...
+
+    def health(self) -> StreamHealth:
+        """What to publish about it."""
+        ...
+
+    def watch(self, symbols: Iterable[str]) -> None:
+        """Watch exactly these symbols from now on."""
+        ...
+
+    def mark(self, symbol: str) -> tuple[Decimal, int] | None:
+        """The latest mark price and the venue's time of it, None when it came too long ago."""
+        ...
 
 
 @dataclass(slots=True)
@@ -103,29 +106,33 @@ class Service:
     breaker: BreakerPoller
     systemd: Systemd
     owner: str
-    streams: Sequence[Callable[[], Coroutine[None, None, None]]] = ()
-    """Background readers that call `on_event`; without any the daemon looks every `check_interval_s`."""
     daemon: Daemon = field(init=False)
+    fast_path: FastPath = field(init=False)
+    _teller: Teller = field(init=False)
+    _user: UserEvents | None = field(default=None, init=False)
+    _marks: Marks | None = field(default=None, init=False)
+    _box: EventBox = field(default_factory=EventBox, init=False)
     _stop: asyncio.Event = field(default_factory=asyncio.Event, init=False)
     _wake: asyncio.Event = field(default_factory=asyncio.Event, init=False)
     _reload: bool = field(default=False, init=False)
     _ready: bool = field(default=False, init=False)
-    _sequence: int = field(default=0, init=False)
-    _config_hash: str = field(default="", init=False)
-    _said: str = field(default="", init=False)
-    _said_at_s: float = field(default=float("-inf"), init=False)
     _soon_in_a_row: int = field(default=0, init=False)
-    _mode: Mode | None = field(default=None, init=False)
     _began_s: float = field(default=float("-inf"), init=False)
     """When the last cycle began."""
-    _breaker_active: bool | None = field(default=None, init=False)
-    _pending: list[Event] = field(default_factory=list, init=False)
 
     def __post_init__(self) -> None:
         self.daemon = open_daemon(self.config, self.exchange, self.clock, self.advisor)
-        self._config_hash = self.config.config_hash
-        self.daemon.mode = self.mode
         self.daemon.degraded = self.degraded
+        self.daemon.desk.mode = self.mode
+        self.daemon.desk.accepted = self._expect
+        self.fast_path = FastPath(self.daemon.desk, self.advisor.advice, self._streamed_mark)
+        self.daemon.after_look = self.fast_path.note_read
+        self.daemon.observer.stream_delivers = self._delivers
+        self._teller = Teller(self.clock, self.exchange, self.store, self.advisor, self.breaker, self.owner)
+
+    def listen(self, user: UserEvents, marks: Marks | None) -> None:
+        """Give the service its streams, which call `on_event` and `on_marks`. Without any it looks in turn only."""
+        self._user, self._marks = user, marks
 
     def mode(self) -> Mode:
         """What may be done now: the operator's wish, then the lease (invariant 9)."""
@@ -157,10 +164,9 @@ class Service:
     async def serve(self) -> int:
         """Run until `stop`. Returns the exit code."""
         logger.info(sentence.started(self.config.loop.check_interval_s))
-        for conflict in self.config.exit_plan().conflicts:
-            logger.warning("Configuration conflict: {}", conflict)
-            self._pending.append(Event("ConfigConflict", self.clock.now_ms(), details={"text": conflict}))
-        workers = (self.store.run, self.advisor.run, self.breaker.run, *self.streams)
+        self._teller.conflicts(self.config)
+        workers: list[Worker] = [self.store.run, self.advisor.run, self.breaker.run]
+        workers += [stream.run for stream in (self._user, self._marks) if stream is not None]
         background = [asyncio.ensure_future(self._keep_running(worker)) for worker in workers]
         try:
             lease = asyncio.ensure_future(self.store.renew_lease())
@@ -174,7 +180,7 @@ class Service:
         logger.info("Stopped; all orders stay on the exchange")
         return 0
 
-    async def _keep_running(self, worker: Callable[[], Coroutine[None, None, None]]) -> None:
+    async def _keep_running(self, worker: Worker) -> None:
         """A defect in publishing or polling must not end protection: it is reported, and the worker starts again."""
         while True:
             try:
@@ -193,18 +199,30 @@ class Service:
         """One cycle with everything around it. A defect is reported as such and does not end the loop."""
         if self._reload:
             self._reload_config()
+        look_at = self._drained()
         self._wake.clear()
         self._began_s = self.clock.monotonic_s()
         try:
-            report = await self.daemon.cycle()
+            report = await self.daemon.cycle(look_at)
         except Exception:
             logger.exception("Unexpected failure of a cycle; please report it as a bug")
             await self._pause(self.config.loop.check_interval_s, self.config.loop.check_interval_s)
             return
-        self._publish(report)
-        self._say(report)
+        if self._marks is not None:
+            self._marks.watch({key.symbol for key in report.history.tracks})
+        self._teller.publish(report, self.config, self._stream_health())
+        self._teller.say(report)
         self._tell_systemd(report)
         await self._pause(self._interval_s(report), self._least_s(report))
+
+    def _drained(self) -> frozenset[str]:
+        """What events gave reason to look at since the last cycle; after a gap everything is read."""
+        drained = self._box.drain()
+        if drained.gap:
+            self.daemon.observer.sweep_soon()
+        if drained.account_changed:
+            self.exchange.settings_changed()
+        return drained.symbols
 
     def _interval_s(self, report: CycleReport) -> float:
         """Look again soon while something is open, but never so often that it eats the request budget.
@@ -221,8 +239,7 @@ class Service:
 
     def _least_s(self, report: CycleReport) -> float:
         """The least time between the beginnings of two cycles, whatever wakes the loop: half of the weight budget."""
-        weight = 5 + min(80, 2 * len(report.history.tracks))
-        return max(WAKE_S, weight * 60 / SOON_WEIGHT_1M)
+        return max(WAKE_S, report.weight * 60 / SOON_WEIGHT_1M)
 
     async def _pause(self, interval_s: float, least_s: float) -> None:
         """Wait until `interval_s` after the beginning of the last cycle, or for an event, then at least `least_s`."""
@@ -242,66 +259,32 @@ class Service:
             task.cancel()
 
     def on_event(self, event: StreamEvent) -> None:
-        """Take note of an event: it may wake the loop and proves nothing else."""
+        """Take an event of the user stream: it may bring a stop at once, and it may wake the loop. Never waits."""
+        self.fast_path.on_event(event)
         if is_news(event):
+            self._box.put(event)
             self._wake.set()
 
-    def _publish(self, report: CycleReport) -> None:
-        self._sequence += 1
-        events = (*self._pending, *self._changes(report), *report.events)
-        self._pending = []
-        self.store.publish(self._account_state(report), report.history.states, events)
+    def on_marks(self, marks: MarkPrices) -> None:
+        """Take mark prices: the loop looks where a stop would move. Never waits."""
+        for symbol in self.fast_path.on_marks(marks):
+            self._box.put(SymbolTouched(symbol, "the mark price moved"))
+            self._wake.set()
 
-    def _changes(self, report: CycleReport) -> list[Event]:
-        """Events about the daemon itself."""
-        now_ms = self.clock.now_ms()
-        events: list[Event] = []
-        if self._mode is not None and report.mode is not self._mode:
-            events.append(Event("ModeChanged", now_ms, details={"from": str(self._mode), "to": str(report.mode)}))
-            if self._mode is Mode.LIVE:
-                events.append(Event("LeaseLost", now_ms, details={"mode": str(report.mode)}))
-        self._mode = report.mode
-        breaker = self.breaker.breaker()
-        active = breaker.active if breaker else None
-        if active is not None and active != self._breaker_active:
-            events.append(Event("BreakerChanged", now_ms, details={"active": active}))
-        self._breaker_active = active if active is not None else self._breaker_active
-        return events
+    def _expect(self, client_id: str) -> None:
+        if self._user is not None:
+            self._user.expect(client_id)
 
-    def _account_state(self, report: CycleReport) -> AccountState:
-        plan, lease = self.config.exit_plan(), self.store.lease_state()
-        return AccountState(
-            risk_status=report.risk.status,
-            mode=str(report.mode),
-            positions=report.risk.positions,
-            protected=report.risk.protected,
-            coverage_pct=report.risk.coverage_pct,
-            unprotected_notional=report.risk.unprotected_notional,
-            status_line=report.sentence,
-            reason=report.risk.reason,
-            exit_mode=f"{plan.requested} (live: {plan.live})",
-            conflicts=tuple(plan.conflicts),
-            ai_engine=str(self.advisor.status()),
-            circuit_breaker=self.breaker.text(),
-            observed_at_ms=report.observed_at_ms,
-            published_at_ms=self.clock.now_ms(),
-            cycle_ms=report.cycle_ms,
-            api_weight_1m=self.exchange.api_weight_1m,
-            version=__version__,
-            config_hash=self._config_hash,
-            owner=self.owner,
-            epoch=lease.epoch if isinstance(lease, Held) else 0,
-            sequence=self._sequence,
-        )
+    def _delivers(self) -> bool:
+        return self._user is not None and self._user.health().state is StreamState.LIVE
 
-    def _say(self, report: CycleReport) -> None:
-        """One journal line for a cycle that changed something, one a minute otherwise (DESIGN 7)."""
-        now_s = self.clock.monotonic_s()
-        if report.sentence == self._said and not report.changed and now_s - self._said_at_s < HEARTBEAT_S:
-            return
-        level = "INFO" if report.risk.status in ("PROTECTED", "DEGRADED") else "WARNING"
-        logger.log(level, report.sentence)
-        self._said, self._said_at_s = report.sentence, now_s
+    def _streamed_mark(self, symbol: str) -> Decimal | None:
+        found = self._marks.mark(symbol) if self._marks is not None else None
+        return found[0] if found is not None else None
+
+    def _stream_health(self) -> Mapping[str, StreamHealth]:
+        named = {"user": self._user, "marks": self._marks}
+        return {name: stream.health() for name, stream in named.items() if stream is not None}
 
     def _tell_systemd(self, report: CycleReport) -> None:
         if not self._ready:
@@ -336,24 +319,15 @@ class Service:
         except ConfigError as problem:
             logger.error("The configuration was not reloaded, the old one stays: {}", problem)
         else:
-            if (fresh.account, fresh.exchange, fresh.redis) != (
-                self.config.account,
-                self.config.exchange,
-                self.config.redis,
-            ):
+            needs_restart = ("account", "exchange", "redis")
+            if any(getattr(fresh, name) != getattr(self.config, name) for name in needs_restart):
                 logger.warning("account, [exchange] and [redis] take effect after a restart")
-            self.config, self._config_hash = fresh, fresh.config_hash
-            self.daemon.rules = rules_from(fresh)
+            self.config = fresh
+            self.daemon.desk.rules = rules_from(fresh)
             self.daemon.cycle_deadline_s = fresh.loop.cycle_deadline_s
             logger.info("Configuration reloaded, hash {}", fresh.config_hash)
         if self._ready:
             self.systemd.ready()
-
-
-def _epoch_file() -> Path | None:
-    """Where the unit lets us remember the highest lease epoch, so that Redis losing data is noticed after a restart."""
-    folder = os.environ.get("STATE_DIRECTORY", "").split(":")[0]
-    return Path(folder) / "lease-epoch" if folder else None
 
 
 async def _end(tasks: Sequence[asyncio.Future[None]]) -> None:
@@ -365,46 +339,3 @@ async def _end(tasks: Sequence[asyncio.Future[None]]) -> None:
         for task in pending:
             task.cancel()
         await asyncio.wait(pending, timeout=END_PAUSE_S)
-
-
-async def run(config: Config, config_path: Path | None) -> int:
-    """Run the daemon of this configuration in this process until it is told to stop; returns the exit code."""
-    clock = SystemClock()
-    owner = new_owner()
-    engine = (
-        AiEngine(config.ai_engine.url, clock, timeout_s=config.ai_engine.timeout_s) if config.ai_engine.url else None
-    )
-    backend = Backend(config.backend.url, clock, timeout_s=config.backend.timeout_s) if config.backend.url else None
-    async with AsyncExitStack() as stack:
-        exchange = open_exchange(config, clock)
-        stack.push_async_callback(exchange.aclose)
-        store = RedisState(
-            config.redis.url.get_secret_value(),
-            prefix=config.redis.prefix,
-            account=config.account,
-            owner=owner,
-            clock=clock,
-            check_interval_s=config.loop.check_interval_s,
-            lease_ttl_s=config.lease_ttl_s,
-            contend=config.protection.mode == "live",
-            epoch_file=_epoch_file(),
-        )
-        stack.push_async_callback(store.close)
-        for client in (engine, backend):
-            if client is not None:
-                stack.push_async_callback(client.close)
-        service = Service(
-            config=config,
-            config_path=config_path,
-            clock=clock,
-            exchange=exchange,
-            store=store,
-            advisor=AdvicePoller(engine, clock, interval_s=config.ai_engine.poll_s),
-            breaker=BreakerPoller(backend, clock, interval_s=config.backend.poll_s),
-            systemd=Systemd(),
-            owner=owner,
-        )
-        origin = stream_origin(config.exchange.environment, config.exchange.effective_stream_url)
-        service.streams = (UserStream(exchange, service.on_event, origin=origin, clock=clock).run,)
-        service.catch_signals()
-        return await service.serve()

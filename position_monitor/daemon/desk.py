@@ -1,0 +1,120 @@
+"""What the cycle and the fast path share: the evidence, and the one place where an action passes the gate and is sent.
+
+The two run side by side in one event loop. A write is claimed in the evidence before it is sent, so whoever decides
+meanwhile sees it as written and not read back, and does not write it again (invariant 4).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+from loguru import logger
+
+from position_monitor.core import announce, sentence
+from position_monitor.core.decide import Rules
+from position_monitor.core.evidence import Evidence
+from position_monitor.core.guard import Denied, GateInputs, approve_cancel, approve_close, approve_place
+from position_monitor.core.model import Cancel, Close, Mode, Place, Position, PositionKey
+from position_monitor.core.observation import SymbolObservation
+from position_monitor.core.outcome import Outcome, Sent, after_outcome, claimed
+from position_monitor.core.state import Event
+from position_monitor.edge import actor
+from position_monitor.edge.clock import Clock
+from position_monitor.edge.exchange import Exchange
+
+EVENTS_KEPT = 5_000
+"""Events that wait for the end of a cycle; a cycle that never ends must not collect them without bound."""
+
+
+@dataclass(slots=True)
+class Desk:
+    """Memory and pen of one account's daemon."""
+
+    exchange: Exchange
+    clock: Clock
+    rules: Rules
+    mode: Callable[[], Mode]
+    accepted: Callable[[str], None]
+    """Told the client id of every order the venue accepted: the user stream must speak of it soon."""
+    evidence: Evidence = field(default_factory=Evidence, init=False)
+    _events: list[Event] = field(default_factory=list, init=False)
+    _wrote: bool = field(default=False, init=False)
+
+    def tell(self, events: Sequence[Event]) -> None:
+        """Keep events for the next report."""
+        self._events.extend(events[: EVENTS_KEPT - len(self._events)])
+
+    def take_report(self) -> tuple[tuple[Event, ...], bool]:
+        """The events since the last report, and whether anything was written since then."""
+        events, wrote = tuple(self._events), self._wrote
+        self._events, self._wrote = [], False
+        return events, wrote
+
+    def learn(self, outcome: Outcome) -> None:
+        """Take what a write taught into the evidence."""
+        self.evidence = after_outcome(self.evidence, outcome)
+
+    async def send(self, action: Place | Close, seen: SymbolObservation) -> Outcome:
+        """Check one action at the gate and send it; one symbol's failure stays its own (invariant 12)."""
+        key = action.order.key if isinstance(action, Place) else action.key
+        try:
+            outcome = await self._approved(action, self.gate(key, seen))
+        except Exception as fault:  # a defect in handling one symbol must not stop the others
+            logger.exception("Handling {} failed; it is held, the others go on", key)
+            return Outcome(action, Sent.AMBIGUOUS, self.clock.now_ms(), text=f"defect: {type(fault).__name__}")
+        if outcome.denied:
+            logger.warning("{} - held by the guard: {}", sentence.intent(action), outcome.text)
+        else:
+            self._record(outcome, seen.position(key))
+        return outcome
+
+    async def _approved(self, action: Place | Close, gate: GateInputs) -> Outcome:
+        if isinstance(action, Place):
+            order = action.order
+            approved = approve_place(action, gate)
+            if isinstance(approved, Denied):
+                return self._denied(action, approved)
+            logger.info(sentence.intent(action))
+            self.evidence = claimed(self.evidence, order, self.clock.now_ms())
+            outcome = await actor.send_place(self.exchange, self.clock, approved)
+            if outcome.sent is Sent.ACCEPTED:
+                self.accepted(order.client_id)
+            return outcome
+        permitted = approve_close(action, gate)
+        if isinstance(permitted, Denied):
+            return self._denied(action, permitted)
+        logger.warning(sentence.intent(action))
+        return await actor.send_close(self.exchange, self.clock, permitted)
+
+    async def remove(self, cancel: Cancel, seen: SymbolObservation) -> None:
+        """One removal; `seen` must be a read made just for it (invariant 2)."""
+        approved = approve_cancel(cancel, self.gate(cancel.key, seen))
+        if isinstance(approved, Denied):
+            logger.warning("{} - held by the guard: {}", sentence.intent(cancel), approved.reason)
+            return
+        logger.info(sentence.intent(cancel))
+        outcome = await actor.send_cancel(self.exchange, self.clock, approved)
+        self._record(outcome, seen.position(cancel.key))
+
+    def gate(self, key: PositionKey, seen: SymbolObservation) -> GateInputs:
+        """What an action on `key` is checked against."""
+        return GateInputs(
+            account=self.rules.account,
+            seen=seen,
+            known=self.evidence.of(key),
+            settings=self.rules.protection_for(key),
+            evidence_settings=self.rules.evidence,
+            limits=self.rules.limits,
+            mode=self.mode(),
+        )
+
+    def _denied(self, action: Place | Close, denied: Denied) -> Outcome:
+        return Outcome(action, Sent.NOT_SENT, self.clock.now_ms(), text=denied.reason, denied=True)
+
+    def _record(self, outcome: Outcome, position: Position | None) -> None:
+        """Say and announce how a write ended."""
+        self._wrote = self._wrote or outcome.sent is not Sent.NOT_SENT
+        level = "INFO" if outcome.sent is Sent.ACCEPTED else "WARNING"
+        logger.log(level, sentence.ended(outcome, position))
+        self.tell([announce.written(outcome)])

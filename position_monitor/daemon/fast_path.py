@@ -1,0 +1,172 @@
+"""The fast path: the stop of a position that was opened, grown or turned, placed from the event that tells of it.
+
+It adds stops and does nothing else. What it sends was decided by the core, passes the same gate as any order, and is
+remembered in the same evidence; the loop, woken by the same event, reads it back. Events that are late, older than what
+was read, or that do not enlarge a position are left to the loop, and so is a symbol whose stop was just refused.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Mapping
+from decimal import Decimal
+
+from loguru import logger
+
+from position_monitor.core import sentence
+from position_monitor.core.event_view import (
+    SinceRead,
+    after_order,
+    after_position,
+    mark_moves_a_stop,
+    quantity_before,
+    stops_from_event,
+)
+from position_monitor.core.evidence import without_write
+from position_monitor.core.model import Advice, DesiredOrder, PositionSide
+from position_monitor.core.money import distance_pct
+from position_monitor.core.observation import SymbolObservation
+from position_monitor.core.outcome import DUPLICATE_CODES, Outcome, Sent
+from position_monitor.core.stream_events import AlgoEvent, MarkPrices, PositionEvent, StreamEvent, StreamGap
+from position_monitor.daemon.desk import Desk
+
+LATE_MS = 5_000
+"""An event older than this by the venue's clock is left to the loop: the position may be another one by now."""
+SYMBOLS_MAX = 2_000
+"""Symbols remembered between two reads; beyond that everything is left to the loop until the next read."""
+TURNS_MAX = 20
+"""Times one task looks at its symbol again because another event came meanwhile."""
+
+
+class FastPath:
+    """Turns events into stops between two reads. Nothing it remembers outlives the next read of the symbol."""
+
+    def __init__(
+        self,
+        desk: Desk,
+        advice: Callable[[str], Advice | None],
+        mark: Callable[[str], Decimal | None],
+    ) -> None:
+        self._desk = desk
+        self._advice = advice
+        self._mark = mark
+        """The mark price of a symbol as streamed, None when there is no fresh one."""
+        self._last: Mapping[str, SymbolObservation] | None = None
+        self._since: dict[str, SinceRead] = {}
+        self._looked_at: dict[str, Decimal] = {}
+        """The mark each symbol was last looked at with."""
+        self._left_to_reads: set[str] = set()
+        self._waiting: dict[str, dict[PositionSide, PositionEvent]] = {}
+        self._tasks: dict[str, asyncio.Task[None]] = {}
+
+    def note_read(self, read: Mapping[str, SymbolObservation], everything: Mapping[str, SymbolObservation]) -> None:
+        """`read` was read just now; what events said of it before is over. `everything` is the whole account as known.
+
+        Events that arrive while a read is under way are forgotten with it. They woke the loop, which reads again.
+        """
+        self._last = everything
+        for symbol, seen in read.items():
+            if seen.readable and not seen.orders_reused:
+                self._since.pop(symbol, None)
+                self._left_to_reads.discard(symbol)
+        self._looked_at = {
+            symbol: seen.positions[0].mark_price for symbol, seen in everything.items() if seen.positions
+        }
+
+    def on_event(self, event: StreamEvent) -> None:
+        """Take an event in; may start placing a stop. Never waits."""
+        if isinstance(event, StreamGap):
+            self._since.clear()
+        elif isinstance(event, AlgoEvent):
+            self._remember(event.symbol, after_order(self._since.get(event.symbol, SinceRead()), event))
+        elif isinstance(event, PositionEvent):
+            self._on_position(event)
+
+    def _on_position(self, event: PositionEvent) -> None:
+        last = self._last.get(event.symbol) if self._last is not None else None
+        since = self._since.get(event.symbol, SinceRead())
+        before = quantity_before(last, since, event.key) if event.key is not None else Decimal(0)
+        after = after_position(since, event, last)
+        if after is None or not self._remember(event.symbol, after) or abs(event.amount) <= before:
+            return
+        if self._last is None or event.symbol in self._left_to_reads or self._is_late(event):
+            return
+        self._waiting.setdefault(event.symbol, {})[event.position_side] = event
+        if event.symbol not in self._tasks:
+            task = asyncio.ensure_future(self._place(event.symbol))
+            self._tasks[event.symbol] = task
+            task.add_done_callback(lambda _: self._tasks.pop(event.symbol, None))
+
+    def _remember(self, symbol: str, since: SinceRead) -> bool:
+        if symbol not in self._since and len(self._since) >= SYMBOLS_MAX:
+            return False
+        self._since[symbol] = since
+        return True
+
+    def _is_late(self, event: PositionEvent) -> bool:
+        return self._desk.exchange.venue_now_ms() - event.at_ms > LATE_MS
+
+    async def _place(self, symbol: str) -> None:
+        """Place what the waiting events of a symbol ask for. A defect here costs speed, never protection."""
+        try:
+            for _ in range(TURNS_MAX):
+                events = self._waiting.pop(symbol, {})
+                if not events:
+                    return
+                await asyncio.gather(*(self._place_for(event) for event in events.values()))
+        except Exception:
+            logger.exception("The fast path of {} failed; the loop places the stop", symbol)
+        finally:
+            self._waiting.pop(symbol, None)
+
+    async def _place_for(self, event: PositionEvent) -> None:
+        desk, symbol = self._desk, event.symbol
+        instrument = desk.exchange.instrument(symbol)
+        if instrument is None or self._last is None:
+            return
+        wanted = stops_from_event(
+            event,
+            self._last.get(symbol),
+            self._since.get(symbol, SinceRead()),
+            instrument,
+            self._mark(symbol),
+            desk.evidence,
+            desk.rules,
+            self._advice(symbol),
+            desk.mode(),
+            desk.clock.now_ms(),
+        )
+        if not wanted.places:
+            return
+        desk.evidence = wanted.evidence
+        if wanted.exposed:
+            logger.warning(sentence.unprotected(wanted.view.positions[-1]))
+        outcomes = await asyncio.gather(*(desk.send(place, wanted.view) for place in wanted.places))
+        for place, outcome in zip(wanted.places, outcomes, strict=True):
+            self._learn(place.order, outcome)
+
+    def _learn(self, order: DesiredOrder, outcome: Outcome) -> None:
+        """A refusal of an order that was made without a read is no evidence: the loop reads and tries itself."""
+        if outcome.sent in (Sent.ACCEPTED, Sent.AMBIGUOUS) or outcome.code in DUPLICATE_CODES:
+            self._desk.learn(outcome)
+            return
+        self._left_to_reads.add(order.symbol)
+        if not outcome.denied:
+            self._desk.evidence = without_write(self._desk.evidence, order.symbol, order.client_id)
+
+    def on_marks(self, marks: MarkPrices) -> frozenset[str]:
+        """The symbols whose stop would move at these marks; asked again only after another least move."""
+        return frozenset(symbol for symbol, mark in marks.items() if self._moves(symbol, mark.price))
+
+    def _moves(self, symbol: str, mark: Decimal) -> bool:
+        last = self._last.get(symbol) if self._last is not None else None
+        looked_at = self._looked_at.get(symbol)
+        if last is None or looked_at is None or not last.readable:
+            return False
+        rules, desk = self._desk.rules, self._desk
+        least_pct = min(rules.protection_for(position.key).stop_min_move_pct for position in last.positions)
+        if distance_pct(mark, looked_at) < least_pct:
+            return False
+        self._looked_at[symbol] = mark
+        advice = self._advice(symbol)
+        return mark_moves_a_stop(last, mark, desk.evidence, rules, advice, desk.mode(), desk.clock.now_ms())

@@ -1,0 +1,72 @@
+"""One process: everything of a configuration opened, served until the end, and closed again."""
+
+from __future__ import annotations
+
+import os
+from contextlib import AsyncExitStack
+from pathlib import Path
+
+from position_monitor.config import Config
+from position_monitor.edge.ai_engine import AdvicePoller, AiEngine
+from position_monitor.edge.backend import Backend, BreakerPoller
+from position_monitor.edge.clock import SystemClock
+from position_monitor.edge.mark_stream import MarkStream
+from position_monitor.edge.redis_lease import new_owner
+from position_monitor.edge.redis_state import RedisState
+from position_monitor.edge.systemd import Systemd
+from position_monitor.edge.user_stream import UserStream
+from position_monitor.edge.venues.binance_events import stream_origin
+from position_monitor.service.serving import Service
+from position_monitor.service.wiring import open_exchange
+
+
+def _epoch_file() -> Path | None:
+    """Where the unit lets us remember the highest lease epoch, so that Redis losing data is noticed after a restart."""
+    folder = os.environ.get("STATE_DIRECTORY", "").split(":")[0]
+    return Path(folder) / "lease-epoch" if folder else None
+
+
+async def run(config: Config, config_path: Path | None) -> int:
+    """Run the daemon of this configuration in this process until it is told to stop; returns the exit code."""
+    clock = SystemClock()
+    owner = new_owner()
+    engine = (
+        AiEngine(config.ai_engine.url, clock, timeout_s=config.ai_engine.timeout_s) if config.ai_engine.url else None
+    )
+    backend = Backend(config.backend.url, clock, timeout_s=config.backend.timeout_s) if config.backend.url else None
+    async with AsyncExitStack() as stack:
+        exchange = open_exchange(config, clock)
+        stack.push_async_callback(exchange.aclose)
+        store = RedisState(
+            config.redis.url.get_secret_value(),
+            prefix=config.redis.prefix,
+            account=config.account,
+            owner=owner,
+            clock=clock,
+            check_interval_s=config.loop.check_interval_s,
+            lease_ttl_s=config.lease_ttl_s,
+            contend=config.protection.mode == "live",
+            epoch_file=_epoch_file(),
+        )
+        stack.push_async_callback(store.close)
+        for client in (engine, backend):
+            if client is not None:
+                stack.push_async_callback(client.close)
+        service = Service(
+            config=config,
+            config_path=config_path,
+            clock=clock,
+            exchange=exchange,
+            store=store,
+            advisor=AdvicePoller(engine, clock, interval_s=config.ai_engine.poll_s),
+            breaker=BreakerPoller(backend, clock, interval_s=config.backend.poll_s),
+            systemd=Systemd(),
+            owner=owner,
+        )
+        origin = stream_origin(config.exchange.environment, config.exchange.effective_stream_url)
+        service.listen(
+            UserStream(exchange, service.on_event, origin=origin, clock=clock),
+            MarkStream(service.on_marks, origin=origin, clock=clock),
+        )
+        service.catch_signals()
+        return await service.serve()

@@ -1,0 +1,127 @@
+"""What a cycle is turned into: the published state, events about the daemon itself, and the journal line."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from loguru import logger
+
+from position_monitor import __version__
+from position_monitor.config import Config
+from position_monitor.core.model import Mode
+from position_monitor.core.state import AccountState, Event
+from position_monitor.core.stream_events import StreamHealth, StreamState
+from position_monitor.daemon import CycleReport
+from position_monitor.edge.ai_engine import AdvicePoller
+from position_monitor.edge.backend import BreakerPoller
+from position_monitor.edge.clock import Clock
+from position_monitor.edge.exchange import Exchange
+from position_monitor.edge.redis_state import Held, RedisState
+
+HEARTBEAT_S = 60.0
+
+
+@dataclass(slots=True)
+class Teller:
+    """Publishes reports and speaks to the journal; remembers only what it said last."""
+
+    clock: Clock
+    exchange: Exchange
+    store: RedisState
+    advisor: AdvicePoller
+    breaker: BreakerPoller
+    owner: str
+    _pending: list[Event] = field(default_factory=list, init=False)
+    _sequence: int = field(default=0, init=False)
+    _said: str = field(default="", init=False)
+    _said_at_s: float = field(default=float("-inf"), init=False)
+    _mode: Mode | None = field(default=None, init=False)
+    _breaker_active: bool | None = field(default=None, init=False)
+    _streams: dict[str, StreamState] = field(default_factory=dict, init=False)
+    _hashed: tuple[Config | None, str] = field(default=(None, ""), init=False)
+
+    def conflicts(self, config: Config) -> None:
+        """Say and announce what contradicts itself in the configuration."""
+        for conflict in config.exit_plan().conflicts:
+            logger.warning("Configuration conflict: {}", conflict)
+            self._pending.append(Event("ConfigConflict", self.clock.now_ms(), details={"text": conflict}))
+
+    def publish(self, report: CycleReport, config: Config, streams: Mapping[str, StreamHealth]) -> None:
+        """Hand the state of this cycle and what happened since the last one to Redis; never waits for it."""
+        self._sequence += 1
+        events = (*self._pending, *self._changes(report, streams), *report.events)
+        self._pending = []
+        self.store.publish(self._account_state(report, config, streams), report.history.states, events)
+
+    def say(self, report: CycleReport) -> None:
+        """One journal line for a cycle that changed something, one a minute otherwise (DESIGN 7)."""
+        now_s = self.clock.monotonic_s()
+        if report.sentence == self._said and not report.changed and now_s - self._said_at_s < HEARTBEAT_S:
+            return
+        level = "INFO" if report.risk.status in ("PROTECTED", "DEGRADED") else "WARNING"
+        logger.log(level, report.sentence)
+        self._said, self._said_at_s = report.sentence, now_s
+
+    def _changes(self, report: CycleReport, streams: Mapping[str, StreamHealth]) -> list[Event]:
+        """Events about the daemon itself."""
+        now_ms = self.clock.now_ms()
+        events: list[Event] = []
+        if self._mode is not None and report.mode is not self._mode:
+            events.append(Event("ModeChanged", now_ms, details={"from": str(self._mode), "to": str(report.mode)}))
+            if self._mode is Mode.LIVE:
+                events.append(Event("LeaseLost", now_ms, details={"mode": str(report.mode)}))
+        self._mode = report.mode
+        breaker = self.breaker.breaker()
+        active = breaker.active if breaker else None
+        if active is not None and active != self._breaker_active:
+            events.append(Event("BreakerChanged", now_ms, details={"active": active}))
+        self._breaker_active = active if active is not None else self._breaker_active
+        for name, health in streams.items():
+            if self._streams.get(name) is not health.state:
+                details = {"stream": name, "state": str(health.state), "reason": health.reason}
+                events.append(Event("StreamChanged", now_ms, details=details))
+            self._streams[name] = health.state
+        return events
+
+    def _account_state(self, report: CycleReport, config: Config, streams: Mapping[str, StreamHealth]) -> AccountState:
+        plan, lease = config.exit_plan(), self.store.lease_state()
+        return AccountState(
+            risk_status=report.risk.status,
+            mode=str(report.mode),
+            positions=report.risk.positions,
+            protected=report.risk.protected,
+            coverage_pct=report.risk.coverage_pct,
+            unprotected_notional=report.risk.unprotected_notional,
+            status_line=report.sentence,
+            reason=report.risk.reason,
+            exit_mode=f"{plan.requested} (live: {plan.live})",
+            conflicts=tuple(plan.conflicts),
+            ai_engine=str(self.advisor.status()),
+            circuit_breaker=self.breaker.text(),
+            streams={name: self._health_text(health) for name, health in streams.items()},
+            observed_at_ms=report.observed_at_ms,
+            published_at_ms=self.clock.now_ms(),
+            cycle_ms=report.cycle_ms,
+            api_weight_1m=self.exchange.api_weight_1m,
+            version=__version__,
+            config_hash=self._config_hash(config),
+            owner=self.owner,
+            epoch=lease.epoch if isinstance(lease, Held) else 0,
+            sequence=self._sequence,
+        )
+
+    def _config_hash(self, config: Config) -> str:
+        """The hash of a configuration that does not change, made once."""
+        if self._hashed[0] is not config:
+            self._hashed = (config, config.config_hash)
+        return self._hashed[1]
+
+    def _health_text(self, health: StreamHealth) -> str:
+        """`LIVE`, or what is wrong with a stream and for how long; then positions are only looked at in turn."""
+        if health.state is StreamState.LIVE:
+            return "LIVE"
+        seconds = max(0, self.clock.now_ms() - health.since_ms) // 1000
+        return (
+            f"{health.state} for {seconds} s: {health.reason}" if health.reason else f"{health.state} for {seconds} s"
+        )

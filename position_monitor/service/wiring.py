@@ -1,0 +1,53 @@
+"""A configuration becomes the core's rules, an exchange, and a daemon."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+
+from position_monitor.config import Config
+from position_monitor.core.decide import Rules
+from position_monitor.core.model import Mode, PositionKey
+from position_monitor.core.settings import ProtectionSettings
+from position_monitor.daemon import Daemon
+from position_monitor.daemon.desk import Desk
+from position_monitor.edge.ai_engine import AdvicePoller
+from position_monitor.edge.clock import Clock
+from position_monitor.edge.exchange import Exchange
+from position_monitor.edge.observer import Observer
+from position_monitor.edge.venues.binanceusdm import BinanceUsdm, connect
+
+
+def rules_from(config: Config) -> Rules:
+    """The configuration as the core sees it."""
+
+    @lru_cache(maxsize=4_096)
+    def protection_for(key: PositionKey) -> ProtectionSettings:
+        return config.protection_for(key.symbol, key.side)
+
+    return Rules(config.account, protection_for, config.is_unmanaged, config.evidence(), config.limits())
+
+
+def open_exchange(config: Config, clock: Clock) -> BinanceUsdm:
+    """The venue of the configuration, not yet prepared. Raises `ConfigError`."""
+    return connect(
+        environment=config.exchange.environment,
+        rest_url=config.exchange.effective_rest_url,
+        api_key=config.credentials.api_key.get_secret_value(),
+        api_secret=config.credentials.api_secret.get_secret_value(),
+        timeout_s=config.exchange.request_timeout_s,
+        clock=clock,
+    )
+
+
+def open_daemon(config: Config, exchange: Exchange, clock: Clock, advisor: AdvicePoller) -> Daemon:
+    """A daemon that may only observe and hears no stream; the service gives it more."""
+    desk = Desk(exchange, clock, rules_from(config), mode=lambda: Mode.OBSERVE, accepted=lambda _: None)
+    return Daemon(
+        exchange=exchange,
+        clock=clock,
+        desk=desk,
+        advisor=advisor,
+        degraded=lambda: (),
+        observer=Observer(exchange, clock, config.loop.full_sweep_s),
+        cycle_deadline_s=config.loop.cycle_deadline_s,
+    )
