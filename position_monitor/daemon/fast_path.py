@@ -78,9 +78,15 @@ class FastPath:
         if isinstance(event, StreamGap):
             self._since.clear()
         elif isinstance(event, AlgoEvent):
-            self._remember(event.symbol, after_order(self._since.get(event.symbol, SinceRead()), event))
+            self._on_order(event)
         elif isinstance(event, PositionEvent):
             self._on_position(event)
+
+    def _on_order(self, event: AlgoEvent) -> None:
+        self._remember(event.symbol, after_order(self._since.get(event.symbol, SinceRead()), event))
+        if event.status.terminal and (event.symbol, event.client_id) in self._desk.evidence.awaited:
+            # Nobody has to wait for it any longer. If that is wrong, the venue refuses the same id a second time.
+            self._desk.evidence = without_write(self._desk.evidence, event.symbol, event.client_id)
 
     def _on_position(self, event: PositionEvent) -> None:
         last = self._last.get(event.symbol) if self._last is not None else None

@@ -39,21 +39,35 @@ _NAMED_SECRET: Final = re.compile(
     r"(['\"]?\s*[:=]\s*(?:b?['\"])?(?:(?:bearer|basic)\s+)?)[^\s&'\",;)}\]]+"
 )
 _URL_PASSWORD: Final = re.compile(r"(?i)\b([a-z][a-z0-9+.-]*://[^/\s@:]*):[^/\s]+@")
-_secrets: set[str] = set()
+PASSING_SECRETS_MAX: Final = 64
+"""Listen keys that are still taken out of lines: one an hour in quiet times, each of no use soon after the next."""
+_secrets: tuple[str, ...] = ()
+"""Longest first, so that no part of a longer one is left over."""
+_passing_secrets: tuple[str, ...] = ()
+"""The same, oldest first, of those that come and go."""
 _sink: _Sink | None = None
 
 
-def register_secret(value: str) -> None:
-    """Remove `value` from every later line. Shorter than six characters would blank ordinary words: not registered."""
-    for spelling in {value, value.strip(), quote(value.strip(), safe="")}:
-        if len(spelling) >= SECRET_LENGTH_MIN:
-            _secrets.add(spelling)
+def register_secret(value: str, *, passing: bool = False) -> None:
+    """Remove `value` from every later line. Shorter than six characters would blank ordinary words: not registered.
+
+    `passing` ones, which a program gets anew all its life, are kept up to `PASSING_SECRETS_MAX` (invariant 10).
+    """
+    global _secrets, _passing_secrets
+    spellings = {value, value.strip(), quote(value.strip(), safe="")}
+    fresh = [spelling for spelling in spellings if len(spelling) >= SECRET_LENGTH_MIN]
+    if passing:
+        kept = [secret for secret in _passing_secrets if secret not in fresh]
+        _passing_secrets = tuple((*kept, *fresh)[-PASSING_SECRETS_MAX:])
+    else:
+        _secrets = tuple(sorted({*_secrets, *fresh}, key=len, reverse=True))
 
 
 def redact(text: str) -> str:
     """`text` without registered secrets, signatures, key headers and passwords in URLs."""
-    for secret in sorted(_secrets, key=len, reverse=True):
-        text = text.replace(secret, REDACTED)
+    for secret in (*_secrets, *_passing_secrets):
+        if secret in text:
+            text = text.replace(secret, REDACTED)
     text = _URL_PASSWORD.sub(rf"\1:{REDACTED}@", text)
     return _NAMED_SECRET.sub(rf"\1\2{REDACTED}", text)
 

@@ -83,7 +83,7 @@ class UserStream:
 
     async def _address(self) -> str:
         key = await self._keys.open_user_stream()
-        register_secret(key)
+        register_secret(key, passing=True)
         self._key = key
         return f"{self._origin}/private/ws?listenKey={key}"
 

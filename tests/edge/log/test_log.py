@@ -24,7 +24,7 @@ def restored():
     hook, handlers = sys.excepthook, logging.root.handlers[:]
     yield
     log.flush()
-    log._secrets.clear()
+    log._secrets = log._passing_secrets = ()
     logger.remove()
     logger.add(sys.stderr)
     sys.excepthook, logging.root.handlers[:] = hook, handlers
@@ -232,3 +232,12 @@ def test_an_unknown_level_is_an_error(journal):
     """The configuration names it."""
     with pytest.raises(ValueError, match="LOUD"):
         log.configure(level="LOUD", stream=io.StringIO())
+
+
+def test_secrets_that_come_and_go_are_bounded_and_the_lasting_ones_stay(journal):
+    log.register_secret("the-lasting-secret")
+    for number in range(3 * log.PASSING_SECRETS_MAX):
+        log.register_secret(f"listen-key-{number:04}", passing=True)
+    last = f"listen-key-{3 * log.PASSING_SECRETS_MAX - 1:04}"
+    assert log.redact(f"{last} the-lasting-secret") == f"{log.REDACTED} {log.REDACTED}"
+    assert len(log._passing_secrets) == log.PASSING_SECRETS_MAX
