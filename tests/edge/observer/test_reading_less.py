@@ -1,0 +1,170 @@
+"""Which order lists a look reads: every list without the stream; with it, those in which something may have changed."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from position_monitor.core.evidence import Evidence, after_read, after_write
+from position_monitor.core.observation import OrdersRead, PositionsRead
+from position_monitor.edge.observer import ORDERS_WEIGHT_1M, Observer
+from position_monitor.errors import Unreadable
+from tests.core.build import LONG, D, backstop, instrument, position
+
+NOW_MS = 1_780_000_000_000
+
+
+class Venue:
+    """Positions and orders by symbol, and how often each list was asked for."""
+
+    def __init__(self, symbols):
+        self.held = {name: position(symbol=name) for name in symbols}
+        self.orders = {name: [backstop(held, "98.5")] for name, held in self.held.items()}
+        self.asked = []
+        self.broken = set()
+        self.now_ms = NOW_MS
+
+    def instrument(self, symbol):
+        return instrument(symbol=symbol)
+
+    async def read_positions(self):
+        return PositionsRead(tuple(self.held.values()), frozenset(), {}, hedged=False, began_at_ms=self.now_ms)
+
+    async def read_position_rows(self, symbol):
+        rows = tuple(p for p in self.held.values() if p.symbol == symbol)
+        return PositionsRead(rows, frozenset(), {}, hedged=False, began_at_ms=self.now_ms, symbol=symbol)
+
+    async def read_orders(self, symbol):
+        self.asked.append(symbol)
+        if symbol in self.broken:
+            raise Unreadable("no list")
+        names = self.orders if symbol is None else [symbol]
+        rows = tuple(order for name in names for order in self.orders.get(name, ()))
+        return OrdersRead(rows, {}, began_at_ms=self.now_ms, symbol=symbol)
+
+    async def query_order(self, symbol, client_id):
+        return None
+
+
+class Clock:
+    def __init__(self, venue):
+        self.venue = venue
+
+    def now_ms(self):
+        return self.venue.now_ms
+
+    def monotonic_s(self):
+        return (self.venue.now_ms - NOW_MS) / 1000
+
+    async def sleep(self, seconds):
+        self.venue.now_ms += round(seconds * 1000)
+
+
+class Looking:
+    def __init__(self, count, *, stream=True, full_sweep_s=600.0):
+        self.venue = Venue([f"S{n}USDT" for n in range(count)])
+        self.observer = Observer(self.venue, Clock(self.venue), full_sweep_s, stream_delivers=lambda: stream)
+        self.evidence = Evidence()
+
+    async def look(self, after_s=0.0, **more):
+        """What a look asked for, and what it saw."""
+        self.venue.now_ms += round(after_s * 1000)
+        self.venue.asked = []
+        found = await self.observer.account(self.evidence, **more)
+        for seen in found.symbols.values():
+            if seen.readable:
+                self.evidence = after_read(self.evidence, seen)
+        return found
+
+
+async def test_without_the_stream_every_list_is_read_every_time():
+    looking = Looking(5, stream=False)
+    await looking.look()
+    for _ in range(3):
+        found = await looking.look(after_s=1)
+        assert sorted(looking.venue.asked) == sorted(looking.venue.held)
+        assert not any(seen.orders_reused for seen in found.symbols.values())
+
+
+async def test_up_to_25_positions_are_read_at_every_ten_second_check():
+    looking = Looking(25)
+    await looking.look()
+    await looking.look(after_s=10)
+    assert len(looking.venue.asked) == 25
+
+
+@pytest.mark.parametrize("count", [26, 50, 200])
+async def test_more_positions_stay_within_the_budget(count):
+    looking = Looking(count)
+    await looking.look()
+    weight = 0
+    for _ in range(60):  # ten minutes
+        await looking.look(after_s=10)
+        weight += sum(80 if symbol is None else 2 for symbol in looking.venue.asked)
+    assert 0 < weight / 10 <= ORDERS_WEIGHT_1M
+
+
+async def test_lists_that_were_not_read_keep_the_time_of_their_read_and_count_once():
+    looking = Looking(50)
+    await looking.look()
+    first_ms = looking.venue.now_ms
+    found = await looking.look(after_s=5)
+    assert looking.venue.asked == []
+    for seen in found.symbols.values():
+        assert (seen.orders_reused, seen.orders_read_at_ms, seen.observed_at_ms) == (True, first_ms, first_ms)
+        assert seen.positions_read_at_ms == first_ms + 5_000
+        assert seen.orders == tuple(looking.venue.orders[seen.symbol])
+    for known in looking.evidence.keys.values():
+        assert known.present_reads == 2
+        assert set(known.seen.values()) == {1}
+
+
+@pytest.mark.parametrize("what", ["told", "grown", "new entry", "turned", "gone", "new", "awaited"])
+async def test_where_something_happened_the_list_is_read_at_once(what):
+    looking, name = Looking(50), "S7USDT"
+    await looking.look()
+    venue, more = looking.venue, {}
+    held = venue.held[name]
+    if what == "told":
+        more = {"look_at": [name]}
+    elif what == "grown":
+        venue.held[name] = replace(held, quantity=D(2))
+    elif what == "new entry":
+        venue.held[name] = replace(held, entry_price=D(99))
+    elif what == "turned":
+        venue.held[name] = replace(held, side=LONG.opposite)
+    elif what == "gone":
+        del venue.held[name]
+    elif what == "new":
+        name = "NEWUSDT"
+        venue.held[name], venue.orders[name] = position(symbol=name), []
+    else:
+        looking.evidence = after_write(looking.evidence, name, "qpm1", venue.now_ms)
+        more = {"look_at": {symbol for symbol, _ in looking.evidence.awaited}}
+    found = await looking.look(after_s=1, **more)
+    assert venue.asked == [name]
+    assert not found.symbols[name].orders_reused
+
+
+async def test_a_list_that_could_not_be_read_is_not_replaced_by_an_old_one():
+    looking = Looking(3)
+    await looking.look()
+    looking.venue.broken = {"S1USDT"}
+    found = await looking.look(after_s=1, look_at=["S1USDT"])
+    assert not found.symbols["S1USDT"].readable
+    found = await looking.look(after_s=0.1)
+    assert not found.symbols["S1USDT"].readable, "nothing of before is believed in its place"
+    looking.venue.broken = set()
+    found = await looking.look(after_s=0.1)
+    assert found.symbols["S1USDT"].readable
+
+
+async def test_a_gap_of_the_stream_means_a_sweep():
+    looking = Looking(3)
+    await looking.look()
+    looking.observer.sweep_soon()
+    found = await looking.look(after_s=0.1)
+    assert looking.venue.asked == [None]
+    assert found.swept
+    assert not any(seen.orders_reused for seen in found.symbols.values())
