@@ -35,8 +35,8 @@ PATIENCE_S = 1.5
 """No read is tried again once this much time went into it."""
 READ_PAUSES_S = (0.1, 0.3)
 ORDERS_WEIGHT_1M = 315
-"""Request weight a minute for the order lists of symbols in which nothing happened: with positions and upkeep below 15 %
-of the venue's 2,400."""
+"""Request weight a minute for the order lists of symbols in which nothing happened. With positions and upkeep that is
+below 15 % of the venue's 2,400."""
 FLAT_CHECKS_MAX = 10
 """Zero-row reads per cycle (5 weight each); the rest waits for the next cycle."""
 
