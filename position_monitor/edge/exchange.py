@@ -21,6 +21,11 @@ class Exchange(Protocol):
         """Request weight used in the running minute, as the venue last reported it."""
         ...
 
+    @property
+    def foreign_weight_1m(self) -> int:
+        """Part of `api_weight_1m` that another program on this address used, at least."""
+        ...
+
     def venue_now_ms(self) -> int:
         """The venue's clock as last measured, ms UTC: what the times in its answers and events are compared with."""
         ...

@@ -220,6 +220,8 @@ class Service:
         drained = self._box.drain()
         if drained.gap:
             self.daemon.observer.sweep_soon()
+        if drained.margin_called:
+            self._teller.margin_called(drained.margin_called)
         if drained.account_changed:
             self.exchange.settings_changed()
         return drained.symbols

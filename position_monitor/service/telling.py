@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from loguru import logger
@@ -20,6 +20,8 @@ from position_monitor.edge.exchange import Exchange
 from position_monitor.edge.redis_state import Held, RedisState
 
 HEARTBEAT_S = 60.0
+FOREIGN_WEIGHT_1M = 240
+"""Weight a minute from which another program on this address is worth a warning: a tenth of the venue's 2,400."""
 
 
 @dataclass(slots=True)
@@ -39,6 +41,7 @@ class Teller:
     _mode: Mode | None = field(default=None, init=False)
     _breaker_active: bool | None = field(default=None, init=False)
     _streams: dict[str, StreamState] = field(default_factory=dict, init=False)
+    _crowded: bool = field(default=False, init=False)
     _hashed: tuple[Config | None, str] = field(default=(None, ""), init=False)
 
     def conflicts(self, config: Config) -> None:
@@ -46,6 +49,12 @@ class Teller:
         for conflict in config.exit_plan().conflicts:
             logger.warning("Configuration conflict: {}", conflict)
             self._pending.append(Event("ConfigConflict", self.clock.now_ms(), details={"text": conflict}))
+
+    def margin_called(self, symbols: Iterable[str]) -> None:
+        """Say and announce that the venue warns of liquidation."""
+        for symbol in sorted(symbols):
+            logger.warning("{}: the exchange calls for margin, liquidation is near", symbol)
+            self._pending.append(Event("MarginCalled", self.clock.now_ms(), symbol))
 
     def publish(self, report: CycleReport, config: Config, streams: Mapping[str, StreamHealth]) -> None:
         """Hand the state of this cycle and what happened since the last one to Redis; never waits for it."""
@@ -82,7 +91,17 @@ class Teller:
                 details = {"stream": name, "state": str(health.state), "reason": health.reason}
                 events.append(Event("StreamChanged", now_ms, details=details))
             self._streams[name] = health.state
-        return events
+        return [*events, *self._foreign_weight(now_ms)]
+
+    def _foreign_weight(self, now_ms: int) -> list[Event]:
+        """Another program that uses up the request budget of our address, told once until it is quiet again."""
+        weight = self.exchange.foreign_weight_1m
+        crowded = weight > (FOREIGN_WEIGHT_1M // 2 if self._crowded else FOREIGN_WEIGHT_1M)
+        news, self._crowded = crowded and not self._crowded, crowded
+        if not news:
+            return []
+        logger.warning("Another program on this address used {} of 2,400 request weight in this minute", weight)
+        return [Event("ForeignWeightSeen", now_ms, details={"weight_1m": weight})]
 
     def _account_state(self, report: CycleReport, config: Config, streams: Mapping[str, StreamHealth]) -> AccountState:
         plan, lease = config.exit_plan(), self.store.lease_state()

@@ -1,0 +1,199 @@
+"""The fast path between two reads: what it places, what it leaves to the loop, and that it forgets."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import replace
+
+import pytest
+
+from position_monitor.core.evidence import after_read
+from position_monitor.core.model import Mode
+from position_monitor.core.stream_events import MarkPrice, PositionEvent, StreamGap
+from position_monitor.daemon.desk import Desk
+from position_monitor.daemon.fast_path import LATE_MS, SYMBOLS_MAX, TURNS_MAX, FastPath
+from position_monitor.errors import Refused, Unreachable
+from tests.core.build import LONG, NOW_MS, SYMBOL, D, at, backstop, instrument, position, rules, seen_at
+
+
+class Venue:
+    """Takes orders; what rests is a list."""
+
+    def __init__(self):
+        self.resting = []
+        self.answer = None
+        self.hold = None
+
+    def instrument(self, symbol):
+        return instrument(symbol=symbol)
+
+    def venue_now_ms(self):
+        return NOW_MS
+
+    async def place(self, approved):
+        if self.hold is not None:
+            await self.hold.wait()
+        if self.answer is not None:
+            raise self.answer
+        self.resting.append(approved.action.order)
+        return "1"
+
+
+class Clock:
+    def now_ms(self):
+        return NOW_MS
+
+
+class World:
+    def __init__(self, *seen, mark=None, mode=Mode.LIVE):
+        self.venue = Venue()
+        self.accepted = []
+        self.desk = Desk(self.venue, Clock(), rules(), mode=lambda: mode, accepted=self.accepted.append)
+        self.path = FastPath(self.desk, lambda _: None, lambda _: mark)
+        if seen:
+            self.read(*seen)
+
+    def read(self, *seen):
+        observed = {one.symbol: one for one in seen}
+        for one in seen:
+            if one.positions:
+                self.desk.evidence = after_read(self.desk.evidence, one)
+        self.path.note_read(observed, observed)
+
+    async def hears(self, *events):
+        for event in events:
+            self.path.on_event(event)
+        await self.settles()
+
+    async def settles(self):
+        while self.path._tasks:
+            await asyncio.gather(*self.path._tasks.values())
+
+
+def told(amount="1", *, symbol=SYMBOL, entry=100, at_ms=NOW_MS, held=None):
+    side = held.position_side if held else position().position_side
+    return PositionEvent(symbol, side, D(amount), D(entry), at_ms, "ORDER")
+
+
+async def test_a_fill_brings_its_stop_and_the_stream_is_asked_to_tell_of_it():
+    world = World(seen_at([]))
+    await world.hears(told())
+    [order] = world.venue.resting
+    assert order.close_all and order.trigger_price == at(LONG, "-1.5")
+    assert world.accepted == [order.client_id]
+    assert world.desk.evidence.awaited_in(SYMBOL) == (order.client_id,)
+
+
+async def test_partial_fills_bring_one_stop():
+    world = World(seen_at([]))
+    world.venue.hold = asyncio.Event()
+    for number in range(1, 6):
+        world.path.on_event(told(str(number), entry=100 + number, at_ms=NOW_MS + number))
+        await asyncio.sleep(0)
+    world.venue.hold.set()
+    await world.settles()
+    assert len(world.venue.resting) == 1
+
+
+async def test_before_the_first_read_everything_is_left_to_the_loop():
+    world = World()
+    await world.hears(told())
+    assert world.venue.resting == []
+
+
+@pytest.mark.parametrize(("age_ms", "placed"), [(0, 1), (LATE_MS, 1), (LATE_MS + 1, 0), (60_000, 0)])
+async def test_a_late_event_is_left_to_the_loop(age_ms, placed):
+    world = World(seen_at([]))
+    await world.hears(told(at_ms=NOW_MS - age_ms))
+    assert len(world.venue.resting) == placed
+
+
+async def test_what_was_read_since_is_believed_over_the_event():
+    held = position(quantity=D(2), updated_at_ms=NOW_MS)
+    world = World(seen_at([held], [backstop(held, at(LONG, "-1.5"))]))
+    await world.hears(told("2", at_ms=NOW_MS), told("1", at_ms=NOW_MS))
+    assert world.venue.resting == []
+
+
+async def test_a_position_that_shrinks_or_ends_is_left_to_the_loop():
+    held = position(quantity=D(2))
+    world = World(seen_at([held]))
+    await world.hears(told("1"), told("0", at_ms=NOW_MS + 1))
+    assert world.venue.resting == []
+
+
+@pytest.mark.parametrize(
+    "answer", [Refused("crossed", code=-2021), Refused("taken", code=-4130), Unreachable("busy", code=-1008)]
+)
+async def test_a_refused_symbol_is_left_to_the_loop_until_it_was_read(answer):
+    world = World(seen_at([]))
+    world.venue.answer = answer
+    await world.hears(told())
+    world.venue.answer = None
+    known = world.desk.evidence.of(position().key)
+    assert (known.crossed_refusals, known.close_all_blocked, world.desk.evidence.awaited) == (0, False, {})
+    await world.hears(told("2", at_ms=NOW_MS + 1))
+    assert world.venue.resting == []
+    world.read(seen_at([]))
+    await world.hears(told("3", at_ms=NOW_MS + 2))
+    assert len(world.venue.resting) == 1
+
+
+async def test_lists_used_again_do_not_count_as_a_read():
+    world = World(seen_at([]))
+    world.venue.answer = Refused("crossed", code=-2021)
+    await world.hears(told())
+    world.venue.answer = None
+    world.read(replace(seen_at([]), orders_reused=True))
+    await world.hears(told("2", at_ms=NOW_MS + 1))
+    assert world.venue.resting == []
+
+
+async def test_while_only_observing_nothing_is_sent():
+    world = World(seen_at([]), mode=Mode.OBSERVE)
+    await world.hears(told())
+    assert world.venue.resting == []
+
+
+async def test_each_symbol_is_served_on_its_own():
+    world = World(seen_at([]))
+    await world.hears(*(told(symbol=f"S{n}USDT") for n in range(30)))
+    assert {order.symbol for order in world.venue.resting} == {f"S{n}USDT" for n in range(30)}
+
+
+async def test_a_defect_costs_speed_and_nothing_else():
+    world = World(seen_at([]))
+    world.path._mark = lambda _: 1 / 0
+    await world.hears(told())
+    assert world.venue.resting == [] and not world.path._tasks
+
+
+async def test_memory_is_bounded_whatever_arrives():
+    world = World(seen_at([]))
+    world.desk.mode = lambda: Mode.OBSERVE
+    for number in range(SYMBOLS_MAX + 500):
+        world.path.on_event(told(symbol=f"S{number}USDT"))
+    await world.settles()
+    assert len(world.path._since) <= SYMBOLS_MAX
+    assert not world.path._waiting
+    world.path.on_event(StreamGap("missed"))
+    assert not world.path._since
+
+
+async def test_a_flood_on_one_symbol_ends():
+    world = World(seen_at([]))
+    world.venue.hold = asyncio.Event()
+    world.venue.hold.set()
+    await world.hears(*(told(str(n + 1), at_ms=NOW_MS + n) for n in range(50 * TURNS_MAX)))
+    assert len(world.venue.resting) == 1
+
+
+async def test_a_mark_wakes_once_for_each_least_move():
+    held = position()
+    world = World(seen_at([held], [backstop(held, at(LONG, "-1.5"))]))
+
+    def moved(pct):
+        return bool(world.path.on_marks({SYMBOL: MarkPrice(SYMBOL, at(LONG, pct), NOW_MS)}))
+
+    assert [moved(pct) for pct in ("2", "2.05", "2.15", "-0.5")] == [True, False, True, False]
+    assert not world.path.on_marks({"NEWUSDT": MarkPrice("NEWUSDT", D(1), NOW_MS)})
