@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
 from enum import StrEnum
+from typing import NamedTuple
 
 
 class Side(StrEnum):
@@ -22,7 +23,7 @@ class Side(StrEnum):
     @property
     def exit_order_side(self) -> OrderSide:
         """The order side that reduces a position of this direction."""
-        return OrderSide.SELL if self is Side.LONG else OrderSide.BUY
+        return _EXIT_SIDES[self]
 
 
 class OrderSide(StrEnum):
@@ -32,12 +33,19 @@ class OrderSide(StrEnum):
     SELL = "SELL"
 
 
+_EXIT_SIDES = {Side.LONG: OrderSide.SELL, Side.SHORT: OrderSide.BUY}
+
+
 class PositionSide(StrEnum):
     """The venue's `positionSide`: BOTH in one-way mode, LONG or SHORT in hedge mode."""
 
     BOTH = "BOTH"
     LONG = "LONG"
     SHORT = "SHORT"
+
+
+_ONE_WAY = PositionSide.BOTH
+_LEGS = {Side.LONG: PositionSide.LONG, Side.SHORT: PositionSide.SHORT}
 
 
 class OrderKind(StrEnum):
@@ -98,9 +106,8 @@ class Role(StrEnum):
     CLOSE = "close"
 
 
-@dataclass(frozen=True, slots=True, order=True)
-class PositionKey:
-    """One position of the account: the exchange's own symbol id and the side."""
+class PositionKey(NamedTuple):
+    """One position of the account: the exchange's own symbol id and the side. A tuple, because it is hashed so often."""
 
     symbol: str
     side: Side
@@ -156,7 +163,7 @@ class Position:
     @property
     def position_side(self) -> PositionSide:
         """The `positionSide` that orders for this position carry."""
-        return PositionSide(self.side.value) if self.hedged else PositionSide.BOTH
+        return _LEGS[self.side] if self.hedged else _ONE_WAY
 
     @property
     def notional(self) -> Decimal:
