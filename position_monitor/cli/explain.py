@@ -85,7 +85,7 @@ def _wanted(book: DesiredBook | None) -> Iterator[str]:
     if book is None:
         yield "no book: unmanaged, unreadable, or a symbol without trading rules"
         return
-    inputs = ", ".join(f"{name} {value}" for name, value in book.stop.inputs.items())
+    inputs = ", ".join(f"{name} {number(value)}" for name, value in book.stop.inputs.items())
     yield f"stop {number(book.stop.price)} from {book.stop.source}" + (f" ({inputs})" if inputs else "")
     for order in book.orders:
         size = "close-all" if order.quantity is None else number(order.quantity)

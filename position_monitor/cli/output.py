@@ -50,6 +50,8 @@ def jsonable(value: object) -> Any:  # noqa: ANN401  JSON has no narrower type
         return format(value, "f") if value.is_finite() else None
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
         return {field.name: jsonable(getattr(value, field.name)) for field in dataclasses.fields(value)}
+    if isinstance(value, tuple) and hasattr(value, "_asdict"):
+        value = value._asdict()
     if isinstance(value, Mapping):
         return {str(key): jsonable(item) for key, item in value.items()}
     if isinstance(value, list | tuple):

@@ -7,8 +7,8 @@ venue's market maximum is split. The same position always gives the same ladder.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from decimal import Decimal
+from typing import NamedTuple
 
 from position_monitor.core.model import Instrument, Level, Position, Target
 from position_monitor.core.money import floor_to, reached
@@ -19,8 +19,7 @@ PIECES_MAX = 3
 RUNGS_MAX = 4
 
 
-@dataclass(frozen=True, slots=True)
-class SizedRung:
+class SizedRung(NamedTuple):
     """One order of the ladder."""
 
     rung: int

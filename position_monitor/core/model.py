@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from decimal import Decimal
 from enum import StrEnum
+from types import MappingProxyType
 from typing import NamedTuple
 
 
@@ -233,18 +234,17 @@ class LevelSource(StrEnum):
     RATCHET = "ratchet"
 
 
-@dataclass(frozen=True, slots=True)
-class Level:
+class Level(NamedTuple):
     """A price with its provenance."""
 
     price: Decimal
     source: str
     """A `LevelSource` value, or `brain:<profile>`."""
-    inputs: Mapping[str, str] = field(default_factory=dict)
+    inputs: Mapping[str, Decimal] = MappingProxyType({})
+    """The figures it was made from, by name. They become words only where somebody reads them."""
 
 
-@dataclass(frozen=True, slots=True)
-class Target:
+class Target(NamedTuple):
     """One take-profit rung before sizing: `fraction` of the quantity (0 to 1] at `level`."""
 
     rung: int
@@ -252,8 +252,7 @@ class Target:
     fraction: Decimal
 
 
-@dataclass(frozen=True, slots=True)
-class Trailing:
+class Trailing(NamedTuple):
     """How the stop follows the best mark. Carried by the book from the start; acted on by later policies."""
 
     distance_pct: Decimal

@@ -158,7 +158,7 @@ def _is_awaited(order: DesiredOrder, inputs: PlanInputs) -> bool:
 
 
 def _why_stop(order: DesiredOrder, book: DesiredBook) -> str:
-    inputs = " ".join(f"{name}={value}" for name, value in book.stop.inputs.items())
+    inputs = " ".join(f"{name}={plain(value)}" for name, value in book.stop.inputs.items())
     return f"{order.role} from {order.source} {inputs}".strip()
 
 

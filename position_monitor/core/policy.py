@@ -6,8 +6,8 @@ turns levels into a desired book, adding the ratchet, foreign orders and sizes.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from decimal import Decimal
+from typing import NamedTuple
 
 from position_monitor.core.model import Advice, Instrument, Level, LevelSource, Position, Side, Target
 from position_monitor.core.money import (
@@ -29,8 +29,7 @@ _FULL_CONFIDENCE = Decimal("0.80")
 _LEAST_CONFIDENCE = Decimal("0.20")
 
 
-@dataclass(frozen=True, slots=True)
-class Levels:
+class Levels(NamedTuple):
     """What a policy wants for one position, before sizing and before what already rests is considered."""
 
     stop: Level
@@ -82,7 +81,7 @@ def _stop_level(
 ) -> tuple[Level, bool, tuple[str, ...]]:
     """The policy's stop; anchored to the mark when the price is already beyond it or the entry is unknown."""
     side, entry, mark = position.side, position.entry_price, position.mark_price
-    inputs = {"entry_price": plain(entry), "mark_price": plain(mark), "stop_loss_pct": plain(stop_pct)}
+    inputs = {"entry_price": entry, "mark_price": mark, "stop_loss_pct": stop_pct}
     if entry > 0:
         source = LevelSource.AI if advised and stop_pct != settings.stop_loss_pct else LevelSource(settings.policy)
         level = _clamped(Level(against(entry, side, stop_pct), source, inputs), position, settings, entry)
@@ -119,10 +118,8 @@ def _clamped(level: Level, position: Position, settings: ProtectionSettings, anc
     clamp = _clamp(position, settings, anchor)
     if clamp is None or not tighter(clamp, level.price, position.side):
         return level
-    found = plain(position.liquidation_ahead or Decimal(0))
-    return Level(
-        clamp, LevelSource.LIQUIDATION, {**level.inputs, "liquidation_price": found, "wanted": plain(level.price)}
-    )
+    found = {"liquidation_price": position.liquidation_ahead or Decimal(0), "wanted": level.price}
+    return Level(clamp, LevelSource.LIQUIDATION, {**level.inputs, **found})
 
 
 def _just_behind(trigger: Decimal, mark: Decimal, side: Side, tick: Decimal) -> Decimal:
@@ -157,7 +154,7 @@ def _targets(
             pct = max(pct, risk_pct * settings.reward_risk_min)
         pct = min(max(pct, settings.target_min_pct), settings.target_max_pct)
         price = _in_profit(in_favour(position.entry_price, position.side, pct), position, instrument.tick)
-        inputs = {"entry_price": plain(position.entry_price), "target_pct": plain(pct)}
+        inputs = {"entry_price": position.entry_price, "target_pct": pct}
         targets.append(Target(number, Level(price, source, inputs), rung.share_pct / HUNDRED))
     return tuple(targets)
 

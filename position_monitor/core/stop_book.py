@@ -28,7 +28,7 @@ from position_monitor.core.model import (
     Side,
     Trailing,
 )
-from position_monitor.core.money import against, beyond, distance_pct, plain, stop_trigger, tighter
+from position_monitor.core.money import against, beyond, distance_pct, stop_trigger, tighter
 from position_monitor.core.policy import Levels
 from position_monitor.core.settings import Policy
 from position_monitor.core.wanted import BookInputs, as_desired, new_order, of_this_epoch
@@ -65,8 +65,8 @@ def effective_stop(inputs: BookInputs, levels: Levels, *, breakeven: bool) -> Le
     if tighter(wanted.price, best, side) and _worth_moving(inputs, levels, wanted, best):
         return wanted
     if levels.clamp is not None and tighter(levels.clamp, best, side) and _far_enough(inputs, levels.clamp, best):
-        return Level(levels.clamp, LevelSource.LIQUIDATION, {"resting": plain(best), "clamp": plain(levels.clamp)})
-    return Level(best, LevelSource.RATCHET, {"resting": plain(best), "wanted": plain(wanted.price)})
+        return Level(levels.clamp, LevelSource.LIQUIDATION, {"resting": best, "clamp": levels.clamp})
+    return Level(best, LevelSource.RATCHET, {"resting": best, "wanted": wanted.price})
 
 
 def _wanted(inputs: BookInputs, levels: Levels, *, breakeven: bool) -> Level:
@@ -80,12 +80,11 @@ def _wanted(inputs: BookInputs, levels: Levels, *, breakeven: bool) -> Level:
     entry, mark, side, tick = position.entry_price, position.mark_price, position.side, inputs.instrument.tick
     candidates = [levels.stop]
     if breakeven:
-        inputs_of = {"breakeven": plain(entry)}
-        candidates.append(Level(stop_trigger(entry, side, tick), LevelSource.HYBRID, inputs_of))
+        candidates.append(Level(stop_trigger(entry, side, tick), LevelSource.HYBRID, {"breakeven": entry}))
     trailed = stop_trigger(against(mark, side, settings.trailing_pct), side, tick)
     if not tighter(entry, trailed, side):
-        inputs_of = {"mark_price": plain(mark), "trailing_pct": plain(settings.trailing_pct)}
-        candidates.append(Level(trailed, LevelSource.HYBRID, inputs_of))
+        made_from = {"mark_price": mark, "trailing_pct": settings.trailing_pct}
+        candidates.append(Level(trailed, LevelSource.HYBRID, made_from))
     behind = [level for level in candidates if not beyond(mark, level.price, side)]
     chosen = behind[0] if behind else levels.stop
     for level in behind:

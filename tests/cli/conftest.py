@@ -144,7 +144,7 @@ def inspection(account_state: AccountState, position_state: PositionState) -> In
         Decimal("8.6"), 10, False, NOW_MS,
     )  # fmt: skip
     book = DesiredBook(
-        BTC, "epoch", Level(Decimal("41370"), "hybrid", {"stop_loss_pct": "1.5"}), (stop_order(),), "DEFAULT"
+        BTC, "epoch", Level(Decimal("41370"), "hybrid", {"stop_loss_pct": Decimal("1.5")}), (stop_order(),), "DEFAULT"
     )
     state = replace(position_state, verdict=Verdict.NAKED, reason="no stop counts as cover", stop_price=None)
     actions = (Place(stop_order(), "no stop"), Cancel(live_order("qpm1b0old"), BTC, "replaced", ("qpm1b0abc",)))
