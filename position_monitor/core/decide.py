@@ -11,8 +11,10 @@ from dataclasses import dataclass, replace
 
 from position_monitor.core import ids
 from position_monitor.core.book import BookInputs, desired_book, rungs_allowed
+from position_monitor.core.case import Case
 from position_monitor.core.closing import closes_in_the_last_minute, why_close
 from position_monitor.core.cover import NO_COVER, cover_of
+from position_monitor.core.diff import diff
 from position_monitor.core.evidence import Evidence, owned_keys
 from position_monitor.core.model import (
     Advice,
@@ -107,20 +109,14 @@ def decide_symbol(
     crowded: bool = False,
 ) -> Decision:
     """Decide for one symbol. `crowded`: the account has hardly a slot left for conditional orders."""
-    settings = {position.key: rules.protection_for(position.key) for position in seen.positions}
-    unmanaged = frozenset(key for key in _keys(seen) if rules.is_unmanaged(key))
-    books = {
-        position.key: book
-        for position in seen.positions
-        if (book := _book(position, seen, evidence, rules, advice, rungs, now_ms)) is not None
-    }
+    cases = [_case(position, seen, evidence, rules, advice, rungs, now_ms) for position in seen.positions]
+    orphaned = owned_keys(seen.orders) - {case.key for case in cases}
     result = plan(
         PlanInputs(
             account=rules.account,
             seen=seen,
-            books=books,
-            settings=settings,
-            unmanaged=unmanaged,
+            cases=[case for case in cases if not case.unmanaged],
+            orphaned=[key for key in orphaned if not rules.is_unmanaged(key)],
             evidence=evidence,
             evidence_settings=rules.evidence,
             limits=rules.limits,
@@ -129,10 +125,8 @@ def decide_symbol(
             now_ms=now_ms,
         )
     )
-    judgements = {
-        position.key: _judged(position, seen, books.get(position.key), evidence, rules, unmanaged, now_ms)
-        for position in seen.positions
-    }
+    books = {case.key: case.book for case in cases if case.book is not None}
+    judgements = {case.key: judge(case, seen, rules.evidence, now_ms) for case in cases}
     return Decision(books, {seen.symbol: result}, judgements)
 
 
@@ -146,11 +140,7 @@ def _held(seen: SymbolObservation, defect: Exception) -> Decision:
     return Decision({}, {seen.symbol: Plan(seen.symbol)}, judgements)
 
 
-def _keys(seen: SymbolObservation) -> frozenset[PositionKey]:
-    return frozenset(position.key for position in seen.positions) | owned_keys(seen.orders)
-
-
-def _book(
+def _case(
     position: Position,
     seen: SymbolObservation,
     evidence: Evidence,
@@ -158,51 +148,31 @@ def _book(
     advice: Advice | None,
     rungs: Mapping[PositionKey, int],
     now_ms: int,
-) -> DesiredBook | None:
-    known = evidence.of(position.key)
-    if known is None or seen.instrument is None or not seen.readable or rules.is_unmanaged(position.key):
-        return None
-    return desired_book(
+) -> Case:
+    key = position.key
+    settings, known, unmanaged = rules.protection_for(key), evidence.of(key), rules.is_unmanaged(key)
+    cover = cover_of(position, seen.orders, settings)
+    if known is None:
+        return Case(position, key, settings, None, unmanaged, cover, "", None, None)
+    closing = why_close(position, known, settings, rules.limits, rules.evidence, now_ms, covered=cover.full)
+    if seen.instrument is None or not seen.readable or unmanaged:
+        return Case(position, key, settings, known, unmanaged, cover, closing, None, None)
+    book = desired_book(
         BookInputs(
             account=rules.account,
             position=position,
             instrument=seen.instrument,
             orders=seen.orders,
+            cover=cover,
             known=known,
-            settings=rules.protection_for(position.key),
+            settings=settings,
             advice=advice,
-            rungs_max=rungs.get(position.key, 0),
+            rungs_max=rungs.get(key, 0),
             triggering_grace_ms=rules.evidence.triggering_grace_ms,
             now_ms=now_ms,
         )
     )
-
-
-def _judged(
-    position: Position,
-    seen: SymbolObservation,
-    book: DesiredBook | None,
-    evidence: Evidence,
-    rules: Rules,
-    unmanaged: frozenset[PositionKey],
-    now_ms: int,
-) -> Judgement:
-    settings, known = rules.protection_for(position.key), evidence.of(position.key)
-    covered = cover_of(position, seen.orders, settings).full
-    closing = ""
-    if known is not None:
-        closing = why_close(position, known, settings, rules.limits, rules.evidence, now_ms, covered=covered)
-    return judge(
-        position,
-        seen,
-        book,
-        known,
-        settings,
-        rules.evidence,
-        unmanaged=position.key in unmanaged,
-        closing=closing,
-        now_ms=now_ms,
-    )
+    return Case(position, key, settings, known, unmanaged, cover, closing, book, diff(key, book, seen.orders))
 
 
 def _rungs(observed: Mapping[str, SymbolObservation], rules: Rules, elsewhere: int) -> dict[PositionKey, int]:

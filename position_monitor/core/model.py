@@ -108,7 +108,7 @@ class Role(StrEnum):
 
 
 class PositionKey(NamedTuple):
-    """One position of the account: the exchange's own symbol id and the side. A tuple, because it is hashed so often."""
+    """One position of the account: the exchange's own symbol id and the side. A tuple: it is hashed very often."""
 
     symbol: str
     side: Side

@@ -15,14 +15,15 @@ which `tests/core/test_interrupted.py` shows for every prefix.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from position_monitor.core import ids
-from position_monitor.core.closing import CLOSE_READS, closes_in_the_last_minute, next_close, why_close
+from position_monitor.core.case import Case
+from position_monitor.core.closing import CLOSE_READS, closes_in_the_last_minute, next_close
 from position_monitor.core.cover import cover_of, loosened_at, outdated_backstop, owned_role
 from position_monitor.core.diff import BookDiff, diff
-from position_monitor.core.evidence import Evidence, KeyEvidence, owned_keys
+from position_monitor.core.evidence import Evidence, KeyEvidence
 from position_monitor.core.model import (
     Cancel,
     Close,
@@ -37,7 +38,7 @@ from position_monitor.core.model import (
 )
 from position_monitor.core.money import plain
 from position_monitor.core.observation import SymbolObservation
-from position_monitor.core.settings import EvidenceSettings, Limits, ProtectionSettings
+from position_monitor.core.settings import EvidenceSettings, Limits
 
 _LADDER_READS = 2
 """Reads before a ladder is placed: after a restart one empty list must not double it. Stops never wait."""
@@ -75,9 +76,10 @@ class PlanInputs:
 
     account: str
     seen: SymbolObservation
-    books: Mapping[PositionKey, DesiredBook]
-    settings: Mapping[PositionKey, ProtectionSettings]
-    unmanaged: frozenset[PositionKey]
+    cases: Sequence[Case]
+    """The open positions that are ours to protect."""
+    orphaned: Sequence[PositionKey]
+    """Positions that are not listed while orders of ours for them are."""
     evidence: Evidence
     evidence_settings: EvidenceSettings
     limits: Limits
@@ -89,56 +91,50 @@ class PlanInputs:
 
 def plan(inputs: PlanInputs) -> Plan:
     """What to do for one symbol now. An unreadable symbol gets an empty plan: nothing follows from absence."""
-    result = Plan(inputs.seen.symbol)
+    symbol = inputs.seen.symbol
     if not inputs.seen.readable:
-        return result
-    keys = {position.key for position in inputs.seen.positions} | owned_keys(inputs.seen.orders)
-    for key in sorted(keys - inputs.unmanaged):
-        position = inputs.seen.position(key)
-        part = _for_open(inputs, position) if position is not None else _for_absent(inputs, key)
-        result = Plan(
-            result.symbol,
-            result.stops + part.stops,
-            result.take_profits + part.take_profits,
-            result.closes + part.closes,
-            result.cancels + part.cancels,
-            result.held + part.held,
-        )
-    return _bounded(_allowed_by_mode(result, inputs.mode), inputs.limits)
+        return Plan(symbol)
+    parts = {case.key: _for_open(inputs, case) for case in inputs.cases}
+    parts |= {key: _for_absent(inputs, key) for key in inputs.orphaned}
+    result = _joined(symbol, [parts[key] for key in sorted(parts)])
+    return result if result.empty else _bounded(_allowed_by_mode(result, inputs.mode), inputs.limits)
 
 
-def _for_open(inputs: PlanInputs, position: Position) -> Plan:
-    book = inputs.books.get(position.key)
-    known = inputs.evidence.of(position.key)
-    if book is None or known is None or inputs.seen.instrument is None:
-        return Plan(position.symbol)
-    found = diff(position.key, book, inputs.seen.orders)
-    covered = cover_of(position, inputs.seen.orders, inputs.settings[position.key]).full
-    closing = why_close(
-        position,
-        known,
-        inputs.settings[position.key],
-        inputs.limits,
-        inputs.evidence_settings,
-        inputs.now_ms,
-        covered=covered,
+def _joined(symbol: str, parts: Sequence[Plan]) -> Plan:
+    """The plans of a symbol's positions as one."""
+    if len(parts) == 1:
+        return parts[0]
+    return Plan(
+        symbol,
+        tuple(place for part in parts for place in part.stops),
+        tuple(place for part in parts for place in part.take_profits),
+        tuple(close for part in parts for close in part.closes),
+        tuple(cancel for part in parts for cancel in part.cancels),
+        tuple(held for part in parts for held in part.held),
     )
+
+
+def _for_open(inputs: PlanInputs, case: Case) -> Plan:
+    position, known, book, found, closing = case.position, case.known, case.book, case.found, case.closing
+    if book is None or found is None or known is None or (found.in_sync and not closing):
+        return Plan(position.symbol)
+    key = case.key
     ready = [order for order in found.missing if not _is_awaited(order, inputs)]
-    held = [Held(position.key, _describe(o), "written and not read back yet") for o in found.missing if o not in ready]
+    held = [Held(key, _describe(o), "written and not read back yet") for o in found.missing if o not in ready]
     stops = tuple(Place(order, _why_stop(order, book)) for order in ready if order.role is not Role.TAKE_PROFIT)
     targets = [order for order in ready if order.role is Role.TAKE_PROFIT]
     room = max(0, _room(inputs, found, len(stops)))
     if len(targets) > room:
         why = f"{inputs.limits.owned_orders_per_position_max} orders of ours for one position is the limit"
-        held += [Held(position.key, _describe(order), why) for order in targets[room:]]
+        held += [Held(key, _describe(order), why) for order in targets[room:]]
         targets = targets[:room]
     if known.present_reads < _LADDER_READS:
-        held += [Held(position.key, _describe(order), "take-profits wait for a second read") for order in targets]
+        held += [Held(key, _describe(order), "take-profits wait for a second read") for order in targets]
         targets = []
     if closing:
-        held += [Held(position.key, _describe(order), "the position is being closed") for order in targets]
+        held += [Held(key, _describe(order), "the position is being closed") for order in targets]
         targets = []
-    cancels, held_cancels = _removals(inputs, position, known, book, found, closing)
+    cancels, held_cancels = _removals(inputs, case, known, found)
     closes, held_closes = _closes(inputs, position, known, closing)
     return Plan(
         position.symbol,
@@ -163,13 +159,13 @@ def _why_stop(order: DesiredOrder, book: DesiredBook) -> str:
 
 
 def _removals(
-    inputs: PlanInputs, position: Position, known: KeyEvidence, book: DesiredBook, found: BookDiff, closing: str
+    inputs: PlanInputs, case: Case, known: KeyEvidence, found: BookDiff
 ) -> tuple[tuple[Cancel, ...], list[Held]]:
     """Which surplus orders of an open position may go now."""
     cancels: list[Cancel] = []
     held: list[Held] = []
     surplus = list(found.surplus)
-    shed = bool(closing) and known.close_budget_refused
+    shed = bool(case.closing) and known.close_budget_refused
     if shed:
         surplus += [live for wanted, live in found.matched if wanted.role is Role.TAKE_PROFIT]
     wanted_stops = [live for wanted, live in found.matched if wanted.role is not Role.TAKE_PROFIT]
@@ -178,15 +174,15 @@ def _removals(
         role = owned_role(order)
         if role is Role.TAKE_PROFIT:
             why = _why_keep_target(found, crowded=shed or inputs.crowded or _room(inputs, found, 0) <= 0)
-        elif role is Role.BACKSTOP and not outdated_backstop(order, known.epoch, inputs.settings[position.key]):
+        elif role is Role.BACKSTOP and not outdated_backstop(order, known.epoch, case.settings):
             why = "the backstop stays until the position is proven flat (invariant 2)"
         else:
-            why = _why_keep_stop(inputs, position, known, book, found, order)
+            why = _why_keep_stop(inputs, case, known, found, order)
         if why:
-            held.append(Held(position.key, f"cancel {_describe_live(order)}", why))
+            held.append(Held(case.key, f"cancel {_describe_live(order)}", why))
         else:
             replacement = () if role is Role.TAKE_PROFIT else replaced_by
-            cancels.append(Cancel(order, position.key, "no longer wanted", replacement))
+            cancels.append(Cancel(order, case.key, "no longer wanted", replacement))
     return tuple(cancels), held
 
 
@@ -203,14 +199,7 @@ def _room(inputs: PlanInputs, found: BookDiff, stops: int) -> int:
     return inputs.limits.owned_orders_per_position_max - resting - unlisted - stops
 
 
-def _why_keep_stop(
-    inputs: PlanInputs,
-    position: Position,
-    known: KeyEvidence,
-    book: DesiredBook,
-    found: BookDiff,
-    order: LiveOrder,
-) -> str:
+def _why_keep_stop(inputs: PlanInputs, case: Case, known: KeyEvidence, found: BookDiff, order: LiveOrder) -> str:
     if any(wanted.role is not Role.TAKE_PROFIT for wanted in found.missing):
         return "its replacement does not rest yet (invariant 2)"
     needed = inputs.evidence_settings.replacement_reads
@@ -218,12 +207,12 @@ def _why_keep_stop(
     waiting = [live.client_id for live in stops if known.seen.get(live.client_id, 0) < needed]
     if waiting:
         return f"its replacement must be read back in {needed} reads (invariant 2)"
+    position, settings = case.position, case.settings
     largest = replace(position, quantity=max(position.quantity, known.largest_quantity))
     going = {other.order_id for other in found.surplus if owned_role(other) is Role.WORKING_STOP} | {order.order_id}
     rest = [other for other in inputs.seen.orders if other.order_id not in going]
-    if not cover_of(largest, rest, inputs.settings[position.key]).full:
+    if not cover_of(largest, rest, settings).full:
         return f"without it {plain(largest.quantity)} would not be covered (invariant 2)"
-    settings = inputs.settings[position.key]
     if settings.rebase_on_add and not _is_of(order, known.epoch):
         return ""
     price = loosened_at(largest, inputs.seen.orders, rest, settings)

@@ -15,7 +15,7 @@ from __future__ import annotations
 from decimal import Decimal
 
 from position_monitor.core import ids
-from position_monitor.core.cover import belongs_to, cover_of, outdated_backstop, owned_role, why_not_cover
+from position_monitor.core.cover import belongs_to, cover_of, outdated_backstop, owned_role
 from position_monitor.core.ladder import even_parts
 from position_monitor.core.model import (
     DesiredOrder,
@@ -36,11 +36,7 @@ from position_monitor.core.wanted import BookInputs, as_desired, new_order, of_t
 
 def _own_stops(inputs: BookInputs) -> tuple[LiveOrder, ...]:
     """Our resting stops of this position that count as cover."""
-    return tuple(
-        order
-        for order in inputs.orders
-        if ids.is_ours(order.client_id) and not why_not_cover(order, inputs.position, inputs.settings)
-    )
+    return tuple(order for order in inputs.cover.orders if ids.is_ours(order.client_id))
 
 
 def _holds_the_ratchet(order: LiveOrder, inputs: BookInputs) -> bool:
@@ -131,7 +127,7 @@ def stop_orders(inputs: BookInputs, levels: Levels, stop: Level) -> tuple[Desire
     if close_all is not None and ids.is_ours(close_all.client_id):
         assert close_all.trigger_price is not None
         kept = as_desired(inputs, close_all, Role.BACKSTOP, None, LevelSource.RATCHET)
-        covers = not why_not_cover(close_all, inputs.position, inputs.settings)
+        covers = close_all in inputs.cover.orders
         if covers and not tighter(stop.price, close_all.trigger_price, inputs.position.side):
             return (kept,)
         return (kept, *_working_stops(inputs, stop))

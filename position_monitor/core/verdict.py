@@ -10,9 +10,9 @@ from dataclasses import dataclass
 from decimal import Decimal
 
 from position_monitor.core import ids
-from position_monitor.core.cover import Cover, counts_as_target, cover_of, owned_role
-from position_monitor.core.diff import BookDiff, diff
-from position_monitor.core.evidence import KeyEvidence
+from position_monitor.core.case import Case
+from position_monitor.core.cover import Cover, counts_as_target, owned_role
+from position_monitor.core.diff import BookDiff
 from position_monitor.core.model import (
     DesiredBook,
     LiveOrder,
@@ -43,41 +43,23 @@ class Judgement:
     """It was read, it is not fully covered, and no stop is just then closing it."""
 
 
-def judge(
-    position: Position,
-    seen: SymbolObservation,
-    book: DesiredBook | None,
-    known: KeyEvidence | None,
-    settings: ProtectionSettings,
-    evidence_settings: EvidenceSettings,
-    *,
-    unmanaged: bool,
-    closing: str,
-    now_ms: int,
-) -> Judgement:
+def judge(case: Case, seen: SymbolObservation, evidence_settings: EvidenceSettings, now_ms: int) -> Judgement:
     """The verdict of one position from one observation."""
-    cover = cover_of(position, seen.orders, settings)
-    found = diff(position.key, book, seen.orders) if book else None
-    verdict, reason = _verdict(position, seen, book, found, cover, settings)
-    if unmanaged:
+    covered, known = case.cover.full, case.known
+    verdict, reason = _verdict(case, seen)
+    if case.unmanaged:
         verdict, reason = Verdict.UNMANAGED, "listed in symbols.unmanaged by the operator"
-    elif verdict is not Verdict.UNKNOWN and closing:
-        verdict, reason = Verdict.CLOSING, closing
-    firing = known is not None and known.firing(now_ms, evidence_settings.triggering_grace_ms) and not cover.full
+    elif verdict is not Verdict.UNKNOWN and case.closing:
+        verdict, reason = Verdict.CLOSING, case.closing
+    firing = not covered and known is not None and known.firing(now_ms, evidence_settings.triggering_grace_ms)
     if firing and verdict in (Verdict.NAKED, Verdict.UNDERCOVERED):
         verdict, reason = Verdict.CLOSING, "its stop is being triggered"
-    exposed = seen.readable and not cover.full and not firing and not unmanaged
-    return Judgement(position, verdict, reason, cover, book, found, settings, exposed)
+    exposed = seen.readable and not covered and not firing and not case.unmanaged
+    return Judgement(case.position, verdict, reason, case.cover, case.book, case.found, case.settings, exposed)
 
 
-def _verdict(
-    position: Position,
-    seen: SymbolObservation,
-    book: DesiredBook | None,
-    found: BookDiff | None,
-    cover: Cover,
-    settings: ProtectionSettings,
-) -> tuple[Verdict, str]:
+def _verdict(case: Case, seen: SymbolObservation) -> tuple[Verdict, str]:
+    position, cover, book, found = case.position, case.cover, case.book, case.found
     if not seen.readable:
         return Verdict.UNKNOWN, seen.unreadable or "it was not read completely"
     if seen.instrument is None:
@@ -93,7 +75,7 @@ def _verdict(
     missing = [order for order in found.missing if order.role is Role.TAKE_PROFIT]
     if missing:
         return Verdict.STOP_ONLY, f"{len(missing)} take-profit(s) of the ladder do not rest"
-    if not book.take_profits and not foreign_targets(position, seen.orders, settings):
+    if not book.take_profits and not foreign_targets(position, seen.orders, case.settings):
         return Verdict.STOP_ONLY, "; ".join(book.notes) or "no take-profit is wanted"
     return Verdict.PROTECTED, "; ".join(book.notes)
 

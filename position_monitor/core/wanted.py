@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 
 from position_monitor.core import ids
+from position_monitor.core.cover import Cover
 from position_monitor.core.evidence import KeyEvidence
 from position_monitor.core.model import (
     Advice,
@@ -29,6 +30,8 @@ class BookInputs:
     instrument: Instrument
     orders: tuple[LiveOrder, ...]
     """Live orders of the symbol, ours and foreign."""
+    cover: Cover
+    """The stop cover they give."""
     known: KeyEvidence
     settings: ProtectionSettings
     advice: Advice | None

@@ -12,6 +12,7 @@ from decimal import Decimal
 
 from position_monitor.core import ids
 from position_monitor.core.book import BookInputs, desired_book
+from position_monitor.core.cover import cover_of
 from position_monitor.core.decide import Decision, Rules, decide
 from position_monitor.core.evidence import Evidence, KeyEvidence, after_read
 from position_monitor.core.guard import GateInputs
@@ -377,14 +378,16 @@ def book_for(
     now_ms: int = NOW_MS,
 ) -> DesiredBook:
     """The desired book of one position."""
+    rows, chosen = tuple(orders), protection or settings()
     return desired_book(
         BookInputs(
             account=ACCOUNT,
             position=held,
             instrument=venue or instrument(),
-            orders=tuple(orders),
+            orders=rows,
+            cover=cover_of(held, rows, chosen),
             known=known_as or known(quantities=(held.quantity,)),
-            settings=protection or settings(),
+            settings=chosen,
             advice=advice,
             rungs_max=rungs_max,
             triggering_grace_ms=EVIDENCE_SETTINGS.triggering_grace_ms,

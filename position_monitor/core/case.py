@@ -1,0 +1,33 @@
+"""One open position with everything that is derived about it from one observation, each fact once.
+
+Book, plan and verdict are made from the same case: they cannot disagree about what counts as cover, and what is worked
+out for one of them is not worked out again for the others.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from position_monitor.core.cover import Cover
+from position_monitor.core.diff import BookDiff
+from position_monitor.core.evidence import KeyEvidence
+from position_monitor.core.model import DesiredBook, Position, PositionKey
+from position_monitor.core.settings import ProtectionSettings
+
+
+class Case(NamedTuple):
+    """What is known and wanted for one open position."""
+
+    position: Position
+    key: PositionKey
+    settings: ProtectionSettings
+    known: KeyEvidence | None
+    unmanaged: bool
+    cover: Cover
+    """What counts as a stop among the orders that were read."""
+    closing: str
+    """Why it should be closed at market, or empty."""
+    book: DesiredBook | None
+    """None where nothing may be wanted: unmanaged, unreadable, or without trading rules."""
+    found: BookDiff | None
+    """The book against what rests; None without a book."""
