@@ -5,14 +5,16 @@ A peer lost positions because its "is it protected?" test and its planner disagr
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
 from decimal import Decimal
+from typing import NamedTuple
 
 from position_monitor.core import ids
 from position_monitor.core.model import LiveOrder, OrderKind, OrderStatus, Position, Role, Side
-from position_monitor.core.money import HUNDRED, beyond, distance_pct, tighter, tightest
+from position_monitor.core.money import HUNDRED, beyond, distance_pct, tighter
 from position_monitor.core.settings import ProtectionSettings
+
+_NOTHING = Decimal(0)
 
 STOP_KINDS = frozenset({OrderKind.STOP_MARKET})
 """A stop-limit may rest unfilled below the market and a trailing stop may not be active yet: neither is cover."""
@@ -32,7 +34,7 @@ def belongs_to(order: LiveOrder, position: Position) -> bool:
 
 def why_not_cover(order: LiveOrder, position: Position, settings: ProtectionSettings) -> str:
     """Empty when the order is stop cover for the position; otherwise the reason it is not, in words."""
-    if not belongs_to(order, position) or order.kind not in STOP_KINDS:
+    if order.kind not in STOP_KINDS or not belongs_to(order, position):
         return "not a reducing stop of this position"
     if order.status is not OrderStatus.NEW:
         return f"status is {order.status}, only NEW protects"
@@ -61,8 +63,7 @@ def _why_not_foreign(trigger: Decimal, position: Position, settings: ProtectionS
     return ""
 
 
-@dataclass(frozen=True, slots=True)
-class Cover:
+class Cover(NamedTuple):
     """The stop cover of one position: the orders that count, and what they add up to."""
 
     orders: tuple[LiveOrder, ...]
@@ -82,45 +83,45 @@ class Cover:
         return self.pct >= HUNDRED
 
 
-NO_COVER = Cover((), Decimal(0), Decimal(0), None, None, None)
+NO_COVER = Cover((), _NOTHING, _NOTHING, None, None, None)
 """Nothing is known to cover the position."""
 
 
 def cover_of(position: Position, orders: Iterable[LiveOrder], settings: ProtectionSettings) -> Cover:
     """Sum the stop cover of a position over mixed close-all and quantity stops."""
-    stops = tuple(order for order in orders if not why_not_cover(order, position, settings))
+    stops = tuple([order for order in orders if not why_not_cover(order, position, settings)])
     close_all = any(order.close_all for order in stops)
-    total = position.quantity if close_all else sum((order.quantity for order in stops), Decimal(0))
+    total = position.quantity if close_all else sum([order.quantity for order in stops], _NOTHING)
     quantity = min(total, position.quantity)
-    price: Decimal | None = None
-    for order in stops:
-        assert order.trigger_price is not None  # why_not_cover refused it otherwise
-        price = order.trigger_price if price is None else tightest(price, order.trigger_price, position.side)
     pct = quantity / position.quantity * HUNDRED
-    loss = _worst_loss(position, stops) if pct >= HUNDRED and position.entry_price > 0 else None
-    return Cover(stops, quantity, pct, price, _whole_price(position, stops) if pct >= HUNDRED else None, loss)
+    met = _by_tightness(position, stops) if len(stops) > 1 else stops
+    price = met[0].trigger_price if met else None
+    if pct < HUNDRED:
+        return Cover(stops, quantity, pct, price, None, None)
+    loss = _worst_loss(position, met) if position.entry_price > 0 else None
+    return Cover(stops, quantity, pct, price, _whole_price(position, met), loss)
 
 
-def _by_tightness(position: Position, stops: tuple[LiveOrder, ...]) -> list[LiveOrder]:
+def _by_tightness(position: Position, stops: Sequence[LiveOrder]) -> Sequence[LiveOrder]:
     """The stops in the order an adverse price meets them."""
-    return sorted(stops, key=lambda order: order.trigger_price or Decimal(0), reverse=position.side is Side.LONG)
+    return sorted(stops, key=lambda order: order.trigger_price or _NOTHING, reverse=position.side is Side.LONG)
 
 
-def _whole_price(position: Position, stops: tuple[LiveOrder, ...]) -> Decimal | None:
+def _whole_price(position: Position, met: Sequence[LiveOrder]) -> Decimal | None:
     left = position.quantity
-    for order in _by_tightness(position, stops):
+    for order in met:
         left -= left if order.close_all else order.quantity
         if left <= 0:
             return order.trigger_price
     return None
 
 
-def _worst_loss(position: Position, stops: tuple[LiveOrder, ...]) -> Decimal:
+def _worst_loss(position: Position, met: Sequence[LiveOrder]) -> Decimal:
     """Fill the stops in the order the falling price meets them, each for what is then left of the position."""
-    left, loss = position.quantity, Decimal(0)
-    for order in _by_tightness(position, stops):
+    left, loss = position.quantity, _NOTHING
+    for order in met:
         part = left if order.close_all else min(order.quantity, left)
-        move = position.entry_price - (order.trigger_price or Decimal(0))
+        move = position.entry_price - (order.trigger_price or _NOTHING)
         loss += part * (move if position.side is Side.LONG else -move)
         left -= part
     return loss

@@ -7,7 +7,8 @@ to act; `plan`, `explain` and `status --direct` call the same function to show.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+from typing import NamedTuple
 
 from position_monitor.core import ids
 from position_monitor.core.book import BookInputs, desired_book, rungs_allowed
@@ -71,8 +72,9 @@ def decide(
     now_ms: int,
 ) -> Decision:
     """Decide for the whole account. `elsewhere` counts open conditional orders on symbols that were not observed."""
-    rungs = _rungs(observed, rules, elsewhere)
-    free = rules.limits.conditional_orders_max - elsewhere - _resting(observed)
+    slots = _slots(observed, elsewhere)
+    rungs = _rungs(observed, rules, slots)
+    free = rules.limits.conditional_orders_max - slots.taken
     books: dict[PositionKey, DesiredBook] = {}
     plans: dict[str, Plan] = {}
     judgements: dict[PositionKey, Judgement] = {}
@@ -94,7 +96,7 @@ def decide(
         plans.update(part.plans)
         judgements.update(part.judgements)
     plans = _bounded_closes(plans, evidence, rules.limits, now_ms)
-    return Decision(books, _within_capacity(plans, observed, rules.limits, elsewhere), judgements)
+    return Decision(books, _within_capacity(plans, free), judgements)
 
 
 def decide_symbol(
@@ -175,18 +177,33 @@ def _case(
     return Case(position, key, settings, known, unmanaged, cover, closing, book, diff(key, book, seen.orders))
 
 
-def _rungs(observed: Mapping[str, SymbolObservation], rules: Rules, elsewhere: int) -> dict[PositionKey, int]:
-    """Spread the account's capacity for conditional orders over its managed positions, stops first."""
-    keys = [p.key for seen in observed.values() for p in seen.positions if _is_managed(p.key, rules)]
-    foreign, working = elsewhere, 0
+class _Slots(NamedTuple):
+    """How the venue's slots for conditional orders are used."""
+
+    taken: int
+    reserved: int
+    """Slots of foreign conditional orders and of our working stops: what comes before any ladder."""
+
+
+def _slots(observed: Mapping[str, SymbolObservation], elsewhere: int) -> _Slots:
+    taken = reserved = elsewhere
+    conditional = OrderList.ALGO
     for seen in observed.values():
         for order in seen.orders:
-            parsed = ids.parse(order.client_id)
-            if parsed is None and order.order_list is OrderList.ALGO:
-                foreign += 1
-            elif parsed is not None and parsed.role is Role.WORKING_STOP:
-                working += 1
-    return rungs_allowed(keys, foreign + working + len(keys), rules.limits.conditional_orders_max)
+            owned = ids.parse(order.client_id)
+            if order.order_list is conditional:
+                taken += 1
+                reserved += owned is None
+            if owned is not None and owned.role is Role.WORKING_STOP:
+                reserved += 1
+    return _Slots(taken, reserved)
+
+
+def _rungs(observed: Mapping[str, SymbolObservation], rules: Rules, slots: _Slots) -> dict[PositionKey, int]:
+    """Spread the account's capacity for conditional orders over its managed positions, stops first."""
+    keys = [p.key for seen in observed.values() for p in seen.positions]
+    managed = [key for key in keys if _is_managed(key, rules)]
+    return rungs_allowed(managed, slots.reserved + len(managed), rules.limits.conditional_orders_max)
 
 
 def _is_managed(key: PositionKey, rules: Rules) -> bool:
@@ -197,11 +214,6 @@ def _is_managed(key: PositionKey, rules: Rules) -> bool:
         return True
 
 
-def _resting(observed: Mapping[str, SymbolObservation]) -> int:
-    """Conditional orders that rest on the observed symbols."""
-    return sum(1 for seen in observed.values() for order in seen.orders if order.order_list is OrderList.ALGO)
-
-
 def _bounded_closes(plans: Mapping[str, Plan], evidence: Evidence, limits: Limits, now_ms: int) -> dict[str, Plan]:
     """The limit on closing orders is one for the account: a crash must not send a market order for everything."""
     left = limits.closes_per_minute_max - closes_in_the_last_minute(evidence, now_ms)
@@ -209,25 +221,28 @@ def _bounded_closes(plans: Mapping[str, Plan], evidence: Evidence, limits: Limit
     for symbol, result in plans.items():
         kept = result.closes[: max(0, left)]
         left -= len(kept)
+        if len(kept) == len(result.closes):
+            bounded[symbol] = result
+            continue
         why = f"{limits.closes_per_minute_max} closes a minute is the limit of the account"
         held = tuple(Held(close.key, "close at market", why) for close in result.closes[len(kept) :])
-        bounded[symbol] = replace(result, closes=kept, held=result.held + held)
+        bounded[symbol] = result._replace(closes=kept, held=result.held + held)
     return bounded
 
 
-def _within_capacity(
-    plans: Mapping[str, Plan], observed: Mapping[str, SymbolObservation], limits: Limits, elsewhere: int
-) -> dict[str, Plan]:
-    """Hold back take-profits that would take the slots of stops (the venue counts foreign orders too)."""
-    resting = _resting(observed)
-    free = limits.conditional_orders_max - elsewhere - resting - sum(len(result.stops) for result in plans.values())
+def _within_capacity(plans: Mapping[str, Plan], free: int) -> dict[str, Plan]:
+    """Hold back take-profits that would take the slots of stops; `free` slots are left now (foreign orders count)."""
+    free -= sum(len(result.stops) for result in plans.values())
     fitted: dict[str, Plan] = {}
     for symbol, result in plans.items():
         kept: tuple[Place, ...] = result.take_profits[: max(0, free)]
         free -= len(kept)
+        if len(kept) == len(result.take_profits):
+            fitted[symbol] = result
+            continue
         held = tuple(
             Held(place.order.key, f"place rung {place.order.rung}", "the venue's cap on conditional orders is reached")
             for place in result.take_profits[len(kept) :]
         )
-        fitted[symbol] = replace(result, take_profits=kept, held=result.held + held)
+        fitted[symbol] = result._replace(take_profits=kept, held=result.held + held)
     return fitted

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from position_monitor.core import ids
-from position_monitor.core.evidence import key_of
+from position_monitor.core.evidence import side_of
 from position_monitor.core.model import DesiredBook, DesiredOrder, LiveOrder, OrderStatus, PositionKey
 
 
-@dataclass(frozen=True, slots=True)
-class BookDiff:
+class BookDiff(NamedTuple):
     """How the live book of one position differs from the desired one."""
 
     missing: tuple[DesiredOrder, ...]
@@ -33,22 +32,29 @@ def diff(key: PositionKey, book: DesiredBook | None, orders: Sequence[LiveOrder]
 
     `book` is None for a position that is not open: then every resting order of ours is surplus.
     """
-    relevant = [order for order in orders if key_of(order) == key]
-    owned = [order for order in relevant if ids.is_ours(order.client_id)]
-    resting = [order for order in owned if order.status is OrderStatus.NEW]
+    resting: list[LiveOrder] = []
+    flying: list[LiveOrder] = []
+    foreign: list[LiveOrder] = []
+    for order in orders:
+        if order.symbol != key.symbol or side_of(order) is not key.side:
+            continue
+        if not ids.is_ours(order.client_id):
+            foreign.append(order)
+        elif order.status is OrderStatus.NEW:
+            resting.append(order)
+        elif not order.status.terminal:
+            flying.append(order)
     missing: list[DesiredOrder] = []
     matched: list[tuple[DesiredOrder, LiveOrder]] = []
     for wanted in book.orders if book else ():
-        found = next((order for order in resting if same_content(wanted, order)), None)
-        if found is None:
-            missing.append(wanted)
+        for number, order in enumerate(resting):
+            if same_content(wanted, order):
+                matched.append((wanted, resting.pop(number)))
+                break
         else:
-            resting.remove(found)
-            matched.append((wanted, found))
-    flying = tuple(order for order in owned if order.status is not OrderStatus.NEW and not order.status.terminal)
+            missing.append(wanted)
     missing = [wanted for wanted in missing if not any(same_content(wanted, order) for order in flying)]
-    foreign = tuple(order for order in relevant if not ids.is_ours(order.client_id))
-    return BookDiff(tuple(missing), tuple(matched), tuple(resting), flying, foreign)
+    return BookDiff(tuple(missing), tuple(matched), tuple(resting), tuple(flying), tuple(foreign))
 
 
 def same_content(wanted: DesiredOrder, order: LiveOrder) -> bool:

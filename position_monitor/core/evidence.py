@@ -142,17 +142,23 @@ class Evidence:
         return Evidence(keys, self.awaited)
 
 
+_SIDE_OF_LEG = {PositionSide.LONG: Side.LONG, PositionSide.SHORT: Side.SHORT}
+_SIDE_REDUCED_BY = {side.exit_order_side: side for side in Side}
+
+
 def owned_keys(orders: Iterable[LiveOrder]) -> frozenset[PositionKey]:
     """The positions that orders of ours were made for."""
-    return frozenset(key_of(order) for order in orders if ids.is_ours(order.client_id))
+    return frozenset([key_of(order) for order in orders if ids.is_ours(order.client_id)])
+
+
+def side_of(order: LiveOrder) -> Side:
+    """The side an exit order belongs to: its position side in hedge mode, else the side its direction reduces."""
+    return _SIDE_OF_LEG.get(order.position_side) or _SIDE_REDUCED_BY[order.side]
 
 
 def key_of(order: LiveOrder) -> PositionKey:
-    """The position an exit order belongs to: its position side in hedge mode, else the side its direction reduces."""
-    if order.position_side is not PositionSide.BOTH:
-        return PositionKey(order.symbol, Side(order.position_side.value))
-    side = Side.LONG if order.side is Side.LONG.exit_order_side else Side.SHORT
-    return PositionKey(order.symbol, side)
+    """The position an exit order belongs to."""
+    return PositionKey(order.symbol, side_of(order))
 
 
 def after_read(

@@ -34,6 +34,7 @@ class OrderSide(StrEnum):
     SELL = "SELL"
 
 
+_LONG = Side.LONG
 _EXIT_SIDES = {Side.LONG: OrderSide.SELL, Side.SHORT: OrderSide.BUY}
 
 
@@ -181,7 +182,7 @@ class Position:
         price = self.liquidation_price
         if price is None:
             return None
-        ahead = price < self.mark_price if self.side is Side.LONG else price > self.mark_price
+        ahead = price < self.mark_price if self.side is _LONG else price > self.mark_price
         return price if ahead else None
 
     @property
@@ -287,8 +288,7 @@ class DesiredOrder:
         return PositionKey(self.symbol, self.side)
 
 
-@dataclass(frozen=True, slots=True)
-class DesiredBook:
+class DesiredBook(NamedTuple):
     """What should rest on the exchange for one position, with the reasons."""
 
     key: PositionKey

@@ -16,7 +16,8 @@ which `tests/core/test_interrupted.py` shows for every prefix.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
+from typing import NamedTuple
 
 from position_monitor.core import ids
 from position_monitor.core.case import Case
@@ -44,8 +45,7 @@ _LADDER_READS = 2
 """Reads before a ladder is placed: after a restart one empty list must not double it. Stops never wait."""
 
 
-@dataclass(frozen=True, slots=True)
-class Held:
+class Held(NamedTuple):
     """Something the plan would do and does not do yet."""
 
     key: PositionKey
@@ -53,8 +53,7 @@ class Held:
     why: str
 
 
-@dataclass(frozen=True, slots=True)
-class Plan:
+class Plan(NamedTuple):
     """The actions of one symbol in the order they are to be performed."""
 
     symbol: str
@@ -70,8 +69,7 @@ class Plan:
         return not (self.stops or self.take_profits or self.closes or self.cancels)
 
 
-@dataclass(frozen=True, slots=True)
-class PlanInputs:
+class PlanInputs(NamedTuple):
     """Everything a plan for one symbol depends on."""
 
     account: str
@@ -259,7 +257,7 @@ def _allowed_by_mode(result: Plan, mode: Mode) -> Plan:
         held = tuple(
             Held(c.key, f"cancel {_describe_live(c.order)}", "no lease: nothing is removed") for c in result.cancels
         )
-        return replace(result, cancels=(), held=result.held + held)
+        return result._replace(cancels=(), held=result.held + held)
     why = "observe mode: nothing is written"
     held = tuple(Held(p.order.key, _describe(p.order), why) for p in result.stops + result.take_profits)
     held += tuple(Held(c.key, f"cancel {_describe_live(c.order)}", why) for c in result.cancels)
@@ -276,7 +274,7 @@ def _bounded(result: Plan, limits: Limits) -> Plan:
     left -= len(closes)
     targets = result.take_profits[:left]
     left -= len(targets)
-    return replace(result, stops=stops, closes=closes, take_profits=targets, cancels=result.cancels[:left])
+    return result._replace(stops=stops, closes=closes, take_profits=targets, cancels=result.cancels[:left])
 
 
 def _describe(order: DesiredOrder) -> str:

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 from decimal import Decimal
+from typing import NamedTuple
 
 from position_monitor.core import ids
 from position_monitor.core.case import Case
@@ -27,8 +28,7 @@ from position_monitor.core.settings import EvidenceSettings, ProtectionSettings
 from position_monitor.core.state import PositionState, TakeProfitState
 
 
-@dataclass(frozen=True, slots=True)
-class Judgement:
+class Judgement(NamedTuple):
     """The verdict of one position with everything it rests on."""
 
     position: Position

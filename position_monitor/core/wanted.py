@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from decimal import Decimal
+from typing import NamedTuple
 
 from position_monitor.core import ids
 from position_monitor.core.cover import Cover
@@ -21,8 +21,7 @@ from position_monitor.core.model import (
 from position_monitor.core.settings import ProtectionSettings
 
 
-@dataclass(frozen=True, slots=True)
-class BookInputs:
+class BookInputs(NamedTuple):
     """Everything a desired book depends on."""
 
     account: str

@@ -408,7 +408,7 @@ def stop_cancelled_by_hand_is_not_placed_again(stack: ExitStack) -> None:
     def forgetful(key: Any, book: Any, orders: Any) -> BookDiff:
         done.update(order.client_id for order in orders)
         found = diff(key, book, orders)
-        return replace(found, missing=tuple(order for order in found.missing if order.client_id not in done))
+        return found._replace(missing=tuple(order for order in found.missing if order.client_id not in done))
 
     stack.enter_context(everywhere(diff, forgetful))
 
