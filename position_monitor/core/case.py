@@ -11,6 +11,7 @@ from typing import NamedTuple
 from position_monitor.core.cover import Cover
 from position_monitor.core.diff import BookDiff
 from position_monitor.core.evidence import KeyEvidence
+from position_monitor.core.live_book import LiveBook
 from position_monitor.core.model import DesiredBook, Position, PositionKey
 from position_monitor.core.settings import ProtectionSettings
 
@@ -23,6 +24,7 @@ class Case(NamedTuple):
     settings: ProtectionSettings
     known: KeyEvidence | None
     unmanaged: bool
+    live: LiveBook
     cover: Cover
     """What counts as a stop among the orders that were read."""
     closing: str

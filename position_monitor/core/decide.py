@@ -16,7 +16,8 @@ from position_monitor.core.case import Case
 from position_monitor.core.closing import closes_in_the_last_minute, why_close
 from position_monitor.core.cover import NO_COVER, cover_of
 from position_monitor.core.diff import diff
-from position_monitor.core.evidence import Evidence, owned_keys
+from position_monitor.core.evidence import Evidence
+from position_monitor.core.live_book import EMPTY, LiveBook, live_books
 from position_monitor.core.model import (
     Advice,
     DesiredBook,
@@ -111,14 +112,15 @@ def decide_symbol(
     crowded: bool = False,
 ) -> Decision:
     """Decide for one symbol. `crowded`: the account has hardly a slot left for conditional orders."""
-    cases = [_case(position, seen, evidence, rules, advice, rungs, now_ms) for position in seen.positions]
-    orphaned = owned_keys(seen.orders) - {case.key for case in cases}
+    books = live_books(seen.orders)
+    cases = [_case(position, books, seen, evidence, rules, advice, rungs, now_ms) for position in seen.positions]
+    held = {case.key for case in cases}
     result = plan(
         PlanInputs(
             account=rules.account,
             seen=seen,
             cases=[case for case in cases if not case.unmanaged],
-            orphaned=[key for key in orphaned if not rules.is_unmanaged(key)],
+            orphaned={k: live for k, live in books.items() if k not in held and not rules.is_unmanaged(k)},
             evidence=evidence,
             evidence_settings=rules.evidence,
             limits=rules.limits,
@@ -127,9 +129,9 @@ def decide_symbol(
             now_ms=now_ms,
         )
     )
-    books = {case.key: case.book for case in cases if case.book is not None}
     judgements = {case.key: judge(case, seen, rules.evidence, now_ms) for case in cases}
-    return Decision(books, {seen.symbol: result}, judgements)
+    desired = {case.key: case.book for case in cases if case.book is not None}
+    return Decision(desired, {seen.symbol: result}, judgements)
 
 
 def _held(seen: SymbolObservation, defect: Exception) -> Decision:
@@ -144,6 +146,7 @@ def _held(seen: SymbolObservation, defect: Exception) -> Decision:
 
 def _case(
     position: Position,
+    books: Mapping[PositionKey, LiveBook],
     seen: SymbolObservation,
     evidence: Evidence,
     rules: Rules,
@@ -153,18 +156,20 @@ def _case(
 ) -> Case:
     key = position.key
     settings, known, unmanaged = rules.protection_for(key), evidence.of(key), rules.is_unmanaged(key)
-    cover = cover_of(position, seen.orders, settings)
+    live = books.get(key, EMPTY)
+    cover = cover_of(position, live.stops, settings)
     if known is None:
-        return Case(position, key, settings, None, unmanaged, cover, "", None, None)
+        return Case(position, key, settings, None, unmanaged, live, cover, "", None, None)
     closing = why_close(position, known, settings, rules.limits, rules.evidence, now_ms, covered=cover.full)
     if seen.instrument is None or not seen.readable or unmanaged:
-        return Case(position, key, settings, known, unmanaged, cover, closing, None, None)
+        return Case(position, key, settings, known, unmanaged, live, cover, closing, None, None)
     book = desired_book(
         BookInputs(
             account=rules.account,
             position=position,
             instrument=seen.instrument,
             orders=seen.orders,
+            live=live,
             cover=cover,
             known=known,
             settings=settings,
@@ -174,7 +179,7 @@ def _case(
             now_ms=now_ms,
         )
     )
-    return Case(position, key, settings, known, unmanaged, cover, closing, book, diff(key, book, seen.orders))
+    return Case(position, key, settings, known, unmanaged, live, cover, closing, book, diff(book, live))
 
 
 class _Slots(NamedTuple):

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import NamedTuple
 
 from position_monitor.core import ids
-from position_monitor.core.evidence import side_of
-from position_monitor.core.model import DesiredBook, DesiredOrder, LiveOrder, OrderStatus, PositionKey
+from position_monitor.core.live_book import LiveBook
+from position_monitor.core.model import DesiredBook, DesiredOrder, LiveOrder
 
 
 class BookDiff(NamedTuple):
@@ -27,34 +26,20 @@ class BookDiff(NamedTuple):
         return not self.missing and not self.surplus
 
 
-def diff(key: PositionKey, book: DesiredBook | None, orders: Sequence[LiveOrder]) -> BookDiff:
-    """Compare by content, not by remembered ids: after a restart the exchange is the only memory.
-
-    `book` is None for a position that is not open: then every resting order of ours is surplus.
-    """
-    resting: list[LiveOrder] = []
-    flying: list[LiveOrder] = []
-    foreign: list[LiveOrder] = []
-    for order in orders:
-        if order.symbol != key.symbol or side_of(order) is not key.side:
-            continue
-        if not ids.is_ours(order.client_id):
-            foreign.append(order)
-        elif order.status is OrderStatus.NEW:
-            resting.append(order)
-        elif not order.status.terminal:
-            flying.append(order)
+def diff(book: DesiredBook, live: LiveBook) -> BookDiff:
+    """Compare by content, not by remembered ids: after a restart the exchange is the only memory."""
+    resting = list(live.resting)
     missing: list[DesiredOrder] = []
     matched: list[tuple[DesiredOrder, LiveOrder]] = []
-    for wanted in book.orders if book else ():
+    for wanted in book.orders:
         for number, order in enumerate(resting):
             if same_content(wanted, order):
                 matched.append((wanted, resting.pop(number)))
                 break
         else:
             missing.append(wanted)
-    missing = [wanted for wanted in missing if not any(same_content(wanted, order) for order in flying)]
-    return BookDiff(tuple(missing), tuple(matched), tuple(resting), tuple(flying), tuple(foreign))
+    missing = [wanted for wanted in missing if not any(same_content(wanted, order) for order in live.in_flight)]
+    return BookDiff(tuple(missing), tuple(matched), tuple(resting), live.in_flight, live.foreign)
 
 
 def same_content(wanted: DesiredOrder, order: LiveOrder) -> bool:

@@ -15,7 +15,7 @@ which `tests/core/test_interrupted.py` shows for every prefix.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import NamedTuple
 
@@ -23,8 +23,9 @@ from position_monitor.core import ids
 from position_monitor.core.case import Case
 from position_monitor.core.closing import CLOSE_READS, closes_in_the_last_minute, next_close
 from position_monitor.core.cover import cover_of, loosened_at, outdated_backstop, owned_role
-from position_monitor.core.diff import BookDiff, diff
+from position_monitor.core.diff import BookDiff
 from position_monitor.core.evidence import Evidence, KeyEvidence
+from position_monitor.core.live_book import LiveBook
 from position_monitor.core.model import (
     Cancel,
     Close,
@@ -76,8 +77,8 @@ class PlanInputs(NamedTuple):
     seen: SymbolObservation
     cases: Sequence[Case]
     """The open positions that are ours to protect."""
-    orphaned: Sequence[PositionKey]
-    """Positions that are not listed while orders of ours for them are."""
+    orphaned: Mapping[PositionKey, LiveBook]
+    """What rests for positions that are not listed."""
     evidence: Evidence
     evidence_settings: EvidenceSettings
     limits: Limits
@@ -93,7 +94,7 @@ def plan(inputs: PlanInputs) -> Plan:
     if not inputs.seen.readable:
         return Plan(symbol)
     parts = {case.key: _for_open(inputs, case) for case in inputs.cases}
-    parts |= {key: _for_absent(inputs, key) for key in inputs.orphaned}
+    parts |= {key: _for_absent(inputs, key, live) for key, live in inputs.orphaned.items()}
     result = _joined(symbol, [parts[key] for key in sorted(parts)])
     return result if result.empty else _bounded(_allowed_by_mode(result, inputs.mode), inputs.limits)
 
@@ -237,17 +238,16 @@ def _closes(
     return (next_close(inputs.account, position, instrument, known, reason),), []
 
 
-def _for_absent(inputs: PlanInputs, key: PositionKey) -> Plan:
+def _for_absent(inputs: PlanInputs, key: PositionKey, live: LiveBook) -> Plan:
     """Orders of ours whose position is not listed: swept only after flat is proven (invariant 7)."""
     known = inputs.evidence.of(key)
-    surplus = diff(key, None, inputs.seen.orders).surplus
     if known is not None and known.flat_proven(inputs.evidence_settings):
-        cancels = tuple(Cancel(order, key, "orphan of a position that is proven flat") for order in surplus)
+        cancels = tuple(Cancel(order, key, "orphan of a position that is proven flat") for order in live.resting)
         return Plan(key.symbol, cancels=cancels)
     reads = known.absent_reads if known else 0
     zero = "seen" if known and known.zero_seen else "missing"
     why = f"flat is not proven: {reads} of {inputs.evidence_settings.flat_reads} reads, zero row {zero} (invariant 7)"
-    return Plan(key.symbol, held=tuple(Held(key, f"cancel {_describe_live(order)}", why) for order in surplus))
+    return Plan(key.symbol, held=tuple(Held(key, f"cancel {_describe_live(order)}", why) for order in live.resting))
 
 
 def _allowed_by_mode(result: Plan, mode: Mode) -> Plan:

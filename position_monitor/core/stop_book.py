@@ -179,8 +179,7 @@ def _own_as_they_rest(inputs: BookInputs) -> tuple[DesiredOrder, ...]:
 
 def _foreign_is_enough(inputs: BookInputs, levels: Levels) -> bool:
     """A user's own full cover is respected, unless it lies beyond the clamp to the liquidation price."""
-    foreign = tuple(order for order in inputs.orders if not ids.is_ours(order.client_id))
-    cover = cover_of(inputs.position, foreign, inputs.settings)
+    cover = cover_of(inputs.position, inputs.live.foreign, inputs.settings)
     if cover.whole_price is None:
         return False
     return levels.clamp is None or not tighter(levels.clamp, cover.whole_price, inputs.position.side)

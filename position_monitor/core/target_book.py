@@ -9,41 +9,39 @@ from __future__ import annotations
 from collections.abc import Sequence
 from decimal import Decimal
 
-from position_monitor.core import ids
-from position_monitor.core.cover import TARGET_KINDS, belongs_to, counts_as_target, owned_role
+from position_monitor.core.cover import TARGET_KINDS, belongs_to, counts_as_target
 from position_monitor.core.ladder import PIECE_STRIDE, collapsed, open_targets, size_ladder
+from position_monitor.core.live_book import RestingRung
 from position_monitor.core.model import (
     DesiredOrder,
     Level,
     LevelSource,
-    LiveOrder,
     OrderKind,
-    OrderStatus,
     Role,
     Side,
     Target,
 )
 from position_monitor.core.money import distance_pct, in_favour, reached, target_trigger, tighter
 from position_monitor.core.policy import Levels
-from position_monitor.core.wanted import BookInputs, as_desired, new_order, of_this_epoch, rung_of
+from position_monitor.core.wanted import BookInputs, as_desired, new_order
 
-_Resting = tuple[LiveOrder, Role, Decimal | None]
+_NOTHING = Decimal(0)
 
 
 def take_profits(inputs: BookInputs, levels: Levels) -> tuple[tuple[DesiredOrder, ...], tuple[str, ...]]:
     """The ladder for the quantity that foreign take-profits do not already take."""
     position = inputs.position
     if not levels.targets:
-        return tuple(as_desired(inputs, *item, LevelSource.RATCHET) for item in resting_ladder(inputs)), ()
+        return _as_it_rests(inputs, resting_ladder(inputs)), ()
     quantity = position.quantity - _foreign_target_quantity(inputs)
     if quantity <= 0:
         return (), ("take-profits are the user's own",)
     resting = resting_ladder(inputs)
     if ladder_stands(resting, levels, quantity, inputs):
-        return tuple(as_desired(inputs, *item, LevelSource.RATCHET) for item in resting), ()
+        return _as_it_rests(inputs, resting), ()
     targets = open_targets(levels.targets, position, inputs.known.done_rungs)
     targets = collapsed(targets or (_reanchored(inputs, levels, resting),), inputs.rungs_max)
-    notional = inputs.instrument.min_notional if position.hedged else Decimal(0)
+    notional = inputs.instrument.min_notional if position.hedged else _NOTHING
     sized, note = size_ladder(targets, quantity, inputs.instrument, min_notional=notional)
     orders = tuple(
         _snapped(
@@ -57,50 +55,51 @@ def take_profits(inputs: BookInputs, levels: Levels) -> tuple[tuple[DesiredOrder
     return orders, notes if inputs.rungs_max > 0 else ("no conditional-order capacity left for take-profits",)
 
 
+def _as_it_rests(inputs: BookInputs, resting: Sequence[RestingRung]) -> tuple[DesiredOrder, ...]:
+    source = LevelSource.RATCHET
+    return tuple([as_desired(inputs, o, Role.TAKE_PROFIT, o.quantity, source) for o, _, _ in resting])
+
+
 def _foreign_target_quantity(inputs: BookInputs) -> Decimal:
+    total = _NOTHING
     if not inputs.settings.respect_foreign_orders:
-        return Decimal(0)
-    total = Decimal(0)
-    for order in inputs.orders:
-        if not ids.is_ours(order.client_id) and counts_as_target(order, inputs.position):
+        return total
+    for order in inputs.live.foreign:
+        if counts_as_target(order, inputs.position):
             total += inputs.position.quantity if order.close_all else order.quantity
     return total
 
 
-def resting_ladder(inputs: BookInputs) -> tuple[_Resting, ...]:
+def resting_ladder(inputs: BookInputs) -> list[RestingRung]:
     """Our resting take-profits of this position and epoch, nearest rung first."""
-    found = [
-        order
-        for order in inputs.orders
-        if owned_role(order) is Role.TAKE_PROFIT
-        and order.kind in TARGET_KINDS
-        and order.status is OrderStatus.NEW
-        and order.trigger_price is not None
-        and belongs_to(order, inputs.position)
-        and of_this_epoch(order, inputs.known.epoch)
+    position, epoch = inputs.position, inputs.known.epoch
+    return [
+        rung
+        for rung in inputs.live.ladder
+        if rung.epoch == epoch
+        and rung.order.kind in TARGET_KINDS
+        and rung.order.trigger_price is not None
+        and belongs_to(rung.order, position)
     ]
-    found.sort(key=lambda order: (rung_of(order), order.order_id))
-    return tuple((order, Role.TAKE_PROFIT, order.quantity) for order in found)
 
 
-def ladder_stands(resting: Sequence[_Resting], levels: Levels, quantity: Decimal, inputs: BookInputs) -> bool:
+def ladder_stands(resting: Sequence[RestingRung], levels: Levels, quantity: Decimal, inputs: BookInputs) -> bool:
     """Whether the resting ladder is good as it is.
 
     It is when it adds up to the position and every rung sits at its level: after a rung took its profit, the rest of
     the ladder is exactly the rest of the position, and this holds without any memory of what was there before.
     """
-    rungs = {rung_of(order) for order, _, _ in resting}
+    rungs = {number for _, number, _ in resting}
     if not resting or len(rungs) != len(resting) or len({rung % PIECE_STRIDE for rung in rungs}) > inputs.rungs_max:
         return False
-    total = sum((order.quantity for order, _, _ in resting), Decimal(0))
+    total = sum([order.quantity for order, _, _ in resting], _NOTHING)
     if not 0 <= quantity - total < inputs.instrument.step:
         return False
     wanted = {target.rung: target.level.price for target in levels.targets}
     last = levels.targets[-1].rung
     tolerance = inputs.settings.stop_min_move_pct
-    for order, _, _ in resting:
-        rung = rung_of(order) % PIECE_STRIDE
-        trigger = order.trigger_price or Decimal(0)
+    for order, number, _ in resting:
+        rung, trigger = number % PIECE_STRIDE, order.trigger_price or _NOTHING
         if rung in wanted and distance_pct(trigger, wanted[rung]) <= tolerance:
             continue
         # A last rung further away than its level was placed when the price had passed every target; it may stay.
@@ -109,14 +108,14 @@ def ladder_stands(resting: Sequence[_Resting], levels: Levels, quantity: Decimal
     return True
 
 
-def _reanchored(inputs: BookInputs, levels: Levels, resting: Sequence[_Resting]) -> Target:
+def _reanchored(inputs: BookInputs, levels: Levels, resting: Sequence[RestingRung]) -> Target:
     """One rung for the whole rest: the last level, or if the price is beyond that, the least way from the mark."""
     last = levels.targets[-1]
     position, tick = inputs.position, inputs.instrument.tick
     if not reached(position.mark_price, last.level.price, position.side):
         return Target(last.rung, last.level, Decimal(1))
-    for order, _, _ in resting:
-        if rung_of(order) % PIECE_STRIDE == last.rung and order.trigger_price is not None:
+    for order, number, _ in resting:
+        if number % PIECE_STRIDE == last.rung and order.trigger_price is not None:
             return Target(last.rung, Level(order.trigger_price, LevelSource.REANCHOR), Decimal(1))
     price = in_favour(position.mark_price, position.side, inputs.settings.target_min_pct)
     price = target_trigger(price, position.side, tick)
@@ -126,14 +125,14 @@ def _reanchored(inputs: BookInputs, levels: Levels, resting: Sequence[_Resting])
     return Target(last.rung, Level(price, LevelSource.REANCHOR), Decimal(1))
 
 
-def _snapped(wanted: DesiredOrder, inputs: BookInputs, resting: Sequence[_Resting]) -> DesiredOrder:
+def _snapped(wanted: DesiredOrder, inputs: BookInputs, resting: Sequence[RestingRung]) -> DesiredOrder:
     """Keep a resting rung of the same size whose trigger differs by less than the least move."""
-    for order, role, quantity in resting:
+    for order, number, _ in resting:
         if (
-            rung_of(order) == wanted.rung
-            and quantity == wanted.quantity
+            number == wanted.rung
+            and order.quantity == wanted.quantity
             and order.trigger_price is not None
             and distance_pct(order.trigger_price, wanted.trigger_price) <= inputs.settings.stop_min_move_pct
         ):
-            return as_desired(inputs, order, role, quantity, wanted.source)
+            return as_desired(inputs, order, wanted.role, order.quantity, wanted.source)
     return wanted

@@ -75,7 +75,7 @@ def _verdict(case: Case, seen: SymbolObservation) -> tuple[Verdict, str]:
     missing = [order for order in found.missing if order.role is Role.TAKE_PROFIT]
     if missing:
         return Verdict.STOP_ONLY, f"{len(missing)} take-profit(s) of the ladder do not rest"
-    if not book.take_profits and not foreign_targets(position, seen.orders, case.settings):
+    if not book.take_profits and not foreign_targets(position, case.live.foreign, case.settings):
         return Verdict.STOP_ONLY, "; ".join(book.notes) or "no take-profit is wanted"
     return Verdict.PROTECTED, "; ".join(book.notes)
 

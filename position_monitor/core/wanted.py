@@ -8,6 +8,7 @@ from typing import NamedTuple
 from position_monitor.core import ids
 from position_monitor.core.cover import Cover
 from position_monitor.core.evidence import KeyEvidence
+from position_monitor.core.live_book import LiveBook
 from position_monitor.core.model import (
     Advice,
     DesiredOrder,
@@ -29,6 +30,8 @@ class BookInputs(NamedTuple):
     instrument: Instrument
     orders: tuple[LiveOrder, ...]
     """Live orders of the symbol, ours and foreign."""
+    live: LiveBook
+    """Those of this position, sorted."""
     cover: Cover
     """The stop cover they give."""
     known: KeyEvidence

@@ -14,8 +14,10 @@ from position_monitor.core import ids
 from position_monitor.core.book import BookInputs, desired_book
 from position_monitor.core.cover import cover_of
 from position_monitor.core.decide import Decision, Rules, decide
+from position_monitor.core.diff import BookDiff, diff
 from position_monitor.core.evidence import Evidence, KeyEvidence, after_read
 from position_monitor.core.guard import GateInputs
+from position_monitor.core.live_book import EMPTY, live_books
 from position_monitor.core.model import (
     Advice,
     DesiredBook,
@@ -379,13 +381,15 @@ def book_for(
 ) -> DesiredBook:
     """The desired book of one position."""
     rows, chosen = tuple(orders), protection or settings()
+    live = live_books(rows).get(held.key, EMPTY)
     return desired_book(
         BookInputs(
             account=ACCOUNT,
             position=held,
             instrument=venue or instrument(),
             orders=rows,
-            cover=cover_of(held, rows, chosen),
+            live=live,
+            cover=cover_of(held, live.stops, chosen),
             known=known_as or known(quantities=(held.quantity,)),
             settings=chosen,
             advice=advice,
@@ -394,6 +398,11 @@ def book_for(
             now_ms=now_ms,
         )
     )
+
+
+def compared(held: Position, book: DesiredBook, orders: Iterable[LiveOrder]) -> BookDiff:
+    """The book of a position against what rests on its symbol and elsewhere."""
+    return diff(book, live_books(orders).get(held.key, EMPTY))
 
 
 def decided(

@@ -4,18 +4,19 @@ from dataclasses import replace
 
 import pytest
 
-from position_monitor.core.diff import diff, same_content
-from position_monitor.core.model import OrderStatus, PositionKey, Role, WorkingType
+from position_monitor.core.diff import same_content
+from position_monitor.core.live_book import live_books
+from position_monitor.core.model import OrderStatus, Role, WorkingType
 
 from .build import (
     LONG,
     OLD_EPOCH,
     SIDES,
-    SYMBOL,
     D,
     at,
     backstop,
     book_for,
+    compared,
     desired,
     instrument,
     ladder,
@@ -33,7 +34,7 @@ both_sides = pytest.mark.parametrize("side", SIDES)
 def test_a_complete_book_is_in_sync(side, hedged):
     held = position(side, hedged=hedged)
     book = book_for(held)
-    found = diff(held.key, book, [rested(order) for order in book.orders])
+    found = compared(held, book, [rested(order) for order in book.orders])
     assert found.in_sync and len(found.matched) == 4
     assert found.missing == found.surplus == found.foreign == found.in_flight == ()
 
@@ -50,7 +51,7 @@ def test_every_order_lands_in_exactly_one_pile(side):
         replace(working(held, at(side, "-3.5")), status=OrderStatus.CANCELED),
         live(position(side, symbol="ETHUSDT"), at(side, -2)),
     ]
-    found = diff(held.key, book, rows)
+    found = compared(held, book, rows)
     assert [order for _, order in found.matched] == [rows[0]]
     assert found.in_flight == (rows[1],)
     assert found.surplus == (rows[2],)
@@ -62,7 +63,7 @@ def test_an_order_of_an_earlier_epoch_with_the_same_content_is_taken_over():
     held = position()
     book = book_for(held)
     old = [replace(order, order_id=f"old-{n}") for n, order in enumerate(ladder(held, epoch=OLD_EPOCH))]
-    found = diff(held.key, book, old)
+    found = compared(held, book, old)
     assert {order.role for order in found.missing} == {Role.BACKSTOP}
     assert not found.surplus
 
@@ -105,18 +106,17 @@ def test_another_rung_is_another_order(side):
 def test_two_equal_wishes_need_two_orders():
     held = position()
     book = book_for(held)
-    twice = replace(book, orders=(book.orders[0], *book.take_profits, book.take_profits[0]))
-    found = diff(held.key, twice, [rested(order) for order in book.orders])
+    twice = book._replace(orders=(book.orders[0], *book.take_profits, book.take_profits[0]))
+    found = compared(held, twice, [rested(order) for order in book.orders])
     assert len(found.missing) == 1
 
 
-def test_without_a_position_everything_of_ours_is_surplus_and_nothing_else():
+def test_what_rests_is_sorted_by_owner_whether_or_not_there_is_a_position():
     held = position()
     rows = [backstop(held, 98), *ladder(held), live(held, 97)]
-    found = diff(held.key, None, rows)
-    assert found.surplus == tuple(rows[:4]) and found.foreign == (rows[4],)
-    other = diff(PositionKey(SYMBOL, LONG.opposite), None, rows)
-    assert other.surplus == other.foreign == ()
+    found = live_books(rows)
+    assert found.keys() == {held.key}
+    assert found[held.key].resting == tuple(rows[:4]) and found[held.key].foreign == (rows[4],)
 
 
 @both_sides
@@ -128,5 +128,5 @@ def test_a_lost_piece_of_a_split_stop_is_asked_for_under_its_own_id(side, lost):
     pieces = [rested(order) for order in book.stops]
     assert len(pieces) == 3
     left = [order for n, order in enumerate(pieces) if n != lost]
-    missing = [order.client_id for order in diff(held.key, book, left).missing if order.role is Role.WORKING_STOP]
+    missing = [order.client_id for order in compared(held, book, left).missing if order.role is Role.WORKING_STOP]
     assert missing == [pieces[lost].client_id]
