@@ -261,8 +261,7 @@ class Trailing(NamedTuple):
     active: bool
 
 
-@dataclass(frozen=True, slots=True)
-class DesiredOrder:
+class DesiredOrder(NamedTuple):
     """An order that should rest: a close-all order has `quantity` None and is sized by the exchange."""
 
     symbol: str

@@ -7,6 +7,7 @@ turns levels into a desired book, adding the ratchet, foreign orders and sizes.
 from __future__ import annotations
 
 from decimal import Decimal
+from functools import lru_cache
 from typing import NamedTuple
 
 from position_monitor.core.model import Advice, Instrument, Level, LevelSource, Position, Side, Target
@@ -25,6 +26,8 @@ from position_monitor.core.money import (
 )
 from position_monitor.core.settings import Policy, ProtectionSettings, Rung
 
+_NOTHING = Decimal(0)
+_SOURCES = {Policy.STATIC: LevelSource.STATIC, Policy.HYBRID: LevelSource.HYBRID}
 _FULL_CONFIDENCE = Decimal("0.80")
 _LEAST_CONFIDENCE = Decimal("0.20")
 
@@ -55,16 +58,17 @@ def levels_for(
         notes = (*notes, "entry price was 0: stop anchored to the mark, take-profits held")
         return Levels(stop, (), crossed, clamp, notes)
     risk_pct = stop_pct if crossed else min(stop_pct, distance_pct(stop.price, position.entry_price))
-    targets = _targets(position, instrument, settings, risk_pct, advice, weight)
+    stretch = _stretch(settings, advice, weight)
+    targets = _targets(position.entry_price, position.side, instrument.tick, settings, risk_pct, stretch)
     return Levels(stop, targets, crossed, clamp, notes)
 
 
 def _weight(advice: Advice | None, settings: ProtectionSettings, now_ms: int) -> Decimal:
     """How much of the AI's advice counts: none below 0.20 confidence, half up to 0.80, all from there."""
     if advice is None or settings.policy is Policy.STATIC or now_ms >= advice.expires_at_ms:
-        return Decimal(0)
+        return _NOTHING
     if advice.confidence < _LEAST_CONFIDENCE:
-        return Decimal(0)
+        return _NOTHING
     return Decimal(1) if advice.confidence >= _FULL_CONFIDENCE else Decimal("0.5")
 
 
@@ -83,7 +87,7 @@ def _stop_level(
     side, entry, mark = position.side, position.entry_price, position.mark_price
     inputs = {"entry_price": entry, "mark_price": mark, "stop_loss_pct": stop_pct}
     if entry > 0:
-        source = LevelSource.AI if advised and stop_pct != settings.stop_loss_pct else LevelSource(settings.policy)
+        source = LevelSource.AI if advised and stop_pct != settings.stop_loss_pct else _SOURCES[settings.policy]
         level = _clamped(Level(against(entry, side, stop_pct), source, inputs), position, settings, entry)
         trigger = stop_trigger(level.price, side, instrument.tick)
         if not beyond(mark, trigger, side):
@@ -129,42 +133,41 @@ def _just_behind(trigger: Decimal, mark: Decimal, side: Side, tick: Decimal) -> 
     return ceil_to(mark, tick) - tick if side is Side.LONG else floor_to(mark, tick) + tick
 
 
+def _stretch(settings: ProtectionSettings, advice: Advice | None, weight: Decimal) -> Decimal | None:
+    """The factor by which advice moves the whole ladder; None without any."""
+    if advice is None or advice.take_profit_pct is None or weight <= 0:
+        return None
+    return 1 + weight * (advice.take_profit_pct / settings.take_profit_pct - 1)
+
+
+@lru_cache(maxsize=2_048)
 def _targets(
-    position: Position,
-    instrument: Instrument,
-    settings: ProtectionSettings,
-    risk_pct: Decimal,
-    advice: Advice | None,
-    weight: Decimal,
+    entry: Decimal, side: Side, tick: Decimal, settings: ProtectionSettings, risk_pct: Decimal, stretch: Decimal | None
 ) -> tuple[Target, ...]:
     """The ladder: fixed rungs from the entry, stretched by advice, inside the reward:risk bounds.
 
     `risk_pct` is R in percent of the entry. No rung lies beyond the largest reward:risk, the last not within the least.
+    The mark has no part in it: the ladder of a position stays the same from cycle to cycle, and is remembered.
     """
     rungs = settings.ladder if settings.policy is Policy.HYBRID else (Rung(settings.take_profit_pct, HUNDRED),)
-    stretch = Decimal(1)
-    source = LevelSource(settings.policy)
-    if advice is not None and advice.take_profit_pct is not None and weight > 0:
-        stretch += weight * (advice.take_profit_pct / settings.take_profit_pct - 1)
-        source = LevelSource.AI
+    source, factor = (_SOURCES[settings.policy], 1) if stretch is None else (LevelSource.AI, stretch)
     targets = []
     for number, rung in enumerate(rungs):
-        pct = min(rung.target_pct * stretch, risk_pct * settings.reward_risk_max)
+        pct = min(rung.target_pct * factor, risk_pct * settings.reward_risk_max)
         if number == len(rungs) - 1:
             pct = max(pct, risk_pct * settings.reward_risk_min)
         pct = min(max(pct, settings.target_min_pct), settings.target_max_pct)
-        price = _in_profit(in_favour(position.entry_price, position.side, pct), position, instrument.tick)
-        inputs = {"entry_price": position.entry_price, "target_pct": pct}
+        price = _in_profit(in_favour(entry, side, pct), entry, side, tick)
+        inputs = {"entry_price": entry, "target_pct": pct}
         targets.append(Target(number, Level(price, source, inputs), rung.share_pct / HUNDRED))
     return tuple(targets)
 
 
-def _in_profit(price: Decimal, position: Position, tick: Decimal) -> Decimal:
+def _in_profit(price: Decimal, entry: Decimal, side: Side, tick: Decimal) -> Decimal:
     """The target on the tick grid, at least one tick beyond the entry.
 
     Where a tick is a large part of the price, rounding toward being reached could end on the losing side.
     """
-    entry, side = position.entry_price, position.side
     trigger = target_trigger(price, side, tick)
     if tighter(trigger, entry, side):
         return trigger

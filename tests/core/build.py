@@ -235,7 +235,7 @@ def desired(order: LiveOrder, held: Position, **changes: object) -> DesiredOrder
         client_id=order.client_id,
         source="static",
     )
-    return replace(base, **changes)  # type: ignore[arg-type]
+    return base._replace(**changes)  # type: ignore[arg-type]
 
 
 def rested(wanted: DesiredOrder) -> LiveOrder:

@@ -58,7 +58,7 @@ def reason(answer) -> str:
 
 def rewritten(order, held, **changes):
     """A wish whose id fits its changed content, so that only the content can be what is denied."""
-    wanted = replace(desired(order, held), **changes)
+    wanted = desired(order, held)._replace(**changes)
     client_id = ids.client_id(
         account=ACCOUNT,
         symbol=wanted.symbol,
@@ -69,7 +69,7 @@ def rewritten(order, held, **changes):
         quantity=wanted.quantity,
         epoch=EPOCH,
     )
-    return replace(wanted, client_id=client_id)
+    return wanted._replace(client_id=client_id)
 
 
 # --- invariant 1: never expose ----------------------------------------------------------------------------------------
@@ -325,12 +325,12 @@ def test_inv_4_the_id_must_be_the_one_its_content_gives(side):
     wanted = desired(backstop(held, at(side, -2)), held)
     assert isinstance(placing(held, wanted), Approved)
     for wicked in (
-        replace(wanted, client_id="qpm-my-own-idea"),
-        replace(wanted, trigger_price=at(side, "-2.5")),
-        replace(wanted, quantity=D(1)),
-        replace(wanted, role=Role.WORKING_STOP),
-        replace(wanted, rung=1),
-        replace(wanted, client_id=owned_id(held, Role.BACKSTOP, at(side, -2), epoch=OLD_EPOCH)),
+        wanted._replace(client_id="qpm-my-own-idea"),
+        wanted._replace(trigger_price=at(side, "-2.5")),
+        wanted._replace(quantity=D(1)),
+        wanted._replace(role=Role.WORKING_STOP),
+        wanted._replace(rung=1),
+        wanted._replace(client_id=owned_id(held, Role.BACKSTOP, at(side, -2), epoch=OLD_EPOCH)),
     ):
         assert "(invariant 4)" in reason(placing(held, wicked))
 

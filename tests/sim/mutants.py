@@ -140,7 +140,7 @@ def ambiguous_write_is_sent_again_with_a_new_id(stack: ExitStack) -> None:
             return await honest(self, given)
         except Ambiguous:
             order = given.action.order
-            order = replace(order, client_id=another_id(order.client_id, rng))
+            order = order._replace(client_id=another_id(order.client_id, rng))
             return await honest(self, approved(replace(given.action, order=order)))
 
     stack.enter_context(changed(BinanceUsdm, "place", place))

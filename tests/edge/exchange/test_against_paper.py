@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack
-from dataclasses import replace
 from decimal import ROUND_DOWN, Decimal
 from typing import Any
 
@@ -130,9 +129,9 @@ async def test_the_life_of_a_position(paper: Open, approve: Approve) -> None:
         return caught.value.code
 
     assert await refused(backstop) in (-4116, -4130)
-    assert await refused(replace(target, trigger_price=target.trigger_price + rules.tick)) == -4116
-    assert await refused(replace(backstop, client_id="qpmC")) == -4130
-    crossed = replace(target, client_id="qpmD", trigger_price=rounded(position.mark_price / 2, rules))
+    assert await refused(target._replace(trigger_price=target.trigger_price + rules.tick)) == -4116
+    assert await refused(backstop._replace(client_id="qpmC")) == -4130
+    crossed = target._replace(client_id="qpmD", trigger_price=rounded(position.mark_price / 2, rules))
     assert await refused(crossed) == -2021
 
     live = {order.client_id: order for order in (await venue.read_orders("BTCUSDT")).orders}
@@ -151,7 +150,7 @@ async def test_the_life_of_a_position(paper: Open, approve: Approve) -> None:
     with pytest.raises(Refused) as caught:
         await venue.close(approve(close_of(position, position.quantity, "qpmX2")))
     assert caught.value.code == -2022
-    assert await refused(replace(backstop, client_id="qpmE")) in (-4509, -4129)
+    assert await refused(backstop._replace(client_id="qpmE")) in (-4509, -4129)
 
 
 def close_of(position: Position, quantity: Decimal, client_id: str, limit: Decimal | None = None) -> Close:

@@ -170,7 +170,7 @@ IMPOSSIBLE = [
     desired(client_id=""),
     desired(client_id="q" * 37),
     desired(client_id="测试"),
-    replace(desired(side=Side.LONG), position_side=PositionSide.SHORT),
+    desired(side=Side.LONG)._replace(position_side=PositionSide.SHORT),
 ]
 
 
