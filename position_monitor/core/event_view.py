@@ -196,4 +196,4 @@ def _order_now(order: LiveOrder, since: SinceRead) -> LiveOrder | None:
     status = since.orders.get(order.client_id, order.status)
     if status.terminal:
         return None
-    return order if status is order.status else replace(order, status=status)
+    return order if status is order.status else order._replace(status=status)

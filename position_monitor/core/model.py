@@ -194,8 +194,7 @@ class Position:
         return move if self.side is Side.LONG else -move
 
 
-@dataclass(frozen=True, slots=True)
-class LiveOrder:
+class LiveOrder(NamedTuple):
     """An order as it was read back from the exchange."""
 
     symbol: str

@@ -146,7 +146,7 @@ def live(
         created_at_ms=OPENED_MS,
         updated_at_ms=OPENED_MS,
     )
-    return replace(base, **changes)  # type: ignore[arg-type]
+    return base._replace(**changes)  # type: ignore[arg-type]
 
 
 _KIND_OF = {

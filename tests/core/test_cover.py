@@ -1,7 +1,5 @@
 """What counts as a stop: the one predicate that plans, approves and judges (DESIGN 1, 9, invariants 5 and 6)."""
 
-from dataclasses import replace
-
 import pytest
 
 from position_monitor.core.cover import belongs_to, counts_as_target, cover_of, owned_role, why_not_cover
@@ -45,7 +43,7 @@ def test_a_resting_stop_on_the_right_side_is_cover_ours_or_not(side, hedged, qua
 def test_what_is_not_a_plain_resting_market_stop_is_not_cover(side, hedged, change, why):
     held = position(side, hedged=hedged)
     for order in (backstop(held, at(side, -2)), working(held, at(side, -2)), live(held, at(side, -2))):
-        changed = replace(order, **change)
+        changed = order._replace(**change)
         assert why in why_not_cover(changed, held, settings())
         assert not cover_of(held, (changed,), settings()).full
 
@@ -63,7 +61,7 @@ def test_in_one_way_mode_a_stop_must_be_reduce_only_or_close_all(side):
     held = position(side)
     opens = live(held, at(side, -2), "1", reduce_only=False)
     assert why_not_cover(opens, held, settings())
-    assert why_not_cover(replace(opens, reduce_only=True), held, settings()) == ""
+    assert why_not_cover(opens._replace(reduce_only=True), held, settings()) == ""
     assert why_not_cover(live(held, at(side, -2), reduce_only=False), held, settings()) == ""
 
 
@@ -215,9 +213,9 @@ def test_without_an_entry_price_no_loss_is_claimed():
 )
 def test_which_orders_take_profit(side, hedged, kind, prices, status, counts):
     held = position(side, hedged=hedged)
-    order = replace(live(held, 104, "0.5", kind=kind), status=status, **prices)
+    order = live(held, 104, "0.5", kind=kind)._replace(status=status, **prices)
     assert counts_as_target(order, held) is counts
-    opening = replace(order, side=held.side.opposite.exit_order_side)
+    opening = order._replace(side=held.side.opposite.exit_order_side)
     assert not counts_as_target(opening, held)
 
 

@@ -1,7 +1,5 @@
 """Desired against live: by content, not by remembered ids (DESIGN 1, invariants 4 and 5)."""
 
-from dataclasses import replace
-
 import pytest
 
 from position_monitor.core.diff import same_content
@@ -45,10 +43,10 @@ def test_every_order_lands_in_exactly_one_pile(side):
     book = book_for(held)
     rows = [
         rested(book.orders[0]),
-        replace(rested(book.orders[1]), status=OrderStatus.TRIGGERING),
+        rested(book.orders[1])._replace(status=OrderStatus.TRIGGERING),
         working(held, at(side, -3)),
         live(held, at(side, -4)),
-        replace(working(held, at(side, "-3.5")), status=OrderStatus.CANCELED),
+        working(held, at(side, "-3.5"))._replace(status=OrderStatus.CANCELED),
         live(position(side, symbol="ETHUSDT"), at(side, -2)),
     ]
     found = compared(held, book, rows)
@@ -62,7 +60,7 @@ def test_every_order_lands_in_exactly_one_pile(side):
 def test_an_order_of_an_earlier_epoch_with_the_same_content_is_taken_over():
     held = position()
     book = book_for(held)
-    old = [replace(order, order_id=f"old-{n}") for n, order in enumerate(ladder(held, epoch=OLD_EPOCH))]
+    old = [order._replace(order_id=f"old-{n}") for n, order in enumerate(ladder(held, epoch=OLD_EPOCH))]
     found = compared(held, book, old)
     assert {order.role for order in found.missing} == {Role.BACKSTOP}
     assert not found.surplus
@@ -86,7 +84,7 @@ def test_any_difference_that_matters_makes_it_another_order(side, change):
     order = working(held, at(side, -2))
     wanted = desired(order, held)
     assert same_content(wanted, order)
-    changed = replace(order, **change)
+    changed = order._replace(**change)
     assert same_content(wanted, changed) is (changed == order)
 
 

@@ -237,7 +237,7 @@ def test_in_hedge_mode_the_other_side_says_nothing(side):
 def test_only_reads_in_a_row_count_and_only_as_new():
     held = position()
     rest = backstop(held, 98)
-    pending = replace(rest, status=OrderStatus.TRIGGERING)
+    pending = rest._replace(status=OrderStatus.TRIGGERING)
     counts = []
     evidence = Evidence()
     for rows in ([rest], [rest], [], [rest], [pending], [rest], [rest]):
@@ -287,7 +287,7 @@ def test_foreign_orders_and_take_profits_do_not_fire(side):
     held = position(side, mark=at(side, -2))
     rows = [
         live(held, at(side, -1), status=OrderStatus.TRIGGERING),
-        replace(ladder(held)[0], status=OrderStatus.TRIGGERED),
+        ladder(held)[0]._replace(status=OrderStatus.TRIGGERED),
     ]
     assert learned(seen_at([held], rows)).keys[held.key].firing_since_ms == 0
 

@@ -284,7 +284,7 @@ def test_take_profits_are_expendable(side):
 def test_what_does_not_rest_in_the_fresh_read_is_not_cancelled(side, what):
     held = position(side, mark=at(side, 2))
     old, new = working(held, at(side, -1)), working(held, at(side, 1))
-    rows = [new] if what == "gone" else [new, replace(old, status=OrderStatus.TRIGGERING)]
+    rows = [new] if what == "gone" else [new, old._replace(status=OrderStatus.TRIGGERING)]
     assert "does not rest" in reason(cancelling(held, old, rows, known_as=seen_often(old, new)))
 
 
@@ -349,7 +349,7 @@ def test_inv_4_the_id_must_be_the_one_its_content_gives(side):
 def test_inv_4_an_intent_that_rests_is_not_sent_again(side, status, approved):
     held = position(side)
     order = working(held, at(side, -2))
-    answer = placing(held, order, [replace(order, status=status)])
+    answer = placing(held, order, [order._replace(status=status)])
     assert isinstance(answer, Approved) is approved
 
 

@@ -61,7 +61,7 @@ def test_no_missing_part_is_ever_called_protected(side):
             expected = Verdict.STOP_ONLY if parts[0] in chosen else Verdict.NAKED
             assert judged(held, chosen).verdict is expected
     for status in set(OrderStatus) - {OrderStatus.NEW}:
-        broken = (replace(parts[0], status=status), *parts[1:])
+        broken = (parts[0]._replace(status=status), *parts[1:])
         assert judged(held, broken).verdict in (Verdict.NAKED, Verdict.CLOSING)
 
 

@@ -179,7 +179,7 @@ class World:
     def add(self, order: LiveOrder) -> LiveOrder:
         """Rest an order, ours or foreign; it appears in the lists after the lag."""
         self.numbered += 1
-        live = replace(order, order_id=str(self.numbered), created_at_ms=self.now_ms, updated_at_ms=self.now_ms)
+        live = order._replace(order_id=str(self.numbered), created_at_ms=self.now_ms, updated_at_ms=self.now_ms)
         self.orders[live.order_id] = live
         self.listed_from[live.order_id] = self.reads + 1 + self.lag_reads
         return live

@@ -193,7 +193,7 @@ def plain_list_is_not_read(stack: ExitStack) -> None:
 def triggering_counts_as_cover(stack: ExitStack) -> None:
     def lenient(order: LiveOrder, position: Any, settings: Any) -> str:
         if order.status is OrderStatus.TRIGGERING:
-            order = replace(order, status=OrderStatus.NEW)
+            order = order._replace(status=OrderStatus.NEW)
         return why_not_cover(order, position, settings)
 
     stack.enter_context(everywhere(why_not_cover, lenient))
