@@ -55,6 +55,11 @@ def _nobody(_: Mapping[str, SymbolObservation], __: Mapping[str, SymbolObservati
     """Nobody wants to know."""
 
 
+def _no_news(_: str) -> int:
+    """Nobody tells of anything."""
+    return 0
+
+
 @dataclass(frozen=True, slots=True)
 class SentRound:
     """What became of one group of writes."""
@@ -107,6 +112,8 @@ class Daemon:
     """No new round begins after this; what is missing waits for the next cycle."""
     after_look: Callable[[Mapping[str, SymbolObservation], Mapping[str, SymbolObservation]], None] = _nobody
     """Told what was read just now, and the whole account as it is known."""
+    news_of: Callable[[str], int] = _no_news
+    """How many events have told of positions of a symbol: when that changes during a read, the read may be old."""
     history: History = field(default_factory=History, init=False)
     _refused: set[str] = field(default_factory=set, init=False)
     _upkeep_failure: str = field(default="", init=False)
@@ -296,9 +303,11 @@ class Daemon:
                 return
 
     async def _remove(self, cancel: Cancel) -> bool:
-        """One removal, checked against a read made just for it. False when the symbol could not be read."""
-        seen = await self.observer.fresh(cancel.key.symbol)
-        if not seen.readable:
+        """One removal, checked against a read made just for it. False when the symbol must be looked at again first."""
+        symbol = cancel.key.symbol
+        told = self.news_of(symbol)
+        seen = await self.observer.fresh(symbol)
+        if not seen.readable or self.news_of(symbol) != told:
             return False
         self._absorb(seen)
         await self.desk.remove(cancel, seen)

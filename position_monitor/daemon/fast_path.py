@@ -58,6 +58,12 @@ class FastPath:
         self._left_to_reads: set[str] = set()
         self._waiting: dict[str, dict[PositionSide, PositionEvent]] = {}
         self._tasks: dict[str, asyncio.Task[None]] = {}
+        self._news: dict[str, int] = {}
+        self._count = 0
+
+    def news_of(self, symbol: str) -> int:
+        """A number that changes whenever an event tells of a position of the symbol."""
+        return self._news.get(symbol, 0)
 
     def note_read(self, read: Mapping[str, SymbolObservation], everything: Mapping[str, SymbolObservation]) -> None:
         """`read` was read just now; what events said of it before is over. `everything` is the whole account as known.
@@ -89,6 +95,7 @@ class FastPath:
             self._desk.evidence = without_write(self._desk.evidence, event.symbol, event.client_id)
 
     def _on_position(self, event: PositionEvent) -> None:
+        self._note_news(event.symbol)
         last = self._last.get(event.symbol) if self._last is not None else None
         since = self._since.get(event.symbol, SinceRead())
         before = quantity_before(last, since, event.key) if event.key is not None else Decimal(0)
@@ -102,6 +109,12 @@ class FastPath:
             task = asyncio.ensure_future(self._place(event.symbol))
             self._tasks[event.symbol] = task
             task.add_done_callback(lambda _: self._tasks.pop(event.symbol, None))
+
+    def _note_news(self, symbol: str) -> None:
+        if symbol not in self._news and len(self._news) >= SYMBOLS_MAX:
+            self._news.clear()
+        self._count += 1
+        self._news[symbol] = self._count
 
     def _remember(self, symbol: str, since: SinceRead) -> bool:
         if symbol not in self._since and len(self._since) >= SYMBOLS_MAX:

@@ -197,3 +197,14 @@ async def test_a_mark_wakes_once_for_each_least_move():
 
     assert [moved(pct) for pct in ("2", "2.05", "2.15", "-0.5")] == [True, False, True, False]
     assert not world.path.on_marks({"NEWUSDT": MarkPrice("NEWUSDT", D(1), NOW_MS)})
+
+
+async def test_every_position_event_is_news_also_the_one_that_places_nothing():
+    world = World(seen_at([position(quantity=D(2))]))
+    before = world.path.news_of(SYMBOL)
+    await world.hears(told("1"))
+    assert world.path.news_of(SYMBOL) != before
+    assert world.path.news_of("NEWUSDT") == 0
+    for number in range(SYMBOLS_MAX + 500):
+        world.path._note_news(f"S{number}USDT")
+    assert len(world.path._news) <= SYMBOLS_MAX
