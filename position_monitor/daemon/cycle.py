@@ -35,6 +35,8 @@ ROUNDS_MAX = 5
 ROUND_PAUSES_S = (0.2, 0.4, 0.8, 1.2, 1.6)
 """Wait before asking again for an order that was written and is not listed yet, and before sending again what the venue
 turned away (-1008: the venue's own advice is 200, 400, then 800 ms)."""
+ROUNDS_TURNED_AWAY_MAX = 3
+"""Rounds after which what was turned away waits for the next cycle: the state must be told meanwhile."""
 SUSPEND_GAP_MS = 60_000
 """A gap between cycles that can only be a suspended host or a stepped clock: the evidence window is dropped."""
 
@@ -227,7 +229,8 @@ class Daemon:
             if number and self.clock.monotonic_s() >= until_s:
                 break
             sent = await self._place(observed.symbols, decision, closing=number == 0)
-            waiting = sent.turned_away | self._exposed_and_awaited(decision)
+            again_soon = sent.turned_away if number < ROUNDS_TURNED_AWAY_MAX else frozenset()
+            waiting = again_soon | self._exposed_and_awaited(decision)
             if not sent.touched and not waiting:
                 break
             if not sent.touched:
