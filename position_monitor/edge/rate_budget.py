@@ -9,6 +9,7 @@ Nobody queues behind anybody: each caller waits at most its lane's bound for the
 from __future__ import annotations
 
 import math
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -16,8 +17,12 @@ from enum import StrEnum
 from position_monitor.edge.clock import VenueClock
 from position_monitor.errors import RateLimited
 
-_WINDOW_GUARD_MS = 50
+WINDOW_GUARD_MS = 50
 """A window is taken as begun this much late, so a small clock error never counts an order into the next window."""
+FRONT_DOOR_PAUSE_S = 5.0
+"""Silence after the venue's front turned a request away (403 without a code). It names no time, and one such page may
+be an accident, so the pause begins short (stops may be missing) and doubles with each further one."""
+FRONT_DOOR_PAUSE_MAX_S = 60.0
 _HEADER_DIGITS_MAX = 6
 _ORDER_COUNT_CODE = -1015
 
@@ -74,7 +79,7 @@ class _Window:
 
     def roll(self, venue_ms: int) -> None:
         """Start again when the venue's clock has entered another window."""
-        index = (venue_ms - _WINDOW_GUARD_MS) // self.length_ms
+        index = (venue_ms - WINDOW_GUARD_MS) // self.length_ms
         if index != self.index:
             self.index, self.used, self.own, self.reported = index, 0, 0, 0
 
@@ -90,7 +95,7 @@ class _Window:
         """0 when `amount` fits now, else the time until the next window."""
         if amount == 0 or self.used + amount <= ceiling:
             return 0
-        return (self.index + 1) * self.length_ms + _WINDOW_GUARD_MS - venue_ms
+        return (self.index + 1) * self.length_ms + WINDOW_GUARD_MS - venue_ms
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,6 +116,9 @@ class RateBudget:
         self._orders_1m = _Window(60_000)
         self._blocked_until_s = -math.inf
         self._orders_blocked_until_s = -math.inf
+        self._front_door_pause_s = 0.0
+        self._said = ""
+        """Why the venue wants silence."""
 
     @property
     def api_weight_1m(self) -> int:
@@ -134,7 +142,7 @@ class RateBudget:
                 return self._take(weight, orders)
             if local.monotonic_s() + wait_s > deadline_s:
                 retry_at_ms = local.now_ms() + math.ceil(wait_s * 1000)
-                raise RateLimited(f"request budget of the {lane} lane is used up", retry_at_ms=retry_at_ms)
+                raise RateLimited(self._why(lane, orders, retry_at_ms), retry_at_ms=retry_at_ms)
             await local.sleep(wait_s)
 
     def observe(self, ticket: Ticket, headers: Mapping[str, str]) -> None:
@@ -150,11 +158,32 @@ class RateBudget:
     def block(self, failure: RateLimited) -> None:
         """Send nothing before `failure.retry_at_ms`: on no lane after 429/418, no orders after -1015."""
         local = self.clock.local
-        until_s = local.monotonic_s() + (failure.retry_at_ms - local.now_ms()) / 1000
+        now_s = local.monotonic_s()
+        until_s = now_s + (failure.retry_at_ms - local.now_ms()) / 1000
+        if failure.http_status == 403:
+            if now_s < self._blocked_until_s:
+                return  # it was under way when the first one came back
+            self._front_door_pause_s = min(
+                max(2 * self._front_door_pause_s, FRONT_DOOR_PAUSE_S), FRONT_DOOR_PAUSE_MAX_S
+            )
+            until_s = now_s + self._front_door_pause_s
+        self._said = f"HTTP {failure.http_status}" + (f", {failure.code}" if failure.code is not None else "")
         if failure.code == _ORDER_COUNT_CODE:
             self._orders_blocked_until_s = max(self._orders_blocked_until_s, until_s)
         else:
             self._blocked_until_s = max(self._blocked_until_s, until_s)
+
+    def answered(self) -> None:
+        """The venue gave a usable answer: its front lets us in."""
+        self._front_door_pause_s = 0.0
+
+    def _why(self, lane: Lane, orders: int, retry_at_ms: int) -> str:
+        """A sentence that stays the same while the cause does: it becomes the account's reason."""
+        now_s = self.clock.local.monotonic_s()
+        if now_s < max(self._blocked_until_s, self._orders_blocked_until_s if orders else -math.inf):
+            until = time.strftime("%H:%M:%S", time.gmtime(math.ceil(retry_at_ms / 1000)))
+            return f"no request before {until} UTC: the venue answered {self._said}"
+        return f"request budget of the {lane} lane is used up"
 
     def _roll(self) -> int:
         venue_ms = self.clock.now_ms()

@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from typing import Final
 
 from position_monitor.edge.clock import VenueClock
+from position_monitor.edge.rate_budget import FRONT_DOOR_PAUSE_S, WINDOW_GUARD_MS
 from position_monitor.edge.venues.binance_codes import Action, action_for, meaning_of
 from position_monitor.edge.venues.transport import Endpoint, NotJson, Reply, TransportCause
 from position_monitor.errors import (
@@ -27,7 +28,8 @@ from position_monitor.errors import (
 
 _SERVICE_UNAVAILABLE: Final = "service unavailable"
 """The venue's own words for a 503 that certainly did nothing; any other 503 may have executed."""
-_DEFAULT_WAIT_S: Final = {403: 60, 418: 120, 429: 60}
+_DEFAULT_WAIT_S: Final = {403: FRONT_DOOR_PAUSE_S, 418: 120}
+_MINUTE_MS: Final = 60_000
 _ORDER_COUNT_WAIT_S: Final = 10
 _BAN_MAX_MS: Final = 3 * 24 * 3600 * 1000
 """The longest ban the venue documents: a nonsensical Retry-After must not silence the guardian for ever."""
@@ -108,15 +110,23 @@ def _failure_of_status(endpoint: Endpoint, reply: Reply) -> ExchangeFailure:
 
 def _rate_limited(endpoint: Endpoint, reply: Reply, code: int | None, message: str, clock: VenueClock) -> RateLimited:
     now_ms = clock.local.now_ms()
-    default_s = _ORDER_COUNT_WAIT_S if code == -1015 else _DEFAULT_WAIT_S.get(reply.status, 60)
     stated_ms = _stated_retry_ms(reply.headers, message, now_ms, clock.offset_ms)
-    retry_at_ms = stated_ms if stated_ms is not None else now_ms + default_s * 1000
+    retry_at_ms = stated_ms if stated_ms is not None else now_ms + _default_wait_ms(reply.status, code, clock)
     retry_at_ms = min(max(retry_at_ms, now_ms), now_ms + _BAN_MAX_MS)
     text = f"{endpoint.value.title}: HTTP {reply.status}, no request for {(retry_at_ms - now_ms) / 1000:.1f} s"
     if code is not None:
         text = f"{text} ({_text(endpoint, code, message)})"
     # An order-count refusal may come as 429 too; the code stays so that only orders are held back.
     return RateLimited(text, retry_at_ms=retry_at_ms, code=code, http_status=reply.status)
+
+
+def _default_wait_ms(status: int, code: int | None, clock: VenueClock) -> int:
+    """How long to be silent when the venue does not say: weight is counted by the minute of its clock."""
+    if code == -1015:
+        return _ORDER_COUNT_WAIT_S * 1000
+    if status in _DEFAULT_WAIT_S:
+        return round(_DEFAULT_WAIT_S[status] * 1000)
+    return _MINUTE_MS - clock.now_ms() % _MINUTE_MS + WINDOW_GUARD_MS
 
 
 def _stated_retry_ms(headers: Mapping[str, str], message: str, now_ms: int, offset_ms: int) -> int | None:

@@ -1,13 +1,17 @@
-"""Trading rules from `exchangeInfo`. A symbol that cannot be read is skipped with a reason, never fatal."""
+"""Trading rules from `exchangeInfo`. A symbol that cannot be read is skipped with a reason, never fatal.
+
+A filter that the venue leaves out, or a bound it states as 0, is a rule that does not apply (Binance's definitions).
+A position in such a symbol needs its stop all the same, so the grid then comes from the symbol's stated precision.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
 from decimal import Decimal
-from typing import Any, Final
+from typing import Annotated, Any, Final
 
-from pydantic import Field, ValidationError
+from pydantic import BeforeValidator, Field, ValidationError
 
 from position_monitor.core.model import Instrument
 from position_monitor.edge.venues.binance_failures import unusable
@@ -20,21 +24,28 @@ _BAND_WHEN_UNSTATED: Final = (Decimal("1.05"), Decimal("0.95"))
 """PERCENT_PRICE for a symbol without one: the narrowest band the venue commonly uses, so prices stay inside."""
 
 
+_UNBOUNDED: Final = Decimal(10**15)
+"""Upper bound of a price or quantity for which the venue states none."""
+_PRECISION_MAX: Final = 20
+_NO_PRICE_FILTER: Final = {"tickSize": "0", "minPrice": "0", "maxPrice": "0"}
+_NO_LOT_SIZE: Final = {"stepSize": "0", "minQty": "0", "maxQty": "0"}
+
+
 class _PriceFilter(Row):
-    tick_size: Positive
+    tick_size: Amount
     min_price: Amount
-    max_price: Positive
+    max_price: Amount
 
 
 class _LotSize(Row):
-    step_size: Positive
+    step_size: Amount
     min_qty: Amount
-    max_qty: Positive
+    max_qty: Amount
 
 
 class _MarketLotSize(Row):
     min_qty: Amount
-    max_qty: Positive
+    max_qty: Amount
 
 
 class _MinNotional(Row):
@@ -50,7 +61,9 @@ class _SymbolRow(Row):
     symbol: SymbolId
     status: str
     contract_type: str = ""
-    filters: list[dict[str, Any]] = Field(max_length=100)
+    price_precision: Annotated[int | None, BeforeValidator(lambda value: _precision(value))] = None
+    quantity_precision: Annotated[int | None, BeforeValidator(lambda value: _precision(value))] = None
+    filters: list[dict[str, Any]] = Field(default=[], max_length=100)
 
 
 def instruments_from(body: object, known: Mapping[str, Instrument]) -> tuple[dict[str, Instrument], dict[str, str]]:
@@ -83,32 +96,50 @@ def instruments_from(body: object, known: Mapping[str, Instrument]) -> tuple[dic
 def _instrument(raw: object) -> Instrument:
     row = _SymbolRow.model_validate(raw)
     filters = {entry.get("filterType"): entry for entry in row.filters}
-    price = _PriceFilter.model_validate(filters.get("PRICE_FILTER", {}))
-    lot = _LotSize.model_validate(filters.get("LOT_SIZE", {}))
-    market = _MarketLotSize.model_validate(filters.get("MARKET_LOT_SIZE", filters.get("LOT_SIZE", {})))
+    price = _PriceFilter.model_validate(filters.get("PRICE_FILTER", _NO_PRICE_FILTER))
+    lot = _LotSize.model_validate(filters.get("LOT_SIZE", _NO_LOT_SIZE))
+    market = _MarketLotSize.model_validate(filters.get("MARKET_LOT_SIZE", filters.get("LOT_SIZE", _NO_LOT_SIZE)))
+    tick = _grid(price.tick_size, row.price_precision, "tick of the price")
+    step = _grid(lot.step_size, row.quantity_precision, "step of the quantity")
+    max_price, max_quantity = price.max_price or _UNBOUNDED, lot.max_qty or _UNBOUNDED
     notional = _MinNotional.model_validate(filters.get("MIN_NOTIONAL", {"notional": "0"}))
     up, down = _BAND_WHEN_UNSTATED
     if "PERCENT_PRICE" in filters:
         band = _PercentPrice.model_validate(filters["PERCENT_PRICE"])
         up, down = band.multiplier_up, band.multiplier_down
-    if not (price.min_price < price.max_price and lot.min_qty <= lot.max_qty and down < up):
+    if not (price.min_price < max_price and lot.min_qty <= max_quantity and down < up):
         raise ValueError("a filter's minimum was above its maximum")
     return Instrument(
         symbol=row.symbol,
-        tick=price.tick_size,
-        step=lot.step_size,
-        min_quantity=lot.min_qty,
-        max_quantity=lot.max_qty,
+        tick=tick,
+        step=step,
+        min_quantity=lot.min_qty or step,
+        max_quantity=max_quantity,
         market_min_quantity=market.min_qty,
-        market_max_quantity=market.max_qty,
+        market_max_quantity=market.max_qty or max_quantity,
         min_price=price.min_price,
-        max_price=price.max_price,
+        max_price=max_price,
         min_notional=notional.notional,
         percent_up=up,
         percent_down=down,
         status=row.status,
         contract_type=row.contract_type,
     )
+
+
+def _precision(value: object) -> int | None:
+    """Decimal places as stated, or None for anything else: it is only the second choice."""
+    usable = isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= _PRECISION_MAX
+    return value if usable and isinstance(value, int) else None
+
+
+def _grid(stated: Decimal, precision: int | None, what: str) -> Decimal:
+    """The increment of a number: the filter's, else the last decimal place; raises ValueError without either."""
+    if stated > 0:
+        return stated
+    if precision is None:
+        raise ValueError(f"the {what} was not stated")
+    return Decimal(1).scaleb(-precision)
 
 
 def _name(raw: object, position: int) -> str:

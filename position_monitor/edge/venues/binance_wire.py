@@ -22,6 +22,8 @@ RECV_WINDOW_MS: Final = 5_000
 _LIMIT_CODES: Final = frozenset({-4002, -4004, -4005, -4007, -4013})
 """A price or quantity beyond the limits we know: the limits may have changed (fault X17)."""
 _CLOCK_SAMPLES: Final = 3
+_CLOCK_PATIENCE_S: Final = 1.0
+"""No further sample once this much time went into them: nothing can be signed, so no stop be placed, before."""
 _OFFSET_WARNING_MS: Final = 500
 
 
@@ -64,7 +66,9 @@ class BinanceWire:
         failure = failure_of_reply(endpoint, reply, self.time)
         if isinstance(failure, RateLimited):
             self.budget.block(failure)
-        if failure is not None:
+        if failure is None:
+            self.budget.answered()
+        else:
             self._flag(failure.code)
         return reply if failure is None else failure
 
@@ -76,10 +80,16 @@ class BinanceWire:
         async with self._measuring:
             if unless_done_since is not None and self.time.measurements != unless_done_since:
                 return
-            offsets_ms = [await self._offset_sample_ms() for _ in range(_CLOCK_SAMPLES)]
-            self.time.set_offset(round(statistics.median(offsets_ms)))
+            self.time.set_offset(round(statistics.median(await self._offset_samples_ms())))
         if abs(self.time.offset_ms) > _OFFSET_WARNING_MS:
             logger.warning("the exchange's clock differs from ours by {} ms", self.time.offset_ms)
+
+    async def _offset_samples_ms(self) -> list[float]:
+        until_s = self.time.local.monotonic_s() + _CLOCK_PATIENCE_S
+        samples = [await self._offset_sample_ms()]
+        while len(samples) < _CLOCK_SAMPLES and self.time.local.monotonic_s() < until_s:
+            samples.append(await self._offset_sample_ms())
+        return samples
 
     async def _offset_sample_ms(self) -> float:
         local = self.time.local

@@ -32,9 +32,11 @@ from position_monitor.edge.venues.binance_writes import (
     placed_order_id,
 )
 from position_monitor.edge.venues.transport import Endpoint, Transport
-from position_monitor.errors import Refused
+from position_monitor.errors import ExchangeFailure, Refused
 
 NO_SUCH_ORDER_CODE: Final = -2013
+_GONE_STATUSES: Final = frozenset({404, 405, 410})
+"""HTTP statuses of a call that the venue does not offer (any more)."""
 
 
 class BinanceUsdm:
@@ -44,6 +46,7 @@ class BinanceUsdm:
         self._wire = BinanceWire(transport, clock, budget)
         self._upkeep = BinanceUpkeep(self._wire)
         self._clock = clock
+        self._rows_endpoint = Endpoint.POSITION_ROWS
 
     @property
     def api_weight_1m(self) -> int:
@@ -98,8 +101,18 @@ class BinanceUsdm:
         return await self._read_positions(Endpoint.POSITIONS, None)
 
     async def read_position_rows(self, symbol: str) -> PositionsRead:
-        """The rows of one symbol (v2, weight 5), which lists zero rows too."""
-        return await self._read_positions(Endpoint.POSITION_ROWS, symbol)
+        """The rows of one symbol (weight 5), zero rows too.
+
+        v2 lists them always; where the venue no longer offers it, v3, which lists them while orders rest.
+        """
+        try:
+            return await self._read_positions(self._rows_endpoint, symbol)
+        except ExchangeFailure as failure:
+            if failure.http_status not in _GONE_STATUSES or self._rows_endpoint is Endpoint.POSITIONS:
+                raise
+        logger.warning("the exchange does not offer the older position list: zero rows come from the newer one")
+        self._rows_endpoint = Endpoint.POSITIONS
+        return await self._read_positions(Endpoint.POSITIONS, symbol)
 
     async def read_orders(self, symbol: str | None) -> OrdersRead:
         """Both lists at the same time (weight 2 for one symbol, 80 for all); raises when either is not valid."""

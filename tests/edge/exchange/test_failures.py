@@ -193,16 +193,21 @@ async def test_a_time_out_before_anything_was_sent_is_certain(
     server.close()
 
 
+TO_NEXT_MINUTE_MS = 60_000 - SERVER_MS % 60_000 + 50
+"""Weight is counted by the minute of the venue's clock."""
+
+
 @pytest.mark.parametrize(
     ("answer", "wait_ms"),
     [
         (Answer({"code": -1003, "msg": "Too many requests"}, status=429, headers={"Retry-After": "7"}), 7_000),
         (Answer({"code": -1003, "msg": f"Way too many; banned until {SERVER_MS + 90_000}."}, status=418), 90_000),
         (Answer("", status=418, headers={"Retry-After": "120"}), 120_000),
-        (Answer("", status=429), 60_000),
+        (Answer("", status=429), TO_NEXT_MINUTE_MS),
+        (Answer({"code": -1003, "msg": "Too much request weight"}, status=400), TO_NEXT_MINUTE_MS),
         (Answer("", status=418, headers={"Retry-After": "99999999999999999999"}), 3 * 24 * 3600 * 1000),
-        (Answer("", status=429, headers={"Retry-After": "soon"}), 60_000),
-        (Answer("", status=403), 60_000),
+        (Answer("", status=429, headers={"Retry-After": "soon"}), TO_NEXT_MINUTE_MS),
+        (Answer("", status=403), 5_000),
         (Answer({"code": -1015, "msg": "Too many new orders"}, status=400), 10_000),
     ],
 )
@@ -227,8 +232,35 @@ async def test_a_ban_silences_every_lane_to_the_millisecond(
         with pytest.raises(RateLimited) as caught:
             await call
         assert caught.value.retry_at_ms == SERVER_MS + 120_000
+        assert "HTTP 418" in str(caught.value), "an operator must see the ban, not a budget of ours"
     assert len(loopback.requests) == sent, "nothing was sent during the ban"
     clock.advance(60)
+    assert (await venue.read_positions()).positions == ()
+
+
+async def test_a_closed_front_door_is_tried_again_soon_then_ever_later(
+    venue: BinanceUsdm, loopback: LoopbackVenue, clock: Any
+) -> None:
+    """403 without a code names no time. One page may be an accident; a wall stays a wall."""
+    page = Answer("<html>blocked</html>", status=403, content_type="text/html")
+    loopback.script("GET", POSITIONS, page)
+    loopback.script("GET", "/fapi/v1/openOrders", page)
+    loopback.script("GET", "/fapi/v1/openAlgoOrders", page)
+    for pause_s in (5, 10, 20, 40, 60, 60):
+        with pytest.raises(RateLimited):
+            await venue.read_orders(None)  # two requests at once: one page each, one pause
+        sent = len(loopback.requests)
+        clock.advance(pause_s - 2.5)
+        with pytest.raises(RateLimited):
+            await venue.read_positions()
+        assert len(loopback.requests) == sent
+        clock.advance(2.5)
+    loopback.script("GET", POSITIONS, Answer([]), page)
+    await venue.read_positions()
+    with pytest.raises(RateLimited):
+        await venue.read_positions()
+    clock.advance(5)
+    loopback.script("GET", POSITIONS, Answer([]))
     assert (await venue.read_positions()).positions == ()
 
 

@@ -339,3 +339,31 @@ async def test_query(venue: BinanceUsdm, loopback: LoopbackVenue) -> None:
     assert order is not None and order.status is OrderStatus.CANCELED
     with pytest.raises(Unreadable):
         await venue.query_order("BTCUSDT", "qpmSB1")
+
+
+@pytest.mark.parametrize(
+    "gone",
+    [
+        Answer("<html><h2>404 Not found</h2></html>", status=404, content_type="text/html"),
+        Answer({"code": -5000, "msg": "Path /fapi/v2/positionRisk, Method GET is invalid"}, status=404),
+    ],
+)
+async def test_zero_rows_come_from_v3_where_v2_is_gone(
+    venue: BinanceUsdm, loopback: LoopbackVenue, gone: Answer
+) -> None:
+    loopback.script("GET", POSITION_ROWS, gone)
+    loopback.script("GET", POSITIONS, Answer([position_row(amount="0.000")]))
+    for _ in range(2):
+        read = await venue.read_position_rows("BTCUSDT")
+        assert read.zero_keys == {PositionKey("BTCUSDT", Side.LONG), PositionKey("BTCUSDT", Side.SHORT)}
+        assert read.symbol == "BTCUSDT"
+    assert [request.params["symbol"] for request in loopback.sent("GET", POSITIONS)] == ["BTCUSDT", "BTCUSDT"]
+    assert len(loopback.sent("GET", POSITION_ROWS)) == 1, "asked once, then known"
+
+
+async def test_a_v2_that_merely_fails_is_not_gone(venue: BinanceUsdm, loopback: LoopbackVenue) -> None:
+    loopback.script("GET", POSITION_ROWS, Answer("<html>busy</html>", content_type="text/html"))
+    loopback.script("GET", POSITIONS, Answer([position_row(amount="0.000")]))
+    with pytest.raises(Unreadable):
+        await venue.read_position_rows("BTCUSDT")
+    assert not loopback.sent("GET", POSITIONS)

@@ -96,6 +96,25 @@ def test_rules_the_venue_leaves_out_get_careful_defaults() -> None:
     assert (rules.percent_up, rules.percent_down) == (Decimal("1.05"), Decimal("0.95"))
 
 
+def test_a_rule_the_venue_switches_off_does_not_cost_the_symbol_its_stop() -> None:
+    off = {"PRICE_FILTER": {"tickSize": "0.0001", "minPrice": "0", "maxPrice": "0"}}
+    found, skipped = instruments_from({"symbols": [symbol_row(filters=off)]}, {})
+    assert not skipped and found["BTCUSDT"].tick == Decimal("0.0001")
+    assert found["BTCUSDT"].min_price == 0 and found["BTCUSDT"].max_price > 10**12
+
+
+@pytest.mark.parametrize("filters", [[], None, [{"filterType": "MAX_NUM_ORDERS", "limit": 200}]])
+def test_without_filters_the_grid_is_the_stated_precision(filters: list[dict[str, Any]] | None) -> None:
+    row = symbol_row(pricePrecision=4, quantityPrecision=0) | {"filters": filters}
+    if filters is None:
+        del row["filters"]
+    found, skipped = instruments_from({"symbols": [row]}, {})
+    assert not skipped
+    rules = found["BTCUSDT"]
+    assert (rules.tick, rules.step, rules.min_quantity) == (Decimal("0.0001"), Decimal(1), Decimal(1))
+    assert rules.market_max_quantity == rules.max_quantity > 10**12
+
+
 def test_a_symbol_that_is_listed_no_more_keeps_its_rules() -> None:
     before, _ = instruments_from({"symbols": [symbol_row(), symbol_row("ETHUSDT")]}, {})
     broken = symbol_row("ETHUSDT", filters={"LOT_SIZE": None})
@@ -120,6 +139,22 @@ async def test_a_clock_that_cannot_be_read(venue: BinanceUsdm, loopback: Loopbac
     loopback.script("GET", TIME, Answer(body))
     with pytest.raises(Unreadable):
         await venue.prepare()
+
+
+async def test_a_slow_venue_gives_one_sample(venue: BinanceUsdm, loopback: LoopbackVenue, clock: Any) -> None:
+    """No stop can be signed before the clock is measured, so a slow venue is not asked three times."""
+    transport = venue._wire._transport
+    at_once = transport.call
+
+    async def slow(*call: Any) -> Any:
+        reply = await at_once(*call)
+        clock.advance(2)
+        return reply
+
+    transport.call = slow  # type: ignore[method-assign]
+    loopback.script("GET", TIME, Answer({"serverTime": SERVER_MS + 1_000}))
+    await venue.prepare()
+    assert len(loopback.sent("GET", TIME)) == 1 and venue.clock_offset_ms == 0
 
 
 async def test_the_offset_is_the_median_of_three(venue: BinanceUsdm, loopback: LoopbackVenue) -> None:
