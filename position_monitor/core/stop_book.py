@@ -62,6 +62,8 @@ def effective_stop(inputs: BookInputs, levels: Levels, *, breakeven: bool) -> Le
         return wanted
     if levels.clamp is not None and tighter(levels.clamp, best, side) and _far_enough(inputs, levels.clamp, best):
         return Level(levels.clamp, LevelSource.LIQUIDATION, {"resting": best, "clamp": levels.clamp})
+    if not _far_enough(inputs, wanted.price, best):
+        return Level(best, wanted.source, wanted.inputs)  # it rests where the policy wants it
     return Level(best, LevelSource.RATCHET, {"resting": best, "wanted": wanted.price})
 
 
@@ -126,7 +128,9 @@ def stop_orders(inputs: BookInputs, levels: Levels, stop: Level) -> tuple[Desire
         return _working_stops(inputs, stop)
     if close_all is not None and ids.is_ours(close_all.client_id):
         assert close_all.trigger_price is not None
-        kept = as_desired(inputs, close_all, Role.BACKSTOP, None, LevelSource.RATCHET)
+        moved = _far_enough(inputs, levels.stop.price, close_all.trigger_price)
+        source = LevelSource.RATCHET if moved else levels.stop.source
+        kept = as_desired(inputs, close_all, Role.BACKSTOP, None, source)
         covers = close_all in inputs.cover.orders
         if covers and not tighter(stop.price, close_all.trigger_price, inputs.position.side):
             return (kept,)

@@ -32,13 +32,13 @@ def take_profits(inputs: BookInputs, levels: Levels) -> tuple[tuple[DesiredOrder
     """The ladder for the quantity that foreign take-profits do not already take."""
     position = inputs.position
     if not levels.targets:
-        return _as_it_rests(inputs, resting_ladder(inputs)), ()
+        return _as_it_rests(inputs, resting_ladder(inputs), levels), ()
     quantity = position.quantity - _foreign_target_quantity(inputs)
     if quantity <= 0:
         return (), ("take-profits are the user's own",)
     resting = resting_ladder(inputs)
     if ladder_stands(resting, levels, quantity, inputs):
-        return _as_it_rests(inputs, resting), ()
+        return _as_it_rests(inputs, resting, levels), ()
     targets = open_targets(levels.targets, position, inputs.known.done_rungs)
     targets = collapsed(targets or (_reanchored(inputs, levels, resting),), inputs.rungs_max)
     notional = inputs.instrument.min_notional if position.hedged else _NOTHING
@@ -55,9 +55,11 @@ def take_profits(inputs: BookInputs, levels: Levels) -> tuple[tuple[DesiredOrder
     return orders, notes if inputs.rungs_max > 0 else ("no conditional-order capacity left for take-profits",)
 
 
-def _as_it_rests(inputs: BookInputs, resting: Sequence[RestingRung]) -> tuple[DesiredOrder, ...]:
-    source = LevelSource.RATCHET
-    return tuple([as_desired(inputs, o, Role.TAKE_PROFIT, o.quantity, source) for o, _, _ in resting])
+def _as_it_rests(inputs: BookInputs, resting: Sequence[RestingRung], levels: Levels) -> tuple[DesiredOrder, ...]:
+    """The ladder wanted as it is, with the policy's word for each level it knows."""
+    sources = {target.rung: target.level.source for target in levels.targets}
+    found = ((order, sources.get(rung % PIECE_STRIDE, LevelSource.RATCHET)) for order, rung, _ in resting)
+    return tuple([as_desired(inputs, o, Role.TAKE_PROFIT, o.quantity, source) for o, source in found])
 
 
 def _foreign_target_quantity(inputs: BookInputs) -> Decimal:

@@ -181,6 +181,16 @@ def test_a_position_smaller_than_one_step_still_gets_the_close_all():
     assert rungs(book) == [] and "rounds to zero" in book.notes[-1]
 
 
+@both_sides
+def test_levels_that_rest_keep_the_word_of_the_policy_that_wants_them(side):
+    """A dashboard must see `hybrid` in the tenth cycle as in the first (DESIGN 9)."""
+    held = position(side)
+    first = book_for(held)
+    again = book_for(held, [rested(order) for order in first.orders])
+    assert again.stop == first.stop and again.stop.source == LevelSource.HYBRID
+    assert [order.source for order in again.orders] == [LevelSource.HYBRID] * 4 == [o.source for o in first.orders]
+
+
 # --- never looser -----------------------------------------------------------------------------------------------------
 
 
