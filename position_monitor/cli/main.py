@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 import importlib
+import math
 import os
 import sys
 from collections.abc import Sequence
@@ -127,19 +128,38 @@ def _config_commands(commands: argparse._SubParsersAction[_Parser]) -> None:
 def _paper_commands(commands: argparse._SubParsersAction[_Parser]) -> None:
     paper = _command(commands, "paper-exchange", "paper", "the local Binance-compatible exchange, on loopback")
     paper.add_argument("--host", default="127.0.0.1")
-    paper.add_argument("--port", type=int, default=8799)
+    paper.add_argument("--port", type=_port, default=8799, help="0 takes a free one")
     paper.add_argument("--scenario", default="seven-naked", help="which account it begins with")
     paper.add_argument("--seed", type=int, default=1, help="the same seed gives the same prices")
-    paper.add_argument("--latency-ms", type=float, default=0, help="how long each answer takes")
-    paper.add_argument("--price-interval-s", type=float, default=1, help="seconds between two price moves")
+    paper.add_argument("--latency-ms", type=_not_negative, default=0, help="how long each answer takes")
+    paper.add_argument(
+        "--price-interval-s", type=_not_negative, default=1, help="seconds between two price moves; 0: prices stand"
+    )
     demo = _command(
         commands, "demo", "demo", "the incident's seven naked positions on the paper exchange, protected live"
     )
     demo.add_argument("--for", dest="for_s", type=_positive, metavar="SECONDS", help="end by itself")
 
 
-def _positive(text: str) -> float:
-    value = float(text)
-    if not 0 < value < 1e7:
-        raise argparse.ArgumentTypeError(f"was {text}, expected a positive number of seconds")
+def _number(text: str, expected: str, *, least: float, most: float) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        value = math.nan
+    if not least <= value <= most:
+        raise argparse.ArgumentTypeError(f"was {text!r}, expected {expected}")
     return value
+
+
+def _positive(text: str) -> float:
+    return _number(text, "a positive number of seconds", least=1e-3, most=1e7)
+
+
+def _not_negative(text: str) -> float:
+    return _number(text, "a number that is not negative", least=0, most=1e7)
+
+
+def _port(text: str) -> int:
+    if not (text.isascii() and text.isdigit() and int(text[:6]) <= 65_535):
+        raise argparse.ArgumentTypeError(f"was {text!r}, expected a port from 0 to 65535")
+    return int(text)

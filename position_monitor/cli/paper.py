@@ -6,13 +6,22 @@ import argparse
 import asyncio
 
 from position_monitor.cli.exit_codes import ExitCode
-from position_monitor.cli.output import say
+from position_monitor.errors import PositionMonitorError
+
+
+class PaperNotStarted(PositionMonitorError):
+    """The paper exchange cannot be started as asked."""
 
 
 def execute(arguments: argparse.Namespace) -> int:
-    """Serve until told to stop."""
+    """Serve until told to stop. The line that says it is ready names the address, data on stdout like any other."""
     from position_monitor.config.sources import CREDENTIALS
+    from position_monitor.paper import scenario
     from position_monitor.paper.server import PaperOptions, serve_forever
+
+    if arguments.scenario not in scenario.available():
+        known = ", ".join(scenario.available())
+        raise PaperNotStarted(f"--scenario was {arguments.scenario!r}; allowed is one of {known}")
 
     (_, api_key), (_, api_secret) = CREDENTIALS.values()
     options = PaperOptions(
@@ -25,6 +34,9 @@ def execute(arguments: argparse.Namespace) -> int:
         api_key=api_key,
         api_secret=api_secret,
     )
-    say(f"paper exchange, scenario {options.scenario}: http://{options.host}:{options.port} (Ctrl-C ends it)")
-    asyncio.run(serve_forever(options))
+    try:
+        asyncio.run(serve_forever(options, as_json=arguments.json))
+    except OSError as error:
+        where = f"{options.host}:{options.port}"
+        raise PaperNotStarted(f"the paper exchange cannot listen on {where}: {error.strerror or error}") from None
     return ExitCode.OK

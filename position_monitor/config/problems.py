@@ -20,6 +20,8 @@ from pydantic_core import ErrorDetails
 from position_monitor.errors import ConfigError
 
 HIDDEN = "***"
+_DIGITS_MAX = 30
+"""A number of more digits is shown with an exponent."""
 
 
 class InvalidConfig(ConfigError):
@@ -57,7 +59,8 @@ def shown(value: object) -> str:
     if isinstance(value, str):
         return f'"{_without_secret(value)}"'
     if isinstance(value, Decimal | float | int):
-        return format(Decimal(str(value)).normalize(), "f") if Decimal(str(value)).is_finite() else str(value)
+        number = Decimal(str(value)).normalize()
+        return format(number, "f") if number.is_finite() and abs(number.adjusted()) < _DIGITS_MAX else str(number)
     if isinstance(value, BaseModel):
         pairs = ((name, getattr(value, name)) for name in type(value).model_fields)
         return "{ " + ", ".join(f"{name} = {shown(item)}" for name, item in pairs if item is not None) + " }"

@@ -10,7 +10,7 @@ from typing import Literal
 
 from pydantic import Field, SecretStr
 
-from position_monitor.config.values import Count, HttpUrl, RedisUrl, Seconds, Section, WsUrl, allowed_is
+from position_monitor.config.values import Count, HttpOrigin, HttpUrl, RedisUrl, Seconds, Section, WsOrigin, allowed_is
 
 
 class ExchangeSection(Section):
@@ -22,17 +22,17 @@ class ExchangeSection(Section):
         description="paper: the local exchange of this package, no keys needed. demo: the venue's demo trading. "
         "live: real money. The default is the one that cannot cost anything.",
     )
-    rest_url: HttpUrl = Field(
+    rest_url: HttpOrigin = Field(
         "",
         description="Origin of the REST API instead of the venue's own, e.g. http://127.0.0.1:8799. "
         "Empty: the venue's (paper: http://127.0.0.1:8799).",
-        json_schema_extra=allowed_is("empty, or an http:// or https:// URL without user and password"),
+        json_schema_extra=allowed_is("empty, or http:// or https:// with a host and perhaps a port"),
     )
-    stream_url: WsUrl = Field(
+    stream_url: WsOrigin = Field(
         "",
         description="Origin of the WebSocket streams, e.g. ws://127.0.0.1:8799. Empty: derived from rest_url, "
         "or the venue's own.",
-        json_schema_extra=allowed_is("empty, or a ws:// or wss:// URL without user and password"),
+        json_schema_extra=allowed_is("empty, or ws:// or wss:// with a host and perhaps a port"),
     )
     request_timeout_s: Seconds = Field(
         4.0,

@@ -30,15 +30,38 @@ def _text_of_url(value: str, schemes: tuple[str, ...], *, userinfo: bool) -> str
         raise ValueError(f"the URL must start with {' or '.join(f'{scheme}://' for scheme in schemes)} and name a host")
     if parts.username is not None and not userinfo:
         raise ValueError("user and password do not belong in this URL")
+    if not all(_port_is_possible(host) for host in parts.netloc.rpartition("@")[2].split(",")):
+        raise ValueError("a port is a number from 1 to 65535")
     return value.rstrip("/")
+
+
+def _port_is_possible(host: str) -> bool:
+    """Whether `host`, `host:port` or `[address]:port` names a port that exists, or none."""
+    _, separator, port = host.rpartition(":")
+    if not separator or "]" in port:
+        return True
+    return port.isascii() and port.isdigit() and 1 <= int(port[:6]) <= 65_535
+
+
+def _origin(value: str, schemes: tuple[str, ...]) -> str:
+    """Scheme, host and port of a venue; its paths are its own."""
+    text = _text_of_url(value, schemes, userinfo=False)
+    parts = urlsplit(text)
+    if parts.path or parts.query or parts.fragment:
+        raise ValueError("only scheme, host and port, without a path")
+    return text
 
 
 def _http_url(value: str) -> str:
     return _text_of_url(value, ("http", "https"), userinfo=False)
 
 
-def _ws_url(value: str) -> str:
-    return _text_of_url(value, ("ws", "wss"), userinfo=False)
+def _http_origin(value: str) -> str:
+    return _origin(value, ("http", "https"))
+
+
+def _ws_origin(value: str) -> str:
+    return _origin(value, ("ws", "wss"))
 
 
 def _redis_url(value: SecretStr) -> SecretStr:
@@ -68,7 +91,8 @@ Percent = Annotated[Decimal, BeforeValidator(_number_only)]
 Seconds = Annotated[float, BeforeValidator(_number_only)]
 Count = Annotated[int, BeforeValidator(_number_only)]
 HttpUrl = Annotated[str, AfterValidator(_http_url)]
-WsUrl = Annotated[str, AfterValidator(_ws_url)]
+HttpOrigin = Annotated[str, AfterValidator(_http_origin)]
+WsOrigin = Annotated[str, AfterValidator(_ws_origin)]
 RedisUrl = Annotated[SecretStr, AfterValidator(_redis_url)]
 UnmanagedEntry = Annotated[str, AfterValidator(_unmanaged_entry)]
 Profile = Literal["DEFAULT", "NORMAL", "TREND", "RANGE", "VOLATILE", "CHOP", "CHALLENGE_100"]

@@ -165,8 +165,8 @@ class PaperServer:
         return web.json_response(answer, status=status)
 
 
-async def serve_forever(options: PaperOptions) -> None:
-    """Run until SIGTERM or SIGINT."""
+async def serve_forever(options: PaperOptions, *, as_json: bool = False) -> None:
+    """Run until SIGTERM or SIGINT; raises OSError when the address cannot be listened on."""
     server = PaperServer(options)
     await server.start()
     stopped = asyncio.Event()
@@ -174,15 +174,23 @@ async def serve_forever(options: PaperOptions) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         with contextlib.suppress(NotImplementedError):
             loop.add_signal_handler(number, stopped.set)
-    announce(server)
+    announce(server, as_json=as_json)
     try:
         await stopped.wait()
     finally:
         await server.stop()
 
 
-def announce(server: PaperServer) -> None:
-    """The one line that says it is ready."""
+def announce(server: PaperServer, *, as_json: bool = False) -> None:
+    """The one line that says it is ready, and where: port 0 took a free one."""
     count = len(server.engine.world.account.open_positions())
     line = f"paper exchange listening on {server.url} ({server.options.scenario}, {count} positions)"
+    if as_json:
+        facts = {
+            "rest_url": server.url,
+            "stream_url": server.stream_url,
+            "scenario": server.options.scenario,
+            "positions": count,
+        }
+        line = json.dumps(facts)
     print(line, flush=True)  # noqa: T201 - the contract of the entry point

@@ -6,9 +6,11 @@ import asyncio
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
+import urllib.request
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -85,6 +87,43 @@ def test_generating_does_not_import_the_exchange() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False, timeout=TIMEOUT_S)
     assert (done.returncode, done.stderr) == (0, "")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["--scenario", "nope"], "allowed is one of"),
+        (["--port", "99999"], "a port from 0 to 65535"),
+        (["--port", "-1"], "expected"),
+        (["--latency-ms", "-1"], "expected"),
+        (["--price-interval-s", "soon"], "not negative"),
+    ],
+)
+def test_a_paper_exchange_that_cannot_start_says_why(arguments: list[str], said: str) -> None:
+    done = command("paper-exchange", *arguments)
+    assert done.returncode == 1 and said in done.stderr
+    assert "Traceback" not in done.stderr and done.stdout == ""
+
+
+def test_a_paper_exchange_on_a_taken_port_says_so() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        done = command("paper-exchange", "--port", str(port), "--json")
+    assert done.returncode == 1 and f"cannot listen on 127.0.0.1:{port}" in done.stderr
+    assert "Traceback" not in done.stderr and json.loads(done.stdout)["exit_code"] == 1
+
+
+def test_a_paper_exchange_on_port_0_says_where_it_listens() -> None:
+    """Data on stdout, so a script can read the address; SIGTERM ends it with 0."""
+    arguments = [sys.executable, "-m", "position_monitor", "paper-exchange", "--port", "0", "--json"]
+    with subprocess.Popen(arguments, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        ready = json.loads(process.stdout.readline())
+        with urllib.request.urlopen(f"{ready['rest_url']}/fapi/v1/ping", timeout=TIMEOUT_S) as answer:
+            assert answer.status == 200
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(TIMEOUT_S) == 0
+    assert ready["positions"] == 7 and ready["stream_url"].startswith("ws://127.0.0.1:")
 
 
 def test_status_without_redis_is_1(config_file: Path) -> None:
