@@ -9,13 +9,20 @@ from position_monitor.paper import scenario
 from position_monitor.paper.server import PaperOptions, serve_forever
 
 
+def _scenario_name(text: str) -> str:
+    try:
+        return scenario.load(text).name
+    except ValueError as unknown:
+        raise argparse.ArgumentTypeError(str(unknown)) from None
+
+
 def options_from(arguments: list[str] | None = None) -> PaperOptions:
     """Options of a command line."""
     defaults = PaperOptions()
     parser = argparse.ArgumentParser(prog="python -m position_monitor.paper", description=__doc__)
     parser.add_argument("--host", default=defaults.host)
     parser.add_argument("--port", type=int, default=defaults.port)
-    parser.add_argument("--scenario", default=defaults.scenario, choices=scenario.available())
+    parser.add_argument("--scenario", default=defaults.scenario, type=_scenario_name)
     parser.add_argument("--seed", type=int, default=defaults.seed)
     parser.add_argument("--latency-ms", type=int, default=defaults.latency_ms)
     parser.add_argument("--price-interval-s", type=float, default=defaults.price_interval_s)

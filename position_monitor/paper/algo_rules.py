@@ -34,7 +34,6 @@ from position_monitor.paper.parameters import (
 from position_monitor.paper.trading import check_status, matched_price
 from position_monitor.paper.world import World
 
-MAX_OPEN_ALGOS = 200  # per account, over all symbols (exchange change log, 2025-12-29)
 ALGO_TIF = frozenset({"GTC", "IOC", "FOK", "GTX", "GTD", "GTE_GTC"})
 LOWEST_CALLBACK, HIGHEST_CALLBACK = Decimal("0.1"), Decimal(20)
 LIMIT_TYPES = frozenset({"STOP", "TAKE_PROFIT"})
@@ -176,7 +175,7 @@ class AlgoRules:
             raise refusal(-2022)
         if order.type != TRAILING and reached(world, order):
             raise refusal(-2021)
-        if world.algo.open_count >= MAX_OPEN_ALGOS:
+        if world.algo.open_count >= world.conditional_orders_max:
             raise refusal(-4045)
 
 

@@ -15,6 +15,7 @@ from position_monitor.paper.account_bodies import AccountBodies
 from position_monitor.paper.amounts import plain
 from position_monitor.paper.engine import Engine
 from position_monitor.paper.errors import VenueRefusal
+from position_monitor.paper.ratelimit import Usage
 from position_monitor.paper.views import LiveView
 
 Body = dict[str, Any]
@@ -24,13 +25,15 @@ JOURNAL_PAGE = 10_000
 class Control:
     """One method per control endpoint, and `handle` that picks it."""
 
-    def __init__(self, engine: Engine) -> None:
+    def __init__(self, engine: Engine, usage: Usage | None = None) -> None:
         self.engine = engine
+        self._usage = usage or Usage()
         self._bodies = AccountBodies(engine.world, engine.matching)
         self._table: dict[tuple[str, str], Callable[[Body], Any]] = {
             ("GET", "state"): self.state,
             ("GET", "journal"): self.journal,
             ("GET", "faults"): self.faults,
+            ("GET", "usage"): lambda _: self._usage.body(),
             ("POST", "price"): self.price,
             ("POST", "freeze"): lambda _: self.freeze(True),
             ("POST", "resume"): lambda _: self.freeze(False),
@@ -41,6 +44,7 @@ class Control:
             ("DELETE", "fault"): self.clear,
             ("POST", "mode"): self.mode,
             ("POST", "filters"): self.filters,
+            ("POST", "limits"): self.limits,
             ("POST", "leverage"): self.leverage,
             ("POST", "margin-type"): self.margin_type,
             ("POST", "advance"): self.advance,
@@ -180,6 +184,14 @@ class Control:
         changed = self.engine.change_instrument(symbol, **changes)
         return {"symbol": symbol, "tick": plain(changed.tick), "step": plain(changed.step),
                 "status": changed.status}  # fmt: skip
+
+    def limits(self, values: Body) -> Body:
+        """Change how many conditional orders the account may have open (the venue allows 200)."""
+        allowed = int(values["conditional_orders"])
+        if allowed < 1:
+            raise ValueError("at least one conditional order must be allowed")
+        self.engine.world.conditional_orders_max = allowed
+        return {"conditional_orders": allowed}
 
     def leverage(self, values: Body) -> Body:
         """Leverage of a symbol, by the venue's rules."""

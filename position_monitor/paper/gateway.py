@@ -14,7 +14,7 @@ from position_monitor.paper.engine import Engine
 from position_monitor.paper.errors import VenueRefusal, refusal
 from position_monitor.paper.faults import GARBLING, REFUSING, WRITE_METHODS, Fault
 from position_monitor.paper.market_routes import MarketRoutes
-from position_monitor.paper.ratelimit import RateLimiter, banned
+from position_monitor.paper.ratelimit import RateLimiter, Usage, banned
 from position_monitor.paper.routes import Access, Route, Table
 from position_monitor.paper.signing import Gatekeeper, Request
 from position_monitor.paper.trade_routes import TradeRoutes
@@ -51,6 +51,7 @@ class Gateway:
         self.engine = engine
         self.gatekeeper = gatekeeper
         self.limiter = RateLimiter()
+        self.usage = Usage()
         self._table: Table = {
             **MarketRoutes(engine).table(),
             **AccountRoutes(engine).table(),
@@ -137,6 +138,7 @@ class Gateway:
     def _refused(self, refused: VenueRefusal) -> Reply:
         headers = self.limiter.weight_header(self.engine.now_ms)
         if refused.http_status in (418, 429):
+            self.usage.limited += 1
             headers["Retry-After"] = str(max(1, self.limiter.retry_after_s))
         return Reply(refused.http_status, refused.body(), headers)
 
@@ -147,7 +149,9 @@ class Gateway:
             return unknown_path(request)
         orders = self._order_slots(route, request)
         if not request.charged:
-            self.limiter.charge(now, route.cost(request.params), orders)
+            weight = route.cost(request.params)
+            self.limiter.charge(now, weight, orders)
+            self.usage.add(now, f"{request.method} {request.path}", weight, orders)
         if route.access is Access.KEY:
             self.gatekeeper.check_key(request)
         elif route.access is Access.SIGNED:

@@ -6,6 +6,9 @@ after a 429 leads to a 418 ban that doubles each time.
 
 from __future__ import annotations
 
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
 from position_monitor.paper.errors import VenueRefusal, refusal
 
 WEIGHT_LIMIT = 2_400
@@ -37,6 +40,39 @@ class Window:
     def left_ms(self, now_ms: int) -> int:
         """Time until the next window."""
         return self.span_ms - now_ms % self.span_ms
+
+
+@dataclass(slots=True)
+class EndpointUsage:
+    """What one endpoint was asked so far; times are the engine's, ms UTC."""
+
+    requests: int = 0
+    weight: int = 0
+    orders: int = 0
+    first_at_ms: int = 0
+    last_at_ms: int = 0
+
+
+@dataclass(slots=True)
+class Usage:
+    """Totals since the start, for whoever measures clients.  Not part of the venue."""
+
+    endpoints: dict[str, EndpointUsage] = field(default_factory=dict)
+    limited: int = 0  # answers 429 and 418
+
+    def add(self, now_ms: int, endpoint: str, weight: int, orders: int) -> None:
+        """Count a request that was let in, e.g. `GET /fapi/v1/time`."""
+        found = self.endpoints.setdefault(endpoint, EndpointUsage(first_at_ms=now_ms))
+        found.requests += 1
+        found.weight += weight
+        found.orders += orders
+        found.last_at_ms = now_ms
+
+    def body(self) -> dict[str, Any]:
+        """The JSON object."""
+        total = sum(one.weight for one in self.endpoints.values())
+        endpoints = {name: asdict(one) for name, one in sorted(self.endpoints.items())}
+        return {"weight": total, "limited": self.limited, "endpoints": endpoints}
 
 
 class RateLimiter:

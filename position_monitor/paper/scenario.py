@@ -1,7 +1,8 @@
 """Scenarios: what the account holds when the paper exchange starts.
 
-A scenario is a TOML file beside this module.  `build` turns it, a seed and a
-start time into an engine; the three determine everything.
+A scenario is a TOML file beside this module, or `generated-N`: N naked positions and
+room for more.  `build` turns it, a seed and a start time into an engine; the three
+determine everything.
 """
 
 from __future__ import annotations
@@ -17,6 +18,10 @@ from position_monitor.paper.amounts import ZERO, floor_to, plain, round_to
 from position_monitor.paper.engine import Engine
 from position_monitor.paper.instruments import make_instrument, universe
 from position_monitor.paper.world import World
+
+GENERATED = "generated-"
+GENERATED_POSITIONS_MAX = 2_000
+SPARE_INSTRUMENTS = 120  # of a generated scenario: contracts nobody holds yet
 
 _FOLDER = resources.files("position_monitor.paper") / "scenarios"
 
@@ -48,10 +53,22 @@ def available() -> list[str]:
 
 def load(name: str) -> Scenario:
     """Read a scenario; an unknown name is a ValueError that lists the known ones."""
+    count = name.removeprefix(GENERATED)
+    if name != count and count.isdecimal() and int(count) <= GENERATED_POSITIONS_MAX:
+        return generated(int(count))
     if name not in available():
-        raise ValueError(f"unknown scenario {name!r}; known: {', '.join(available())}")
+        raise ValueError(f"unknown scenario {name!r}; known: {', '.join(available())}, {GENERATED}N")
     data = tomllib.loads((_FOLDER / f"{name}.toml").read_text(encoding="utf-8"))
     return parse(name, data)
+
+
+def generated(count: int) -> Scenario:
+    """So many naked positions of roughly 500 USDT, as many contracts and some spare ones."""
+    return Scenario(
+        f"{GENERATED}{count}", f"{count} generated positions without any order.",
+        wallet=Decimal(100_000) + 5_000 * count,
+        generated_instruments=count + SPARE_INSTRUMENTS, generated_positions=count,
+    )  # fmt: skip
 
 
 def parse(name: str, data: dict[str, Any]) -> Scenario:

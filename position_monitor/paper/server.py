@@ -26,8 +26,8 @@ QUIET_STREAM_S = 1.0  # mark-price streams repeat at least this often
 
 @dataclass(frozen=True, slots=True)
 class PaperOptions:
-    """How to run the paper exchange.  `latency_ms` is a round trip, half before and
-    half after execution; `price_interval_s` 0 freezes the prices."""
+    """How to run the paper exchange.  `latency_ms` is a round trip: half before and half after
+    execution, and half on every stream; `price_interval_s` 0 freezes the prices."""
 
     host: str = "127.0.0.1"
     port: int = 8799
@@ -52,8 +52,8 @@ class PaperServer:
         self.port = options.port
         self.engine: Engine = scenario.build(options.scenario, options.seed, wall_ms())
         self.gateway = Gateway(self.engine, Gatekeeper(options.api_key, options.api_secret))
-        self.control = Control(self.engine)
-        self.hub = Hub(self.engine)
+        self.control = Control(self.engine, self.gateway.usage)
+        self.hub = Hub(self.engine, delay_s=options.latency_ms / 2000)
         self.ws_api = WebSocketApi(self.gateway, self.hub.pump)
         self._half_latency_s = options.latency_ms / 2000
         self._runner: web.AppRunner | None = None

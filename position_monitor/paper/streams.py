@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import time
 from collections.abc import Iterable
 from typing import Any
 
@@ -25,20 +26,21 @@ Body = dict[str, Any]
 
 
 class Connection:
-    """One socket: what it listens to, and its outgoing queue."""
+    """One socket: what it listens to, and its outgoing queue of (when it may leave, frame)."""
 
-    def __init__(self, route: str, combined: bool) -> None:
+    def __init__(self, route: str, combined: bool, delay_s: float = 0.0) -> None:
         self.transport: asyncio.BaseTransport | None = None
         self.route = route
         self.combined = combined
         self.streams: dict[str, None] = {}
         self.events: frozenset[str] | None = None
-        self.queue: asyncio.Queue[str | None] = asyncio.Queue(maxsize=QUEUE_LIMIT)
+        self.queue: asyncio.Queue[tuple[float, str | None]] = asyncio.Queue(maxsize=QUEUE_LIMIT)
+        self._delay_s = delay_s
 
     def push(self, text: str) -> None:
         """Queue a frame; a reader slower than the limit is cut off."""
         try:
-            self.queue.put_nowait(text)
+            self.queue.put_nowait((time.monotonic() + self._delay_s, text))
         except asyncio.QueueFull:
             self.close()
 
@@ -46,7 +48,7 @@ class Connection:
         """End the connection after what is queued, or at once when the queue is full."""
         while self.queue.full():
             self.queue.get_nowait()
-        self.queue.put_nowait(None)
+        self.queue.put_nowait((0.0, None))
 
     def cut(self) -> None:
         """Break the connection without a closing handshake, as a dying network does."""
@@ -62,8 +64,10 @@ class Connection:
 class Hub:
     """All sockets of the venue's stream host."""
 
-    def __init__(self, engine: Engine) -> None:
+    def __init__(self, engine: Engine, delay_s: float = 0.0) -> None:
+        """`delay_s`: how long every frame is on its way."""
         self._engine = engine
+        self._delay_s = delay_s
         self._connections: set[Connection] = set()
         self._streams = Streams(engine.world)
 
@@ -120,7 +124,7 @@ class Hub:
         """Upgrade and run one stream connection until either side ends it."""
         socket = web.WebSocketResponse(heartbeat=PING_S, timeout=CLOSE_WAIT_S)
         await socket.prepare(request)
-        connection = opened(request.path, dict(request.query))
+        connection = opened(request.path, dict(request.query), self._delay_s)
         connection.transport = request.transport
         self._connections.add(connection)
         writer = asyncio.create_task(self._write(socket, connection))
@@ -135,7 +139,12 @@ class Hub:
         return socket
 
     async def _write(self, socket: web.WebSocketResponse, connection: Connection) -> None:
-        while (text := await connection.queue.get()) is not None:
+        while True:
+            due_s, text = await connection.queue.get()
+            if text is None:
+                break
+            if (early_s := due_s - time.monotonic()) > 0:
+                await asyncio.sleep(early_s)
             await socket.send_str(text)
         await socket.close(code=1001)
 
@@ -161,13 +170,13 @@ class Hub:
         return json.dumps({"result": result, "id": number})
 
 
-def opened(path: str, query: dict[str, str]) -> Connection:
+def opened(path: str, query: dict[str, str], delay_s: float = 0.0) -> Connection:
     """The connection a URL asks for, e.g. /market/ws/btcusdt@markPrice or
     /private/stream?listenKey=K&events=ORDER_TRADE_UPDATE/ALGO_UPDATE."""
     parts = [part for part in path.split("/") if part]
     route = parts[0] if parts and parts[0] in ("private", "market", "public") else "legacy"
     rest = parts if route == "legacy" else parts[1:]
-    connection = Connection(route, combined=bool(rest) and rest[0] == "stream")
+    connection = Connection(route, bool(rest) and rest[0] == "stream", delay_s)
     named = [query.get("listenKey", "")] if route == "private" else []
     named += query.get("streams", "").split("/") + rest[1:]
     # a bare number is a connection suffix some clients append, not a stream

@@ -23,6 +23,7 @@ from position_monitor.paper.orders import AlgoOrder, OrderBook, PlainOrder
 
 TRADES_KEPT = 20_000
 OUTBOX_KEPT = 50_000
+CONDITIONAL_ORDERS_MAX = 200  # open per account, over all symbols (exchange change log, 2025-12-29)
 _LETTERS = string.ascii_letters + string.digits
 
 
@@ -87,6 +88,7 @@ class World:
         self.outbox: deque[UserEvent] = deque(maxlen=OUTBOX_KEPT)
         self.trades: deque[Trade] = deque(maxlen=TRADES_KEPT)
         self.incomes: deque[Income] = deque(maxlen=TRADES_KEPT)
+        self.conditional_orders_max = CONDITIONAL_ORDERS_MAX
         self.revision = 0
         self._timers: list[Timer] = []
         self._timer_number = 0

@@ -18,7 +18,7 @@ from position_monitor.paper import scenario
 from position_monitor.paper.control import Control
 from position_monitor.paper.market import INTERVALS_MS
 from position_monitor.paper.signing import Request
-from tests.paper.paper_support import START_MS, amount, gateway_of, long_btc, stop_params
+from tests.paper.paper_support import START_MS, amount, gateway_of, long_btc, part_params, stop_params
 
 EDGES = {"server", "streams", "wsapi", "__main__"}
 
@@ -79,7 +79,7 @@ def test_string_hashing_does_not_reach_the_world():
     assert len(digests) == 1
 
 
-@pytest.mark.parametrize("name", scenario.available())
+@pytest.mark.parametrize("name", [*scenario.available(), "generated-0", "generated-31"])
 def test_scenarios_load_with_sound_positions(name):
     engine = scenario.build(name, 1, START_MS)
     declared = scenario.load(name)
@@ -91,6 +91,12 @@ def test_scenarios_load_with_sound_positions(name):
         instrument = engine.world.instruments[leg.symbol]
         assert leg.amount % instrument.step == 0
         assert abs(leg.amount) * engine.world.market.mark(leg.symbol) >= instrument.min_notional
+
+
+@pytest.mark.parametrize("name", ["generated-", "generated--1", "generated-2001", "generated-1.5", "nowhere"])
+def test_unknown_scenarios_are_refused_with_the_known_ones(name):
+    with pytest.raises(ValueError, match=r"known: flat, .*generated-N"):
+        scenario.load(name)
 
 
 def test_the_seven_naked_positions_of_the_incident():
@@ -198,6 +204,16 @@ def test_control_trades_moves_prices_and_pages_the_journal():
     assert [e["sequence"] for e in page["entries"]] == list(range(2, page["last_sequence"] + 1))
     fills = [e for e in page["entries"] if e["kind"] == "filled"]
     assert (fills[0]["position_before"], fills[0]["position_after"]) == ({"BOTH": "0.5"}, {"BOTH": "0.4"})
+
+
+def test_the_cap_on_conditional_orders_can_be_raised_for_a_bench():
+    panel = control()
+    assert panel.handle("POST", "limits", {"conditional_orders": 1}) == (200, {"conditional_orders": 1})
+    assert panel.handle("POST", "order", part_params())[0] == 200
+    assert panel.handle("POST", "order", part_params())[1]["code"] == -4045
+    assert panel.handle("POST", "limits", {"conditional_orders": 2})[0] == 200
+    assert panel.handle("POST", "order", part_params())[0] == 200
+    assert panel.handle("POST", "limits", {"conditional_orders": 0})[0] == 400
 
 
 def test_control_places_and_removes_foreign_orders_by_the_rules():

@@ -95,6 +95,44 @@ async def test_control_over_http(server, http):
     assert (await control(http, server, "POST", "advance", {}))[0] == 400
 
 
+async def test_usage_counts_what_clients_asked_for(server, http):
+    for _ in range(2):
+        async with http.get(server.url + "/fapi/v1/exchangeInfo") as reply:
+            assert reply.status == 200
+    await control(http, server, "POST", "fault", {"name": "rate_limited", "path": "time", "count": 1})
+    async with http.get(server.url + "/fapi/v1/time") as reply:
+        assert reply.status == 429
+    status, usage = await control(http, server, "GET", "usage")
+    assert (status, usage["weight"], usage["limited"], list(usage["endpoints"])) == (
+        200,
+        2,
+        1,
+        ["GET /fapi/v1/exchangeInfo"],
+    )
+    asked = usage["endpoints"]["GET /fapi/v1/exchangeInfo"]
+    assert (asked["requests"], asked["weight"], asked["orders"]) == (2, 2, 0)
+    assert 0 < asked["first_at_ms"] <= asked["last_at_ms"]
+
+
+async def test_latency_is_half_on_the_way_of_a_request_and_half_on_a_stream(http):
+    """Times are lower bounds only: a busy machine makes everything later, nothing earlier."""
+    running = PaperServer(PaperOptions(port=0, price_interval_s=0, latency_ms=300))
+    await running.start()
+    try:
+        key = await listen_key(http, running)
+        async with socket_to(http, running, f"/private/ws/{key}") as socket:
+            began_s = asyncio.get_running_loop().time()
+            await control(http, running, "POST", "position", {"action": "close", "symbol": "SOLUSDT"})
+            frames = await heard(socket, 4)
+            assert asyncio.get_running_loop().time() - began_s >= 0.15
+            assert [frame["e"] for frame in frames][-1] == "ORDER_TRADE_UPDATE"
+            sent_ms = running.engine.now_ms
+            async with http.get(running.url + "/fapi/v1/time") as reply:
+                assert (await reply.json())["serverTime"] - sent_ms >= 150
+    finally:
+        await running.stop()
+
+
 async def test_advancing_ages_the_engine_but_not_the_request_clock(server, http):
     key = await listen_key(http, server)
     before = server.engine.server_time_ms()
