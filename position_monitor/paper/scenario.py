@@ -21,7 +21,8 @@ from position_monitor.paper.world import World
 
 GENERATED = "generated-"
 GENERATED_POSITIONS_MAX = 2_000
-SPARE_INSTRUMENTS = 120  # of a generated scenario: contracts nobody holds yet
+LISTED_INSTRUMENTS = 650  # of a generated scenario at least: about as many as the venue lists
+SPARE_INSTRUMENTS = 120  # of them at least: contracts nobody holds yet
 
 _FOLDER = resources.files("position_monitor.paper") / "scenarios"
 
@@ -67,7 +68,7 @@ def generated(count: int) -> Scenario:
     return Scenario(
         f"{GENERATED}{count}", f"{count} generated positions without any order.",
         wallet=Decimal(100_000) + 5_000 * count,
-        generated_instruments=count + SPARE_INSTRUMENTS, generated_positions=count,
+        generated_instruments=max(LISTED_INSTRUMENTS, count + SPARE_INSTRUMENTS), generated_positions=count,
     )  # fmt: skip
 
 

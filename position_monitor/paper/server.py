@@ -21,6 +21,7 @@ from position_monitor.paper.streams import Hub
 from position_monitor.paper.wsapi import WebSocketApi
 
 TIMER_S = 0.02  # how finely scheduled things (delayed faults, expiries) are run
+SYMBOLS_AT_ONCE = 50  # moved before requests get a turn: hundreds take tens of milliseconds
 QUIET_STREAM_S = 1.0  # mark-price streams repeat at least this often
 
 
@@ -116,9 +117,12 @@ class PaperServer:
         while True:
             await asyncio.sleep(interval)
             self.tick_clock()
-            self.engine.step_prices()
-            self.hub.pump()
-            self.hub.broadcast(self.engine.world.instruments)
+            symbols = list(self.engine.world.instruments)
+            for first in range(0, len(symbols), SYMBOLS_AT_ONCE):
+                self.engine.step_prices(symbols[first : first + SYMBOLS_AT_ONCE])
+                self.hub.pump()
+                await asyncio.sleep(0)
+            self.hub.broadcast(symbols)
 
     # -- REST ---------------------------------------------------------------
 

@@ -1,0 +1,141 @@
+"""`python -m tests.bench`: the rows of DESIGN 8, freqtrade beside them, how cost grows. Exit code 1 on a missed bar.
+
+Slow by nature and never part of the tests. Each row starts its own paper exchange, Valkey and daemon.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from tests.bench import cold_start, fill_to_stop, freqtrade_peer, planner, plot, quiet_cost, readiness, report
+from tests.bench.figures import Figure
+from tests.bench.processes import BenchFailed
+
+ROOT = Path(__file__).parents[2]
+PAGE, PICTURE = ROOT / "docs" / "performance.md", ROOT / "docs" / "performance.svg"
+LATENCIES_MS = (0, 20, 80)
+GROWTH = [7, 50, 200, 1_000]
+
+
+class Bench:
+    """Runs rows and keeps what they found."""
+
+    def __init__(self, *, quick: bool) -> None:
+        self.quick = quick
+        self.figures: list[Figure] = []
+        self.costs: list[quiet_cost.Cost] = []
+        self.rows: dict[str, Callable[[], None]] = {
+            "planner": self.planner,
+            "ready": self.ready,
+            "fills": self.fills,
+            "cold": self.cold,
+            "quiet": self.quiet,
+            "freqtrade": self.freqtrade,
+        }
+
+    def attempt(self, row: str, measure: Callable[[], list[Figure]]) -> None:
+        """Take the figures of one case; one that cannot be measured is a missed bar, not the end of the bench."""
+        began_s = time.monotonic()
+        try:
+            found = measure()
+        except (BenchFailed, OSError, KeyError) as problem:
+            found = [Figure(row, "", f"could not be measured: {problem!r}", "", met=False)]
+        self.figures += found
+        for figure in found:
+            said = " - ".join(filter(None, (figure.row, figure.case, figure.shown, report.MARKS[figure.met])))
+            print(f"[{time.monotonic() - began_s:5.1f} s] {said}", file=sys.stderr, flush=True)
+
+    def planner(self) -> None:
+        """How fast the core decides."""
+        self.attempt(planner.ROW, lambda: planner.measure(5 if self.quick else 20))
+
+    def ready(self) -> None:
+        """From process start to READY."""
+        for latency_ms in (0,) if self.quick else LATENCIES_MS:
+            self.attempt(readiness.ROW, lambda ms=latency_ms: [readiness.measure(7, ms, times=3 if self.quick else 5)])
+
+    def fills(self) -> None:
+        """From a fill to its stop."""
+        symbols, pace_s = (12, 0.3) if self.quick else (50, 0.3)
+        cases = [(7, 20)] if self.quick else [*((7, ms) for ms in LATENCIES_MS), (50, 20), (150, 20)]
+        for positions, latency_ms in cases:
+            self.attempt(
+                fill_to_stop.ROW,
+                lambda n=positions, ms=latency_ms: [fill_to_stop.measure(n, ms, symbols, pace_s)],
+            )
+
+    def cold(self) -> None:
+        """A hundred naked positions."""
+        for latency_ms in (20,) if self.quick else LATENCIES_MS:
+            self.attempt(cold_start.ROW, lambda ms=latency_ms: [cold_start.measure(100, ms)])
+
+    def quiet(self) -> None:
+        """Weight, CPU and memory while nothing happens, and how they grow."""
+        counts, seconds, between_s = ([7, 200], 40.0, 10.0) if self.quick else (GROWTH, 120.0, 30.0)
+
+        def measure() -> list[Figure]:
+            self.costs = quiet_cost.measure(counts, seconds, between_s)
+            return quiet_cost.figures(self.costs)
+
+        self.attempt("quiet account", measure)
+
+    def freqtrade(self) -> None:
+        """The peer."""
+        positions, seconds = (7, 20.0) if self.quick else (50, 60.0)
+        self.attempt("freqtrade", lambda: freqtrade_peer.measure(positions, seconds))
+
+    def draw(self, path: Path) -> None:
+        """How cost grows."""
+        if not self.costs:
+            return
+        cpu = [(cost.positions, cost.cycle_cpu_ms) for cost in self.costs]
+        weight = [(cost.positions, cost.weight_1m) for cost in self.costs]
+        memory = [(cost.positions, cost.rss_mib) for cost in self.costs]
+        share = quiet_cost.WEIGHT_1M * quiet_cost.WEIGHT_BAR_PCT / 100
+        plot.write(
+            path,
+            [
+                plot.Panel("CPU of a quiet cycle, ms", cpu, list(quiet_cost.CPU_BARS_MS.items())),
+                plot.Panel("request weight a minute", weight, [(50, share)]),
+                plot.Panel("resident memory, MiB", memory),
+            ],
+        )
+
+
+def options(arguments: Sequence[str] | None, rows: Sequence[str]) -> argparse.Namespace:
+    """The command line."""
+    parser = argparse.ArgumentParser(prog="python -m tests.bench", description=__doc__)
+    parser.add_argument("--rows", default="", help=f"only these, with commas between: {', '.join(rows)}")
+    parser.add_argument("--quick", action="store_true", help="fewer samples and cases, under three minutes")
+    parser.add_argument("--docs", action="store_true", help="write the table and the plot into docs/")
+    parser.add_argument("--json", type=Path, default=ROOT / "bench.json", help="where the figures go")
+    parser.add_argument("--command", default="make bench", help=argparse.SUPPRESS)
+    chosen = parser.parse_args(arguments)
+    chosen.rows = [row for row in chosen.rows.replace(" ", ",").split(",") if row] or list(rows)
+    if unknown := sorted(set(chosen.rows) - set(rows)):
+        parser.error(f"no such row: {', '.join(unknown)}; there are {', '.join(rows)}")
+    return chosen
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the rows, tell, and say by the exit code whether every bar was met."""
+    names = list(Bench(quick=False).rows)
+    chosen = options(arguments, names)
+    bench, where = Bench(quick=chosen.quick), report.machine(chosen.command, ROOT)
+    for row in names:
+        if row in chosen.rows:
+            bench.rows[row]()
+    report.show(bench.figures, where)
+    report.write_json(chosen.json, bench.figures, where)
+    if chosen.docs:
+        report.write_page(PAGE, bench.figures, where)
+        bench.draw(PICTURE)
+    return 1 if any(figure.met is False for figure in bench.figures) else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

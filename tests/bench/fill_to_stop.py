@@ -1,0 +1,114 @@
+"""Row: from a fill on the exchange to its stop accepted there, by the venue's own clock."""
+
+from __future__ import annotations
+
+import itertools
+import random
+import time
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+from decimal import ROUND_UP, Decimal
+from typing import Any
+
+from tests.bench.exposure import Exposure, exposures
+from tests.bench.figures import Figure, Spread
+from tests.bench.processes import Venue, daemon, venue, wait_settled
+
+ROW = "fill to stop"
+MEDIAN_BAR_MS = 10
+P99_BAR_MS = 40
+NOTIONAL = Decimal(400)
+"""USDT of each position a trader opens here."""
+STAGES_APART = 3
+"""How many other symbols are traded between two trades of one symbol."""
+SETTLE_S = 3.0
+
+
+@dataclass(frozen=True, slots=True)
+class Trade:
+    """One thing the trader does."""
+
+    action: str
+    symbol: str
+    side: str
+    quantity: str
+
+
+def measure(positions: int, latency_ms: int, symbols: int, pace_s: float) -> Figure:
+    """Trade `symbols` contracts nobody held: opened, grown, flipped, closed, one action every `pace_s` or so."""
+    with venue(f"generated-{positions}", latency_ms=latency_ms) as exchange, daemon(exchange) as running:
+        wait_settled(exchange, running)
+        before, began_s = exchange.weight(), time.monotonic()
+        first = exchange.ask("state", history="false")["journal_sequence"]
+        play(exchange, trades(exchange, symbols, seed=latency_ms + positions), pace_s)
+        time.sleep(SETTLE_S)
+        weight_1m = (exchange.weight() - before) * 60 / (time.monotonic() - began_s)
+        limited = exchange.ask("usage")["limited"]
+        running.require_alive()
+        entries = exchange.journal()
+        traded = {entry["symbol"] for entry in entries if entry["sequence"] > first and entry["origin"] == "trader"}
+        found = [one for one in exposures(entries) if one.symbol in traded]
+    return figure(found, positions, latency_ms, weight_1m, limited)
+
+
+def figure(found: list[Exposure], positions: int, latency_ms: int, weight_1m: float, limited: int) -> Figure:
+    """The samples as a figure: what is beyond the venue's latency is our own time."""
+    waited = [one for one in found if one.cause != "grown"]
+    own_ms = [lasted - latency_ms for one in waited if (lasted := one.lasted_ms) is not None]
+    grown_ms = [lasted for one in found if one.cause == "grown" and (lasted := one.lasted_ms) is not None]
+    never = sum(one.lasted_ms is None for one in found)
+    spread = Spread.of(own_ms)
+    kinds = Counter(str(one.cause) for one in found)
+    told = ", ".join(f"{count} {kind}" for kind, count in sorted(kinds.items()))
+    grown = f"; grown: covered at once {grown_ms.count(0)} of {len(grown_ms)}" if grown_ms else ""
+    return Figure(
+        ROW,
+        f"{positions} positions, venue {latency_ms} ms",
+        f"own time: median {spread.median:.0f} ms, p99 {spread.p99:.0f} ms, max {spread.largest:.0f} ms ({told})"
+        + (f"; never: {never}" if never else "")
+        + grown,
+        f"median <= {MEDIAN_BAR_MS} ms, p99 <= {P99_BAR_MS} ms",
+        spread.median <= MEDIAN_BAR_MS and spread.p99 <= P99_BAR_MS and not never and not limited,
+        spread.values("ms") | {"positions": positions, "latency_ms": latency_ms, "never": never, "limited": limited}
+        | {"weight_1m": round(weight_1m), "grown_covered_at_once": grown_ms.count(0), "grown": len(grown_ms)},
+    )  # fmt: skip
+
+
+def trades(exchange: Venue, symbols: int, *, seed: int) -> Iterator[Trade]:
+    """Each symbol is opened, grown, flipped and closed, a few other symbols apart."""
+    rng = random.Random(seed)
+    state = exchange.ask("state", history="false")
+    held = {row["symbol"] for row in state["positions"]}
+    listed = {row["symbol"]: row for row in exchange.client.get("/fapi/v1/exchangeInfo").json()["symbols"]}
+    free = sorted(name for name in listed if name.startswith("G") and name not in held)
+    chosen = [(name, rng.choice(("LONG", "SHORT"))) for name in rng.sample(free, symbols)]
+    plans = [
+        _life(name, side, _quantity(listed[name], Decimal(state["prices"][name]["last"]))) for name, side in chosen
+    ]
+    for turn in range(symbols + 3 * STAGES_APART):
+        for stage, back in enumerate(range(0, 4 * STAGES_APART, STAGES_APART)):
+            if 0 <= turn - back < symbols:
+                yield plans[turn - back][stage]
+
+
+def _life(symbol: str, side: str, quantity: Decimal) -> tuple[Trade, Trade, Trade, Trade]:
+    other = "SHORT" if side == "LONG" else "LONG"
+    actions = (("open", side), ("add", side), ("flip", side), ("close", other))
+    return tuple(Trade(action, symbol, to, str(quantity)) for action, to in actions)  # type: ignore[return-value]
+
+
+def _quantity(contract: dict[str, Any], price: Decimal) -> Decimal:
+    step = next(Decimal(f["stepSize"]) for f in contract["filters"] if f["filterType"] == "LOT_SIZE")
+    return (NOTIONAL / price / step).quantize(Decimal(1), ROUND_UP) * step
+
+
+def play(exchange: Venue, plan: Iterator[Trade], pace_s: float) -> None:
+    """Send the trades, unevenly spaced so that they meet the daemon's cycles at every phase."""
+    rng = random.Random(7)
+    for trade in itertools.chain(plan):
+        values = {"action": trade.action, "symbol": trade.symbol, "side": trade.side}
+        if trade.action != "close":
+            values["quantity"] = trade.quantity
+        exchange.tell("position", **values)
+        time.sleep(pace_s * rng.uniform(0.5, 1.5))
