@@ -99,7 +99,7 @@ class Bench:
         plot.write(
             path,
             [
-                plot.Panel("CPU of a quiet cycle, ms", cpu, list(quiet_cost.CPU_BARS_MS.items())),
+                plot.Panel("CPU of a quiet cycle, ms", cpu, list(quiet_cost.CPU_BARS_MS.items()), logarithmic=True),
                 plot.Panel("request weight a minute", weight, [(50, share)]),
                 plot.Panel("resident memory, MiB", memory),
             ],

@@ -1,4 +1,4 @@
-"""How cost grows with positions, as one SVG of small panels. No library: three polylines and some text."""
+"""How cost grows with positions, as one SVG of small panels. No library: a few lines and some text."""
 
 from __future__ import annotations
 
@@ -17,12 +17,15 @@ FONT = "font-family='system-ui, sans-serif' font-size='11'"
 
 @dataclass(frozen=True, slots=True)
 class Panel:
-    """One quantity against the number of positions. `bars` are (positions, most allowed)."""
+    """One quantity against the number of positions. `bars` are (positions, most allowed).
+
+    With `logarithmic` both axes are, and growth in step with the positions is a straight line of slope one.
+    """
 
     title: str
     points: Sequence[tuple[int, float]]
     bars: Sequence[tuple[int, float]] = ()
-    decimals: int = 0
+    logarithmic: bool = False
 
 
 def write(path: Path, panels: Sequence[Panel]) -> None:
@@ -45,34 +48,57 @@ def svg(panels: Sequence[Panel]) -> str:
 
 
 def _panel(panel: Panel) -> list[str]:
-    top = nice(max([value for _, value in panel.points] + [value for _, value in panel.bars]))
     counts = [count for count, _ in panel.points]
     low, high = math.log10(min(counts)), math.log10(max(counts))
-    inner_width, inner_height = PANEL_WIDTH - LEFT - RIGHT, PANEL_HEIGHT - TOP - BOTTOM
+    inner_width = PANEL_WIDTH - LEFT - RIGHT
+    ticks = _ticks(panel)
 
     def x(count: float) -> float:
-        return round(LEFT + 8 + (math.log10(count) - low) / ((high - low) or 1) * (inner_width - 16), 1)
+        return round(LEFT + 14 + (math.log10(count) - low) / ((high - low) or 1) * (inner_width - 28), 1)
 
     def y(value: float) -> float:
-        return round(TOP + inner_height * (1 - value / top), 1)
+        share = _share(value, ticks, logarithmic=panel.logarithmic)
+        return round(TOP + (PANEL_HEIGHT - TOP - BOTTOM) * (1 - share), 1)
 
     parts = [_text(LEFT, 20, panel.title, "start", "font-weight='600' fill='#24292f'")]
-    for step in range(TICKS + 1):
-        value = top * step / TICKS
+    for value in ticks:
         parts.append(f"<path d='M{LEFT} {y(value)}H{PANEL_WIDTH - RIGHT}' stroke='{FAINT}'/>")
-        parts.append(_text(LEFT - 6, y(value) + 4, f"{value:,.{panel.decimals}f}".rstrip(), "end"))
+        parts.append(_text(LEFT - 6, y(value) + 4, _number(value), "end"))
     parts += [_text(x(count), PANEL_HEIGHT - BOTTOM + 16, f"{count:,}", "middle") for count in counts]
-    parts.append(_text(LEFT + inner_width / 2, PANEL_HEIGHT - 8, "positions (logarithmic)", "middle"))
-    for count, value in panel.bars:
-        parts.append(f"<path d='M{x(count) - 16} {y(value)}h32' stroke='{BAR}' stroke-width='2'/>")
-        parts.append(_text(x(count), y(value) - 5, f"bar {value:,.0f}", "middle", f"fill='{BAR}'"))
+    parts.append(_text(LEFT + inner_width / 2, PANEL_HEIGHT - 8, "positions", "middle"))
     path = " ".join(f"{x(count)},{y(value)}" for count, value in panel.points)
     parts.append(f"<polyline points='{path}' fill='none' stroke='{LINE}' stroke-width='2'/>")
+    measured = dict(panel.points)
+    for count, value in panel.bars:
+        below = value < measured.get(count, 0)
+        parts.append(f"<path d='M{x(count) - 14} {y(value)}h28' stroke='{BAR}' stroke-width='2'/>")
+        parts.append(_text(x(count), y(value) + (13 if below else -5), f"bar {value:,.0f}", "middle", f"fill='{BAR}'"))
     for count, value in panel.points:
+        above = all(value >= bar for at, bar in panel.bars if at == count)
         parts.append(f"<circle cx='{x(count)}' cy='{y(value)}' r='3.5' fill='{LINE}'/>")
-        text = f"{value:,.{panel.decimals}f}"
-        parts.append(_text(x(count), y(value) - 8, text, "middle", f"fill='{LINE}' font-weight='600'"))
+        style = f"fill='{LINE}' font-weight='600'"
+        parts.append(_text(x(count), y(value) + (-8 if above else 17), _number(value), "middle", style))
     return parts
+
+
+def _ticks(panel: Panel) -> list[float]:
+    values = [value for _, value in (*panel.points, *panel.bars)]
+    if not panel.logarithmic:
+        top = nice(max(values))
+        return [top * step / TICKS for step in range(TICKS + 1)]
+    low, high = math.floor(math.log10(min(values) * 0.9)), math.ceil(math.log10(max(values) * 1.1))
+    return [10.0**power for power in range(low, high + 1)]
+
+
+def _share(value: float, ticks: Sequence[float], *, logarithmic: bool) -> float:
+    """How far up the axis a value is, from 0 to 1."""
+    if logarithmic:
+        value, ticks = math.log10(value), [math.log10(tick) for tick in ticks]
+    return (value - ticks[0]) / (ticks[-1] - ticks[0])
+
+
+def _number(value: float) -> str:
+    return f"{value:.1f}" if 0 < value < 10 and value != int(value) else f"{value:,.0f}"
 
 
 def _text(x: float, y: float, text: str, anchor: str, style: str = f"fill='{INK}'") -> str:

@@ -167,11 +167,13 @@ def test_the_table_shows_every_figure(capsys):
 
 def test_the_plot_is_a_picture_of_its_points():
     points = [(7, 4.0), (50, 9.0), (1_000, 80.0)]
-    root = ElementTree.fromstring(plot.svg([plot.Panel("a < b", points, [(7, 5)]), plot.Panel("c", points)]))
+    panels = [plot.Panel("a < b", points, [(7, 5)]), plot.Panel("c", points, logarithmic=True)]
+    root = ElementTree.fromstring(plot.svg(panels))
     space = "{http://www.w3.org/2000/svg}"
     assert len(root.findall(f".//{space}circle")) == 6
-    heights = [float(circle.get("cy", "")) for circle in root.findall(f"./{space}g[1]/{space}circle")]
-    assert heights == sorted(heights, reverse=True)
+    for panel in root.findall(f"./{space}g"):
+        heights = [float(circle.get("cy", "")) for circle in panel.findall(f"{space}circle")]
+        assert heights == sorted(heights, reverse=True)
     assert {"1,000", "a < b", "bar 5"} <= {text.text for text in root.iter(f"{space}text")}
 
 
