@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import itertools
 import random
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from decimal import ROUND_UP, Decimal
 from typing import Any
@@ -41,7 +40,7 @@ def measure(positions: int, latency_ms: int, symbols: int, pace_s: float) -> Fig
         wait_settled(exchange, running)
         before, began_s = exchange.weight(), time.monotonic()
         first = exchange.ask("state", history="false")["journal_sequence"]
-        play(exchange, trades(exchange, symbols, seed=latency_ms + positions), pace_s)
+        asked_ms = play(exchange, trades(exchange, symbols, seed=latency_ms + positions), pace_s)
         time.sleep(SETTLE_S)
         weight_1m = (exchange.weight() - before) * 60 / (time.monotonic() - began_s)
         limited = exchange.ask("usage")["limited"]
@@ -49,16 +48,26 @@ def measure(positions: int, latency_ms: int, symbols: int, pace_s: float) -> Fig
         entries = exchange.journal()
         traded = {entry["symbol"] for entry in entries if entry["sequence"] > first and entry["origin"] == "trader"}
         found = [one for one in exposures(entries) if one.symbol in traded]
-    return figure(found, positions, latency_ms, weight_1m, limited)
+    return figure(found, positions, latency_ms, weight_1m, limited, asked_ms)
 
 
-def figure(found: list[Exposure], positions: int, latency_ms: int, weight_1m: float, limited: int) -> Figure:
-    """The samples as a figure: what is beyond the venue's latency is our own time."""
+def figure(
+    found: Sequence[Exposure],
+    positions: int,
+    latency_ms: int,
+    weight_1m: float,
+    limited: int,
+    asked_ms: Sequence[float],
+) -> Figure:
+    """The samples as a figure: what is beyond the venue's latency is our own time.
+
+    `asked_ms` are the times of bare requests to the same venue meanwhile: what the machine allowed at best.
+    """
     waited = [one for one in found if one.cause != "grown"]
     own_ms = [lasted - latency_ms for one in waited if (lasted := one.lasted_ms) is not None]
     grown_ms = [lasted for one in found if one.cause == "grown" and (lasted := one.lasted_ms) is not None]
     never = sum(one.lasted_ms is None for one in found)
-    spread = Spread.of(own_ms)
+    spread, bare = Spread.of(own_ms), Spread.of(asked_ms)
     kinds = Counter(str(one.cause) for one in found)
     told = ", ".join(f"{count} {kind}" for kind, count in sorted(kinds.items()))
     grown = f"; grown: covered at once {grown_ms.count(0)} of {len(grown_ms)}" if grown_ms else ""
@@ -67,11 +76,13 @@ def figure(found: list[Exposure], positions: int, latency_ms: int, weight_1m: fl
         f"{positions} positions, venue {latency_ms} ms",
         f"own time: median {spread.median:.0f} ms, p99 {spread.p99:.0f} ms, max {spread.largest:.0f} ms ({told})"
         + (f"; never: {never}" if never else "")
-        + grown,
+        + grown
+        + f"; a bare request meanwhile: median {bare.median:.1f} ms, p99 {bare.p99:.1f} ms",
         f"median <= {MEDIAN_BAR_MS} ms, p99 <= {P99_BAR_MS} ms",
         spread.median <= MEDIAN_BAR_MS and spread.p99 <= P99_BAR_MS and not never and not limited,
         spread.values("ms") | {"positions": positions, "latency_ms": latency_ms, "never": never, "limited": limited}
-        | {"weight_1m": round(weight_1m), "grown_covered_at_once": grown_ms.count(0), "grown": len(grown_ms)},
+        | {"weight_1m": round(weight_1m), "grown_covered_at_once": grown_ms.count(0), "grown": len(grown_ms)}
+        | {"bare_request_median_ms": round(bare.median, 2), "bare_request_p99_ms": round(bare.p99, 2)},
     )  # fmt: skip
 
 
@@ -103,10 +114,16 @@ def _quantity(contract: dict[str, Any], price: Decimal) -> Decimal:
     return (NOTIONAL / price / step).quantize(Decimal(1), ROUND_UP) * step
 
 
-def play(exchange: Venue, plan: Iterator[Trade], pace_s: float) -> None:
-    """Send the trades, unevenly spaced so that they meet the daemon's cycles at every phase."""
-    rng = random.Random(7)
-    for trade in itertools.chain(plan):
+def play(exchange: Venue, plan: Iterable[Trade], pace_s: float) -> list[float]:
+    """Send the trades, unevenly spaced so that they meet the daemon's cycles at every phase.
+
+    Returns how long each of a series of bare requests took, one before each trade and with no latency, in ms.
+    """
+    rng, asked_ms = random.Random(7), []
+    for trade in plan:
+        began_s = time.perf_counter()
+        exchange.ask("faults")
+        asked_ms.append((time.perf_counter() - began_s) * 1000)
         values = {"action": trade.action, "symbol": trade.symbol, "side": trade.side}
         if trade.action != "close":
             values["quantity"] = trade.quantity

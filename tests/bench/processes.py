@@ -215,8 +215,11 @@ def daemon(exchange: Venue, *, limits: str = "") -> Iterator[Watched]:
         yield Watched(process, manager, config, log, store, began_s, began_at_ms)
 
 
-def wait_settled(exchange: Venue, running: Watched, *, within_s: float = 60.0, quiet_s: float = 12.0) -> None:
-    """Until every position has its stop and nothing was written for more than one check interval."""
+def wait_settled(exchange: Venue, running: Watched, *, within_s: float = 60.0, quiet_s: float = 6.0) -> None:
+    """Until every position has its stop and nothing was written for `quiet_s`.
+
+    What is missing makes the daemon look every second, so this is long enough for a ladder; a check interval is 10 s.
+    """
     running.manager.wait_ready(START_TIMEOUT_S)
     eventually("every position has a stop", lambda: exchange.uncovered() == 0, within_s)
     written, since_s = -1, time.monotonic()

@@ -9,18 +9,19 @@ from dataclasses import asdict, dataclass
 from tests.bench import cold_start
 from tests.bench.figures import Figure
 from tests.bench.gauges import cpu_s, memory_mib
-from tests.bench.processes import BenchFailed, Venue, Watched, daemon, venue, wait_settled
+from tests.bench.processes import BenchFailed, Venue, Watched, daemon, eventually, venue, wait_settled
 
 WEIGHT_ROW, CPU_ROW, MEMORY_ROW = "weight, quiet", "CPU per cycle, quiet", "memory"
 WEIGHT_1M = 2_400
 WEIGHT_BAR_PCT = 15
 CPU_BARS_MS = {7: 5, 200: 60}
 MEMORY_BAR_MIB = 130
+QUIET_S = 12.0
+"""Without a write for more than one check interval: nothing is to be done any more."""
 VENUE_CAP = 200
 """Conditional orders the venue allows for one account."""
 RARE_INTERVAL_S = 60
-"""The longest check interval: between two checks only what runs all the time is left to measure."""
-AFTER_RELOAD_S = 4.0
+"""The longest check interval: with it hardly anything but what runs all the time is left to measure."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +62,7 @@ class QuietAccount:
 
     def settle(self) -> None:
         """Until all are protected and nothing is written any more; 300 orders in 10 s are the venue's limit."""
-        wait_settled(self._venue, self._daemon, within_s=60 + self.positions / 10)
+        wait_settled(self._venue, self._daemon, within_s=60 + self.positions / 10, quiet_s=QUIET_S)
 
     def begin(self) -> None:
         """Take the first reading."""
@@ -74,23 +75,21 @@ class QuietAccount:
         self._daemon.set_check_interval(RARE_INTERVAL_S)
 
     def begin_between(self) -> None:
-        """The cycle of the reload is over: from here on no cycle runs."""
+        """The cycle of the reload is over."""
+        eventually("a cycle after the reload", lambda: self._daemon.cycles() > self._last.cycles, RARE_INTERVAL_S)
         self._rest = self._reading()
 
     def cost(self) -> Cost:
-        """Everything measured, with the last reading taken now. Raises `BenchFailed` if it was not quiet."""
-        now = self._reading()
-        if now.cycles != self._rest.cycles:
-            raise BenchFailed(f"{self.positions} positions: a cycle ran where none was expected")
-        seconds, cycles = self._last.at_s - self._first.at_s, self._last.cycles - self._first.cycles
-        between = (now.cpu_s - self._rest.cpu_s) / (now.at_s - self._rest.at_s)
-        used_s = self._last.cpu_s - self._first.cpu_s
+        """Everything measured, with the last reading taken now."""
+        usual, rare = self._first.until(self._last), self._rest.until(self._reading())
+        seconds, cycles = usual.seconds, usual.cycles
+        cycle_s, between = shared_out(usual, rare)
         return Cost(
             positions=self.positions,
             seconds=round(seconds, 1),
             cycles=cycles,
-            cycle_cpu_ms=round((used_s - between * seconds) / cycles * 1000, 2),
-            all_cpu_ms=round(used_s / cycles * 1000, 2),
+            cycle_cpu_ms=round(cycle_s * 1000, 2),
+            all_cpu_ms=round(usual.cpu_s / cycles * 1000, 2),
             between_cpu_ms=round(between * 1000, 2),
             weight_1m=round((self._last.weight - self._first.weight) * 60 / seconds, 1),
             rss_mib=round(self._memory.rss, 1),
@@ -112,12 +111,37 @@ class QuietAccount:
 
 
 @dataclass(frozen=True, slots=True)
+class Spent:
+    """CPU of a stretch of time, and the cycles in it."""
+
+    seconds: float
+    cpu_s: float
+    cycles: int
+
+
+@dataclass(frozen=True, slots=True)
 class _Reading:
     at_s: float
     cpu_s: float
     cycles: int
     weight: int
     written: int
+
+    def until(self, later: _Reading) -> Spent:
+        """What was spent from this reading to a later one."""
+        return Spent(later.at_s - self.at_s, later.cpu_s - self.cpu_s, later.cycles - self.cycles)
+
+
+def shared_out(usual: Spent, rare: Spent) -> tuple[float, float]:
+    """CPU seconds of one cycle, and those used each second besides, from two stretches with unlike rates of cycles.
+
+    Two equations, `cpu = cycles x cycle + seconds x besides`. Raises `BenchFailed` when they do not tell the two apart.
+    """
+    determinant = usual.cycles * rare.seconds - rare.cycles * usual.seconds
+    if determinant <= 0:
+        raise BenchFailed(f"{rare.cycles} cycles in {rare.seconds:.0f} s where few were expected")
+    cycle_s = (usual.cpu_s * rare.seconds - rare.cpu_s * usual.seconds) / determinant
+    return cycle_s, (usual.cycles * rare.cpu_s - rare.cycles * usual.cpu_s) / determinant
 
 
 def measure(counts: list[int], seconds: float, between_s: float) -> list[Cost]:
@@ -131,7 +155,6 @@ def measure(counts: list[int], seconds: float, between_s: float) -> list[Cost]:
         time.sleep(seconds)
         for account in accounts:
             account.end()
-        time.sleep(AFTER_RELOAD_S)
         for account in accounts:
             account.begin_between()
         time.sleep(between_s)

@@ -57,7 +57,7 @@ def waited(cause, lasted_ms):
 def test_fills_are_judged_without_the_latency_of_the_venue(lasted_ms, never, limited, met):
     found = [waited("opened", lasted_ms) for _ in range(100)] + [waited("grown", 0), waited("flipped", 30)]
     found += [waited("opened", None)] if never else []
-    figure = fill_to_stop.figure(found, 7, 20, 100.0, limited)
+    figure = fill_to_stop.figure(found, 7, 20, 100.0, limited, [1.5])
     assert figure.met is met
     assert (figure.values["samples"], figure.values["median_ms"]) == (101, lasted_ms - 20)
     assert figure.values["grown_covered_at_once"] == 1
@@ -65,8 +65,8 @@ def test_fills_are_judged_without_the_latency_of_the_venue(lasted_ms, never, lim
 
 def test_one_slow_fill_in_a_hundred_is_beyond_the_99th_percentile_and_two_are_not():
     quick = [waited("opened", 25) for _ in range(99)]
-    assert fill_to_stop.figure([*quick, waited("opened", 900)], 7, 20, 0, 0).met is True
-    assert fill_to_stop.figure([*quick, waited("opened", 900), waited("opened", 900)], 7, 20, 0, 0).met is False
+    assert fill_to_stop.figure([*quick, waited("opened", 900)], 7, 20, 0, 0, [1.5]).met is True
+    assert fill_to_stop.figure([*quick, waited("opened", 900), waited("opened", 900)], 7, 20, 0, 0, [1.5]).met is False
 
 
 def accepted(sequence, at_ms, symbol, kind):
@@ -131,6 +131,19 @@ def cost(positions, **changes):
 )
 def test_quiet_costs_are_judged_where_something_was_promised(measured, marks):
     assert [figure.met for figure in quiet_cost.figures([measured])] == marks
+
+
+@pytest.mark.parametrize("rare_cycles", [0, 1, 2])
+def test_the_cpu_of_a_cycle_is_told_from_what_runs_all_the_time(rare_cycles):
+    """A cycle of 20 ms every ten seconds and 3 ms a second besides."""
+    usual = quiet_cost.Spent(120, 12 * 0.020 + 120 * 0.003, 12)
+    rare = quiet_cost.Spent(30, rare_cycles * 0.020 + 30 * 0.003, rare_cycles)
+    assert quiet_cost.shared_out(usual, rare) == pytest.approx((0.020, 0.003))
+
+
+def test_as_many_cycles_as_usual_tell_nothing():
+    with pytest.raises(bench.BenchFailed, match="3 cycles in 30 s"):
+        quiet_cost.shared_out(quiet_cost.Spent(120, 1, 12), quiet_cost.Spent(30, 1, 3))
 
 
 FIGURES = [
