@@ -86,14 +86,15 @@ class _Reader:
         """What the change of a position asks for, if it changed."""
         before = self._amounts.get(symbol, Decimal(0))
         after = self._amounts[symbol] = Decimal(entry["position_after"].get("BOTH", "0"))
-        if before and (before > 0) != (after > 0):  # the old position is gone, and what it waited for with it
+        same_side = before * after > 0
+        if before and not same_side:  # the old position is gone, and what it waited for with it
             self._waiting.pop(symbol, None)
             self._closed_at_ms[symbol] = entry["at_ms"]
-        if not after or (abs(after) <= abs(before) and (before > 0) == (after > 0)):
+        if not after or (same_side and abs(after) <= abs(before)):
             return None
         if entry["kind"] == "position_given":
             return "given"
-        if before and (before > 0) == (after > 0):
+        if same_side:
             return "grown"
         # A flip is one order, or two within one request of the venue.
         return "flipped" if self._closed_at_ms.get(symbol) == entry["at_ms"] else "opened"

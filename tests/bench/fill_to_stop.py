@@ -12,7 +12,7 @@ from typing import Any
 
 from tests.bench.exposure import Exposure, exposures
 from tests.bench.figures import Figure, Spread
-from tests.bench.processes import Venue, daemon, venue, wait_settled
+from tests.bench.processes import VENUE_CAP, Venue, daemon, venue, wait_settled
 
 ROW = "fill to stop"
 MEDIAN_BAR_MS = 10
@@ -39,15 +39,13 @@ def measure(positions: int, latency_ms: int, symbols: int, pace_s: float) -> Fig
     with venue(f"generated-{positions}", latency_ms=latency_ms) as exchange, daemon(exchange) as running:
         wait_settled(exchange, running)
         before, began_s = exchange.weight(), time.monotonic()
-        first = exchange.ask("state", history="false")["journal_sequence"]
+        since_ms = exchange.ask("state", history="false")["now_ms"]
         asked_ms = play(exchange, trades(exchange, symbols, seed=latency_ms + positions), pace_s)
         time.sleep(SETTLE_S)
         weight_1m = (exchange.weight() - before) * 60 / (time.monotonic() - began_s)
         limited = exchange.ask("usage")["limited"]
         running.require_alive()
-        entries = exchange.journal()
-        traded = {entry["symbol"] for entry in entries if entry["sequence"] > first and entry["origin"] == "trader"}
-        found = [one for one in exposures(entries) if one.symbol in traded]
+        found = [one for one in exposures(exchange.journal()) if one.from_ms >= since_ms]
     return figure(found, positions, latency_ms, weight_1m, limited, asked_ms)
 
 
@@ -87,26 +85,34 @@ def figure(
 
 
 def trades(exchange: Venue, symbols: int, *, seed: int) -> Iterator[Trade]:
-    """Each symbol is opened, grown, flipped and closed, a few other symbols apart."""
+    """Each symbol lives through its trades, a few other symbols apart.
+
+    With as many positions as the venue allows conditional orders there is no slot for another stop: then the positions
+    held are turned over instead, which frees the slot of the old stop.
+    """
     rng = random.Random(seed)
     state = exchange.ask("state", history="false")
-    held = {row["symbol"] for row in state["positions"]}
+    held = {row["symbol"]: "LONG" if Decimal(row["positionAmt"]) > 0 else "SHORT" for row in state["positions"]}
     listed = {row["symbol"]: row for row in exchange.client.get("/fapi/v1/exchangeInfo").json()["symbols"]}
-    free = sorted(name for name in listed if name.startswith("G") and name not in held)
-    chosen = [(name, rng.choice(("LONG", "SHORT"))) for name in rng.sample(free, symbols)]
-    plans = [
-        _life(name, side, _quantity(listed[name], Decimal(state["prices"][name]["last"]))) for name, side in chosen
-    ]
-    for turn in range(symbols + 3 * STAGES_APART):
-        for stage, back in enumerate(range(0, 4 * STAGES_APART, STAGES_APART)):
-            if 0 <= turn - back < symbols:
-                yield plans[turn - back][stage]
+    full = len(held) >= VENUE_CAP
+    candidates = sorted(held) if full else sorted(name for name in listed if name.startswith("G") and name not in held)
+    lives = []
+    for name in rng.sample(candidates, symbols):
+        quantity = _quantity(listed[name], Decimal(state["prices"][name]["last"]))
+        side = held[name] if full else rng.choice(("LONG", "SHORT"))
+        lives.append([Trade(action, name, to, str(quantity)) for action, to in _life(side, held=full)])
+    stages = len(lives[0])
+    for turn in range(symbols + (stages - 1) * STAGES_APART):
+        for stage in range(stages):
+            if 0 <= (number := turn - stage * STAGES_APART) < symbols:
+                yield lives[number][stage]
 
 
-def _life(symbol: str, side: str, quantity: Decimal) -> tuple[Trade, Trade, Trade, Trade]:
+def _life(side: str, *, held: bool) -> tuple[tuple[str, str], ...]:
     other = "SHORT" if side == "LONG" else "LONG"
-    actions = (("open", side), ("add", side), ("flip", side), ("close", other))
-    return tuple(Trade(action, symbol, to, str(quantity)) for action, to in actions)  # type: ignore[return-value]
+    if held:
+        return (("add", side), ("flip", side), ("flip", other))
+    return (("open", side), ("add", side), ("flip", side), ("close", other))
 
 
 def _quantity(contract: dict[str, Any], price: Decimal) -> Decimal:
@@ -129,3 +135,4 @@ def play(exchange: Venue, plan: Iterable[Trade], pace_s: float) -> list[float]:
             values["quantity"] = trade.quantity
         exchange.tell("position", **values)
         time.sleep(pace_s * rng.uniform(0.5, 1.5))
+    return asked_ms

@@ -27,6 +27,8 @@ from position_monitor.edge.embedded_redis import EmbeddedRedis
 POLL_S = 0.1
 START_TIMEOUT_S = 30.0
 STOP_TIMEOUT_S = 20.0
+VENUE_CAP = 200
+"""Conditional orders the venue allows for one account."""
 PREFIX = "quantum:position_monitor:main"
 FOREIGN_VARIABLES = ("EXIT_", "EXCHANGE_", "CREDENTIALS_DIRECTORY", "NOTIFY_SOCKET", "WATCHDOG_", "CHECK_INTERVAL")
 """What a process under measurement must not inherit."""

@@ -9,7 +9,16 @@ from dataclasses import asdict, dataclass
 from tests.bench import cold_start
 from tests.bench.figures import Figure
 from tests.bench.gauges import cpu_s, memory_mib
-from tests.bench.processes import BenchFailed, Venue, Watched, daemon, eventually, venue, wait_settled
+from tests.bench.processes import (
+    VENUE_CAP,
+    BenchFailed,
+    Venue,
+    Watched,
+    daemon,
+    eventually,
+    venue,
+    wait_settled,
+)
 
 WEIGHT_ROW, CPU_ROW, MEMORY_ROW = "weight, quiet", "CPU per cycle, quiet", "memory"
 WEIGHT_1M = 2_400
@@ -18,8 +27,6 @@ CPU_BARS_MS = {7: 5, 200: 60}
 MEMORY_BAR_MIB = 130
 QUIET_S = 12.0
 """Without a write for more than one check interval: nothing is to be done any more."""
-VENUE_CAP = 200
-"""Conditional orders the venue allows for one account."""
 RARE_INTERVAL_S = 60
 """The longest check interval: with it hardly anything but what runs all the time is left to measure."""
 

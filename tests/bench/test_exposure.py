@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from decimal import Decimal
 
+import pytest
+
 from position_monitor.paper.engine import Engine
 from tests.bench.exposure import exposures
 from tests.paper.paper_support import START_MS, engine_with, long_btc, part_params, refused_code, stop_params
@@ -48,13 +50,23 @@ def test_growing_is_covered_at_once_by_a_close_all_stop_and_not_by_a_quantity():
     assert told(engine)[2:] == [("BTCUSDT", "grown", 50, 0), ("ETHUSDT", "grown", 50, 20)]
 
 
-def test_a_flip_is_one_change_and_the_old_stop_does_not_cover_it():
-    engine = long_btc()
-    engine.place_algo(stop_params())
+@pytest.mark.parametrize(("side", "exit_side", "entry_side"), [("LONG", "SELL", "BUY"), ("SHORT", "BUY", "SELL")])
+def test_a_flip_is_one_change_and_the_old_stop_does_not_cover_it(side, exit_side, entry_side):
+    engine = engine_with(("BTCUSDT", side, "0.5", "40000"))
+    triggers = {"SELL": "39000", "BUY": "41000"}
+    engine.place_algo(stop_params(side=exit_side, triggerPrice=triggers[exit_side]))
     after(engine, 100).trade("flip", "BTCUSDT", None, Decimal("0.2"))
     assert told(engine)[1:] == [("BTCUSDT", "flipped", 100, None)]
-    after(engine, 104).place_algo(stop_params(side="BUY", triggerPrice="41000"))
+    after(engine, 104).place_algo(stop_params(side=entry_side, triggerPrice=triggers[entry_side]))
     assert told(engine)[1:] == [("BTCUSDT", "flipped", 100, 4)]
+
+
+def test_a_position_that_only_shrinks_asks_for_nothing():
+    for side, exit_side, trigger in (("LONG", "SELL", "39000"), ("SHORT", "BUY", "41000")):
+        engine = engine_with(("BTCUSDT", side, "0.5", "40000"))
+        engine.place_algo(stop_params(side=exit_side, triggerPrice=trigger))
+        after(engine, 10).trade("reduce", "BTCUSDT", None, Decimal("0.2"))
+        assert told(engine) == [("BTCUSDT", "given", 0, 0)]
 
 
 def test_what_is_grown_while_it_waits_is_one_exposure_from_its_first_moment():

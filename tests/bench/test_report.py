@@ -12,6 +12,7 @@ from tests.bench import __main__ as bench
 from tests.bench import cold_start, fill_to_stop, plot, quiet_cost, report
 from tests.bench.exposure import Exposure
 from tests.bench.figures import Figure, Spread
+from tests.bench.processes import BenchFailed
 
 WHERE = {
     "command": "make bench",
@@ -142,7 +143,7 @@ def test_the_cpu_of_a_cycle_is_told_from_what_runs_all_the_time(rare_cycles):
 
 
 def test_as_many_cycles_as_usual_tell_nothing():
-    with pytest.raises(bench.BenchFailed, match="3 cycles in 30 s"):
+    with pytest.raises(BenchFailed, match="3 cycles in 30 s"):
         quiet_cost.shared_out(quiet_cost.Spent(120, 1, 12), quiet_cost.Spent(30, 1, 3))
 
 
@@ -207,7 +208,7 @@ def test_a_case_that_cannot_be_measured_is_a_missed_bar_and_the_others_go_on(cap
     running = bench.Bench(quick=True)
 
     def broken():
-        raise bench.BenchFailed("the venue is gone")
+        raise BenchFailed("the venue is gone")
 
     running.attempt("fill to stop", broken)
     running.attempt("row", lambda: FIGURES[:1])
