@@ -18,6 +18,8 @@ ROOT = Path(__file__).parents[2]
 PAGE, PICTURE = ROOT / "docs" / "performance.md", ROOT / "docs" / "performance.svg"
 LATENCIES_MS = (0, 20, 80)
 GROWTH = [7, 50, 200, 1_000]
+TRADE_EVERY_S = 0.45
+"""On average. What a trade costs in reads and removals then fits into the weight of a minute."""
 
 
 class Bench:
@@ -59,12 +61,11 @@ class Bench:
 
     def fills(self) -> None:
         """From a fill to its stop."""
-        symbols, pace_s = (12, 0.3) if self.quick else (50, 0.3)
-        cases = [(7, 20)] if self.quick else [*((7, ms) for ms in LATENCIES_MS), (50, 20), (200, 20)]
-        for positions, latency_ms in cases:
+        cases = [(7, 20, 15)] if self.quick else [*((7, ms, 50) for ms in LATENCIES_MS), (50, 20, 25), (200, 20, 25)]
+        for positions, latency_ms, symbols in cases:
             self.attempt(
                 fill_to_stop.ROW,
-                lambda n=positions, ms=latency_ms: [fill_to_stop.measure(n, ms, symbols, pace_s)],
+                lambda n=positions, ms=latency_ms, traded=symbols: [fill_to_stop.measure(n, ms, traded, TRADE_EVERY_S)],
             )
 
     def cold(self) -> None:
@@ -84,7 +85,7 @@ class Bench:
 
     def freqtrade(self) -> None:
         """The peer."""
-        positions, seconds = (7, 20.0) if self.quick else (50, 60.0)
+        positions, seconds = (7, 20.0) if self.quick else (50, 45.0)
         self.attempt("freqtrade", lambda: freqtrade_peer.measure(positions, seconds), promised=False)
 
     def draw(self, path: Path) -> None:
