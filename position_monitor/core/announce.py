@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from position_monitor.core.evidence import Evidence, key_of
+from position_monitor.core.evidence import Evidence
 from position_monitor.core.model import Cancel, Close, Place, Role
 from position_monitor.core.observation import SymbolObservation
 from position_monitor.core.outcome import Outcome, Sent
@@ -42,7 +42,7 @@ def read_back(seen: SymbolObservation, evidence: Evidence, now_ms: int) -> list[
             "StopReadBack",
             now_ms,
             seen.symbol,
-            str(key_of(order).side),
+            str(order.key.side),
             {"client_id": order.client_id, "status": str(order.status)},
         )
         for order in seen.orders

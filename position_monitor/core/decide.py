@@ -8,25 +8,21 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import NamedTuple
 
-from position_monitor.core import ids
 from position_monitor.core.book import BookInputs, desired_book, rungs_allowed
 from position_monitor.core.case import Case
 from position_monitor.core.closing import closes_in_the_last_minute, why_close
 from position_monitor.core.cover import NO_COVER, cover_of
 from position_monitor.core.diff import diff
 from position_monitor.core.evidence import Evidence
-from position_monitor.core.live_book import EMPTY, LiveBook, live_books
+from position_monitor.core.live_book import NOTHING_RESTS, LiveBook
 from position_monitor.core.model import (
     Advice,
     DesiredBook,
     Mode,
-    OrderList,
     Place,
     Position,
     PositionKey,
-    Role,
     Verdict,
 )
 from position_monitor.core.observation import SymbolObservation
@@ -73,9 +69,9 @@ def decide(
     now_ms: int,
 ) -> Decision:
     """Decide for the whole account. `elsewhere` counts open conditional orders on symbols that were not observed."""
-    slots = _slots(observed, elsewhere)
-    rungs = _rungs(observed, rules, slots)
-    free = rules.limits.conditional_orders_max - slots.taken
+    rungs = _rungs(observed, rules, elsewhere)
+    taken = elsewhere + sum(seen.live.conditional for seen in observed.values())
+    free = rules.limits.conditional_orders_max - taken
     books: dict[PositionKey, DesiredBook] = {}
     plans: dict[str, Plan] = {}
     judgements: dict[PositionKey, Judgement] = {}
@@ -112,7 +108,7 @@ def decide_symbol(
     crowded: bool = False,
 ) -> Decision:
     """Decide for one symbol. `crowded`: the account has hardly a slot left for conditional orders."""
-    books = live_books(seen.orders)
+    books = seen.live.books
     cases = [_case(position, books, seen, evidence, rules, advice, rungs, now_ms) for position in seen.positions]
     held = {case.key for case in cases}
     result = plan(
@@ -156,7 +152,7 @@ def _case(
 ) -> Case:
     key = position.key
     settings, known, unmanaged = rules.protection_for(key), evidence.of(key), rules.is_unmanaged(key)
-    live = books.get(key, EMPTY)
+    live = books.get(key, NOTHING_RESTS)
     cover = cover_of(position, live.stops, settings)
     if known is None:
         return Case(position, key, settings, None, unmanaged, live, cover, "", None, None)
@@ -182,33 +178,12 @@ def _case(
     return Case(position, key, settings, known, unmanaged, live, cover, closing, book, diff(book, live))
 
 
-class _Slots(NamedTuple):
-    """How the venue's slots for conditional orders are used."""
-
-    taken: int
-    reserved: int
-    """Slots of foreign conditional orders and of our working stops: what comes before any ladder."""
-
-
-def _slots(observed: Mapping[str, SymbolObservation], elsewhere: int) -> _Slots:
-    taken = reserved = elsewhere
-    conditional = OrderList.ALGO
-    for seen in observed.values():
-        for order in seen.orders:
-            owned = ids.parse(order.client_id)
-            if order.order_list is conditional:
-                taken += 1
-                reserved += owned is None
-            if owned is not None and owned.role is Role.WORKING_STOP:
-                reserved += 1
-    return _Slots(taken, reserved)
-
-
-def _rungs(observed: Mapping[str, SymbolObservation], rules: Rules, slots: _Slots) -> dict[PositionKey, int]:
+def _rungs(observed: Mapping[str, SymbolObservation], rules: Rules, elsewhere: int) -> dict[PositionKey, int]:
     """Spread the account's capacity for conditional orders over its managed positions, stops first."""
     keys = [p.key for seen in observed.values() for p in seen.positions]
     managed = [key for key in keys if _is_managed(key, rules)]
-    return rungs_allowed(managed, slots.reserved + len(managed), rules.limits.conditional_orders_max)
+    reserved = elsewhere + sum(seen.live.before_ladders for seen in observed.values()) + len(managed)
+    return rungs_allowed(managed, reserved, rules.limits.conditional_orders_max)
 
 
 def _is_managed(key: PositionKey, rules: Rules) -> bool:

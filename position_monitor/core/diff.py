@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from position_monitor.core import ids
-from position_monitor.core.live_book import LiveBook
+from position_monitor.core.live_book import LiveBook, Own
 from position_monitor.core.model import DesiredBook, DesiredOrder, LiveOrder
 
 
@@ -28,30 +27,31 @@ class BookDiff(NamedTuple):
 
 def diff(book: DesiredBook, live: LiveBook) -> BookDiff:
     """Compare by content, not by remembered ids: after a restart the exchange is the only memory."""
-    resting = list(live.resting)
+    left = list(live.resting)
     missing: list[DesiredOrder] = []
     matched: list[tuple[DesiredOrder, LiveOrder]] = []
     for wanted in book.orders:
-        for number, order in enumerate(resting):
-            if same_content(wanted, order):
-                matched.append((wanted, resting.pop(number)))
+        for number, own in enumerate(left):
+            if same_content(wanted, own):
+                matched.append((wanted, left.pop(number).order))
                 break
         else:
-            missing.append(wanted)
-    missing = [wanted for wanted in missing if not any(same_content(wanted, order) for order in live.in_flight)]
-    return BookDiff(tuple(missing), tuple(matched), tuple(resting), live.in_flight, live.foreign)
+            if not any(same_content(wanted, own) for own in live.in_flight):
+                missing.append(wanted)
+    surplus = tuple([own.order for own in left])
+    in_flight = tuple([own.order for own in live.in_flight])
+    return BookDiff(tuple(missing), tuple(matched), surplus, in_flight, live.foreign)
 
 
-def same_content(wanted: DesiredOrder, order: LiveOrder) -> bool:
+def same_content(wanted: DesiredOrder, own: Own) -> bool:
     """Whether a resting order of ours is the wanted one: role, rung, kind, direction, trigger and size.
 
     The working type is not part of it: an order that rests is not replaced because the setting changed since.
     """
-    owned = ids.parse(order.client_id)
+    order = own.order
     return (
-        owned is not None
-        and owned.role is wanted.role
-        and owned.rung == wanted.rung
+        own.role is wanted.role
+        and own.rung == wanted.rung
         and order.kind is wanted.kind
         and order.position_side is wanted.position_side
         and order.side is wanted.side.exit_order_side

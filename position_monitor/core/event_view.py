@@ -18,7 +18,7 @@ from dataclasses import dataclass, field, replace
 from decimal import Decimal
 
 from position_monitor.core.decide import Rules, decide_symbol
-from position_monitor.core.evidence import Evidence, after_position_event, key_of
+from position_monitor.core.evidence import Evidence, after_position_event
 from position_monitor.core.model import (
     Advice,
     Instrument,
@@ -138,7 +138,7 @@ def stops_from_event(
         orders_read_at_ms=now_ms,
         orders_reused=True,
     )
-    own = [order for order in orders if key_of(order) == key]
+    own = [order for order in orders if order.key == key]
     evidence = after_position_event(evidence, opened, own, ended_before=key in since.flat)
     decision = decide_symbol(view, evidence, rules, advice, mode, {}, now_ms)
     places = tuple(place for place in decision.plans[event.symbol].stops if place.order.key == key)
@@ -191,7 +191,7 @@ def _order_now(order: LiveOrder, since: SinceRead) -> LiveOrder | None:
 
     A close-all order ends with its position (the venue gives it GTE_GTC), whether an event said so or not.
     """
-    if order.close_all and key_of(order) in since.flat:
+    if order.close_all and order.key in since.flat:
         return None
     status = since.orders.get(order.client_id, order.status)
     if status.terminal:

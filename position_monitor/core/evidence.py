@@ -20,9 +20,7 @@ from position_monitor.core.model import (
     OrderStatus,
     Position,
     PositionKey,
-    PositionSide,
     Role,
-    Side,
     WorkingType,
 )
 from position_monitor.core.money import beyond
@@ -142,23 +140,9 @@ class Evidence:
         return Evidence(keys, self.awaited)
 
 
-_SIDE_OF_LEG = {PositionSide.LONG: Side.LONG, PositionSide.SHORT: Side.SHORT}
-_SIDE_REDUCED_BY = {side.exit_order_side: side for side in Side}
-
-
 def owned_keys(orders: Iterable[LiveOrder]) -> frozenset[PositionKey]:
     """The positions that orders of ours were made for."""
-    return frozenset([key_of(order) for order in orders if ids.is_ours(order.client_id)])
-
-
-def side_of(order: LiveOrder) -> Side:
-    """The side an exit order belongs to: its position side in hedge mode, else the side its direction reduces."""
-    return _SIDE_OF_LEG.get(order.position_side) or _SIDE_REDUCED_BY[order.side]
-
-
-def key_of(order: LiveOrder) -> PositionKey:
-    """The position an exit order belongs to."""
-    return PositionKey(order.symbol, side_of(order))
+    return frozenset([order.key for order in orders if ids.is_ours(order.client_id)])
 
 
 def after_read(
@@ -178,7 +162,7 @@ def after_read(
     relevant |= {key for key in keys if key.symbol == seen.symbol}
     for key in sorted(relevant):
         position = seen.position(key)
-        orders = tuple(order for order in seen.orders if ids.is_ours(order.client_id) and key_of(order) == key)
+        orders = tuple(order for order in seen.orders if ids.is_ours(order.client_id) and order.key == key)
         if position is not None:
             keys[key] = _present(keys.get(key), position, orders, seen, rebase=key in rebase, flat_reads=flat_reads)
         elif key in keys or orders:

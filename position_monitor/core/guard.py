@@ -14,7 +14,7 @@ from typing import Generic, TypeVar
 from position_monitor.core import ids
 from position_monitor.core.closing import close_id
 from position_monitor.core.cover import cover_of, loosened_at, outdated_backstop
-from position_monitor.core.evidence import KeyEvidence, key_of
+from position_monitor.core.evidence import KeyEvidence
 from position_monitor.core.model import (
     Cancel,
     Close,
@@ -96,7 +96,7 @@ def approve_cancel(action: Cancel, gate: GateInputs) -> Approved[Cancel] | Denie
         return Denied("the symbol could not be read: nothing is removed (invariant 7)")
     if order is None or order.status is not OrderStatus.NEW:
         return Denied("it does not rest any more")
-    if not ids.is_ours(order.client_id) or order.client_id != action.order.client_id or key_of(order) != action.key:
+    if not ids.is_ours(order.client_id) or order.client_id != action.order.client_id or order.key != action.key:
         return Denied("it is not ours (invariant 5)")
     position = gate.seen.position(action.key)
     reason = _why_uncovered(order, position, gate) if position else _why_not_flat(gate)
@@ -192,7 +192,7 @@ def _why_too_many(order: DesiredOrder, gate: GateInputs) -> str:
     """
     if order.role is Role.BACKSTOP:
         return ""
-    owned = [live for live in gate.seen.orders if ids.is_ours(live.client_id) and key_of(live) == order.key]
+    owned = [live for live in gate.seen.orders if ids.is_ours(live.client_id) and live.key == order.key]
     most = gate.limits.owned_orders_per_position_max
     most += 0 if order.role is Role.TAKE_PROFIT else STOPS_BEYOND_LIMIT
     return f"{len(owned)} orders of ours rest already; the limit is {most} (invariant 10)" if len(owned) >= most else ""

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
 from position_monitor.core import ids
-from position_monitor.core.evidence import Evidence, key_of
+from position_monitor.core.evidence import Evidence
 from position_monitor.core.model import PositionKey, Verdict
 from position_monitor.core.money import plain
 from position_monitor.core.observation import SymbolObservation
@@ -171,7 +171,7 @@ def _foreign(
             if ref not in history.foreign_orders:
                 trigger = plain(order.trigger_price) if order.trigger_price is not None else ""
                 details = {"order_id": order.order_id, "kind": str(order.kind), "trigger_price": trigger}
-                events.append(_event("ForeignOrderSeen", key_of(order), now_ms, details))
+                events.append(_event("ForeignOrderSeen", order.key, now_ms, details))
     return frozenset(current), events
 
 

@@ -6,66 +6,106 @@ question, and `cover.belongs_to` answers it.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import NamedTuple
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from functools import cached_property
 
 from position_monitor.core import ids
 from position_monitor.core.cover import STOP_KINDS
-from position_monitor.core.evidence import key_of
-from position_monitor.core.model import LiveOrder, OrderStatus, PositionKey, Role
+from position_monitor.core.model import LiveOrder, OrderKind, OrderList, OrderStatus, PositionKey, Role
 
 
-class RestingRung(NamedTuple):
-    """A resting take-profit of ours with what its client id says."""
+@dataclass(frozen=True, slots=True)
+class Own:
+    """An order of ours with what its client id says."""
 
     order: LiveOrder
+    role: Role
     rung: int
     epoch: str
 
 
-class LiveBook(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class LiveBook:
     """The live orders of one position, ours and foreign."""
 
-    stops: tuple[LiveOrder, ...]
+    stops: tuple[LiveOrder, ...] = ()
     """Stop-market orders of anybody in any status: what may count as cover."""
-    resting: tuple[LiveOrder, ...]
-    """Orders of ours that rest."""
-    ladder: tuple[RestingRung, ...]
+    close_alls: tuple[LiveOrder, ...] = ()
+    """Resting close-all stops of anybody: the venue allows one."""
+    owned: tuple[Own, ...] = ()
+    """Ours, in any status."""
+    resting: tuple[Own, ...] = ()
+    """Ours that rest."""
+    ladder: tuple[Own, ...] = ()
     """The take-profits among them, nearest rung first."""
-    in_flight: tuple[LiveOrder, ...]
-    """Orders of ours that are being triggered or partly filled: left alone."""
-    foreign: tuple[LiveOrder, ...]
+    in_flight: tuple[Own, ...] = ()
+    """Ours that are being triggered or partly filled: left alone."""
+    foreign: tuple[LiveOrder, ...] = ()
 
 
-EMPTY = LiveBook((), (), (), (), ())
-"""Nothing rests for the position."""
+NOTHING_RESTS = LiveBook()
 
 
-def live_books(orders: Iterable[LiveOrder]) -> dict[PositionKey, LiveBook]:
-    """The live book of every position that any of the orders belongs to."""
-    by_key: dict[PositionKey, list[LiveOrder]] = {}
-    for order in orders:
-        by_key.setdefault(key_of(order), []).append(order)
-    return {key: _sorted(of_key) for key, of_key in by_key.items()}
+class SymbolOrders(tuple[LiveOrder, ...]):
+    """The open orders of one symbol as they were read.
+
+    What they amount to is worked out when somebody first asks and kept with them: in a quiet account the same orders
+    are looked at in every cycle.
+    """
+
+    @cached_property
+    def books(self) -> Mapping[PositionKey, LiveBook]:
+        """The live book of every position that any of the orders belongs to."""
+        by_key: dict[PositionKey, list[LiveOrder]] = {}
+        for order in self:
+            by_key.setdefault(order.key, []).append(order)
+        return {key: _sorted(orders) for key, orders in by_key.items()}
+
+    @cached_property
+    def conditional(self) -> int:
+        """Conditional orders: each takes one of the slots the venue gives the account."""
+        return sum(1 for order in self if order.order_list is OrderList.ALGO)
+
+    @cached_property
+    def before_ladders(self) -> int:
+        """Slots that no ladder may take: those of foreign conditional orders and of our working stops."""
+        slots = 0
+        for order in self:
+            owned = ids.parse(order.client_id)
+            slots += order.order_list is OrderList.ALGO if owned is None else owned.role is Role.WORKING_STOP
+        return slots
 
 
 def _sorted(orders: Iterable[LiveOrder]) -> LiveBook:
     stops: list[LiveOrder] = []
-    resting: list[LiveOrder] = []
-    ladder: list[RestingRung] = []
-    in_flight: list[LiveOrder] = []
+    close_alls: list[LiveOrder] = []
+    owned: list[Own] = []
     foreign: list[LiveOrder] = []
     for order in orders:
         if order.kind in STOP_KINDS:
             stops.append(order)
-        if not ids.is_ours(order.client_id):
+        if _is_close_all_stop(order):
+            close_alls.append(order)
+        parsed = ids.parse(order.client_id)
+        if parsed is None:
             foreign.append(order)
-        elif order.status is OrderStatus.NEW:
-            resting.append(order)
-            owned = ids.parse(order.client_id)
-            if owned is not None and owned.role is Role.TAKE_PROFIT:
-                ladder.append(RestingRung(order, owned.rung, owned.epoch))
-        elif not order.status.terminal:
-            in_flight.append(order)
-    ladder.sort(key=lambda rung: (rung.rung, rung.order.order_id))
-    return LiveBook(tuple(stops), tuple(resting), tuple(ladder), tuple(in_flight), tuple(foreign))
+        else:
+            owned.append(Own(order, parsed.role, parsed.rung, parsed.epoch))
+    resting = tuple(own for own in owned if own.order.status is OrderStatus.NEW)
+    ladder = sorted(
+        (own for own in resting if own.role is Role.TAKE_PROFIT), key=lambda own: (own.rung, own.order.order_id)
+    )
+    in_flight = (own for own in owned if own.order.status is not OrderStatus.NEW and not own.order.status.terminal)
+    return LiveBook(
+        tuple(stops), tuple(close_alls), tuple(owned), resting, tuple(ladder), tuple(in_flight), tuple(foreign)
+    )
+
+
+def _is_close_all_stop(order: LiveOrder) -> bool:
+    return (
+        order.close_all
+        and order.kind in (OrderKind.STOP_MARKET, OrderKind.STOP)
+        and order.status is OrderStatus.NEW
+        and order.trigger_price is not None
+    )

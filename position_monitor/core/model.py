@@ -48,6 +48,8 @@ class PositionSide(StrEnum):
 
 _ONE_WAY = PositionSide.BOTH
 _LEGS = {Side.LONG: PositionSide.LONG, Side.SHORT: PositionSide.SHORT}
+_SIDE_OF_LEG = {leg: side for side, leg in _LEGS.items()}
+_SIDE_REDUCED_BY = {direction: side for side, direction in _EXIT_SIDES.items()}
 
 
 class OrderKind(StrEnum):
@@ -218,6 +220,11 @@ class LiveOrder(NamedTuple):
     """Expiry, or 0 for none."""
     created_at_ms: int
     updated_at_ms: int
+
+    @property
+    def key(self) -> PositionKey:
+        """The position an exit order belongs to, by its leg in hedge mode, else by the side its direction reduces."""
+        return PositionKey(self.symbol, _SIDE_OF_LEG.get(self.position_side) or _SIDE_REDUCED_BY[self.side])
 
 
 class LevelSource(StrEnum):

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import TypeVar
 
+from position_monitor.core.live_book import SymbolOrders
 from position_monitor.core.model import Instrument, LiveOrder, Position, PositionKey
 
 Row = TypeVar("Row", Position, LiveOrder)
@@ -59,9 +60,9 @@ class OrdersRead:
     def __post_init__(self) -> None:
         object.__setattr__(self, "_by_symbol", _grouped(self.orders))
 
-    def of(self, symbol: str) -> tuple[LiveOrder, ...]:
+    def of(self, symbol: str) -> SymbolOrders:
         """The open orders of one symbol."""
-        return tuple(self._by_symbol.get(symbol, ()))
+        return SymbolOrders(self._by_symbol.get(symbol, ()))
 
     def covers(self, symbol: str) -> bool:
         """Whether this answer speaks about `symbol` and could be read for it."""
@@ -88,6 +89,16 @@ class SymbolObservation:
 
     orders_reused: bool = False
     """The order lists are those of the observation before, with their time: they teach nothing a second time."""
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.orders, SymbolOrders):
+            object.__setattr__(self, "orders", SymbolOrders(self.orders))
+
+    @property
+    def live(self) -> SymbolOrders:
+        """The orders with what they amount to."""
+        assert isinstance(self.orders, SymbolOrders)
+        return self.orders
 
     @property
     def readable(self) -> bool:

@@ -242,12 +242,12 @@ def _for_absent(inputs: PlanInputs, key: PositionKey, live: LiveBook) -> Plan:
     """Orders of ours whose position is not listed: swept only after flat is proven (invariant 7)."""
     known = inputs.evidence.of(key)
     if known is not None and known.flat_proven(inputs.evidence_settings):
-        cancels = tuple(Cancel(order, key, "orphan of a position that is proven flat") for order in live.resting)
+        cancels = tuple(Cancel(own.order, key, "orphan of a position that is proven flat") for own in live.resting)
         return Plan(key.symbol, cancels=cancels)
     reads = known.absent_reads if known else 0
     zero = "seen" if known and known.zero_seen else "missing"
     why = f"flat is not proven: {reads} of {inputs.evidence_settings.flat_reads} reads, zero row {zero} (invariant 7)"
-    return Plan(key.symbol, held=tuple(Held(key, f"cancel {_describe_live(order)}", why) for order in live.resting))
+    return Plan(key.symbol, held=tuple(Held(key, f"cancel {_describe_live(own.order)}", why) for own in live.resting))
 
 
 def _allowed_by_mode(result: Plan, mode: Mode) -> Plan:

@@ -147,18 +147,7 @@ def stop_orders(inputs: BookInputs, levels: Levels, stop: Level) -> tuple[Desire
 
 def _resting_close_all(inputs: BookInputs) -> LiveOrder | None:
     """The close-all stop of this position and direction, ours or foreign: the venue allows only one."""
-    return next(
-        (
-            order
-            for order in inputs.orders
-            if order.close_all
-            and order.kind in (OrderKind.STOP_MARKET, OrderKind.STOP)
-            and order.status is OrderStatus.NEW
-            and belongs_to(order, inputs.position)
-            and order.trigger_price is not None
-        ),
-        None,
-    )
+    return next((order for order in inputs.live.close_alls if belongs_to(order, inputs.position)), None)
 
 
 def _stuck_close_all(inputs: BookInputs) -> bool:

@@ -11,7 +11,7 @@ from decimal import Decimal
 
 from position_monitor.core.cover import TARGET_KINDS, belongs_to, counts_as_target
 from position_monitor.core.ladder import PIECE_STRIDE, collapsed, open_targets, size_ladder
-from position_monitor.core.live_book import RestingRung
+from position_monitor.core.live_book import Own
 from position_monitor.core.model import (
     DesiredOrder,
     Level,
@@ -55,10 +55,10 @@ def take_profits(inputs: BookInputs, levels: Levels) -> tuple[tuple[DesiredOrder
     return orders, notes if inputs.rungs_max > 0 else ("no conditional-order capacity left for take-profits",)
 
 
-def _as_it_rests(inputs: BookInputs, resting: Sequence[RestingRung], levels: Levels) -> tuple[DesiredOrder, ...]:
+def _as_it_rests(inputs: BookInputs, resting: Sequence[Own], levels: Levels) -> tuple[DesiredOrder, ...]:
     """The ladder wanted as it is, with the policy's word for each level it knows."""
     sources = {target.rung: target.level.source for target in levels.targets}
-    found = ((order, sources.get(rung % PIECE_STRIDE, LevelSource.RATCHET)) for order, rung, _ in resting)
+    found = ((own.order, sources.get(own.rung % PIECE_STRIDE, LevelSource.RATCHET)) for own in resting)
     return tuple([as_desired(inputs, o, Role.TAKE_PROFIT, o.quantity, source) for o, source in found])
 
 
@@ -72,36 +72,36 @@ def _foreign_target_quantity(inputs: BookInputs) -> Decimal:
     return total
 
 
-def resting_ladder(inputs: BookInputs) -> list[RestingRung]:
+def resting_ladder(inputs: BookInputs) -> list[Own]:
     """Our resting take-profits of this position and epoch, nearest rung first."""
     position, epoch = inputs.position, inputs.known.epoch
     return [
-        rung
-        for rung in inputs.live.ladder
-        if rung.epoch == epoch
-        and rung.order.kind in TARGET_KINDS
-        and rung.order.trigger_price is not None
-        and belongs_to(rung.order, position)
+        own
+        for own in inputs.live.ladder
+        if own.epoch == epoch
+        and own.order.kind in TARGET_KINDS
+        and own.order.trigger_price is not None
+        and belongs_to(own.order, position)
     ]
 
 
-def ladder_stands(resting: Sequence[RestingRung], levels: Levels, quantity: Decimal, inputs: BookInputs) -> bool:
+def ladder_stands(resting: Sequence[Own], levels: Levels, quantity: Decimal, inputs: BookInputs) -> bool:
     """Whether the resting ladder is good as it is.
 
     It is when it adds up to the position and every rung sits at its level: after a rung took its profit, the rest of
     the ladder is exactly the rest of the position, and this holds without any memory of what was there before.
     """
-    rungs = {number for _, number, _ in resting}
+    rungs = {own.rung for own in resting}
     if not resting or len(rungs) != len(resting) or len({rung % PIECE_STRIDE for rung in rungs}) > inputs.rungs_max:
         return False
-    total = sum([order.quantity for order, _, _ in resting], _NOTHING)
+    total = sum([own.order.quantity for own in resting], _NOTHING)
     if not 0 <= quantity - total < inputs.instrument.step:
         return False
     wanted = {target.rung: target.level.price for target in levels.targets}
     last = levels.targets[-1].rung
     tolerance = inputs.settings.stop_min_move_pct
-    for order, number, _ in resting:
-        rung, trigger = number % PIECE_STRIDE, order.trigger_price or _NOTHING
+    for own in resting:
+        rung, trigger = own.rung % PIECE_STRIDE, own.order.trigger_price or _NOTHING
         if rung in wanted and distance_pct(trigger, wanted[rung]) <= tolerance:
             continue
         # A last rung further away than its level was placed when the price had passed every target; it may stay.
@@ -110,15 +110,15 @@ def ladder_stands(resting: Sequence[RestingRung], levels: Levels, quantity: Deci
     return True
 
 
-def _reanchored(inputs: BookInputs, levels: Levels, resting: Sequence[RestingRung]) -> Target:
+def _reanchored(inputs: BookInputs, levels: Levels, resting: Sequence[Own]) -> Target:
     """One rung for the whole rest: the last level, or if the price is beyond that, the least way from the mark."""
     last = levels.targets[-1]
     position, tick = inputs.position, inputs.instrument.tick
     if not reached(position.mark_price, last.level.price, position.side):
         return Target(last.rung, last.level, Decimal(1))
-    for order, number, _ in resting:
-        if number % PIECE_STRIDE == last.rung and order.trigger_price is not None:
-            return Target(last.rung, Level(order.trigger_price, LevelSource.REANCHOR), Decimal(1))
+    for own in resting:
+        if own.rung % PIECE_STRIDE == last.rung and own.order.trigger_price is not None:
+            return Target(last.rung, Level(own.order.trigger_price, LevelSource.REANCHOR), Decimal(1))
     price = in_favour(position.mark_price, position.side, inputs.settings.target_min_pct)
     price = target_trigger(price, position.side, tick)
     if reached(position.mark_price, price, position.side):
@@ -127,11 +127,12 @@ def _reanchored(inputs: BookInputs, levels: Levels, resting: Sequence[RestingRun
     return Target(last.rung, Level(price, LevelSource.REANCHOR), Decimal(1))
 
 
-def _snapped(wanted: DesiredOrder, inputs: BookInputs, resting: Sequence[RestingRung]) -> DesiredOrder:
+def _snapped(wanted: DesiredOrder, inputs: BookInputs, resting: Sequence[Own]) -> DesiredOrder:
     """Keep a resting rung of the same size whose trigger differs by less than the least move."""
-    for order, number, _ in resting:
+    for own in resting:
+        order = own.order
         if (
-            number == wanted.rung
+            own.rung == wanted.rung
             and order.quantity == wanted.quantity
             and order.trigger_price is not None
             and distance_pct(order.trigger_price, wanted.trigger_price) <= inputs.settings.stop_min_move_pct

@@ -17,7 +17,7 @@ from position_monitor.core.decide import Decision, Rules, decide
 from position_monitor.core.diff import BookDiff, diff
 from position_monitor.core.evidence import Evidence, KeyEvidence, after_read
 from position_monitor.core.guard import GateInputs
-from position_monitor.core.live_book import EMPTY, live_books
+from position_monitor.core.live_book import NOTHING_RESTS, SymbolOrders
 from position_monitor.core.model import (
     Advice,
     DesiredBook,
@@ -381,7 +381,7 @@ def book_for(
 ) -> DesiredBook:
     """The desired book of one position."""
     rows, chosen = tuple(orders), protection or settings()
-    live = live_books(rows).get(held.key, EMPTY)
+    live = SymbolOrders(rows).books.get(held.key, NOTHING_RESTS)
     return desired_book(
         BookInputs(
             account=ACCOUNT,
@@ -402,7 +402,7 @@ def book_for(
 
 def compared(held: Position, book: DesiredBook, orders: Iterable[LiveOrder]) -> BookDiff:
     """The book of a position against what rests on its symbol and elsewhere."""
-    return diff(book, live_books(orders).get(held.key, EMPTY))
+    return diff(book, SymbolOrders(orders).books.get(held.key, NOTHING_RESTS))
 
 
 def decided(

@@ -2,8 +2,8 @@
 
 import pytest
 
-from position_monitor.core.diff import same_content
-from position_monitor.core.live_book import live_books
+from position_monitor.core import diff
+from position_monitor.core.live_book import SymbolOrders
 from position_monitor.core.model import OrderStatus, Role, WorkingType
 
 from .build import (
@@ -23,6 +23,12 @@ from .build import (
     rested,
     working,
 )
+
+
+def same_content(wanted, order):
+    owned = SymbolOrders([order]).books[order.key].owned
+    return bool(owned) and diff.same_content(wanted, owned[0])
+
 
 both_sides = pytest.mark.parametrize("side", SIDES)
 
@@ -112,9 +118,9 @@ def test_two_equal_wishes_need_two_orders():
 def test_what_rests_is_sorted_by_owner_whether_or_not_there_is_a_position():
     held = position()
     rows = [backstop(held, 98), *ladder(held), live(held, 97)]
-    found = live_books(rows)
+    found = SymbolOrders(rows).books
     assert found.keys() == {held.key}
-    assert found[held.key].resting == tuple(rows[:4]) and found[held.key].foreign == (rows[4],)
+    assert [own.order for own in found[held.key].resting] == rows[:4] and found[held.key].foreign == (rows[4],)
 
 
 @both_sides

@@ -12,7 +12,6 @@ from position_monitor.core.evidence import (
     after_miss,
     after_read,
     after_write,
-    key_of,
     owned_keys,
     pruned,
 )
@@ -405,7 +404,7 @@ def test_the_list_of_awaited_writes_is_bounded_and_drops_the_oldest():
 @pytest.mark.parametrize("hedged", [False, True])
 def test_an_exit_order_belongs_to_the_side_it_reduces(side, hedged):
     held = position(side, hedged=hedged)
-    assert key_of(backstop(held, 98)) == held.key
+    assert backstop(held, 98).key == held.key
     assert owned_keys([backstop(held, 98), live(position(SHORT, symbol="ETHUSDT"), 3)]) == {held.key}
 
 

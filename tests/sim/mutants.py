@@ -22,7 +22,7 @@ from position_monitor.config import Config
 from position_monitor.core import evidence, guard, ids, money, plan, stop_book
 from position_monitor.core.cover import loosened_at, outdated_backstop, why_not_cover
 from position_monitor.core.diff import BookDiff, diff
-from position_monitor.core.evidence import KeyEvidence, key_of
+from position_monitor.core.evidence import KeyEvidence
 from position_monitor.core.guard import Approved
 from position_monitor.core.model import (
     Cancel,
@@ -215,7 +215,7 @@ def acknowledgement_is_believed(stack: ExitStack) -> None:
         seen = honest_seen(self, symbol, *reads)
         held = {position.key for position in seen.positions}
         listed = {order.client_id for order in seen.orders}
-        also = [o for o in believed.values() if o.symbol == symbol and key_of(o) in held and o.client_id not in listed]
+        also = [o for o in believed.values() if o.symbol == symbol and o.key in held and o.client_id not in listed]
         return replace(seen, orders=(*seen.orders, *also))
 
     stack.enter_context(changed(actor, "send_place", send))
@@ -290,7 +290,7 @@ def stops_are_cancelled_before_new_ones_are_placed(stack: ExitStack) -> None:
         for result in decision.plans.values():
             keys = {place.order.key for place in result.stops}
             for order in observed[result.symbol].orders:
-                if key_of(order) in keys and is_own_stop(order):
+                if order.key in keys and is_own_stop(order):
                     await cancel_unseen(self, order)
         return await honest(self, observed, decision, **more)
 
@@ -306,7 +306,7 @@ def old_stop_goes_on_the_acknowledgement_of_the_new(stack: ExitStack) -> None:
         if isinstance(action, Place) and action.order.role is Role.WORKING_STOP:
             for order in seen.orders:
                 parsed = ids.parse(order.client_id)
-                if key_of(order) == action.order.key and parsed and parsed.role is Role.WORKING_STOP:
+                if order.key == action.order.key and parsed and parsed.role is Role.WORKING_STOP:
                     await cancel_unseen(self, order)
         return outcome_of_it
 
@@ -320,7 +320,7 @@ def is_own_stop(order: LiveOrder) -> bool:
 async def cancel_unseen(writer: Daemon | Desk, order: LiveOrder) -> None:
     """Remove an order without asking anybody."""
     with suppress(ExchangeFailure):
-        await writer.exchange.cancel(approved(Cancel(order, key_of(order), "")))
+        await writer.exchange.cancel(approved(Cancel(order, order.key, "")))
 
 
 @mutant("INV-2", swarm=ADVISED)
@@ -377,7 +377,8 @@ def planner_is_careless_and_the_guard_is_gone(stack: ExitStack) -> None:
 
 @mutant("INV-5")
 def orders_of_others_are_taken_for_ours(stack: ExitStack) -> None:
-    stack.enter_context(changed(ids, "is_ours", lambda client_id: True))
+    honest, stop = ids.parse, ids.OwnedId(Role.WORKING_STOP, 0, "")
+    stack.enter_context(changed(ids, "parse", lambda client_id: honest(client_id) or stop))
 
 
 @mutant("INV-3")
@@ -406,7 +407,7 @@ def stop_cancelled_by_hand_is_not_placed_again(stack: ExitStack) -> None:
     done: set[str] = set()
 
     def forgetful(book: Any, live: Any) -> BookDiff:
-        done.update(order.client_id for order in (*live.resting, *live.in_flight))
+        done.update(own.order.client_id for own in (*live.resting, *live.in_flight))
         found = diff(book, live)
         return found._replace(missing=tuple(order for order in found.missing if order.client_id not in done))
 
