@@ -7,7 +7,7 @@ the positions of that symbol.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from decimal import ROUND_HALF_EVEN, Decimal
 
 from position_monitor.paper.amounts import CENT8, ZERO
@@ -53,7 +53,10 @@ class Position:
 
     def copy(self) -> Position:
         """An independent copy."""
-        return replace(self)
+        return Position(
+            self.symbol, self.side, self.amount, self.entry, self.isolated_wallet, self.costs, self.realized,
+            self.updated_ms,
+        )  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)

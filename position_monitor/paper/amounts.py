@@ -69,6 +69,7 @@ def round_to(value: Decimal, step: Decimal) -> Decimal:
     return (value / step).to_integral_value(ROUND_HALF_EVEN) * step
 
 
+@lru_cache(maxsize=1_024)
 def decimals_of(step: Decimal) -> int:
     """How many decimals a step such as 0.010 really needs."""
     exponent = step.normalize().as_tuple().exponent

@@ -79,6 +79,7 @@ class FaultBox:
     def __init__(self, seed: int) -> None:
         self._rng = random.Random(f"faults:{seed}")  # noqa: S311 - simulation
         self._rules: list[Fault] = []
+        self._named: dict[tuple[str, ...], list[Fault]] = {}
         self._next_id = 1
 
     def add(self, name: str, **settings: Any) -> Fault:  # noqa: ANN401 - field values of Fault
@@ -91,6 +92,7 @@ class FaultBox:
         rule = Fault(self._next_id, name, **settings)
         self._next_id += 1
         self._rules.append(rule)
+        self._named.clear()
         return rule
 
     def remove(self, name: str | None = None, fault_id: int | None = None) -> int:
@@ -102,7 +104,15 @@ class FaultBox:
         ]  # fmt: skip
         removed = len(self._rules) - len(keep)
         self._rules = keep
+        self._named.clear()
         return removed
+
+    def of(self, names: tuple[str, ...]) -> list[Fault]:
+        """The active rules of these names, oldest first."""
+        found = self._named.get(names)
+        if found is None:
+            found = self._named[names] = [rule for rule in self._rules if rule.name in names]
+        return found
 
     def active(self) -> list[Fault]:
         """Every rule that still has uses left."""
@@ -126,8 +136,8 @@ class FaultBox:
         client_id: str | None = None,
     ) -> Fault | None:
         """The first rule of these names that applies now; uses one of its counts."""
-        for rule in self._rules:
-            if rule.name not in names or not rule.admits(symbol, path, method, client_id):
+        for rule in self.of(names):
+            if not rule.admits(symbol, path, method, client_id):
                 continue
             if rule.probability < 1 and self._rng.random() >= rule.probability:
                 continue
@@ -136,6 +146,7 @@ class FaultBox:
                 rule.count -= 1
                 if rule.count <= 0:
                     self._rules.remove(rule)
+                    self._named.clear()
             return rule
         return None
 

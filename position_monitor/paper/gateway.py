@@ -65,6 +65,8 @@ class Gateway:
         return replace(reply, delay_ms=reply.delay_ms + latency.delay_ms) if latency else reply
 
     def _take(self, names: tuple[str, ...], request: Request) -> Fault | None:
+        if not self.engine.world.faults.of(names):
+            return None
         params = request.params
         client_id = (
             params.get("clientAlgoId") or params.get("newClientOrderId")

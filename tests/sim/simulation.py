@@ -23,6 +23,7 @@ from position_monitor.edge import redis_state
 from position_monitor.edge.ai_engine import AdvicePoller
 from position_monitor.edge.backend import BreakerPoller
 from position_monitor.edge.redis_state import RedisState
+from position_monitor.edge.user_stream import UserStream
 from position_monitor.edge.venues.binanceusdm import BinanceUsdm
 from position_monitor.paper import scenario
 from position_monitor.paper.engine import Engine
@@ -30,14 +31,15 @@ from position_monitor.paper.gateway import Gateway
 from position_monitor.paper.journal import Entry, Journal
 from position_monitor.paper.signing import Gatekeeper
 from position_monitor.service import Service
-from tests.sim import bounds
+from tests.sim import bounds, stream_faults
 from tests.sim.checkers import Checker
 from tests.sim.conduct import Conduct
 from tests.sim.levels import Levels
 from tests.sim.people import Adviser, Market, Trader
 from tests.sim.redis_model import FakeClient, RedisModel
 from tests.sim.report import describe
-from tests.sim.swarm import Swarm
+from tests.sim.streams import StreamHost, connected_to
+from tests.sim.swarm import STREAM_EPISODES, Swarm
 from tests.sim.venue import SimTransport
 from tests.sim.virtual_time import EPOCH_MS, SimClock, run, true_ms
 
@@ -144,6 +146,9 @@ class Simulation:
         stale_ms = self.swarm.stale_ms + (400_000 if "clock_step" in self.swarm.host else 0)
         self.checker = Checker(stale_ms=stale_ms, conduct=self.conduct, foggy=self.swarm.foggy)
         self.levels = Levels(self.engine.world)
+        self.stream_host = StreamHost(
+            self.engine, random.Random(f"stream:{seed}"), lambda number: self.daemons[number][1]
+        )
         self.counts: Counter[str] = Counter()
         self.defects: list[str] = []
         self.log: list[str] = []
@@ -195,6 +200,9 @@ class Simulation:
             systemd=QuietSystemd(),  # type: ignore[arg-type]
             owner=owner,
         )
+        if self.swarm.stream is not None:
+            user = UserStream(service.exchange, service.on_event, origin=StreamHost.origin(number), clock=clock)
+            service.streams = (user.run,)
         token = SPEAKER.set(number)
         task = asyncio.create_task(service.serve())
         SPEAKER.reset(token)
@@ -233,6 +241,7 @@ class Simulation:
         self.start_daemon(crash_at=crash_at)
         others = [asyncio.create_task(market.live()), asyncio.create_task(trader.live())]
         others += [asyncio.create_task(self._host_fault(name)) for name in self.swarm.host]
+        others += self._stream_faults()
         watcher = asyncio.create_task(self._watch())
         await asyncio.sleep(self.faulty_s)
         for task in others:
@@ -254,6 +263,7 @@ class Simulation:
     async def _heal(self, market: Market) -> None:
         """Faults off, the market calm, one daemon alive."""
         self.engine.remove_fault()
+        self.stream_host.troubles.end()
         market.calm, market.paused = True, False
         self.redis.down = self.redis.hung = False
         for _, clock, _, transport in self.daemons:
@@ -373,6 +383,7 @@ class Simulation:
     def _result(self) -> Result:
         self.checker.finish(true_ms())
         self.counts.update(self.checker.counts)
+        self.counts.update({f"fault {name}": number for name, number in self.stream_host.troubles.seen.items()})
         return Result(
             seed=self.seed,
             violations=[*self.checker.violations, *self.defects],
@@ -381,11 +392,20 @@ class Simulation:
             counts=self.counts,
             exposed_ms=self.checker.exposed_ms,
             converged_ms=self._converged_ms,
-            faulty=bool(self.swarm.venue or self.swarm.host),
+            faulty=bool(self.swarm.venue or self.swarm.host or self.swarm.stream),
             log=self.log,
         )
 
     # -- the host
+
+    def _stream_faults(self) -> list[asyncio.Task[None]]:
+        rates, host = self.swarm.stream or {}, self.stream_host
+        stream_faults.switch_on(host.troubles, rates)
+        return [
+            asyncio.create_task(stream_faults.episodes(name, host, self.engine, random.Random(f"{name}:{self.seed}")))
+            for name in rates
+            if name in STREAM_EPISODES
+        ]
 
     async def _host_fault(self, name: str) -> None:
         rng = random.Random(f"{name}:{self.seed}")
@@ -505,7 +525,7 @@ def simulate(
 async def _play(seed: int, swarm: Swarm | None, faulty_s: float, trace: list[str] | None) -> Result:
     simulation = Simulation(seed, swarm, faulty_s=faulty_s)
     simulation.traced = trace is not None
-    with _heard(simulation):
+    with _heard(simulation), connected_to(simulation.stream_host):
         result = await simulation.play()
     if trace is not None:
         lines = sorted(simulation.trace, key=lambda line: line[0])

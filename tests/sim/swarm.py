@@ -54,6 +54,17 @@ HOST_FAULTS = (
     "mode_flip",
     "ai_advice",
 )
+STREAM_RATES: dict[str, tuple[float, ...]] = {
+    "stream_lost": (0.03, 0.2, 0.6),
+    "stream_late": (0.03, 0.2, 0.6),
+    "stream_duplicated": (0.05, 0.3),
+    "stream_reordered": (0.1, 0.5),
+    "stream_garbage": (0.02, 0.2),
+}
+"""Faults of single messages of the venue's streams, with the rates they may have."""
+STREAM_EPISODES = ("stream_lag", "stream_deaf", "stream_dead", "stream_cut", "stream_refused", "stream_flood")
+STREAM_EPISODES += ("stream_key_lost",)
+"""Faults of a whole connection, which come and go."""
 CLEAR = frozenset(
     {"late_execution", "late_reject", "late_expire", "stuck_triggering", "child_rejected", "child_partial"}
 )
@@ -80,15 +91,26 @@ class Swarm:
 
     venue: dict[str, float] = field(default_factory=dict)
     host: tuple[str, ...] = ()
+    stream: dict[str, float] | None = None
+    """Faults of the streams, with the rate of those that meet single messages; None: there is no stream at all."""
 
     @classmethod
     def drawn(cls, rng: random.Random) -> Swarm:
-        """About a third of all kinds; one seed in ten is fault-free."""
-        if rng.random() < 0.1:
-            return cls()
+        """About a third of all kinds; one seed in ten is fault-free, two in five have no stream."""
+        quiet = rng.random() < 0.1
         venue = {name: rng.choice(RATES) for name in VENUE_FAULTS if rng.random() < 0.3}
         venue |= {name: 0.002 for name in RARE if rng.random() < 0.1}
-        return cls(venue, tuple(name for name in HOST_FAULTS if rng.random() < 0.25))
+        host = tuple(name for name in HOST_FAULTS if rng.random() < 0.25)
+        stream = None if rng.random() < 0.4 else cls._stream_drawn(rng)
+        return cls({}, (), None if stream is None else {}) if quiet else cls(venue, host, stream)
+
+    @staticmethod
+    def _stream_drawn(rng: random.Random) -> dict[str, float]:
+        """A good stream, or one with about a third of all kinds."""
+        if rng.random() < 0.2:
+            return {}
+        stream = {name: rng.choice(rates) for name, rates in STREAM_RATES.items() if rng.random() < 0.35}
+        return stream | {name: 1.0 for name in STREAM_EPISODES if rng.random() < 0.25}
 
     def switch_on(self, engine: Engine) -> None:
         for name, rate in self.venue.items():

@@ -3,22 +3,25 @@
 from __future__ import annotations
 
 import asyncio
+import contextvars
+import heapq
 import selectors
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from typing import Any
 
 EPOCH_MS = 1_790_000_000_000
+CANCELLED_MAX = 500
+"""Cancelled timers that may lie in the heap before they are cleared out."""
 
 
 class Deadlock(RuntimeError):
     """Nothing is ready and nothing is scheduled: the program would wait for ever."""
 
 
-class _Jump(selectors.BaseSelector):
-    """A selector that never waits: it moves the time on by what the loop wanted to wait."""
+class _NoFiles(selectors.BaseSelector):
+    """A selector nobody asks: there are no sockets in virtual time."""
 
     def __init__(self) -> None:
-        self.now_s = 0.0
         self._map: dict[Any, selectors.SelectorKey] = {}
 
     def register(self, fileobj: Any, events: int, data: Any = None) -> selectors.SelectorKey:
@@ -29,9 +32,6 @@ class _Jump(selectors.BaseSelector):
         return self._map.pop(fileobj)
 
     def select(self, timeout: float | None = None) -> list[Any]:
-        if timeout is None:
-            raise Deadlock("nothing is ready and nothing is scheduled")
-        self.now_s += max(0.0, timeout)
         return []
 
     def get_map(self) -> dict[Any, selectors.SelectorKey]:
@@ -39,14 +39,71 @@ class _Jump(selectors.BaseSelector):
 
 
 class VirtualLoop(asyncio.SelectorEventLoop):
-    """The loop."""
+    """The loop: callbacks in the order in which they became ready, timers of one moment in the order of their making.
+
+    It does what asyncio's own does, less what a run in virtual time has no use for (files, debugging, slow callbacks),
+    because half of a run's steps are steps of the loop.
+    """
+
+    _ready: Any
+    _stopping: bool
 
     def __init__(self) -> None:
-        self.jump = _Jump()
-        super().__init__(self.jump)
+        super().__init__(_NoFiles())
+        self.now_s = 0.0
+        self._timers: list[tuple[float, int, asyncio.TimerHandle]] = []
+        self._timer_number = 0
+        self._cancelled = 0
 
     def time(self) -> float:
-        return self.jump.now_s
+        return self.now_s
+
+    def call_soon(
+        self, callback: Callable[..., Any], *args: Any, context: contextvars.Context | None = None
+    ) -> asyncio.Handle:
+        handle = asyncio.Handle(callback, args, self, context)
+        self._ready.append(handle)
+        return handle
+
+    def call_at(
+        self, when: float, callback: Callable[..., Any], *args: Any, context: contextvars.Context | None = None
+    ) -> asyncio.TimerHandle:
+        timer = asyncio.TimerHandle(when, callback, args, self, context)
+        self._timer_number += 1
+        heapq.heappush(self._timers, (when, self._timer_number, timer))
+        timer._scheduled = True  # type: ignore[attr-defined]
+        return timer
+
+    def call_later(
+        self, delay: float, callback: Callable[..., Any], *args: Any, context: contextvars.Context | None = None
+    ) -> asyncio.TimerHandle:
+        return self.call_at(self.now_s + delay, callback, *args, context=context)
+
+    def _timer_handle_cancelled(self, handle: asyncio.TimerHandle) -> None:
+        self._cancelled += 1
+        if self._cancelled > CANCELLED_MAX:
+            self._timers = [timer for timer in self._timers if not timer[2].cancelled()]
+            heapq.heapify(self._timers)
+            self._cancelled = 0
+
+    def _run_once(self) -> None:
+        ready, timers = self._ready, self._timers
+        if not ready and not self._stopping:
+            while timers and timers[0][2].cancelled():
+                heapq.heappop(timers)
+            if not timers:
+                raise Deadlock("nothing is ready and nothing is scheduled")
+            self.now_s = max(self.now_s, timers[0][0])
+        now_s = self.now_s
+        while timers and timers[0][0] <= now_s:
+            timer = heapq.heappop(timers)[2]
+            timer._scheduled = False  # type: ignore[attr-defined]
+            if not timer.cancelled():
+                ready.append(timer)
+        for _ in range(len(ready)):
+            handle = ready.popleft()
+            if not handle._cancelled:
+                handle._run()
 
 
 def run(main: Coroutine[Any, Any, Any]) -> Any:
@@ -71,7 +128,8 @@ class SimClock:
 
     async def sleep(self, seconds: float) -> None:
         await asyncio.sleep(max(0.0, seconds))
-        await self.running.wait()
+        if not self.running.is_set():
+            await self.running.wait()
 
 
 def true_ms() -> int:
