@@ -24,7 +24,7 @@ import functools
 import random
 from collections import Counter
 from collections.abc import Awaitable, Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from decimal import Decimal
 from pathlib import Path
@@ -40,6 +40,7 @@ from position_monitor.edge import redis_state
 from position_monitor.edge.ai_engine import AdvicePoller, AiEngine
 from position_monitor.edge.backend import Backend, BreakerPoller
 from position_monitor.edge.redis_state import RedisState
+from position_monitor.edge.user_stream import UserStream
 from position_monitor.edge.venues.binanceusdm import BinanceUsdm
 from position_monitor.edge.venues.transport import Endpoint, Reply
 from position_monitor.paper import scenario
@@ -52,6 +53,7 @@ from position_monitor.paper.signing import Gatekeeper
 from position_monitor.service import Service
 from tests.sim.checkers import Checker
 from tests.sim.redis_model import FakeClient, RedisModel
+from tests.sim.streams import StreamHost, connected_to
 from tests.sim.venue import SimTransport
 from tests.sim.virtual_time import EPOCH_MS, SimClock, run, true_ms
 
@@ -178,6 +180,8 @@ class Process:
     transport: StageTransport
     store: RedisState
     systemd: QuietSystemd
+    user: UserStream | None = None
+    """The user stream, where the daemon has one."""
     task: asyncio.Task[int] = field(init=False)
 
     @property
@@ -236,14 +240,18 @@ class Stage:
         """Words of violations that are none under these settings."""
         self.checker = Checker(stale_ms=stale_ms)
         self.processes: list[Process] = []
+        self.streams = StreamHost(self.engine, random.Random("stage"), lambda number: self.processes[number].clock)
+        """The venue's stream host; its `troubles` befall messages and connections."""
         self.log: list[str] = []
         self.publications: list[tuple[int, str, dict[str, Any]]] = []
         self.uncovered_under_guard: list[str] = []
         self._guards = 0
         self._read_to = 0
         self._sink = 0
+        self._connected = ExitStack()
 
     async def __aenter__(self) -> Stage:
+        self._connected.enter_context(connected_to(self.streams))
         logger.remove()
         self._sink = logger.add(lambda text: self.log.append(str(text)), level="INFO", format="{level} {message}")
         return self
@@ -262,6 +270,7 @@ class Stage:
                 process.service._wake.set()
             await asyncio.sleep(0.01)
             logger.remove(self._sink)
+            self._connected.close()
 
     # -- processes
 
@@ -273,8 +282,10 @@ class Stage:
         path: Path | None = None,
         ai: Answer | None = None,
         backend: Answer | None = None,
+        stream: bool = False,
     ) -> Process:
-        """Start a daemon with nothing remembered. `path` is a file it reads and reloads its configuration from."""
+        """Start a daemon with nothing remembered. `path` is a file it reads and reloads its configuration from; without
+        `stream` it only polls."""
         number, clock, systemd = len(self.processes), SimClock(), QuietSystemd()
         settings = load_config(path, {}) if path else config_of(config if config is not None else self.config)
         transport = StageTransport(
@@ -305,6 +316,10 @@ class Stage:
             owner=owner,
         )
         process = Process(number, host, service, clock, transport, store, systemd)
+        if stream:
+            origin = StreamHost.origin(number)
+            process.user = UserStream(service.exchange, service.on_event, origin=origin, clock=clock)  # type: ignore[arg-type]
+            service.streams = (process.user.run,)
         process.task = asyncio.create_task(service.serve())
         transport.die = process.kill
         self.processes.append(process)

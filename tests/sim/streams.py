@@ -124,7 +124,7 @@ class StreamHost:
     def __init__(self, engine: Engine, rng: random.Random, clock_of: Callable[[int], SimClock]) -> None:
         self.troubles = Troubles()
         self.sockets: list[Socket] = []
-        self.opened = 0
+        self.attempts = 0
         self.clock_of = clock_of
         self._engine = engine
         self._rng = rng
@@ -145,6 +145,7 @@ class StreamHost:
     async def connect(self, address: str) -> Socket:
         url = urlsplit(address)
         number = int((url.hostname or "").split(".")[0].removeprefix("daemon-"))
+        self.attempts += 1
         await self.clock_of(number).sleep(self._rng.uniform(LEAST_S, MOST_S))
         if self.troubles.refuse == "hang":
             await asyncio.sleep(1_000_000)
@@ -155,7 +156,6 @@ class StreamHost:
         key = parse_qs(url.query).get("listenKey", [])
         socket = Socket(self, number, url.path.split("/")[1], set(key))
         self.sockets.append(socket)
-        self.opened += 1
         return socket
 
     def gone(self, socket: Socket) -> None:
