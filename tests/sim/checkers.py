@@ -6,6 +6,7 @@ what the daemon that acts could have known. Every violation is a sentence with t
 
 from __future__ import annotations
 
+import json
 from bisect import bisect_right
 from collections import Counter, defaultdict, deque
 from decimal import Decimal
@@ -46,6 +47,10 @@ class Checker:
         self._exposed_since: dict[Key, tuple[int, int]] = {}
         """Position without full cover -> (ms, moment) since when."""
         self._accepted: dict[Key, deque[int]] = defaultdict(lambda: deque(maxlen=WRITES_PER_MINUTE_MAX))
+        self._ids: dict[tuple[object, ...], str] = {}
+        """What an order of ours is -> the client id it was asked for with."""
+        self._first_accepted: dict[str, tuple[str, int]] = {}
+        """Client id -> symbol, and the moment at which an order of this id was accepted first."""
 
     # -- the journal
 
@@ -54,6 +59,8 @@ class Checker:
         detail, symbol = entry.detail, entry.symbol
         own = entry.origin == "api" and str(detail.get("client_id", "")).startswith(PREFIX)
         self.counts[f"{'own ' if own else ''}{entry.kind}"] += 1
+        if own and entry.kind in ("order_accepted", "order_refused") and detail.get("order_kind") == "algo":
+            self._one_id(entry)
         if entry.kind not in CHANGES and entry.position_before == entry.position_after:
             return
         before = self._known_levels.get(symbol, {})
@@ -64,6 +71,8 @@ class Checker:
             self._known_levels = {name: self._levels(name) for name in self._known_levels}
         if entry.kind == "order_canceled" and entry.origin == "api":
             self._cancel(entry, before, after)
+        if entry.kind == "order_accepted":
+            self._first_accepted.setdefault(detail["client_id"], (symbol, entry.sequence))
         if entry.kind == "order_accepted" and own:
             self._once_per_intent(entry)
             self._stops_first(entry)
@@ -117,6 +126,15 @@ class Checker:
                 turned = Decimal(text) * Decimal(entry.position_before.get(leg, "0")) < 0
                 if grown > 0 or turned:
                     self.violations.append(f"INV-1: a fill of ours exposed: {entry}")
+
+    def _one_id(self, entry: Any) -> None:
+        """The id is a function of the intent, whoever asks, however often, refused or not (invariant 4)."""
+        new = entry.detail
+        sizes = (Decimal(new["trigger"] or 0), Decimal(new["quantity"] or 0))
+        content = (entry.symbol, new["client_id"][4:14], new["side"], *sizes)
+        known = self._ids.setdefault(content, new["client_id"])
+        if known != new["client_id"]:
+            self.violations.append(f"INV-4: one intent, two ids, {known} and {new['client_id']}: {content}")
 
     def _once_per_intent(self, entry: Any) -> None:
         new = entry.detail
@@ -202,6 +220,20 @@ class Checker:
             from_ms = int(fields["observed_at_ms"]) - self._stale_ms - 50
             if not self._was_covered((symbol, side), from_ms, at_ms):
                 self.violations.append(f"INV-6: {member} was called {fields['verdict']} at {at_ms} and never was")
+
+    def told(self, owner: str, published: dict[str, Any]) -> None:
+        """The very moment something is published: each stop it names was read back by the one who names it."""
+        assert self._conduct is not None
+        daemon = int(owner.split(":")[1])
+        for member, fields in published["positions"].items():
+            if fields["verdict"] not in ("PROTECTED", "STOP_ONLY"):
+                continue
+            for client_id in json.loads(fields["stop_client_ids"]):
+                symbol, accepted = self._first_accepted.get(client_id, ("", 0))
+                if symbol and not self._conduct.read_back(daemon, symbol, client_id, accepted):
+                    self.violations.append(
+                        f"INV-6: {member} is called protected by {client_id}, which {owner} never read"
+                    )
 
     def _was_covered(self, key: Key, from_ms: int, to_ms: int) -> bool:
         line = self._covered.get(key)

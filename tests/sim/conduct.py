@@ -34,6 +34,8 @@ class Visitor:
         default_factory=lambda: defaultdict(lambda: deque(maxlen=READS_BEFORE_RETIRING))
     )
     """symbol ("" for all) -> (moment, true ms) of the newest lists of conditional orders that reached it."""
+    found: set[str] = field(default_factory=set)
+    """Client ids that a query of their own showed."""
     wrote: dict[str, int] = field(default_factory=dict)
     """symbol -> moment of its last write that had an effect."""
     tried: dict[str, tuple[int, int]] = field(default_factory=dict)
@@ -72,7 +74,9 @@ class Conduct:
         self.speaker = None
 
     def hears(self, daemon: int, endpoint: Endpoint, params: Mapping[str, str], moment: int, body: object) -> None:
-        """A list reached the daemon."""
+        """An answer to a read reached the daemon."""
+        if endpoint is Endpoint.QUERY_ALGO_ORDER and isinstance(body, dict) and "clientAlgoId" in body:
+            self.visitors[daemon].found.add(str(body["clientAlgoId"]))
         if not isinstance(body, list):
             return
         visitor, symbol = self.visitors[daemon], params.get("symbol", "")
@@ -101,6 +105,12 @@ class Conduct:
         """The moment of the third newest recent list: what rested by then was seen by the speaker in three reads."""
         recent = sorted(moment for moment, at_ms in self._lists(symbol) if true_ms() - at_ms <= READS_AGE_MAX_MS)
         return recent[-READS_BEFORE_RETIRING] if len(recent) >= READS_BEFORE_RETIRING else -1
+
+    def read_back(self, daemon: int, symbol: str, client_id: str, accepted: int) -> bool:
+        """Whether an order accepted at that moment can be known to the daemon from an answer to a read."""
+        visitor = self.visitors[daemon]
+        lists = [*visitor.orders.get(symbol, ()), *visitor.orders.get("", ())]
+        return client_id in visitor.found or any(moment >= accepted for moment, _ in lists)
 
     def tried_since(self, symbol: str, moment: int) -> bool:
         """Whether the speaker tried to place a stop since a moment, or so recently that it may wait for the outcome."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections import deque
+from collections.abc import Callable
 from typing import Any
 
 from redis.exceptions import ConnectionError as RedisConnectionError
@@ -26,6 +27,8 @@ class RedisModel:
         self.publications: list[tuple[int, str, dict[str, Any]]] = []
         """(true ms, owner, what was published), for the checkers; emptied by them."""
         self.conduct: Conduct | None = None
+        self.listener: Callable[[str, dict[str, Any]], None] = lambda owner, published: None
+        """Told of each publication when it is made."""
 
     def get(self, key: str) -> Any:
         value, expires_ms = self.values.get(key, (None, 0))
@@ -100,7 +103,9 @@ class _Script:
         model.put(keys[2], _mapping(batch["status"]), int(ttl))
         model.events.extend(json.loads(data) for data in batch["events"])
         positions = {member: _mapping(fields) for member, fields in batch["positions"]}
-        model.publications.append((true_ms(), owner, {"status": _mapping(batch["status"]), "positions": positions}))
+        published = {"status": _mapping(batch["status"]), "positions": positions}
+        model.publications.append((true_ms(), owner, published))
+        model.listener(owner, published)
         return [1, ""]
 
 

@@ -145,6 +145,7 @@ class Simulation:
         self.redis.conduct = self.conduct
         stale_ms = self.swarm.stale_ms + (400_000 if "clock_step" in self.swarm.host else 0)
         self.checker = Checker(stale_ms=stale_ms, conduct=self.conduct, foggy=self.swarm.foggy)
+        self.redis.listener = self.checker.told
         self.levels = Levels(self.engine.world)
         self.stream_host = StreamHost(
             self.engine, random.Random(f"stream:{seed}"), lambda number: self.daemons[number][1]
