@@ -92,7 +92,9 @@ class Checker:
         others = [change for change in self._changed[entry.symbol] if change[0] != hand]
         self._changed[entry.symbol] = [*others, (hand, entry.sequence, entry.at_ms)]
         if self._conduct is not None and hand is not None:
-            self._conduct.visitors[hand].wrote[entry.symbol] = entry.sequence
+            placed = entry.kind == "order_accepted"
+            side = side_of(entry.detail["position_side"], entry.detail["side"]) if placed else ""
+            self._conduct.visitors[hand].wrote[entry.symbol, side] = entry.sequence
 
     def _note_cover(self, symbol: str, levels: dict[Key, Decimal | None], entry: Any) -> None:
         for key in [key for key in self._covered if key[0] == symbol and key not in levels]:
@@ -186,9 +188,15 @@ class Checker:
             self.violations.append(f"INV-2: what replaces a stop of {key} was not read back often enough: {detail}")
 
     def _looked(self, entry: Any) -> bool:
-        """Whether the daemon read positions and orders of the symbol after its own last write there."""
+        """Whether the daemon read positions and orders of the symbol after its own last write that matters here.
+
+        That is an order it placed for this position, or anything else in this symbol. An order it placed meanwhile for
+        the other side (from an event) is none of this removal's business.
+        """
         assert self._conduct is not None and self._speaker is not None
-        return self._conduct.saw(entry.symbol) >= self._conduct.visitors[self._speaker].wrote.get(entry.symbol, 0)
+        wrote = self._conduct.visitors[self._speaker].wrote
+        key = (entry.symbol, _side(entry.detail))
+        return self._conduct.saw(entry.symbol) >= max(wrote.get(key, 0), wrote.get((entry.symbol, ""), 0))
 
     def _raced(self, entry: Any) -> bool:
         """Whether somebody else changed the symbol after the daemon's last look at it."""

@@ -36,8 +36,8 @@ class Visitor:
     """symbol ("" for all) -> (moment, true ms) of the newest lists of conditional orders that reached it."""
     found: set[str] = field(default_factory=set)
     """Client ids that a query of their own showed."""
-    wrote: dict[str, int] = field(default_factory=dict)
-    """symbol -> moment of its last write that had an effect."""
+    wrote: dict[tuple[str, str], int] = field(default_factory=dict)
+    """(symbol, side) -> moment of the last order it placed there; side "" for every other write that had an effect."""
     tried: dict[str, tuple[int, int]] = field(default_factory=dict)
     """symbol -> (moment, true ms) of its last attempt to place a stop."""
 

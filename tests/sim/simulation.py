@@ -225,7 +225,8 @@ class Simulation:
 
     def kill(self, index: int) -> None:
         """kill -9: its tasks vanish where they are."""
-        _, _, task, _ = self.daemons[index]
+        _, _, task, transport = self.daemons[index]
+        transport.gone = True
         task.cancel()
         self.counts["crash"] += 1
 

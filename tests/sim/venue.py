@@ -50,6 +50,8 @@ class SimTransport:
         self.calls = 0
         self.counts: Counter[str] = Counter()
         self.crashed = asyncio.Event()
+        self.gone = False
+        """The process is no more: whatever of it still runs gets nowhere."""
         self._conduct = conduct or Conduct(lambda: gateway.engine.world.journal.last_sequence)
         self._number = number
 
@@ -57,7 +59,7 @@ class SimTransport:
         self.calls += 1
         self.counts[endpoint.name] += 1
         doomed = self.crash_at and self.calls >= self.crash_at
-        if doomed and self._rng.random() < 0.5:
+        if self.gone or (doomed and self._rng.random() < 0.5):
             await self._die()
         await self._clock.sleep(self._rng.uniform(0.001, 0.04))
         engine = self._gateway.engine
