@@ -20,6 +20,8 @@ OWN_ORDERS_MAX = 32
 WRITES_PER_MINUTE_MAX = 60
 """Accepted orders of ours for one position within a minute."""
 MINUTE_MS = 60_000
+FIRING_MS = 20_000
+"""How long a stop may be in the act of triggering before another one is due (`triggering_grace_s` and a look)."""
 CHANGES = frozenset(f"order_{end}" for end in ("accepted", "canceled", "vanished", "rejected", "expired", "finished"))
 CHANGES |= {"order_triggering", "order_triggered", "order_filled", "mode_changed"}
 """Kinds of entries after which a symbol's orders are not what they were."""
@@ -47,6 +49,8 @@ class Checker:
         self._exposed_since: dict[Key, tuple[int, int]] = {}
         """Position without full cover -> (ms, moment) since when."""
         self._accepted: dict[Key, deque[int]] = defaultdict(lambda: deque(maxlen=WRITES_PER_MINUTE_MAX))
+        self._firing: dict[Key, int] = {}
+        """Position -> when a stop of ours began to trigger."""
         self._ids: dict[tuple[object, ...], str] = {}
         """What an order of ours is -> the client id it was asked for with."""
         self._first_accepted: dict[str, tuple[str, int]] = {}
@@ -59,6 +63,8 @@ class Checker:
         detail, symbol = entry.detail, entry.symbol
         own = entry.origin == "api" and str(detail.get("client_id", "")).startswith(PREFIX)
         self.counts[f"{'own ' if own else ''}{entry.kind}"] += 1
+        if entry.kind == "order_triggering" and is_own(detail) and detail["type"] == "STOP_MARKET":
+            self._firing[symbol, _side(detail)] = entry.at_ms
         if own and entry.kind in ("order_accepted", "order_refused") and detail.get("order_kind") == "algo":
             self._one_id(entry)
         if entry.kind not in CHANGES and entry.position_before == entry.position_after:
@@ -94,7 +100,7 @@ class Checker:
         if self._conduct is not None and hand is not None:
             placed = entry.kind == "order_accepted"
             side = side_of(entry.detail["position_side"], entry.detail["side"]) if placed else ""
-            self._conduct.visitors[hand].wrote[entry.symbol, side] = entry.sequence
+            self._conduct.visitors[hand].wrote[entry.symbol, side] = (entry.sequence, self._conduct.sent_s)
 
     def _note_cover(self, symbol: str, levels: dict[Key, Decimal | None], entry: Any) -> None:
         for key in [key for key in self._covered if key[0] == symbol and key not in levels]:
@@ -161,6 +167,8 @@ class Checker:
             return
         assert self._conduct is not None
         for key, (_, moment) in self._exposed_since.items():
+            if entry.at_ms - self._firing.get(key, -FIRING_MS) < FIRING_MS:
+                continue
             if self._conduct.saw(key[0]) >= moment and not self._conduct.tried_since(key[0], moment):
                 self.violations.append(f"INV-3: a take-profit was placed while {key} waited for its stop: {entry}")
 
@@ -190,13 +198,13 @@ class Checker:
     def _looked(self, entry: Any) -> bool:
         """Whether the daemon read positions and orders of the symbol after its own last write that matters here.
 
-        That is an order it placed for this position, or anything else in this symbol. An order it placed meanwhile for
-        the other side (from an event) is none of this removal's business.
+        That is an order it sent for this position before it sent this removal, or anything else in this symbol. An
+        order for the other side, or one that an event made it send meanwhile, is none of this removal's business.
         """
         assert self._conduct is not None and self._speaker is not None
-        wrote = self._conduct.visitors[self._speaker].wrote
-        key = (entry.symbol, _side(entry.detail))
-        return self._conduct.saw(entry.symbol) >= max(wrote.get(key, 0), wrote.get((entry.symbol, ""), 0))
+        wrote, seen = self._conduct.visitors[self._speaker].wrote, self._conduct.saw(entry.symbol)
+        last = (wrote.get((entry.symbol, side), (0, 0.0)) for side in (_side(entry.detail), ""))
+        return all(seen >= moment or sent_s >= self._conduct.sent_s for moment, sent_s in last)
 
     def _raced(self, entry: Any) -> bool:
         """Whether somebody else changed the symbol after the daemon's last look at it."""

@@ -36,8 +36,9 @@ class Visitor:
     """symbol ("" for all) -> (moment, true ms) of the newest lists of conditional orders that reached it."""
     found: set[str] = field(default_factory=set)
     """Client ids that a query of their own showed."""
-    wrote: dict[tuple[str, str], int] = field(default_factory=dict)
-    """(symbol, side) -> moment of the last order it placed there; side "" for every other write that had an effect."""
+    wrote: dict[tuple[str, str], tuple[int, float]] = field(default_factory=dict)
+    """(symbol, side) -> moment of the last order it placed there, and when it was sent (loop time); side "" for every
+    other write that had an effect."""
     tried: dict[str, tuple[int, int]] = field(default_factory=dict)
     """symbol -> (moment, true ms) of its last attempt to place a stop."""
 
@@ -57,15 +58,17 @@ class Conduct:
     def __init__(self, moment: Callable[[], int]) -> None:
         self.speaker: int | None = None
         """The daemon whose request is being handled now; None for everybody else and for late executions."""
+        self.sent_s = 0.0
+        """When that request was sent (loop time)."""
         self.visitors: dict[int, Visitor] = defaultdict(Visitor)
         self.leases: dict[str, Lease] = defaultdict(Lease)
         self._moment = moment
 
     # -- told by the transport and by Redis
 
-    def enters(self, daemon: int, endpoint: Endpoint, params: Mapping[str, str]) -> int:
+    def enters(self, daemon: int, endpoint: Endpoint, params: Mapping[str, str], sent_s: float) -> int:
         """A request arrives; returns the moment its answer will speak of."""
-        self.speaker = daemon
+        self.speaker, self.sent_s = daemon, sent_s
         if endpoint is Endpoint.PLACE_ALGO_ORDER and params.get("type") == "STOP_MARKET":
             self.visitors[daemon].tried[params["symbol"]] = (self._moment(), true_ms())
         return self._moment()

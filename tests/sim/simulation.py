@@ -22,6 +22,7 @@ from position_monitor.config import Config
 from position_monitor.edge import redis_state
 from position_monitor.edge.ai_engine import AdvicePoller
 from position_monitor.edge.backend import BreakerPoller
+from position_monitor.edge.mark_stream import MarkStream
 from position_monitor.edge.redis_state import RedisState
 from position_monitor.edge.user_stream import UserStream
 from position_monitor.edge.venues.binanceusdm import BinanceUsdm
@@ -157,6 +158,8 @@ class Simulation:
         self.trace: list[tuple[int, str]] = []
         """What happened when, for people; filled only when `traced`."""
         self.traced = False
+        self._lasting: list[asyncio.Task[None]] = []
+        """What goes on until the run ends."""
         self._digest = hashlib.sha256()
         self._converged_ms = 0
         self.engine.world.journal = WatchedJournal(self.engine.world.journal, self._on_entry)
@@ -190,11 +193,12 @@ class Simulation:
                 lease_ttl_s=config.lease_ttl_s,
                 is_dead=self._is_dead,
             )
+        exchange = BinanceUsdm(transport, clock)
         service = Service(
             config=config,
             config_path=None,
             clock=clock,
-            exchange=BinanceUsdm(transport, clock),
+            exchange=exchange,
             store=store,
             advisor=AdvicePoller(self._adviser(number, clock), clock, interval_s=7.0),  # type: ignore[arg-type]
             breaker=BreakerPoller(None, clock),
@@ -202,8 +206,9 @@ class Simulation:
             owner=owner,
         )
         if self.swarm.stream is not None:
-            user = UserStream(service.exchange, service.on_event, origin=StreamHost.origin(number), clock=clock)
-            service.streams = (user.run,)
+            origin = StreamHost.origin(number)
+            user = UserStream(exchange, service.on_event, origin=origin, clock=clock)
+            service.listen(user, MarkStream(service.on_marks, origin=origin, clock=clock) if self.swarm.marks else None)
         token = SPEAKER.set(number)
         task = asyncio.create_task(service.serve())
         SPEAKER.reset(token)
@@ -257,7 +262,7 @@ class Simulation:
         await self._check_left_over()
         self._check_publications()
         self._check_converged()
-        for task in [watcher, *(entry[2] for entry in self.daemons)]:
+        for task in [watcher, *self._lasting, *(entry[2] for entry in self.daemons)]:
             task.cancel()
         await asyncio.gather(*(entry[2] for entry in self.daemons), return_exceptions=True)
         return self._result()
@@ -403,6 +408,8 @@ class Simulation:
     def _stream_faults(self) -> list[asyncio.Task[None]]:
         rates, host = self.swarm.stream or {}, self.stream_host
         stream_faults.switch_on(host.troubles, rates)
+        ticking = [asyncio.create_task(host.ticking())] if self.swarm.marks else []
+        self._lasting += ticking
         return [
             asyncio.create_task(stream_faults.episodes(name, host, self.engine, random.Random(f"{name}:{self.seed}")))
             for name in rates

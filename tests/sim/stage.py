@@ -39,6 +39,7 @@ from position_monitor.config import Config, load_config
 from position_monitor.edge import redis_state
 from position_monitor.edge.ai_engine import AdvicePoller, AiEngine
 from position_monitor.edge.backend import Backend, BreakerPoller
+from position_monitor.edge.mark_stream import MarkStream
 from position_monitor.edge.redis_state import RedisState
 from position_monitor.edge.user_stream import UserStream
 from position_monitor.edge.venues.binanceusdm import BinanceUsdm
@@ -182,6 +183,7 @@ class Process:
     systemd: QuietSystemd
     user: UserStream | None = None
     """The user stream, where the daemon has one."""
+    marks: MarkStream | None = None
     task: asyncio.Task[int] = field(init=False)
 
     @property
@@ -249,6 +251,7 @@ class Stage:
         self._read_to = 0
         self._sink = 0
         self._connected = ExitStack()
+        self._ticking: list[asyncio.Task[None]] = []
 
     async def __aenter__(self) -> Stage:
         self._connected.enter_context(connected_to(self.streams))
@@ -262,8 +265,8 @@ class Stage:
                 self.observe()
                 self.must_be_lawful()
         finally:
-            for process in self.processes:
-                process.kill()
+            for task in (*self._ticking, *(process for process in self.processes)):
+                task.cancel() if isinstance(task, asyncio.Task) else task.kill()
             await asyncio.gather(*(process.task for process in self.processes), return_exceptions=True)
             for process in self.processes:  # lets go of what a killed process was waiting for
                 process.clock.running.set()
@@ -304,11 +307,12 @@ class Stage:
                 contend=settings.protection.mode == "live",
                 is_dead=lambda holder: self._is_dead(holder, host),
             )
+        exchange = BinanceUsdm(transport, clock)
         service = Service(
             config=settings,
             config_path=path,
             clock=clock,
-            exchange=BinanceUsdm(transport, clock),
+            exchange=exchange,
             store=store,
             advisor=AdvicePoller(_neighbour(AiEngine, clock, ai), clock),
             breaker=BreakerPoller(_neighbour(Backend, clock, backend), clock),
@@ -318,8 +322,11 @@ class Stage:
         process = Process(number, host, service, clock, transport, store, systemd)
         if stream:
             origin = StreamHost.origin(number)
-            process.user = UserStream(service.exchange, service.on_event, origin=origin, clock=clock)  # type: ignore[arg-type]
-            service.streams = (process.user.run,)
+            process.user = UserStream(exchange, service.on_event, origin=origin, clock=clock)
+            process.marks = MarkStream(service.on_marks, origin=origin, clock=clock)
+            service.listen(process.user, process.marks)
+            if not self._ticking:
+                self._ticking.append(asyncio.create_task(self.streams.ticking()))
         process.task = asyncio.create_task(service.serve())
         transport.die = process.kill
         self.processes.append(process)

@@ -93,6 +93,8 @@ class Swarm:
     host: tuple[str, ...] = ()
     stream: dict[str, float] | None = None
     """Faults of the streams, with the rate of those that meet single messages; None: there is no stream at all."""
+    marks: bool = False
+    """Whether there is a stream of mark prices too."""
 
     @classmethod
     def drawn(cls, rng: random.Random) -> Swarm:
@@ -102,7 +104,8 @@ class Swarm:
         venue |= {name: 0.002 for name in RARE if rng.random() < 0.1}
         host = tuple(name for name in HOST_FAULTS if rng.random() < 0.25)
         stream = None if rng.random() < 0.4 else cls._stream_drawn(rng)
-        return cls({}, (), None if stream is None else {}) if quiet else cls(venue, host, stream)
+        marks = stream is not None and rng.random() < 0.6
+        return cls({}, (), None if stream is None else {}, marks) if quiet else cls(venue, host, stream, marks)
 
     @staticmethod
     def _stream_drawn(rng: random.Random) -> dict[str, float]:

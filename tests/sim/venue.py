@@ -61,10 +61,11 @@ class SimTransport:
         doomed = self.crash_at and self.calls >= self.crash_at
         if self.gone or (doomed and self._rng.random() < 0.5):
             await self._die()
+        sent_s = self._clock.monotonic_s()
         await self._clock.sleep(self._rng.uniform(0.001, 0.04))
         engine = self._gateway.engine
         engine.advance_to(true_ms())
-        moment = self._conduct.enters(self._number, endpoint, params)
+        moment = self._conduct.enters(self._number, endpoint, params, sent_s)
         answer = self._answer(endpoint, params)
         self._conduct.leaves()
         if doomed:
