@@ -192,6 +192,17 @@ class Account:
         """What this position adds to the totals now."""
         return self._exposures.get((symbol, side)) or Exposure(ZERO, ZERO, ZERO, ZERO)
 
+    def move_margin(self, leg: Position, amount: Decimal, now_ms: int) -> None:
+        """Put cross balance into an isolated position (negative: take it out)."""
+        leg.isolated_wallet += amount
+        leg.updated_ms = now_ms
+        self.revalue(leg.symbol)
+
+    def removable_margin(self, leg: Position) -> Decimal:
+        """How much of an isolated position's margin is beyond what its size and loss need."""
+        exposure = self.exposure(leg.symbol, leg.side)
+        return max(ZERO, leg.isolated_wallet + min(ZERO, exposure.upnl) - exposure.initial)
+
     def set_isolated(self, symbol: str, isolated: bool) -> None:
         """Margin type of a symbol without a position."""
         self.config_of(symbol).isolated = isolated

@@ -10,7 +10,7 @@ from position_monitor.paper.amounts import plain
 from position_monitor.paper.engine import Engine
 from position_monitor.paper.errors import missing, refusal
 from position_monitor.paper.market_bodies import RATE_LIMITS, leverage_brackets
-from position_monitor.paper.parameters import Params, flag, integer, need, optional
+from position_monitor.paper.parameters import Params, amount, flag, integer, need, optional, position_side_of
 from position_monitor.paper.routes import Access, Route, Table
 
 Body = dict[str, Any]
@@ -25,6 +25,7 @@ class AccountRoutes:
         self._engine = engine
         self._world = engine.world
         self._bodies = AccountBodies(engine.world, engine.matching)
+        self._fee_burn = False
 
     def table(self) -> Table:
         """Endpoint to route."""
@@ -43,7 +44,12 @@ class AccountRoutes:
             ("POST", "/fapi/v1/positionSide/dual"): Route(self.set_mode),
             ("POST", "/fapi/v1/leverage"): Route(self.set_leverage),
             ("POST", "/fapi/v1/marginType"): Route(self.set_margin_type),
+            ("POST", "/fapi/v1/positionMargin"): Route(self.move_margin),
+            ("GET", "/fapi/v1/positionMargin/history"): Route(self.margin_moves),
             ("GET", "/fapi/v1/multiAssetsMargin"): Route(self.multi_assets, weight=30),
+            ("POST", "/fapi/v1/multiAssetsMargin"): Route(self.set_multi_assets),
+            ("GET", "/fapi/v1/feeBurn"): Route(self.fee_burn, weight=30),
+            ("POST", "/fapi/v1/feeBurn"): Route(self.set_fee_burn),
             ("GET", "/fapi/v1/commissionRate"): Route(self.commission, weight=20),
             ("GET", "/fapi/v1/apiTradingStatus"): Route(self.trading_status, weight=1,
                                                         weight_all=10),
@@ -147,6 +153,52 @@ class AccountRoutes:
         if kind not in ("ISOLATED", "CROSSED"):
             raise refusal(-1130, "Data sent for parameter 'marginType' is not valid.")
         self._engine.set_margin_type(symbol, kind == "ISOLATED")
+        return DONE
+
+    def move_margin(self, params: Params) -> Body:
+        """POST positionMargin: type 1 adds, 2 takes out."""
+        symbol, kind = need(params, "symbol"), need(params, "type")
+        size = amount(params, "amount")
+        if size is None:
+            raise missing("amount")
+        if kind not in ("1", "2"):
+            raise refusal(-1130, "Data sent for parameter 'type' is not valid.")
+        if size <= 0:
+            raise refusal(-4055)
+        side = position_side_of(params, self._world.account.hedge)
+        self._engine.move_margin(symbol, side, size if kind == "1" else -size)
+        return {"amount": float(size), "code": 200, "msg": "Successfully modify position margin.", "type": int(kind)}
+
+    def margin_moves(self, params: Params) -> list[Body]:
+        """GET positionMargin/history of a symbol, oldest first."""
+        symbol = need(params, "symbol")
+        self._world.instrument(symbol)
+        kind, start, end = optional(params, "type"), integer(params, "startTime") or 0, integer(params, "endTime")
+        rows = [
+            bodies.margin_move_row(move) for move in self._world.margin_moves
+            if move.symbol == symbol and move.at_ms >= start and (end is None or move.at_ms <= end)
+        ]  # fmt: skip
+        limit = min(1000, integer(params, "limit") or 500)
+        return [row for row in rows if kind in (None, str(row["type"]))][-limit:]
+
+    def set_multi_assets(self, params: Params) -> Body:
+        """POST multiAssetsMargin."""
+        value = flag(params, "multiAssetsMargin")
+        if value is None:
+            raise missing("multiAssetsMargin")
+        self._engine.set_multi_assets(value)
+        return DONE
+
+    def fee_burn(self, _: Params) -> Body:
+        """GET feeBurn: whether fees would be paid in another coin; they never are here."""
+        return {"feeBurn": self._fee_burn}
+
+    def set_fee_burn(self, params: Params) -> Body:
+        """POST feeBurn: remembered, without effect."""
+        value = flag(params, "feeBurn")
+        if value is None:
+            raise missing("feeBurn")
+        self._fee_burn = value
         return DONE
 
     def multi_assets(self, _: Params) -> Body:

@@ -11,7 +11,7 @@ from typing import Any
 from position_monitor.paper.amounts import ZERO, fixed, money, plain
 from position_monitor.paper.instruments import Instrument
 from position_monitor.paper.orders import AlgoOrder, PlainOrder
-from position_monitor.paper.world import Income, Trade
+from position_monitor.paper.world import Amendment, Income, MarginMove, Trade
 
 Body = dict[str, Any]
 
@@ -140,4 +140,25 @@ def income_row(income: Income) -> Body:
         "symbol": income.symbol, "incomeType": income.kind, "income": money(income.amount),
         "asset": "USDT", "info": str(income.trade_id), "time": income.at_ms,
         "tranId": income.transaction_id, "tradeId": str(income.trade_id),
+    }  # fmt: skip
+
+
+def amendment_row(one: Amendment, instrument: Instrument) -> Body:
+    """Row of orderAmendment."""
+    before, after = one.price
+    price = {"before": instrument.price_text(before), "after": instrument.price_text(after)}
+    had, has = one.quantity
+    quantity = {"before": instrument.qty_text(had), "after": instrument.qty_text(has)}
+    return {
+        "amendmentId": one.number, "symbol": one.symbol, "pair": one.symbol, "orderId": one.order_id,
+        "clientOrderId": one.client_id, "time": one.at_ms,
+        "amendment": {"price": price, "origQty": quantity, "count": one.count},
+    }  # fmt: skip
+
+
+def margin_move_row(move: MarginMove) -> Body:
+    """Row of positionMargin/history."""
+    return {
+        "symbol": move.symbol, "type": 1 if move.amount > 0 else 2, "deltaType": "USER_ADJUST",
+        "amount": plain(abs(move.amount)), "asset": "USDT", "time": move.at_ms, "positionSide": move.side,
     }  # fmt: skip

@@ -14,7 +14,7 @@ from typing import TypeVar
 
 from position_monitor.paper.algo import AlgoService
 from position_monitor.paper.errors import refusal
-from position_monitor.paper.events import UserEvent, leverage_update
+from position_monitor.paper.events import UserEvent, account_update, leverage_update, multi_assets_update
 from position_monitor.paper.faults import Fault
 from position_monitor.paper.instruments import Instrument
 from position_monitor.paper.liquidation import Liquidation
@@ -26,7 +26,7 @@ from position_monitor.paper.trader import Trader
 from position_monitor.paper.trading import Trading
 from position_monitor.paper.triggers import Triggers
 from position_monitor.paper.views import LiveView, Past, View
-from position_monitor.paper.world import World
+from position_monitor.paper.world import MarginMove, World
 
 Result = TypeVar("Result")
 
@@ -175,12 +175,51 @@ class Engine:
         account = self.world.account
         if account.config_of(symbol).isolated == isolated:
             raise refusal(-4046)
+        if isolated and account.multi_assets:
+            raise refusal(-4168)
         if self.world.plain.open_of(symbol) or self.world.algo.open_of(symbol):
             raise refusal(-4047)
         if any(leg.amount for leg in account.positions.get(symbol, {}).values()):
             raise refusal(-4048)
         account.set_isolated(symbol, isolated)
         self.world.note("margin_type_changed", "api", symbol, isolated=isolated)
+        legs = list(account.positions.get(symbol, {}).values())
+        self.world.emit(
+            account_update(account, legs, self.world.market.mark(symbol), "MARGIN_TYPE_CHANGE", self.now_ms)
+        )
+
+    def move_margin(self, symbol: str, side: str, amount: Decimal) -> None:
+        """POST /fapi/v1/positionMargin, negative to take margin out: -4049 cross, -4054 flat, -4050 and -4051."""
+        self.world.instrument(symbol)
+        account = self.world.account
+        leg = account.position(symbol, side)
+        if not account.config_of(symbol).isolated:
+            raise refusal(-4049)
+        if not leg.amount:
+            raise refusal(-4054)
+        if amount > account.available(self.matching.order_margin()):
+            raise refusal(-4050)
+        if -amount > account.removable_margin(leg):
+            raise refusal(-4051)
+        account.move_margin(leg, amount, self.now_ms)
+        self.world.margin_moves.append(MarginMove(symbol, side, amount, self.now_ms))
+        self.world.note("margin_moved", "api", symbol, side=side, amount=str(amount))
+        mark = self.world.market.mark(symbol)
+        self.world.emit(account_update(account, [leg], mark, "MARGIN_TRANSFER", self.now_ms))
+        self._settle((symbol,))
+
+    def set_multi_assets(self, multi_assets: bool) -> None:
+        """POST /fapi/v1/multiAssetsMargin: -4171 unchanged, -4167 with isolated symbols, -4170 with orders."""
+        account = self.world.account
+        if account.multi_assets == multi_assets:
+            raise refusal(-4171)
+        if multi_assets and any(config.isolated for config in account.config.values()):
+            raise refusal(-4167)
+        if self.world.plain.open_count:
+            raise refusal(-4170)
+        account.multi_assets = multi_assets
+        self.world.note("multi_assets_changed", "api", "", multi_assets=multi_assets)
+        self.world.emit(multi_assets_update(multi_assets, self.now_ms))
 
     def change_instrument(self, symbol: str, **changes: Decimal | str | int) -> Instrument:
         """Filters or status change at run time, as the venue announces now and then."""

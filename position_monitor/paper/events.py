@@ -135,6 +135,14 @@ def leverage_update(symbol: str, leverage: int, at_ms: int) -> UserEvent:
     )  # fmt: skip
 
 
+def multi_assets_update(multi_assets: bool, at_ms: int) -> UserEvent:
+    """ACCOUNT_CONFIG_UPDATE after a change of the margin mode of the account."""
+    return UserEvent(
+        "ACCOUNT_CONFIG_UPDATE", at_ms, "",
+        {"e": "ACCOUNT_CONFIG_UPDATE", "E": at_ms, "T": at_ms, "ai": {"j": multi_assets}},
+    )  # fmt: skip
+
+
 def margin_call(account: Account, legs: list[tuple[Position, Decimal]], at_ms: int) -> UserEvent:
     """MARGIN_CALL listing positions close to liquidation, each with its mark price."""
     rows = [

@@ -17,6 +17,7 @@ from position_monitor.paper.market_routes import MarketRoutes
 from position_monitor.paper.ratelimit import RateLimiter, Usage, banned
 from position_monitor.paper.routes import Access, Route, Table
 from position_monitor.paper.signing import Gatekeeper, Request
+from position_monitor.paper.statistics_routes import StatisticsRoutes
 from position_monitor.paper.trade_routes import TradeRoutes
 
 HTML = "<html><head><title>Just a moment...</title></head><body>checking</body></html>"
@@ -54,6 +55,7 @@ class Gateway:
         self.usage = Usage()
         self._table: Table = {
             **MarketRoutes(engine).table(),
+            **StatisticsRoutes(engine).table(),
             **AccountRoutes(engine).table(),
             **TradeRoutes(engine).table(),
         }

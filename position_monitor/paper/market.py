@@ -22,6 +22,8 @@ PULL = Decimal("0.10")  # share of the distance to the anchor undone per step
 BASIS = Decimal("0.00005")  # widest distance between mark and last in the walk
 MINUTE_MS = 60_000
 CANDLES_KEPT = 1_500
+BOOK_ID_START = 1_000_000
+IDS_PER_UPDATE = 2
 INTERVALS_MS: dict[str, int] = {
     "1m": MINUTE_MS, "3m": 3 * MINUTE_MS, "5m": 5 * MINUTE_MS, "15m": 15 * MINUTE_MS,
     "30m": 30 * MINUTE_MS, "1h": 60 * MINUTE_MS, "2h": 120 * MINUTE_MS, "4h": 240 * MINUTE_MS,
@@ -48,6 +50,18 @@ class Candle:
         self.close = price
 
 
+@dataclass(frozen=True, slots=True)
+class BookUpdate:
+    """What one message of the depth stream covers: update ids `first` to `last` after `previous`, and the best bid
+    before and after.  A snapshot between two messages carries an id inside the next one, as clients expect."""
+
+    first: int
+    last: int
+    previous: int
+    bid_before: Decimal
+    bid_after: Decimal
+
+
 @dataclass(slots=True)
 class Quote:
     """Current prices of one symbol, in USDT per base unit."""
@@ -60,6 +74,8 @@ class Quote:
     updated_ms: int
     deviation: Decimal = Decimal(0)
     start_noise: float | None = None
+    book_id: int = BOOK_ID_START
+    shown_bid: Decimal = Decimal(0)
     minutes: deque[Candle] = field(default_factory=lambda: deque(maxlen=CANDLES_KEPT))
 
 
@@ -76,7 +92,7 @@ class Market:
             self._begin(symbol, instrument.reference_price, now_ms)
 
     def _begin(self, symbol: str, price: Decimal, now_ms: int) -> None:
-        self.quotes[symbol] = Quote(price, price, price, price, now_ms, now_ms)
+        self.quotes[symbol] = Quote(price, price, price, price, now_ms, now_ms, shown_bid=price)
         self._record(symbol, now_ms)
 
     def restart(self, symbol: str, price: Decimal, now_ms: int) -> None:
@@ -98,6 +114,13 @@ class Market:
     def ask(self, symbol: str) -> Decimal:
         """Best ask: one tick above the last price."""
         return self.quotes[symbol].last + self._instruments[symbol].tick
+
+    def publish_book(self, symbol: str) -> BookUpdate:
+        """Take note that the depth stream of a symbol speaks now; returns what it says."""
+        quote = self.quotes[symbol]
+        previous, before = quote.book_id, quote.shown_bid
+        quote.book_id, quote.shown_bid = previous + IDS_PER_UPDATE, quote.last
+        return BookUpdate(previous + 1, quote.book_id, previous, before, quote.last)
 
     def working_price(self, symbol: str, working_type: str) -> Decimal:
         """The price a trigger of this working type listens to."""

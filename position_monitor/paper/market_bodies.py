@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
+from decimal import Decimal
+from typing import Any, NamedTuple
 
 from position_monitor.paper.amounts import fixed, money, plain
 from position_monitor.paper.instruments import Instrument
@@ -22,6 +23,13 @@ RATE_LIMITS = [
     {"rateLimitType": "ORDERS", "interval": "SECOND", "intervalNum": 10, "limit": 300},
 ]
 DAY_MS = 86_400_000
+
+
+class Print(NamedTuple):
+    """One execution of the public."""
+
+    at_ms: int
+    price: Decimal
 
 
 def exchange_info(world: World, server_time_ms: int) -> Body:
@@ -47,7 +55,7 @@ def _symbol(instrument: Instrument) -> Body:
         "baseAsset": instrument.base, "quoteAsset": instrument.quote,
         "marginAsset": instrument.quote, "pricePrecision": instrument.price_precision,
         "quantityPrecision": instrument.qty_decimals, "baseAssetPrecision": 8,
-        "quotePrecision": 8, "underlyingType": "COMMODITY" if tradifi else "COIN",
+        "quotePrecision": 8, "settlePlan": 0, "underlyingType": "COMMODITY" if tradifi else "COIN",
         "underlyingSubType": ["TradFi"] if tradifi else ["PoW"],
         "triggerProtect": fixed(instrument.trigger_protect, 4),
         "liquidationFee": fixed(instrument.liquidation_fee, 6),
@@ -147,7 +155,7 @@ def depth(world: World, symbol: str, limit: int) -> Body:
     bid, ask, tick = market.bid(symbol), market.ask(symbol), instrument.tick
     bids = [bid - tick * k for k in range(limit)]
     return {
-        "lastUpdateId": market.quotes[symbol].updated_ms, "E": world.now_ms, "T": world.now_ms,
+        "lastUpdateId": market.quotes[symbol].book_id + 1, "E": world.now_ms, "T": world.now_ms,
         "bids": [[instrument.price_text(p), quantity] for p in bids if p > 0],
         "asks": [[instrument.price_text(ask + tick * k), quantity] for k in range(limit)],
     }  # fmt: skip
@@ -181,6 +189,38 @@ def _kline(instrument: Instrument, candle: Candle, span: int) -> list[Any]:
     ]  # fmt: skip
 
 
+def prints(world: World, symbol: str, since_ms: int | None, until_ms: int, limit: int) -> list[Print]:
+    """Past prints, oldest first: the close of each minute, its id the millisecond it happened."""
+    minute = INTERVALS_MS["1m"]
+    until_ms, count = min(until_ms, world.now_ms), limit
+    if since_ms is not None:
+        first_ms = since_ms - since_ms % minute
+        count = min(limit, (until_ms - first_ms) // minute + 1)
+        until_ms = min(until_ms, first_ms + minute * (count - 1))
+    if count <= 0:
+        return []
+    rows = world.market.candles(symbol, minute, until_ms, count)
+    made = [Print(min(row.open_ms + minute - 1, world.now_ms), row.close) for row in rows]
+    return [one for one in made if since_ms is None or one.at_ms >= since_ms]
+
+
+def trade_row(instrument: Instrument, one: Print) -> Body:
+    """Row of trades and historicalTrades."""
+    return {
+        "id": one.at_ms, "price": instrument.price_text(one.price), "qty": instrument.qty_text(instrument.step),
+        "quoteQty": plain(instrument.step * one.price), "time": one.at_ms, "isBuyerMaker": False, "isRPITrade": False,
+    }  # fmt: skip
+
+
+def aggregate_row(instrument: Instrument, one: Print) -> Body:
+    """Row of aggTrades: each stands for one print."""
+    quantity = instrument.qty_text(instrument.step)
+    return {
+        "a": one.at_ms, "p": instrument.price_text(one.price), "q": quantity, "nq": quantity, "f": one.at_ms,
+        "l": one.at_ms, "T": one.at_ms, "m": False,
+    }  # fmt: skip
+
+
 def funding_rows(world: World, symbol: str, limit: int) -> list[Body]:
     """GET fundingRate: a constant rate at every past funding time."""
     newest = next_funding(world.now_ms) - FUNDING_MS
@@ -190,72 +230,3 @@ def funding_rows(world: World, symbol: str, limit: int) -> list[Body]:
          "markPrice": mark}
         for k in reversed(range(limit))
     ]  # fmt: skip
-
-
-def stream_mark(world: World, symbol: str) -> Body:
-    """markPriceUpdate of one symbol."""
-    mark = money(world.market.mark(symbol))
-    return {
-        "e": "markPriceUpdate", "E": world.now_ms, "s": symbol, "p": mark, "ap": mark,
-        "i": mark, "P": mark, "r": FUNDING_RATE, "T": next_funding(world.now_ms),
-    }  # fmt: skip
-
-
-def stream_book(world: World, symbol: str) -> Body:
-    """bookTicker of one symbol."""
-    row = book_ticker(world, symbol)
-    return {
-        "e": "bookTicker", "u": row["lastUpdateId"], "E": world.now_ms, "T": world.now_ms,
-        "s": symbol, "b": row["bidPrice"], "B": row["bidQty"], "a": row["askPrice"],
-        "A": row["askQty"],
-    }  # fmt: skip
-
-
-def stream_trade(world: World, symbol: str, kind: str) -> Body:
-    """aggTrade or trade: one print at the last price per price change."""
-    instrument, market = world.instruments[symbol], world.market
-    number = market.quotes[symbol].updated_ms
-    body: Body = {
-        "e": kind, "E": world.now_ms, "T": world.now_ms, "s": symbol,
-        "p": instrument.price_text(market.last(symbol)),
-        "q": instrument.qty_text(instrument.step), "m": False,
-    }  # fmt: skip
-    if kind == "aggTrade":
-        return body | {"a": number, "f": number, "l": number, "nq": body["q"]}
-    return body | {"t": number, "X": "MARKET"}
-
-
-def stream_kline(world: World, symbol: str, interval: str) -> Body:
-    """kline: the running candle."""
-    row = kline_rows(world, symbol, interval, None, None, 1)[-1]
-    return {
-        "e": "kline", "E": world.now_ms, "s": symbol,
-        "k": {
-            "t": row[0], "T": row[6], "s": symbol, "i": interval, "f": 1, "L": 1000,
-            "o": row[1], "c": row[4], "h": row[2], "l": row[3], "v": row[5], "n": row[8],
-            "x": False, "q": row[7], "V": row[9], "Q": row[10], "B": "0",
-        },
-    }  # fmt: skip
-
-
-def stream_depth(world: World, symbol: str, levels: int) -> Body:
-    """Partial book depth."""
-    book = depth(world, symbol, levels)
-    number = book["lastUpdateId"]
-    return {
-        "e": "depthUpdate", "E": world.now_ms, "T": world.now_ms, "s": symbol, "U": number,
-        "u": number, "pu": number - 1, "b": book["bids"], "a": book["asks"],
-    }  # fmt: skip
-
-
-def stream_day(world: World, symbol: str) -> Body:
-    """24hrTicker of one symbol."""
-    row = day_ticker(world, symbol)
-    return {
-        "e": "24hrTicker", "E": world.now_ms, "s": symbol, "p": row["priceChange"],
-        "P": row["priceChangePercent"], "w": row["weightedAvgPrice"], "c": row["lastPrice"],
-        "Q": row["lastQty"], "o": row["openPrice"], "h": row["highPrice"],
-        "l": row["lowPrice"], "v": row["volume"], "q": row["quoteVolume"],
-        "O": row["openTime"], "C": row["closeTime"], "F": row["firstId"], "L": row["lastId"],
-        "n": row["count"],
-    }  # fmt: skip

@@ -15,6 +15,7 @@ from position_monitor.paper.world import World
 
 Body = dict[str, Any]
 DEPTHS = (5, 10, 20, 50, 100, 500, 1000)
+CONTRACT_TYPES = ("PERPETUAL", "CURRENT_QUARTER", "NEXT_QUARTER", "TRADIFI_PERPETUAL")
 
 
 def klines_weight(params: Params) -> int:
@@ -58,11 +59,17 @@ class MarketRoutes:
             ("GET", "/fapi/v1/ticker/24hr"): public(self._each(bodies.day_ticker), 1, 40),
             ("GET", "/fapi/v1/ticker/bookTicker"): public(self._each(bodies.book_ticker), 2, 5),
             ("GET", "/fapi/v1/depth"): public(self.depth, weigh=depth_weight),
+            ("GET", "/fapi/v1/rpiDepth"): public(self.depth, 20),
             ("GET", "/fapi/v1/klines"): public(self.klines, weigh=klines_weight),
             ("GET", "/fapi/v1/markPriceKlines"): public(self.klines, weigh=klines_weight),
+            ("GET", "/fapi/v1/indexPriceKlines"): public(self.pair_klines, weigh=klines_weight),
+            ("GET", "/fapi/v1/continuousKlines"): public(self.contract_klines, weigh=klines_weight),
+            ("GET", "/fapi/v1/premiumIndexKlines"): public(self.premium_klines, weigh=klines_weight),
             ("GET", "/fapi/v1/fundingRate"): public(self.funding_rate),
             ("GET", "/fapi/v1/fundingInfo"): public(self.funding_info),
             ("GET", "/fapi/v1/trades"): public(self.trades, 5),
+            ("GET", "/fapi/v1/historicalTrades"): Route(self.trades, Access.KEY, 20),
+            ("GET", "/fapi/v1/aggTrades"): public(self.aggregates, 20),
         }
 
     def time(self, _: Params) -> Body:
@@ -99,12 +106,37 @@ class MarketRoutes:
 
     def klines(self, params: Params) -> list[list[Any]]:
         """GET klines and markPriceKlines: newest last, at most 1,500."""
-        symbol, interval = self._symbol(params), need(params, "interval")
+        return self._klines(self._symbol(params), params)
+
+    def pair_klines(self, params: Params) -> list[list[Any]]:
+        """GET indexPriceKlines: by pair, which is the symbol of its perpetual contract; without volumes."""
+        rows = self._klines(self._pair(params), params)
+        return [[*row[:5], "0", row[6], "0", row[8], "0", "0", "0"] for row in rows]
+
+    def contract_klines(self, params: Params) -> list[list[Any]]:
+        """GET continuousKlines: only perpetual contracts are traded here."""
+        symbol = self._pair(params)
+        if need(params, "contractType") not in CONTRACT_TYPES:
+            raise refusal(-4104)
+        perpetual = params["contractType"] == self._world.instruments[symbol].contract_type
+        return self._klines(symbol, params) if perpetual else []
+
+    def premium_klines(self, params: Params) -> list[list[Any]]:
+        """GET premiumIndexKlines: the mark never leaves the index here."""
+        flat = ["0.00000000"] * 4
+        return [[row[0], *flat, "0", row[6], "0", row[8], "0", "0", "0"] for row in self.klines(params)]
+
+    def _pair(self, params: Params) -> str:
+        pair = need(params, "pair")
+        if pair not in self._world.instruments:
+            raise refusal(-4144)
+        return pair
+
+    def _klines(self, symbol: str, params: Params) -> list[list[Any]]:
+        interval = need(params, "interval")
         if interval not in INTERVALS_MS:
             raise refusal(-1120)
-        start, end = integer(params, "startTime"), integer(params, "endTime")
-        if start is not None and end is not None and start > end:
-            raise refusal(-1023)
+        start, end = _range(params)
         limit = min(1500, integer(params, "limit") or 500)
         return bodies.kline_rows(self._world, symbol, interval, start, end, limit)
 
@@ -119,9 +151,26 @@ class MarketRoutes:
         return []
 
     def trades(self, params: Params) -> list[Body]:
-        """GET trades: one print at the last price."""
-        print_ = bodies.stream_trade(self._world, self._symbol(params), "trade")
-        return [{
-            "id": print_["t"], "price": print_["p"], "qty": print_["q"], "quoteQty": print_["q"],
-            "time": print_["T"], "isBuyerMaker": False,
-        }]  # fmt: skip
+        """GET trades and historicalTrades (which may begin at an id)."""
+        symbol, since = self._symbol(params), integer(params, "fromId")
+        limit = min(1000, integer(params, "limit") or 500)
+        instrument, now_ms = self._world.instruments[symbol], self._world.now_ms
+        return [bodies.trade_row(instrument, one) for one in bodies.prints(self._world, symbol, since, now_ms, limit)]
+
+    def aggregates(self, params: Params) -> list[Body]:
+        """GET aggTrades from an id, or within a time, or the newest."""
+        symbol = self._symbol(params)
+        start, end = _range(params)
+        since = integer(params, "fromId")
+        limit = min(1000, integer(params, "limit") or 500)
+        found = bodies.prints(
+            self._world, symbol, start if since is None else since, end or self._world.now_ms, limit
+        )  # fmt: skip
+        return [bodies.aggregate_row(self._world.instruments[symbol], one) for one in found]
+
+
+def _range(params: Params) -> tuple[int | None, int | None]:
+    start, end = integer(params, "startTime"), integer(params, "endTime")
+    if start is not None and end is not None and start > end:
+        raise refusal(-1023)
+    return start, end

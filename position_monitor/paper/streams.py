@@ -15,9 +15,10 @@ from typing import Any
 
 from aiohttp import WSMsgType, web
 
+from position_monitor.paper import stream_bodies as bodies
 from position_monitor.paper.engine import Engine
 from position_monitor.paper.events import UserEvent
-from position_monitor.paper.subscriptions import Streams, payload_of, route_of
+from position_monitor.paper.subscriptions import Streams, payloads_of, route_of
 
 QUEUE_LIMIT = 20_000
 PING_S = 180.0
@@ -61,6 +62,11 @@ class Connection:
         return json.dumps(data, separators=(",", ":"), ensure_ascii=False)
 
 
+def _push_all(listeners: Iterable[Connection], stream: str, body: Body | list[Body]) -> None:
+    for connection in listeners:
+        connection.push(connection.framed(stream, body))
+
+
 class Hub:
     """All sockets of the venue's stream host."""
 
@@ -70,6 +76,7 @@ class Hub:
         self._delay_s = delay_s
         self._connections: set[Connection] = set()
         self._streams = Streams(engine.world)
+        self._forced_told = 0
 
     # -- sending ------------------------------------------------------------
 
@@ -77,6 +84,7 @@ class Hub:
         """Deliver pending user events; carry out a disconnect fault."""
         for event in self._engine.drain_events():
             self._deliver(event)
+        self._tell_forced()
         while self._engine.cuts:
             route = self._engine.cuts.pop()
             for connection in list(self._connections):
@@ -97,21 +105,37 @@ class Hub:
 
     def broadcast(self, symbols: Iterable[str]) -> None:
         """Send market streams of these symbols to their subscribers."""
-        moved = set(symbols)
+        market = self._engine.world.market
+        moved = {symbol: market.publish_book(symbol) for symbol in symbols}
+        for stream, listeners in self._wanted().items():
+            for body in payloads_of(self._engine.world, self._streams.parse(stream), moved):
+                _push_all(listeners, stream, body)
+
+    def _wanted(self) -> dict[str, list[Connection]]:
+        """Who listens to which stream, on the route that carries it."""
         wanted: dict[str, list[Connection]] = {}
         for connection in self._connections:
             for stream in connection.streams:
                 if route_of(stream) == connection.route:
                     wanted.setdefault(stream, []).append(connection)
-        for stream, listeners in wanted.items():
-            body = payload_of(self._engine.world, self._streams.parse(stream), moved)
-            if body is not None:
-                for connection in listeners:
-                    connection.push(connection.framed(stream, body))
+        return wanted
 
-    def listening(self, route: str) -> int:
-        """How many connections of a route are open."""
-        return sum(1 for connection in self._connections if connection.route == route)
+    def _tell_forced(self) -> None:
+        """Liquidations since the last call, to those who listen for them."""
+        forced = self._engine.liquidation.forced
+        fresh, self._forced_told = forced[self._forced_told :], len(forced)
+        if not fresh:
+            return
+        wanted = self._wanted()
+        for order in fresh:
+            body = bodies.stream_forced(order, self._engine.world.instruments[order.symbol])
+            for stream in ("!forceOrder@arr", f"{order.symbol.lower()}@forceOrder"):
+                _push_all(wanted.get(stream, ()), stream, body)
+
+    def listening(self, route: str, stream: str | None = None) -> int:
+        """How many connections of a route are open, or of those, listen to a stream."""
+        found = (connection for connection in self._connections if connection.route == route)
+        return sum(1 for connection in found if stream is None or stream in connection.streams)
 
     def close_all(self) -> None:
         """End every connection (server stop)."""

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from position_monitor.paper import market_bodies as bodies
-from position_monitor.paper.market import INTERVALS_MS
+from position_monitor.paper import stream_bodies as bodies
+from position_monitor.paper.market import INTERVALS_MS, BookUpdate
 from position_monitor.paper.world import World
 
 Body = dict[str, Any]
@@ -48,11 +48,13 @@ class Streams:
         if name.startswith("!"):
             return Stream(name[1:].split("@")[0], None)
         lowered, _, rest = name.partition("@")
+        if rest.startswith("continuousKline_"):
+            lowered = lowered.removesuffix("_perpetual")
         symbol = self._symbols.get(lowered)
         channel = rest.split("@")[0]
         if symbol is None or not channel:
             return None
-        for prefix in ("kline_", "depth"):
+        for prefix in ("kline_", "continuousKline_", "depth"):
             if channel.startswith(prefix):
                 return Stream(prefix.rstrip("_"), symbol, channel.removeprefix(prefix))
         return Stream(channel, symbol)
@@ -62,26 +64,31 @@ _RENDER: dict[str, Callable[[World, str], Body]] = {
     "markPrice": bodies.stream_mark,
     "bookTicker": bodies.stream_book,
     "ticker": bodies.stream_day,
+    "miniTicker": bodies.stream_mini,
     "aggTrade": lambda world, symbol: bodies.stream_trade(world, symbol, "aggTrade"),
     "trade": lambda world, symbol: bodies.stream_trade(world, symbol, "trade"),
 }
+_CANDLES = {"kline": bodies.stream_kline, "continuousKline": bodies.stream_continuous}
+_ONE_BY_ONE = frozenset({"bookTicker"})
+"""Streams of all symbols that send each symbol in a message of its own, not as an array."""
 
 
-def payload_of(world: World, stream: Stream | None, moved: set[str]) -> Body | list[Body] | None:
-    """What the stream says now, None if none of its symbols moved."""
+def payloads_of(world: World, stream: Stream | None, moved: Mapping[str, BookUpdate]) -> list[Body | list[Body]]:
+    """The messages the stream sends now; none when none of its symbols moved."""
     if stream is None:
-        return None
+        return []
     if stream.symbol is None:
         render = _RENDER.get(stream.channel)
         if render is None or not moved:
-            return None
-        return [render(world, symbol) for symbol in sorted(moved)]
+            return []
+        rows = [render(world, symbol) for symbol in sorted(moved)]
+        return [*rows] if stream.channel in _ONE_BY_ONE else [rows]
     if stream.symbol not in moved:
-        return None
-    if stream.channel == "kline" and stream.argument in INTERVALS_MS:
-        return bodies.stream_kline(world, stream.symbol, stream.argument)
+        return []
+    if stream.channel in _CANDLES and stream.argument in INTERVALS_MS:
+        return [_CANDLES[stream.channel](world, stream.symbol, stream.argument)]
     if stream.channel == "depth":
-        levels = int(stream.argument) if stream.argument.isdigit() else 20
-        return bodies.stream_depth(world, stream.symbol, min(levels, 100))
+        levels = min(int(stream.argument), 100) if stream.argument.isdigit() else None
+        return [bodies.stream_depth(world, stream.symbol, moved[stream.symbol], levels)]
     render = _RENDER.get(stream.channel)
-    return render(world, stream.symbol) if render else None
+    return [render(world, stream.symbol)] if render else []

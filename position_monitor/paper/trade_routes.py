@@ -34,7 +34,9 @@ class TradeRoutes:
             ("GET", "/fapi/v1/order"): Route(self.order),
             ("DELETE", "/fapi/v1/order"): Route(self.cancel),
             ("POST", "/fapi/v1/batchOrders"): Route(self.place_batch, weight=5, orders=None),
+            ("PUT", "/fapi/v1/batchOrders"): Route(self.amend_batch, weight=5, orders=None),
             ("DELETE", "/fapi/v1/batchOrders"): Route(self.cancel_batch),
+            ("GET", "/fapi/v1/orderAmendment"): Route(self.amendments),
             ("GET", "/fapi/v1/openOrder"): Route(self.open_order),
             ("GET", "/fapi/v1/openOrders"): Route(self.open_orders, weight_all=40),
             ("GET", "/fapi/v1/allOrders"): Route(self.all_orders, weight=5),
@@ -80,12 +82,35 @@ class TradeRoutes:
             raise refusal(-4082)
         return [self._tried(self.place, row) for row in rows]
 
+    def amend_batch(self, params: Params) -> list[Body]:
+        """PUT batchOrders: up to five, each with its own answer."""
+        rows = _batch(need(params, "batchOrders"))
+        if not 1 <= len(rows) <= LARGEST_BATCH:
+            raise refusal(-4082)
+        return [self._tried(self.amend, row) for row in rows]
+
+    def amendments(self, params: Params) -> list[Body]:
+        """GET orderAmendment of a symbol, oldest first."""
+        symbol = need(params, "symbol")
+        instrument, order_id = self._world.instrument(symbol), integer(params, "orderId")
+        client_id = optional(params, "origClientOrderId")
+        found = [
+            one for one in self._world.amendments
+            if one.symbol == symbol and order_id in (None, one.order_id) and client_id in (None, one.client_id)
+            and _within(params, one.at_ms)
+        ]  # fmt: skip
+        limit = min(100, integer(params, "limit") or 50)
+        return [bodies.amendment_row(one, instrument) for one in found[-limit:]]
+
     def cancel_batch(self, params: Params) -> list[Body]:
-        """DELETE batchOrders: up to ten, each with its own answer."""
+        """DELETE batchOrders: up to ten, each with its own answer.
+
+        ccxt writes the names of the two lists in lower case, which the venue takes as well.
+        """
         symbol = need(params, "symbol")
         for source, name in (("orderIdList", "orderId"),
                              ("origClientOrderIdList", "origClientOrderId")):  # fmt: skip
-            text = optional(params, source)
+            text = optional(params, source) or optional(params, source.lower())
             if text is not None:
                 values = _list(text)
                 if not 1 <= len(values) <= LARGEST_CANCEL_BATCH:

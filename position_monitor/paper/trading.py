@@ -30,7 +30,7 @@ from position_monitor.paper.parameters import (
     self_trade_of,
     side_of,
 )
-from position_monitor.paper.world import World
+from position_monitor.paper.world import Amendment, World
 
 PLAIN_TIF = frozenset({"GTC", "IOC", "FOK", "GTX", "GTD", "RPI"})
 RESPONSE_TYPES = frozenset({"ACK", "RESULT"})
@@ -208,12 +208,21 @@ class Trading:
         if (quantity, price) == (order.quantity, order.price):
             raise refusal(-5027)
         self._check_amendment(order, quantity, price)
+        self._remember(order, quantity, price)
         order.quantity, order.price, order.updated_ms = quantity, price, self._world.now_ms
         self._world.note("order_amended", order.origin, order.symbol, **order_facts(order))
         self._world.emit(order_update(order, "AMENDMENT", self._world.now_ms, None))
         if self._matching.crosses(order):
             self._matching.take(order)
         return order
+
+    def _remember(self, order: PlainOrder, quantity: Decimal, price: Decimal) -> None:
+        world = self._world
+        count = 1 + sum(1 for one in world.amendments if one.order_id == order.order_id)
+        world.amendments.append(
+            Amendment(world.next_trade_id(), order.order_id, order.client_id, order.symbol, (order.price, price),
+                      (order.quantity, quantity), world.now_ms, count)
+        )  # fmt: skip
 
     def _check_amendment(self, order: PlainOrder, quantity: Decimal, price: Decimal) -> None:
         world, instrument = self._world, self._world.instruments[order.symbol]

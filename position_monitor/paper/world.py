@@ -56,6 +56,31 @@ class Income:
     at_ms: int
 
 
+@dataclass(frozen=True, slots=True)
+class MarginMove:
+    """One change of an isolated position's margin by the account's owner; negative took some out."""
+
+    symbol: str
+    side: str
+    amount: Decimal
+    at_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class Amendment:
+    """One change of a resting order's price and quantity."""
+
+    number: int
+    order_id: int
+    client_id: str
+    symbol: str
+    price: tuple[Decimal, Decimal]
+    """Before and after, like `quantity`."""
+    quantity: tuple[Decimal, Decimal]
+    at_ms: int
+    count: int
+
+
 @dataclass(order=True, slots=True)
 class Timer:
     """Something due at a time."""
@@ -89,6 +114,8 @@ class World:
         self.trades: deque[Trade] = deque(maxlen=TRADES_KEPT)
         self.incomes: deque[Income] = deque(maxlen=TRADES_KEPT)
         self.conditional_orders_max = CONDITIONAL_ORDERS_MAX
+        self.margin_moves: deque[MarginMove] = deque(maxlen=TRADES_KEPT)
+        self.amendments: deque[Amendment] = deque(maxlen=TRADES_KEPT)
         self.revision = 0
         self._timers: list[Timer] = []
         self._timer_number = 0
