@@ -18,6 +18,8 @@ ROOT = Path(__file__).parents[2]
 PAGE, PICTURE = ROOT / "docs" / "performance.md", ROOT / "docs" / "performance.svg"
 LATENCIES_MS = (0, 20, 80)
 GROWTH = [7, 50, 200, 1_000]
+BETWEEN_S = 20.0
+"""Below the 30 s after which the published state expires, so that the cycles can still be counted."""
 TRADE_EVERY_S = 0.45
 """On average. What a trade costs in reads and removals then fits into the weight of a minute."""
 
@@ -75,7 +77,7 @@ class Bench:
 
     def quiet(self) -> None:
         """Weight, CPU and memory while nothing happens, and how they grow."""
-        counts, seconds, between_s = ([7, 200], 40.0, 10.0) if self.quick else (GROWTH, 120.0, 30.0)
+        counts, seconds, between_s = ([7, 200], 40.0, 10.0) if self.quick else (GROWTH, 120.0, BETWEEN_S)
 
         def measure() -> list[Figure]:
             self.costs = quiet_cost.measure(counts, seconds, between_s)

@@ -8,6 +8,7 @@ strategy. Everything is as shipped (an iteration every 5 s); ccxt reaches the ex
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import json
 import os
 import subprocess
@@ -57,14 +58,15 @@ def version() -> str:
 def install() -> Path:
     """The freqtrade command, installed on the first call. Raises `BenchFailed` without a package index."""
     command, stamp = VENV / "bin" / "freqtrade", VENV / ".installed"
-    if not stamp.exists() or stamp.stat().st_mtime < LOCK.stat().st_mtime:
+    wanted = hashlib.sha256(LOCK.read_bytes()).hexdigest()
+    if not stamp.exists() or stamp.read_text() != wanted:
         print("installing freqtrade into its own venv, once", file=sys.stderr)
         pip = [str(VENV / "bin" / "python"), "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
         for step in ([sys.executable, "-m", "venv", str(VENV)], [*pip, "--require-hashes", "-r", str(LOCK)]):
             done = subprocess.run(step, capture_output=True, text=True, check=False)
             if done.returncode:
                 raise BenchFailed(f"freqtrade could not be installed: {done.stderr.strip().splitlines()[-1:]}")
-        stamp.touch()
+        stamp.write_text(wanted)
     return command
 
 

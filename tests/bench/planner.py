@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from dataclasses import replace
 from decimal import Decimal
 
 from position_monitor.core.decide import decide
@@ -116,7 +115,7 @@ def looks() -> list[Look]:
         plans = decide(*_arguments(look)).plans.values()  # type: ignore[arg-type]
         placed = [(*result.stops, *result.take_profits) for result in plans]
         orders = [
-            (*rested, *(replace(build.rested(place.order), created_at_ms=at_ms) for place in new))
+            (*rested, *(build.rested(place.order)._replace(created_at_ms=at_ms) for place in new))
             for rested, new in zip(orders, placed, strict=True)
         ]
     return found

@@ -163,8 +163,11 @@ class Watched:
         return self.store.hgetall(f"{PREFIX}:status")  # type: ignore[return-value]
 
     def cycles(self) -> int:
-        """How many cycles it has published."""
-        return int(self.status().get("sequence", 0))
+        """How many cycles it has published. Raises `BenchFailed` when the state has expired: that is not zero cycles."""
+        status = self.status()
+        if "sequence" not in status:
+            raise BenchFailed("the daemon's published state has expired")
+        return int(status["sequence"])
 
     def set_check_interval(self, seconds: float) -> None:
         """Change the configuration and have it read again."""
