@@ -24,6 +24,7 @@ MINUTE_MS = 60_000
 CANDLES_KEPT = 1_500
 BOOK_ID_START = 1_000_000
 IDS_PER_UPDATE = 2
+INVENTED_KEPT = 6_000  # candles before the start, remembered per symbol: they never change
 INTERVALS_MS: dict[str, int] = {
     "1m": MINUTE_MS, "3m": 3 * MINUTE_MS, "5m": 5 * MINUTE_MS, "15m": 15 * MINUTE_MS,
     "30m": 30 * MINUTE_MS, "1h": 60 * MINUTE_MS, "2h": 120 * MINUTE_MS, "4h": 240 * MINUTE_MS,
@@ -77,6 +78,7 @@ class Quote:
     book_id: int = BOOK_ID_START
     shown_bid: Decimal = Decimal(0)
     minutes: deque[Candle] = field(default_factory=lambda: deque(maxlen=CANDLES_KEPT))
+    invented: dict[tuple[int, int], Candle] = field(default_factory=dict)
 
 
 class Market:
@@ -176,6 +178,17 @@ class Market:
         return [self._candle(symbol, open_ms, interval_ms) for open_ms in range(first, newest + 1, interval_ms)]
 
     def _candle(self, symbol: str, open_ms: int, interval_ms: int) -> Candle:
+        quote = self.quotes[symbol]
+        if open_ms + interval_ms > quote.start_ms - MINUTE_MS:  # the first recorded minute began before the start
+            return self._made_candle(symbol, open_ms, interval_ms)
+        key = (interval_ms, open_ms)
+        if key not in quote.invented:
+            if len(quote.invented) >= INVENTED_KEPT:
+                quote.invented.clear()
+            quote.invented[key] = self._made_candle(symbol, open_ms, interval_ms)
+        return quote.invented[key]
+
+    def _made_candle(self, symbol: str, open_ms: int, interval_ms: int) -> Candle:
         quote = self.quotes[symbol]
         tick = self._instruments[symbol].tick
         close_ms = open_ms + interval_ms

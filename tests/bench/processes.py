@@ -27,6 +27,8 @@ from position_monitor.edge.embedded_redis import EmbeddedRedis
 POLL_S = 0.1
 START_TIMEOUT_S = 30.0
 STOP_TIMEOUT_S = 20.0
+REQUEST_TIMEOUT_S = 90.0
+"""Generous: before its first candles are made the venue can be busy for many seconds."""
 VENUE_CAP = 200
 """Conditional orders the venue allows for one account."""
 PREFIX = "quantum:position_monitor:main"
@@ -70,7 +72,7 @@ class Venue:
         if " on http://" not in said:
             raise BenchFailed(f"the paper exchange did not start: {said!r}")
         self.url = said.split(" on ")[1].split(" ")[0]
-        self.client = httpx.Client(base_url=self.url, timeout=30)
+        self.client = httpx.Client(base_url=self.url, timeout=REQUEST_TIMEOUT_S)
 
     def ask(self, name: str, **query: str | int) -> Any:
         """GET one control endpoint."""
@@ -163,7 +165,7 @@ class Watched:
         return self.store.hgetall(f"{PREFIX}:status")  # type: ignore[return-value]
 
     def cycles(self) -> int:
-        """How many cycles it has published. Raises `BenchFailed` when the state has expired: that is not zero cycles."""
+        """How many cycles it has published. Raises `BenchFailed` when the state has expired, which is not zero."""
         status = self.status()
         if "sequence" not in status:
             raise BenchFailed("the daemon's published state has expired")

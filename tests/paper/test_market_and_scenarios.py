@@ -148,6 +148,18 @@ def test_candles_are_stable_connected_and_end_at_the_last_price(interval):
     assert (after[-1].close, after[-1].high >= Decimal("41234.5")) == (Decimal("41234.5"), True)
 
 
+def test_candles_of_the_past_stay_as_they_were_told_and_the_present_goes_on():
+    asked, fresh = long_btc(), long_btc()
+    market = asked.world.market
+    told = [repr(candle) for candle in market.candles("BTCUSDT", 60_000, START_MS, 30)]
+    for engine in (asked, fresh):
+        engine.advance_to(START_MS + 90_000)
+        engine.set_price("BTCUSDT", mark=Decimal("43000"), last=Decimal("43000"))
+    again = [repr(candle) for candle in market.candles("BTCUSDT", 60_000, START_MS + 90_000, 31)]
+    assert again == [repr(candle) for candle in fresh.world.market.candles("BTCUSDT", 60_000, START_MS + 90_000, 31)]
+    assert again[:27] == told[1:28] and "43000" in again[-1]
+
+
 def test_market_endpoints_answer_for_one_and_for_all():
     gateway = gateway_of(long_btc())
     for path in ("premiumIndex", "ticker/price", "ticker/24hr", "ticker/bookTicker"):
