@@ -9,18 +9,19 @@ in time is taken without its sign: a step may end a waiting time early, and must
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
 
 from position_monitor.core import ids
+from position_monitor.core.live_book import NOTHING_RESTS, LiveBook, Own, SymbolOrders
 from position_monitor.core.model import (
     LiveOrder,
-    OrderKind,
     OrderStatus,
     Position,
     PositionKey,
     Role,
+    Side,
     WorkingType,
 )
 from position_monitor.core.money import beyond
@@ -140,11 +141,6 @@ class Evidence:
         return Evidence(keys, self.awaited)
 
 
-def owned_keys(orders: Iterable[LiveOrder]) -> frozenset[PositionKey]:
-    """The positions that orders of ours were made for."""
-    return frozenset([order.key for order in orders if ids.is_ours(order.client_id)])
-
-
 def after_read(
     evidence: Evidence,
     seen: SymbolObservation,
@@ -157,17 +153,19 @@ def after_read(
     A position in `rebase` (`rebase_on_add`) begins a new epoch when it grew, so that its levels are made anew.
     """
     assert seen.readable, "Invariant: only a readable observation is evidence"
-    keys = dict(evidence.keys)
-    relevant = {position.key for position in seen.positions} | owned_keys(seen.orders)
-    relevant |= {key for key in keys if key.symbol == seen.symbol}
+    keys, books = dict(evidence.keys), seen.live.books
+    held = {position.key: position for position in seen.positions}
+    relevant = {key for key, live in books.items() if live.owned} | held.keys()
+    relevant |= {key for key in (PositionKey(seen.symbol, side) for side in Side) if key in keys}
     for key in sorted(relevant):
-        position = seen.position(key)
-        orders = tuple(order for order in seen.orders if ids.is_ours(order.client_id) and order.key == key)
+        position, live = held.get(key), books.get(key, NOTHING_RESTS)
         if position is not None:
-            keys[key] = _present(keys.get(key), position, orders, seen, rebase=key in rebase, flat_reads=flat_reads)
-        elif key in keys or orders:
-            known = keys.get(key) or KeyEvidence(epoch=_epoch_from(orders) or ids.epoch_of(0))
-            keys[key] = _absent(known, key, orders, seen)
+            keys[key] = _present(keys.get(key), position, live, seen, rebase=key in rebase, flat_reads=flat_reads)
+        else:
+            known = keys.get(key) or KeyEvidence(epoch=_epoch_from(live.owned) or ids.epoch_of(0))
+            keys[key] = _absent(known, key, live, seen)
+    if not evidence.awaited:
+        return Evidence(keys)
     listed = {order.client_id for order in seen.orders} - seen.confirmed_orders
     awaited = {ref: wait for ref, wait in evidence.awaited.items() if ref[0] != seen.symbol or ref[1] not in listed}
     return Evidence(keys, awaited)
@@ -185,7 +183,8 @@ def after_position_event(
     new = known is not None and known.zero_seen and position.entry_price != known.entry_price
     if known is not None and not new and not ended_before:
         return evidence
-    remembered = _epoch_from(tuple(orders)) if known is None and not ended_before else ""
+    own = SymbolOrders(orders).books.get(position.key, NOTHING_RESTS).owned
+    remembered = _epoch_from(own) if known is None and not ended_before else ""
     fresh = KeyEvidence(
         epoch=remembered or ids.epoch_of(position.updated_at_ms),
         entry_price=position.entry_price,
@@ -203,22 +202,22 @@ def pruned(evidence: Evidence, settings: EvidenceSettings) -> Evidence:
 def _present(
     known: KeyEvidence | None,
     position: Position,
-    orders: tuple[LiveOrder, ...],
+    live: LiveBook,
     seen: SymbolObservation,
     *,
     rebase: bool,
     flat_reads: int,
 ) -> KeyEvidence:
     if known is None:
-        known = KeyEvidence(epoch=_epoch_from(orders) or ids.epoch_of(position.updated_at_ms))
+        known = KeyEvidence(epoch=_epoch_from(live.owned) or ids.epoch_of(position.updated_at_ms))
     elif known.zero_seen and (known.absent_reads >= flat_reads or position.entry_price != known.entry_price):
         known = KeyEvidence(epoch=ids.epoch_of(position.updated_at_ms), seen=known.seen)
     elif rebase and known.quantities and position.quantity > known.largest_quantity:
         known = replace(known, epoch=ids.epoch_of(position.updated_at_ms), done_rungs=frozenset())
-    elif not rebase:
-        known = replace(known, epoch=_settled_epoch(known.epoch, orders))
-    rungs, done = _rungs(known, position, orders)
-    firing = any(_firing(order, position) for order in orders)
+    elif not rebase and (epoch := _settled_epoch(known.epoch, live)) != known.epoch:
+        known = replace(known, epoch=epoch)
+    rungs, done = _rungs(known, position, live)
+    firing = any(_firing(own, position) for own in live.owned)
     return replace(
         known,
         present_reads=known.present_reads + 1,
@@ -227,29 +226,21 @@ def _present(
         entry_price=position.entry_price,
         losses_pct=(*known.losses_pct, position.loss_pct)[-AGREEING_READS:],
         quantities=(*known.quantities, position.quantity)[-QUANTITY_WINDOW:],
-        seen=known.seen if seen.orders_reused else _seen(known.seen, orders),
+        seen=known.seen if seen.orders_reused else _seen(known.seen, live),
         rung_sizes=rungs,
         done_rungs=done,
-        close_all_blocked=known.close_all_blocked and not _shows_close_all(position, seen),
+        close_all_blocked=known.close_all_blocked and not _shows_close_all(position, live),
         firing_since_ms=(known.firing_since_ms or seen.observed_at_ms) if firing else 0,
     )
 
 
-def _shows_close_all(position: Position, seen: SymbolObservation) -> bool:
+def _shows_close_all(position: Position, live: LiveBook) -> bool:
     """Whether a resting close-all stop is listed: then the venue's refusal of a second one needs no remembering."""
-    return any(
-        order.close_all
-        and order.kind in (OrderKind.STOP_MARKET, OrderKind.STOP)
-        and order.status is OrderStatus.NEW
-        and order.side is position.side.exit_order_side
-        and order.position_side is position.position_side
-        for order in seen.orders
-    )
+    exit_side, leg = position.side.exit_order_side, position.position_side
+    return any(order.side is exit_side and order.position_side is leg for order in live.close_alls)
 
 
-def _absent(
-    known: KeyEvidence, key: PositionKey, orders: tuple[LiveOrder, ...], seen: SymbolObservation
-) -> KeyEvidence:
+def _absent(known: KeyEvidence, key: PositionKey, live: LiveBook, seen: SymbolObservation) -> KeyEvidence:
     spaced = known.absent_reads == 0 or abs(seen.positions_read_at_ms - known.last_absent_at_ms) >= FLAT_SPACING_MS
     opposite = seen.position(PositionKey(key.symbol, key.side.opposite))
     flipped = opposite is not None and not opposite.hedged
@@ -259,56 +250,52 @@ def _absent(
         absent_reads=known.absent_reads + (1 if spaced else 0),
         last_absent_at_ms=seen.positions_read_at_ms if spaced else known.last_absent_at_ms,
         zero_seen=known.zero_seen or key in seen.zero_keys or flipped,
-        seen=known.seen if seen.orders_reused else _seen(known.seen, orders),
+        seen=known.seen if seen.orders_reused else _seen(known.seen, live),
         firing_since_ms=0,
     )
 
 
-def _epoch_from(orders: tuple[LiveOrder, ...]) -> str:
+def _epoch_from(owned: Sequence[Own]) -> str:
     """The epoch that resting orders carry. The backstop speaks first: the venue removes it when the position ends."""
-    owned = [parsed for order in orders if (parsed := ids.parse(order.client_id)) is not None]
-    backstops = [parsed.epoch for parsed in owned if parsed.role is Role.BACKSTOP]
-    return max(backstops) if backstops else max((parsed.epoch for parsed in owned), default="")
+    backstops = [own.epoch for own in owned if own.role is Role.BACKSTOP]
+    return max(backstops) if backstops else max((own.epoch for own in owned), default="")
 
 
-def _settled_epoch(epoch: str, orders: tuple[LiveOrder, ...]) -> str:
+def _settled_epoch(epoch: str, live: LiveBook) -> str:
     """The epoch in memory, unless nothing that rests is of it and a backstop of another one is listed.
 
     After a restart the lists may lag: an epoch made up then yields to the backstop that appears a read later.
     """
-    resting = [order for order in orders if order.status is OrderStatus.NEW]
-    owned = [parsed for order in resting if (parsed := ids.parse(order.client_id)) is not None]
-    if any(parsed.epoch == epoch for parsed in owned):
+    if any(own.epoch == epoch for own in live.resting):
         return epoch
-    return max((parsed.epoch for parsed in owned if parsed.role is Role.BACKSTOP), default=epoch)
+    return max((own.epoch for own in live.resting if own.role is Role.BACKSTOP), default=epoch)
 
 
-def _seen(before: Mapping[str, int], orders: tuple[LiveOrder, ...]) -> dict[str, int]:
-    resting = [order.client_id for order in orders if order.status is OrderStatus.NEW]
+def _seen(before: Mapping[str, int], live: LiveBook) -> dict[str, int]:
+    resting = [own.order.client_id for own in live.resting]
     return {client_id: before.get(client_id, 0) + 1 for client_id in resting}
 
 
-def _rungs(
-    known: KeyEvidence, position: Position, orders: tuple[LiveOrder, ...]
-) -> tuple[dict[int, Decimal], frozenset[int]]:
+def _rungs(known: KeyEvidence, position: Position, live: LiveBook) -> tuple[dict[int, Decimal], frozenset[int]]:
     """Rung sizes now, and which rungs took profit: gone from the list while the position shrank by their size."""
     now: dict[int, Decimal] = {}
-    for order in orders:
-        parsed = ids.parse(order.client_id)
-        if parsed is not None and parsed.role is Role.TAKE_PROFIT and order.status is OrderStatus.NEW:
-            now[parsed.rung] = now.get(parsed.rung, Decimal(0)) + order.quantity
+    for own in live.ladder:
+        now[own.rung] = now[own.rung] + own.order.quantity if own.rung in now else own.order.quantity
+    gone = known.rung_sizes.keys() - now.keys()
+    if not gone:
+        return now, known.done_rungs
     shrank = (known.quantities[-1] - position.quantity) if known.quantities else Decimal(0)
     done = set(known.done_rungs)
-    for rung in sorted(set(known.rung_sizes) - set(now)):
+    for rung in sorted(gone):
         if 0 < known.rung_sizes[rung] <= shrank:
             done.add(rung)
             shrank -= known.rung_sizes[rung]
     return now, frozenset(done)
 
 
-def _firing(order: LiveOrder, position: Position) -> bool:
-    parsed = ids.parse(order.client_id)
-    if parsed is None or parsed.role not in (Role.BACKSTOP, Role.WORKING_STOP) or order.trigger_price is None:
+def _firing(own: Own, position: Position) -> bool:
+    order = own.order
+    if own.role not in (Role.BACKSTOP, Role.WORKING_STOP) or order.trigger_price is None:
         return False
     if order.status in (OrderStatus.TRIGGERING, OrderStatus.TRIGGERED):
         return True

@@ -12,9 +12,9 @@ from position_monitor.core.evidence import (
     after_miss,
     after_read,
     after_write,
-    owned_keys,
     pruned,
 )
+from position_monitor.core.live_book import SymbolOrders
 from position_monitor.core.model import OrderStatus, PositionKey, Role
 
 from .build import (
@@ -405,7 +405,8 @@ def test_the_list_of_awaited_writes_is_bounded_and_drops_the_oldest():
 def test_an_exit_order_belongs_to_the_side_it_reduces(side, hedged):
     held = position(side, hedged=hedged)
     assert backstop(held, 98).key == held.key
-    assert owned_keys([backstop(held, 98), live(position(SHORT, symbol="ETHUSDT"), 3)]) == {held.key}
+    books = SymbolOrders([backstop(held, 98), live(position(SHORT, symbol="ETHUSDT"), 3)]).books
+    assert [key for key, book in books.items() if book.owned] == [held.key]
 
 
 def test_one_symbol_teaches_nothing_about_another():
