@@ -128,6 +128,10 @@ class Evidence:
         """Whether a backstop of this position was written and not read back yet: the venue would refuse another."""
         return any(wait.backstop_of == key for wait in self.awaited.values())
 
+    def proved_in(self, symbol: str) -> frozenset[str]:
+        """Of these, the ones the venue said are live when it refused a second order of the same id."""
+        return frozenset(i for (where, i), wait in self.awaited.items() if where == symbol and wait.proved)
+
     def symbols(self) -> frozenset[str]:
         """Symbols something is known about."""
         return frozenset(key.symbol for key in self.keys) | frozenset(symbol for symbol, _ in self.awaited)
@@ -326,14 +330,20 @@ def without_write(evidence: Evidence, symbol: str, client_id: str) -> Evidence:
     return Evidence(evidence.keys, awaited)
 
 
-def after_miss(evidence: Evidence, symbol: str, client_id: str, now_ms: int, grace_ms: int) -> Evidence:
-    """A targeted query did not find an awaited order: after enough misses and the grace time it was not placed."""
+def after_miss(
+    evidence: Evidence, symbol: str, client_id: str, now_ms: int, grace_ms: int, *, ended: bool = False
+) -> Evidence:
+    """A targeted query did not find an awaited order: after enough misses and the grace time it was not placed.
+
+    `ended`: the query found an order of this id that has ended. Ids return, so it may be an earlier one; but then even
+    an order that was proven live is not waited for any longer than others, because the worst of it is one more proof.
+    """
     wait = evidence.awaited.get((symbol, client_id))
     if wait is None:
         return evidence
     awaited = dict(evidence.awaited)
     wait = replace(wait, misses=wait.misses + 1)
-    grace_ms = max(grace_ms, PROVED_GRACE_MS) if wait.proved else grace_ms
+    grace_ms = max(grace_ms, PROVED_GRACE_MS) if wait.proved and not ended else grace_ms
     if wait.misses >= MISSES_UNTIL_GONE and abs(now_ms - wait.sent_at_ms) >= grace_ms:
         del awaited[(symbol, client_id)]
     else:

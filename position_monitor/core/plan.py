@@ -172,7 +172,8 @@ def _removals(
     for order in surplus:
         role = owned_role(order)
         if role is Role.TAKE_PROFIT:
-            why = _why_keep_target(found, crowded=shed or inputs.crowded or _room(inputs, found, 0) <= 0)
+            crowded = shed or inputs.crowded or _room(inputs, found, 0) <= 0
+            why = _why_keep_target(found, inputs.evidence.proved_in(case.key.symbol), crowded=crowded)
         elif role is Role.BACKSTOP and not outdated_backstop(order, known.epoch, case.settings):
             why = "the backstop stays until the position is proven flat (invariant 2)"
         else:
@@ -185,9 +186,12 @@ def _removals(
     return tuple(cancels), held
 
 
-def _why_keep_target(found: BookDiff, *, crowded: bool) -> str:
-    """Take-profits are expendable, but while there is room a ladder stays until its successor rests."""
-    missing = any(order.role is Role.TAKE_PROFIT for order in found.missing)
+def _why_keep_target(found: BookDiff, proved: frozenset[str], *, crowded: bool) -> str:
+    """Take-profits are expendable, but while there is room a ladder stays until its successor rests.
+
+    That a successor rests is believed here of the venue's refusal of a second one (`proved`), without a list.
+    """
+    missing = any(order.role is Role.TAKE_PROFIT and order.client_id not in proved for order in found.missing)
     return "its replacement does not rest yet" if missing and not crowded else ""
 
 

@@ -194,9 +194,9 @@ class Daemon:
             if seen.readable:
                 self.desk.tell(announce.read_back(seen, self.evidence, now_ms))
                 self._absorb(seen)
-        for symbol, client_id in observed.misses:
-            grace_ms = self.rules.evidence.listing_grace_ms
-            self.desk.evidence = after_miss(self.evidence, symbol, client_id, now_ms, grace_ms)
+        grace_ms = self.rules.evidence.listing_grace_ms
+        for symbol, client_id, ended in observed.misses:
+            self.desk.evidence = after_miss(self.evidence, symbol, client_id, now_ms, grace_ms, ended=ended)
 
     def _absorb(self, seen: SymbolObservation) -> None:
         """Take one readable observation into the evidence."""

@@ -48,8 +48,9 @@ class AccountObservation:
     symbols: Mapping[str, SymbolObservation]
     failure: str = ""
     """Why the position list could not be read, or empty. Then `symbols` is empty and nothing may be concluded."""
-    misses: tuple[tuple[str, str], ...] = ()
-    """(symbol, client id) of awaited orders that a targeted query did not find either."""
+    misses: tuple[tuple[str, str, bool], ...] = ()
+    """(symbol, client id) of awaited orders that a targeted query did not find either, and whether it found one of that
+    id that has ended."""
     swept: bool = False
     unreadable_positions: Mapping[str, str] = field(default_factory=dict)
     """Symbols whose position rows were malformed, with what was wrong: there may be a position nobody sees."""
@@ -277,12 +278,12 @@ class Observer:
             *(self.exchange.query_order(symbol, client_id) for symbol, client_id in absent), return_exceptions=True
         )
         symbols = dict(found.symbols)
-        misses: list[tuple[str, str]] = []
+        misses: list[tuple[str, str, bool]] = []
         for (symbol, client_id), answer in zip(absent, answers, strict=True):
             if isinstance(answer, LiveOrder) and not answer.status.terminal:
                 symbols[symbol] = _with_order(symbols[symbol], answer)
             elif answer is None or isinstance(answer, LiveOrder):
-                misses.append((symbol, client_id))
+                misses.append((symbol, client_id, answer is not None))
             elif not isinstance(answer, ExchangeFailure):
                 raise answer
         return replace(found, symbols=symbols, misses=tuple(misses))

@@ -385,6 +385,18 @@ def test_a_write_counts_as_not_placed_after_several_misses_and_the_grace_time(mi
     assert misses < MISSES_UNTIL_GONE or evidence.awaited == {} or later_ms < 5_000
 
 
+@pytest.mark.parametrize(
+    ("ended", "later_ms", "gone"), [(False, 59_999, False), (False, 60_000, True), (True, 5_000, True)]
+)
+def test_an_order_proven_live_is_waited_for_longer_unless_it_is_found_to_have_ended(ended, later_ms, gone):
+    evidence = after_write(Evidence(), SYMBOL, "qpmx", NOW_MS, proved=True)
+    assert evidence.proved_in(SYMBOL) == {"qpmx"} and not evidence.proved_in("ETHUSDT")
+    for _ in range(MISSES_UNTIL_GONE):
+        now_ms, grace_ms = NOW_MS + later_ms, EVIDENCE_SETTINGS.listing_grace_ms
+        evidence = after_miss(evidence, SYMBOL, "qpmx", now_ms, grace_ms, ended=ended)
+    assert (evidence.awaited == {}) is gone
+
+
 def test_a_miss_of_something_nobody_waits_for_changes_nothing():
     assert after_miss(Evidence(), SYMBOL, "qpmx", NOW_MS, 0) == Evidence()
 

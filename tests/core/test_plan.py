@@ -223,6 +223,20 @@ def test_a_ladder_is_not_torn_down_before_its_successor_rests(side):
     assert removed(after) == {order.client_id for order in old}
 
 
+@both_sides
+def test_a_successor_that_was_proven_live_need_not_be_listed_for_the_old_ladder_to_go(side):
+    held = position(side, "2")
+    old = ladder(position(side))
+    bottom = backstop(held, at(side, "-1.5"))
+    places = plan_for(held, [bottom, *old]).take_profits
+    seen, evidence = settled(held, [bottom, *old])
+    for place in places:
+        evidence = after_write(evidence, SYMBOL, place.order.client_id, NOW_MS, proved=place is not places[0])
+    assert not decided(seen, evidence).plans[SYMBOL].cancels
+    evidence = after_write(evidence, SYMBOL, places[0].order.client_id, NOW_MS, proved=True)
+    assert removed(decided(seen, evidence).plans[SYMBOL]) == {order.client_id for order in old}
+
+
 # --- absence ----------------------------------------------------------------------------------------------------------
 
 

@@ -12,7 +12,7 @@ import json
 import random
 from collections import Counter, deque
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from types import SimpleNamespace
 from typing import Any
 from unittest import mock
@@ -289,7 +289,10 @@ def connected_to(host: StreamHost) -> Iterator[None]:
         WSServerHandshakeError=WSServerHandshakeError,
         ClientError=websocket.aiohttp.ClientError,
     )
-    with mock.patch.object(websocket, "aiohttp", client), mock.patch.object(log, "_secrets", set(log._secrets)):
+    with ExitStack() as stack:
+        stack.enter_context(mock.patch.object(websocket, "aiohttp", client))
+        for name in ("_secrets", "_passing_secrets"):
+            stack.enter_context(mock.patch.object(log, name, getattr(log, name)))
         yield
 
 

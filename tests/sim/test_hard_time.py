@@ -7,7 +7,7 @@ from decimal import Decimal
 import pytest
 
 from position_monitor.paper.journal import Entry
-from tests.sim.stage import EVERY_WORLD, TWO_WORLDS, Held, Process, Stage, config_of, opposite, staged
+from tests.sim.stage import EVERY_WORLD, INTERVAL_S, TWO_WORLDS, Held, Process, Stage, config_of, opposite, staged
 
 BTC, ETH = "BTCUSDT", "ETHUSDT"
 ENTRY = 42_000
@@ -221,6 +221,24 @@ async def test_a_duplicate_is_proof_and_not_asked_for_again_at_once() -> None:
         await stage.run(300)
         refused = [e for e in stage.entries("order_refused", ours=True) if e.detail["code"] == -4116]
         assert len(refused) <= 4 * 300 / 15, "four orders, each at most four times a minute"
+
+
+@EVERY_WORLD
+@staged
+async def test_an_order_that_dies_after_it_was_proven_live_is_placed_again_soon(hedge: bool, side: str) -> None:
+    """X9, X11: -4116 proved it, then it ended; a query that finds it ended is not taken for one more listing lag."""
+    async with Stage(btc(side), hedge=hedge) as stage:
+        stage.fault("delayed_listing", delay_ms=1_800_000)
+        stage.start()
+        proof = lambda: [e for e in stage.entries("order_refused", BTC, ours=True) if e.detail["code"] == -4116]  # noqa: E731
+        await stage.until("proven by a refusal", proof, within_s=60)
+        await stage.run(1)
+        stage.heal()
+        (backstop,) = stage.own(BTC, side, "b")
+        stage.cancel_by_hand(backstop)
+        await stage.until("covered again", lambda: stage.covered(BTC, side), within_s=2 * INTERVAL_S)
+        await stage.run(60)
+        stage.must_be_protected()
 
 
 def _rested_twice(stage: Stage) -> list[tuple[object, ...]]:
