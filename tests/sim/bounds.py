@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from position_monitor.daemon import Daemon
+from position_monitor.core.stream_events import BOX_KEYS_MAX
+from position_monitor.daemon.fast_path import SYMBOLS_MAX
+from position_monitor.edge.user_stream import EXPECTED_MAX, SEEN_MAX, UserStream
+from position_monitor.service import Service
 
 AWAITED_MAX = 64
 """Writes not read back yet; the core's own bound per position, here for the whole account."""
-SEEN_MAX = 40
+IDS_MAX = 40
 """Owned client ids followed for one position: at most what may rest of ours, before and after a replacement."""
 FOREIGN_MAX = 1_000
 CLOSES_MAX = 10
@@ -16,9 +19,9 @@ WINDOW_MAX = 4
 RUNGS_MAX = 36
 
 
-def exceeded(daemon: Daemon, symbols: Sequence[str]) -> list[str]:
+def exceeded(service: Service, symbols: Sequence[str]) -> list[str]:
     """Every bound of the daemon's memory that does not hold now."""
-    evidence, history = daemon.evidence, daemon.history
+    evidence, history = service.daemon.evidence, service.daemon.history
     sizes = {
         "positions in the evidence": (len(evidence.keys), 2 * len(symbols)),
         "awaited writes": (len(evidence.awaited), AWAITED_MAX),
@@ -26,8 +29,25 @@ def exceeded(daemon: Daemon, symbols: Sequence[str]) -> list[str]:
         "foreign orders in the history": (len(history.foreign_orders), FOREIGN_MAX),
     }
     for key, known in evidence.keys.items():
-        sizes[f"client ids seen of {key}"] = (len(known.seen), SEEN_MAX)
+        sizes[f"client ids seen of {key}"] = (len(known.seen), IDS_MAX)
         sizes[f"closes of {key}"] = (len(known.closes_at_ms), CLOSES_MAX)
         sizes[f"quantities of {key}"] = (len(known.quantities), WINDOW_MAX)
         sizes[f"rungs of {key}"] = (len(known.rung_sizes) + len(known.done_rungs), 2 * RUNGS_MAX)
+    sizes |= _of_streams(service, symbols)
     return [f"INV-10: {name}: {size}; expected at most {most}" for name, (size, most) in sizes.items() if size > most]
+
+
+def _of_streams(service: Service, symbols: Sequence[str]) -> dict[str, tuple[int, int]]:
+    """What events leave behind until the next read."""
+    fast, box, user = service.fast_path, service._box, service._user
+    sizes = {
+        "symbols with events since their read": (len(fast._since), SYMBOLS_MAX),
+        "symbols with news": (len(fast._news), SYMBOLS_MAX),
+        "symbols just placing from an event": (len(fast._tasks), len(symbols)),
+        "symbols in the box": (len(box._symbols), BOX_KEYS_MAX),
+        "positions in the box": (len(box._latest), BOX_KEYS_MAX),
+    }
+    if isinstance(user, UserStream):
+        sizes["events expected"] = (len(user._expected), EXPECTED_MAX)
+        sizes["client ids heard"] = (len(user._seen), SEEN_MAX)
+    return sizes

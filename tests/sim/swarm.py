@@ -83,6 +83,10 @@ LATER_S: dict[str, tuple[float, str]] = {
 }
 """Faults whose consequences outlive them: seconds beyond two check intervals that convergence may take, and why."""
 RATES = (0.01, 0.03, 0.08, 0.2)
+THRIFTY_S = 13.0
+"""While the stream is believed to deliver, order lists of many positions are read no more often than this."""
+HEARD_S = 1.0
+"""Where nothing fails and the stream delivers, no position is without its stop for longer than this."""
 
 
 @dataclass
@@ -95,6 +99,8 @@ class Swarm:
     """Faults of the streams, with the rate of those that meet single messages; None: there is no stream at all."""
     marks: bool = False
     """Whether there is a stream of mark prices too."""
+    thrifty: bool = False
+    """Whether order lists are read as seldom as beside a stream with fifty positions (`THRIFTY_S`)."""
 
     @classmethod
     def drawn(cls, rng: random.Random) -> Swarm:
@@ -104,8 +110,10 @@ class Swarm:
         venue |= {name: 0.002 for name in RARE if rng.random() < 0.1}
         host = tuple(name for name in HOST_FAULTS if rng.random() < 0.25)
         stream = None if rng.random() < 0.4 else cls._stream_drawn(rng)
-        marks = stream is not None and rng.random() < 0.6
-        return cls({}, (), None if stream is None else {}, marks) if quiet else cls(venue, host, stream, marks)
+        if stream is None:
+            return cls() if quiet else cls(venue, host)
+        marks, thrifty = rng.random() < 0.6, rng.random() < 0.25
+        return cls({}, (), {}, marks, thrifty) if quiet else cls(venue, host, stream, marks, thrifty)
 
     @staticmethod
     def _stream_drawn(rng: random.Random) -> dict[str, float]:
@@ -134,7 +142,19 @@ class Swarm:
         """Whether nothing is met that keeps a daemon from protecting a position within two cycles."""
         return not self.venue and GENTLE.issuperset(self.host)
 
+    def prompt_s(self, interval_s: float) -> float:
+        """Seconds within which a position must be covered where nothing hinders the daemon (`gentle`)."""
+        if self.stream == {} and not self.host:
+            return HEARD_S
+        return 2 * interval_s + self._unread_s
+
+    @property
+    def _unread_s(self) -> float:
+        """How long a change of orders may go unseen when its event is lost."""
+        return THRIFTY_S if self.thrifty and self.stream else 0.0
+
     def settle_s(self, interval_s: float) -> float:
         """Seconds after the faults stop within which everything must be covered: two cycles, and what outlives them."""
         met = {*self.venue, *self.host}
-        return 2 * interval_s + max((seconds for name, (seconds, _) in LATER_S.items() if name in met), default=0.0)
+        later_s = max((seconds for name, (seconds, _) in LATER_S.items() if name in met), default=0.0)
+        return 2 * interval_s + max(later_s, self._unread_s)
