@@ -24,6 +24,7 @@ from position_monitor.core.outcome import CAPACITY_CODES, Outcome, Sent
 from position_monitor.core.state import Event
 from position_monitor.core.verdict import AccountRisk, account_risk
 from position_monitor.daemon.desk import Desk
+from position_monitor.daemon.event_memory import EventMemory, NoEvents
 from position_monitor.edge.ai_engine import Question
 from position_monitor.edge.clock import Clock
 from position_monitor.edge.exchange import Exchange
@@ -51,15 +52,6 @@ class Advisor(Protocol):
     def watch(self, questions: Mapping[str, Question]) -> None:
         """Which symbols to ask about, and at which price."""
         ...
-
-
-def _nobody(_: Mapping[str, SymbolObservation], __: Mapping[str, SymbolObservation]) -> None:
-    """Nobody wants to know."""
-
-
-def _no_news(_: str) -> int:
-    """Nobody tells of anything."""
-    return 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,10 +104,7 @@ class Daemon:
     observer: Observer
     cycle_deadline_s: float
     """No new round begins after this; what is missing waits for the next cycle."""
-    after_look: Callable[[Mapping[str, SymbolObservation], Mapping[str, SymbolObservation]], None] = _nobody
-    """Told what was read just now, and the whole account as it is known."""
-    news_of: Callable[[str], int] = _no_news
-    """How many events have told of positions of a symbol: when that changes during a read, the read may be old."""
+    events: EventMemory = field(default_factory=NoEvents)
     history: History = field(default_factory=History, init=False)
     _refused: set[str] = field(default_factory=set, init=False)
     _upkeep_failure: str = field(default="", init=False)
@@ -142,12 +131,13 @@ class Daemon:
         self._notice_gap()
         await self._upkeep()
         also = {key.symbol for key in self.history.tracks}
+        began = self.events.look_begins()
         observed = await self.observer.account(self.evidence, also, look_at=self._unsettled.union(look_at))
         weight = observed.weight
         if observed.failure:
             return self._report(observed, None, began_s, weight)
         self._learn(observed)
-        self.after_look(observed.symbols, observed.symbols)
+        self.events.note_read(observed.symbols, observed.symbols, began)
         decision = self._decide(observed)
         self._note_exposed(observed, decision)
         self.advisor.watch({key.symbol: Question(j.position.mark_price) for key, j in decision.judgements.items()})
@@ -237,12 +227,13 @@ class Daemon:
                 await self.clock.sleep(ROUND_PAUSES_S[number])
             if self._refused:
                 await self._upkeep()  # a refusal may have been about rules or a mode that changed since
+            began = self.events.look_begins()
             again = await self.observer.symbols(sent.touched | waiting, self.evidence)
             if again.failure:
                 return again, decision
             self._learn(again)
             symbols = {**observed.symbols, **again.symbols}
-            self.after_look(again.symbols, symbols)
+            self.events.note_read(again.symbols, symbols, began)
             observed = replace(again, symbols=symbols, swept=observed.swept)
             decision = self._decide(observed)
         return observed, decision
@@ -308,10 +299,10 @@ class Daemon:
     async def _remove(self, cancel: Cancel) -> bool:
         """One removal, checked against a read made just for it. False when the symbol must be looked at again first."""
         symbol = cancel.key.symbol
-        told = self.news_of(symbol)
+        told = self.events.news_of(symbol)
         seen = await self.observer.fresh(symbol)
-        if not seen.readable or self.news_of(symbol) != told:
-            return False
+        if not seen.readable or self.events.news_of(symbol) != told:
+            return False  # an event that came meanwhile may be newer than the read
         self._absorb(seen)
         await self.desk.remove(cancel, seen)
         return True

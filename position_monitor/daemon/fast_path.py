@@ -58,23 +58,33 @@ class FastPath:
         self._left_to_reads: set[str] = set()
         self._waiting: dict[str, dict[PositionSide, PositionEvent]] = {}
         self._tasks: dict[str, asyncio.Task[None]] = {}
-        self._news: dict[str, int] = {}
         self._count = 0
+        """Events heard."""
+        self._heard: dict[str, int] = {}
+        """The count at the last event of each symbol, and at the last one about a position of it."""
+        self._news: dict[str, int] = {}
 
     def news_of(self, symbol: str) -> int:
         """A number that changes whenever an event tells of a position of the symbol."""
         return self._news.get(symbol, 0)
 
-    def note_read(self, read: Mapping[str, SymbolObservation], everything: Mapping[str, SymbolObservation]) -> None:
-        """`read` was read just now; what events said of it before is over. `everything` is the whole account as known.
+    def look_begins(self) -> int:
+        """To be asked before reads are sent, and handed to `note_read` with what they found."""
+        return self._count
 
-        Events that arrive while a read is under way are forgotten with it. They woke the loop, which reads again.
+    def note_read(
+        self, read: Mapping[str, SymbolObservation], everything: Mapping[str, SymbolObservation], began: int
+    ) -> None:
+        """`read` was read just now; `everything` is the whole account as known.
+
+        What events said of a symbol is over with its read, unless one arrived since the read was sent.
         """
         self._last = everything
         for symbol, seen in read.items():
             if seen.readable and not seen.orders_reused:
-                self._since.pop(symbol, None)
                 self._left_to_reads.discard(symbol)
+                if self._heard.get(symbol, 0) <= began:
+                    self._since.pop(symbol, None)
         self._looked_at = {
             symbol: seen.positions[0].mark_price for symbol, seen in everything.items() if seen.positions
         }
@@ -84,8 +94,10 @@ class FastPath:
         if isinstance(event, StreamGap):
             self._since.clear()
         elif isinstance(event, AlgoEvent):
+            self._note(event.symbol, self._heard)
             self._on_order(event)
         elif isinstance(event, PositionEvent):
+            self._note(event.symbol, self._heard, self._news)
             self._on_position(event)
 
     def _on_order(self, event: AlgoEvent) -> None:
@@ -95,7 +107,6 @@ class FastPath:
             self._desk.evidence = without_write(self._desk.evidence, event.symbol, event.client_id)
 
     def _on_position(self, event: PositionEvent) -> None:
-        self._note_news(event.symbol)
         last = self._last.get(event.symbol) if self._last is not None else None
         since = self._since.get(event.symbol, SinceRead())
         before = quantity_before(last, since, event.key) if event.key is not None else Decimal(0)
@@ -110,11 +121,12 @@ class FastPath:
             self._tasks[event.symbol] = task
             task.add_done_callback(lambda _: self._tasks.pop(event.symbol, None))
 
-    def _note_news(self, symbol: str) -> None:
-        if symbol not in self._news and len(self._news) >= SYMBOLS_MAX:
-            self._news.clear()
+    def _note(self, symbol: str, *ledgers: dict[str, int]) -> None:
         self._count += 1
-        self._news[symbol] = self._count
+        for ledger in ledgers:
+            if symbol not in ledger and len(ledger) >= SYMBOLS_MAX:
+                ledger.clear()
+            ledger[symbol] = self._count
 
     def _remember(self, symbol: str, since: SinceRead) -> bool:
         if symbol not in self._since and len(self._since) >= SYMBOLS_MAX:

@@ -126,7 +126,7 @@ class Service:
         self.daemon.desk.mode = self.mode
         self.daemon.desk.accepted = self._expect
         self.fast_path = FastPath(self.daemon.desk, self.advisor.advice, self._streamed_mark)
-        self.daemon.after_look, self.daemon.news_of = self.fast_path.note_read, self.fast_path.news_of
+        self.daemon.events = self.fast_path
         self.daemon.observer.stream_delivers = self._delivers
         self._teller = Teller(self.clock, self.exchange, self.store, self.advisor, self.breaker, self.owner)
 

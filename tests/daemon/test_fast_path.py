@@ -53,12 +53,13 @@ class World:
         if seen:
             self.read(*seen)
 
-    def read(self, *seen):
+    def read(self, *seen, began=None):
+        began = self.path.look_begins() if began is None else began
         observed = {one.symbol: one for one in seen}
         for one in seen:
             if one.positions:
                 self.desk.evidence = after_read(self.desk.evidence, one)
-        self.path.note_read(observed, observed)
+        self.path.note_read(observed, observed, began)
 
     async def hears(self, *events):
         for event in events:
@@ -206,5 +207,19 @@ async def test_every_position_event_is_news_also_the_one_that_places_nothing():
     assert world.path.news_of(SYMBOL) != before
     assert world.path.news_of("NEWUSDT") == 0
     for number in range(SYMBOLS_MAX + 500):
-        world.path._note_news(f"S{number}USDT")
+        world.path._note(f"S{number}USDT", world.path._news)
     assert len(world.path._news) <= SYMBOLS_MAX
+
+
+async def test_what_events_said_while_a_read_was_under_way_is_kept():
+    """Closed and opened again while the daemon reads: the read still shows the old position and its old stop."""
+    held = position()
+    old = seen_at([held], [backstop(held, at(LONG, "-1.5"))])
+    world = World(old)
+    began = world.path.look_begins()
+    await world.hears(told("0", entry=0))
+    world.read(old, began=began)
+    await world.hears(told("1", at_ms=NOW_MS + 1))
+    assert [order.close_all for order in world.venue.resting] == [True]
+    world.read(old)
+    assert not world.path._since
