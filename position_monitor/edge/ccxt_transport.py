@@ -16,8 +16,8 @@ from typing import Any, Final
 from urllib.parse import urlsplit
 
 import aiohttp
-import ccxt.async_support as ccxt
 
+from position_monitor.edge import ccxt_alone
 from position_monitor.edge.venues.transport import (
     LIMIT_HEADERS,
     NOT_JSON,
@@ -126,7 +126,7 @@ class CcxtTransport:
         await self._venue.close()
 
 
-class _Binance(ccxt.binanceusdm):  # type: ignore[misc]
+class _Binance(ccxt_alone.binanceusdm()):  # type: ignore[misc]
     """ccxt's venue with every judgement taken out."""
 
     session: Any

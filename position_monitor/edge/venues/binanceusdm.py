@@ -206,7 +206,7 @@ def connect(
     `environment` is paper, demo or live; `rest_url` overrides the venue's origin (and must be set for paper).
     Raises ConfigError.
     """
-    # Imported here because ccxt takes most of a second and 100 MB, which a simulator never needs.
+    # Imported here because ccxt takes time and memory that a simulator never needs.
     from position_monitor.edge.ccxt_transport import CcxtTransport
 
     transport = CcxtTransport(

@@ -1,0 +1,61 @@
+"""One venue of ccxt without the hundred others.
+
+`import ccxt.async_support` imports every venue ccxt knows: 66 MiB and most of a second, of which one class is used.
+Here its package modules are stood in for by bare ones while the file of that class is imported, and taken away
+afterwards, so that whoever imports ccxt later gets all of it. When a release of ccxt does not bear this, the ordinary
+import is made.
+"""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+import sys
+from pathlib import Path
+from types import ModuleType
+from typing import Any, Final
+
+from loguru import logger
+
+_PACKAGES: Final = ("ccxt", "ccxt.async_support")
+
+
+def binanceusdm() -> type[Any]:
+    """ccxt's asynchronous Binance USDⓈ-M class."""
+    if "ccxt" not in sys.modules:
+        try:
+            return _alone()
+        except (ImportError, AttributeError) as failure:
+            logger.debug("ccxt cannot be imported in part ({}): all of it is", failure)
+    return _class_of(importlib.import_module("ccxt.async_support"))
+
+
+def _alone() -> type[Any]:
+    others = set(sys.modules)
+    try:
+        _stand_in()
+        return _class_of(importlib.import_module("ccxt.async_support.binanceusdm"))
+    finally:
+        for name in set(sys.modules) - others:
+            if name.partition(".")[0] == "ccxt":
+                del sys.modules[name]
+
+
+def _stand_in() -> None:
+    """Bare modules in place of ccxt's packages, with the few names that ccxt's own files take from them."""
+    spec = importlib.util.find_spec("ccxt")
+    if spec is None or not spec.submodule_search_locations:
+        raise ImportError("ccxt is not installed as a package")
+    folder = Path(next(iter(spec.submodule_search_locations)))
+    for name in _PACKAGES:
+        package = ModuleType(name)
+        package.__path__ = [str(folder.joinpath(*name.split(".")[1:]))]
+        sys.modules[name] = package
+    errors = importlib.import_module("ccxt.base.errors")
+    base = importlib.import_module("ccxt.base.exchange")
+    vars(sys.modules["ccxt"]).update({name: getattr(errors, name) for name in errors.__all__}, Exchange=base.Exchange)
+
+
+def _class_of(module: ModuleType) -> type[Any]:
+    found: type[Any] = module.binanceusdm
+    return found

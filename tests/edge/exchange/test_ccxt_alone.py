@@ -1,0 +1,71 @@
+"""ccxt's one class is loaded without the other venues, and the rest of ccxt stays usable (DESIGN 8, memory)."""
+
+import subprocess
+import sys
+import textwrap
+
+import ccxt.async_support as whole
+import pytest
+
+from position_monitor.edge import ccxt_alone
+
+
+def in_a_fresh_process(script: str) -> str:
+    """What a script prints in a process where nothing has imported ccxt."""
+    command = [sys.executable, "-c", textwrap.dedent(script)]
+    return subprocess.run(command, capture_output=True, text=True, check=True, timeout=60).stdout
+
+
+def test_only_the_file_of_the_one_venue_is_imported():
+    said = in_a_fresh_process(
+        """
+        import sys
+        names = []
+        class Witness:
+            def find_spec(self, name, path=None, target=None):
+                names.append(name)
+        sys.meta_path.insert(0, Witness())
+        from position_monitor.edge import ccxt_alone
+        venue = ccxt_alone.binanceusdm()
+        print(venue.__name__, venue({}).urls["api"]["fapiPrivate"])
+        print(sorted(name for name in set(names) if name.startswith("ccxt.async_support.") and name.count(".") == 2))
+        print([name for name in sys.modules if name.partition(".")[0] == "ccxt"])
+        """
+    )
+    assert said.splitlines() == [
+        "binanceusdm https://fapi.binance.com/fapi/v1",
+        "['ccxt.async_support.base', 'ccxt.async_support.binance', 'ccxt.async_support.binanceusdm']",
+        "[]",
+    ]
+
+
+def test_whoever_imports_ccxt_later_gets_all_of_it():
+    said = in_a_fresh_process(
+        """
+        from position_monitor.edge import ccxt_alone
+        ours = ccxt_alone.binanceusdm()
+        import ccxt.async_support
+        print(len(ccxt.exchanges) > 50, ccxt.async_support.kraken({}).id, ccxt.async_support.binanceusdm is ours)
+        """
+    )
+    assert said.split() == ["True", "kraken", "False"]
+
+
+def test_where_ccxt_is_imported_already_its_own_class_is_used():
+    assert ccxt_alone.binanceusdm() is whole.binanceusdm
+
+
+@pytest.mark.parametrize("defect", ["ImportError", "AttributeError"])
+def test_a_release_that_does_not_bear_it_is_imported_whole(defect):
+    said = in_a_fresh_process(
+        f"""
+        from position_monitor.edge import ccxt_alone
+        def broken():
+            raise {defect}("changed")
+        ccxt_alone._stand_in = broken
+        ours = ccxt_alone.binanceusdm()
+        import ccxt.async_support
+        print(ccxt.async_support.binanceusdm is ours)
+        """
+    )
+    assert said.split() == ["True"]
