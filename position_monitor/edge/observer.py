@@ -245,12 +245,13 @@ class Observer:
         held = positions.of(symbol)
         if rows is not None and rows.of(symbol):
             held = rows.of(symbol)
+        resting, last = orders.of(symbol) if orders else (), self._last.get(symbol)
         seen = SymbolObservation(
             symbol=symbol,
             instrument=self.exchange.instrument(symbol),
             positions=held,
             zero_keys=_zero_keys(symbol, held, positions, rows),
-            orders=orders.of(symbol) if orders else (),
+            orders=last.orders if last is not None and last.orders == resting else resting,
             positions_read_at_ms=positions.began_at_ms,
             orders_read_at_ms=orders.began_at_ms if orders else 0,
             unreadable=unreadable,
