@@ -85,8 +85,12 @@ def bounded_text(text: str) -> str:
     return clean if len(clean) <= TEXT_LENGTH_MAX else clean[: TEXT_LENGTH_MAX - 1] + "…"
 
 
+_ENCODER = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"))
+"""Kept, because `json.dumps` makes a new one for each of some sixty values that a cycle publishes."""
+
+
 def _json(value: object) -> str:
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+    return _ENCODER.encode(value)
 
 
 def status_fields(state: AccountState, *, owner: str, epoch: int) -> dict[str, str]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from decimal import Decimal
 from enum import StrEnum
+from functools import lru_cache
 from typing import Any, TypeVar
 
 from pydantic import ValidationError
@@ -117,8 +118,18 @@ def plain_order(raw: Mapping[str, Any]) -> LiveOrder:
 
 
 def algo_order(raw: Mapping[str, Any]) -> LiveOrder:
-    """A conditional order; raises ValidationError."""
-    row = AlgoOrderRow.model_validate(raw)
+    """A conditional order; raises ValidationError. A row equal to an earlier one gives the very same value again."""
+    values = tuple(raw.values())
+    try:
+        return _algo_order(tuple(raw), values, tuple(map(type, values)))
+    except TypeError:  # a value that cannot be looked up, such as a list
+        return _algo_order.__wrapped__(tuple(raw), values, ())
+
+
+@lru_cache(maxsize=1_024)
+def _algo_order(names: tuple[str, ...], values: tuple[Any, ...], types: tuple[type, ...]) -> LiveOrder:
+    """Read one row. `types` only tells values apart that are equal and are not the same in JSON, such as 1 and true."""
+    row = AlgoOrderRow.model_validate(dict(zip(names, values, strict=True)))
     kind = _kind(row.order_type, row.working_type) if row.algo_type == "CONDITIONAL" else OrderKind.OTHER
     return LiveOrder(
         symbol=row.symbol,

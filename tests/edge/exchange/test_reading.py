@@ -6,6 +6,7 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
+from pydantic import ValidationError
 
 from position_monitor.core.model import (
     OrderKind,
@@ -17,6 +18,7 @@ from position_monitor.core.model import (
     Side,
     WorkingType,
 )
+from position_monitor.edge.venues.binance_reads import algo_order
 from position_monitor.edge.venues.binanceusdm import BinanceUsdm
 from position_monitor.errors import Unreadable
 from tests.edge.exchange.loopback_venue import SERVER_MS, Answer, LoopbackVenue
@@ -367,3 +369,14 @@ async def test_a_v2_that_merely_fails_is_not_gone(venue: BinanceUsdm, loopback: 
     with pytest.raises(Unreadable):
         await venue.read_position_rows("BTCUSDT")
     assert not loopback.sent("GET", POSITIONS)
+
+
+def test_an_unchanged_row_gives_the_same_order_and_an_equal_looking_one_does_not() -> None:
+    """Python takes 1 for True; the venue's `closePosition` is a boolean or the row is malformed."""
+    row = algo_row(closePosition=True, quantity="0")
+    order = algo_order(row)
+    assert algo_order(dict(row)) is order
+    assert algo_order(row | {"triggerPrice": "1.5"}).trigger_price == Decimal("1.5")
+    with pytest.raises(ValidationError):
+        algo_order(row | {"closePosition": 1})
+    assert algo_order(row | {"new": ["a", {"list": 1}]}) == order, "what cannot be looked up is read"
