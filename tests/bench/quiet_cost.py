@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import time
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 
 from tests.bench import cold_start
@@ -25,6 +26,9 @@ WEIGHT_1M = 2_400
 WEIGHT_BAR_PCT = 15
 CPU_BARS_MS = {7: 5, 200: 60}
 MEMORY_BAR_MIB = 130
+CYCLE_WITHIN_S = 30.0
+AFTER_CYCLE_S = 0.5
+"""The published state is the last thing of a cycle but for what the store still sends."""
 QUIET_S = 12.0
 """Without a write for more than one check interval: nothing is to be done any more."""
 RARE_INTERVAL_S = 60
@@ -71,20 +75,23 @@ class QuietAccount:
         """Until all are protected and nothing is written any more; 300 orders in 10 s are the venue's limit."""
         wait_settled(self._venue, self._daemon, within_s=60 + self.positions / 10, quiet_s=QUIET_S)
 
-    def begin(self) -> None:
-        """Take the first reading."""
-        self._first = self._reading()
-
-    def end(self) -> None:
-        """Take the last reading of the quiet time, and ask for rare checks."""
-        self._last = self._reading()
+    def watch(self, cycles: int, between_s: float) -> Cost:
+        """Settle, then measure over whole cycles and after that over `between_s` with hardly any cycle."""
+        self.settle()
+        self._first = self._after_cycle(self._daemon.cycles() + 1)
+        self._last = self._after_cycle(self._first.cycles + cycles)
         self._memory = memory_mib(self._daemon.pid)
         self._daemon.set_check_interval(RARE_INTERVAL_S)
+        self._rest = self._after_cycle(self._last.cycles + 1)
+        time.sleep(between_s)
+        return self.cost()
 
-    def begin_between(self) -> None:
-        """The cycle of the reload is over."""
-        eventually("a cycle after the reload", lambda: self._daemon.cycles() > self._last.cycles, RARE_INTERVAL_S)
-        self._rest = self._reading()
+    def _after_cycle(self, number: int) -> _Reading:
+        """A reading when this many cycles have ended, so that no stretch holds a part of one."""
+        within_s = CYCLE_WITHIN_S * max(1, number - self._daemon.cycles())
+        eventually(f"{number} cycles", lambda: self._daemon.cycles() >= number, within_s)
+        time.sleep(AFTER_CYCLE_S)
+        return self._reading()
 
     def cost(self) -> Cost:
         """Everything measured, with the last reading taken now."""
@@ -151,21 +158,12 @@ def shared_out(usual: Spent, rare: Spent) -> tuple[float, float]:
     return cycle_s, (usual.cycles * rare.cpu_s - rare.cycles * usual.cpu_s) / determinant
 
 
-def measure(counts: list[int], seconds: float, between_s: float) -> list[Cost]:
-    """The cost of each number of positions, all measured over the same `seconds`."""
+def measure(counts: list[int], cycles: int, between_s: float) -> list[Cost]:
+    """The cost of each number of positions, side by side over the same minutes."""
     with contextlib.ExitStack() as stack:
         accounts = [QuietAccount(stack, count) for count in counts]
-        for account in accounts:
-            account.settle()
-        for account in accounts:
-            account.begin()
-        time.sleep(seconds)
-        for account in accounts:
-            account.end()
-        for account in accounts:
-            account.begin_between()
-        time.sleep(between_s)
-        return [account.cost() for account in accounts]
+        with ThreadPoolExecutor(len(accounts)) as pool:
+            return list(pool.map(lambda account: account.watch(cycles, between_s), accounts))
 
 
 def figures(costs: list[Cost]) -> list[Figure]:

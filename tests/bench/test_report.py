@@ -198,7 +198,9 @@ def test_axes_end_on_round_numbers(value, top):
 
 def test_rows_are_chosen_by_name_and_unknown_ones_refused(capsys):
     assert bench.options(["--rows", "fills, cold"], ["fills", "cold", "quiet"]).rows == ["fills", "cold"]
-    assert bench.options([], ["fills", "cold"]).rows == ["fills", "cold"]
+    assert bench.options([], ["fills", "freqtrade"]).rows == ["fills", "freqtrade"]
+    assert bench.options(["--quick"], ["fills", "freqtrade"]).rows == ["fills"]
+    assert bench.options(["--quick", "--rows", "freqtrade"], ["fills", "freqtrade"]).rows == ["freqtrade"]
     with pytest.raises(SystemExit):
         bench.options(["--rows", "naps"], ["fills"])
     assert "no such row: naps" in capsys.readouterr().err
