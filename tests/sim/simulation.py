@@ -45,7 +45,8 @@ from tests.sim.venue import SimTransport
 from tests.sim.virtual_time import EPOCH_MS, SimClock, run, true_ms
 
 SYMBOLS = ["BTCUSDT", "ETHUSDT", "XRPUSDT", "1000PEPEUSDT"]
-FAULTY_S = 60.0
+FAULTY_S = (10.0, 15.0, 25.0, 60.0)
+"""How long faults and people are at work; each seed draws one: many short stories reach more than few long ones."""
 SETTLE_S = 12.0
 """After the faults stop the market stands still this long, and within it everything must be protected."""
 CALM_S = 8.0
@@ -129,11 +130,11 @@ class WatchedJournal(Journal):
 class Simulation:
     """Everything of one run."""
 
-    def __init__(self, seed: int, swarm: Swarm | None = None, *, faulty_s: float = FAULTY_S) -> None:
+    def __init__(self, seed: int, swarm: Swarm | None = None, *, faulty_s: float | None = None) -> None:
         self.seed = seed
-        self.faulty_s = faulty_s
         self.rng = random.Random(f"sim:{seed}")
         self.swarm = swarm if swarm is not None else Swarm.drawn(self.rng)
+        self.faulty_s = faulty_s if faulty_s is not None else self.rng.choice(FAULTY_S)
         self.engine = build_engine(self.rng, seed)
         self.engine.world.market.frozen = True
         for symbol in SYMBOLS:
@@ -531,7 +532,7 @@ def _reading_orders(*, thrifty: bool) -> Iterator[None]:
 
 
 def simulate(
-    seed: int, swarm: Swarm | None = None, *, faulty_s: float = FAULTY_S, trace: list[str] | None = None
+    seed: int, swarm: Swarm | None = None, *, faulty_s: float | None = None, trace: list[str] | None = None
 ) -> Result:
     """Run one seed from beginning to end; `trace` is filled with what happened, for people."""
     run_of_it = _play(seed, swarm, faulty_s, trace)
@@ -540,7 +541,7 @@ def simulate(
     return result
 
 
-async def _play(seed: int, swarm: Swarm | None, faulty_s: float, trace: list[str] | None) -> Result:
+async def _play(seed: int, swarm: Swarm | None, faulty_s: float | None, trace: list[str] | None) -> Result:
     simulation = Simulation(seed, swarm, faulty_s=faulty_s)
     simulation.traced = trace is not None
     with _heard(simulation), connected_to(simulation.stream_host), _reading_orders(thrifty=simulation.swarm.thrifty):
