@@ -228,8 +228,8 @@ def descendants(pid: int) -> set[int]:
 
 
 def alive(pids: set[int]) -> set[int]:
-    """Which of these processes still run, after a moment to end."""
-    for _ in range(50):
+    """Which of these processes still run, after a while to end."""
+    for _ in range(300):
         left = {pid for pid in pids if Path(f"/proc/{pid}/cmdline").exists() and _cmdline(pid)}
         if not left:
             return left
@@ -251,17 +251,38 @@ needs_proc = pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="re
 def test_the_demo_protects_all_seven_and_leaves_nothing_behind() -> None:
     """0/7 to 7/7 with the incident's switches; the exchange's own list is the proof."""
     before = descendants(os.getpid())
-    done = command("demo", "--for", "8", "--json")
-    assert done.returncode == 0, done.stderr
-    document = json.loads(done.stdout)
+    process = subprocess.Popen(
+        [sys.executable, "-m", "position_monitor", "demo", "--json"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stderr is not None
+    said = []
+    while not said or "7/7 PROTECTED" not in said[-1]:
+        line = process.stderr.readline()
+        assert line, said
+        said.append(line)
+    process.send_signal(signal.SIGINT)
+    output, rest = process.communicate(timeout=TIMEOUT_S)
+    errors = "".join(said) + rest
+    assert process.returncode == 0, errors
+    document = json.loads(output)
     assert document["account"]["risk_status"] == "PROTECTED"
     assert "EXIT_MODE=LEGACY but EXIT_BRAIN_V3_ENABLED=true" in document["account"]["conflicts"][0]
     positions, orders = document["exchange"]["positions"], document["exchange"]["orders"]
     stops = {order["symbol"] for order in orders if order["orderType"] == "STOP_MARKET" and order["closePosition"]}
     assert len(positions) == 7 and stops == {position["symbol"] for position in positions}
     assert len([order for order in orders if order["orderType"] == "TAKE_PROFIT_MARKET"]) == 21
-    assert "0 with a stop" in done.stderr and "7 of 7 positions have a stop" in done.stderr
+    assert "0 with a stop" in errors and "7 of 7 positions have a stop" in errors
     assert descendants(os.getpid()) <= before
+
+
+def test_a_demo_with_a_time_ends_by_itself() -> None:
+    """With the code `status` would give then; so early the daemon has hardly begun."""
+    done = command("demo", "--for", "0.5", "--json")
+    assert done.returncode in (0, 2, 3) and json.loads(done.stdout)["exit_code"] == done.returncode
+    assert "Traceback" not in done.stderr
 
 
 @needs_proc

@@ -51,7 +51,7 @@ class Paper:
         self.process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
         assert self.process.stdout is not None
         self.url = self.process.stdout.readline().split(" on ")[1].split(" ")[0].strip()
-        self.client = httpx.Client(base_url=self.url, timeout=10)
+        self.client = httpx.Client(base_url=self.url, timeout=WAIT_S)
 
     def state(self) -> dict[str, Any]:
         return self.client.get("/paper/state").json()
@@ -84,7 +84,7 @@ class Paper:
     def stop(self) -> None:
         self.client.close()
         self.process.terminate()
-        self.process.wait(10)
+        self.process.wait(WAIT_S)
 
 
 def exit_side(side: str) -> str:
@@ -136,11 +136,11 @@ class Running:
 
     def kill(self) -> None:
         self.process.send_signal(signal.SIGKILL)
-        self.process.wait(10)
+        self.process.wait(WAIT_S)
 
     def terminate(self) -> int:
         self.process.terminate()
-        return self.process.wait(20)
+        return self.process.wait(WAIT_S)
 
 
 class Stack:
@@ -194,7 +194,7 @@ class Stack:
 def _end(process: subprocess.Popen[str]) -> None:
     if process.poll() is None:
         process.kill()
-        process.wait(10)
+        process.wait(WAIT_S)
 
 
 @contextlib.contextmanager

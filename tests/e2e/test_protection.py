@@ -15,6 +15,7 @@ from redis import Redis
 from tests.e2e.stack import (
     INCIDENT,
     PREFIX,
+    WAIT_S,
     Stack,
     duplicated_intents,
     eventually,
@@ -181,19 +182,26 @@ def test_hedge_mode_protects_both_legs(stack: Stack) -> None:
 
 
 def test_foreign_orders_are_left_alone(stack: Stack) -> None:
-    stack.start_redis()
+    database = stack.start_redis()
     paper = stack.start_paper("with-foreign", "--price-interval-s", "0")
     foreign = {row["algoId"] for row in paper.resting()}
     plain = [row["orderId"] for row in paper.state()["plain_orders"] if row["status"] == "NEW"]
     assert foreign
-    stack.start_daemon(stack.config())
-    database_said = eventually(
-        "every position is covered",
-        lambda: "protected (100%)" in (stack.folder / "daemon-1.log").read_text(),
-    )
-    assert database_said
+    daemon = stack.start_daemon(stack.config())
+    eventually("every position is covered", lambda: "protected (100%)" in daemon.text())
+    more_cycles(database, 5)
     assert foreign <= {row["algoId"] for row in paper.resting()}
     assert plain == [row["orderId"] for row in paper.state()["plain_orders"] if row["status"] == "NEW"]
+
+
+def more_cycles(database: Redis, count: int) -> None:
+    """Let the daemon finish that many further cycles."""
+
+    def sequence() -> int:
+        return int(database.hget(f"{PREFIX}:status", "sequence") or 0)
+
+    begun = eventually("a state is published", sequence)
+    eventually(f"{count} more cycles", lambda: sequence() >= begun + count)
 
 
 def test_a_closed_position_leaves_no_orphans_and_the_others_alone(stack: Stack) -> None:
@@ -209,13 +217,14 @@ def test_a_closed_position_leaves_no_orphans_and_the_others_alone(stack: Stack) 
 
 
 def test_one_false_flat_answer_removes_nothing(stack: Stack) -> None:
-    stack.start_redis()
+    database = stack.start_redis()
     paper = stack.start_paper("seven-naked", "--price-interval-s", "0")
     daemon = stack.start_daemon(stack.config())
     eventually("all is placed", lambda: fully_protected(paper))
     book = {row["algoId"] for row in paper.resting()}
     paper.post("fault", name="false_flat", count=5)
     eventually("the fault was met", lambda: not paper.state()["faults"])
+    more_cycles(database, 4)
     eventually("it recovered", lambda: daemon.text().rstrip().endswith("7/7 protected (100%)"))
     assert {row["algoId"] for row in paper.resting()} == book
 
@@ -249,7 +258,7 @@ def test_wrong_credentials_are_named_and_nothing_is_claimed(stack: Stack) -> Non
 def test_bad_configuration_ends_with_78_and_names_the_key(stack: Stack) -> None:
     stack.start_paper("flat")
     daemon = stack.start_daemon(stack.config("[protection]\nstop_loss_pct = 75\n"))
-    assert daemon.process.wait(20) == 78
+    assert daemon.process.wait(WAIT_S) == 78
     assert "protection.stop_loss_pct" in daemon.text()
     assert "75" in daemon.text()
 

@@ -192,7 +192,7 @@ async def test_non_ascii_symbol_through_ccxt():
 
 async def until(condition) -> None:
     """Wait for something that must come true; the limit only ends a broken test."""
-    async with asyncio.timeout(15):
+    async with asyncio.timeout(30):
         while not condition():  # noqa: ASYNC110 - the condition lives in ccxt's caches
             await asyncio.sleep(0.01)
 
@@ -201,7 +201,7 @@ async def test_watch_orders_sees_placing_and_firing(streaming, server):
     waiting = asyncio.create_task(streaming.watch_orders())
     await until(lambda: server.hub.listening("private"))
     made = await streaming.create_order(BTC, "market", "sell", 0.238, None, {**STOP, "clientOrderId": "qpmWATCH"})
-    seen = await asyncio.wait_for(waiting, 10)
+    seen = await asyncio.wait_for(waiting, 30)
     assert (seen[-1]["id"], seen[-1]["info"]["X"], seen[-1]["info"]["ia"]) == (made["id"], "NEW", False)
     server.control.handle("POST", "price", {"symbol": "BTCUSDT", "price": "41300"})
     await until(lambda: any(o["info"].get("X") == "FINISHED" for o in streaming.orders))
@@ -213,20 +213,20 @@ async def test_watch_orders_sees_placing_and_firing(streaming, server):
 
 
 async def test_watch_mark_prices_and_book(streaming):
-    marks = await asyncio.wait_for(streaming.watch_mark_prices([BTC]), 10)
+    marks = await asyncio.wait_for(streaming.watch_mark_prices([BTC]), 30)
     assert marks[BTC]["markPrice"] == 42035.4
-    book = await asyncio.wait_for(streaming.watch_bids_asks([ETH]), 10)
+    book = await asyncio.wait_for(streaming.watch_bids_asks([ETH]), 30)
     assert book[ETH]["bid"] == 2247.35
 
 
 async def test_watch_positions_after_a_trade(streaming, server):
     """The first call only returns the REST snapshot; the socket opens with the second."""
-    snapshot = await asyncio.wait_for(streaming.watch_positions([BTC]), 10)
+    snapshot = await asyncio.wait_for(streaming.watch_positions([BTC]), 30)
     assert [p["contracts"] for p in snapshot] == [0.238]
     waiting = asyncio.create_task(streaming.watch_positions([BTC]))
     await until(lambda: server.hub.listening("private"))
     server.control.handle("POST", "position", {"action": "reduce", "symbol": "BTCUSDT", "quantity": "0.1"})
-    (position,) = await asyncio.wait_for(waiting, 10)
+    (position,) = await asyncio.wait_for(waiting, 30)
     assert position["contracts"] == 0.138
 
 

@@ -31,7 +31,7 @@ async def server():
 def sdk(server: PaperServer, secret: str = "paper-secret") -> DerivativesTradingUsdsFutures:
     keys = {"api_key": "paper-key", "api_secret": secret}
     return DerivativesTradingUsdsFutures(
-        config_rest_api=ConfigurationRestAPI(**keys, base_path=server.url, retries=0, timeout=5000),
+        config_rest_api=ConfigurationRestAPI(**keys, base_path=server.url, retries=0, timeout=30_000),
         config_ws_api=ConfigurationWebSocketAPI(**keys, stream_url=server.stream_url + "/ws-fapi/v1"),
         config_ws_streams=ConfigurationWebSocketStreams(stream_url=server.stream_url),
     )
@@ -149,14 +149,14 @@ async def test_user_and_market_streams(server):
     (await connection.user_data(key)).on("message", private.put_nowait)
     (await connection.mark_price_stream(symbol="btcusdt")).on("message", marks.put_nowait)
     try:
-        await asyncio.wait_for(marks.get(), 10)
+        await asyncio.wait_for(marks.get(), 30)
         server.control.handle("POST", "order", {
             "algoType": "CONDITIONAL", "symbol": "BTCUSDT", "side": "SELL", "type": "STOP_MARKET",
             "triggerPrice": "41400", "closePosition": "true", "workingType": "MARK_PRICE"})  # fmt: skip
         server.control.handle("POST", "price", {"symbol": "BTCUSDT", "price": "41400"})
         names = []
         for _ in range(8):
-            event = (await asyncio.wait_for(private.get(), 10)).actual_instance
+            event = (await asyncio.wait_for(private.get(), 30)).actual_instance
             names.append(type(event).__name__)
         assert names == [
             "AlgoUpdate", "AlgoUpdate", "AlgoUpdate", "OrderTradeUpdate", "TradeLite", "AccountUpdate",

@@ -37,7 +37,7 @@ async def socket_to(http, server, path):
         yield socket
 
 
-async def heard(socket, count, timeout_s=5.0):
+async def heard(socket, count, timeout_s=30.0):
     """The next `count` frames."""
     return [json.loads((await socket.receive(timeout_s)).data) for _ in range(count)]
 
@@ -251,7 +251,7 @@ async def test_server_stops_with_open_connections_of_every_kind(http):
         closing = asyncio.create_task(running.stop())
         for socket in (private, market, calls):
             assert (await socket.receive(5)).type in (aiohttp.WSMsgType.CLOSE, aiohttp.WSMsgType.CLOSED)
-        await asyncio.wait_for(closing, 10)
+        await asyncio.wait_for(closing, 30)
     with pytest.raises(aiohttp.ClientConnectorError):
         await http.get(running.url + "/fapi/v1/ping")
 
@@ -303,7 +303,7 @@ async def test_module_runs_by_itself_and_says_so():
         sys.executable, "-m", "position_monitor.paper", "--port", "0", "--scenario", "hedge",
         stdout=asyncio.subprocess.PIPE,
     )  # fmt: skip
-    line = (await asyncio.wait_for(process.stdout.readline(), 20)).decode()
+    line = (await asyncio.wait_for(process.stdout.readline(), 60)).decode()
     process.terminate()
     assert await process.wait() == 0
     assert line.startswith("paper exchange listening on http://127.0.0.1:")

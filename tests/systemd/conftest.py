@@ -23,7 +23,7 @@ INSTALLED = "/opt/quantum/position-monitor"
 SOURCE, PACKAGES, BACKPORTS = f"{INSTALLED}/source", f"{INSTALLED}/packages", f"{INSTALLED}/backports"
 PYTHONPATH = f"PYTHONPATH={SOURCE}:{PACKAGES}:{BACKPORTS}"
 UNIT = "quantum-position-monitor.service"
-WAIT_S = 30.0
+WAIT_S = 60.0
 BOXES = Path("/tmp/systemd-box")
 BOX_PREFIX = "position-monitor-"
 """The process id of the test run follows."""
@@ -44,7 +44,7 @@ NEIGHBOURS = {
 }
 ASK = """
 import json, sys, urllib.request
-with urllib.request.urlopen("http://127.0.0.1:8799/paper/state", timeout=5) as reply:
+with urllib.request.urlopen("http://127.0.0.1:8799/paper/state", timeout=60) as reply:
     state = json.load(reply)
 keep = ("symbol", "side", "orderType", "closePosition", "clientAlgoId")
 orders = [{k: o[k] for k in keep} for o in state["algo_orders"] if o["algoStatus"] == "NEW"]

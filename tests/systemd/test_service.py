@@ -44,15 +44,27 @@ def test_a_killed_daemon_comes_back_with_the_lease_of_its_predecessor(guarded, e
     guarded.systemctl("kill", "-s", "SIGKILL", UNIT)
     eventually(lambda: guarded.show("NRestarts", "ActiveState") == {"NRestarts": "1", "ActiveState": "active"})
     eventually(lambda: guarded.redis("GET", f"{P}:lease") not in (None, owner))
-    eventually(lambda: guarded.redis_hash(f"{P}:status").get("mode") == "live")
-    assert guarded.redis_hash(f"{P}:status")["epoch"] == "2"
+    successor = eventually(lambda: published_after(guarded, owner))
+    assert (successor["mode"], successor["epoch"]) == ("live", "2")
     assert len(guarded.stops()) == 7
+
+
+def published_after(box, owner):
+    """The state of whoever followed `owner`; what `owner` itself published may still be there."""
+    found = box.redis_hash(f"{P}:status")
+    return found if found.get("owner", owner) != owner and found["mode"] == "live" else None
+
+
+def whole_book(box):
+    """The orders on the exchange, once every stop and every rung of the seven positions rests."""
+    orders = box.exchange()["orders"]
+    return orders if len(orders) == 7 + 21 else None
 
 
 def test_a_hung_daemon_is_killed_by_the_watchdog_and_restarted(box, in_the_box, eventually):
     """P3: SIGSTOP is the cheapest real hang. The orders stay; protection comes back by itself."""
     box.start_neighbours()
-    box.drop_in(f"{in_the_box}WatchdogSec=2\n")
+    box.drop_in(f"{in_the_box}WatchdogSec=8\n")  # not so short that a busy machine alone would exceed it
     box.systemctl("start", UNIT)
     box.systemctl("kill", "-s", "SIGSTOP", UNIT)
     eventually(lambda: box.show("NRestarts")["NRestarts"] == "1")
@@ -61,14 +73,16 @@ def test_a_hung_daemon_is_killed_by_the_watchdog_and_restarted(box, in_the_box, 
     assert len(box.stops()) == 7
 
 
-def test_a_finished_cycle_feeds_the_watchdog(box, in_the_box, eventually):
-    """A daemon that works is left alone: several intervals pass without a restart."""
-    box.start_neighbours()
-    box.drop_in(f"{in_the_box}WatchdogSec=2\n")
-    box.systemctl("start", UNIT)
-    first = int(eventually(lambda: box.redis_hash(f"{P}:status").get("sequence")))
-    eventually(lambda: int(box.redis_hash(f"{P}:status").get("sequence", 0)) >= first + 4)
-    assert box.show("NRestarts")["NRestarts"] == "0"
+def test_a_finished_cycle_feeds_the_watchdog(guarded, eventually):
+    """systemd notes when it was last told that the daemon lives; more cycles move that moment on."""
+
+    def fed():
+        return int(guarded.show("WatchdogTimestampMonotonic")["WatchdogTimestampMonotonic"])
+
+    first = eventually(fed)
+    second = eventually(lambda: (now := fed()) > first and now)
+    eventually(lambda: fed() > second)
+    assert guarded.show("NRestarts")["NRestarts"] == "0"
 
 
 def test_a_bad_configuration_ends_with_78_and_is_told_not_retried(box, eventually):
@@ -92,7 +106,7 @@ def test_a_bad_reload_keeps_the_old_configuration_running(guarded, eventually):
     guarded.systemctl("reload", UNIT)
     eventually(lambda: any("check_intervall" in line for line in guarded.journal("-u", UNIT, "-p", "err")))
     eventually(lambda: guarded.show("ActiveState")["ActiveState"] == "active")
-    config_hash = guarded.redis_hash(f"{P}:status")["config_hash"]
+    config_hash = eventually(lambda: guarded.redis_hash(f"{P}:status").get("config_hash"))
 
     guarded.write("/etc/quantum/position-monitor.toml", good.replace("check_interval_s = 1", "check_interval_s = 2"))
     guarded.systemctl("reload", UNIT)
@@ -104,7 +118,7 @@ def test_a_bad_reload_keeps_the_old_configuration_running(guarded, eventually):
 
 def test_a_stop_leaves_all_orders_and_gives_the_lease_back(guarded, eventually):
     """P4: SIGTERM ends it well; what rests on the exchange stays, and the published state expires."""
-    orders = eventually(lambda: guarded.exchange()["orders"])
+    orders = eventually(lambda: whole_book(guarded))
     guarded.systemctl("stop", UNIT)
     assert guarded.show("Result", "ExecMainStatus") == {"Result": "success", "ExecMainStatus": "0"}
     assert guarded.exchange()["orders"] == orders
@@ -141,7 +155,8 @@ def test_an_exchange_that_comes_back_is_protected_in_a_few_cycles(box, eventuall
     """N5: the host booted before its network; the first answer of the exchange must be enough."""
     box.systemctl("start", UNIT)
     box.systemctl("start", "paper-exchange")
-    eventually(lambda: "7/7 protected" in box.show("StatusText")["StatusText"], 10)
+    eventually(lambda: len(box.exchange()["positions"]) == 7)
+    eventually(lambda: "7/7 protected" in box.show("StatusText")["StatusText"])
     assert len(box.stops()) == 7
 
 
@@ -181,19 +196,17 @@ def test_an_outage_of_the_network_is_unknown_and_then_over(guarded, eventually):
 def test_a_second_copy_observes_and_takes_over_when_the_first_stops(guarded, in_the_box, eventually):
     """R4, H5: somebody starts another daemon for the same account. It writes nothing until the lease is free."""
     first = guarded.redis("GET", f"{P}:lease")
-    orders = guarded.exchange()["orders"]
+    orders = eventually(lambda: whole_book(guarded))
     twin = "quantum-position-monitor@twin.service"
     guarded.drop_in(in_the_box, unit=twin)  # the same configuration file
     guarded.systemctl("start", twin)
     try:
         eventually(lambda: any(f"held by {first}" in line for line in guarded.journal("-u", twin)))
         assert guarded.redis("GET", f"{P}:lease") == first
-        assert guarded.redis_hash(f"{P}:status")["owner"] == first
+        assert eventually(lambda: guarded.redis_hash(f"{P}:status").get("owner")) == first
         assert guarded.exchange()["orders"] == orders
         guarded.systemctl("stop", UNIT)
-        eventually(lambda: guarded.redis_hash(f"{P}:status").get("owner") not in (None, first))
-        eventually(lambda: guarded.redis_hash(f"{P}:status").get("mode") == "live")
-        assert guarded.redis_hash(f"{P}:status")["epoch"] == "2"
+        assert eventually(lambda: published_after(guarded, first))["epoch"] == "2"
         cancel_stop_of(guarded, "BTCUSDT")
         eventually(lambda: len(guarded.stops()) == 7)
     finally:
@@ -205,7 +218,7 @@ import json, sys, urllib.request
 body = json.dumps({"clientAlgoId": sys.argv[1]}).encode()
 ask = urllib.request.Request("http://127.0.0.1:8799/paper/order", body, method="DELETE")
 ask.add_header("Content-Type", "application/json")
-json.dump(json.load(urllib.request.urlopen(ask, timeout=5)), sys.stdout)
+json.dump(json.load(urllib.request.urlopen(ask, timeout=60)), sys.stdout)
 """
 
 

@@ -58,7 +58,7 @@ async def open_venue(clock: HandClock) -> AsyncIterator[Callable[..., BinanceUsd
     """Connect through real ccxt to an origin; everything is closed at the end of the test."""
     opened: list[BinanceUsdm] = []
 
-    def _open(origin: str, *, timeout_s: float = 5.0, own_clock: Any = None) -> BinanceUsdm:
+    def _open(origin: str, *, timeout_s: float = 30.0, own_clock: Any = None) -> BinanceUsdm:
         venue = connect(
             environment="paper",
             rest_url=origin,

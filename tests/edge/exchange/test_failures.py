@@ -142,7 +142,7 @@ async def test_lost_answers(
     of_read: type[ExchangeFailure],
 ) -> None:
     short = isinstance(behaviour, Silence)
-    venue = open_venue(loopback.origin, timeout_s=0.3 if short else 5.0)
+    venue = open_venue(loopback.origin, timeout_s=1.5 if short else 30.0)
     loopback.script("POST", ALGO, behaviour)
     loopback.script("GET", POSITIONS, behaviour)
     with pytest.raises(of_write) as written:

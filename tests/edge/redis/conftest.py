@@ -111,7 +111,7 @@ async def make_state(valkey: EmbeddedRedis, clock: ManualClock) -> AsyncIterator
         await state._client.aclose()
 
 
-async def eventually(condition: Callable[[], Any], timeout_s: float = 5.0) -> Any:
+async def eventually(condition: Callable[[], Any], timeout_s: float = 30.0) -> Any:
     """Wait until `condition()` (or what it awaits) is true, with a bound."""
     async with asyncio.timeout(timeout_s):
         while True:

@@ -57,7 +57,7 @@ def sentinel_url(valkey, tmp_path):
 async def test_the_master_is_found_through_sentinel(sentinel_url, redis):
     """The first Sentinel of the address is dead, the second knows the master."""
     client = connect(sentinel_url)
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(30):
         while True:
             try:
                 assert await client.set("seen", "1")

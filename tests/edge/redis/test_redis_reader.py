@@ -113,7 +113,7 @@ async def test_following_yields_events_as_they_come(reader, make_state, make_acc
     await asyncio.sleep(0.7)  # longer than one blocking read
     state.publish(make_account(), (), [Event("StopReadBack", 2), Event("StopRetired", 3)])
     await state.write_once()
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(30):
         assert (await waiting).type == "StopReadBack"
         assert (await anext(following)).type == "StopRetired"
     await following.aclose()

@@ -19,7 +19,7 @@ Message = dict[str, Any]
 async def until(condition: Callable[[], object], what: str = "") -> None:
     """Wait for the world to get there; the bound is only for tests that fail."""
     try:
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(30):
             while not condition():  # noqa: ASYNC110
                 await asyncio.sleep(0.002)
     except TimeoutError:

@@ -17,7 +17,7 @@ def manager(tmp_path, monkeypatch):
     path = str(tmp_path / "notify")
     receiver = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
     receiver.bind(path)
-    receiver.settimeout(5)
+    receiver.settimeout(30)
     monkeypatch.setenv("NOTIFY_SOCKET", path)
     yield receiver
     receiver.close()
@@ -61,7 +61,7 @@ def test_an_abstract_socket_is_understood(monkeypatch):
     name = f"position-monitor-test-{os.getpid()}"
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as receiver:
         receiver.bind("\0" + name)
-        receiver.settimeout(5)
+        receiver.settimeout(30)
         monkeypatch.setenv("NOTIFY_SOCKET", "@" + name)
         Systemd().watchdog()
         assert receiver.recv(100) == b"WATCHDOG=1"
