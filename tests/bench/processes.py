@@ -227,7 +227,7 @@ def wait_settled(exchange: Venue, running: Watched, *, within_s: float = 60.0, q
 
     What is missing makes the daemon look every second, so this is long enough for a ladder; a check interval is 10 s.
     """
-    running.manager.wait_ready(START_TIMEOUT_S)
+    running.manager.wait_ready(within_s)
     eventually("every position has a stop", lambda: exchange.uncovered() == 0, within_s)
     written, since_s = -1, time.monotonic()
 

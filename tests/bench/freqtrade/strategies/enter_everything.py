@@ -1,6 +1,7 @@
 """A strategy for freqtrade that only opens positions: every pair is bought and held with a stop on the exchange.
 
-The first `PACED` pairs are bought one per iteration, so that nothing else keeps freqtrade from placing their stops.
+The first `PACED` pairs are bought one per iteration, and then nothing for `PAUSE` iterations, so that nothing else
+keeps freqtrade from placing their stops. After that every other pair is bought at once.
 """
 
 from __future__ import annotations
@@ -8,6 +9,7 @@ from __future__ import annotations
 from freqtrade.strategy import IStrategy
 
 PACED = 7
+PAUSE = 4
 
 
 class EnterEverything(IStrategy):
@@ -27,12 +29,16 @@ class EnterEverything(IStrategy):
     }
     _bought = 0
     _bought_now = 0
+    _paused = 0
 
     def bot_loop_start(self, current_time, **_):
         self._bought_now = 0
+        if self._bought == PACED:
+            self._paused += 1
 
     def confirm_trade_entry(self, *_, **__):
-        if self._bought < PACED and self._bought_now:
+        paced = self._bought < PACED
+        if (paced and self._bought_now) or (self._bought == PACED and self._paused <= PAUSE):
             return False
         self._bought += 1
         self._bought_now += 1
