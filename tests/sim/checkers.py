@@ -20,6 +20,8 @@ OWN_ORDERS_MAX = 32
 WRITES_PER_MINUTE_MAX = 60
 """Accepted orders of ours for one position within a minute."""
 MINUTE_MS = 60_000
+HEARD_OF_MS = 100_000
+"""How old the news of a position may be: the process may have been suspended in between."""
 FIRING_MS = 20_000
 """How long a stop may be in the act of triggering before another one is due (`triggering_grace_s` and a look)."""
 CHANGES = frozenset(f"order_{end}" for end in ("accepted", "canceled", "vanished", "rejected", "expired", "finished"))
@@ -49,6 +51,8 @@ class Checker:
         self._exposed_since: dict[Key, tuple[int, int]] = {}
         """Position without full cover -> (ms, moment) since when."""
         self._accepted: dict[Key, deque[int]] = defaultdict(lambda: deque(maxlen=WRITES_PER_MINUTE_MAX))
+        self._open_ms: dict[Key, int] = {}
+        """Position -> when it was last seen to be open."""
         self._firing: dict[Key, int] = {}
         """Position -> when a stop of ours began to trigger."""
         self._ids: dict[tuple[object, ...], str] = {}
@@ -67,6 +71,7 @@ class Checker:
             self._firing[symbol, _side(detail)] = entry.at_ms
         if own and entry.kind in ("order_accepted", "order_refused") and detail.get("order_kind") == "algo":
             self._one_id(entry)
+            self._for_something(entry)
         if entry.kind not in CHANGES and entry.position_before == entry.position_after:
             return
         before = self._known_levels.get(symbol, {})
@@ -103,6 +108,8 @@ class Checker:
             self._conduct.visitors[hand].wrote[entry.symbol, side] = (entry.sequence, self._conduct.sent_s)
 
     def _note_cover(self, symbol: str, levels: dict[Key, Decimal | None], entry: Any) -> None:
+        for key in (*levels, *(key for key in self._covered if key[0] == symbol)):
+            self._open_ms[key] = entry.at_ms
         for key in [key for key in self._covered if key[0] == symbol and key not in levels]:
             del self._covered[key]
             if key in self._exposed_since:
@@ -143,6 +150,14 @@ class Checker:
         known = self._ids.setdefault(content, new["client_id"])
         if known != new["client_id"]:
             self.violations.append(f"INV-4: one intent, two ids, {known} and {new['client_id']}: {content}")
+
+    def _for_something(self, entry: Any) -> None:
+        """A stop is sent for a position that is open, or was when the daemon can have heard of it last."""
+        key = (entry.symbol, side_of("BOTH", entry.detail["side"]))
+        if key in self.truth.positions or entry.detail["type"] != "STOP_MARKET":
+            return
+        if entry.at_ms - self._open_ms.get(key, -HEARD_OF_MS) >= HEARD_OF_MS:
+            self.violations.append(f"INV-1: a stop was sent for {key}, which was not open: {entry.detail}")
 
     def _once_per_intent(self, entry: Any) -> None:
         new = entry.detail

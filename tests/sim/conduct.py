@@ -49,6 +49,9 @@ class Lease:
 
     confirmed_ms: int = -1
     refused_ms: int = -1
+    """When it was last told of another holder; -1 when the last answer was another one."""
+    refused_since_ms: int = -1
+    """Since when every answer named another holder."""
     left_ms: int = 0
 
 
@@ -93,6 +96,7 @@ class Conduct:
         if ours:
             lease.confirmed_ms, lease.refused_ms = true_ms(), -1
         else:
+            lease.refused_since_ms = true_ms() if lease.refused_ms < 0 else lease.refused_since_ms
             lease.refused_ms, lease.left_ms = true_ms(), left_ms
 
     # -- asked by the checkers
@@ -127,10 +131,10 @@ class Conduct:
         return confirmed_ms >= 0 and true_ms() - confirmed_ms <= ttl_ms + LEASE_SLACK_MS
 
     def must_observe(self, owner: str) -> bool:
-        """Whether the daemon was told that a live other owner holds the lease, and that still holds."""
+        """Whether the daemon has known for a while that a live other owner holds the lease, and that still holds."""
         lease = self.leases[owner]
-        since_ms = true_ms() - lease.refused_ms
-        return lease.refused_ms >= 0 and UNDER_WAY_MS < since_ms < lease.left_ms
+        known = lease.refused_ms >= 0 and true_ms() - lease.refused_since_ms > UNDER_WAY_MS
+        return known and true_ms() - lease.refused_ms < lease.left_ms
 
     def _lists(self, symbol: str) -> list[tuple[int, int]]:
         assert self.speaker is not None

@@ -17,6 +17,7 @@ STOP_LOSS_PCT = Decimal("1.5")
 """The default `stop_loss_pct`, which the simulator's configuration does not change."""
 WINDOW_MS = 100_000
 """How old the read may be that a placed stop was decided from: the process may have been suspended in between."""
+CROSSED = -2021
 HAIR = Decimal("1e-9")
 """Averaged entry prices are reported with 12 decimals."""
 NEAR = Decimal("0.001")
@@ -50,13 +51,22 @@ class Levels:
                 if not line or line[-1][1] != position.entry:
                     line.append((entry.at_ms, position.entry))
         detail = entry.detail
-        own_stop = (
-            entry.kind == "order_accepted"
-            and entry.origin == "api"
-            and detail.get("type") == "STOP_MARKET"
-            and str(detail["client_id"]).startswith(PREFIX)
-        )
-        return self._judged(entry) if own_stop else ""
+        if entry.origin != "api" or detail.get("type") != "STOP_MARKET":
+            return ""
+        if not str(detail["client_id"]).startswith(PREFIX):
+            return ""
+        if entry.kind == "order_refused" and detail["code"] == CROSSED:
+            return self._wrong_side(entry)
+        return self._judged(entry) if entry.kind == "order_accepted" else ""
+
+    def _wrong_side(self, entry: Any) -> str:
+        """A stop that the venue would trigger at once: honest when the price only just passed it."""
+        key = (entry.symbol, side_of("BOTH", entry.detail["side"]))
+        way, trigger = 1 if key[1] == "LONG" else -1, Decimal(entry.detail["trigger"])
+        self.note_marks(entry.at_ms, [entry.symbol])
+        if any(way * (mark - trigger) > 0 for mark in _recent(self._marks[entry.symbol], entry.at_ms)):
+            return ""
+        return f"DESIGN-9: a stop of {key} at {trigger} was wanted on the wrong side of every price: {entry.detail}"
 
     def _judged(self, entry: Any) -> str:
         key = (entry.symbol, side_of(entry.detail["position_side"], entry.detail["side"]))

@@ -479,4 +479,4 @@ def writes_are_awaited_for_ever(stack: ExitStack) -> None:
         return honest(known, symbol, f"{client_id[:-4]}{next(number):04}", now_ms, **more)
 
     stack.enter_context(everywhere(honest, hoard))
-    stack.enter_context(everywhere(evidence.after_miss, lambda known, *miss: known))
+    stack.enter_context(everywhere(evidence.after_miss, lambda known, *miss, **more: known))

@@ -7,16 +7,19 @@ from __future__ import annotations
 
 import pytest
 
+from tests.sim import stream_mutants
 from tests.sim.mutants import MUTANTS, Mutant
 from tests.sim.report import kind
 from tests.sim.simulation import simulate
 
 SEEDS_MAX = 60
-MUTANTS_MIN = 18
+MUTANTS_MIN = 28
+OF_STREAMS_MIN = 9
 
 
 def test_there_are_enough_mutants() -> None:
     assert len({mutant.name for mutant in MUTANTS}) >= MUTANTS_MIN
+    assert sum(mutant.plant.__module__ == stream_mutants.__name__ for mutant in MUTANTS) >= OF_STREAMS_MIN
 
 
 @pytest.mark.parametrize("mutant", MUTANTS, ids=lambda mutant: mutant.name)

@@ -1,0 +1,190 @@
+"""Planted bugs about the streams: events that are believed, a fast path that goes its own way, polling given up."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from contextlib import ExitStack
+from dataclasses import replace
+from decimal import Decimal
+from typing import Any
+
+from position_monitor.core import ids
+from position_monitor.core.event_view import EventStops, stops_from_event
+from position_monitor.core.evidence import key_of, with_key
+from position_monitor.core.model import LiveOrder, Mode, OrderList, OrderStatus, Place, Side, WorkingType
+from position_monitor.core.stream_events import AlgoEvent, PositionEvent, StreamEvent
+from position_monitor.daemon.desk import Desk
+from position_monitor.daemon.fast_path import FastPath
+from position_monitor.edge.observer import Observer
+from position_monitor.service import Service
+from tests.sim.mutants import another_id, cancel_unseen, changed, everywhere, mutant, without_guard
+from tests.sim.swarm import Swarm
+
+HEARD = Swarm({}, (), {}, marks=True)
+"""Nothing breaks, and every event arrives."""
+LATE = Swarm({}, (), {"stream_late": 0.6, "stream_reordered": 0.5, "stream_duplicated": 0.3})
+LOST = Swarm({}, (), {"stream_lost": 0.8})
+
+
+# -- events that are believed
+
+
+@mutant("INV-2", swarm=LATE)
+def an_event_of_a_flat_position_removes_its_orders(stack: ExitStack) -> None:
+    honest = FastPath.on_event
+    tasks: set[Any] = set()
+
+    async def sweep(desk: Desk, orders: tuple[LiveOrder, ...]) -> None:
+        for order in orders:
+            if ids.is_ours(order.client_id):
+                await cancel_unseen(desk, order)
+
+    def on_event(self: FastPath, event: StreamEvent) -> None:
+        honest(self, event)
+        if isinstance(event, PositionEvent) and event.amount == 0 and self._last and event.symbol in self._last:
+            tasks.add(asyncio.ensure_future(sweep(self._desk, self._last[event.symbol].orders)))
+
+    stack.enter_context(changed(FastPath, "on_event", on_event))
+
+
+@mutant("INV-2", swarm=replace(LATE, venue={"false_flat": 0.8}))
+def an_event_of_a_flat_position_counts_as_reads(stack: ExitStack) -> None:
+    honest = FastPath.on_event
+
+    def on_event(self: FastPath, event: StreamEvent) -> None:
+        honest(self, event)
+        if isinstance(event, PositionEvent) and event.amount == 0:
+            for key, known in self._desk.evidence.keys.items():
+                if key.symbol == event.symbol:
+                    flat = replace(known, absent_reads=9, zero_seen=True)
+                    self._desk.evidence = with_key(self._desk.evidence, key, flat)
+
+    stack.enter_context(changed(FastPath, "on_event", on_event))
+
+
+@mutant("INV-6", swarm=replace(HEARD, venue={"delayed_listing": 0.5}))
+def an_order_told_of_by_an_event_counts_as_read_back(stack: ExitStack) -> None:
+    told: dict[str, LiveOrder] = {}
+    honest_event, honest_seen = Service.on_event, Observer._observation
+
+    def on_event(self: Service, event: StreamEvent) -> None:
+        if isinstance(event, AlgoEvent):
+            if event.status is OrderStatus.NEW:
+                told[event.client_id] = as_told(event)
+            else:
+                told.pop(event.client_id, None)
+        honest_event(self, event)
+
+    def observation(self: Observer, symbol: str, *reads: Any) -> Any:
+        seen = honest_seen(self, symbol, *reads)
+        held, listed = {position.key for position in seen.positions}, {order.client_id for order in seen.orders}
+        also = [o for o in told.values() if o.symbol == symbol and key_of(o) in held and o.client_id not in listed]
+        return replace(seen, orders=(*seen.orders, *also))
+
+    stack.enter_context(changed(Service, "on_event", on_event))
+    stack.enter_context(changed(Observer, "_observation", observation))
+
+
+def as_told(event: AlgoEvent) -> LiveOrder:
+    """A resting order, as its event describes it."""
+    return LiveOrder(
+        symbol=event.symbol,
+        order_id=event.order_id,
+        client_id=event.client_id,
+        order_list=OrderList.ALGO,
+        kind=event.kind,
+        side=event.side,
+        position_side=event.position_side,
+        quantity=event.quantity,
+        close_all=event.close_all,
+        reduce_only=True,
+        trigger_price=event.trigger,
+        price=None,
+        working_type=WorkingType.MARK_PRICE,
+        price_protect=False,
+        status=event.status,
+        executed_quantity=Decimal(0),
+        good_till_ms=0,
+        created_at_ms=event.at_ms,
+        updated_at_ms=event.at_ms,
+    )
+
+
+@mutant("INV-2", "INV-8", swarm=replace(LATE, host=("ai_advice",)))
+def the_size_in_an_event_is_taken_for_the_size_that_was_read(stack: ExitStack) -> None:
+    """A late event of a smaller position makes the read before a removal smaller than the position is."""
+    told: dict[tuple[str, str], Decimal] = {}
+    honest_event, honest_fresh = Service.on_event, Observer.fresh
+
+    def on_event(self: Service, event: StreamEvent) -> None:
+        if isinstance(event, PositionEvent) and event.key is not None and event.amount:
+            told[event.symbol, str(event.key.side)] = abs(event.amount)
+        honest_event(self, event)
+
+    async def fresh(self: Observer, symbol: str) -> Any:
+        seen = await honest_fresh(self, symbol)
+        sized = (replace(p, quantity=told.get((symbol, str(p.side)), p.quantity)) for p in seen.positions)
+        return replace(seen, positions=tuple(sized))
+
+    stack.enter_context(changed(Service, "on_event", on_event))
+    stack.enter_context(changed(Observer, "fresh", fresh))
+
+
+# -- a fast path that goes its own way
+
+
+@mutant("INV-9", swarm=replace(HEARD, host=("second_daemon",)))
+def the_fast_path_ignores_who_holds_the_lease(stack: ExitStack) -> None:
+    honest = FastPath._place_for
+
+    async def place_for(self: FastPath, event: PositionEvent) -> None:
+        desk = self._desk
+        mode, desk.mode = desk.mode, lambda: Mode.LIVE
+        try:
+            await honest(self, event)
+        finally:
+            desk.mode = mode
+
+    stack.enter_context(changed(FastPath, "_place_for", place_for))
+
+
+@mutant("INV-4", swarm=HEARD)
+def the_fast_path_has_ids_of_its_own(stack: ExitStack) -> None:
+    rng = random.Random(7)
+
+    def stops(*inputs: Any) -> EventStops:
+        found = stops_from_event(*inputs)
+        renamed = (p.order._replace(client_id=another_id(p.order.client_id, rng)) for p in found.places)
+        return replace(found, places=tuple(Place(order, "") for order in renamed))
+
+    stack.enter_context(everywhere(stops_from_event, stops))
+    without_guard(stack)
+
+
+@mutant("INV-1", "DESIGN-9", swarm=HEARD)
+def the_fast_path_takes_shorts_for_longs(stack: ExitStack) -> None:
+    stack.enter_context(changed(PositionEvent, "side", property(lambda event: Side.LONG)))
+
+
+# -- polling given up
+
+
+@mutant("INV-3", swarm=replace(HEARD, venue={"vanish": 0.3}))
+def orders_are_read_only_where_an_event_told_of_something(stack: ExitStack) -> None:
+    honest = Observer._due
+
+    def due(self: Observer, symbols: set[str], positions: Any, look_at: frozenset[str]) -> set[str]:
+        if not self.stream_delivers():
+            return honest(self, symbols, positions, look_at)
+        self._swept_at_s = self.clock.monotonic_s()
+        return {name for name in symbols if name in look_at or self._changed(name, positions)}
+
+    stack.enter_context(changed(Observer, "_due", due))
+
+
+@mutant("INV-3", swarm=LOST)
+def the_loop_waits_for_events(stack: ExitStack) -> None:
+    honest = Service._interval_s
+    slow = lambda self, report: 600.0 if self._delivers() else honest(self, report)  # noqa: E731 - stands for a method
+    stack.enter_context(changed(Service, "_interval_s", slow))
