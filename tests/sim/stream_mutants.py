@@ -11,7 +11,7 @@ from typing import Any
 
 from position_monitor.core import ids
 from position_monitor.core.event_view import EventStops, stops_from_event
-from position_monitor.core.evidence import key_of, with_key
+from position_monitor.core.evidence import with_key
 from position_monitor.core.model import LiveOrder, Mode, OrderList, OrderStatus, Place, Side, WorkingType
 from position_monitor.core.stream_events import AlgoEvent, PositionEvent, StreamEvent
 from position_monitor.daemon.desk import Desk
@@ -79,7 +79,7 @@ def an_order_told_of_by_an_event_counts_as_read_back(stack: ExitStack) -> None:
     def observation(self: Observer, symbol: str, *reads: Any) -> Any:
         seen = honest_seen(self, symbol, *reads)
         held, listed = {position.key for position in seen.positions}, {order.client_id for order in seen.orders}
-        also = [o for o in told.values() if o.symbol == symbol and key_of(o) in held and o.client_id not in listed]
+        also = [o for o in told.values() if o.symbol == symbol and o.key in held and o.client_id not in listed]
         return replace(seen, orders=(*seen.orders, *also))
 
     stack.enter_context(changed(Service, "on_event", on_event))
@@ -149,7 +149,7 @@ def the_fast_path_ignores_who_holds_the_lease(stack: ExitStack) -> None:
     stack.enter_context(changed(FastPath, "_place_for", place_for))
 
 
-@mutant("INV-4", swarm=HEARD)
+@mutant("INV-4", swarm=replace(HEARD, venue={"vanish": 0.3}))
 def the_fast_path_has_ids_of_its_own(stack: ExitStack) -> None:
     rng = random.Random(7)
 

@@ -208,6 +208,7 @@ async def test_a_size_that_was_never_true_changes_no_order_that_was_read() -> No
     """The venue does not invent sizes; if it did, a stop too many would be the worst of it."""
     async with Stage(Held(BTC, "LONG", "0.300", entry=ENTRY)) as stage:
         await quiet(stage)
+        stage.permits = ("which was not open",)
         before = stage.book()
         for amount in ("0.900", "-0.300", "0", "1e-30", "999999999"):
             with stage.never_uncovered():

@@ -318,9 +318,9 @@ async def test_a_standby_publishes_the_moment_it_gets_the_lease(redis, make_stat
     await published(redis, holder, make_account(status_line="holder"))
     running = asyncio.create_task(standby.run())
     standby.publish(make_account(status_line="standby"), ())
-    await eventually(lambda: isinstance(standby.lease_state(), HeldByOther))
-    assert standby.lease_state() == HeldByOther("host-a:1:aaaa", "3f9a")
     await eventually(lambda: standby.health().fenced)
+    # A refused publication knows the owner only; the next renewal knows its configuration as well.
+    await eventually(lambda: standby.lease_state() == HeldByOther("host-a:1:aaaa", "3f9a"))
     assert await redis.hget(f"{P}:status", "status_line") == "holder"
 
     await holder.close()
