@@ -121,6 +121,10 @@ class RedisState:
         self._fenced = False
         self._last_error = "nothing was written yet"
 
+    def follow(self, check_interval_s: float) -> None:
+        """The configuration was reloaded: what is published from now on lives for so many of these intervals."""
+        self._state_ttl_s = check_interval_s * STATE_TTL_CHECKS
+
     def publish(self, account: AccountState, positions: Sequence[PositionState], events: Sequence[Event] = ()) -> None:
         """Hand in the newest state and new events. Returns at once and never raises."""
         self._letter = _Letter(account, tuple(positions), self._clock.monotonic_s(), self._clock.now_ms())

@@ -327,6 +327,8 @@ class Service:
             self.config = fresh
             self.daemon.desk.rules = rules_from(fresh)
             self.daemon.cycle_deadline_s = fresh.loop.cycle_deadline_s
+            self.daemon.observer.full_sweep_s = fresh.loop.full_sweep_s
+            self.store.follow(fresh.loop.check_interval_s)
             logger.info("Configuration reloaded, hash {}", fresh.config_hash)
         if self._ready:
             self.systemd.ready()

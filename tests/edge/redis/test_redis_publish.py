@@ -420,3 +420,13 @@ async def test_a_wrong_type_under_our_key_is_an_error_not_a_crash(redis, make_st
     await redis.delete(f"{P}:positions")
     assert await state.write_once()
     assert await redis.exists(f"{P}:status")
+
+
+async def test_a_reloaded_interval_is_the_life_of_the_state(redis, make_state, make_account, make_position):
+    state = make_state()
+    await state.renew_lease()
+    await published(redis, state, make_account(), [make_position()])
+    state.follow(60)
+    await published(redis, state, make_account(), [make_position()])
+    for key in (f"{P}:status", f"{P}:position:BTCUSDT:LONG"):
+        assert 170_000 < await redis.pttl(key) <= 180_000
