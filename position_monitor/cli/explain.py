@@ -14,6 +14,7 @@ from position_monitor.cli.output import print_json, print_rendered, say
 from position_monitor.cli.plan import action_lines, headline, held_lines, look, of_symbol
 from position_monitor.cli.status_table import number
 from position_monitor.config.problems import shown
+from position_monitor.core.ladder import rungs_of
 from position_monitor.core.model import Role
 
 if TYPE_CHECKING:
@@ -89,7 +90,7 @@ def _wanted(book: DesiredBook | None) -> Iterator[str]:
     yield f"stop {number(book.stop.price)} from {book.stop.source}" + (f" ({inputs})" if inputs else "")
     for order in book.orders:
         size = "close-all" if order.quantity is None else number(order.quantity)
-        rung = f" rung {order.rung}" if order.role is Role.TAKE_PROFIT else ""
+        rung = f" rung {rungs_of(order.rung)[-1]}" if order.role is Role.TAKE_PROFIT else ""
         yield (
             f"{order.role}{rung}: {order.kind} {size} @ {number(order.trigger_price)} from {order.source}, "
             f"{order.working_type}, id {order.client_id}"

@@ -13,9 +13,12 @@ from position_monitor.core.model import DesiredBook, PositionKey
 from position_monitor.core.policy import levels_for
 from position_monitor.core.stop_book import effective_stop, stop_orders, trailing_of
 from position_monitor.core.target_book import take_profits
-from position_monitor.core.wanted import BookInputs
+from position_monitor.core.wanted import NO_RUNGS, BookInputs, RungsAllowed
 
-__all__ = ["BookInputs", "desired_book", "rungs_allowed"]
+__all__ = ["NO_RUNGS", "BookInputs", "RungsAllowed", "desired_book", "rungs_allowed", "rungs_for"]
+
+SPARE_TO_GROW = 10
+"""One in so many slots for conditional orders must be free before a collapsed ladder grows back."""
 
 
 def desired_book(inputs: BookInputs) -> DesiredBook:
@@ -33,6 +36,15 @@ def desired_book(inputs: BookInputs) -> DesiredBook:
         regime=inputs.advice.regime if inputs.advice else "",
         notes=(*levels.notes, *notes),
     )
+
+
+def rungs_for(
+    keys: Sequence[PositionKey], reserved: int, conditional_orders_max: int
+) -> dict[PositionKey, RungsAllowed]:
+    """What each position may hold now, and what a collapsed ladder may grow back to; arguments as `rungs_allowed`."""
+    most = rungs_allowed(keys, reserved, conditional_orders_max)
+    again = rungs_allowed(keys, reserved + conditional_orders_max // SPARE_TO_GROW, conditional_orders_max)
+    return {key: RungsAllowed(most[key], again[key]) for key in keys}
 
 
 def rungs_allowed(keys: Sequence[PositionKey], reserved: int, conditional_orders_max: int) -> dict[PositionKey, int]:

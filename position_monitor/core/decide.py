@@ -9,12 +9,13 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from position_monitor.core.book import BookInputs, desired_book, rungs_allowed
+from position_monitor.core.book import NO_RUNGS, BookInputs, RungsAllowed, desired_book, rungs_for
 from position_monitor.core.case import Case
 from position_monitor.core.closing import closes_in_the_last_minute, why_close
 from position_monitor.core.cover import NO_COVER, cover_of
 from position_monitor.core.diff import diff
 from position_monitor.core.evidence import Evidence
+from position_monitor.core.ladder import rungs_of
 from position_monitor.core.live_book import NOTHING_RESTS, LiveBook
 from position_monitor.core.model import (
     Advice,
@@ -102,7 +103,7 @@ def decide_symbol(
     rules: Rules,
     advice: Advice | None,
     mode: Mode,
-    rungs: Mapping[PositionKey, int],
+    rungs: Mapping[PositionKey, RungsAllowed],
     now_ms: int,
     *,
     crowded: bool = False,
@@ -147,7 +148,7 @@ def _case(
     evidence: Evidence,
     rules: Rules,
     advice: Advice | None,
-    rungs: Mapping[PositionKey, int],
+    rungs: Mapping[PositionKey, RungsAllowed],
     now_ms: int,
 ) -> Case:
     key = position.key
@@ -170,7 +171,7 @@ def _case(
             known=known,
             settings=settings,
             advice=advice,
-            rungs_max=rungs.get(key, 0),
+            rungs=rungs.get(key, NO_RUNGS),
             triggering_grace_ms=rules.evidence.triggering_grace_ms,
             now_ms=now_ms,
         )
@@ -178,12 +179,12 @@ def _case(
     return Case(position, key, settings, known, unmanaged, live, cover, closing, book, diff(book, live))
 
 
-def _rungs(observed: Mapping[str, SymbolObservation], rules: Rules, elsewhere: int) -> dict[PositionKey, int]:
+def _rungs(observed: Mapping[str, SymbolObservation], rules: Rules, elsewhere: int) -> dict[PositionKey, RungsAllowed]:
     """Spread the account's capacity for conditional orders over its managed positions, stops first."""
     keys = [p.key for seen in observed.values() for p in seen.positions]
     managed = [key for key in keys if _is_managed(key, rules)]
     reserved = elsewhere + sum(seen.live.before_ladders for seen in observed.values()) + len(managed)
-    return rungs_allowed(managed, reserved, rules.limits.conditional_orders_max)
+    return rungs_for(managed, reserved, rules.limits.conditional_orders_max)
 
 
 def _is_managed(key: PositionKey, rules: Rules) -> bool:
@@ -221,7 +222,11 @@ def _within_capacity(plans: Mapping[str, Plan], free: int) -> dict[str, Plan]:
             fitted[symbol] = result
             continue
         held = tuple(
-            Held(place.order.key, f"place rung {place.order.rung}", "the venue's cap on conditional orders is reached")
+            Held(
+                place.order.key,
+                f"place rung {rungs_of(place.order.rung)[-1]}",
+                "the venue's cap on conditional orders is reached",
+            )
             for place in result.take_profits[len(kept) :]
         )
         fitted[symbol] = result._replace(take_profits=kept, held=result.held + held)

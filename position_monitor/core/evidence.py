@@ -14,6 +14,7 @@ from dataclasses import dataclass, field, replace
 from decimal import Decimal
 
 from position_monitor.core import ids
+from position_monitor.core.ladder import rungs_of
 from position_monitor.core.live_book import NOTHING_RESTS, LiveBook, Own, SymbolOrders
 from position_monitor.core.model import (
     LiveOrder,
@@ -290,10 +291,11 @@ def _rungs(known: KeyEvidence, position: Position, live: LiveBook) -> tuple[dict
         return now, known.done_rungs
     shrank = (known.quantities[-1] - position.quantity) if known.quantities else Decimal(0)
     done = set(known.done_rungs)
-    for rung in sorted(gone):
-        if 0 < known.rung_sizes[rung] <= shrank:
-            done.add(rung)
-            shrank -= known.rung_sizes[rung]
+    rest = {rung for number in now for rung in rungs_of(number)}
+    for number in sorted(gone):
+        if 0 < known.rung_sizes[number] <= shrank:
+            done.update(rung for rung in rungs_of(number) if rung not in rest)
+            shrank -= known.rung_sizes[number]
     return now, frozenset(done)
 
 

@@ -13,10 +13,21 @@ from typing import NamedTuple
 from position_monitor.core.model import Instrument, Level, Position, Target
 from position_monitor.core.money import floor_to, reached
 
-PIECE_STRIDE = 9
-"""Piece p of rung r has the number r + 9 p, so that every order of a ladder has its own rung code (base36)."""
+PIECE_STRIDE = 12
+"""Piece p of a rung has the rung's number + 12 p, so that every order of a ladder has its own rung code (base36)."""
 PIECES_MAX = 3
 RUNGS_MAX = 4
+
+_STANDS_FOR = (
+    *(range(rung, rung + 1) for rung in range(RUNGS_MAX)),
+    *(range(first, last + 1) for last in range(1, RUNGS_MAX) for first in range(last)),
+)
+"""By number: the configured rungs that an order stands for. It rests at the level of the last of them.
+
+The first numbers are the rungs themselves; the others are rungs into which nearer ones were merged for want of room.
+So a ladder that was collapsed is told from one whose nearer rungs took their profit by its ids alone, after a restart
+as well.
+"""
 
 
 class SizedRung(NamedTuple):
@@ -25,6 +36,17 @@ class SizedRung(NamedTuple):
     rung: int
     level: Level
     quantity: Decimal
+
+
+def rungs_of(number: int) -> range:
+    """The configured rungs that an order with this number in its id stands for, nearest first."""
+    local = number % PIECE_STRIDE
+    return _STANDS_FOR[local] if local < len(_STANDS_FOR) else range(local, local + 1)
+
+
+def is_merged(number: int) -> bool:
+    """Whether nearer rungs were merged into this one for want of room."""
+    return len(rungs_of(number)) > 1
 
 
 def size_ladder(
@@ -122,12 +144,13 @@ def open_targets(targets: Sequence[Target], position: Position, done: frozenset[
 
 
 def collapsed(targets: Sequence[Target], rungs_max: int) -> tuple[Target, ...]:
-    """At most `rungs_max` targets: the nearest ones are merged into the first that is kept."""
+    """At most `rungs_max` targets: the nearest ones are merged into the first that is kept, whose number says so."""
     if rungs_max <= 0:
         return ()
     if len(targets) <= rungs_max:
         return tuple(targets)
     kept = list(targets[-rungs_max:])
     merged = sum((target.fraction for target in targets[:-rungs_max]), kept[0].fraction)
-    kept[0] = Target(kept[0].rung, kept[0].level, merged)
+    number = _STANDS_FOR.index(range(targets[0].rung, kept[0].rung + 1))
+    kept[0] = Target(number, kept[0].level, merged)
     return tuple(kept)

@@ -12,6 +12,7 @@ from functools import cached_property
 
 from position_monitor.core import ids
 from position_monitor.core.cover import STOP_KINDS
+from position_monitor.core.ladder import rungs_of
 from position_monitor.core.model import LiveOrder, OrderKind, OrderList, OrderStatus, PositionKey, Role
 
 
@@ -94,7 +95,8 @@ def _sorted(orders: Iterable[LiveOrder]) -> LiveBook:
             owned.append(Own(order, parsed.role, parsed.rung, parsed.epoch))
     resting = tuple(own for own in owned if own.order.status is OrderStatus.NEW)
     ladder = sorted(
-        (own for own in resting if own.role is Role.TAKE_PROFIT), key=lambda own: (own.rung, own.order.order_id)
+        (own for own in resting if own.role is Role.TAKE_PROFIT),
+        key=lambda own: (rungs_of(own.rung)[-1], own.rung, own.order.order_id),
     )
     in_flight = (own for own in owned if own.order.status is not OrderStatus.NEW and not own.order.status.terminal)
     return LiveBook(

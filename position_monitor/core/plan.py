@@ -25,6 +25,7 @@ from position_monitor.core.closing import CLOSE_READS, closes_in_the_last_minute
 from position_monitor.core.cover import cover_of, loosened_at, outdated_backstop, owned_role
 from position_monitor.core.diff import BookDiff
 from position_monitor.core.evidence import Evidence, KeyEvidence
+from position_monitor.core.ladder import rungs_of
 from position_monitor.core.live_book import LiveBook
 from position_monitor.core.model import (
     Cancel,
@@ -138,7 +139,7 @@ def _for_open(inputs: PlanInputs, case: Case) -> Plan:
     return Plan(
         position.symbol,
         stops,
-        tuple(Place(order, f"rung {order.rung} of the ladder ({order.source})") for order in targets),
+        tuple(Place(order, f"rung {rungs_of(order.rung)[-1]} of the ladder ({order.source})") for order in targets),
         closes,
         cancels,
         (*held, *held_cancels, *held_closes),

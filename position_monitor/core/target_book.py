@@ -1,16 +1,17 @@
 """The take-profit side of a desired book: the ladder for what foreign take-profits leave (DESIGN 9).
 
 A resting ladder is kept wherever it is good enough. After a rung took its profit, the rest of the ladder is exactly the
-rest of the position; that is seen without any memory of what was there before.
+rest of the position; that is seen without any memory of what was there before. A ladder that was collapsed for want of
+room says so in its ids, and grows back when there is room again.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from decimal import Decimal
 
 from position_monitor.core.cover import TARGET_KINDS, belongs_to, counts_as_target
-from position_monitor.core.ladder import PIECE_STRIDE, collapsed, open_targets, size_ladder
+from position_monitor.core.ladder import PIECE_STRIDE, collapsed, is_merged, open_targets, rungs_of, size_ladder
 from position_monitor.core.live_book import Own
 from position_monitor.core.model import (
     DesiredOrder,
@@ -36,11 +37,14 @@ def take_profits(inputs: BookInputs, levels: Levels) -> tuple[tuple[DesiredOrder
     quantity = position.quantity - _foreign_target_quantity(inputs)
     if quantity <= 0:
         return (), ("take-profits are the user's own",)
-    resting = resting_ladder(inputs)
-    if ladder_stands(resting, levels, quantity, inputs):
-        return _as_it_rests(inputs, resting, levels), ()
-    targets = open_targets(levels.targets, position, inputs.known.done_rungs)
-    targets = collapsed(targets or (_reanchored(inputs, levels, resting),), inputs.rungs_max)
+    resting, rungs = resting_ladder(inputs), inputs.rungs
+    standing = [ladder for ladder in _ladders(resting) if ladder_stands(ladder, levels, quantity, inputs)]
+    good = next((ladder for ladder in standing if _rungs_in(ladder) <= rungs.most), None)
+    if good is not None and not _may_grow(good, rungs.again):
+        return _as_it_rests(inputs, good, levels), ()
+    done = inputs.known.done_rungs | (_nearer(good or standing[0]) if standing else frozenset())
+    targets = open_targets(levels.targets, position, done) or (_reanchored(inputs, levels, resting),)
+    targets = collapsed(targets, rungs.most if good is None else rungs.again)
     notional = inputs.instrument.min_notional if position.hedged else _NOTHING
     sized, note = size_ladder(targets, quantity, inputs.instrument, min_notional=notional)
     orders = tuple(
@@ -51,14 +55,41 @@ def take_profits(inputs: BookInputs, levels: Levels) -> tuple[tuple[DesiredOrder
         )
         for rung in sized
     )
+    if good is not None and len(orders) <= len(good):
+        return _as_it_rests(inputs, good, levels), ()
     notes = (note,) if note else ()
-    return orders, notes if inputs.rungs_max > 0 else ("no conditional-order capacity left for take-profits",)
+    return orders, notes if rungs.most > 0 else ("no conditional-order capacity left for take-profits",)
+
+
+def _ladders(resting: Sequence[Own]) -> Iterator[Sequence[Own]]:
+    """What may be meant as the ladder: everything that rests, or, while one replaces another, either of the two."""
+    yield resting
+    merged = [own for own in resting if is_merged(own.rung)]
+    if merged and len(merged) < len(resting):
+        within = {rung for own in merged for rung in rungs_of(own.rung)}
+        yield [own for own in resting if not is_merged(own.rung)]
+        yield [own for own in resting if is_merged(own.rung) or rungs_of(own.rung)[-1] not in within]
+
+
+def _rungs_in(resting: Sequence[Own]) -> int:
+    """How many rungs rest; the pieces of one count once."""
+    return len({own.rung % PIECE_STRIDE for own in resting})
+
+
+def _may_grow(resting: Sequence[Own], rungs: int) -> bool:
+    """Whether rungs were merged for want of room, and there is room again."""
+    return _rungs_in(resting) < rungs and any(is_merged(own.rung) for own in resting)
+
+
+def _nearer(resting: Sequence[Own]) -> frozenset[int]:
+    """The rungs nearer than a ladder that stands: they took their profit, or the price had passed them before."""
+    return frozenset(range(min(rungs_of(own.rung)[0] for own in resting)))
 
 
 def _as_it_rests(inputs: BookInputs, resting: Sequence[Own], levels: Levels) -> tuple[DesiredOrder, ...]:
     """The ladder wanted as it is, with the policy's word for each level it knows."""
     sources = {target.rung: target.level.source for target in levels.targets}
-    found = ((own.order, sources.get(own.rung % PIECE_STRIDE, LevelSource.RATCHET)) for own in resting)
+    found = ((own.order, sources.get(rungs_of(own.rung)[-1], LevelSource.RATCHET)) for own in resting)
     return tuple([as_desired(inputs, o, Role.TAKE_PROFIT, o.quantity, source) for o, source in found])
 
 
@@ -86,13 +117,12 @@ def resting_ladder(inputs: BookInputs) -> list[Own]:
 
 
 def ladder_stands(resting: Sequence[Own], levels: Levels, quantity: Decimal, inputs: BookInputs) -> bool:
-    """Whether the resting ladder is good as it is.
+    """Whether the resting ladder is good as it is, if only there is room for it.
 
     It is when it adds up to the position and every rung sits at its level: after a rung took its profit, the rest of
     the ladder is exactly the rest of the position, and this holds without any memory of what was there before.
     """
-    rungs = {own.rung for own in resting}
-    if not resting or len(rungs) != len(resting) or len({rung % PIECE_STRIDE for rung in rungs}) > inputs.rungs_max:
+    if not resting or len({own.rung for own in resting}) != len(resting):
         return False
     total = sum([own.order.quantity for own in resting], _NOTHING)
     if not 0 <= quantity - total < inputs.instrument.step:
@@ -101,7 +131,7 @@ def ladder_stands(resting: Sequence[Own], levels: Levels, quantity: Decimal, inp
     last = levels.targets[-1].rung
     tolerance = inputs.settings.stop_min_move_pct
     for own in resting:
-        rung, trigger = own.rung % PIECE_STRIDE, own.order.trigger_price or _NOTHING
+        rung, trigger = rungs_of(own.rung)[-1], own.order.trigger_price or _NOTHING
         if rung in wanted and distance_pct(trigger, wanted[rung]) <= tolerance:
             continue
         # A last rung further away than its level was placed when the price had passed every target; it may stay.
@@ -117,7 +147,7 @@ def _reanchored(inputs: BookInputs, levels: Levels, resting: Sequence[Own]) -> T
     if not reached(position.mark_price, last.level.price, position.side):
         return Target(last.rung, last.level, Decimal(1))
     for own in resting:
-        if own.rung % PIECE_STRIDE == last.rung and own.order.trigger_price is not None:
+        if rungs_of(own.rung)[-1] == last.rung and own.order.trigger_price is not None:
             return Target(last.rung, Level(own.order.trigger_price, LevelSource.REANCHOR), Decimal(1))
     price = in_favour(position.mark_price, position.side, inputs.settings.target_min_pct)
     price = target_trigger(price, position.side, tick)

@@ -14,6 +14,7 @@ from position_monitor.core import ids
 from position_monitor.core.case import Case
 from position_monitor.core.cover import Cover, counts_as_target, owned_role
 from position_monitor.core.diff import BookDiff
+from position_monitor.core.ladder import rungs_of
 from position_monitor.core.model import (
     DesiredBook,
     LiveOrder,
@@ -147,7 +148,9 @@ def _take_profit_states(judgement: Judgement, seen: SymbolObservation) -> tuple[
 
 
 def _rung_state(rung: int, trigger: Decimal, quantity: Decimal | None, client_id: str, source: str) -> TakeProfitState:
-    return TakeProfitState(rung, trigger, quantity or Decimal(0), client_id, source, resting=bool(client_id))
+    return TakeProfitState(
+        rungs_of(rung)[-1], trigger, quantity or Decimal(0), client_id, source, resting=bool(client_id)
+    )
 
 
 def _conditions(judgement: Judgement, seen: SymbolObservation) -> dict[str, str]:

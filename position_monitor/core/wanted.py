@@ -22,6 +22,18 @@ from position_monitor.core.model import (
 from position_monitor.core.settings import ProtectionSettings
 
 
+class RungsAllowed(NamedTuple):
+    """How many take-profit rungs the account's capacity leaves for a position."""
+
+    most: int
+    again: int
+    """How many a ladder that was collapsed may have again: with slots to spare, so that a slot which comes and goes
+    does not make ladders come and go."""
+
+
+NO_RUNGS = RungsAllowed(0, 0)
+
+
 class BookInputs(NamedTuple):
     """Everything a desired book depends on."""
 
@@ -37,8 +49,7 @@ class BookInputs(NamedTuple):
     known: KeyEvidence
     settings: ProtectionSettings
     advice: Advice | None
-    rungs_max: int
-    """How many take-profit rungs the account's capacity leaves for this position."""
+    rungs: RungsAllowed
     triggering_grace_ms: int
     """How long a stop may be in the act of triggering before it is given up as stuck."""
     now_ms: int

@@ -11,7 +11,7 @@ from dataclasses import replace
 from decimal import Decimal
 
 from position_monitor.core import ids
-from position_monitor.core.book import BookInputs, desired_book
+from position_monitor.core.book import BookInputs, RungsAllowed, desired_book
 from position_monitor.core.cover import cover_of
 from position_monitor.core.decide import Decision, Rules, decide
 from position_monitor.core.diff import BookDiff, diff
@@ -377,6 +377,7 @@ def book_for(
     venue: Instrument | None = None,
     advice: Advice | None = None,
     rungs_max: int = 4,
+    again: int | None = None,
     now_ms: int = NOW_MS,
 ) -> DesiredBook:
     """The desired book of one position."""
@@ -393,7 +394,7 @@ def book_for(
             known=known_as or known(quantities=(held.quantity,)),
             settings=chosen,
             advice=advice,
-            rungs_max=rungs_max,
+            rungs=RungsAllowed(rungs_max, rungs_max if again is None else again),
             triggering_grace_ms=EVIDENCE_SETTINGS.triggering_grace_ms,
             now_ms=now_ms,
         )

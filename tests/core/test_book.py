@@ -4,8 +4,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from position_monitor.core.book import rungs_allowed
+from position_monitor.core.book import rungs_allowed, rungs_for
 from position_monitor.core.evidence import Evidence
+from position_monitor.core.ladder import rungs_of
 from position_monitor.core.model import LevelSource, OrderKind, OrderStatus, PositionKey, Role
 from position_monitor.core.money import beyond, tighter
 from position_monitor.core.settings import Rung
@@ -513,14 +514,65 @@ def test_foreign_take_profits_count_toward_the_ladder(side, foreign, left):
 def test_the_ladder_collapses_into_the_capacity_that_is_left(side, rungs_max, expected):
     held = position(side)
     book = book_for(held, rungs_max=rungs_max)
-    assert [order.rung for order in book.take_profits] == expected
+    assert [rungs_of(order.rung)[-1] for order in book.take_profits] == expected
     assert stops(book) == [("backstop", at(side, "-1.5"), None)], "the stop does not depend on capacity"
     if rungs_max:
         assert sum(order.quantity for order in book.take_profits) == 1
     else:
         assert "no conditional-order capacity" in book.notes[-1]
     resting = book_for(held, ladder(held), rungs_max=rungs_max)
-    assert [order.rung for order in resting.take_profits] == expected, "a resting ladder collapses as well"
+    assert [rungs_of(o.rung)[-1] for o in resting.take_profits] == expected, "a resting ladder collapses as well"
+
+
+@both_sides
+@pytest.mark.parametrize("collapsed_to", [1, 2])
+def test_a_collapsed_ladder_grows_back_when_there_is_room_to_spare(side, collapsed_to):
+    """Nothing is remembered: that rungs were merged stands in the ids."""
+    held = position(side)
+    full = [(o.rung, o.quantity, o.trigger_price) for o in book_for(held).take_profits]
+    rows = [rested(order) for order in book_for(held, rungs_max=collapsed_to).take_profits]
+    kept = book_for(held, rows, rungs_max=4, again=collapsed_to).take_profits
+    assert [order.client_id for order in kept] == [order.client_id for order in rows], "room, but none to spare"
+    grown = book_for(held, rows).take_profits
+    assert [(o.rung, o.quantity, o.trigger_price) for o in grown] == full
+    stays = book_for(held, [rested(order) for order in grown], again=collapsed_to).take_profits
+    assert [order.client_id for order in stays] == [order.client_id for order in grown]
+
+
+@both_sides
+@pytest.mark.parametrize("collapsed_to", [1, 2])
+def test_what_took_its_profit_before_a_ladder_collapsed_does_not_come_back(side, collapsed_to):
+    """After the first rung was filled, with no memory of it, the ladder collapses and grows: two rungs, never three."""
+    held = position(side, "0.7")
+    rest = ladder(position(side))[1:]
+    rows = [rested(order) for order in book_for(held, rest, rungs_max=collapsed_to).take_profits]
+    grown = book_for(held, rows).take_profits
+    assert [(order.rung, order.quantity) for order in grown] == [(1, D("0.3")), (2, D("0.4"))]
+
+
+@both_sides
+@pytest.mark.parametrize("grows", [True, False], ids=["grows", "collapses"])
+@pytest.mark.parametrize(("size", "taken"), [("1", 0), ("0.7", 1)], ids=["whole", "after the first rung"])
+def test_while_one_ladder_replaces_the_other_the_same_one_is_wanted(side, grows, size, taken):
+    held, small = position(side, size), {"rungs_max": 1}
+    full = ladder(position(side))[taken:]
+    one = [rested(order) for order in book_for(held, full, **small).take_profits]
+    assert len(one) == 1
+    old, new, room = (one, full, {"again": 3}) if grows else (full, one, small)
+    for count in range(len(new) + 1):
+        wanted = book_for(held, [*old, *new[:count]], **room).take_profits
+        assert {order.client_id for order in wanted} == {order.client_id for order in new}, count
+    for count in range(len(old)):
+        wanted = book_for(held, [*old[count:], *new], **room).take_profits
+        assert {order.client_id for order in wanted} == {order.client_id for order in new}, count
+
+
+@both_sides
+def test_a_ladder_that_the_minimum_keeps_short_is_not_replaced_for_room(side):
+    held = position(side, "0.002")
+    rows = [rested(order) for order in book_for(held, rungs_max=1).take_profits]
+    kept = book_for(held, rows, venue=instrument(min_quantity=D("0.002"))).take_profits
+    assert [order.client_id for order in kept] == [order.client_id for order in rows]
 
 
 @both_sides
@@ -579,6 +631,14 @@ def test_another_working_type_is_another_intent_or_no_difference(side):
 keys = st.lists(st.integers(0, 300), min_size=0, max_size=120, unique=True).map(
     lambda numbers: [PositionKey(f"S{n:03}USDT", LONG) for n in numbers]
 )
+
+
+@given(keys, st.integers(0, 250), st.integers(10, 400))
+def test_what_may_grow_back_leaves_room_to_spare(held, reserved, cap):
+    allowed = rungs_for(held, reserved, cap)
+    assert all(0 <= rungs.again <= rungs.most <= 4 for rungs in allowed.values())
+    again = sum(rungs.again for rungs in allowed.values())
+    assert again == 0 or reserved + again < cap - cap // 10
 
 
 @given(keys, st.integers(0, 250), st.integers(10, 400))

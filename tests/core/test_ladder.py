@@ -6,7 +6,18 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from position_monitor.core.ladder import PIECE_STRIDE, PIECES_MAX, collapsed, even_parts, open_targets, size_ladder
+from position_monitor.core import ids
+from position_monitor.core.ladder import (
+    PIECE_STRIDE,
+    PIECES_MAX,
+    RUNGS_MAX,
+    collapsed,
+    even_parts,
+    is_merged,
+    open_targets,
+    rungs_of,
+    size_ladder,
+)
 from position_monitor.core.model import Level, Target
 from position_monitor.core.money import floor_to, is_multiple
 
@@ -191,4 +202,22 @@ def test_the_share_of_a_passed_rung_joins_the_next_and_a_done_rung_is_over(side,
 )
 def test_a_collapsed_ladder_keeps_the_whole_quantity_in_its_furthest_rungs(rungs, left):
     found = collapsed(targets("0.3", "0.3", "0.4"), rungs)
-    assert [(t.rung, t.fraction) for t in found] == [(rung, D(share)) for rung, share in left]
+    assert [(rungs_of(t.rung)[-1], t.fraction) for t in found] == [(rung, D(share)) for rung, share in left]
+    assert [rung for t in found for rung in rungs_of(t.rung)] == ([0, 1, 2] if left else []), "every rung is in one"
+
+
+def test_every_number_says_which_rungs_it_stands_for():
+    plain = range(RUNGS_MAX)
+    stood_for = [(first, last) for last in plain for first in range(last + 1)]
+    numbers = {}
+    for first, last in stood_for:
+        rungs = tuple(Target(n, Level(D(1), "hybrid"), D(1)) for n in range(first, last + 1))
+        (merged,) = collapsed(rungs, 1)
+        numbers[merged.rung] = (first, last)
+        assert list(rungs_of(merged.rung)) == list(range(first, last + 1))
+        assert is_merged(merged.rung) is (first < last)
+    assert len(numbers) == len(stood_for) and all(numbers[n] == (n, n) for n in plain)
+    most = max(numbers) + PIECE_STRIDE * (PIECES_MAX - 1)
+    assert max(numbers) < PIECE_STRIDE and most < ids.RUNG_CODES
+    for number, (first, last) in numbers.items():
+        assert list(rungs_of(number + PIECE_STRIDE)) == list(range(first, last + 1)), "a piece stands for the same"

@@ -162,7 +162,6 @@ async def test_new_positions_push_the_ladders_of_the_old_ones_together(more: int
         stage.must_be_tidy()
 
 
-@pytest.mark.xfail(strict=True, reason="a collapsed ladder counts as a ladder whose nearer rungs took their profit")
 @staged
 async def test_freed_capacity_brings_the_ladders_back() -> None:
     """X19: when half of the positions end, the others get their full ladders again."""
@@ -172,8 +171,54 @@ async def test_freed_capacity_brings_the_ladders_back() -> None:
         await stage.run(20)
         for symbol, side in stage.open_keys()[20:]:
             stage.trade("close", symbol, side)
-        await stage.until("swept and laddered", lambda: stage.is_protected() and _full_ladders(stage), within_s=120)
+        await stage.until("laddered", lambda: stage.is_protected() and _full_ladders(stage), within_s=120)
+        await stage.until("swept", lambda: _swept(stage), within_s=120)
         stage.must_be_protected()
+        book = stage.book()
+        await stage.run(60)
+        assert stage.book() == book, "what has grown back stays"
+
+
+@staged
+async def test_a_collapsed_ladder_grows_back_after_a_restart_too() -> None:
+    """X19, invariant 4: that rungs were merged stands in the ids of the orders that rest, and nowhere else."""
+    async with crowd(70) as stage:
+        first = stage.start()
+        await stage.until("all covered", lambda: all_covered(stage), within_s=40)
+        await stage.run(20)
+        assert any(len(stage.targets(*key)) < 3 for key in stage.open_keys())
+        first.kill()
+        for symbol, side in stage.open_keys()[20:]:
+            stage.trade("close", symbol, side)
+        stage.start(host="b")
+        await stage.until("laddered", lambda: stage.is_protected() and _full_ladders(stage), within_s=120)
+
+
+@EVERY_WORLD
+@staged
+async def test_a_rung_that_took_its_profit_is_not_placed_again_by_room_that_comes_back(hedge: bool, side: str) -> None:
+    """X19: taken, then collapsed, then restarted, then room again: two rungs for what is left, not three."""
+    async with Stage(Held(BTC, side, "1.000", entry=ENTRY), hedge=hedge) as stage:
+        first = stage.start()
+        await stage.until("protected", stage.is_protected)
+        stage.price(BTC, against(ENTRY, side, -1.6))
+        await stage.until("the first rung was filled", lambda: stage.size(BTC, side) == Decimal("0.700"))
+        stage.price(BTC, against(ENTRY, side, "-0.7"))
+        await stage.run(10)
+        entries_of_another_bot(stage, CAP - len(stage.resting()) - 1)
+        await stage.until("collapsed", lambda: len(stage.targets(BTC, side)) == 1, within_s=60)
+        first.kill()
+        stage.start(host="b")
+        await stage.run(20)
+        take_back(stage, 60)
+        await stage.until("two rungs again", lambda: len(stage.targets(BTC, side)) == 2, within_s=60)
+        await stage.run(30)
+        assert sorted(str(order.quantity) for order in stage.targets(BTC, side)) == ["0.3", "0.4"]
+        assert stage.verdict(BTC, side) == "PROTECTED"
+
+
+def _swept(stage: Stage) -> bool:
+    return {order.symbol for order in stage.own()} <= {symbol for symbol, _ in stage.open_keys()}
 
 
 def _full_ladders(stage: Stage) -> bool:
