@@ -37,7 +37,9 @@ AWAITED_PER_POSITION_MAX = 64
 FLAT_SPACING_MS = 1_000
 """Reads closer together than this count once as absence: a stale replica repeats itself within milliseconds."""
 PROVED_GRACE_MS = 60_000
-"""How long an order that is proven live may stay invisible before it is sent (and proven) again."""
+"""How long a take-profit that is proven live may stay invisible before it is sent (and proven) again."""
+PROVED_STOP_GRACE_MS = 15_000
+"""The same for a stop, which may have gone without a word since, and whose position is naked then."""
 MISSES_UNTIL_GONE = 2
 """Targeted queries that must all say "no such order" before a written order counts as not placed."""
 
@@ -345,7 +347,10 @@ def after_miss(
         return evidence
     awaited = dict(evidence.awaited)
     wait = replace(wait, misses=wait.misses + 1)
-    grace_ms = max(grace_ms, PROVED_GRACE_MS) if wait.proved and not ended else grace_ms
+    if wait.proved and not ended:
+        owned = ids.parse(client_id)
+        is_target = owned is not None and owned.role is Role.TAKE_PROFIT
+        grace_ms = max(grace_ms, PROVED_GRACE_MS if is_target else PROVED_STOP_GRACE_MS)
     if wait.misses >= MISSES_UNTIL_GONE and abs(now_ms - wait.sent_at_ms) >= grace_ms:
         del awaited[(symbol, client_id)]
     else:

@@ -75,7 +75,10 @@ GENTLE = frozenset({"redis_down", "redis_hung", "redis_flushed", "lease_evicted"
 LATER_S: dict[str, tuple[float, str]] = {
     "late_execution": (2.5, "a request of before may arrive this late"),
     "late_expire": (1.0, "orders accepted before still expire"),
-    "vanish": (3.0, "orders accepted before still vanish"),
+    "vanish": (
+        18.0,
+        "orders accepted before still vanish, and one that a refusal proved live is sent again after 15 s",
+    ),
     "rate_limited": (5.0, "the venue's Retry-After is honoured"),
     "stuck_triggering": (15.0, "a triggering stop gets triggering_grace_s, then the close needs agreeing reads"),
     "mode_flip": (60.0, "without an open position the position mode is read once a minute"),
