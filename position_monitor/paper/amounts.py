@@ -43,20 +43,14 @@ def plain(value: Decimal) -> str:
     return text.rstrip("0").rstrip(".") if "." in text else text
 
 
-@lru_cache(maxsize=64)
-def quantum(decimals: int) -> Decimal:
-    """10 to the minus decimals."""
-    return Decimal(1).scaleb(-decimals)
-
-
 def fixed(value: Decimal, decimals: int) -> str:
     """The number with exactly this many decimals, half-even."""
-    return format(value.quantize(quantum(decimals), ROUND_HALF_EVEN), "f")
+    return f"{value:.{decimals}f}"
 
 
 def money(value: Decimal) -> str:
     """USDT amounts: eight decimals, as the venue prints them."""
-    return format(value.quantize(CENT8, ROUND_HALF_EVEN), "f")
+    return f"{value:.8f}"
 
 
 def floor_to(value: Decimal, step: Decimal) -> Decimal:

@@ -6,6 +6,7 @@ import asyncio
 import contextvars
 import hashlib
 import random
+import sysconfig
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -493,6 +494,9 @@ class Simulation:
         self.engine.remove_fault(fault_id=rule.fault_id)
 
 
+_lib_path = cache(sysconfig.get_path)
+
+
 @cache
 def _config() -> Config:
     return Config.from_data(
@@ -516,7 +520,8 @@ def _heard(simulation: Simulation) -> Iterator[None]:
 
     logger.remove()
     level = "DEBUG" if simulation.traced else "ERROR"
-    sink = logger.add(hear, level=level, format="{level} {message}", backtrace=False, diagnose=False)
+    with mock.patch.object(sysconfig, "get_path", _lib_path):  # asked for anew by each sink, half a hundred times
+        sink = logger.add(hear, level=level, format="{level} {message}", backtrace=False, diagnose=False)
     try:
         yield
     finally:
