@@ -117,9 +117,7 @@ class FastPath:
             return
         self._waiting.setdefault(event.symbol, {})[event.position_side] = event
         if event.symbol not in self._tasks:
-            task = asyncio.ensure_future(self._place(event.symbol))
-            self._tasks[event.symbol] = task
-            task.add_done_callback(lambda _: self._tasks.pop(event.symbol, None))
+            self._tasks[event.symbol] = asyncio.ensure_future(self._place(event.symbol))
 
     def _note(self, symbol: str, *ledgers: dict[str, int]) -> None:
         self._count += 1
@@ -148,7 +146,9 @@ class FastPath:
         except Exception:
             logger.exception("The fast path of {} failed; the loop places the stop", symbol)
         finally:
+            # In one step with the end of the work: an event that comes next begins a task of its own.
             self._waiting.pop(symbol, None)
+            self._tasks.pop(symbol, None)
 
     async def _place_for(self, event: PositionEvent) -> None:
         desk, symbol = self._desk, event.symbol

@@ -223,3 +223,24 @@ async def test_what_events_said_while_a_read_was_under_way_is_kept():
     assert [order.close_all for order in world.venue.resting] == [True]
     world.read(old)
     assert not world.path._since
+
+
+@pytest.mark.parametrize("turns", range(8))
+async def test_an_event_right_behind_the_end_of_a_task_is_served(turns):
+    """However many turns of the loop after the venue's answer the next event of the symbol comes."""
+    world = World(seen_at([]))
+    loop = asyncio.get_running_loop()
+
+    def later(left):
+        if left:
+            loop.call_soon(later, left - 1)
+        else:
+            world.path.on_event(told("-2", at_ms=NOW_MS + 1))
+
+    world.desk.accepted = lambda _: later(turns) if len(world.venue.resting) == 1 else None
+    await world.hears(told("1"))
+    for _ in range(20):
+        await asyncio.sleep(0)
+    assert [order.side for order in world.venue.resting] == [LONG, LONG.opposite]
+    assert not world.path._tasks
+    assert not world.path._waiting
