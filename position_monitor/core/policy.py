@@ -53,6 +53,12 @@ def levels_for(
     weight = _weight(advice, settings, now_ms)
     stop_pct = _stop_pct(settings, advice, weight)
     stop, crossed, notes = _stop_level(position, instrument, settings, stop_pct, advised=weight > 0)
+    own_pct = _stop_pct(settings, None, weight)
+    if crossed and stop_pct < own_pct:
+        # The price has passed the advised level only: anchored to the mark it could lose more than without advice.
+        own = _stop_level(position, instrument, settings, own_pct, advised=False)
+        if not own[1]:
+            stop_pct, (stop, crossed, notes) = own_pct, own
     clamp = _clamp_level(position, instrument, settings, position.mark_price if crossed else position.entry_price)
     if position.entry_price <= 0:
         notes = (*notes, "entry price was 0: stop anchored to the mark, take-profits held")

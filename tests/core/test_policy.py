@@ -213,6 +213,14 @@ def test_no_input_gives_a_stop_on_the_wrong_side_or_off_the_grid(held, stop_loss
     assert not beyond(held.mark_price, found.stop.price, held.side)
 
 
+@both_sides
+def test_an_advised_level_that_the_price_has_passed_leaves_the_policys_own(side):
+    """Anchored to the mark, 0.8 % behind 0.9 % of loss, it would lose more than the 1.5 % of the policy."""
+    found = levels(position(side, mark=at(side, "-0.9")), advice=advise("1", stop="0.8"))
+    assert (found.stop.price, found.crossed) == (at(side, "-1.5"), False)
+    assert found.stop.source != LevelSource.REANCHOR
+
+
 @given(positions, opinions)
 def test_advice_never_gives_a_looser_stop_than_no_advice(held, opinion):
     plain, advised = levels(held), levels(held, advice=opinion)
