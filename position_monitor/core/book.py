@@ -1,40 +1,101 @@
 """From levels to a desired book (DESIGN 9): what should rest on the exchange for one position now.
 
 A desired book is snapped to what already rests wherever that is good enough: an order is replaced only for a reason a
-trader would accept, never for a rounding difference. All of it is derived again in every cycle from what was read.
+trader would accept, never for a rounding difference.
+
+The levels are derived anew from every read, because the mark is in them. The orders follow from the levels and from
+what rests, and in a quiet account that stays the same from read to read although the mark does not. So they are made
+from `OrderFacts` alone, and kept beside the orders they were compared with until one of those facts is another.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import NamedTuple
 
-from position_monitor.core.ladder import RUNGS_MAX
-from position_monitor.core.model import DesiredBook, PositionKey
-from position_monitor.core.policy import levels_for
-from position_monitor.core.stop_book import effective_stop, stop_orders, trailing_of
-from position_monitor.core.target_book import take_profits
-from position_monitor.core.wanted import NO_RUNGS, BookInputs, RungsAllowed
+from position_monitor.core.diff import BookDiff, diff
+from position_monitor.core.ladder import RUNGS_MAX, passed_rungs
+from position_monitor.core.model import DesiredBook, DesiredOrder, Level, PositionKey
+from position_monitor.core.policy import Levels, levels_for
+from position_monitor.core.stop_book import effective_stop, foreign_is_enough, stop_orders, trailing_of
+from position_monitor.core.target_book import beyond_the_mark, take_profits
+from position_monitor.core.wanted import NO_RUNGS, BookInputs, OrderFacts, RungsAllowed
 
-__all__ = ["NO_RUNGS", "BookInputs", "RungsAllowed", "desired_book", "rungs_allowed", "rungs_for"]
+__all__ = ["NO_RUNGS", "BookInputs", "RungsAllowed", "compared_book", "desired_book", "rungs_allowed", "rungs_for"]
 
 SPARE_TO_GROW = 10
 """One in so many slots for conditional orders must be free before a collapsed ladder grows back."""
 
 
+class _Wanted(NamedTuple):
+    """The wanted orders, the facts they were made from, and how they compare with what rests."""
+
+    facts: OrderFacts
+    orders: tuple[DesiredOrder, ...]
+    notes: tuple[str, ...]
+    found: BookDiff
+
+
 def desired_book(inputs: BookInputs) -> DesiredBook:
     """What should rest for one position now."""
+    return compared_book(inputs)[0]
+
+
+def compared_book(inputs: BookInputs) -> tuple[DesiredBook, BookDiff]:
+    """What should rest for one position now, and how what rests differs from it."""
     levels = levels_for(inputs.position, inputs.instrument, inputs.settings, inputs.advice, inputs.now_ms)
     stop = effective_stop(inputs, levels, breakeven=bool(inputs.known.done_rungs))
-    targets, notes = take_profits(inputs, levels)
-    return DesiredBook(
-        key=inputs.position.key,
-        epoch=inputs.known.epoch,
-        stop=stop,
-        orders=(*stop_orders(inputs, levels, stop), *targets),
-        profile=inputs.settings.profile,
-        trailing=trailing_of(inputs),
-        regime=inputs.advice.regime if inputs.advice else "",
-        notes=(*levels.notes, *notes),
+    key, known = inputs.position.key, inputs.orders.remembered
+    facts, wanted = _order_facts(inputs, levels, stop), known.get(key)
+    if wanted is None or wanted.facts != facts:
+        wanted = known[key] = _wanted(facts)
+    book = DesiredBook(
+        key,
+        facts.epoch,
+        stop,
+        wanted.orders,
+        inputs.settings.profile,
+        trailing_of(inputs),
+        inputs.advice.regime if inputs.advice else "",
+        (*levels.notes, *wanted.notes),
+    )
+    return book, wanted.found
+
+
+def _wanted(facts: OrderFacts) -> _Wanted:
+    targets, notes = take_profits(facts)
+    orders = (*stop_orders(facts), *targets)
+    return _Wanted(facts, orders, notes, diff(orders, facts.live))
+
+
+def _order_facts(inputs: BookInputs, levels: Levels, stop: Level) -> OrderFacts:
+    """By position, because a cycle makes one for every position it looks at."""
+    position, known = inputs.position, inputs.known
+    passed = passed_rungs(levels.targets, position.mark_price, position.side)
+    return OrderFacts(
+        inputs.account,
+        position.symbol,
+        position.side,
+        position.position_side,
+        position.hedged,
+        position.quantity,
+        inputs.instrument,
+        inputs.settings,
+        inputs.live,
+        inputs.cover.orders,
+        known.epoch,
+        known.done_rungs,
+        known.close_all_blocked,
+        known.firing(inputs.now_ms, inputs.triggering_grace_ms),
+        inputs.rungs,
+        stop.price,
+        stop.source,
+        levels.stop.price,
+        levels.stop.source,
+        foreign_is_enough(inputs, levels),
+        levels.targets,
+        passed,
+        beyond_the_mark(inputs) if levels.targets and levels.targets[-1].rung in passed else None,
     )
 
 
@@ -42,9 +103,11 @@ def rungs_for(
     keys: Sequence[PositionKey], reserved: int, conditional_orders_max: int
 ) -> dict[PositionKey, RungsAllowed]:
     """What each position may hold now, and what a collapsed ladder may grow back to; arguments as `rungs_allowed`."""
-    most = rungs_allowed(keys, reserved, conditional_orders_max)
-    again = rungs_allowed(keys, reserved + conditional_orders_max // SPARE_TO_GROW, conditional_orders_max)
-    return {key: RungsAllowed(most[key], again[key]) for key in keys}
+    in_order = sorted(keys)
+    most = _shares(len(keys), reserved, conditional_orders_max)
+    again = _shares(len(keys), reserved + conditional_orders_max // SPARE_TO_GROW, conditional_orders_max)
+    pairs = {pair: RungsAllowed(*pair) for pair in {*zip(most, again, strict=True)}}
+    return {key: pairs[pair] for key, pair in zip(in_order, zip(most, again, strict=True), strict=True)}
 
 
 def rungs_allowed(keys: Sequence[PositionKey], reserved: int, conditional_orders_max: int) -> dict[PositionKey, int]:
@@ -54,7 +117,11 @@ def rungs_allowed(keys: Sequence[PositionKey], reserved: int, conditional_orders
     (at least two) stays free so that a working stop can be placed beside the one it replaces. What is left is spread
     evenly; the remainder goes to the first keys, so the same positions keep it from cycle to cycle.
     """
-    spare = max(2, -(-len(keys) // 10))
+    return dict(zip(sorted(keys), _shares(len(keys), reserved, conditional_orders_max), strict=True))
+
+
+def _shares(count: int, reserved: int, conditional_orders_max: int) -> list[int]:
+    spare = max(2, -(-count // 10))
     free = max(0, conditional_orders_max - reserved - spare)
-    each, more = divmod(free, len(keys)) if keys else (0, 0)
-    return {key: min(RUNGS_MAX, each + (1 if index < more else 0)) for index, key in enumerate(sorted(keys))}
+    each, more = divmod(free, count) if count else (0, 0)
+    return [min(RUNGS_MAX, each + 1)] * more + [min(RUNGS_MAX, each)] * (count - more)

@@ -39,8 +39,10 @@ def why_close(
         return "its stop was reached and did not close it: the exit is completed at market"
     if not covered and known.crossed_refusals >= limits.refusals_before_close:
         return f"its stop was refused {known.crossed_refusals} times in a row as already passed (-2021)"
-    least_loss_pct = min(known.losses_pct, default=position.loss_pct)
-    if settings.on_breach is OnBreach.CLOSE and least_loss_pct >= settings.max_loss_pct:
+    if settings.on_breach is not OnBreach.CLOSE:
+        return ""
+    least_loss_pct = min(known.losses_pct) if known.losses_pct else position.loss_pct
+    if least_loss_pct >= settings.max_loss_pct:
         return f"its loss of {position.loss_pct:.2f} % is beyond {plain(settings.max_loss_pct)} %"
     return ""
 

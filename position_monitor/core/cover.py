@@ -7,10 +7,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from decimal import Decimal
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 from position_monitor.core import ids
-from position_monitor.core.model import LiveOrder, OrderKind, OrderStatus, Position, Role, Side
+from position_monitor.core.model import LiveOrder, OrderKind, OrderStatus, Position, PositionSide, Role, Side
 from position_monitor.core.money import HUNDRED, beyond, distance_pct, tighter
 from position_monitor.core.settings import ProtectionSettings
 
@@ -22,7 +22,31 @@ STOP_KINDS = frozenset({OrderKind.STOP_MARKET})
 TARGET_KINDS = frozenset({OrderKind.TAKE_PROFIT_MARKET, OrderKind.TAKE_PROFIT, OrderKind.LIMIT})
 
 
-def belongs_to(order: LiveOrder, position: Position) -> bool:
+class Leg(Protocol):
+    """What tells whether an order belongs to a position; a position is one."""
+
+    @property
+    def symbol(self) -> str:
+        """The exchange's symbol id."""
+        ...
+
+    @property
+    def side(self) -> Side:
+        """The direction of the position."""
+        ...
+
+    @property
+    def position_side(self) -> PositionSide:
+        """The `positionSide` of its orders."""
+        ...
+
+    @property
+    def hedged(self) -> bool:
+        """Whether the account is in hedge mode."""
+        ...
+
+
+def belongs_to(order: LiveOrder, position: Leg) -> bool:
     """Whether an order can only reduce this position: right symbol, exit side, right position side, reducing."""
     return (
         order.symbol == position.symbol
@@ -90,8 +114,9 @@ NO_COVER = Cover((), _NOTHING, _NOTHING, None, None, None)
 def cover_of(position: Position, orders: Iterable[LiveOrder], settings: ProtectionSettings) -> Cover:
     """Sum the stop cover of a position over mixed close-all and quantity stops."""
     stops = tuple([order for order in orders if not why_not_cover(order, position, settings)])
-    close_all = any(order.close_all for order in stops)
-    total = position.quantity if close_all else sum([order.quantity for order in stops], _NOTHING)
+    total = _NOTHING
+    for order in stops:
+        total += position.quantity if order.close_all else order.quantity
     quantity = min(total, position.quantity)
     pct = quantity / position.quantity * HUNDRED
     met = _by_tightness(position, stops) if len(stops) > 1 else stops
@@ -127,7 +152,7 @@ def _worst_loss(position: Position, met: Sequence[LiveOrder]) -> Decimal:
     return loss
 
 
-def counts_as_target(order: LiveOrder, position: Position) -> bool:
+def counts_as_target(order: LiveOrder, position: Leg) -> bool:
     """Whether an order takes profit on this position (used to count foreign quantity toward the ladder)."""
     if not belongs_to(order, position) or order.kind not in TARGET_KINDS:
         return False

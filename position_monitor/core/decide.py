@@ -8,12 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import NamedTuple
 
-from position_monitor.core.book import NO_RUNGS, BookInputs, RungsAllowed, desired_book, rungs_for
+from position_monitor.core.book import NO_RUNGS, BookInputs, RungsAllowed, compared_book, rungs_for
 from position_monitor.core.case import Case
 from position_monitor.core.closing import closes_in_the_last_minute, why_close
 from position_monitor.core.cover import NO_COVER, cover_of
-from position_monitor.core.diff import diff
 from position_monitor.core.evidence import Evidence
 from position_monitor.core.ladder import rungs_of
 from position_monitor.core.live_book import NOTHING_RESTS, LiveBook
@@ -46,8 +46,7 @@ class Rules:
     limits: Limits
 
 
-@dataclass(frozen=True, slots=True)
-class Decision:
+class Decision(NamedTuple):
     """What should be, what to do about it, and how things stand."""
 
     books: Mapping[PositionKey, DesiredBook]
@@ -71,7 +70,7 @@ def decide(
 ) -> Decision:
     """Decide for the whole account. `elsewhere` counts open conditional orders on symbols that were not observed."""
     rungs = _rungs(observed, rules, elsewhere)
-    taken = elsewhere + sum(seen.live.conditional for seen in observed.values())
+    taken = elsewhere + sum([seen.live.conditional for seen in observed.values()])
     free = rules.limits.conditional_orders_max - taken
     books: dict[PositionKey, DesiredBook] = {}
     plans: dict[str, Plan] = {}
@@ -93,6 +92,8 @@ def decide(
         books.update(part.books)
         plans.update(part.plans)
         judgements.update(part.judgements)
+    if all(result.empty for result in plans.values()):
+        return Decision(books, plans, judgements)
     plans = _bounded_closes(plans, evidence, rules.limits, now_ms)
     return Decision(books, _within_capacity(plans, free), judgements)
 
@@ -113,17 +114,17 @@ def decide_symbol(
     cases = [_case(position, books, seen, evidence, rules, advice, rungs, now_ms) for position in seen.positions]
     held = {case.key for case in cases}
     result = plan(
-        PlanInputs(
-            account=rules.account,
-            seen=seen,
-            cases=[case for case in cases if not case.unmanaged],
-            orphaned={k: live for k, live in books.items() if k not in held and not rules.is_unmanaged(k)},
-            evidence=evidence,
-            evidence_settings=rules.evidence,
-            limits=rules.limits,
-            mode=mode,
-            crowded=crowded,
-            now_ms=now_ms,
+        PlanInputs(  # by position: this is done for every symbol in every cycle
+            rules.account,
+            seen,
+            [case for case in cases if not case.unmanaged],
+            {key: live for key, live in books.items() if key not in held and not rules.is_unmanaged(key)},
+            evidence,
+            rules.evidence,
+            rules.limits,
+            mode,
+            crowded,
+            now_ms,
         )
     )
     judgements = {case.key: judge(case, seen, rules.evidence, now_ms) for case in cases}
@@ -160,30 +161,29 @@ def _case(
     closing = why_close(position, known, settings, rules.limits, rules.evidence, now_ms, covered=cover.full)
     if seen.instrument is None or not seen.readable or unmanaged:
         return Case(position, key, settings, known, unmanaged, live, cover, closing, None, None)
-    book = desired_book(
+    book, found = compared_book(
         BookInputs(
-            account=rules.account,
-            position=position,
-            instrument=seen.instrument,
-            orders=seen.orders,
-            live=live,
-            cover=cover,
-            known=known,
-            settings=settings,
-            advice=advice,
-            rungs=rungs.get(key, NO_RUNGS),
-            triggering_grace_ms=rules.evidence.triggering_grace_ms,
-            now_ms=now_ms,
+            rules.account,
+            position,
+            seen.instrument,
+            seen.live,
+            live,
+            cover,
+            known,
+            settings,
+            advice,
+            rungs.get(key, NO_RUNGS),
+            rules.evidence.triggering_grace_ms,
+            now_ms,
         )
     )
-    return Case(position, key, settings, known, unmanaged, live, cover, closing, book, diff(book, live))
+    return Case(position, key, settings, known, unmanaged, live, cover, closing, book, found)
 
 
 def _rungs(observed: Mapping[str, SymbolObservation], rules: Rules, elsewhere: int) -> dict[PositionKey, RungsAllowed]:
     """Spread the account's capacity for conditional orders over its managed positions, stops first."""
-    keys = [p.key for seen in observed.values() for p in seen.positions]
-    managed = [key for key in keys if _is_managed(key, rules)]
-    reserved = elsewhere + sum(seen.live.before_ladders for seen in observed.values()) + len(managed)
+    managed = [p.key for seen in observed.values() for p in seen.positions if _is_managed(p.key, rules)]
+    reserved = elsewhere + sum([seen.live.before_ladders for seen in observed.values()]) + len(managed)
     return rungs_for(managed, reserved, rules.limits.conditional_orders_max)
 
 

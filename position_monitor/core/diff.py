@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 from position_monitor.core.live_book import LiveBook, Own
-from position_monitor.core.model import DesiredBook, DesiredOrder, LiveOrder
+from position_monitor.core.model import DesiredOrder, LiveOrder
 
 
 class BookDiff(NamedTuple):
@@ -25,12 +26,12 @@ class BookDiff(NamedTuple):
         return not self.missing and not self.surplus
 
 
-def diff(book: DesiredBook, live: LiveBook) -> BookDiff:
+def diff(orders: Sequence[DesiredOrder], live: LiveBook) -> BookDiff:
     """Compare by content, not by remembered ids: after a restart the exchange is the only memory."""
     left = list(live.resting)
     missing: list[DesiredOrder] = []
     matched: list[tuple[DesiredOrder, LiveOrder]] = []
-    for wanted in book.orders:
+    for wanted in orders:
         for number, own in enumerate(left):
             if same_content(wanted, own):
                 matched.append((wanted, left.pop(number).order))

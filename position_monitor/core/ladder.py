@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from decimal import Decimal
 from typing import NamedTuple
 
-from position_monitor.core.model import Instrument, Level, Position, Target
+from position_monitor.core.model import Instrument, Level, Side, Target
 from position_monitor.core.money import floor_to, reached
 
 PIECE_STRIDE = 12
@@ -28,6 +28,9 @@ The first numbers are the rungs themselves; the others are rungs into which near
 So a ladder that was collapsed is told from one whose nearer rungs took their profit by its ids alone, after a restart
 as well.
 """
+
+
+_NONE: frozenset[int] = frozenset()
 
 
 class SizedRung(NamedTuple):
@@ -128,14 +131,20 @@ def even_parts(quantity: Decimal, instrument: Instrument, parts_max: int) -> tup
     return tuple((each + (1 if number < more else 0)) * instrument.step for number in range(count))
 
 
-def open_targets(targets: Sequence[Target], position: Position, done: frozenset[int]) -> tuple[Target, ...]:
+def passed_rungs(targets: Sequence[Target], mark: Decimal, side: Side) -> frozenset[int]:
+    """The rungs whose level the mark has reached or passed."""
+    passed = [target.rung for target in targets if reached(mark, target.level.price, side)]
+    return frozenset(passed) if passed else _NONE
+
+
+def open_targets(targets: Sequence[Target], passed: frozenset[int], done: frozenset[int]) -> tuple[Target, ...]:
     """The targets still to be reached; the share of one that the mark has passed joins the next."""
     remaining: list[Target] = []
     carried = Decimal(0)
     for target in targets:
         if target.rung in done:
             continue
-        if reached(position.mark_price, target.level.price, position.side):
+        if target.rung in passed:
             carried += target.fraction
             continue
         remaining.append(Target(target.rung, target.level, target.fraction + carried))

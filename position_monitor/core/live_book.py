@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 from position_monitor.core import ids
 from position_monitor.core.cover import STOP_KINDS
@@ -62,6 +63,11 @@ class SymbolOrders(tuple[LiveOrder, ...]):
         for order in self:
             by_key.setdefault(order.key, []).append(order)
         return {key: _sorted(orders) for key, orders in by_key.items()}
+
+    @cached_property
+    def remembered(self) -> dict[PositionKey, Any]:
+        """What `core/book.py` last wanted beside these orders, by position; it is forgotten together with them."""
+        return {}
 
     @cached_property
     def conditional(self) -> int:

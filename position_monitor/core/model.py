@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from decimal import Decimal
 from enum import StrEnum
 from types import MappingProxyType
@@ -158,11 +158,11 @@ class Position:
     """Whether the account was in hedge mode, so orders need `positionSide` and no `reduceOnly`."""
     updated_at_ms: int
     """The venue's time of the last change of this position."""
+    key: PositionKey = field(init=False, repr=False, compare=False)
+    """Symbol and side."""
 
-    @property
-    def key(self) -> PositionKey:
-        """Symbol and side."""
-        return PositionKey(self.symbol, self.side)
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "key", PositionKey(self.symbol, self.side))
 
     @property
     def position_side(self) -> PositionSide:

@@ -95,7 +95,8 @@ def plan(inputs: PlanInputs) -> Plan:
     if not inputs.seen.readable:
         return Plan(symbol)
     parts = {case.key: _for_open(inputs, case) for case in inputs.cases}
-    parts |= {key: _for_absent(inputs, key, live) for key, live in inputs.orphaned.items()}
+    if inputs.orphaned:
+        parts |= {key: _for_absent(inputs, key, live) for key, live in inputs.orphaned.items()}
     result = _joined(symbol, [parts[key] for key in sorted(parts)])
     return result if result.empty else _bounded(_allowed_by_mode(result, inputs.mode), inputs.limits)
 

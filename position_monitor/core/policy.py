@@ -53,8 +53,7 @@ def levels_for(
     weight = _weight(advice, settings, now_ms)
     stop_pct = _stop_pct(settings, advice, weight)
     stop, crossed, notes = _stop_level(position, instrument, settings, stop_pct, advised=weight > 0)
-    own_pct = _stop_pct(settings, None, weight)
-    if crossed and stop_pct < own_pct:
+    if crossed and stop_pct < (own_pct := _stop_pct(settings, None, weight)):
         # The price has passed the advised level only: anchored to the mark it could lose more than without advice.
         own = _stop_level(position, instrument, settings, own_pct, advised=False)
         if not own[1]:

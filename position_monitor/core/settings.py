@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field, fields
 from decimal import Decimal
 from enum import StrEnum
 
@@ -63,6 +63,15 @@ class ProtectionSettings:
     reward_risk_min: Decimal = Decimal("0.5")
     """The final target is at least this many stop distances away."""
     reward_risk_max: Decimal = Decimal(5)
+    _hash: int = field(init=False, repr=False, compare=False, default=0)
+
+    def __post_init__(self) -> None:
+        values = tuple(getattr(self, one.name) for one in fields(self) if one.compare)
+        object.__setattr__(self, "_hash", values.__hash__())
+
+    def __hash__(self) -> int:
+        """Worked out once: ladders are remembered by the settings they were made with, and looked up in every cycle."""
+        return self._hash
 
 
 @dataclass(frozen=True, slots=True)

@@ -31,7 +31,7 @@ from position_monitor.core.model import (
 from position_monitor.core.money import against, beyond, distance_pct, stop_trigger, tighter
 from position_monitor.core.policy import Levels
 from position_monitor.core.settings import Policy
-from position_monitor.core.wanted import BookInputs, as_desired, new_order, of_this_epoch
+from position_monitor.core.wanted import BookInputs, OrderFacts, as_desired, new_order, of_this_epoch
 
 
 def _own_stops(inputs: BookInputs) -> tuple[LiveOrder, ...]:
@@ -119,73 +119,75 @@ def _far_enough(inputs: BookInputs, level: Decimal, best: Decimal) -> bool:
     return distance_pct(level, best) >= inputs.settings.stop_min_move_pct
 
 
-def stop_orders(inputs: BookInputs, levels: Levels, stop: Level) -> tuple[DesiredOrder, ...]:
-    """The backstop and, when the effective stop is tighter than it, the working stop."""
-    if inputs.known.firing(inputs.now_ms, inputs.triggering_grace_ms):
-        return _own_as_they_rest(inputs)
-    close_all = _resting_close_all(inputs)
-    if close_all is not None and outdated_backstop(close_all, inputs.known.epoch, inputs.settings):
-        return _working_stops(inputs, stop)
-    if close_all is not None and ids.is_ours(close_all.client_id):
-        assert close_all.trigger_price is not None
-        moved = _far_enough(inputs, levels.stop.price, close_all.trigger_price)
-        source = LevelSource.RATCHET if moved else levels.stop.source
-        kept = as_desired(inputs, close_all, Role.BACKSTOP, None, source)
-        covers = close_all in inputs.cover.orders
-        if covers and not tighter(stop.price, close_all.trigger_price, inputs.position.side):
-            return (kept,)
-        return (kept, *_working_stops(inputs, stop))
-    if _foreign_is_enough(inputs, levels):
-        return _own_as_they_rest(inputs)
-    if close_all is not None or inputs.known.close_all_blocked or _stuck_close_all(inputs):
-        return _working_stops(inputs, stop)
-    backstop = new_order(inputs, Role.BACKSTOP, 0, OrderKind.STOP_MARKET, levels.stop, None)
-    if tighter(stop.price, levels.stop.price, inputs.position.side):
-        return (backstop, *_working_stops(inputs, stop))
-    return (backstop,)
-
-
-def _resting_close_all(inputs: BookInputs) -> LiveOrder | None:
-    """The close-all stop of this position and direction, ours or foreign: the venue allows only one."""
-    return next((order for order in inputs.live.close_alls if belongs_to(order, inputs.position)), None)
-
-
-def _stuck_close_all(inputs: BookInputs) -> bool:
-    """Whether a backstop of ours is still in the act of triggering: it protects nothing and keeps the only slot."""
-    in_flight = (OrderStatus.TRIGGERING, OrderStatus.TRIGGERED)
-    return any(
-        owned_role(order) is Role.BACKSTOP and order.status in in_flight and belongs_to(order, inputs.position)
-        for order in inputs.orders
-    )
-
-
-def _own_as_they_rest(inputs: BookInputs) -> tuple[DesiredOrder, ...]:
-    """Our stops, wanted exactly as they are: nothing is added and nothing removed."""
-    return tuple(
-        as_desired(inputs, order, role, None if order.close_all else order.quantity, LevelSource.RATCHET)
-        for order in inputs.orders
-        if (role := owned_role(order)) in (Role.BACKSTOP, Role.WORKING_STOP)
-        and order.trigger_price is not None
-        and belongs_to(order, inputs.position)
-    )
-
-
-def _foreign_is_enough(inputs: BookInputs, levels: Levels) -> bool:
+def foreign_is_enough(inputs: BookInputs, levels: Levels) -> bool:
     """A user's own full cover is respected, unless it lies beyond the clamp to the liquidation price."""
+    if not inputs.live.foreign:
+        return False
     cover = cover_of(inputs.position, inputs.live.foreign, inputs.settings)
     if cover.whole_price is None:
         return False
     return levels.clamp is None or not tighter(levels.clamp, cover.whole_price, inputs.position.side)
 
 
-def _working_stops(inputs: BookInputs, stop: Level) -> tuple[DesiredOrder, ...]:
+def stop_orders(facts: OrderFacts) -> tuple[DesiredOrder, ...]:
+    """The backstop and, when the effective stop is tighter than it, the working stop."""
+    if facts.firing:
+        return _own_as_they_rest(facts)
+    close_all = _resting_close_all(facts)
+    if close_all is not None and outdated_backstop(close_all, facts.epoch, facts.settings):
+        return _working_stops(facts)
+    if close_all is not None and ids.is_ours(close_all.client_id):
+        assert close_all.trigger_price is not None
+        moved = distance_pct(facts.policy_price, close_all.trigger_price) >= facts.settings.stop_min_move_pct
+        source = LevelSource.RATCHET if moved else facts.policy_source
+        kept = as_desired(facts, close_all, Role.BACKSTOP, None, source)
+        covers = close_all in facts.cover
+        if covers and not tighter(facts.stop_price, close_all.trigger_price, facts.side):
+            return (kept,)
+        return (kept, *_working_stops(facts))
+    if facts.foreign_is_enough:
+        return _own_as_they_rest(facts)
+    if close_all is not None or facts.close_all_blocked or _stuck_close_all(facts):
+        return _working_stops(facts)
+    backstop = new_order(facts, Role.BACKSTOP, 0, OrderKind.STOP_MARKET, facts.policy_price, facts.policy_source, None)
+    if tighter(facts.stop_price, facts.policy_price, facts.side):
+        return (backstop, *_working_stops(facts))
+    return (backstop,)
+
+
+def _resting_close_all(facts: OrderFacts) -> LiveOrder | None:
+    """The close-all stop of this position and direction, ours or foreign: the venue allows only one."""
+    return next((order for order in facts.live.close_alls if belongs_to(order, facts)), None)
+
+
+def _stuck_close_all(facts: OrderFacts) -> bool:
+    """Whether a backstop of ours is still in the act of triggering: it protects nothing and keeps the only slot."""
+    in_flight = (OrderStatus.TRIGGERING, OrderStatus.TRIGGERED)
+    return any(
+        own.role is Role.BACKSTOP and own.order.status in in_flight and belongs_to(own.order, facts)
+        for own in facts.live.owned
+    )
+
+
+def _own_as_they_rest(facts: OrderFacts) -> tuple[DesiredOrder, ...]:
+    """Our stops, wanted exactly as they are: nothing is added and nothing removed."""
+    return tuple(
+        as_desired(facts, own.order, own.role, None if own.order.close_all else own.order.quantity, LevelSource.RATCHET)
+        for own in facts.live.owned
+        if own.role in (Role.BACKSTOP, Role.WORKING_STOP)
+        and own.order.trigger_price is not None
+        and belongs_to(own.order, facts)
+    )
+
+
+def _working_stops(facts: OrderFacts) -> tuple[DesiredOrder, ...]:
     """Reduce-only quantity stops over the whole position, in equal parts where the venue's market maximum demands it.
 
     The minimum notional is not applied: whether the venue exempts the closing side in hedge mode is not documented,
     and a stop that is tried and refused costs nothing.
     """
-    parts = even_parts(inputs.position.quantity, inputs.instrument, ids.RUNG_CODES)
+    parts = even_parts(facts.quantity, facts.instrument, ids.RUNG_CODES)
     return tuple(
-        new_order(inputs, Role.WORKING_STOP, number, OrderKind.STOP_MARKET, stop, part)
+        new_order(facts, Role.WORKING_STOP, number, OrderKind.STOP_MARKET, facts.stop_price, facts.stop_source, part)
         for number, part in enumerate(parts)
     )

@@ -11,7 +11,15 @@ from collections.abc import Iterator, Sequence
 from decimal import Decimal
 
 from position_monitor.core.cover import TARGET_KINDS, belongs_to, counts_as_target
-from position_monitor.core.ladder import PIECE_STRIDE, collapsed, is_merged, open_targets, rungs_of, size_ladder
+from position_monitor.core.ladder import (
+    PIECE_STRIDE,
+    SizedRung,
+    collapsed,
+    is_merged,
+    open_targets,
+    rungs_of,
+    size_ladder,
+)
 from position_monitor.core.live_book import Own
 from position_monitor.core.model import (
     DesiredOrder,
@@ -23,42 +31,38 @@ from position_monitor.core.model import (
     Target,
 )
 from position_monitor.core.money import distance_pct, in_favour, reached, target_trigger, tighter
-from position_monitor.core.policy import Levels
-from position_monitor.core.wanted import BookInputs, as_desired, new_order
+from position_monitor.core.wanted import BookInputs, OrderFacts, as_desired, new_order
 
 _NOTHING = Decimal(0)
 
 
-def take_profits(inputs: BookInputs, levels: Levels) -> tuple[tuple[DesiredOrder, ...], tuple[str, ...]]:
+def take_profits(facts: OrderFacts) -> tuple[tuple[DesiredOrder, ...], tuple[str, ...]]:
     """The ladder for the quantity that foreign take-profits do not already take."""
-    position = inputs.position
-    if not levels.targets:
-        return _as_it_rests(inputs, resting_ladder(inputs), levels), ()
-    quantity = position.quantity - _foreign_target_quantity(inputs)
+    if not facts.targets:
+        return _as_it_rests(facts, resting_ladder(facts)), ()
+    quantity = facts.quantity - _foreign_target_quantity(facts)
     if quantity <= 0:
         return (), ("take-profits are the user's own",)
-    resting, rungs = resting_ladder(inputs), inputs.rungs
-    standing = [ladder for ladder in _ladders(resting) if ladder_stands(ladder, levels, quantity, inputs)]
+    resting, rungs = resting_ladder(facts), facts.rungs
+    standing = [ladder for ladder in _ladders(resting) if ladder_stands(ladder, quantity, facts)]
     good = next((ladder for ladder in standing if _rungs_in(ladder) <= rungs.most), None)
     if good is not None and not _may_grow(good, rungs.again):
-        return _as_it_rests(inputs, good, levels), ()
-    done = inputs.known.done_rungs | (_nearer(good or standing[0]) if standing else frozenset())
-    targets = open_targets(levels.targets, position, done) or (_reanchored(inputs, levels, resting),)
+        return _as_it_rests(facts, good), ()
+    done = facts.done_rungs | (_nearer(good or standing[0]) if standing else frozenset())
+    targets = open_targets(facts.targets, facts.passed, done) or (_reanchored(facts, resting),)
     targets = collapsed(targets, rungs.most if good is None else rungs.again)
-    notional = inputs.instrument.min_notional if position.hedged else _NOTHING
-    sized, note = size_ladder(targets, quantity, inputs.instrument, min_notional=notional)
-    orders = tuple(
-        _snapped(
-            new_order(inputs, Role.TAKE_PROFIT, rung.rung, OrderKind.TAKE_PROFIT_MARKET, rung.level, rung.quantity),
-            inputs,
-            resting,
-        )
-        for rung in sized
-    )
+    notional = facts.instrument.min_notional if facts.hedged else _NOTHING
+    sized, note = size_ladder(targets, quantity, facts.instrument, min_notional=notional)
+    orders = tuple([_snapped(_as_rung(facts, rung), facts, resting) for rung in sized])
     if good is not None and len(orders) <= len(good):
-        return _as_it_rests(inputs, good, levels), ()
+        return _as_it_rests(facts, good), ()
     notes = (note,) if note else ()
     return orders, notes if rungs.most > 0 else ("no conditional-order capacity left for take-profits",)
+
+
+def _as_rung(facts: OrderFacts, rung: SizedRung) -> DesiredOrder:
+    price, source = rung.level.price, rung.level.source
+    return new_order(facts, Role.TAKE_PROFIT, rung.rung, OrderKind.TAKE_PROFIT_MARKET, price, source, rung.quantity)
 
 
 def _ladders(resting: Sequence[Own]) -> Iterator[Sequence[Own]]:
@@ -86,37 +90,36 @@ def _nearer(resting: Sequence[Own]) -> frozenset[int]:
     return frozenset(range(min(rungs_of(own.rung)[0] for own in resting)))
 
 
-def _as_it_rests(inputs: BookInputs, resting: Sequence[Own], levels: Levels) -> tuple[DesiredOrder, ...]:
+def _as_it_rests(facts: OrderFacts, resting: Sequence[Own]) -> tuple[DesiredOrder, ...]:
     """The ladder wanted as it is, with the policy's word for each level it knows."""
-    sources = {target.rung: target.level.source for target in levels.targets}
+    sources = {target.rung: target.level.source for target in facts.targets}
     found = ((own.order, sources.get(rungs_of(own.rung)[-1], LevelSource.RATCHET)) for own in resting)
-    return tuple([as_desired(inputs, o, Role.TAKE_PROFIT, o.quantity, source) for o, source in found])
+    return tuple([as_desired(facts, o, Role.TAKE_PROFIT, o.quantity, source) for o, source in found])
 
 
-def _foreign_target_quantity(inputs: BookInputs) -> Decimal:
+def _foreign_target_quantity(facts: OrderFacts) -> Decimal:
     total = _NOTHING
-    if not inputs.settings.respect_foreign_orders:
+    if not facts.settings.respect_foreign_orders:
         return total
-    for order in inputs.live.foreign:
-        if counts_as_target(order, inputs.position):
-            total += inputs.position.quantity if order.close_all else order.quantity
+    for order in facts.live.foreign:
+        if counts_as_target(order, facts):
+            total += facts.quantity if order.close_all else order.quantity
     return total
 
 
-def resting_ladder(inputs: BookInputs) -> list[Own]:
+def resting_ladder(facts: OrderFacts) -> list[Own]:
     """Our resting take-profits of this position and epoch, nearest rung first."""
-    position, epoch = inputs.position, inputs.known.epoch
     return [
         own
-        for own in inputs.live.ladder
-        if own.epoch == epoch
+        for own in facts.live.ladder
+        if own.epoch == facts.epoch
         and own.order.kind in TARGET_KINDS
         and own.order.trigger_price is not None
-        and belongs_to(own.order, position)
+        and belongs_to(own.order, facts)
     ]
 
 
-def ladder_stands(resting: Sequence[Own], levels: Levels, quantity: Decimal, inputs: BookInputs) -> bool:
+def ladder_stands(resting: Sequence[Own], quantity: Decimal, facts: OrderFacts) -> bool:
     """Whether the resting ladder is good as it is, if only there is room for it.
 
     It is when it adds up to the position and every rung sits at its level: after a rung took its profit, the rest of
@@ -125,39 +128,44 @@ def ladder_stands(resting: Sequence[Own], levels: Levels, quantity: Decimal, inp
     if not resting or len({own.rung for own in resting}) != len(resting):
         return False
     total = sum([own.order.quantity for own in resting], _NOTHING)
-    if not 0 <= quantity - total < inputs.instrument.step:
+    if not 0 <= quantity - total < facts.instrument.step:
         return False
-    wanted = {target.rung: target.level.price for target in levels.targets}
-    last = levels.targets[-1].rung
-    tolerance = inputs.settings.stop_min_move_pct
+    wanted = {target.rung: target.level.price for target in facts.targets}
+    last = facts.targets[-1].rung
+    tolerance = facts.settings.stop_min_move_pct
     for own in resting:
         rung, trigger = rungs_of(own.rung)[-1], own.order.trigger_price or _NOTHING
         if rung in wanted and distance_pct(trigger, wanted[rung]) <= tolerance:
             continue
         # A last rung further away than its level was placed when the price had passed every target; it may stay.
-        if rung != last or not tighter(trigger, wanted[last], inputs.position.side):
+        if rung != last or not tighter(trigger, wanted[last], facts.side):
             return False
     return True
 
 
-def _reanchored(inputs: BookInputs, levels: Levels, resting: Sequence[Own]) -> Target:
+def _reanchored(facts: OrderFacts, resting: Sequence[Own]) -> Target:
     """One rung for the whole rest: the last level, or if the price is beyond that, the least way from the mark."""
-    last = levels.targets[-1]
-    position, tick = inputs.position, inputs.instrument.tick
-    if not reached(position.mark_price, last.level.price, position.side):
+    last = facts.targets[-1]
+    if facts.beyond_last is None:
         return Target(last.rung, last.level, Decimal(1))
     for own in resting:
         if rungs_of(own.rung)[-1] == last.rung and own.order.trigger_price is not None:
             return Target(last.rung, Level(own.order.trigger_price, LevelSource.REANCHOR), Decimal(1))
+    return Target(last.rung, Level(facts.beyond_last, LevelSource.REANCHOR), Decimal(1))
+
+
+def beyond_the_mark(inputs: BookInputs) -> Decimal:
+    """Where a target goes when the price has passed all of them: the least way from the mark, on the tick grid."""
+    position, tick = inputs.position, inputs.instrument.tick
     price = in_favour(position.mark_price, position.side, inputs.settings.target_min_pct)
     price = target_trigger(price, position.side, tick)
     if reached(position.mark_price, price, position.side):
         one_tick = tick if position.side is Side.LONG else -tick
         price = target_trigger(position.mark_price, position.side, tick) + one_tick
-    return Target(last.rung, Level(price, LevelSource.REANCHOR), Decimal(1))
+    return price
 
 
-def _snapped(wanted: DesiredOrder, inputs: BookInputs, resting: Sequence[Own]) -> DesiredOrder:
+def _snapped(wanted: DesiredOrder, facts: OrderFacts, resting: Sequence[Own]) -> DesiredOrder:
     """Keep a resting rung of the same size whose trigger differs by less than the least move."""
     for own in resting:
         order = own.order
@@ -165,7 +173,7 @@ def _snapped(wanted: DesiredOrder, inputs: BookInputs, resting: Sequence[Own]) -
             own.rung == wanted.rung
             and order.quantity == wanted.quantity
             and order.trigger_price is not None
-            and distance_pct(order.trigger_price, wanted.trigger_price) <= inputs.settings.stop_min_move_pct
+            and distance_pct(order.trigger_price, wanted.trigger_price) <= facts.settings.stop_min_move_pct
         ):
-            return as_desired(inputs, order, wanted.role, order.quantity, wanted.source)
+            return as_desired(facts, order, wanted.role, order.quantity, wanted.source)
     return wanted

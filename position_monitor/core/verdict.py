@@ -73,10 +73,13 @@ def _verdict(case: Case, seen: SymbolObservation) -> tuple[Verdict, str]:
         return Verdict.UNKNOWN, "HOLD: entry price was 0; a stop anchored to the mark rests, take-profits are held"
     if book is None or found is None:
         return Verdict.STOP_ONLY, "no desired book"
-    missing = [order for order in found.missing if order.role is Role.TAKE_PROFIT]
-    if missing:
-        return Verdict.STOP_ONLY, f"{len(missing)} take-profit(s) of the ladder do not rest"
-    if not book.take_profits and not foreign_targets(position, case.live.foreign, case.settings):
+    if found.missing:
+        missing = [order for order in found.missing if order.role is Role.TAKE_PROFIT]
+        if missing:
+            return Verdict.STOP_ONLY, f"{len(missing)} take-profit(s) of the ladder do not rest"
+    # The ladder comes last in a book.
+    without = not book.orders or book.orders[-1].role is not Role.TAKE_PROFIT
+    if without and not foreign_targets(position, case.live.foreign, case.settings):
         return Verdict.STOP_ONLY, "; ".join(book.notes) or "no take-profit is wanted"
     return Verdict.PROTECTED, "; ".join(book.notes)
 

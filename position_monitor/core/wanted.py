@@ -1,4 +1,9 @@
-"""What a desired book is made from, and how a single wanted order is written down."""
+"""What a desired book is made from, and how a single wanted order is written down.
+
+`BookInputs` is everything a book depends on. `OrderFacts` is everything its *orders* depend on, once the levels are
+known: the mark is not among them, only what it decides (the stop, the rungs it has passed). Whoever makes orders sees
+nothing else, so equal facts want the same orders, and `core/book.py` keeps the answer from one look to the next.
+"""
 
 from __future__ import annotations
 
@@ -8,16 +13,18 @@ from typing import NamedTuple
 from position_monitor.core import ids
 from position_monitor.core.cover import Cover
 from position_monitor.core.evidence import KeyEvidence
-from position_monitor.core.live_book import LiveBook
+from position_monitor.core.live_book import LiveBook, SymbolOrders
 from position_monitor.core.model import (
     Advice,
     DesiredOrder,
     Instrument,
-    Level,
     LiveOrder,
     OrderKind,
     Position,
+    PositionSide,
     Role,
+    Side,
+    Target,
 )
 from position_monitor.core.settings import ProtectionSettings
 
@@ -40,7 +47,7 @@ class BookInputs(NamedTuple):
     account: str
     position: Position
     instrument: Instrument
-    orders: tuple[LiveOrder, ...]
+    orders: SymbolOrders
     """Live orders of the symbol, ours and foreign."""
     live: LiveBook
     """Those of this position, sorted."""
@@ -55,6 +62,42 @@ class BookInputs(NamedTuple):
     now_ms: int
 
 
+class OrderFacts(NamedTuple):
+    """Everything the wanted orders of one position depend on."""
+
+    account: str
+    symbol: str
+    side: Side
+    position_side: PositionSide
+    hedged: bool
+    quantity: Decimal
+    instrument: Instrument
+    settings: ProtectionSettings
+    live: LiveBook
+    """What rests for the position, ours and foreign."""
+    cover: tuple[LiveOrder, ...]
+    """Those that count as stop cover now."""
+    epoch: str
+    done_rungs: frozenset[int]
+    close_all_blocked: bool
+    firing: bool
+    """Whether a stop of ours is being triggered just now."""
+    rungs: RungsAllowed
+    stop_price: Decimal
+    """The effective stop."""
+    stop_source: str
+    policy_price: Decimal
+    """The policy's own stop, where a new backstop goes."""
+    policy_source: str
+    foreign_is_enough: bool
+    """The user's own stops cover the position."""
+    targets: tuple[Target, ...]
+    passed: frozenset[int]
+    """The rungs whose level the mark has reached."""
+    beyond_last: Decimal | None
+    """Where a target goes when the mark has reached the last level; None while it has not."""
+
+
 def of_this_epoch(order: LiveOrder, epoch: str) -> bool:
     """Whether an order of ours was made for this life of the position."""
     parsed = ids.parse(order.client_id)
@@ -67,12 +110,12 @@ def rung_of(order: LiveOrder) -> int:
     return parsed.rung if parsed else 0
 
 
-def as_desired(inputs: BookInputs, order: LiveOrder, role: Role, quantity: Decimal | None, source: str) -> DesiredOrder:
+def as_desired(facts: OrderFacts, order: LiveOrder, role: Role, quantity: Decimal | None, source: str) -> DesiredOrder:
     """A resting order, wanted exactly as it is."""
     assert order.trigger_price is not None
     return DesiredOrder(
         symbol=order.symbol,
-        side=inputs.position.side,
+        side=facts.side,
         role=role,
         rung=rung_of(order),
         kind=order.kind,
@@ -86,30 +129,29 @@ def as_desired(inputs: BookInputs, order: LiveOrder, role: Role, quantity: Decim
 
 
 def new_order(
-    inputs: BookInputs, role: Role, rung: int, kind: OrderKind, level: Level, quantity: Decimal | None
+    facts: OrderFacts, role: Role, rung: int, kind: OrderKind, price: Decimal, source: str, quantity: Decimal | None
 ) -> DesiredOrder:
     """A new order for the position, with the id its intent determines."""
-    position = inputs.position
     client_id = ids.client_id(
-        account=inputs.account,
-        symbol=position.symbol,
-        side=position.side,
+        account=facts.account,
+        symbol=facts.symbol,
+        side=facts.side,
         role=role,
         rung=rung,
-        trigger=level.price,
+        trigger=price,
         quantity=quantity,
-        epoch=inputs.known.epoch,
+        epoch=facts.epoch,
     )
     return DesiredOrder(
-        symbol=position.symbol,
-        side=position.side,
+        symbol=facts.symbol,
+        side=facts.side,
         role=role,
         rung=rung,
         kind=kind,
-        trigger_price=level.price,
+        trigger_price=price,
         quantity=quantity,
-        position_side=position.position_side,
-        working_type=inputs.settings.working_type,
+        position_side=facts.position_side,
+        working_type=facts.settings.working_type,
         client_id=client_id,
-        source=level.source,
+        source=source,
     )

@@ -24,7 +24,8 @@ def rules_from(config: Config) -> Rules:
     def protection_for(key: PositionKey) -> ProtectionSettings:
         return config.protection_for(key.symbol, key.side)
 
-    return Rules(config.account, protection_for, config.is_unmanaged, config.evidence(), config.limits())
+    is_unmanaged = lru_cache(maxsize=4_096)(config.is_unmanaged)
+    return Rules(config.account, protection_for, is_unmanaged, config.evidence(), config.limits())
 
 
 def open_exchange(config: Config, clock: Clock) -> BinanceUsdm:

@@ -8,6 +8,7 @@ from decimal import Decimal
 
 from position_monitor.core.decide import decide
 from position_monitor.core.evidence import Evidence, after_read
+from position_monitor.core.live_book import SymbolOrders
 from position_monitor.core.model import LiveOrder, Mode, Position
 from position_monitor.core.observation import SymbolObservation
 from tests.bench.figures import Figure, Spread
@@ -19,7 +20,8 @@ BAR_PER_S = 20_000
 POSITIONS = 50
 """Each with a stop and three rungs: 200 orders, what the venue allows."""
 READS = 8
-"""Different looks at the account, taken in turn: prices moved in between, so no answer can be an old one."""
+"""Different looks at the account, taken in turn: between two of them every price moved, and the orders are the same
+objects, as the observer keeps them when they did not change."""
 READ_GAP_MS = 10_000
 
 Look = tuple[dict[str, SymbolObservation], Evidence, int]
@@ -66,6 +68,7 @@ def _arguments(look: Look) -> tuple[object, ...]:
 
 
 RULES = build.rules()
+INSTRUMENTS = [build.instrument(symbol=f"S{number:03}USDT") for number in range(POSITIONS)]
 
 
 def position(number: int, read: int) -> Position:
@@ -79,8 +82,8 @@ def position(number: int, read: int) -> Position:
 def _observed(orders: Sequence[Sequence[LiveOrder]], read: int, at_ms: int) -> dict[str, SymbolObservation]:
     held = [position(number, read) for number in range(POSITIONS)]
     return {
-        one.symbol: build.seen_at((one,), orders[number], at_ms=at_ms, symbol=one.symbol)
-        for number, one in enumerate(held)
+        one.symbol: build.seen_at((one,), rows, at_ms=at_ms, symbol=one.symbol, venue=venue)
+        for one, rows, venue in zip(held, orders, INSTRUMENTS, strict=True)
     }
 
 
@@ -101,7 +104,7 @@ def naked_looks() -> list[Look]:
 
 def looks() -> list[Look]:
     """What the core itself wants rests; it has been seen several times and the price has moved since."""
-    orders: list[tuple[LiveOrder, ...]] = [()] * POSITIONS
+    orders: list[SymbolOrders] = [SymbolOrders()] * POSITIONS
     evidence, at_ms = Evidence(), build.NOW_MS
     found: list[Look] = []
     for read in range(READS + 4):
@@ -115,7 +118,7 @@ def looks() -> list[Look]:
         plans = decide(*_arguments(look)).plans.values()  # type: ignore[arg-type]
         placed = [(*result.stops, *result.take_profits) for result in plans]
         orders = [
-            (*rested, *(build.rested(place.order)._replace(created_at_ms=at_ms) for place in new))
+            SymbolOrders((*rested, *(build.rested(place.order)._replace(created_at_ms=at_ms) for place in new)))
             for rested, new in zip(orders, placed, strict=True)
         ]
     return found

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from decimal import Decimal
+from typing import Any
 
 from position_monitor.core import ids
 from position_monitor.core.book import BookInputs, RungsAllowed, desired_book
@@ -83,6 +84,9 @@ def instrument(**changes: object) -> Instrument:
     return replace(
         base, **{name: D(v) if isinstance(v, int | str) and name != "symbol" else v for name, v in changes.items()}
     )  # type: ignore[arg-type]
+
+
+INSTRUMENT = instrument()
 
 
 def position(
@@ -334,7 +338,7 @@ def seen_at(
         instrument=listed,
         positions=tuple(positions),
         zero_keys=frozenset(zero),
-        orders=tuple(orders),
+        orders=orders if isinstance(orders, SymbolOrders) else tuple(orders),
         positions_read_at_ms=at_ms,
         orders_read_at_ms=at_ms,
         unreadable=unreadable,
@@ -368,7 +372,7 @@ def settled(
     return series[-1], evidence
 
 
-def book_for(
+def book_inputs(
     held: Position,
     orders: Iterable[LiveOrder] = (),
     protection: ProtectionSettings | None = None,
@@ -379,31 +383,34 @@ def book_for(
     rungs_max: int = 4,
     again: int | None = None,
     now_ms: int = NOW_MS,
-) -> DesiredBook:
-    """The desired book of one position."""
-    rows, chosen = tuple(orders), protection or settings()
-    live = SymbolOrders(rows).books.get(held.key, NOTHING_RESTS)
-    return desired_book(
-        BookInputs(
-            account=ACCOUNT,
-            position=held,
-            instrument=venue or instrument(),
-            orders=rows,
-            live=live,
-            cover=cover_of(held, live.stops, chosen),
-            known=known_as or known(quantities=(held.quantity,)),
-            settings=chosen,
-            advice=advice,
-            rungs=RungsAllowed(rungs_max, rungs_max if again is None else again),
-            triggering_grace_ms=EVIDENCE_SETTINGS.triggering_grace_ms,
-            now_ms=now_ms,
-        )
+) -> BookInputs:
+    """What the desired book of one position is made from; given `SymbolOrders` keep what was wanted beside them."""
+    rows = orders if isinstance(orders, SymbolOrders) else SymbolOrders(orders)
+    chosen, live = protection or settings(), rows.books.get(held.key, NOTHING_RESTS)
+    return BookInputs(
+        account=ACCOUNT,
+        position=held,
+        instrument=venue or INSTRUMENT,
+        orders=rows,
+        live=live,
+        cover=cover_of(held, live.stops, chosen),
+        known=known_as or known(quantities=(held.quantity,)),
+        settings=chosen,
+        advice=advice,
+        rungs=RungsAllowed(rungs_max, rungs_max if again is None else again),
+        triggering_grace_ms=EVIDENCE_SETTINGS.triggering_grace_ms,
+        now_ms=now_ms,
     )
+
+
+def book_for(held: Position, *rest: Any, **more: Any) -> DesiredBook:
+    """The desired book of one position; arguments as `book_inputs`."""
+    return desired_book(book_inputs(held, *rest, **more))
 
 
 def compared(held: Position, book: DesiredBook, orders: Iterable[LiveOrder]) -> BookDiff:
     """The book of a position against what rests on its symbol and elsewhere."""
-    return diff(book, SymbolOrders(orders).books.get(held.key, NOTHING_RESTS))
+    return diff(book.orders, SymbolOrders(orders).books.get(held.key, NOTHING_RESTS))
 
 
 def decided(

@@ -68,14 +68,14 @@ def test_time_is_an_argument():
 
 def test_a_defect_in_planning_one_symbol_holds_that_symbol_only(monkeypatch):
     observed, evidence = account()
-    real = decide_module.desired_book
+    real = decide_module.compared_book
 
     def defective(inputs):
         if inputs.position.symbol == "BBBUSDT":
             raise AssertionError("Invariant: nothing")
         return real(inputs)
 
-    monkeypatch.setattr(decide_module, "desired_book", defective)
+    monkeypatch.setattr(decide_module, "compared_book", defective)
     decision = decided(observed, evidence)
     assert decision.plans["BBBUSDT"] == Plan("BBBUSDT")
     assert len(decision.plans["AAAUSDT"].stops) == len(decision.plans["CCCUSDT"].stops) == 1

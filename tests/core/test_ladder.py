@@ -15,13 +15,14 @@ from position_monitor.core.ladder import (
     even_parts,
     is_merged,
     open_targets,
+    passed_rungs,
     rungs_of,
     size_ladder,
 )
 from position_monitor.core.model import Level, Target
 from position_monitor.core.money import floor_to, is_multiple
 
-from .build import SIDES, D, at, instrument, position
+from .build import SIDES, D, at, instrument
 
 both_sides = pytest.mark.parametrize("side", SIDES)
 NOTHING = D(0)
@@ -185,8 +186,8 @@ def rungs_at(side, *pcts: str) -> tuple[Target, ...]:
     ],
 )
 def test_the_share_of_a_passed_rung_joins_the_next_and_a_done_rung_is_over(side, mark, done, left):
-    held = position(side, mark=at(side, mark))
-    found = open_targets(rungs_at(side, "1.5", "2.5", "4"), held, frozenset(done))
+    targets = rungs_at(side, "1.5", "2.5", "4")
+    found = open_targets(targets, passed_rungs(targets, at(side, mark), side), frozenset(done))
     assert [(t.rung, t.fraction) for t in found] == [(rung, D(share)) for rung, share in left]
 
 

@@ -406,9 +406,9 @@ def take_profits_come_before_stops(stack: ExitStack) -> None:
 def stop_cancelled_by_hand_is_not_placed_again(stack: ExitStack) -> None:
     done: set[str] = set()
 
-    def forgetful(book: Any, live: Any) -> BookDiff:
+    def forgetful(orders: Any, live: Any) -> BookDiff:
         done.update(own.order.client_id for own in (*live.resting, *live.in_flight))
-        found = diff(book, live)
+        found = diff(orders, live)
         return found._replace(missing=tuple(order for order in found.missing if order.client_id not in done))
 
     stack.enter_context(everywhere(diff, forgetful))
