@@ -61,7 +61,7 @@ class LoopSection(Section):
         ge=1,
         le=60,
         description="Seconds between two full checks of all positions. A fill wakes the loop at once; this is the "
-        "longest a missed event can go unseen. Overridden by CHECK_INTERVAL.",
+        "longest a missed event of a position can go unseen. Overridden by CHECK_INTERVAL.",
     )
     full_sweep_s: Seconds = Field(
         60.0,

@@ -4,8 +4,9 @@ Reads per symbol cost 2 weight, a sweep of both order lists 80 (Binance, Current
 something are read one by one, and a sweep every `full_sweep_s` finds what nobody expected.
 
 Positions are read every time. While the user stream delivers, the order lists of symbols in which nothing happened are
-read no more often than `ORDERS_WEIGHT_1M` allows, and what was last read of them is used again with the time of that
-read; up to 25 positions at ten-second checks that is every time. Without the stream every list is read every time.
+read when they are `QUIET_ORDERS_S` old, and no more often than `ORDERS_WEIGHT_1M` allows; until then what was last read
+is used again with the time of that read. At ten-second checks that is every second time. Without the stream every list
+is read every time.
 """
 
 from __future__ import annotations
@@ -37,6 +38,10 @@ READ_PAUSES_S = (0.1, 0.3)
 ORDERS_WEIGHT_1M = 315
 """Request weight a minute for the order lists of symbols in which nothing happened. With positions and upkeep that is
 below 15 % of the venue's 2,400."""
+QUIET_ORDERS_S = 15.0
+"""How old the order lists of a symbol may be in which nothing happened, while the stream delivers."""
+SINGLES_MAX = 4
+"""Up to so many quiet symbols are read one by one; for more a sweep costs two requests instead of two each."""
 FLAT_CHECKS_MAX = 10
 """Zero-row reads per cycle (5 weight each); the rest waits for the next cycle."""
 
@@ -90,9 +95,12 @@ class Observer:
             return AccountObservation({}, failure=str(failure))
         held = {position.symbol for position in positions.positions} | set(positions.unreadable)
         symbols = held | evidence.symbols() | set(also)
-        due = self._due(symbols, positions, frozenset(look_at))
+        delivers = self.stream_delivers()
+        old = self._old(symbols) if delivers else symbols
+        due = old | {name for name in symbols if name in look_at or self._changed(name, positions)}
         weight = _weight(due)
-        orders, swept = await self._orders(due, symbols, sweep=sweep)
+        cheaper = delivers and len(old) > SINGLES_MAX and self._may_sweep()
+        orders, swept = await self._orders(due, symbols, sweep=sweep or cheaper)
         if swept:
             symbols = symbols | {o.symbol for read in orders.values() for o in read.orders if ids.is_ours(o.client_id)}
             due = symbols
@@ -110,17 +118,16 @@ class Observer:
             evidence,
         )
 
-    def _due(self, symbols: set[str], positions: PositionsRead, look_at: frozenset[str]) -> set[str]:
-        """The symbols whose order lists must be read now."""
-        if not self.stream_delivers():
-            return symbols
-        weight = min(SWEEP_WEIGHT, SYMBOL_WEIGHT * len(symbols))
-        before_s = self.clock.monotonic_s() - weight * 60 / ORDERS_WEIGHT_1M
-        return {
-            name
-            for name in symbols
-            if name in look_at or self._orders_at_s.get(name, before_s) <= before_s or self._changed(name, positions)
-        }
+    def _old(self, symbols: set[str]) -> set[str]:
+        """The symbols whose order lists must be read again although nothing happened in them."""
+        weight = SWEEP_WEIGHT if len(symbols) > SINGLES_MAX else SYMBOL_WEIGHT * len(symbols)
+        before_s = self.clock.monotonic_s() - max(QUIET_ORDERS_S, weight * 60 / ORDERS_WEIGHT_1M)
+        return {name for name in symbols if self._orders_at_s.get(name, before_s) <= before_s}
+
+    def _may_sweep(self) -> bool:
+        """Whether a sweep in place of single reads keeps within `ORDERS_WEIGHT_1M`."""
+        since_s = self.clock.monotonic_s() - SWEEP_WEIGHT * 60 / ORDERS_WEIGHT_1M
+        return self._swept_at_s is None or self._swept_at_s <= since_s
 
     def _changed(self, symbol: str, positions: PositionsRead) -> bool:
         """Whether the position of a symbol is not as last read, or not there: then its orders may be others as well."""

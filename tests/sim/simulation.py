@@ -530,9 +530,9 @@ def _heard(simulation: Simulation) -> Iterator[None]:
 
 @contextmanager
 def _reading_orders(*, thrifty: bool) -> Iterator[None]:
-    """With four symbols every list is read in every cycle; a tenth of the weight stands for ten times as many."""
-    weight = observer.ORDERS_WEIGHT_1M // 10 if thrifty else observer.ORDERS_WEIGHT_1M
-    with mock.patch.object(observer, "ORDERS_WEIGHT_1M", weight):
+    """Either as the daemon does it, in every third of these cycles, or every list in every cycle."""
+    quiet_s = observer.QUIET_ORDERS_S if thrifty else 0.0
+    with mock.patch.object(observer, "QUIET_ORDERS_S", quiet_s):
         yield
 
 

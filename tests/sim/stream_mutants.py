@@ -172,15 +172,11 @@ def the_fast_path_takes_shorts_for_longs(stack: ExitStack) -> None:
 
 @mutant("INV-3", swarm=replace(HEARD, venue={"vanish": 0.3}))
 def orders_are_read_only_where_an_event_told_of_something(stack: ExitStack) -> None:
-    honest = Observer._due
-
-    def due(self: Observer, symbols: set[str], positions: Any, look_at: frozenset[str]) -> set[str]:
-        if not self.stream_delivers():
-            return honest(self, symbols, positions, look_at)
+    def old(self: Observer, symbols: set[str]) -> set[str]:
         self._swept_at_s = self.clock.monotonic_s()
-        return {name for name in symbols if name in look_at or self._changed(name, positions)}
+        return set()
 
-    stack.enter_context(changed(Observer, "_due", due))
+    stack.enter_context(changed(Observer, "_old", old))
 
 
 @mutant("INV-3", swarm=LOST)

@@ -8,7 +8,7 @@ import pytest
 
 from position_monitor.core.evidence import Evidence, after_read, after_write
 from position_monitor.core.observation import OrdersRead, PositionsRead
-from position_monitor.edge.observer import ORDERS_WEIGHT_1M, Observer
+from position_monitor.edge.observer import ORDERS_WEIGHT_1M, QUIET_ORDERS_S, SINGLES_MAX, Observer
 from position_monitor.errors import Unreadable
 from tests.core.build import LONG, D, backstop, instrument, position
 
@@ -87,22 +87,54 @@ async def test_without_the_stream_every_list_is_read_every_time():
         assert not any(seen.orders_reused for seen in found.symbols.values())
 
 
-async def test_up_to_25_positions_are_read_at_every_ten_second_check():
-    looking = Looking(25)
+@pytest.mark.parametrize(
+    ("count", "requests"), [(1, 1), (SINGLES_MAX, SINGLES_MAX), (SINGLES_MAX + 1, 1), (25, 1), (200, 1)]
+)
+async def test_quiet_lists_are_read_at_every_second_ten_second_check(count, requests):
+    looking = Looking(count)
     await looking.look()
-    await looking.look(after_s=10)
-    assert len(looking.venue.asked) == 25
+    asked = []
+    for _ in range(6):
+        found = await looking.look(after_s=10)
+        asked.append(len(looking.venue.asked))
+        oldest_ms = min(seen.orders_read_at_ms for seen in found.symbols.values())
+        assert looking.venue.now_ms - oldest_ms <= QUIET_ORDERS_S * 1000
+    assert asked == [0, requests] * 3
 
 
-@pytest.mark.parametrize("count", [26, 50, 200])
-async def test_more_positions_stay_within_the_budget(count):
+async def test_quiet_lists_are_read_at_every_check_where_checks_are_rare():
+    looking = Looking(2)
+    await looking.look()
+    for _ in range(3):
+        await looking.look(after_s=30)
+        assert len(looking.venue.asked) == 2
+
+
+@pytest.mark.parametrize("count", [1, SINGLES_MAX, SINGLES_MAX + 1, 25, 50, 200])
+@pytest.mark.parametrize("every_s", [1, 10])
+async def test_quiet_lists_stay_within_the_budget(count, every_s):
     looking = Looking(count)
     await looking.look()
     weight = 0
-    for _ in range(60):  # ten minutes
-        await looking.look(after_s=10)
+    for _ in range(600 // every_s):  # ten minutes
+        await looking.look(after_s=every_s)
         weight += sum(80 if symbol is None else 2 for symbol in looking.venue.asked)
     assert 0 < weight / 10 <= ORDERS_WEIGHT_1M
+
+
+async def test_a_sweep_takes_the_place_of_single_reads_no_more_often_than_the_budget_allows():
+    looking = Looking(10)
+    await looking.look()
+    looking.venue.broken = {f"S{n}USDT" for n in range(10)} | {None}
+    await looking.look(after_s=20)
+    looking.venue.broken = set()
+    sweeps = 0
+    for _ in range(30):
+        looking.observer._orders_at_s.clear()  # as if no list of before could be believed
+        await looking.look(after_s=1)
+        sweeps += looking.venue.asked.count(None)
+        assert looking.venue.asked, "what is not known is read, one by one if need be"
+    assert sweeps <= 2
 
 
 async def test_lists_that_were_not_read_keep_the_time_of_their_read_and_count_once():
