@@ -1,8 +1,9 @@
 """The real `Transport`: ccxt signs and sends, and judges nothing.
 
-ccxt's own reading of answers is switched off. Its exception classes depend on the URL, its texts carry the signed
-URL, its parser makes floats of JSON numbers, and it takes a web page for an empty list. Kept of it: addresses, signing,
-the HTTP session. No market is ever loaded; raw calls need none.
+ccxt's own reading of answers is left out. Its exception classes depend on the URL, its texts carry the signed URL, its
+parser makes floats of JSON numbers, and it takes a web page for an empty list. Left out as well is what it does around
+each request for users of other kinds (throttle, proxies, copies of the last request). Kept of it: calls, addresses,
+signing, the connections. No market is ever loaded; raw calls need none.
 """
 
 from __future__ import annotations
@@ -11,11 +12,12 @@ import asyncio
 import logging
 from collections.abc import Mapping
 from contextvars import ContextVar
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any, Final
 from urllib.parse import urlsplit
 
 import aiohttp
+import yarl
 
 from position_monitor.edge import ccxt_alone
 from position_monitor.edge.venues.transport import (
@@ -52,6 +54,8 @@ _METHODS: Final[Mapping[Endpoint, str]] = {
 }
 _TEXT_KEPT: Final = 200
 _ENVIRONMENTS: Final = ("paper", "demo", "live")
+_HEADERS: Final[Mapping[str, str]] = {"Accept-Encoding": "gzip, deflate"}
+_REDIRECTS: Final = frozenset({301, 302, 303, 307, 308})
 
 
 @dataclass(slots=True)
@@ -60,11 +64,10 @@ class _Progress:
 
     sent: bool = False
     """Set before the first byte is written, so while it is not set the request certainly never left."""
-    reply: Reply | None = None
 
 
 _progress: ContextVar[_Progress | None] = ContextVar("progress", default=None)
-"""The call of this task: ccxt and aiohttp tell status, headers and sending to hooks only."""
+"""The call of this task: aiohttp tells when it sends to a hook only."""
 
 
 class CcxtTransport:
@@ -109,17 +112,15 @@ class CcxtTransport:
         """The answer, why there is none, or None when the task was cancelled."""
         progress = _Progress()
         token = _progress.set(progress)
-        cause = TransportCause.OTHER
         try:
-            await getattr(self._venue, _METHODS[endpoint])(dict(params))
+            reply: Reply = await getattr(self._venue, _METHODS[endpoint])(params)
         except asyncio.CancelledError:
             return None
         except Exception as error:
-            cause = _cause(error) if progress.sent else TransportCause.NOT_SENT
+            return _cause(error) if progress.sent else TransportCause.NOT_SENT
         finally:
             _progress.reset(token)
-        # An answer that was complete counts even when ccxt failed over it afterwards.
-        return progress.reply or cause
+        return reply
 
     async def aclose(self) -> None:
         """Close the session."""
@@ -148,60 +149,65 @@ class _Binance(ccxt_alone.binanceusdm()):  # type: ignore[misc]
             self.timeout_on_exit = 0  # The pause at closing is for TLS.
 
     def open(self, lazy: bool = False) -> None:
-        """As ccxt does, but the session refuses redirects: the key header must never follow one to another host."""
+        """As ccxt does, with a session that tells when a request is sent and takes no cookies."""
         fresh = self.session is None
         super().open(lazy)
         if not fresh or self.session is None or not self.own_session:
             return
         self.session.detach()
-        guard = aiohttp.TraceConfig()
-        guard.on_request_redirect.append(_refuse_redirect)
-        guard.on_request_headers_sent.append(_note_sent)
+        timeout_s = self.timeout / 1000
         self.session = aiohttp.ClientSession(
-            connector=self.tcp_connector, trace_configs=[guard], cookie_jar=aiohttp.DummyCookieJar(), trust_env=False
+            connector=self.tcp_connector,
+            request_class=_NotedRequest,
+            cookie_jar=aiohttp.DummyCookieJar(),
+            timeout=aiohttp.ClientTimeout(timeout_s, sock_connect=timeout_s, sock_read=timeout_s),
+            trust_env=False,
         )
 
-    def parse_json(self, http_response: str) -> object:
-        """Left to `handle_errors`, which sees the text."""
-        return None
+    async def fetch2(
+        self, path: str, api: object = (), method: str = "GET", params: Mapping[str, str] = {}, config: object = None
+    ) -> Reply:
+        """As ccxt does for a request that is neither throttled nor tried again: sign, then send."""
+        request = self.sign(path, api, method, params)
+        return await self.fetch(request["url"], request["method"], request["headers"], request["body"])
 
-    def handle_errors(
-        self,
-        code: int,
-        reason: str,
-        url: str,
-        method: str,
-        headers: Mapping[str, str],
-        body: str,
-        response: object,
-        request_headers: object,
-        request_body: object,
-    ) -> None:
-        """Called with every complete answer: keep it, judge nothing."""
-        progress = _progress.get()
-        if progress is None:
-            return
-        kept = {name.lower(): value for name, value in headers.items() if name.lower() in LIMIT_HEADERS}
-        reply = Reply(status=code, body=parse_json(body), headers=kept)
-        progress.reply = replace(reply, text=body[:_TEXT_KEPT]) if reply.body is NOT_JSON else reply
+    async def fetch(
+        self, url: str, method: str = "GET", headers: Mapping[str, str] | None = None, body: str | None = None
+    ) -> Reply:
+        """Send one request over the session and return the answer, whatever it says.
 
-    def handle_http_status_code(self, code: int, reason: str, url: str, method: str, body: str) -> None:
-        """The status is part of the answer, not an exception."""
+        A redirect is refused: the key header must never follow one to another host.
+        """
+        self.open(True)
+        async with self.session.request(
+            method,
+            yarl.URL(url, encoded=True),
+            data=body.encode() if body else None,
+            headers=_HEADERS if headers is None else {**_HEADERS, **headers},
+            allow_redirects=False,
+        ) as response:
+            if response.status in _REDIRECTS:
+                raise _Redirected
+            text = (await response.read()).decode("utf-8", "replace").strip()
+            found = response.headers
+            kept = {name: found[name] for name in LIMIT_HEADERS if name in found}
+        parsed = parse_json(text)
+        return Reply(response.status, parsed, kept, text[:_TEXT_KEPT] if parsed is NOT_JSON else "")
 
 
 class _Redirected(aiohttp.ClientError):
     """The answer was a redirect, which this venue never sends."""
 
 
-async def _refuse_redirect(*_: object) -> None:
-    raise _Redirected
+class _NotedRequest(aiohttp.ClientRequest):
+    """Tells when it begins to be sent. A trace would as well, and makes twenty other calls for each request."""
 
-
-async def _note_sent(*_: object) -> None:
-    """Called by aiohttp just before the request's first byte is written."""
-    progress = _progress.get()
-    if progress is not None:
-        progress.sent = True
+    async def send(self, conn: aiohttp.connector.Connection) -> aiohttp.ClientResponse:
+        """Called with a connection in hand, before the first byte is written."""
+        progress = _progress.get()
+        if progress is not None:
+            progress.sent = True
+        return await super().send(conn)
 
 
 def _cause(error: BaseException) -> TransportCause:

@@ -125,7 +125,7 @@ class Transport(Protocol):
 def parse_json(text: str) -> object:
     """Parse a body so that no number passes through binary floating point; `NOT_JSON` when it is not JSON (D1, D2)."""
     try:
-        parsed: object = json.loads(text, parse_float=Decimal, parse_constant=_refuse_constant)
+        parsed: object = _DECODER.decode(text)
     except (ValueError, ArithmeticError, RecursionError):
         return NOT_JSON
     return parsed
@@ -133,6 +133,9 @@ def parse_json(text: str) -> object:
 
 def _refuse_constant(name: str) -> NoReturn:
     raise ValueError(f"{name} is not JSON")
+
+
+_DECODER: Final = json.JSONDecoder(parse_float=Decimal, parse_constant=_refuse_constant)
 
 
 LIMIT_HEADERS: Final = frozenset(
