@@ -33,11 +33,12 @@ from position_monitor.edge.venues.binance_rows import (
     OrderId,
     OrderSideField,
     PositionSideField,
-    Positive,
     Row,
     SymbolId,
     Text,
     Whole,
+    exact_decimal,
+    whole_number,
 )
 from position_monitor.edge.venues.transport import parse_json
 from position_monitor.errors import ConfigError
@@ -129,12 +130,6 @@ class _AccountPart(Row):
 
 class _Stamp(Row):
     at_ms: Whole = Field(alias="T")
-
-
-class _MarkPart(Row):
-    symbol: SymbolId = Field(alias="s")
-    price: Positive = Field(alias="p")
-    at_ms: Whole = Field(alias="E")
 
 
 E = TypeVar("E", bound=StrEnum)
@@ -281,15 +276,26 @@ def parse_mark_message(text: str, wanted: frozenset[str]) -> MarkMessage:
     mentioned: set[str] = set()
     ignored = 0
     for raw in rows:
-        symbol = _symbol_in(raw)
-        if not symbol or not isinstance(raw, Mapping) or raw.get("e") != "markPriceUpdate":
+        if not isinstance(raw, dict) or raw.get("e") != "markPriceUpdate":
+            ignored += 1
+            continue
+        symbol = raw.get("s")
+        if not isinstance(symbol, str) or not symbol:
             ignored += 1
         elif symbol in wanted:
             mentioned.add(symbol)
-            try:
-                row = _MarkPart.model_validate(raw)
-            except ValidationError:
+            mark = _mark(symbol, raw)
+            if mark is None:
                 ignored += 1
             else:
-                marks.append(MarkPrice(row.symbol, row.price, row.at_ms))
+                marks.append(mark)
     return MarkMessage(tuple(marks), ignored, isinstance(body, list), frozenset(mentioned))
+
+
+def _mark(symbol: str, raw: Mapping[str, Any]) -> MarkPrice | None:
+    """A row as a mark price, None when it is malformed. By hand: hundreds come each second."""
+    try:
+        price, at_ms = exact_decimal(raw.get("p")), whole_number(raw.get("E"))
+    except ValueError:
+        return None
+    return MarkPrice(symbol, price, at_ms) if price > 0 else None

@@ -27,6 +27,7 @@ from position_monitor.edge.venues.binance_rows import (
     PlainOrderRow,
     PositionRow,
     PositionSizeRow,
+    exact_decimal,
     list_of_rows,
     row_reason,
     row_symbol,
@@ -55,7 +56,8 @@ def positions_from(
     unreadable: dict[str, str] = {}
     for name, rows in _by_symbol(endpoint, body, symbol).items():
         try:
-            opened, zeros = _symbol_positions(rows, hedged, leverages.get(name))
+            one = _moved_position(rows[0], leverages.get(name)) if len(rows) == 1 else None
+            opened, zeros = one or _symbol_positions(rows, hedged, leverages.get(name))
         except ValidationError as error:
             unreadable[name] = row_reason(error)
         except ValueError as error:
@@ -65,7 +67,7 @@ def positions_from(
             zero_keys.update(zeros)
     if positions:
         hedged = any(position.hedged for position in positions)
-    ordered = tuple(sorted(positions, key=lambda position: position.key))
+    ordered = tuple(sorted(positions, key=lambda position: (position.symbol, position.side)))
     return PositionsRead(ordered, frozenset(zero_keys), unreadable, hedged, began_at_ms, symbol)
 
 
@@ -183,6 +185,56 @@ def _symbol_positions(
         elif side is not PositionSide.BOTH and hedged and sized.position_amt == 0:
             zeros.add(PositionKey(sized.symbol, Side(side.value)))
     return opened, zeros - {position.key for position in opened}
+
+
+def _moved_position(raw: Mapping[str, Any], leverage: int | None) -> tuple[list[Position], set[PositionKey]] | None:
+    """The only row of a symbol that is the one of an earlier answer but for what moves with the price.
+
+    None when it is not, or when anything about it is unusual: then it is read as any other row is.
+    """
+    stated = raw.get("leverage")
+    plain = (raw.get("symbol"), raw.get("positionSide"), raw.get("positionAmt"), raw.get("entryPrice"))
+    updated = raw.get("updateTime")
+    # Only these types, because values of others may be equal without meaning the same, such as 1 and true.
+    if any(type(value) is not str for value in plain) or type(updated) is not int:
+        return None
+    if stated is not None and type(stated) is not str:
+        return None
+    try:
+        same, zeros = _standing_part(*plain, updated, stated)
+        mark = exact_decimal(raw.get("markPrice"))
+        pnl = exact_decimal(raw.get("unRealizedProfit"))
+        liquidation = exact_decimal(raw.get("liquidationPrice"))
+    except ValueError:
+        return None
+    if mark <= 0:
+        return None
+    moved = Position(
+        symbol=same.symbol,
+        side=same.side,
+        quantity=same.quantity,
+        entry_price=same.entry_price,
+        mark_price=mark,
+        liquidation_price=liquidation if liquidation > 0 else None,
+        unrealized_pnl=pnl,
+        leverage=leverage if same.leverage is None else same.leverage,
+        hedged=same.hedged,
+        updated_at_ms=same.updated_at_ms,
+    )
+    return [moved], zeros
+
+
+@lru_cache(maxsize=1_024)
+def _standing_part(
+    symbol: str, side: str, amount: str, entry: str, updated: int, leverage: str | None
+) -> tuple[Position, set[PositionKey]]:
+    """What of an open row does not move with the price, read by the rules for every row; raises ValueError."""
+    raw = {"symbol": symbol, "positionSide": side, "positionAmt": amount, "entryPrice": entry, "updateTime": updated}
+    raw |= {"leverage": leverage, "markPrice": "1", "unRealizedProfit": "0", "liquidationPrice": "0"}
+    opened, zeros = _symbol_positions([raw], False, None)
+    if not opened:
+        raise ValueError("not open")
+    return opened[0], zeros
 
 
 def _position(raw: Mapping[str, Any], leverage: int | None) -> Position:

@@ -27,12 +27,13 @@ ROWS_MAX: Final = 20_000
 
 def exact_decimal(value: object) -> Decimal:
     """A number of the venue, exactly; raises ValueError for floats, NaN, infinity and anything else."""
-    exact = isinstance(value, Decimal | int) and not isinstance(value, bool)
-    if not exact and not (isinstance(value, str) and _NUMBER.fullmatch(value)):
+    if isinstance(value, str):
+        if _NUMBER.fullmatch(value) is None:
+            raise ValueError("not an exact number")
+    elif isinstance(value, bool) or not isinstance(value, int | Decimal):
         raise ValueError("not an exact number")
-    assert isinstance(value, Decimal | int | str)
     number = Decimal(value)
-    if not number.is_finite() or (number != 0 and abs(number.adjusted()) > _EXPONENT_MAX):
+    if not number.is_finite() or (number and abs(number.adjusted()) > _EXPONENT_MAX):
         raise ValueError("not a finite number of a sane size")
     return number
 
@@ -53,7 +54,8 @@ def _positive(value: Decimal) -> Decimal:
     return value
 
 
-def _whole(value: object) -> int:
+def whole_number(value: object) -> int:
+    """A count, an id or a time; raises ValueError for anything but a whole number of a sane size."""
     if isinstance(value, str) and value.isascii() and value.isdigit() and len(value) <= 20:
         return int(value)
     if isinstance(value, int) and not isinstance(value, bool) and 0 <= value < 10**20:
@@ -62,7 +64,7 @@ def _whole(value: object) -> int:
 
 
 def _order_id(value: object) -> str:
-    return str(_whole(value))
+    return str(whole_number(value))
 
 
 def _flag(value: object) -> bool:
@@ -82,7 +84,7 @@ Amount = Annotated[Decimal, BeforeValidator(exact_decimal), AfterValidator(_not_
 Positive = Annotated[Decimal, BeforeValidator(exact_decimal), AfterValidator(_positive)]
 OptionalAmount = Annotated[Decimal, BeforeValidator(_optional_decimal), AfterValidator(_not_negative)]
 """Zero when the field is absent, null or empty."""
-Whole = Annotated[int, BeforeValidator(_whole)]
+Whole = Annotated[int, BeforeValidator(whole_number)]
 OrderId = Annotated[str, BeforeValidator(_order_id)]
 Flag = Annotated[bool, BeforeValidator(_flag)]
 Text = Annotated[str, BeforeValidator(_text_or_empty)]
@@ -117,7 +119,9 @@ class PositionRow(PositionSizeRow):
     liquidation_price: Number
     """Zero or below when no price in reach liquidates the position."""
     update_time: Whole
-    leverage: Annotated[int | None, BeforeValidator(lambda value: None if value is None else _whole(value))] = None
+    leverage: Annotated[int | None, BeforeValidator(lambda value: None if value is None else whole_number(value))] = (
+        None
+    )
 
 
 class PlainOrderRow(Row):
@@ -221,7 +225,7 @@ class ListenKeyRow(Row):
 class ServerTimeRow(Row):
     """The venue's clock."""
 
-    server_time: Annotated[int, BeforeValidator(_whole), Field(gt=1_500_000_000_000, lt=4_102_444_800_000)]
+    server_time: Annotated[int, BeforeValidator(whole_number), Field(gt=1_500_000_000_000, lt=4_102_444_800_000)]
 
 
 R = TypeVar("R", bound=Row)
@@ -251,7 +255,7 @@ def list_of_rows(endpoint: Endpoint, body: object) -> list[Mapping[str, Any]]:
         raise unusable(endpoint, "the answer was not a list")
     if len(body) > ROWS_MAX:
         raise unusable(endpoint, f"the answer had more than {ROWS_MAX} rows")
-    if not all(isinstance(row, Mapping) for row in body):
+    if not all(isinstance(row, dict) for row in body):
         raise unusable(endpoint, "the list held something that is not a row")
     return body
 

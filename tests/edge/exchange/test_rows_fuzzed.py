@@ -12,7 +12,12 @@ from hypothesis import strategies as st
 
 from position_monitor.core.observation import OrdersRead, PositionsRead
 from position_monitor.edge.venues.binance_instruments import instruments_from
-from position_monitor.edge.venues.binance_reads import orders_from, positions_from
+from position_monitor.edge.venues.binance_reads import (
+    _moved_position,
+    _symbol_positions,
+    orders_from,
+    positions_from,
+)
 from position_monitor.edge.venues.transport import Endpoint
 from position_monitor.errors import Unreadable
 from tests.edge.exchange.test_reading import algo_row, plain_row, position_row
@@ -90,6 +95,32 @@ def test_damaged_position_rows(rows: list[dict[str, Any]], hedged: bool) -> None
         spoken_of |= {key.symbol for key in read.zero_keys}
         held = {row["symbol"] for row in rows if row.get("positionAmt") in ("0.500", "-1")}
         assert held <= spoken_of, "a symbol with a position is never silently left out"
+
+
+@given(
+    damaged(position_row()) | damaged(position_row("ETHUSDT", "-1", positionSide="SHORT", leverage="20")),
+    st.sampled_from([None, 7]),
+    st.booleans(),
+)
+def test_a_row_that_only_moved_with_the_price_is_read_as_any_other(
+    row: dict[str, Any], leverage: int | None, hedged: bool
+) -> None:
+    """The short way for known rows must give what the models give, and never more than they do."""
+    found = _moved_position(row, leverage)
+    if found is not None:
+        assert found == _symbol_positions([row], hedged, leverage)
+
+
+def test_a_known_row_with_another_mark_takes_the_short_way() -> None:
+    rows = [
+        position_row(markPrice=mark, unRealizedProfit=pnl) for mark, pnl in (("64000.1", "-1.5"), ("64123.45", "3"))
+    ]
+    for row in rows:
+        found = _moved_position(row, None)
+        assert found is not None
+        ((position,), _) = found
+        assert position.mark_price == Decimal(row["markPrice"])
+        assert position.unrealized_pnl == Decimal(row["unRealizedProfit"])
 
 
 @given(ANYTHING, ANYTHING)
