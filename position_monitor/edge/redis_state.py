@@ -22,7 +22,7 @@ from position_monitor.core.state import AccountState, Event, PositionState
 from position_monitor.edge.background import sleep_or_wake, stop_if_cancelled
 from position_monitor.edge.clock import Clock
 from position_monitor.edge.redis_connection import OPERATION_TIMEOUT_S, connect
-from position_monitor.edge.redis_documents import Keys, event_data, position_document, position_fields, status_fields
+from position_monitor.edge.redis_documents import Keys, event_data, status_fields
 from position_monitor.edge.redis_lease import (
     REDIS_FAILURES,
     Held,
@@ -32,6 +32,7 @@ from position_monitor.edge.redis_lease import (
     Unavailable,
     dead_on_this_host,
 )
+from position_monitor.edge.redis_position_texts import PositionTexts
 from position_monitor.edge.redis_scripts import PUBLISH
 
 EVENTS_WAITING_MAX: Final = 1000
@@ -95,6 +96,7 @@ class RedisState:
         self._client = connect(url)
         self._keys = Keys(prefix, account)
         self._account = account
+        self._texts = PositionTexts(account)
         self._owner = owner
         self._clock = clock
         self._state_ttl_s = check_interval_s * STATE_TTL_CHECKS
@@ -210,19 +212,15 @@ class RedisState:
 
     def _body(self, letter: _Letter, batch: list[tuple[int, Event]], epoch: int) -> str:
         start_id = self._owner.rpartition(":")[2]
-        published_at_ms = letter.account.published_at_ms
-        positions = []
-        for state in letter.positions:
-            document = position_document(state, self._account, published_at_ms=published_at_ms)
-            positions.append([str(state.key), _flat(position_fields(document))])
-        return json.dumps(
-            {
-                "status": _flat(status_fields(letter.account, owner=self._owner, epoch=epoch)),
-                "positions": positions,
-                "events": [event_data(event, self._account, event_id=f"{start_id}-{n}") for n, event in batch],
-            },
+        status = json.dumps(
+            [text for pair in status_fields(letter.account, owner=self._owner, epoch=epoch).items() for text in pair],
             ensure_ascii=False,
         )
+        events = json.dumps(
+            [event_data(event, self._account, event_id=f"{start_id}-{n}") for n, event in batch], ensure_ascii=False
+        )
+        positions = self._texts.array(letter.positions, published_at_ms=letter.account.published_at_ms)
+        return f'{{"status":{status},"positions":{positions},"events":{events}}}'
 
     def _put_back(self, letter: _Letter) -> None:
         """Keep an unwritten state, unless a newer one was handed in meanwhile."""
@@ -291,7 +289,3 @@ class RedisState:
             pause_s = self._lease.renew_interval_s
             pause_s = pause_s if isinstance(after, Held) else min(pause_s, RETRY_PAUSE_S)
             await sleep_or_wake(self._clock, pause_s, self._renew_now)
-
-
-def _flat(fields: dict[str, str]) -> list[str]:
-    return [text for pair in fields.items() for text in pair]

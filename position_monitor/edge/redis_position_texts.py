@@ -1,0 +1,85 @@
+"""The published text of every position, written anew only where more than its price and its time changed.
+
+A quiet account is published every few seconds, and nearly all of it is as before. The text of a position is kept with
+gaps in it for what moves; a cycle fills the gaps. What is published is the same as without this.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, fields
+from operator import attrgetter
+from typing import Any, Final
+
+from position_monitor.core.model import PositionKey
+from position_monitor.core.state import PositionState
+from position_monitor.edge.redis_documents import decimal_text, position_document, position_fields
+
+_GAPS: Final = {
+    "mark_price": "\ue000",
+    "unrealized_pnl": "\ue001",
+    "observed_at_ms": "\ue002",
+    "published_at_ms": "\ue003",
+}
+"""Stand-ins from Unicode's private use area: JSON leaves them as they are."""
+_GAPS_OF_TIMES: Final = (_GAPS["observed_at_ms"], _GAPS["published_at_ms"])
+"""In the document these are numbers, without quotes."""
+_GAPS_IN_ALL: Final = 7
+"""Each is a field and a member of the document, but for the time of publishing, which is only a member."""
+_standing: Final = attrgetter(*(field.name for field in fields(PositionState) if field.name not in _GAPS))
+_ENCODER: Final = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"))
+
+
+@dataclass(frozen=True, slots=True)
+class _Kept:
+    standing: tuple[Any, ...]
+    """Everything of the state that does not move with price and time."""
+    text: str
+    """For the % operator, with the names of `_GAPS`."""
+
+
+class PositionTexts:
+    """The positions of one account as the JSON that the publishing script takes."""
+
+    def __init__(self, account: str) -> None:
+        self._account = account
+        self._kept: dict[PositionKey, _Kept] = {}
+
+    def array(self, states: Iterable[PositionState], *, published_at_ms: int) -> str:
+        """`[["BTCUSDT:LONG", [field, value, ...]], ...]`."""
+        kept, self._kept = self._kept, {}
+        texts: list[str] = []
+        for state in states:
+            mark, pnl = decimal_text(state.mark_price), decimal_text(state.unrealized_pnl)
+            known = self._known(state, kept.get(state.key)) if mark and pnl else None
+            if known is None:
+                document = position_document(state, self._account, published_at_ms=published_at_ms)
+                texts.append(_entry(state, position_fields(document)))
+                continue
+            self._kept[state.key] = known
+            moving = {"mark_price": mark, "unrealized_pnl": pnl}
+            texts.append(
+                known.text % (moving | {"observed_at_ms": state.observed_at_ms, "published_at_ms": published_at_ms})
+            )
+        return f"[{','.join(texts)}]"
+
+    def _known(self, state: PositionState, before: _Kept | None) -> _Kept | None:
+        """The text with gaps; None when a text of the state looks like a gap itself."""
+        standing = _standing(state)
+        if before is not None and before.standing == standing:
+            return before
+        found = position_fields(position_document(state, self._account, published_at_ms=0) | _GAPS)
+        for gap in _GAPS_OF_TIMES:
+            found["doc"] = found["doc"].replace(f'"{gap}"', gap)
+        text = _entry(state, found)
+        if sum(map(text.count, _GAPS.values())) != _GAPS_IN_ALL:
+            return None
+        text = text.replace("%", "%%")
+        for name, gap in _GAPS.items():
+            text = text.replace(gap, f"%({name})s")
+        return _Kept(standing, text)
+
+
+def _entry(state: PositionState, found: Mapping[str, str]) -> str:
+    return _ENCODER.encode([str(state.key), [text for pair in found.items() for text in pair]])
