@@ -7,9 +7,10 @@ import json
 import sys
 from collections.abc import Mapping
 from decimal import Decimal
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from rich.console import Console, RenderableType
+if TYPE_CHECKING:
+    from rich.console import Console, RenderableType
 
 PLAIN_WIDTH = 180
 """Columns when stdout is not a terminal: a file or a pipe has no width, and a cut table is of no use."""
@@ -23,6 +24,8 @@ def say(text: str) -> None:
 
 def console() -> Console:
     """Stdout for tables. Rich follows NO_COLOR and the terminal's own width."""
+    from rich.console import Console  # here, because the daemon prints no table and starts sooner without it
+
     return Console(width=None if sys.stdout.isatty() else PLAIN_WIDTH, highlight=False)
 
 

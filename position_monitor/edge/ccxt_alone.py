@@ -2,8 +2,9 @@
 
 `import ccxt.async_support` imports every venue ccxt knows: 66 MiB and most of a second, of which one class is used.
 Here its package modules are stood in for by bare ones while the file of that class is imported, and taken away
-afterwards, so that whoever imports ccxt later gets all of it. When a release of ccxt does not bear this, the ordinary
-import is made.
+afterwards, so that whoever imports ccxt later gets all of it. Stood in for as well are the tables with a method for
+each of a thousand calls (`request` needs none), and `requests`, which only ccxt's synchronous class uses. When a
+release of ccxt does not bear this, the ordinary import is made.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from __future__ import annotations
 import importlib
 import importlib.util
 import sys
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from types import ModuleType
 from typing import Any, Final
@@ -18,6 +20,16 @@ from typing import Any, Final
 from loguru import logger
 
 _PACKAGES: Final = ("ccxt", "ccxt.async_support")
+_TABLES: Final = ("ccxt.abstract.binance", "ccxt.abstract.binanceusdm")
+_SYNCHRONOUS: Final[Mapping[str, Mapping[str, type]]] = {
+    "requests": {"Session": type("Session", (), {})},
+    "requests.utils": {"default_user_agent": type("default_user_agent", (), {})},
+    "requests.exceptions": {
+        name: type(name, (OSError,), {})
+        for name in ("HTTPError", "Timeout", "TooManyRedirects", "RequestException", "ConnectionError")
+    },
+}
+"""What ccxt takes from `requests`, as bare names."""
 
 
 def binanceusdm() -> type[Any]:
@@ -32,17 +44,25 @@ def binanceusdm() -> type[Any]:
 
 def _alone() -> type[Any]:
     others = set(sys.modules)
+    absent = _SYNCHRONOUS.keys() - others
     try:
-        _stand_in()
+        _stand_in(absent)
         return _class_of(importlib.import_module("ccxt.async_support.binanceusdm"))
     finally:
         for name in set(sys.modules) - others:
-            if name.partition(".")[0] == "ccxt":
+            if name.partition(".")[0] == "ccxt" or name in absent:
                 del sys.modules[name]
 
 
-def _stand_in() -> None:
-    """Bare modules in place of ccxt's packages, with the few names that ccxt's own files take from them."""
+def _stand_in(absent: Iterable[str]) -> None:
+    """Bare modules in place of ccxt's packages, with the few names that ccxt's own files take from them.
+
+    Of `requests` only where nobody has imported it.
+    """
+    for name in absent:
+        sys.modules[name] = _module(name, _SYNCHRONOUS[name])
+    for name in _TABLES:
+        sys.modules[name] = _module(name, {"ImplicitAPI": type("ImplicitAPI", (), {})})
     spec = importlib.util.find_spec("ccxt")
     if spec is None or not spec.submodule_search_locations:
         raise ImportError("ccxt is not installed as a package")
@@ -54,6 +74,12 @@ def _stand_in() -> None:
     errors = importlib.import_module("ccxt.base.errors")
     base = importlib.import_module("ccxt.base.exchange")
     vars(sys.modules["ccxt"]).update({name: getattr(errors, name) for name in errors.__all__}, Exchange=base.Exchange)
+
+
+def _module(name: str, names: Mapping[str, type]) -> ModuleType:
+    made = ModuleType(name)
+    vars(made).update(names)
+    return made
 
 
 def _class_of(module: ModuleType) -> type[Any]:

@@ -34,28 +34,22 @@ from position_monitor.errors import AuthRefused, ConfigError
 
 __all__ = ["CcxtTransport", "Transport"]
 
-_METHODS: Final[Mapping[Endpoint, str]] = {
-    Endpoint.TIME: "fapiPublicGetTime",
-    Endpoint.EXCHANGE_INFO: "fapiPublicGetExchangeInfo",
-    Endpoint.ACCOUNT_CONFIG: "fapiPrivateGetAccountConfig",
-    Endpoint.SYMBOL_CONFIG: "fapiPrivateGetSymbolConfig",
-    Endpoint.POSITION_MODE: "fapiPrivateGetPositionSideDual",
-    Endpoint.POSITIONS: "fapiPrivateV3GetPositionRisk",
-    Endpoint.POSITION_ROWS: "fapiPrivateV2GetPositionRisk",
-    Endpoint.OPEN_ORDERS: "fapiPrivateGetOpenOrders",
-    Endpoint.OPEN_ALGO_ORDERS: "fapiPrivateGetOpenAlgoOrders",
-    Endpoint.QUERY_ALGO_ORDER: "fapiPrivateGetAlgoOrder",
-    Endpoint.PLACE_ALGO_ORDER: "fapiPrivatePostAlgoOrder",
-    Endpoint.CANCEL_ALGO_ORDER: "fapiPrivateDeleteAlgoOrder",
-    Endpoint.PLACE_ORDER: "fapiPrivatePostOrder",
-    Endpoint.CANCEL_ORDER: "fapiPrivateDeleteOrder",
-    Endpoint.OPEN_USER_STREAM: "fapiPrivatePostListenKey",
-    Endpoint.KEEP_USER_STREAM: "fapiPrivatePutListenKey",
-}
+_INTERFACES: Final[Mapping[str, str]] = {"v1": "", "v2": "V2", "v3": "V3"}
+"""What ccxt calls a version of the venue's interface."""
 _TEXT_KEPT: Final = 200
 _ENVIRONMENTS: Final = ("paper", "demo", "live")
 _HEADERS: Final[Mapping[str, str]] = {"Accept-Encoding": "gzip, deflate"}
 _REDIRECTS: Final = frozenset({301, 302, 303, 307, 308})
+
+
+def _call(endpoint: Endpoint) -> tuple[str, list[str], str]:
+    """A call as ccxt's `request` wants it: path, interface, method."""
+    _, _, version, path = endpoint.value.path.split("/", 3)
+    interface = "fapiPrivate" if endpoint.needs_key else "fapiPublic"
+    return path, [interface + _INTERFACES[version]], endpoint.value.method
+
+
+_CALLS: Final = {endpoint: _call(endpoint) for endpoint in Endpoint}
 
 
 @dataclass(slots=True)
@@ -113,7 +107,7 @@ class CcxtTransport:
         progress = _Progress()
         token = _progress.set(progress)
         try:
-            reply: Reply = await getattr(self._venue, _METHODS[endpoint])(params)
+            reply: Reply = await self._venue.request(*_CALLS[endpoint], params)
         except asyncio.CancelledError:
             return None
         except Exception as error:

@@ -59,14 +59,17 @@ class BinanceUpkeep:
         self._leverages_at_s = -math.inf
 
     async def prepare(self) -> None:
-        """Everything anew. The clock comes first because signed calls need it; the rest runs side by side."""
-        await self._wire.measure_clock()
-        outcomes = await asyncio.gather(
-            self.load_instruments(), self.load_mode(), self.load_leverages(), return_exceptions=True
-        )
-        for outcome in outcomes:
-            if isinstance(outcome, BaseException):
-                raise outcome
+        """Everything anew, side by side where nothing depends on another; raises the first `ExchangeFailure`."""
+        await _all(self._load_account(), self.load_instruments())
+
+    async def _load_account(self) -> None:
+        """What is signed, once the clock is known well enough for that.
+
+        The first sample contains the opening of the connection, which is near enough for a signature. The second is not
+        so late.
+        """
+        await self._wire.measure_clock(samples=1)
+        await _all(self._wire.measure_clock(samples=1), self.load_mode(), self.load_leverages())
 
     async def refresh(self) -> None:
         """Do what is due; raises the first failure after every due step was tried."""
@@ -158,3 +161,10 @@ class BinanceUpkeep:
 
     def _now_s(self) -> float:
         return self._wire.time.local.monotonic_s()
+
+
+async def _all(*steps: Awaitable[None]) -> None:
+    """Let every step end, then raise the first failure."""
+    for outcome in await asyncio.gather(*steps, return_exceptions=True):
+        if isinstance(outcome, BaseException):
+            raise outcome

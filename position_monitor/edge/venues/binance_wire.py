@@ -72,22 +72,22 @@ class BinanceWire:
             self._flag(failure.code)
         return reply if failure is None else failure
 
-    async def measure_clock(self, *, unless_done_since: int | None = None) -> None:
-        """Take the median offset of three samples, each corrected by half its round trip; raises `ExchangeFailure`.
+    async def measure_clock(self, *, samples: int = _CLOCK_SAMPLES, unless_done_since: int | None = None) -> None:
+        """Take the median offset of the samples, each corrected by half its round trip; raises `ExchangeFailure`.
 
         `unless_done_since` is a value of `time.measurements`: when somebody measured after that, once is enough.
         """
         async with self._measuring:
             if unless_done_since is not None and self.time.measurements != unless_done_since:
                 return
-            self.time.set_offset(round(statistics.median(await self._offset_samples_ms())))
+            self.time.set_offset(round(statistics.median(await self._offset_samples_ms(samples))))
         if abs(self.time.offset_ms) > _OFFSET_WARNING_MS:
             logger.warning("the exchange's clock differs from ours by {} ms", self.time.offset_ms)
 
-    async def _offset_samples_ms(self) -> list[float]:
+    async def _offset_samples_ms(self, wanted: int) -> list[float]:
         until_s = self.time.local.monotonic_s() + _CLOCK_PATIENCE_S
         samples = [await self._offset_sample_ms()]
-        while len(samples) < _CLOCK_SAMPLES and self.time.local.monotonic_s() < until_s:
+        while len(samples) < wanted and self.time.local.monotonic_s() < until_s:
             samples.append(await self._offset_sample_ms())
         return samples
 

@@ -7,7 +7,7 @@ import textwrap
 import ccxt.async_support as whole
 import pytest
 
-from position_monitor.edge import ccxt_alone
+from position_monitor.edge import ccxt_alone, ccxt_transport
 
 
 def in_a_fresh_process(script: str) -> str:
@@ -29,7 +29,7 @@ def test_only_the_file_of_the_one_venue_is_imported():
         venue = ccxt_alone.binanceusdm()
         print(venue.__name__, venue({}).urls["api"]["fapiPrivate"])
         print(sorted(name for name in set(names) if name.startswith("ccxt.async_support.") and name.count(".") == 2))
-        print([name for name in sys.modules if name.partition(".")[0] == "ccxt"])
+        print([name for name in sys.modules if name.partition(".")[0] in ("ccxt", "requests")])
         """
     )
     assert said.splitlines() == [
@@ -44,11 +44,31 @@ def test_whoever_imports_ccxt_later_gets_all_of_it():
         """
         from position_monitor.edge import ccxt_alone
         ours = ccxt_alone.binanceusdm()
-        import ccxt.async_support
+        import ccxt.async_support, requests
         print(len(ccxt.exchanges) > 50, ccxt.async_support.kraken({}).id, ccxt.async_support.binanceusdm is ours)
+        print(requests.Session().verify, hasattr(ccxt.async_support.binanceusdm, "fapiPrivatePostAlgoOrder"))
         """
     )
-    assert said.split() == ["True", "kraken", "False"]
+    assert said.split() == ["True", "kraken", "False", "True", "True"]
+
+
+def test_whoever_has_imported_requests_keeps_it():
+    said = in_a_fresh_process(
+        """
+        import requests
+        from position_monitor.edge import ccxt_alone
+        ccxt_alone.binanceusdm()
+        import sys
+        print(sys.modules["requests"] is requests, requests.Session().verify)
+        """
+    )
+    assert said.split() == ["True", "True"]
+
+
+def test_every_call_is_one_that_ccxt_lists_for_the_venue():
+    listed = whole.binanceusdm({}).describe()["api"]
+    for path, (interface,), method in ccxt_transport._CALLS.values():
+        assert path in listed[interface][method.lower()]
 
 
 def test_where_ccxt_is_imported_already_its_own_class_is_used():
@@ -60,7 +80,7 @@ def test_a_release_that_does_not_bear_it_is_imported_whole(defect):
     said = in_a_fresh_process(
         f"""
         from position_monitor.edge import ccxt_alone
-        def broken():
+        def broken(absent):
             raise {defect}("changed")
         ccxt_alone._stand_in = broken
         ours = ccxt_alone.binanceusdm()

@@ -60,8 +60,10 @@ async def test_prepare(venue: BinanceUsdm, loopback: LoopbackVenue) -> None:
     )
     assert (rules.min_price, rules.max_price, rules.status) == (Decimal("556.8"), Decimal(4529764), "TRADING")
     assert venue.instrument("NOPEUSDT") is None and venue.can_trade
-    first = [request.path for request in loopback.requests[:3]]
-    assert first == [TIME] * 3, "the clock comes before anything that is signed"
+    unsigned = [request.path for request in loopback.requests if "timestamp" not in request.params]
+    signed_from = next(n for n, request in enumerate(loopback.requests) if "timestamp" in request.params)
+    assert TIME in [request.path for request in loopback.requests[:signed_from]], "the clock comes before signing"
+    assert sorted(unsigned) == [INFO, TIME, TIME], "the first sample contains the opening of the connection"
     assert not loopback.sent("GET", DUAL), "the dear call is only the fall-back"
 
 
@@ -142,7 +144,8 @@ async def test_a_clock_that_cannot_be_read(venue: BinanceUsdm, loopback: Loopbac
 
 
 async def test_a_slow_venue_gives_one_sample(venue: BinanceUsdm, loopback: LoopbackVenue, clock: Any) -> None:
-    """No stop can be signed before the clock is measured, so a slow venue is not asked three times."""
+    """The cycle waits for the measurement, so a slow venue is not asked three times."""
+    await venue.prepare()
     transport = venue._wire._transport
     at_once = transport.call
 
@@ -152,17 +155,31 @@ async def test_a_slow_venue_gives_one_sample(venue: BinanceUsdm, loopback: Loopb
         return reply
 
     transport.call = slow  # type: ignore[method-assign]
-    loopback.script("GET", TIME, Answer({"serverTime": SERVER_MS + 1_000}))
-    await venue.prepare()
+    clock.wall_ms = SERVER_MS + 60_000
+    loopback.requests.clear()
+    loopback.script("GET", TIME, Answer({"serverTime": SERVER_MS + 61_000}))
+    await venue.refresh()
     assert len(loopback.sent("GET", TIME)) == 1 and venue.clock_offset_ms == 0
 
 
-async def test_the_offset_is_the_median_of_three(venue: BinanceUsdm, loopback: LoopbackVenue) -> None:
-    samples = [Answer({"serverTime": SERVER_MS + offset}) for offset in (90_000, -1_200, -1_100)]
-    loopback.script("GET", TIME, *samples)
+async def test_the_offset_is_the_median_of_three(venue: BinanceUsdm, loopback: LoopbackVenue, clock: Any) -> None:
     await venue.prepare()
+    clock.wall_ms = SERVER_MS + 60_000
+    samples = [Answer({"serverTime": SERVER_MS + 60_000 + offset}) for offset in (90_000, -1_200, -1_100)]
+    loopback.script("GET", TIME, *samples)
+    await venue.refresh()
     assert venue.clock_offset_ms == -1_100
-    assert int(loopback.sent("GET", ACCOUNT)[0].params["timestamp"]) == SERVER_MS - 1_100
+    await venue.read_positions()
+    assert int(loopback.sent("GET", POSITIONS)[0].params["timestamp"]) == SERVER_MS + 60_000 - 1_100
+
+
+async def test_what_is_signed_at_the_start_bears_the_time_of_the_venue(
+    venue: BinanceUsdm, loopback: LoopbackVenue
+) -> None:
+    loopback.script("GET", TIME, Answer({"serverTime": SERVER_MS - 70_000}))
+    await venue.prepare()
+    for path in (ACCOUNT, CONFIG):
+        assert int(loopback.sent("GET", path)[0].params["timestamp"]) == SERVER_MS - 70_000
 
 
 async def test_refresh_is_silent_when_nothing_is_due(venue: BinanceUsdm, loopback: LoopbackVenue, clock: Any) -> None:
