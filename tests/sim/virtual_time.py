@@ -7,6 +7,7 @@ import contextvars
 import heapq
 import selectors
 from collections.abc import Callable, Coroutine
+from functools import partial
 from typing import Any
 
 EPOCH_MS = 1_790_000_000_000
@@ -41,10 +42,12 @@ class _NoFiles(selectors.BaseSelector):
 class _Handle(asyncio.Handle):
     """A callback that is ready; made and cancelled without asking the loop whether it is being debugged."""
 
-    def __init__(self, callback: Callable[..., Any], args: Any, loop: Any, context: Any) -> None:
+    __slots__ = ()
+    _repr = _source_traceback = None
+
+    def __init__(self, callback: Callable[..., Any], args: Any, context: Any) -> None:
+        self._callback, self._args, self._cancelled = callback, args, False
         self._context = contextvars.copy_context() if context is None else context
-        self._loop, self._callback, self._args = loop, callback, args
-        self._cancelled, self._repr, self._source_traceback = False, None, None
 
     def cancel(self) -> None:
         self._cancelled, self._callback, self._args = True, None, None
@@ -53,14 +56,17 @@ class _Handle(asyncio.Handle):
 class _Timer(_Handle, asyncio.TimerHandle):
     """A callback that will be ready at its time."""
 
+    __slots__ = ()
+
     def __init__(self, when: float, callback: Callable[..., Any], args: Any, loop: Any, context: Any) -> None:
-        super().__init__(callback, args, loop, context)
-        self._when, self._scheduled = when, True
+        self._callback, self._args, self._cancelled = callback, args, False
+        self._context = contextvars.copy_context() if context is None else context
+        self._when, self._loop, self._scheduled = when, loop, True
 
     def cancel(self) -> None:
-        if not self._cancelled:
+        if self._scheduled and not self._cancelled:
             self._loop._timer_handle_cancelled(self)
-        super().cancel()
+        self._cancelled, self._callback, self._args = True, None, None
 
 
 class VirtualLoop(asyncio.SelectorEventLoop):
@@ -70,12 +76,17 @@ class VirtualLoop(asyncio.SelectorEventLoop):
     because half of a run's steps are steps of the loop.
     """
 
+    get_debug = staticmethod(bool)
+    """Always false; asked for every future that is made, so without a frame of its own."""
     _ready: Any
     _stopping: bool
 
     def __init__(self) -> None:
         super().__init__(_NoFiles())
         self.now_s = 0.0
+        self.now_ms = EPOCH_MS
+        """The venue's time, ms UTC."""
+        self.create_future = partial(asyncio.Future, loop=self)  # type: ignore[method-assign]
         self._timers: list[tuple[float, int, _Timer]] = []
         self._timer_number = 0
         self._cancelled = 0
@@ -86,7 +97,7 @@ class VirtualLoop(asyncio.SelectorEventLoop):
     def call_soon(
         self, callback: Callable[..., Any], *args: Any, context: contextvars.Context | None = None
     ) -> asyncio.Handle:
-        handle = _Handle(callback, args, self, context)
+        handle = _Handle(callback, args, context)
         self._ready.append(handle)
         return handle
 
@@ -103,31 +114,51 @@ class VirtualLoop(asyncio.SelectorEventLoop):
     ) -> asyncio.TimerHandle:
         return self.call_at(self.now_s + delay, callback, *args, context=context)
 
+    def create_task(self, coro: Any, *, name: str | None = None, context: Any = None) -> asyncio.Task[Any]:
+        return asyncio.Task(coro, loop=self, name=name, context=context)
+
     def _timer_handle_cancelled(self, handle: asyncio.TimerHandle) -> None:
         self._cancelled += 1
         if self._cancelled > CANCELLED_MAX:
-            self._timers = [timer for timer in self._timers if not timer[2]._cancelled]
+            self._timers[:] = [timer for timer in self._timers if not timer[2]._cancelled]
             heapq.heapify(self._timers)
             self._cancelled = 0
 
     def _run_once(self) -> None:
+        """Run rounds until somebody stops the loop: what is ready now, then what became ready or due meanwhile."""
         ready, timers = self._ready, self._timers
-        if not ready and not self._stopping:
-            while timers and timers[0][2]._cancelled:
-                heapq.heappop(timers)
-            if not timers:
-                raise Deadlock("nothing is ready and nothing is scheduled")
-            self.now_s = max(self.now_s, timers[0][0])
-        now_s = self.now_s
-        while timers and timers[0][0] <= now_s:
-            timer = heapq.heappop(timers)[2]
-            timer._scheduled = False
-            if not timer._cancelled:
-                ready.append(timer)
-        for _ in range(len(ready)):
-            handle = ready.popleft()
-            if not handle._cancelled:
-                handle._run()
+        while True:
+            if not ready and not self._stopping:
+                self._to_next_timer()
+            now_s = self.now_s
+            while timers and timers[0][0] <= now_s:
+                timer = heapq.heappop(timers)[2]
+                timer._scheduled = False
+                if not timer._cancelled:
+                    ready.append(timer)
+            for _ in range(len(ready)):
+                handle = ready.popleft()
+                if not handle._cancelled:
+                    try:
+                        handle._context.run(handle._callback, *handle._args)
+                    except (SystemExit, KeyboardInterrupt):
+                        raise
+                    except BaseException as failure:
+                        facts = {"message": f"failed: {handle!r}", "exception": failure, "handle": handle}
+                        self.call_exception_handler(facts)
+            if self._stopping:
+                return
+
+    def _to_next_timer(self) -> None:
+        """Nothing is ready: time jumps to when something will be."""
+        timers = self._timers
+        while timers and timers[0][2]._cancelled:
+            heapq.heappop(timers)
+        if not timers:
+            raise Deadlock("nothing is ready and nothing is scheduled")
+        if timers[0][0] > self.now_s:
+            self.now_s = timers[0][0]
+            self.now_ms = EPOCH_MS + round(self.now_s * 1000)
 
 
 def run(main: Coroutine[Any, Any, Any]) -> Any:
@@ -145,24 +176,30 @@ class SimClock:
         self.running.set()
 
     def now_ms(self) -> int:
-        return true_ms() + self.skew_ms
+        return _loop().now_ms + self.skew_ms
 
     def monotonic_s(self) -> float:
-        return asyncio.get_running_loop().time()
+        return _loop().now_s
 
     async def sleep(self, seconds: float) -> None:
-        if seconds <= 0:
-            await asyncio.sleep(0)
-        else:
-            loop = asyncio.get_running_loop()
-            future = loop.create_future()
-            timer = loop.call_later(seconds, _wake, future)
-            try:
-                await future
-            finally:
-                timer.cancel()
+        await sleep(seconds)
         if not self.running.is_set():
             await self.running.wait()
+
+
+async def sleep(seconds: float) -> None:
+    """`asyncio.sleep` in virtual time, without what it does for other loops."""
+    if seconds <= 0:
+        await asyncio.sleep(0)
+        return
+    loop = _loop()
+    future = asyncio.Future(loop=loop)
+    timer = loop.call_at(loop.now_s + seconds, _wake, future)
+    try:
+        await future
+    except BaseException:
+        timer.cancel()
+        raise
 
 
 def _wake(sleeper: asyncio.Future[None]) -> None:
@@ -172,4 +209,7 @@ def _wake(sleeper: asyncio.Future[None]) -> None:
 
 def true_ms() -> int:
     """The venue's time, ms UTC."""
-    return EPOCH_MS + round(asyncio.get_running_loop().time() * 1000)
+    return _loop().now_ms
+
+
+_loop: Callable[[], VirtualLoop] = asyncio.get_running_loop  # type: ignore[assignment]
