@@ -11,6 +11,8 @@ from position_monitor.paper.errors import refusal
 ZERO = Decimal(0)
 ONE = Decimal(1)
 CENT8 = Decimal("0.00000001")
+_NOTHING = tuple(f"{ZERO:.{decimals}f}" for decimals in range(21))
+"""Zero with 0 to 20 decimals: half of the amounts in an order's row."""
 _AMOUNT = re.compile(r"-?[0-9]{1,20}(\.[0-9]{1,20})?")
 _INTEGER = re.compile(r"[0-9]{1,20}")
 
@@ -45,7 +47,7 @@ def plain(value: Decimal) -> str:
 
 def fixed(value: Decimal, decimals: int) -> str:
     """The number with exactly this many decimals, half-even."""
-    return f"{value:.{decimals}f}"
+    return _NOTHING[decimals] if value is ZERO else f"{value:.{decimals}f}"
 
 
 def money(value: Decimal) -> str:

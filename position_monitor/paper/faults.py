@@ -108,7 +108,7 @@ class FaultBox:
         return removed
 
     def of(self, names: tuple[str, ...]) -> list[Fault]:
-        """The active rules of these names, oldest first."""
+        """The active rules of these names, oldest first; remembered, for every request asks several times."""
         found = self._named.get(names)
         if found is None:
             found = self._named[names] = [rule for rule in self._rules if rule.name in names]
@@ -120,11 +120,12 @@ class FaultBox:
 
     def has(self, name: str) -> bool:
         """Whether a rule of this name exists, without using it."""
-        return any(rule.name == name for rule in self._rules)
+        return bool(self.of((name,)))
 
     def first(self, name: str) -> Fault | None:
         """The first rule of a name, without using it."""
-        return next((rule for rule in self._rules if rule.name == name), None)
+        found = self.of((name,))
+        return found[0] if found else None
 
     def take(
         self,

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import random
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from decimal import Decimal
+from functools import cache
 
 from position_monitor.paper.amounts import ZERO, decimals_of, fixed, round_to
 
@@ -52,21 +53,19 @@ class Instrument:
     quote: str = "USDT"
     contract_type: str = "PERPETUAL"
     status: str = "TRADING"
+    price_decimals: int = field(init=False)
+    """Decimals of the tick."""
+    qty_decimals: int = field(init=False)
+    """`quantityPrecision`: decimals of the step."""
 
-    @property
-    def price_decimals(self) -> int:
-        """Decimals of the tick."""
-        return decimals_of(self.tick)
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "price_decimals", decimals_of(self.tick))
+        object.__setattr__(self, "qty_decimals", decimals_of(self.step))
 
     @property
     def price_precision(self) -> int:
         """`pricePrecision`: most decimals a price text may carry (-1111 beyond)."""
         return max(self.price_decimals, 2)
-
-    @property
-    def qty_decimals(self) -> int:
-        """`quantityPrecision`: decimals of the step."""
-        return decimals_of(self.step)
 
     def price_text(self, price: Decimal) -> str:
         """A price with the tick's decimals."""
@@ -146,6 +145,7 @@ def make_instrument(
     )
 
 
+@cache
 def hand_written() -> tuple[Instrument, ...]:
     """Fourteen contracts: large and small ticks, whole-unit steps, a 1000-fold
     contract, a very small tick and a TRADIFI_PERPETUAL one."""

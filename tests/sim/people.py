@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import random
 from contextlib import suppress
 from decimal import Decimal
@@ -12,7 +11,7 @@ from position_monitor.edge.ai_engine import AdviceStatus, Answer, Question
 from position_monitor.paper.amounts import floor_to, round_to
 from position_monitor.paper.engine import Engine
 from position_monitor.paper.errors import VenueRefusal
-from tests.sim.virtual_time import SimClock, true_ms
+from tests.sim.virtual_time import SimClock, sleep, true_ms
 
 
 class Market:
@@ -28,7 +27,7 @@ class Market:
 
     async def live(self) -> None:
         while True:
-            await asyncio.sleep(1)
+            await sleep(1)
             if self.paused:
                 continue
             self._engine.advance_to(true_ms())
@@ -61,7 +60,7 @@ class Trader:
 
     async def live(self) -> None:
         while True:
-            await asyncio.sleep(self._rng.expovariate(1 / self.pause_s))
+            await sleep(self._rng.expovariate(1 / self.pause_s))
             if self.paused:
                 continue
             self._engine.advance_to(true_ms())
@@ -137,7 +136,7 @@ class Adviser:
         self._rng = rng
 
     async def fetch(self, symbol: str, question: Question) -> Answer:
-        await asyncio.sleep(self._rng.uniform(0.01, 3))
+        await sleep(self._rng.uniform(0.01, 3))
         choice = self._rng.random()
         if choice < 0.1:
             raise RuntimeError("the model is not loaded")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 from collections import deque
 from collections.abc import Callable
@@ -12,7 +11,7 @@ from redis.exceptions import ConnectionError as RedisConnectionError
 
 from position_monitor.edge.redis_scripts import PUBLISH, RELEASE, RENEW
 from tests.sim.conduct import Conduct
-from tests.sim.virtual_time import true_ms
+from tests.sim.virtual_time import sleep, true_ms
 
 
 class RedisModel:
@@ -23,7 +22,8 @@ class RedisModel:
         self.hung = False
         self.values: dict[str, tuple[Any, int]] = {}
         """key -> (value, expiry in true ms or 0)."""
-        self.events: deque[dict[str, Any]] = deque(maxlen=10_000)
+        self.events: deque[str] = deque(maxlen=10_000)
+        """JSON texts."""
         self.publications: list[tuple[int, str, dict[str, Any]]] = []
         """(true ms, owner, what was published), for the checkers; emptied by them."""
         self.conduct: Conduct | None = None
@@ -56,8 +56,8 @@ class _Script:
 
     async def __call__(self, *, keys: list[str], args: list[Any]) -> Any:
         if self._model.hung:
-            await asyncio.sleep(3_600)
-        await asyncio.sleep(0.0005)
+            await sleep(3_600)
+        await sleep(0.0005)
         if self._model.down:
             raise RedisConnectionError("refused")
         return self._run(keys, [str(arg) for arg in args])
@@ -96,14 +96,14 @@ class _Script:
         if epoch != "0" and not (holder and str(model.get(keys[1])) == epoch):
             return [0, holder or ""]
         batch = json.loads(body)
+        status, positions = _mapping(batch["status"]), {name: _mapping(fields) for name, fields in batch["positions"]}
         for key in [key for key in model.values if key.startswith(prefix)]:
             del model.values[key]
-        for member, fields in batch["positions"]:
-            model.put(prefix + member, _mapping(fields), int(ttl))
-        model.put(keys[2], _mapping(batch["status"]), int(ttl))
-        model.events.extend(json.loads(data) for data in batch["events"])
-        positions = {member: _mapping(fields) for member, fields in batch["positions"]}
-        published = {"status": _mapping(batch["status"]), "positions": positions}
+        for member, fields in positions.items():
+            model.put(prefix + member, fields, int(ttl))
+        model.put(keys[2], status, int(ttl))
+        model.events.extend(batch["events"])
+        published = {"status": status, "positions": positions}
         model.publications.append((true_ms(), owner, published))
         model.listener(owner, published)
         return [1, ""]

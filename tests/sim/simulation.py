@@ -43,7 +43,7 @@ from tests.sim.report import describe
 from tests.sim.streams import StreamHost, connected_to
 from tests.sim.swarm import STREAM_EPISODES, Swarm
 from tests.sim.venue import SimTransport
-from tests.sim.virtual_time import EPOCH_MS, SimClock, run, true_ms
+from tests.sim.virtual_time import EPOCH_MS, SimClock, run, sleep, true_ms
 
 SYMBOLS = ["BTCUSDT", "ETHUSDT", "XRPUSDT", "1000PEPEUSDT"]
 FAULTY_S = (10.0, 15.0, 25.0, 60.0)
@@ -252,13 +252,13 @@ class Simulation:
         others += [asyncio.create_task(self._host_fault(name)) for name in self.swarm.host]
         others += self._stream_faults()
         watcher = asyncio.create_task(self._watch())
-        await asyncio.sleep(self.faulty_s)
+        await sleep(self.faulty_s)
         for task in others:
             task.cancel()
         await self._heal(market)
         await self._settle(SETTLE_S)
         others.append(asyncio.create_task(market.live()))
-        await asyncio.sleep(CALM_S)
+        await sleep(CALM_S)
         others[-1].cancel()
         await self._settle(STILL_S)
         await self._check_left_over()
@@ -287,7 +287,7 @@ class Simulation:
         healed_ms, allowed_s, since_s = true_ms(), self.swarm.settle_s(INTERVAL_S), 0.0
         late: list[tuple[str, str]] = []
         while late or since_s < least_s or (since_s < allowed_s and not self._well()):
-            await asyncio.sleep(LOOK_S)
+            await sleep(LOOK_S)
             late = [key for key in self.checker.uncovered() if not self._is_dust(*key)]
             since_s = (true_ms() - healed_ms) / 1000
             if allowed_s < BUDGET_S and "request budget" in self._published().get("reason", ""):
@@ -307,7 +307,7 @@ class Simulation:
     async def _watch(self) -> None:
         """Judge what was published, restart what crashed, look for defects."""
         for look in count():
-            await asyncio.sleep(LOOK_S)
+            await sleep(LOOK_S)
             self.levels.note_marks(true_ms(), SYMBOLS)
             self._check_publications()
             if self.swarm.gentle:
@@ -316,7 +316,7 @@ class Simulation:
                 service, _, _, transport = self.daemons[index]
                 if transport.crashed.is_set():
                     self.kill(index)
-                    await asyncio.sleep(0.05)
+                    await sleep(0.05)
                     self.start_daemon(crash_at=self.rng.randint(5, 200) if "crash" in self.swarm.host else 0)
                 elif look % LOOKS_PER_BOUNDS_CHECK == 0:
                     self.defects += [] if self.defects else bounds.exceeded(service, SYMBOLS)
@@ -364,7 +364,7 @@ class Simulation:
         """What should go goes within two cycles: duplicates, orphans, ladders on top of the user's own."""
         left = self._left_over()
         for _ in range(round(LEFT_OVER_S)):
-            await asyncio.sleep(1)
+            await sleep(1)
             left &= self._left_over()
         self.checker.violations += sorted(left)
 
@@ -422,7 +422,7 @@ class Simulation:
     async def _host_fault(self, name: str) -> None:
         rng = random.Random(f"{name}:{self.seed}")
         while True:
-            await asyncio.sleep(rng.uniform(5, 45))
+            await sleep(rng.uniform(5, 45))
             self.counts[f"fault {name}"] += 1
             match name:
                 case "second_daemon":
@@ -430,7 +430,7 @@ class Simulation:
                         self.start_daemon()
                 case "redis_down" | "redis_hung":
                     setattr(self.redis, name.removeprefix("redis_"), True)
-                    await asyncio.sleep(rng.uniform(2, 40))
+                    await sleep(rng.uniform(2, 40))
                     setattr(self.redis, name.removeprefix("redis_"), False)
                 case "redis_flushed":
                     self.redis.flush()
@@ -455,7 +455,7 @@ class Simulation:
                     if self.alive and rng.random() < 0.3:
                         index = rng.choice(self.alive)
                         self.kill(index)
-                        await asyncio.sleep(rng.uniform(0.1, 8))
+                        await sleep(rng.uniform(0.1, 8))
                         self.start_daemon(crash_at=rng.randint(5, 200))
 
     def _is_dust(self, symbol: str, side: str) -> bool:
@@ -473,24 +473,24 @@ class Simulation:
         index = rng.choice(self.alive) if self.alive else 0
         clock = self.daemons[index][1]
         clock.running.clear()
-        await asyncio.sleep(rng.choice((3, 15, 40, 90)))
+        await sleep(rng.choice((3, 15, 40, 90)))
         clock.running.set()
 
     async def _suspend_after_stop(self, rng: random.Random) -> None:
         """The host sleeps just when a stop waits to replace another: the moment evidence must not survive."""
-        while not self.checker.replacing():  # noqa: ASYNC110 - the journal is looked at, nobody signals
-            await asyncio.sleep(0.1)
-        await asyncio.sleep(rng.uniform(0, 1))
+        while not self.checker.replacing():
+            await sleep(0.1)
+        await sleep(rng.uniform(0, 1))
         clock = self.daemons[self.alive[0]][1]
         self.market.paused = self.trader.paused = True  # so that the replacement still makes sense afterwards
         clock.running.clear()
-        await asyncio.sleep(90)
+        await sleep(90)
         self.market.paused = self.trader.paused = False
         clock.running.set()
 
     async def _with_fault(self, name: str, rng: random.Random, **settings: int) -> None:
         rule = self.engine.add_fault(name, **settings)
-        await asyncio.sleep(rng.uniform(3, 20))
+        await sleep(rng.uniform(3, 20))
         self.engine.remove_fault(fault_id=rule.fault_id)
 
 

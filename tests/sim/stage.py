@@ -21,6 +21,7 @@ from __future__ import annotations
 
 import asyncio
 import functools
+import json
 import random
 from collections import Counter
 from collections.abc import Awaitable, Callable, Iterator, Mapping
@@ -522,7 +523,7 @@ class Stage:
 
     def events(self, kind: str) -> list[dict[str, Any]]:
         """Published events of a type."""
-        return [event for event in self.redis.events if event["type"] == kind]
+        return [event for text in self.redis.events if (event := json.loads(text))["type"] == kind]
 
     def covered(self, symbol: str, side: str) -> bool:
         """Whether resting stops cover the whole position, by the independent checker."""

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import asyncio
 import random
 from collections.abc import Callable
 
 from position_monitor.paper.engine import Engine
 from tests.sim.streams import Socket, StreamHost, Troubles
+from tests.sim.virtual_time import sleep
 
 FLOOD = 300
 REFUSALS = ("hang", "network", "403", "429", "502")
@@ -25,17 +25,17 @@ def switch_on(troubles: Troubles, rates: dict[str, float]) -> None:
 async def episodes(name: str, host: StreamHost, engine: Engine, rng: random.Random) -> None:
     """Bring one kind of fault about again and again."""
     while True:
-        await asyncio.sleep(rng.uniform(3, 40))
+        await sleep(rng.uniform(3, 40))
         host.troubles.seen[name] += 1
         match name:
             case "stream_lag":
                 host.troubles.lag_s = rng.choice((0.5, 3.0, 20.0))
-                await asyncio.sleep(rng.uniform(2, 30))
+                await sleep(rng.uniform(2, 30))
                 host.troubles.lag_s = 0.0
             case "stream_refused":
                 host.troubles.refuse = rng.choice(REFUSALS)
                 _each(host, rng, Socket.cut)
-                await asyncio.sleep(rng.uniform(1, 30))
+                await sleep(rng.uniform(1, 30))
                 host.troubles.refuse = ""
             case "stream_deaf" | "stream_dead":
                 _each(host, rng, lambda socket: setattr(socket, name.removeprefix("stream_"), True))

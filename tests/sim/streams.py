@@ -27,7 +27,7 @@ from position_monitor.paper import market_bodies
 from position_monitor.paper.engine import Engine
 from position_monitor.paper.events import UserEvent
 from tests.sim.garbage import garbled
-from tests.sim.virtual_time import SimClock, true_ms
+from tests.sim.virtual_time import SimClock, sleep, true_ms
 
 INBOX_MAX = 20_000
 """A reader that falls further behind is cut off, as the venue does."""
@@ -148,7 +148,7 @@ class StreamHost:
         self.attempts += 1
         await self.clock_of(number).sleep(self._rng.uniform(LEAST_S, MOST_S))
         if self.troubles.refuse == "hang":
-            await asyncio.sleep(1_000_000)
+            await sleep(1_000_000)
         if self.troubles.refuse == "network":
             raise ClientConnectionError("no route")
         if self.troubles.refuse:
@@ -200,7 +200,7 @@ class StreamHost:
     async def ticking(self) -> None:
         """Mark prices for ever."""
         while True:
-            await asyncio.sleep(1)
+            await sleep(1)
             self.tick()
 
     def say(self, socket: Socket, text: Text) -> None:

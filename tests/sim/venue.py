@@ -61,24 +61,25 @@ class SimTransport:
         doomed = self.crash_at and self.calls >= self.crash_at
         if self.gone or (doomed and self._rng.random() < 0.5):
             await self._die()
-        sent_s = self._clock.monotonic_s()
-        await self._clock.sleep(self._rng.uniform(0.001, 0.04))
-        engine = self._gateway.engine
-        engine.advance_to(true_ms())
-        moment = self._conduct.enters(self._number, endpoint, params, sent_s)
+        clock, conduct, uniform = self._clock, self._conduct, self._rng.uniform
+        sent_s = clock.monotonic_s()
+        await clock.sleep(uniform(0.001, 0.04))
+        self._gateway.engine.advance_to(true_ms())
+        moment = conduct.enters(self._number, endpoint, params, sent_s)
         answer = self._answer(endpoint, params)
-        self._conduct.leaves()
+        conduct.leaves()
         if doomed:
             await self._die()
-        await self._clock.sleep(min(self._timeout_s, self._rng.uniform(0.001, 0.04) + answer.delay_ms / 1000))
-        if answer.delay_ms / 1000 >= self._timeout_s:
+        delay_s = answer.delay_ms / 1000
+        await clock.sleep(min(self._timeout_s, uniform(0.001, 0.04) + delay_s))
+        if delay_s >= self._timeout_s:
             raise TransportFailure(TransportCause.TIMEOUT)
         if answer.dropped:
             raise TransportFailure(self._rng.choice((TransportCause.DISCONNECTED, TransportCause.TIMEOUT)))
-        headers = {name.lower(): value for name, value in answer.headers.items() if name.lower() in LIMIT_HEADERS}
+        headers = {low: value for name, value in answer.headers.items() if (low := name.lower()) in LIMIT_HEADERS}
         # A body that is not garbled holds texts, integers and booleans only: parsing its JSON would give it back as is.
         body = answer.body if answer.raw is None else parse_json(answer.raw)
-        self._conduct.hears(self._number, endpoint, params, moment, body)
+        conduct.hears(self._number, endpoint, params, moment, body)
         return Reply(answer.status, body, headers, (answer.raw or "")[:300] if body is NOT_JSON else "")
 
     def _answer(self, endpoint: Endpoint, params: Mapping[str, str]):
