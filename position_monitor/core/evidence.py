@@ -225,10 +225,11 @@ def _present(
         known = replace(known, epoch=epoch)
     rungs, done = _rungs(known, position, live)
     firing = any(_firing(own, position) for own in live.owned)
-    return replace(
-        known,
+    return KeyEvidence(  # not `replace`: this is done for every position in every cycle
+        epoch=known.epoch,
         present_reads=known.present_reads + 1,
         absent_reads=0,
+        last_absent_at_ms=known.last_absent_at_ms,
         zero_seen=False,
         entry_price=position.entry_price,
         losses_pct=(*known.losses_pct, position.loss_pct)[-AGREEING_READS:],
@@ -236,7 +237,11 @@ def _present(
         seen=known.seen if seen.orders_reused else _seen(known.seen, live),
         rung_sizes=rungs,
         done_rungs=done,
+        crossed_refusals=known.crossed_refusals,
         close_all_blocked=known.close_all_blocked and not _shows_close_all(position, live),
+        closes_sent=known.closes_sent,
+        closes_at_ms=known.closes_at_ms,
+        close_budget_refused=known.close_budget_refused,
         firing_since_ms=(known.firing_since_ms or seen.observed_at_ms) if firing else 0,
     )
 

@@ -34,8 +34,11 @@ class Track:
 
     def exposed_ms(self, now_ms: int) -> int:
         """Total time without full cover."""
-        running = now_ms - self.exposed_since_ms if self.exposed_since_ms else 0
-        return self.exposed_before_ms + max(0, running)
+        return _exposed_ms(self.exposed_since_ms, self.exposed_before_ms, now_ms)
+
+
+def _exposed_ms(since_ms: int, before_ms: int, now_ms: int) -> int:
+    return before_ms + (max(0, now_ms - since_ms) if since_ms else 0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,9 +133,8 @@ def _advanced(track: Track | None, judgement: Judgement, seen: SymbolObservation
         since, before = 0, before + max(0, now_ms - since)
     same = track is not None and track.state.verdict is judgement.verdict
     begun_ms = track.state.since_ms if same and track is not None else now_ms
-    state = position_state(judgement, seen, since_ms=begun_ms, naked_ms=0)
-    moved = Track(state, since, before)
-    return replace(moved, state=replace(state, naked_ms=moved.exposed_ms(now_ms)))
+    state = position_state(judgement, seen, since_ms=begun_ms, naked_ms=_exposed_ms(since, before, now_ms))
+    return Track(state, since, before)
 
 
 def _unknown(track: Track, reason: str, now_ms: int) -> Track:

@@ -12,20 +12,21 @@ is read every time.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sized
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sized
 from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import TypeVar
 
 from position_monitor.core import ids
 from position_monitor.core.evidence import Evidence
-from position_monitor.core.model import LiveOrder, OrderList, Position, PositionKey
+from position_monitor.core.model import LiveOrder, OrderList, Position, PositionKey, Side
 from position_monitor.core.observation import OrdersRead, PositionsRead, SymbolObservation
 from position_monitor.edge.clock import Clock
 from position_monitor.edge.exchange import Exchange
 from position_monitor.errors import ExchangeFailure, Unreachable, Unreadable
 
 Read = TypeVar("Read", PositionsRead, OrdersRead)
+_NONE: frozenset[PositionKey] = frozenset()
 
 POSITIONS_WEIGHT = 5
 SWEEP_WEIGHT = 80
@@ -102,7 +103,7 @@ class Observer:
         cheaper = delivers and len(old) > SINGLES_MAX and self._may_sweep()
         orders, swept = await self._orders(due, symbols, sweep=sweep or cheaper)
         if swept:
-            symbols = symbols | {o.symbol for read in orders.values() for o in read.orders if ids.is_ours(o.client_id)}
+            symbols = symbols | {o.symbol for o in _all_orders(orders) if ids.is_ours(o.client_id)}
             due = symbols
             self._elsewhere = _elsewhere(orders, symbols)
         zero_rows = await self._zero_rows(positions, symbols, evidence)
@@ -142,12 +143,16 @@ class Observer:
     def _again(self, symbol: str, positions: PositionsRead) -> SymbolObservation:
         """A position read just now with the orders that were last read."""
         held = positions.of(symbol)
-        again = replace(
-            self._last[symbol],
+        last = self._last[symbol]
+        again = SymbolObservation(
+            symbol=symbol,
             instrument=self.exchange.instrument(symbol),
             positions=held,
             zero_keys=_zero_keys(symbol, held, positions),
+            orders=last.orders,
             positions_read_at_ms=positions.began_at_ms,
+            orders_read_at_ms=last.orders_read_at_ms,
+            confirmed_orders=last.confirmed_orders,
             orders_reused=True,
         )
         self._last[symbol] = again
@@ -304,8 +309,9 @@ def _with_order(seen: SymbolObservation, order: LiveOrder) -> SymbolObservation:
 
 def _zero_keys(symbol: str, held: tuple[Position, ...], *reads: PositionsRead | None) -> frozenset[PositionKey]:
     """The positions of a symbol that a row said are zero."""
-    told = {key for read in reads if read is not None for key in read.zero_keys if key.symbol == symbol}
-    return frozenset(told) - {position.key for position in held}
+    both = (PositionKey(symbol, side) for side in Side)
+    told = [key for key in both if any(read is not None and key in read.zero_keys for read in reads)]
+    return frozenset(told) - {position.key for position in held} if told else _NONE
 
 
 def _weight(symbols: Sized) -> int:
@@ -313,7 +319,11 @@ def _weight(symbols: Sized) -> int:
     return POSITIONS_WEIGHT + min(SWEEP_WEIGHT, SYMBOL_WEIGHT * len(symbols))
 
 
+def _all_orders(orders: Mapping[str, OrdersRead]) -> Iterator[LiveOrder]:
+    """Every order once: a sweep is one object shared by all keys."""
+    return (order for read in {id(read): read for read in orders.values()}.values() for order in read.orders)
+
+
 def _elsewhere(orders: Mapping[str, OrdersRead], symbols: set[str] | frozenset[str]) -> int:
-    """Open conditional orders of a sweep outside the given symbols; a sweep is one object shared by all keys."""
-    reads = {id(read): read for read in orders.values()}.values()
-    return sum(1 for read in reads for o in read.orders if o.order_list is OrderList.ALGO and o.symbol not in symbols)
+    """Open conditional orders of a sweep outside the given symbols."""
+    return sum(1 for o in _all_orders(orders) if o.order_list is OrderList.ALGO and o.symbol not in symbols)
