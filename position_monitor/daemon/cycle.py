@@ -38,6 +38,10 @@ ROUND_PAUSES_S = (0.2, 0.4, 0.8, 1.2, 1.6)
 turned away (-1008: the venue's own advice is 200, 400, then 800 ms)."""
 ROUNDS_TURNED_AWAY_MAX = 3
 """Rounds after which what was turned away waits for the next cycle: the state must be told meanwhile."""
+LARGE_ACCOUNT = 25
+"""Symbols from which the work of a cycle takes long enough to be done in parts (200 positions: a few ms each)."""
+TURNS_BETWEEN_PARTS = 10
+"""Turns of the loop between two parts: as many as lie between an event on the wire and its order on the wire."""
 SUSPEND_GAP_MS = 60_000
 """A gap between cycles that can only be a suspended host or a stepped clock: the evidence window is dropped."""
 
@@ -138,13 +142,21 @@ class Daemon:
             return self._report(observed, None, began_s, weight)
         self._learn(observed)
         self.events.note_read(observed.symbols, observed.symbols, began)
+        await self._let_events_in(observed)
         decision = self._decide(observed)
         self._note_exposed(observed, decision)
         self.advisor.watch({key.symbol: Question(j.position.mark_price) for key, j in decision.judgements.items()})
         observed, decision = await self._rounds(observed, decision, began_s + self.cycle_deadline_s)
         if not observed.failure:
             await self._retire(decision)
+        await self._let_events_in(observed)
         return self._report(observed, decision, began_s, weight)
+
+    async def _let_events_in(self, observed: AccountObservation) -> None:
+        """Give events their turn between two parts of a long cycle; never between a decision and its orders."""
+        if len(observed.symbols) >= LARGE_ACCOUNT:
+            for _ in range(TURNS_BETWEEN_PARTS):
+                await asyncio.sleep(0)
 
     async def _upkeep(self) -> None:
         """Clock, instruments, position mode. A failure is said once and does not stop the cycle: it tries to read."""
