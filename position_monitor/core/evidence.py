@@ -82,6 +82,8 @@ class KeyEvidence:
     """Rungs that took their profit in this epoch."""
     crossed_refusals: int = 0
     """-2021 refusals of a stop in a row."""
+    stop_refused: str = ""
+    """Why the last stop that was sent does not rest, in the words of its failure; empty once one was taken."""
     close_all_blocked: bool = False
     """The venue said a close-all stop exists (-4130) that no list shows."""
     closes_sent: int = 0
@@ -238,6 +240,7 @@ def _present(
         rung_sizes=rungs,
         done_rungs=done,
         crossed_refusals=known.crossed_refusals,
+        stop_refused=known.stop_refused,
         close_all_blocked=known.close_all_blocked and not _shows_close_all(position, live),
         closes_sent=known.closes_sent,
         closes_at_ms=known.closes_at_ms,

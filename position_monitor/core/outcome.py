@@ -76,8 +76,11 @@ def _after_place(evidence: Evidence, outcome: Outcome, action: Place) -> Evidenc
     is_stop = order.role in (Role.BACKSTOP, Role.WORKING_STOP)
     if outcome.sent in (Sent.ACCEPTED, Sent.AMBIGUOUS) or outcome.code in DUPLICATE_CODES:
         evidence = claimed(evidence, order, outcome.at_ms, proved=outcome.code in DUPLICATE_CODES)
-        return _changed(evidence, order.key, known, crossed_refusals=0) if is_stop else evidence
+        return _changed(evidence, order.key, known, crossed_refusals=0, stop_refused="") if is_stop else evidence
     evidence = without_write(evidence, order.symbol, order.client_id)
+    if is_stop:
+        known = replace(known, stop_refused=outcome.text)
+        evidence = with_key(evidence, order.key, known)
     if is_stop and outcome.code in CROSSED_CODES:
         if order.role is Role.WORKING_STOP and order.rung:
             return evidence  # the parts of one split stop are refused together and count once

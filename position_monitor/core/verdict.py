@@ -66,9 +66,11 @@ def _verdict(case: Case, seen: SymbolObservation) -> tuple[Verdict, str]:
     if seen.instrument is None:
         return Verdict.UNKNOWN, "HOLD: the venue lists no trading rules for this symbol"
     if not cover.full:
+        refused = case.known.stop_refused if case.known is not None else ""
+        why = f"; the last one that was sent does not rest: {refused}" if refused else ""
         if cover.quantity > 0:
-            return Verdict.UNDERCOVERED, f"stops cover {plain(cover.quantity)} of {plain(position.quantity)}"
-        return Verdict.NAKED, "no stop counts as cover"
+            return Verdict.UNDERCOVERED, f"stops cover {plain(cover.quantity)} of {plain(position.quantity)}{why}"
+        return Verdict.NAKED, f"no stop counts as cover{why}"
     if position.entry_price <= 0:
         return Verdict.UNKNOWN, "HOLD: entry price was 0; a stop anchored to the mark rests, take-profits are held"
     if book is None or found is None:

@@ -115,3 +115,17 @@ def test_a_cancel_teaches_nothing_whatever_its_outcome(sent):
 def test_a_write_for_a_forgotten_position_changes_nothing():
     for action in (Place(STOP, "test"), CLOSE):
         assert after_outcome(Evidence(), Outcome(action, Sent.ACCEPTED, NOW_MS)) == Evidence()
+
+
+@pytest.mark.parametrize("order", [STOP, WORKING], ids=["backstop", "working"])
+def test_why_a_stop_does_not_rest_is_remembered_until_one_is_taken(order):
+    why = "the venue refused the order (-4164)"
+    refused = after_outcome(Evidence({KEY: known()}), Outcome(Place(order, "test"), Sent.REFUSED, NOW_MS, -4164, why))
+    assert refused.keys[KEY].stop_refused == why
+    taken = after_outcome(refused, Outcome(Place(order, "test"), Sent.ACCEPTED, NOW_MS))
+    assert taken.keys[KEY].stop_refused == ""
+
+
+def test_a_refused_target_says_nothing_about_stops():
+    refused = Outcome(Place(TARGET, "test"), Sent.REFUSED, NOW_MS, -4164, "refused")
+    assert after_outcome(Evidence({KEY: known()}), refused).keys[KEY].stop_refused == ""

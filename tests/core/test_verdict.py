@@ -85,6 +85,18 @@ def test_a_stop_that_protects_nothing_leaves_the_position_naked(side, trigger):
     assert judged(held, [foreign, *ladder(held)]).verdict is Verdict.NAKED
 
 
+@both_sides
+def test_a_naked_position_says_why_its_last_stop_does_not_rest(side):
+    held = position(side)
+    found = judged(held, ladder(held), stop_refused="the venue refused it (-4164)")
+    assert found.verdict is Verdict.NAKED
+    assert (
+        found.reason
+        == "no stop counts as cover; the last one that was sent does not rest: the venue refused it (-4164)"
+    )
+    assert "-4164" not in judged(held, whole(held), stop_refused="the venue refused it (-4164)").reason
+
+
 @pytest.mark.parametrize(
     "gap", [{"unreadable": "malformed row"}, {"orders_read_at_ms": 0}, {"positions_read_at_ms": 0}], ids=str
 )
