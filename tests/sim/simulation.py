@@ -530,9 +530,9 @@ def _heard(simulation: Simulation) -> Iterator[None]:
 
 @contextmanager
 def _reading_orders(*, thrifty: bool) -> Iterator[None]:
-    """Either as the daemon does it, in every third of these cycles, or every list in every cycle."""
-    quiet_s = observer.QUIET_ORDERS_S if thrifty else 0.0
-    with mock.patch.object(observer, "QUIET_ORDERS_S", quiet_s):
+    """As for a large account beside a stream, in every third of these cycles and by sweeps; or all in every cycle."""
+    quiet_s, singles = (observer.QUIET_ORDERS_S, 1) if thrifty else (0.0, observer.SINGLES_MAX)
+    with mock.patch.multiple(observer, QUIET_ORDERS_S=quiet_s, SINGLES_MAX=singles):
         yield
 
 
