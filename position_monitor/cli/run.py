@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import gc
 from typing import TYPE_CHECKING
 
 from position_monitor.cli.exit_codes import ExitCode
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
 
 def execute(arguments: argparse.Namespace) -> int:
     """Check the configuration, open the journal, hand over to the service; returns its exit code."""
+    gc.disable()  # nothing that is loaded now ever becomes garbage; the service switches it on after its first cycle
     from loguru import logger
 
     from position_monitor.config import load_config

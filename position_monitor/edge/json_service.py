@@ -5,13 +5,16 @@ Only for questions that change nothing and may be repeated.
 
 from __future__ import annotations
 
-from typing import Any, Final
+from http import HTTPStatus
+from typing import TYPE_CHECKING, Any, Final
 
-import httpx
 import tenacity
 
 from position_monitor.edge.clock import Clock
 from position_monitor.errors import ConfigError, PositionMonitorError
+
+if TYPE_CHECKING:
+    import httpx
 
 REQUEST_TIMEOUT_S: Final = 2.0
 RETRY_FOR_S: Final = 3.0
@@ -38,6 +41,8 @@ class JsonService:
 
     def __init__(self, base_url: str, clock: Clock, *, timeout_s: float = REQUEST_TIMEOUT_S) -> None:
         """Raises `ConfigError` when `base_url` is not an http or https address."""
+        import httpx  # here, because a daemon that asks no service starts sooner without it
+
         try:
             url = httpx.URL(base_url)
         except httpx.InvalidURL:
@@ -72,6 +77,8 @@ class JsonService:
         await self._client.aclose()
 
     async def _ask_once(self, method: str, path: str, body: dict[str, Any] | None) -> bytes:
+        import httpx
+
         try:
             async with self._client.stream(method, path, json=body) as reply:
                 _check(reply.status_code)
@@ -83,11 +90,11 @@ class JsonService:
 
 
 def _check(status: int) -> None:
-    if status == httpx.codes.NOT_FOUND:
+    if status == HTTPStatus.NOT_FOUND:
         raise NothingFound("has nothing")
-    if status >= httpx.codes.INTERNAL_SERVER_ERROR:
+    if status >= HTTPStatus.INTERNAL_SERVER_ERROR:
         raise _Transient(f"answered HTTP {status}")
-    if status != httpx.codes.OK:
+    if status != HTTPStatus.OK:
         raise ServiceDown(f"answered HTTP {status}")
 
 

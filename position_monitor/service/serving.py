@@ -8,6 +8,7 @@ cycle in hand finish and leaves every order resting.
 from __future__ import annotations
 
 import asyncio
+import gc
 import signal
 from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -245,6 +246,7 @@ class Service:
 
     async def _pause(self, interval_s: float, least_s: float) -> None:
         """Wait until `interval_s` after the beginning of the last cycle, or for an event, then at least `least_s`."""
+        _keep_what_is_loaded()
         await self._wait(self._began_s + interval_s, self._wake)
         if not self._stop.is_set() and not self._reload:
             await self._wait(self._began_s + least_s, self._stop)
@@ -332,6 +334,17 @@ class Service:
             logger.info("Configuration reloaded, hash {}", fresh.config_hash)
         if self._ready:
             self.systemd.ready()
+
+
+def _keep_what_is_loaded() -> None:
+    """Switch the garbage collector on, where the start had switched it off, with all that is loaded out of its sight.
+
+    That stays until the end. A full collection would walk through every class of every library.
+    """
+    if not gc.isenabled():
+        gc.collect()
+        gc.freeze()
+        gc.enable()
 
 
 async def _end(tasks: Sequence[asyncio.Future[None]]) -> None:
