@@ -19,13 +19,16 @@ from position_monitor.edge.redis_documents import decimal_text, position_documen
 _GAPS: Final = {
     "mark_price": "\ue000",
     "unrealized_pnl": "\ue001",
-    "observed_at_ms": "\ue002",
-    "published_at_ms": "\ue003",
+    "liquidation_price": "\ue002",
+    "observed_at_ms": "\ue003",
+    "published_at_ms": "\ue004",
 }
-"""Stand-ins from Unicode's private use area: JSON leaves them as they are."""
-_GAPS_OF_TIMES: Final = (_GAPS["observed_at_ms"], _GAPS["published_at_ms"])
-"""In the document these are numbers, without quotes."""
-_GAPS_IN_ALL: Final = 7
+"""Stand-ins from Unicode's private use area: JSON leaves them as they are. Liquidation moves with the price of every
+other position of the account."""
+_WITHOUT_QUOTES: Final = ("liquidation_price", "observed_at_ms", "published_at_ms")
+"""In the document these have a gap that includes the quotes: two are numbers, one may be null."""
+_LIQUIDATION_IN_DOCUMENT: Final = "\ue005"
+_GAPS_IN_ALL: Final = 9
 """Each is a field and a member of the document, but for the time of publishing, which is only a member."""
 _standing: Final = attrgetter(*(field.name for field in fields(PositionState) if field.name not in _GAPS))
 _ENCODER: Final = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"))
@@ -58,9 +61,17 @@ class PositionTexts:
                 texts.append(_entry(state, position_fields(document)))
                 continue
             self._kept[state.key] = known
-            moving = {"mark_price": mark, "unrealized_pnl": pnl}
+            liquidation = decimal_text(state.liquidation_price)
             texts.append(
-                known.text % (moving | {"observed_at_ms": state.observed_at_ms, "published_at_ms": published_at_ms})
+                known.text
+                % {
+                    "mark_price": mark,
+                    "unrealized_pnl": pnl,
+                    "liquidation_price": liquidation,
+                    "liquidation_in_document": f'\\"{liquidation}\\"' if liquidation else "null",
+                    "observed_at_ms": state.observed_at_ms,
+                    "published_at_ms": published_at_ms,
+                }
             )
         return f"[{','.join(texts)}]"
 
@@ -70,13 +81,15 @@ class PositionTexts:
         if before is not None and before.standing == standing:
             return before
         found = position_fields(position_document(state, self._account, published_at_ms=0) | _GAPS)
-        for gap in _GAPS_OF_TIMES:
-            found["doc"] = found["doc"].replace(f'"{gap}"', gap)
+        for name in _WITHOUT_QUOTES:
+            inner = _LIQUIDATION_IN_DOCUMENT if name == "liquidation_price" else _GAPS[name]
+            found["doc"] = found["doc"].replace(f'"{_GAPS[name]}"', inner)
         text = _entry(state, found)
-        if sum(map(text.count, _GAPS.values())) != _GAPS_IN_ALL:
+        names = {**_GAPS, "liquidation_in_document": _LIQUIDATION_IN_DOCUMENT}
+        if sum(map(text.count, names.values())) != _GAPS_IN_ALL:
             return None
         text = text.replace("%", "%%")
-        for name, gap in _GAPS.items():
+        for name, gap in names.items():
             text = text.replace(gap, f"%({name})s")
         return _Kept(standing, text)
 

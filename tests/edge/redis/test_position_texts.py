@@ -18,7 +18,17 @@ from tests.edge.redis.conftest import position_state
 
 PRICES = st.sampled_from([Decimal("64000.25"), Decimal("0.00000001"), Decimal("-3.5"), Decimal("NaN"), Decimal(0)])
 TEXTS = st.sampled_from(
-    ["", "covered", '100 % "quoted" \\ \n', "%(mark_price)s %s", "\ue000", "\ue002", '"\ue002"', "äöü 測試"]
+    [
+        "",
+        "covered",
+        '100 % "quoted" \\ \n',
+        "%(mark_price)s %s",
+        "\ue000",
+        "\ue003",
+        "\ue002\ue005",
+        '"\ue002"',
+        "äöü 測試",
+    ]
 )
 
 
@@ -28,6 +38,7 @@ def states(draw: st.DrawFn) -> PositionState:
     changes = {
         "mark_price": draw(PRICES),
         "unrealized_pnl": draw(PRICES),
+        "liquidation_price": draw(st.none() | PRICES),
         "stop_price": draw(st.sampled_from([None, Decimal("63000.5")])),
         "observed_at_ms": draw(st.integers(1, 3)),
         "reason": text,
