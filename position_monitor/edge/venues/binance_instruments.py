@@ -6,7 +6,7 @@ A position in such a symbol needs its stop all the same, so the grid then comes 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Generator, Mapping
 from dataclasses import replace
 from decimal import Decimal
 from typing import Annotated, Any, Final
@@ -27,6 +27,7 @@ _BAND_WHEN_UNSTATED: Final = (Decimal("1.05"), Decimal("0.95"))
 _UNBOUNDED: Final = Decimal(10**15)
 """Upper bound of a price or quantity for which the venue states none."""
 _PRECISION_MAX: Final = 20
+_SYMBOLS_AT_ONCE: Final = 25
 _NO_PRICE_FILTER: Final = {"tickSize": "0", "minPrice": "0", "maxPrice": "0"}
 _NO_LOT_SIZE: Final = {"stepSize": "0", "minQty": "0", "maxQty": "0"}
 
@@ -66,25 +67,41 @@ class _SymbolRow(Row):
     filters: list[dict[str, Any]] = Field(default=[], max_length=100)
 
 
-def instruments_from(body: object, known: Mapping[str, Instrument]) -> tuple[dict[str, Instrument], dict[str, str]]:
+Found = tuple[dict[str, Instrument], dict[str, str]]
+
+
+def instruments_from(body: object, known: Mapping[str, Instrument]) -> Found:
     """Rules by symbol, and why each skipped symbol was skipped; raises Unreadable when there is not one to read.
 
     Symbols of `known` that could not be read now keep their last known rules.
     """
+    parts = instruments_in_parts(body, known)
+    while True:
+        try:
+            next(parts)
+        except StopIteration as end:
+            found: Found = end.value
+            return found
+
+
+def instruments_in_parts(body: object, known: Mapping[str, Instrument]) -> Generator[None, None, Found]:
+    """As `instruments_from`, with a pause after every few symbols: hundreds at once would hold up a stop."""
     rows = body.get("symbols") if isinstance(body, Mapping) else None
     if not isinstance(rows, list):
         raise unusable(Endpoint.EXCHANGE_INFO, "the answer had no list of symbols")
     instruments: dict[str, Instrument] = {}
     skipped: dict[str, str] = {}
-    for position, row in enumerate(rows):
+    for position, row in enumerate(rows, 1):
         try:
             instrument = _instrument(row)
         except ValidationError as error:
-            skipped[_name(row, position)] = row_reason(error)
+            skipped[_name(row, position - 1)] = row_reason(error)
         except ValueError as error:
-            skipped[_name(row, position)] = str(error)
+            skipped[_name(row, position - 1)] = str(error)
         else:
             instruments[instrument.symbol] = instrument
+        if position % _SYMBOLS_AT_ONCE == 0:
+            yield
     if not instruments:
         raise unusable(Endpoint.EXCHANGE_INFO, "not one symbol could be read")
     for symbol, earlier in known.items():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import Callable
 from decimal import Decimal
@@ -9,7 +10,8 @@ from typing import Any
 
 import pytest
 
-from position_monitor.edge.venues.binance_instruments import instruments_from
+from position_monitor.edge.venues.binance_instruments import instruments_from, instruments_in_parts
+from position_monitor.edge.venues.binance_upkeep import _read_between
 from position_monitor.edge.venues.binanceusdm import BinanceUsdm
 from position_monitor.errors import AuthRefused, ExchangeFailure, Refused, Unreachable, Unreadable
 from tests.edge.exchange.loopback_venue import SERVER_MS, Answer, LoopbackVenue
@@ -134,6 +136,18 @@ async def test_rules_that_cannot_be_read_are_an_error_and_the_old_ones_stay(
     with pytest.raises(Unreadable):
         await venue.prepare()
     assert venue.instrument("BTCUSDT") is not None
+
+
+async def test_reading_hundreds_of_rules_lets_others_have_their_turn() -> None:
+    """An event must become a stop while the rules are read: no stretch holds the loop for all of them."""
+    body = json.loads(info(*(symbol_row(f"S{number}USDT") for number in range(200))).text)
+    reading = asyncio.ensure_future(_read_between(instruments_in_parts(body, {})))
+    turns = 0
+    while not reading.done():
+        turns += 1
+        await asyncio.sleep(0)
+    assert reading.result() == instruments_from(body, {}) and len(reading.result()[0]) == 200
+    assert turns >= 200 // 25
 
 
 @pytest.mark.parametrize("body", ["{}", "[]", '{"serverTime":"soon"}', '{"serverTime":1}', '{"serverTime":true}', ""])
