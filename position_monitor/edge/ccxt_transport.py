@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import socket
 from collections.abc import Mapping
 from contextvars import ContextVar
 from dataclasses import dataclass
@@ -39,6 +40,9 @@ _INTERFACES: Final[Mapping[str, str]] = {"v1": "", "v2": "V2", "v3": "V3"}
 _TEXT_KEPT: Final = 200
 _ENVIRONMENTS: Final = ("paper", "demo", "live")
 _HEADERS: Final[Mapping[str, str]] = {"Accept-Encoding": "gzip, deflate"}
+_KEPT_FOR_S: Final = 30.0
+"""How long an idle connection is kept: longer than from one sweep of the order lists to the next, so that a sweep opens
+none, and shorter than what a firewall on the way forgets silently."""
 _REDIRECTS: Final = frozenset({301, 302, 303, 307, 308})
 
 
@@ -126,6 +130,7 @@ class _Binance(ccxt_alone.binanceusdm()):  # type: ignore[misc]
 
     session: Any
     tcp_connector: Any
+    own_session: bool
 
     def __init__(self, config: Mapping[str, Any]) -> None:
         super().__init__(dict(config))
@@ -143,13 +148,23 @@ class _Binance(ccxt_alone.binanceusdm()):  # type: ignore[misc]
             self.timeout_on_exit = 0  # The pause at closing is for TLS.
 
     def open(self, lazy: bool = False) -> None:
-        """As ccxt does, with a session that tells when a request is sent and takes no cookies."""
-        fresh = self.session is None
-        super().open(lazy)
-        if not fresh or self.session is None or not self.own_session:
+        """As ccxt does, with a session that tells when a request is sent, takes no cookies and keeps connections."""
+        fresh, own = self.session is None, self.own_session
+        self.own_session = False  # loop and TLS are ccxt's, the session is not
+        try:
+            super().open(lazy)
+        finally:
+            self.own_session = own
+        if not fresh or not own:
             return
-        self.session.detach()
         timeout_s = self.timeout / 1000
+        self.tcp_connector = aiohttp.TCPConnector(
+            ssl=self.ssl_context,
+            keepalive_timeout=_KEPT_FOR_S,
+            enable_cleanup_closed=True,
+            family=socket.AF_UNSPEC,
+            happy_eyeballs_delay=0,
+        )
         self.session = aiohttp.ClientSession(
             connector=self.tcp_connector,
             request_class=_NotedRequest,
