@@ -4,8 +4,20 @@ A case that chance finds belongs into a test of its own, not into somebody's unr
 machine was busy.
 """
 
+import gc
+
 from hypothesis import settings
 
 settings.register_profile("repeatable", deadline=None, max_examples=100, derandomize=True)
 settings.register_profile("search", deadline=None, max_examples=2_000)
 settings.load_profile("repeatable")
+
+COLLECT_EVERY = 50_000
+"""Objects between two collections of garbage."""
+
+
+def pytest_collection_finish() -> None:
+    """The modules and thousands of collected tests stay to the end: looking for garbage among them costs a tenth."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(COLLECT_EVERY)

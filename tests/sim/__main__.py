@@ -12,8 +12,8 @@ from tests.sim.report import Summary, failure
 from tests.sim.simulation import Result, simulate
 
 SEEDS_AT_ONCE = 8
-COLLECT_EVERY = 50_000
-"""Objects between two collections of garbage: a run is short and its garbage goes with it."""
+SEEDS_PER_COLLECTION = 20
+"""A run is short and its garbage goes with it; what lies in cycles is collected between runs."""
 
 
 def main() -> int:
@@ -33,10 +33,19 @@ def _options() -> argparse.Namespace:
     return parser.parse_args()
 
 
+def prepare() -> None:
+    """A process that runs seeds collects garbage when it is told to, and never among what was loaded before."""
+    gc.collect()
+    gc.freeze()
+    gc.disable()
+
+
 def timed(seed: int) -> tuple[Result, float]:
     """One seed and the CPU seconds it took."""
     began_s = time.process_time()
     result = simulate(seed)
+    if seed % SEEDS_PER_COLLECTION == 0:
+        gc.collect()
     return result, time.process_time() - began_s
 
 
@@ -54,7 +63,7 @@ def _one(seed: int, *, traced: bool) -> int:
 def _many(options: argparse.Namespace) -> int:
     summary, began_s = Summary(), time.monotonic()
     numbers = range(options.first, options.first + options.seeds)
-    with multiprocessing.Pool(options.jobs, initializer=gc.set_threshold, initargs=(COLLECT_EVERY,)) as pool:
+    with multiprocessing.Pool(options.jobs, initializer=prepare) as pool:
         for result, cpu_s in pool.imap(timed, numbers, chunksize=SEEDS_AT_ONCE):
             summary.add(result, cpu_s)
             if result.violations:
