@@ -113,22 +113,22 @@ def as_told(event: AlgoEvent) -> LiveOrder:
 
 @mutant("INV-2", "INV-8", swarm=replace(LATE, host=("ai_advice",)))
 def the_size_in_an_event_is_taken_for_the_size_that_was_read(stack: ExitStack) -> None:
-    """A late event of a smaller position makes the read before a removal smaller than the position is."""
+    """A late event of a smaller position makes every read smaller than the position is, that before a removal too."""
     told: dict[tuple[str, str], Decimal] = {}
-    honest_event, honest_fresh = Service.on_event, Observer.fresh
+    honest_event, honest_seen = Service.on_event, Observer._observation
 
     def on_event(self: Service, event: StreamEvent) -> None:
         if isinstance(event, PositionEvent) and event.key is not None and event.amount:
             told[event.symbol, str(event.key.side)] = abs(event.amount)
         honest_event(self, event)
 
-    async def fresh(self: Observer, symbol: str) -> Any:
-        seen = await honest_fresh(self, symbol)
+    def observation(self: Observer, symbol: str, *reads: Any) -> Any:
+        seen = honest_seen(self, symbol, *reads)
         sized = (replace(p, quantity=told.get((symbol, str(p.side)), p.quantity)) for p in seen.positions)
         return replace(seen, positions=tuple(sized))
 
     stack.enter_context(changed(Service, "on_event", on_event))
-    stack.enter_context(changed(Observer, "fresh", fresh))
+    stack.enter_context(changed(Observer, "_observation", observation))
 
 
 # -- a fast path that goes its own way

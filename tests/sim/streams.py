@@ -70,6 +70,7 @@ class Socket:
         self._host = host
         self._inbox: deque[WSMessage] = deque()
         self._filled = asyncio.Event()
+        self._running = host.clock_of(number).running
 
     # -- the host's side
 
@@ -97,7 +98,8 @@ class Socket:
         while not self._inbox:
             self._filled.clear()
             await self._filled.wait()
-        await self._host.clock_of(self.number).running.wait()
+        if not self._running.is_set():
+            await self._running.wait()
         return self._inbox.popleft()
 
     async def ping(self, message: bytes = b"") -> None:

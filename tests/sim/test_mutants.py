@@ -15,11 +15,24 @@ from tests.sim.simulation import simulate
 SEEDS_MAX = 60
 MUTANTS_MIN = 28
 OF_STREAMS_MIN = 9
+CAUGHT_AT = {
+    "plain_list_is_not_read": 11,
+    "triggering_counts_as_cover": 7,
+    "position_side_of_hedge_mode_is_forgotten": 3,
+    "one_read_of_the_replacement_is_enough": 15,
+    "planner_is_careless_and_the_guard_is_gone": 15,
+    "stop_cancelled_by_hand_is_not_placed_again": 15,
+    "nothing_is_placed_without_redis": 4,
+    "orders_of_ours_are_not_counted": 7,
+    "writes_are_awaited_for_ever": 13,
+}
+"""The first seed that shows a mutant, where it is none of the first two: asked before all others."""
 
 
 def test_there_are_enough_mutants() -> None:
     assert len({mutant.name for mutant in MUTANTS}) >= MUTANTS_MIN
     assert sum(mutant.plant.__module__ == stream_mutants.__name__ for mutant in MUTANTS) >= OF_STREAMS_MIN
+    assert CAUGHT_AT.keys() <= {mutant.name for mutant in MUTANTS}
 
 
 @pytest.mark.parametrize("mutant", MUTANTS, ids=lambda mutant: mutant.name)
@@ -32,7 +45,7 @@ def test_is_caught(mutant: Mutant) -> None:
 def first_catch(mutant: Mutant) -> tuple[int, set[str]]:
     """The first seed on which an expected invariant is violated, and which."""
     others: set[str] = set()
-    for seed in range(1, SEEDS_MAX + 1):
+    for seed in seeds_for(mutant.name):
         with mutant.planted():
             result = simulate(seed, mutant.swarm, faulty_s=mutant.faulty_s)
         found = kinds(result.violations)
@@ -40,6 +53,13 @@ def first_catch(mutant: Mutant) -> tuple[int, set[str]]:
             return seed, caught
         others |= found
     pytest.fail(f"{SEEDS_MAX} seeds did not show {sorted(mutant.expected)}, only {sorted(others) or 'nothing'}")
+
+
+def seeds_for(name: str) -> list[int]:
+    """All of them, beginning with the one at which the search ended before: where the daemon has changed meanwhile and
+    that seed shows nothing any more, the search goes on."""
+    first = CAUGHT_AT.get(name, 1)
+    return sorted(range(1, SEEDS_MAX + 1), key=lambda seed: (seed != first, seed))
 
 
 def kinds(violations: list[str]) -> set[str]:
