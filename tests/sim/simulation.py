@@ -6,7 +6,6 @@ import asyncio
 import contextvars
 import hashlib
 import random
-import sysconfig
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -37,6 +36,7 @@ from tests.sim import bounds, stream_faults
 from tests.sim.checkers import Checker
 from tests.sim.conduct import Conduct
 from tests.sim.levels import Levels
+from tests.sim.listening import listen
 from tests.sim.people import Adviser, Market, Trader
 from tests.sim.redis_model import FakeClient, RedisModel
 from tests.sim.report import describe
@@ -494,9 +494,6 @@ class Simulation:
         self.engine.remove_fault(fault_id=rule.fault_id)
 
 
-_lib_path = cache(sysconfig.get_path)
-
-
 @cache
 def _config() -> Config:
     return Config.from_data(
@@ -518,10 +515,7 @@ def _heard(simulation: Simulation) -> Iterator[None]:
         if message.record["level"].no >= ERROR_LEVEL:
             simulation.log.append(text)
 
-    logger.remove()
-    level = "DEBUG" if simulation.traced else "ERROR"
-    with mock.patch.object(sysconfig, "get_path", _lib_path):  # asked for anew by each sink, half a hundred times
-        sink = logger.add(hear, level=level, format="{level} {message}", backtrace=False, diagnose=False)
+    sink = listen(hear, "DEBUG" if simulation.traced else "ERROR", backtrace=False, diagnose=False)
     try:
         yield
     finally:

@@ -54,6 +54,7 @@ from position_monitor.paper.orders import AlgoOrder, PlainOrder
 from position_monitor.paper.signing import Gatekeeper
 from position_monitor.service import Service
 from tests.sim.checkers import Checker
+from tests.sim.listening import listen
 from tests.sim.redis_model import FakeClient, RedisModel
 from tests.sim.streams import StreamHost, connected_to
 from tests.sim.venue import SimTransport
@@ -256,8 +257,7 @@ class Stage:
 
     async def __aenter__(self) -> Stage:
         self._connected.enter_context(connected_to(self.streams))
-        logger.remove()
-        self._sink = logger.add(lambda text: self.log.append(str(text)), level="INFO", format="{level} {message}")
+        self._sink = listen(lambda text: self.log.append(str(text)), "INFO")
         return self
 
     async def __aexit__(self, kind: object, *_: object) -> None:
