@@ -90,19 +90,23 @@ class Observer:
 
         The lists of the symbols in `look_at` are read in any case: something happened there, or is not done yet.
         """
-        try:
-            positions = await self._patiently(self.exchange.read_positions)
-        except ExchangeFailure as failure:
-            return AccountObservation({}, failure=str(failure))
+        due_now = sweep or self._sweep_is_due()
+        positions, whole = await asyncio.gather(self._positions(), self._sweep() if due_now else _nothing())
+        if isinstance(positions, ExchangeFailure):
+            return AccountObservation({}, failure=str(positions))
         held = {position.symbol for position in positions.positions} | set(positions.unreadable)
         symbols = held | evidence.symbols() | set(also)
         delivers = self.stream_delivers()
         old = self._old(symbols) if delivers else symbols
         due = old | {name for name in symbols if name in look_at or self._changed(name, positions)}
         weight = _weight(due)
-        cheaper = delivers and len(old) > SINGLES_MAX and self._may_sweep()
-        orders, swept = await self._orders(due, symbols, sweep=sweep or cheaper)
-        if swept:
+        cheaper = len(due) * SYMBOL_WEIGHT >= SWEEP_WEIGHT
+        cheaper = cheaper or (delivers and len(old) > SINGLES_MAX and self._may_sweep())
+        if whole is None and cheaper and not due_now:
+            whole = await self._sweep()
+        orders = await self._per_symbol(sorted(due)) if whole is None else _by_symbol(whole, symbols)
+        if whole is not None:
+            self._swept_at_s = self.clock.monotonic_s()
             symbols = symbols | {o.symbol for o in _all_orders(orders) if ids.is_ours(o.client_id)}
             due = symbols
             self._elsewhere = _elsewhere(orders, symbols)
@@ -115,7 +119,7 @@ class Observer:
         }
         self._forget_all_but(symbols)
         return await self._with_awaited(
-            AccountObservation(seen, "", (), swept, positions.unreadable, self._elsewhere, weight),
+            AccountObservation(seen, "", (), whole is not None, positions.unreadable, self._elsewhere, weight),
             evidence,
         )
 
@@ -171,11 +175,9 @@ class Observer:
     async def symbols(self, wanted: Iterable[str], evidence: Evidence) -> AccountObservation:
         """Read some symbols again, after writes: the positions of the account once, the order lists per symbol."""
         names = sorted(set(wanted))
-        try:
-            positions = await self._patiently(self.exchange.read_positions)
-        except ExchangeFailure as failure:
-            return AccountObservation({}, failure=str(failure))
-        orders = await self._per_symbol(names)
+        positions, orders = await asyncio.gather(self._positions(), self._per_symbol(names))
+        if isinstance(positions, ExchangeFailure):
+            return AccountObservation({}, failure=str(positions))
         seen = {name: self._observation(name, positions, orders.get(name), None) for name in names}
         return await self._with_awaited(
             AccountObservation(seen, "", (), False, positions.unreadable, self._elsewhere), evidence
@@ -207,21 +209,26 @@ class Observer:
             await self.clock.sleep(pause_s)
         return await read()
 
-    async def _orders(self, symbols: set[str], known: set[str], *, sweep: bool) -> tuple[dict[str, OrdersRead], bool]:
-        """Order lists of the symbols, by a sweep when one is due or cheaper; that speaks of all that are `known`."""
+    async def _positions(self) -> PositionsRead | ExchangeFailure:
+        """Every position, or why there is no answer; given and not raised, so that what is asked beside it goes on."""
+        try:
+            return await self._patiently(self.exchange.read_positions)
+        except ExchangeFailure as failure:
+            return failure
+
+    def _sweep_is_due(self) -> bool:
+        return self._swept_at_s is None or self.clock.monotonic_s() - self._swept_at_s >= self.full_sweep_s
+
+    async def _sweep(self) -> OrdersRead | None:
+        """Every order list at once; None where that failed, and for a while after: each try costs 80 weight."""
         now_s = self.clock.monotonic_s()
-        due = sweep or self._swept_at_s is None or now_s - self._swept_at_s >= self.full_sweep_s
-        blocked = now_s - self._sweep_failed_at_s < SWEEP_PAUSE_S  # at 80 weight a try it would use up the budget
-        if not blocked and (due or len(symbols) * SYMBOL_WEIGHT >= SWEEP_WEIGHT):
-            try:
-                read = await self.exchange.read_orders(None)
-            except ExchangeFailure:
-                self._sweep_failed_at_s = now_s
-                return await self._per_symbol(sorted(symbols)), False
-            self._swept_at_s = now_s
-            everything = known | {order.symbol for order in read.orders}
-            return {symbol: read for symbol in everything if symbol not in read.unreadable}, True
-        return await self._per_symbol(sorted(symbols)), False
+        if now_s - self._sweep_failed_at_s < SWEEP_PAUSE_S:
+            return None
+        try:
+            return await self.exchange.read_orders(None)
+        except ExchangeFailure:
+            self._sweep_failed_at_s = now_s
+            return None
 
     async def _per_symbol(self, symbols: Iterable[str]) -> dict[str, OrdersRead]:
         """Each symbol on its own: one that fails is missing from the result and stays alone (invariant 12)."""
@@ -300,6 +307,16 @@ class Observer:
             elif not isinstance(answer, ExchangeFailure):
                 raise answer
         return replace(found, symbols=symbols, misses=tuple(misses))
+
+
+async def _nothing() -> None:
+    """Stands for a read that is not made."""
+
+
+def _by_symbol(whole: OrdersRead, known: set[str]) -> dict[str, OrdersRead]:
+    """A sweep as the lists of every symbol it speaks of; it says of the `known` ones without a row that none rests."""
+    symbols = known | {order.symbol for order in whole.orders}
+    return {symbol: whole for symbol in symbols if symbol not in whole.unreadable}
 
 
 def _with_order(seen: SymbolObservation, order: LiveOrder) -> SymbolObservation:
