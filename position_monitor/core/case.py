@@ -33,3 +33,9 @@ class Case(NamedTuple):
     """None where nothing may be wanted: unmanaged, unreadable, or without trading rules."""
     found: BookDiff | None
     """The book against what rests; None without a book."""
+
+    @property
+    def quiet(self) -> bool:
+        """Whether nothing is to be done: it is as it should be, or nothing may be wanted."""
+        found = self.found
+        return found is None or not (found.missing or found.surplus or self.closing)

@@ -75,6 +75,7 @@ def decide(
     books: dict[PositionKey, DesiredBook] = {}
     plans: dict[str, Plan] = {}
     judgements: dict[PositionKey, Judgement] = {}
+    crowded = free < SLOTS_KEPT_FREE
     for symbol in sorted(observed):
         try:
             part = decide_symbol(
@@ -85,7 +86,7 @@ def decide(
                 mode,
                 rungs,
                 now_ms,
-                crowded=free < SLOTS_KEPT_FREE,
+                crowded=crowded,
             )
         except Exception as defect:  # a defect fences its symbol, never the account (invariant 12)
             part = _held(observed[symbol], defect)

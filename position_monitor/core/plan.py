@@ -94,6 +94,8 @@ def plan(inputs: PlanInputs) -> Plan:
     symbol = inputs.seen.symbol
     if not inputs.seen.readable:
         return Plan(symbol)
+    if not inputs.orphaned and all(case.quiet for case in inputs.cases):
+        return Plan(symbol)
     parts = {case.key: _for_open(inputs, case) for case in inputs.cases}
     if inputs.orphaned:
         parts |= {key: _for_absent(inputs, key, live) for key, live in inputs.orphaned.items()}
@@ -117,7 +119,7 @@ def _joined(symbol: str, parts: Sequence[Plan]) -> Plan:
 
 def _for_open(inputs: PlanInputs, case: Case) -> Plan:
     position, known, book, found, closing = case.position, case.known, case.book, case.found, case.closing
-    if book is None or found is None or known is None or (found.in_sync and not closing):
+    if book is None or found is None or known is None or case.quiet:
         return Plan(position.symbol)
     key = case.key
     ready = [order for order in found.missing if not _is_awaited(order, inputs)]

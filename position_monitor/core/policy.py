@@ -89,25 +89,39 @@ def _stop_level(
     position: Position, instrument: Instrument, settings: ProtectionSettings, stop_pct: Decimal, *, advised: bool
 ) -> tuple[Level, bool, tuple[str, ...]]:
     """The policy's stop; anchored to the mark when the price is already beyond it or the entry is unknown."""
-    side, entry, mark = position.side, position.entry_price, position.mark_price
-    inputs = {"entry_price": entry, "mark_price": mark, "stop_loss_pct": stop_pct}
+    side, entry, mark, tick = position.side, position.entry_price, position.mark_price, instrument.tick
     if entry > 0:
         source = LevelSource.AI if advised and stop_pct != settings.stop_loss_pct else _SOURCES[settings.policy]
-        level = _clamped(Level(against(entry, side, stop_pct), source, inputs), position, settings, entry)
-        trigger = stop_trigger(level.price, side, instrument.tick)
-        if not beyond(mark, trigger, side):
-            return Level(trigger, level.source, level.inputs), False, ()
+        level = _from_entry(entry, side, tick, settings, stop_pct, source, position.liquidation_ahead)
+        if not beyond(mark, level.price, side):
+            return level, False, ()
+    inputs = {"entry_price": entry, "mark_price": mark, "stop_loss_pct": stop_pct}
     anchored = Level(against(mark, side, stop_pct), LevelSource.REANCHOR, inputs)
-    level = _clamped(anchored, position, settings, mark)
-    trigger = _just_behind(stop_trigger(level.price, side, instrument.tick), mark, side, instrument.tick)
+    level = _clamped(anchored, side, position.liquidation_ahead, settings, mark)
+    trigger = _just_behind(stop_trigger(level.price, side, tick), mark, side, tick)
     note = f"the mark {plain(mark)} is beyond the desired stop: anchored to the mark" if entry > 0 else ""
     return Level(trigger, level.source, level.inputs), entry > 0, ((note,) if note else ())
 
 
-def _clamp(position: Position, settings: ProtectionSettings, anchor: Decimal) -> Decimal | None:
+@lru_cache(maxsize=2_048)
+def _from_entry(
+    entry: Decimal,
+    side: Side,
+    tick: Decimal,
+    settings: ProtectionSettings,
+    stop_pct: Decimal,
+    source: str,
+    liquidation: Decimal | None,
+) -> Level:
+    """The policy's stop measured from the entry. The mark has no part in it, so it is remembered."""
+    wanted = Level(against(entry, side, stop_pct), source, {"entry_price": entry, "stop_loss_pct": stop_pct})
+    level = _clamped(wanted, side, liquidation, settings, entry)
+    return Level(stop_trigger(level.price, side, tick), level.source, level.inputs)
+
+
+def _clamp(side: Side, liquidation: Decimal | None, settings: ProtectionSettings, anchor: Decimal) -> Decimal | None:
     """The configured fraction of the way from the anchor to a liquidation price ahead; None without one."""
-    liquidation = position.liquidation_ahead
-    if liquidation is None or anchor <= 0 or not tighter(anchor, liquidation, position.side):
+    if liquidation is None or anchor <= 0 or not tighter(anchor, liquidation, side):
         return None
     return anchor + (liquidation - anchor) * settings.liquidation_fraction_pct / HUNDRED
 
@@ -115,19 +129,22 @@ def _clamp(position: Position, settings: ProtectionSettings, anchor: Decimal) ->
 def _clamp_level(
     position: Position, instrument: Instrument, settings: ProtectionSettings, anchor: Decimal
 ) -> Decimal | None:
-    clamp = _clamp(position, settings, anchor if anchor > 0 else position.mark_price)
+    anchor = anchor if anchor > 0 else position.mark_price
+    clamp = _clamp(position.side, position.liquidation_ahead, settings, anchor)
     if clamp is None:
         return None
     trigger = stop_trigger(clamp, position.side, instrument.tick)
     return _just_behind(trigger, position.mark_price, position.side, instrument.tick)
 
 
-def _clamped(level: Level, position: Position, settings: ProtectionSettings, anchor: Decimal) -> Level:
+def _clamped(
+    level: Level, side: Side, liquidation: Decimal | None, settings: ProtectionSettings, anchor: Decimal
+) -> Level:
     """Keep the stop at most the configured fraction of the way from the anchor to the liquidation price."""
-    clamp = _clamp(position, settings, anchor)
-    if clamp is None or not tighter(clamp, level.price, position.side):
+    clamp = _clamp(side, liquidation, settings, anchor)
+    if clamp is None or not tighter(clamp, level.price, side):
         return level
-    found = {"liquidation_price": position.liquidation_ahead or Decimal(0), "wanted": level.price}
+    found = {"liquidation_price": liquidation or Decimal(0), "wanted": level.price}
     return Level(clamp, LevelSource.LIQUIDATION, {**level.inputs, **found})
 
 

@@ -43,7 +43,7 @@ def test_the_hybrid_ladder_has_its_rungs_and_shares(side):
 @both_sides
 def test_a_level_says_what_it_was_made_from(side):
     found = levels(position(side, mark=at(side, "0.3")))
-    assert found.stop.inputs == {"entry_price": D(100), "mark_price": at(side, "0.3"), "stop_loss_pct": D("1.5")}
+    assert found.stop.inputs == {"entry_price": D(100), "stop_loss_pct": D("1.5")}
     assert found.targets[0].level.inputs == {"entry_price": D(100), "target_pct": D("1.5")}
 
 
