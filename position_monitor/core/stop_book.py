@@ -15,7 +15,7 @@ from __future__ import annotations
 from decimal import Decimal
 
 from position_monitor.core import ids
-from position_monitor.core.cover import belongs_to, cover_of, outdated_backstop, owned_role
+from position_monitor.core.cover import belongs_to, cover_of, outdated_backstop
 from position_monitor.core.ladder import even_parts
 from position_monitor.core.model import (
     DesiredOrder,
@@ -25,39 +25,38 @@ from position_monitor.core.model import (
     OrderKind,
     OrderStatus,
     Role,
-    Side,
     Trailing,
 )
-from position_monitor.core.money import against, beyond, distance_pct, stop_trigger, tighter
+from position_monitor.core.money import against, beyond, distance_pct, stop_trigger, tighter, tightest
 from position_monitor.core.policy import Levels
 from position_monitor.core.settings import Policy
-from position_monitor.core.wanted import BookInputs, OrderFacts, as_desired, new_order, of_this_epoch
+from position_monitor.core.wanted import BookInputs, OrderFacts, as_desired, new_order
 
 
-def _own_stops(inputs: BookInputs) -> tuple[LiveOrder, ...]:
-    """Our resting stops of this position that count as cover."""
-    return tuple(order for order in inputs.cover.orders if ids.is_ours(order.client_id))
+def _best_resting(inputs: BookInputs) -> Decimal | None:
+    """The tightest of our resting stops that binds the level; None without one."""
+    best: Decimal | None = None
+    for order in inputs.cover.orders:
+        price = order.trigger_price
+        if price is not None and _holds_the_ratchet(order, inputs):
+            best = price if best is None else tightest(price, best, inputs.position.side)
+    return best
 
 
 def _holds_the_ratchet(order: LiveOrder, inputs: BookInputs) -> bool:
-    """Stops of this epoch bind its level, and so does any backstop that is not being replaced by a rebase."""
-    if owned_role(order) is Role.BACKSTOP:
-        return not outdated_backstop(order, inputs.known.epoch, inputs.settings)
-    return of_this_epoch(order, inputs.known.epoch)
+    """Stops of ours of this epoch bind its level, and so does any backstop that is not being replaced by a rebase."""
+    owned = ids.parse(order.client_id)
+    if owned is None:
+        return False
+    return owned.epoch == inputs.known.epoch or (owned.role is Role.BACKSTOP and not inputs.settings.rebase_on_add)
 
 
 def effective_stop(inputs: BookInputs, levels: Levels, *, breakeven: bool) -> Level:
     """The tightest level asked for now, but never looser than the best stop of ours that rests (invariant 8)."""
-    side = inputs.position.side
-    resting = [
-        order.trigger_price
-        for order in _own_stops(inputs)
-        if order.trigger_price is not None and _holds_the_ratchet(order, inputs)
-    ]
+    side, best = inputs.position.side, _best_resting(inputs)
     wanted = _wanted(inputs, levels, breakeven=breakeven)
-    if not resting:
+    if best is None:
         return wanted
-    best = max(resting) if side is Side.LONG else min(resting)
     if tighter(wanted.price, best, side) and _worth_moving(inputs, levels, wanted, best):
         return wanted
     if levels.clamp is not None and tighter(levels.clamp, best, side) and _far_enough(inputs, levels.clamp, best):

@@ -98,12 +98,6 @@ class OrderFacts(NamedTuple):
     """Where a target goes when the mark has reached the last level; None while it has not."""
 
 
-def of_this_epoch(order: LiveOrder, epoch: str) -> bool:
-    """Whether an order of ours was made for this life of the position."""
-    parsed = ids.parse(order.client_id)
-    return parsed is not None and parsed.epoch == epoch
-
-
 def rung_of(order: LiveOrder) -> int:
     """The rung code in an order's client id; 0 for a foreign order."""
     parsed = ids.parse(order.client_id)
