@@ -9,7 +9,7 @@ from decimal import Decimal
 from position_monitor.core.decide import decide
 from position_monitor.core.evidence import Evidence, after_read
 from position_monitor.core.live_book import SymbolOrders
-from position_monitor.core.model import LiveOrder, Mode, Position
+from position_monitor.core.model import LiveOrder, Mode, Position, Verdict
 from position_monitor.core.observation import SymbolObservation
 from tests.bench.figures import Figure, Spread
 from tests.bench.processes import BenchFailed
@@ -30,8 +30,10 @@ Look = tuple[dict[str, SymbolObservation], Evidence, int]
 def measure(rounds: int) -> list[Figure]:
     """Full books resting (the usual cycle, which carries the bar), and everything naked (the first cycle)."""
     resting, naked = looks(), naked_looks()
-    if not all(decide(*_arguments(look)).empty for look in resting):
-        raise BenchFailed("full books were to leave nothing to do")
+    for look in resting:
+        decision = decide(*_arguments(look))
+        if not decision.empty or any(j.verdict is not Verdict.PROTECTED for j in decision.judgements.values()):
+            raise BenchFailed("full books were to be protected and to leave nothing to do")
     if any(not decide(*_arguments(look)).plans["S000USDT"].stops for look in naked):
         raise BenchFailed("naked positions were to be given stops")
     return [
