@@ -118,7 +118,7 @@ def cover_of(position: Position, orders: Iterable[LiveOrder], settings: Protecti
     for order in stops:
         total += position.quantity if order.close_all else order.quantity
     quantity = min(total, position.quantity)
-    pct = quantity / position.quantity * HUNDRED
+    pct = HUNDRED if 0 < position.quantity <= total else quantity / position.quantity * HUNDRED
     met = _by_tightness(position, stops) if len(stops) > 1 else stops
     price = met[0].trigger_price if met else None
     if pct < HUNDRED:

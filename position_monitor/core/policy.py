@@ -51,21 +51,15 @@ def levels_for(
 ) -> Levels:
     """The stop and the targets of one position under the configured policy."""
     weight = _weight(advice, settings, now_ms)
-    stop_pct = _stop_pct(settings, advice, weight)
-    stop, crossed, notes = _stop_level(position, instrument, settings, stop_pct, advised=weight > 0)
-    if crossed and stop_pct < (own_pct := _stop_pct(settings, None, weight)):
+    stop_pct, stretch = _stop_pct(settings, advice, weight), _stretch(settings, advice, weight)
+    found = _stop_level(position, instrument, settings, stop_pct, stretch, advised=weight > 0)
+    if found.crossed and stop_pct < (own_pct := _stop_pct(settings, None, weight)):
         # The price has passed the advised level only: anchored to the mark it could lose more than without advice.
-        own = _stop_level(position, instrument, settings, own_pct, advised=False)
-        if not own[1]:
-            stop_pct, (stop, crossed, notes) = own_pct, own
-    clamp = _clamp_level(position, instrument, settings, position.mark_price if crossed else position.entry_price)
-    if position.entry_price <= 0:
-        notes = (*notes, "entry price was 0: stop anchored to the mark, take-profits held")
-        return Levels(stop, (), crossed, clamp, notes)
-    risk_pct = stop_pct if crossed else min(stop_pct, distance_pct(stop.price, position.entry_price))
-    stretch = _stretch(settings, advice, weight)
-    targets = _targets(position.entry_price, position.side, instrument.tick, settings, risk_pct, stretch)
-    return Levels(stop, targets, crossed, clamp, notes)
+        own = _stop_level(position, instrument, settings, own_pct, stretch, advised=False)
+        found = found if own.crossed else own
+    anchor = position.mark_price if found.crossed else position.entry_price
+    clamp = _clamp_level(position, instrument, settings, anchor)
+    return found if clamp is None else found._replace(clamp=clamp)
 
 
 def _weight(advice: Advice | None, settings: ProtectionSettings, now_ms: int) -> Decimal:
@@ -86,21 +80,30 @@ def _stop_pct(settings: ProtectionSettings, advice: Advice | None, weight: Decim
 
 
 def _stop_level(
-    position: Position, instrument: Instrument, settings: ProtectionSettings, stop_pct: Decimal, *, advised: bool
-) -> tuple[Level, bool, tuple[str, ...]]:
-    """The policy's stop; anchored to the mark when the price is already beyond it or the entry is unknown."""
+    position: Position,
+    instrument: Instrument,
+    settings: ProtectionSettings,
+    stop_pct: Decimal,
+    stretch: Decimal | None,
+    *,
+    advised: bool,
+) -> Levels:
+    """The policy's levels; anchored to the mark when the price is already beyond the stop or the entry is unknown."""
     side, entry, mark, tick = position.side, position.entry_price, position.mark_price, instrument.tick
     if entry > 0:
         source = LevelSource.AI if advised and stop_pct != settings.stop_loss_pct else _SOURCES[settings.policy]
-        level = _from_entry(entry, side, tick, settings, stop_pct, source, position.liquidation_ahead)
-        if not beyond(mark, level.price, side):
-            return level, False, ()
+        levels = _from_entry(entry, side, tick, settings, stop_pct, stretch, source, position.liquidation_ahead)
+        if not beyond(mark, levels.stop.price, side):
+            return levels
     inputs = {"entry_price": entry, "mark_price": mark, "stop_loss_pct": stop_pct}
     anchored = Level(against(mark, side, stop_pct), LevelSource.REANCHOR, inputs)
     level = _clamped(anchored, side, position.liquidation_ahead, settings, mark)
     trigger = _just_behind(stop_trigger(level.price, side, tick), mark, side, tick)
-    note = f"the mark {plain(mark)} is beyond the desired stop: anchored to the mark" if entry > 0 else ""
-    return Level(trigger, level.source, level.inputs), entry > 0, ((note,) if note else ())
+    stop = Level(trigger, level.source, level.inputs)
+    if entry <= 0:
+        return Levels(stop, (), False, None, ("entry price was 0: stop anchored to the mark, take-profits held",))
+    note = f"the mark {plain(mark)} is beyond the desired stop: anchored to the mark"
+    return Levels(stop, _targets(entry, side, tick, settings, stop_pct, stretch), True, None, (note,))
 
 
 @lru_cache(maxsize=2_048)
@@ -110,13 +113,16 @@ def _from_entry(
     tick: Decimal,
     settings: ProtectionSettings,
     stop_pct: Decimal,
+    stretch: Decimal | None,
     source: str,
     liquidation: Decimal | None,
-) -> Level:
-    """The policy's stop measured from the entry. The mark has no part in it, so it is remembered."""
+) -> Levels:
+    """The policy's levels measured from the entry. The mark has no part in them, so they are remembered."""
     wanted = Level(against(entry, side, stop_pct), source, {"entry_price": entry, "stop_loss_pct": stop_pct})
     level = _clamped(wanted, side, liquidation, settings, entry)
-    return Level(stop_trigger(level.price, side, tick), level.source, level.inputs)
+    stop = Level(stop_trigger(level.price, side, tick), level.source, level.inputs)
+    risk_pct = min(stop_pct, distance_pct(stop.price, entry))
+    return Levels(stop, _targets(entry, side, tick, settings, risk_pct, stretch), False)
 
 
 def _clamp(side: Side, liquidation: Decimal | None, settings: ProtectionSettings, anchor: Decimal) -> Decimal | None:
@@ -162,14 +168,13 @@ def _stretch(settings: ProtectionSettings, advice: Advice | None, weight: Decima
     return 1 + weight * (advice.take_profit_pct / settings.take_profit_pct - 1)
 
 
-@lru_cache(maxsize=2_048)
 def _targets(
     entry: Decimal, side: Side, tick: Decimal, settings: ProtectionSettings, risk_pct: Decimal, stretch: Decimal | None
 ) -> tuple[Target, ...]:
     """The ladder: fixed rungs from the entry, stretched by advice, inside the reward:risk bounds.
 
     `risk_pct` is R in percent of the entry. No rung lies beyond the largest reward:risk, the last not within the least.
-    The mark has no part in it: the ladder of a position stays the same from cycle to cycle, and is remembered.
+    The mark has no part in it: the ladder of a position stays the same from cycle to cycle.
     """
     rungs = settings.ladder if settings.policy is Policy.HYBRID else (Rung(settings.take_profit_pct, HUNDRED),)
     source, factor = (_SOURCES[settings.policy], 1) if stretch is None else (LevelSource.AI, stretch)

@@ -61,6 +61,8 @@ def effective_stop(inputs: BookInputs, levels: Levels, *, breakeven: bool) -> Le
         return wanted
     if levels.clamp is not None and tighter(levels.clamp, best, side) and _far_enough(inputs, levels.clamp, best):
         return Level(levels.clamp, LevelSource.LIQUIDATION, {"resting": best, "clamp": levels.clamp})
+    if wanted.price == best:
+        return wanted
     if not _far_enough(inputs, wanted.price, best):
         return Level(best, wanted.source, wanted.inputs)  # it rests where the policy wants it
     return Level(best, LevelSource.RATCHET, {"resting": best, "wanted": wanted.price})
@@ -75,17 +77,17 @@ def _wanted(inputs: BookInputs, levels: Levels, *, breakeven: bool) -> Level:
     if settings.policy is not Policy.HYBRID or levels.crossed or position.entry_price <= 0:
         return levels.stop
     entry, mark, side, tick = position.entry_price, position.mark_price, position.side, inputs.instrument.tick
-    candidates = [levels.stop]
+    candidates: list[Level] = []
     if breakeven:
         candidates.append(Level(stop_trigger(entry, side, tick), LevelSource.HYBRID, {"breakeven": entry}))
     trailed = stop_trigger(against(mark, side, settings.trailing_pct), side, tick)
     if not tighter(entry, trailed, side):
         made_from = {"mark_price": mark, "trailing_pct": settings.trailing_pct}
         candidates.append(Level(trailed, LevelSource.HYBRID, made_from))
-    behind = [level for level in candidates if not beyond(mark, level.price, side)]
-    chosen = behind[0] if behind else levels.stop
-    for level in behind:
-        chosen = level if tighter(level.price, chosen.price, side) else chosen
+    chosen = levels.stop
+    for level in candidates:
+        if not beyond(mark, level.price, side) and tighter(level.price, chosen.price, side):
+            chosen = level
     return chosen
 
 
