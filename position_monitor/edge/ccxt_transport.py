@@ -38,6 +38,8 @@ __all__ = ["CcxtTransport", "Transport"]
 _INTERFACES: Final[Mapping[str, str]] = {"v1": "", "v2": "V2", "v3": "V3"}
 """What ccxt calls a version of the venue's interface."""
 _TEXT_KEPT: Final = 200
+_BOOKS: Final = (Endpoint.OPEN_ORDERS, Endpoint.OPEN_ALGO_ORDERS)
+_BOOKS_KEPT_MAX: Final = 100
 _ENVIRONMENTS: Final = ("paper", "demo", "live")
 _HEADERS: Final[Mapping[str, str]] = {"Accept-Encoding": "gzip, deflate"}
 _KEPT_FOR_S: Final = 30.0
@@ -92,6 +94,8 @@ class CcxtTransport:
             self._venue.enable_demo_trading(True)
         if rest_url:
             self._venue.redirect_all(_origin(rest_url))
+        self._books: dict[tuple[Endpoint, str | None], tuple[str, object]] = {}
+        """The last text of an order list, and what it was parsed into."""
 
     async def call(self, endpoint: Endpoint, params: Mapping[str, str]) -> Reply:
         """Send one request; raises TransportFailure, or AuthRefused when no key is configured."""
@@ -111,18 +115,34 @@ class CcxtTransport:
         progress = _Progress()
         token = _progress.set(progress)
         try:
-            reply: Reply = await self._venue.request(*_CALLS[endpoint], params)
+            status, headers, text = await self._venue.request(*_CALLS[endpoint], params)
         except asyncio.CancelledError:
             return None
         except Exception as error:
             return _cause(error) if progress.sent else TransportCause.NOT_SENT
         finally:
             _progress.reset(token)
-        return reply
+        body = self._parsed(endpoint, params.get("symbol"), text)
+        return Reply(status, body, headers, text[:_TEXT_KEPT] if body is NOT_JSON else "")
+
+    def _parsed(self, endpoint: Endpoint, symbol: str | None, text: str) -> object:
+        """The parsed text. An order list that says what it said the last time is the same object as then."""
+        if endpoint not in _BOOKS:
+            return parse_json(text)
+        known = self._books.get((endpoint, symbol))
+        if known is None or known[0] != text:
+            if len(self._books) >= _BOOKS_KEPT_MAX:
+                self._books.clear()
+            known = self._books[endpoint, symbol] = (text, parse_json(text))
+        return known[1]
 
     async def aclose(self) -> None:
         """Close the session."""
         await self._venue.close()
+
+
+_Answer = tuple[int, dict[str, str], str]
+"""Status, limit headers, text."""
 
 
 class _Binance(ccxt_alone.binanceusdm()):  # type: ignore[misc]
@@ -175,14 +195,14 @@ class _Binance(ccxt_alone.binanceusdm()):  # type: ignore[misc]
 
     async def fetch2(
         self, path: str, api: object = (), method: str = "GET", params: Mapping[str, str] = {}, config: object = None
-    ) -> Reply:
+    ) -> _Answer:
         """As ccxt does for a request that is neither throttled nor tried again: sign, then send."""
         request = self.sign(path, api, method, params)
         return await self.fetch(request["url"], request["method"], request["headers"], request["body"])
 
     async def fetch(
         self, url: str, method: str = "GET", headers: Mapping[str, str] | None = None, body: str | None = None
-    ) -> Reply:
+    ) -> _Answer:
         """Send one request over the session and return the answer, whatever it says.
 
         A redirect is refused: the key header must never follow one to another host.
@@ -200,8 +220,7 @@ class _Binance(ccxt_alone.binanceusdm()):  # type: ignore[misc]
             text = (await response.read()).decode("utf-8", "replace").strip()
             found = response.headers
             kept = {name: found[name] for name in LIMIT_HEADERS if name in found}
-        parsed = parse_json(text)
-        return Reply(response.status, parsed, kept, text[:_TEXT_KEPT] if parsed is NOT_JSON else "")
+        return response.status, kept, text
 
 
 class _Redirected(aiohttp.ClientError):

@@ -91,7 +91,10 @@ class Observer:
         The lists of the symbols in `look_at` are read in any case: something happened there, or is not done yet.
         """
         due_now = sweep or self._sweep_is_due()
-        positions, whole = await asyncio.gather(self._positions(), self._sweep() if due_now else _nothing())
+        if due_now:
+            positions, whole = await asyncio.gather(self._positions(), self._sweep())
+        else:
+            positions, whole = await self._positions(), None
         if isinstance(positions, ExchangeFailure):
             return AccountObservation({}, failure=str(positions))
         held = {position.symbol for position in positions.positions} | set(positions.unreadable)
@@ -307,10 +310,6 @@ class Observer:
             elif not isinstance(answer, ExchangeFailure):
                 raise answer
         return replace(found, symbols=symbols, misses=tuple(misses))
-
-
-async def _nothing() -> None:
-    """Stands for a read that is not made."""
 
 
 def _by_symbol(whole: OrdersRead, known: set[str]) -> dict[str, OrdersRead]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Final
 
 from loguru import logger
@@ -35,6 +36,7 @@ from position_monitor.edge.venues.transport import Endpoint, Transport
 from position_monitor.errors import ExchangeFailure, Refused
 
 NO_SUCH_ORDER_CODE: Final = -2013
+BOOKS_KEPT_MAX: Final = 100
 _GONE_STATUSES: Final = frozenset({404, 405, 410})
 """HTTP statuses of a call that the venue does not offer (any more)."""
 
@@ -47,6 +49,8 @@ class BinanceUsdm:
         self._upkeep = BinanceUpkeep(self._wire)
         self._clock = clock
         self._rows_endpoint = Endpoint.POSITION_ROWS
+        self._books: dict[str | None, tuple[object, object, OrdersRead]] = {}
+        """The bodies of the last two order lists, and what was read from them."""
 
     @property
     def api_weight_1m(self) -> int:
@@ -126,7 +130,15 @@ class BinanceUsdm:
         for answer in answers:
             if isinstance(answer, BaseException):
                 raise answer
-        return orders_from(answers[0], answers[1], began_at_ms=began_at_ms, symbol=symbol)
+        plain, algo = answers
+        known = self._books.get(symbol)
+        if known is not None and known[0] is plain and known[1] is algo:
+            return replace(known[2], began_at_ms=began_at_ms)  # word for word as the last time
+        found = orders_from(plain, algo, began_at_ms=began_at_ms, symbol=symbol)
+        if len(self._books) >= BOOKS_KEPT_MAX:
+            self._books.clear()
+        self._books[symbol] = (plain, algo, found)
+        return found
 
     async def query_order(self, symbol: str, client_id: str) -> LiveOrder | None:
         """One of our conditional orders by client id; None when the venue knows none (-2013, which may be lag)."""

@@ -85,7 +85,8 @@ class Reply:
 
     status: int
     body: object
-    """Parsed JSON with `Decimal` for fractions, or `NOT_JSON`."""
+    """Parsed JSON with `Decimal` for fractions, or `NOT_JSON`. Not to be changed: an answer that repeats the one before
+    may be the same object."""
     headers: Mapping[str, str] = field(default_factory=dict)
     """Only the limit headers (`x-mbx-*`, `retry-after`), with lower-case names."""
     text: str = ""

@@ -278,6 +278,32 @@ async def test_both_order_lists_become_one_answer(venue: BinanceUsdm, loopback: 
     assert other.symbol == "测试USDT"
 
 
+async def test_lists_that_say_the_same_again_are_read_once_and_carry_the_new_time(
+    venue: BinanceUsdm, loopback: LoopbackVenue, clock: Any
+) -> None:
+    changed = algo_row(closePosition=1)
+    loopback.script("GET", OPEN_ORDERS, *[Answer([plain_row()])] * 4)
+    loopback.script("GET", OPEN_ALGO, *[Answer([algo_row()])] * 2, Answer([changed]), Answer([]))
+    first = await venue.read_orders(None)
+    clock.advance(10)
+    again = await venue.read_orders(None)
+    assert again.began_at_ms == first.began_at_ms + 10_000
+    assert again.orders == first.orders and again.orders[0] is first.orders[0]
+    odd = await venue.read_orders(None)
+    assert set(odd.unreadable) == {"BTCUSDT"}, "a value that only equals the one before is not what was said before"
+    assert [order.order_list for order in (await venue.read_orders(None)).orders] == [OrderList.PLAIN]
+
+
+async def test_a_list_of_one_symbol_is_not_taken_for_that_of_another(
+    venue: BinanceUsdm, loopback: LoopbackVenue
+) -> None:
+    loopback.script("GET", OPEN_ORDERS, *[Answer([])] * 2)
+    loopback.script("GET", OPEN_ALGO, *[Answer([])] * 2)
+    for symbol, other in (("BTCUSDT", "ETHUSDT"), ("ETHUSDT", "BTCUSDT")):
+        read = await venue.read_orders(symbol)
+        assert read.covers(symbol) and not read.covers(other)
+
+
 async def test_json_numbers_stay_exact(venue: BinanceUsdm, loopback: LoopbackVenue) -> None:
     body = Answer(algo_row(triggerPrice="T")).text.replace('"T"', "0.1000000000000000055511151231257827")
     loopback.script("GET", OPEN_ORDERS, Answer([]))
