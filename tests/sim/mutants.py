@@ -19,7 +19,7 @@ from typing import Any
 from unittest import mock
 
 from position_monitor.config import Config
-from position_monitor.core import evidence, guard, ids, money, plan, stop_book
+from position_monitor.core import evidence, guard, ids, money, plan, policy, stop_book
 from position_monitor.core.cover import loosened_at, outdated_backstop, why_not_cover
 from position_monitor.core.diff import BookDiff, diff
 from position_monitor.core.evidence import KeyEvidence
@@ -71,13 +71,18 @@ class Mutant:
 
     @contextmanager
     def planted(self) -> Iterator[None]:
-        """Within, the daemon has the bug."""
+        """Within, the daemon has the bug; what it remembers of its work was made with the bug, and goes with it."""
         with ExitStack() as stack:
             self.plant(stack)
+            for remembered in REMEMBERED:
+                remembered.cache_clear()
+                stack.callback(remembered.cache_clear)
             yield
 
 
 MUTANTS: list[Mutant] = []
+REMEMBERED = (policy._from_entry, ids.parse)
+"""What the core remembers beyond a run."""
 
 
 def mutant(*expected: str, swarm: Swarm | None = None, faulty_s: float = 60.0) -> Callable[[Planting], Planting]:
