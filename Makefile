@@ -6,6 +6,9 @@ STAMP := $(VENV)/.installed
 FREQTRADE := 2026.9
 EXPORT := uv export --quiet --format requirements.txt --no-emit-project --no-header --no-annotate
 
+# Compiled modules are kept, whatever the environment says: the tests start this program a hundred times.
+unexport PYTHONDONTWRITEBYTECODE
+
 .PHONY: run test check sim bench lock venv
 
 # The incident on this machine: 0/7 to 7/7. FOR=20 ends it by itself. With a config.toml here, the daemon on that.
