@@ -19,11 +19,12 @@ PAGE, PICTURE = ROOT / "docs" / "performance.md", ROOT / "docs" / "performance.s
 LATENCIES_MS = (0, 20, 80)
 SLOW = ("freqtrade",)
 """Rows a quick run leaves out."""
-GROWTH = [7, 50, 200, 1_000]
 CYCLES = 12
-"""Two minutes: two full sweeps and two readings of the position mode."""
-BETWEEN_S = 20.0
-"""Below the 30 s after which the published state expires, so that the cycles can still be counted."""
+"""Two minutes: six sweeps and two readings of the position mode."""
+GROWTH = (([7, 200], CYCLES), ([50, 1_000], CYCLES // 2))
+"""Accounts that are measured side by side, and for how many cycles."""
+BETWEEN_S = 45.0
+"""Long enough to tell what a cycle costs from what is used all the time; with rare cycles the state lives for 180 s."""
 TRADE_EVERY_S = 0.45
 """On average. What a trade costs in reads and removals then fits into the weight of a minute."""
 
@@ -67,7 +68,7 @@ class Bench:
 
     def fills(self) -> None:
         """From a fill to its stop."""
-        cases = [(7, 20, 15)] if self.quick else [*((7, ms, 50) for ms in LATENCIES_MS), (50, 20, 25), (200, 20, 25)]
+        cases = [(7, 20, 15)] if self.quick else [*((7, ms, 35) for ms in LATENCIES_MS), (50, 20, 25), (200, 20, 25)]
         for positions, latency_ms, symbols in cases:
             self.attempt(
                 fill_to_stop.ROW,
@@ -81,10 +82,11 @@ class Bench:
 
     def quiet(self) -> None:
         """Weight, CPU and memory while nothing happens, and how they grow."""
-        counts, cycles, between_s = ([7, 200], 6, 10.0) if self.quick else (GROWTH, CYCLES, BETWEEN_S)
+        groups = [([7, 200], CYCLES // 2)] if self.quick else GROWTH
 
         def measure() -> list[Figure]:
-            self.costs = quiet_cost.measure(counts, cycles, between_s)
+            found = [quiet_cost.measure(counts, cycles, BETWEEN_S) for counts, cycles in groups]
+            self.costs = sorted((cost for costs in found for cost in costs), key=lambda cost: cost.positions)
             return quiet_cost.figures(self.costs)
 
         self.attempt("quiet account", measure)
