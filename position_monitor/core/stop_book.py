@@ -32,6 +32,9 @@ from position_monitor.core.policy import Levels
 from position_monitor.core.settings import Policy
 from position_monitor.core.wanted import BookInputs, OrderFacts, as_desired, new_order
 
+LEVELS_AT_ONCE_MAX = 4
+"""Levels at which working stops of one position may rest while the stop is moved on and on."""
+
 
 def _best_resting(inputs: BookInputs) -> Decimal | None:
     """The tightest of our resting stops that binds the level; None without one."""
@@ -110,6 +113,11 @@ def _worth_moving(inputs: BookInputs, levels: Levels, wanted: Level, best: Decim
     """
     if not _far_enough(inputs, wanted.price, best) or levels.crossed or inputs.position.entry_price <= 0:
         return False
+    if (
+        len({own.order.trigger_price for own in inputs.live.resting if own.role is Role.WORKING_STOP})
+        >= LEVELS_AT_ONCE_MAX
+    ):
+        return False  # the ones it moved from go first, or a trend would pile up orders (invariant 10)
     if wanted.source == LevelSource.AI:
         room = against(inputs.position.mark_price, inputs.position.side, inputs.settings.stop_loss_min_pct)
         return not tighter(wanted.price, room, inputs.position.side)

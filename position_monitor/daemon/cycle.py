@@ -240,7 +240,7 @@ class Daemon:
             if self._refused:
                 await self._upkeep()  # a refusal may have been about rules or a mode that changed since
             began = self.events.look_begins()
-            again = await self.observer.symbols(sent.touched | waiting, self.evidence)
+            again = await self.observer.symbols(sent.touched | waiting, self.evidence, observed.symbols)
             if again.failure:
                 return again, decision
             self._learn(again)

@@ -12,7 +12,7 @@ is read every time.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sized
+from collections.abc import Awaitable, Callable, Collection, Iterable, Iterator, Mapping, Sized
 from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import TypeVar
@@ -175,12 +175,20 @@ class Observer:
         """Let the next look be a sweep: something about orders elsewhere is out of date."""
         self._swept_at_s = None
 
-    async def symbols(self, wanted: Iterable[str], evidence: Evidence) -> AccountObservation:
-        """Read some symbols again, after writes: the positions of the account once, the order lists per symbol."""
+    async def symbols(
+        self, wanted: Iterable[str], evidence: Evidence, known: Collection[str] = ()
+    ) -> AccountObservation:
+        """Read some symbols again, after writes: the positions of the account once, the order lists per symbol.
+
+        A position in a symbol that is not `known` yet was opened meanwhile, and is read as well: its stop comes first.
+        """
         names = sorted(set(wanted))
         positions, orders = await asyncio.gather(self._positions(), self._per_symbol(names))
         if isinstance(positions, ExchangeFailure):
             return AccountObservation({}, failure=str(positions))
+        if new := {position.symbol for position in positions.positions}.difference(known, names) if known else set():
+            orders |= await self._per_symbol(sorted(new))
+            names += sorted(new)
         seen = {name: self._observation(name, positions, orders.get(name), None) for name in names}
         return await self._with_awaited(
             AccountObservation(seen, "", (), False, positions.unreadable, self._elsewhere), evidence

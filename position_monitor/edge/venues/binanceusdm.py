@@ -201,6 +201,8 @@ class BinanceUsdm:
             symbol=symbol,
         )
         self._upkeep.learn_from(read)
+        if symbol is not None and body and not (read.positions or read.zero_keys or read.unreadable):
+            self._wire.mode_flagged = True  # rows that say nothing in the mode we know: it may be another one by now
         return read
 
 
