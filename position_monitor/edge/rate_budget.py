@@ -88,6 +88,10 @@ class _Window:
         self.own += amount
 
     def report(self, value: int) -> None:
+        """Take the venue's own count in. One far below an earlier one means that its window began after ours."""
+        if 2 * value < self.reported:
+            self.reported, self.used = value, max(value, self.own)
+            return
         self.reported = max(self.reported, value)
         self.used = max(self.used, value)
 
