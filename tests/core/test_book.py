@@ -5,11 +5,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from position_monitor.core.book import rungs_allowed, rungs_for
+from position_monitor.core.cover import owned_role
 from position_monitor.core.evidence import Evidence
 from position_monitor.core.ladder import rungs_of
 from position_monitor.core.model import LevelSource, OrderKind, OrderStatus, PositionKey, Role
 from position_monitor.core.money import beyond, tighter
 from position_monitor.core.settings import Rung
+from position_monitor.core.stop_book import LEVELS_AT_ONCE_MAX
 
 from .build import (
     LONG,
@@ -657,3 +659,18 @@ def test_static_policy_has_one_rung():
     book = book_for(held, protection=settings(STATIC))
     assert rungs(book) == [(0, at(LONG, "2.5"), D(1))]
     assert book.notes == ()
+
+
+@both_sides
+def test_a_stop_that_moves_on_and_on_waits_for_the_removal_of_those_it_moved_from(side):
+    """A trend moves the trailed stop faster than a replacement is read back; what it leaves behind is bounded."""
+    orders, levels = [backstop(position(side), at(side, "-1.5"))], set()
+    for step in range(4, 40):
+        held = position(side, mark=at(side, step))
+        book = book_for(held, orders)
+        orders = [*orders, *(rested(o) for o in book.orders if o.client_id not in {r.client_id for r in orders})]
+        levels = {o.trigger_price for o in orders if owned_role(o) is Role.WORKING_STOP}
+    assert len(levels) == LEVELS_AT_ONCE_MAX
+    best = max(levels) if side is LONG else min(levels)
+    kept = [o for o in orders if owned_role(o) is not Role.WORKING_STOP or o.trigger_price == best]
+    assert tighter(book_for(held, kept).stop.price, best, side), "when they are gone it moves again"

@@ -95,6 +95,15 @@ async def test_a_new_minute_forgets(budget: RateBudget, clock: Any) -> None:
     assert budget.api_weight_1m == 0, "a reply from the last minute says nothing about this one"
 
 
+async def test_a_minute_of_the_venue_that_begins_after_ours_is_noticed(budget: RateBudget) -> None:
+    for count in ("2000", "2005", "7", "12"):
+        ticket = await budget.acquire(Lane.READ, weight=5)
+        budget.observe(ticket, {"x-mbx-used-weight-1m": count})
+    assert budget.api_weight_1m == 20, "what was said of the last minute is over, what we sent ourselves is not"
+    budget.observe(ticket, {"x-mbx-used-weight-1m": "11"})
+    assert budget.foreign_weight_1m == 0 and budget.api_weight_1m == 20, "answers may overtake one another"
+
+
 @given(st.dictionaries(st.sampled_from(["x-mbx-used-weight-1m", "x-mbx-order-count-10s"]), st.text(max_size=12)))
 def test_nonsense_in_headers_is_ignored(headers: dict[str, str]) -> None:
     class Fixed:

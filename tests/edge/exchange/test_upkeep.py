@@ -361,6 +361,20 @@ async def test_rows_teach_the_mode(venue: BinanceUsdm, loopback: LoopbackVenue) 
     assert len(loopback.sent("GET", ACCOUNT)) == 2
 
 
+async def test_zero_rows_that_fit_another_mode_prove_nothing_and_ask_for_the_mode(
+    venue: BinanceUsdm, loopback: LoopbackVenue
+) -> None:
+    loopback.script("GET", ACCOUNT, Answer({"dualSidePosition": False}), Answer({"dualSidePosition": True}))
+    await venue.prepare()
+    flat = {"symbol": "BTCUSDT", "positionAmt": "0", "entryPrice": "0", "markPrice": "1", "unRealizedProfit": "0"}
+    flat |= {"liquidationPrice": "0", "updateTime": 1}
+    rows = [flat | {"positionSide": side} for side in ("LONG", "SHORT")]
+    loopback.script("GET", "/fapi/v2/positionRisk", Answer(rows), Answer(rows))
+    assert (await venue.read_position_rows("BTCUSDT")).zero_keys == frozenset()
+    await venue.refresh()
+    assert len((await venue.read_position_rows("BTCUSDT")).zero_keys) == 2
+
+
 async def test_every_failure_of_preparing_is_one_of_ours(venue: BinanceUsdm, loopback: LoopbackVenue) -> None:
     await loopback.stop()
     with pytest.raises(ExchangeFailure):

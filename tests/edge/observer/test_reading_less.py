@@ -201,3 +201,11 @@ async def test_a_gap_of_the_stream_means_a_sweep():
     assert looking.venue.asked == [None]
     assert found.swept
     assert not any(seen.orders_reused for seen in found.symbols.values())
+
+
+async def test_a_position_opened_during_a_round_is_read_with_it():
+    looking = Looking(2)
+    found = await looking.look()
+    looking.venue.held["NEWUSDT"], looking.venue.orders["NEWUSDT"] = position(symbol="NEWUSDT"), []
+    again = await looking.observer.symbols({"S0USDT"}, looking.evidence, found.symbols)
+    assert set(again.symbols) == {"S0USDT", "NEWUSDT"} and again.symbols["NEWUSDT"].readable
