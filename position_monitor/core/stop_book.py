@@ -197,6 +197,28 @@ def _working_stops(facts: OrderFacts) -> tuple[DesiredOrder, ...]:
     """
     parts = even_parts(facts.quantity, facts.instrument, ids.RUNG_CODES)
     return tuple(
-        new_order(facts, Role.WORKING_STOP, number, OrderKind.STOP_MARKET, facts.stop_price, facts.stop_source, part)
+        new_order(
+            facts,
+            Role.WORKING_STOP,
+            number,
+            OrderKind.STOP_MARKET,
+            _price_of_part(facts, number, part),
+            facts.stop_source,
+            part,
+        )
         for number, part in enumerate(parts)
     )
+
+
+def _price_of_part(facts: OrderFacts, number: int, part: Decimal) -> Decimal:
+    """The level of the stop; for an order that does not rest yet on today's tick grid, which the level may precede."""
+    price = facts.stop_price
+    for own in facts.live.resting:
+        if (own.role, own.rung, own.order.trigger_price, own.order.quantity) == (
+            Role.WORKING_STOP,
+            number,
+            price,
+            part,
+        ):
+            return price
+    return stop_trigger(price, facts.side, facts.instrument.tick)

@@ -674,3 +674,14 @@ def test_a_stop_that_moves_on_and_on_waits_for_the_removal_of_those_it_moved_fro
     best = max(levels) if side is LONG else min(levels)
     kept = [o for o in orders if owned_role(o) is not Role.WORKING_STOP or o.trigger_price == best]
     assert tighter(book_for(held, kept).stop.price, best, side), "when they are gone it moves again"
+
+
+@both_sides
+def test_a_level_that_rests_off_a_new_tick_grid_is_kept_and_placed_anew_on_the_grid(side):
+    """The venue changed the tick; the resting stop stays, and for what was added the next tick toward less loss."""
+    held, coarse = position(side, "1", mark=at(side, 1)), instrument(tick="0.5")
+    resting = [backstop(held, at(side, "-1.5")), working(held, at(side, "0.3"), "1")]
+    assert stops(book_for(held, resting, venue=coarse))[1:] == [("working_stop", at(side, "0.3"), D(1))]
+    grown = position(side, "2", mark=at(side, 1))
+    placed = stops(book_for(grown, resting, venue=coarse))[1:]
+    assert placed == [("working_stop", at(side, "0.5"), D(2))]
