@@ -34,7 +34,7 @@ SEEDS ?= 1000
 sim: $(STAMP)
 	@$(PY) -m tests.sim $(if $(SEED),--seed $(SEED) --trace,--seeds $(SEEDS))
 
-# The figures of docs/performance.md, and bench.json; slow, exit code 1 when a bar is missed. QUICK=1 takes about three
+# The figures of docs/performance.md, and bench.json; slow, exit code 1 when a bar is missed. QUICK=1 takes about four
 # minutes, ROWS=fills,cold runs a part, DOCS=1 writes the table and the plot into docs/.
 bench: $(STAMP)
 	@$(PY) -m tests.bench --command "make bench$(if $(QUICK), QUICK=1)$(if $(ROWS), ROWS=$(ROWS))" $(if $(QUICK),--quick) $(if $(ROWS),--rows "$(ROWS)") $(if $(DOCS),--docs)

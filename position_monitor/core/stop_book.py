@@ -16,6 +16,7 @@ from decimal import Decimal
 
 from position_monitor.core import ids
 from position_monitor.core.cover import belongs_to, cover_of, outdated_backstop
+from position_monitor.core.diff import same_content
 from position_monitor.core.ladder import even_parts
 from position_monitor.core.model import (
     DesiredOrder,
@@ -196,29 +197,14 @@ def _working_stops(facts: OrderFacts) -> tuple[DesiredOrder, ...]:
     and a stop that is tried and refused costs nothing.
     """
     parts = even_parts(facts.quantity, facts.instrument, ids.RUNG_CODES)
-    return tuple(
-        new_order(
-            facts,
-            Role.WORKING_STOP,
-            number,
-            OrderKind.STOP_MARKET,
-            _price_of_part(facts, number, part),
-            facts.stop_source,
-            part,
-        )
-        for number, part in enumerate(parts)
-    )
+    return tuple(_working_stop(facts, number, part) for number, part in enumerate(parts))
 
 
-def _price_of_part(facts: OrderFacts, number: int, part: Decimal) -> Decimal:
-    """The level of the stop; for an order that does not rest yet on today's tick grid, which the level may precede."""
-    price = facts.stop_price
-    for own in facts.live.resting:
-        if (own.role, own.rung, own.order.trigger_price, own.order.quantity) == (
-            Role.WORKING_STOP,
-            number,
-            price,
-            part,
-        ):
-            return price
-    return stop_trigger(price, facts.side, facts.instrument.tick)
+def _working_stop(facts: OrderFacts, number: int, part: Decimal) -> DesiredOrder:
+    """One part where it rests; else on today's tick grid, which a level that rests may be older than."""
+    kind, price, source = OrderKind.STOP_MARKET, facts.stop_price, facts.stop_source
+    wanted = new_order(facts, Role.WORKING_STOP, number, kind, price, source, part)
+    on_grid = stop_trigger(price, facts.side, facts.instrument.tick)
+    if on_grid == price or any(same_content(wanted, own) for own in facts.live.resting):
+        return wanted
+    return new_order(facts, Role.WORKING_STOP, number, kind, on_grid, source, part)

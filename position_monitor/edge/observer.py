@@ -339,7 +339,7 @@ def _zero_keys(symbol: str, held: tuple[Position, ...], *reads: PositionsRead | 
 
 
 def _weight(symbols: Sized) -> int:
-    """Request weight of a look at the order lists of so many symbols; a sweep that was due anyway is not counted."""
+    """Request weight of a look at so many order lists; sweeps have a bound of their own and are not counted."""
     return POSITIONS_WEIGHT + min(SWEEP_WEIGHT, SYMBOL_WEIGHT * len(symbols))
 
 

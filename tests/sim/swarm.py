@@ -87,7 +87,7 @@ LATER_S: dict[str, tuple[float, str]] = {
 """Faults whose consequences outlive them: seconds beyond two check intervals that convergence may take, and why."""
 RATES = (0.01, 0.03, 0.08, 0.2)
 THRIFTY_S = 13.0
-"""While the stream is believed to deliver, order lists of many positions are read no more often than this."""
+"""How long a change of orders whose event was lost may go unseen, beyond two checks, where quiet lists are read rarely."""
 HEARD_S = 1.0
 """Where nothing fails and the stream delivers, no position is without its stop for longer than this."""
 
@@ -103,7 +103,7 @@ class Swarm:
     marks: bool = False
     """Whether there is a stream of mark prices too."""
     thrifty: bool = False
-    """Whether order lists are read as seldom as beside a stream with fifty positions (`THRIFTY_S`)."""
+    """Whether quiet order lists are read as seldom as the daemon does, and by sweeps; else in every cycle."""
 
     @classmethod
     def drawn(cls, rng: random.Random) -> Swarm:

@@ -6,7 +6,8 @@ A position in such a symbol needs its stop all the same, so the grid then comes 
 
 from __future__ import annotations
 
-from collections.abc import Generator, Mapping
+import asyncio
+from collections.abc import Mapping
 from dataclasses import replace
 from decimal import Decimal
 from typing import Annotated, Any, Final
@@ -67,25 +68,14 @@ class _SymbolRow(Row):
     filters: list[dict[str, Any]] = Field(default=[], max_length=100)
 
 
-Found = tuple[dict[str, Instrument], dict[str, str]]
-
-
-def instruments_from(body: object, known: Mapping[str, Instrument]) -> Found:
+async def instruments_from(
+    body: object, known: Mapping[str, Instrument]
+) -> tuple[dict[str, Instrument], dict[str, str]]:
     """Rules by symbol, and why each skipped symbol was skipped; raises Unreadable when there is not one to read.
 
-    Symbols of `known` that could not be read now keep their last known rules.
+    Symbols of `known` that could not be read now keep their last known rules. After every few symbols the loop has a
+    turn: hundreds at once would hold up a stop.
     """
-    parts = instruments_in_parts(body, known)
-    while True:
-        try:
-            next(parts)
-        except StopIteration as end:
-            found: Found = end.value
-            return found
-
-
-def instruments_in_parts(body: object, known: Mapping[str, Instrument]) -> Generator[None, None, Found]:
-    """As `instruments_from`, with a pause after every few symbols: hundreds at once would hold up a stop."""
     rows = body.get("symbols") if isinstance(body, Mapping) else None
     if not isinstance(rows, list):
         raise unusable(Endpoint.EXCHANGE_INFO, "the answer had no list of symbols")
@@ -101,7 +91,7 @@ def instruments_in_parts(body: object, known: Mapping[str, Instrument]) -> Gener
         else:
             instruments[instrument.symbol] = instrument
         if position % _SYMBOLS_AT_ONCE == 0:
-            yield
+            await asyncio.sleep(0)
     if not instruments:
         raise unusable(Endpoint.EXCHANGE_INFO, "not one symbol could be read")
     for symbol, earlier in known.items():

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import math
-from collections.abc import Awaitable, Callable, Generator, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Final
 
 from loguru import logger
@@ -12,7 +12,7 @@ from loguru import logger
 from position_monitor.core.model import Instrument
 from position_monitor.core.observation import PositionsRead
 from position_monitor.edge.rate_budget import Lane
-from position_monitor.edge.venues.binance_instruments import Found, instruments_in_parts
+from position_monitor.edge.venues.binance_instruments import instruments_from
 from position_monitor.edge.venues.binance_rows import (
     AccountConfigRow,
     PositionModeRow,
@@ -102,7 +102,7 @@ class BinanceUpkeep:
         """Read the trading rules of every symbol; raises `ExchangeFailure` and keeps the old ones."""
         self._instruments_at_s = self._now_s()
         body = await self._wire.call(Endpoint.EXCHANGE_INFO, {}, Lane.READ)
-        self.instruments, self.skipped = await _read_between(instruments_in_parts(body, self.instruments))
+        self.instruments, self.skipped = await instruments_from(body, self.instruments)
         self.instruments_due = self._wire.instruments_flagged = False
         if self.skipped:
             named = ", ".join(sorted(self.skipped)[:5])
@@ -168,14 +168,3 @@ async def _all(*steps: Awaitable[None]) -> None:
     for outcome in await asyncio.gather(*steps, return_exceptions=True):
         if isinstance(outcome, BaseException):
             raise outcome
-
-
-async def _read_between(parts: Generator[None, None, Found]) -> Found:
-    """Read trading rules a part at a time, with everybody else of the loop in between."""
-    while True:
-        try:
-            next(parts)
-        except StopIteration as end:
-            found: Found = end.value
-            return found
-        await asyncio.sleep(0)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import subprocess
 import sys
 from decimal import Decimal
@@ -139,7 +140,7 @@ def test_damaged_order_rows(plain: list[dict[str, Any]], algo: list[dict[str, An
 def test_damaged_trading_rules(anything: object, row: dict[str, Any]) -> None:
     for body in (anything, {"symbols": [row, symbol_row("ETHUSDT"), anything]}):
         try:
-            found, _ = instruments_from(body, {})
+            found, _ = asyncio.run(instruments_from(body, {}))
         except Unreadable:
             continue
         for rules in found.values():

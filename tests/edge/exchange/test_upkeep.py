@@ -10,8 +10,7 @@ from typing import Any
 
 import pytest
 
-from position_monitor.edge.venues.binance_instruments import instruments_from, instruments_in_parts
-from position_monitor.edge.venues.binance_upkeep import _read_between
+from position_monitor.edge.venues.binance_instruments import instruments_from
 from position_monitor.edge.venues.binanceusdm import BinanceUsdm
 from position_monitor.errors import AuthRefused, ExchangeFailure, Refused, Unreachable, Unreadable
 from tests.edge.exchange.loopback_venue import SERVER_MS, Answer, LoopbackVenue
@@ -92,37 +91,37 @@ async def test_a_broken_symbol_is_skipped_with_a_reason(
     assert all(venue.skipped_instruments.values())
 
 
-def test_rules_the_venue_leaves_out_get_careful_defaults() -> None:
+async def test_rules_the_venue_leaves_out_get_careful_defaults() -> None:
     leave_out = dict.fromkeys(("MARKET_LOT_SIZE", "MIN_NOTIONAL", "PERCENT_PRICE"))
-    found, _ = instruments_from({"symbols": [symbol_row(filters=leave_out)]}, {})
+    found, _ = await instruments_from({"symbols": [symbol_row(filters=leave_out)]}, {})
     rules = found["BTCUSDT"]
     assert rules.market_max_quantity == rules.max_quantity and rules.min_notional == 0
     assert (rules.percent_up, rules.percent_down) == (Decimal("1.05"), Decimal("0.95"))
 
 
-def test_a_rule_the_venue_switches_off_does_not_cost_the_symbol_its_stop() -> None:
+async def test_a_rule_the_venue_switches_off_does_not_cost_the_symbol_its_stop() -> None:
     off = {"PRICE_FILTER": {"tickSize": "0.0001", "minPrice": "0", "maxPrice": "0"}}
-    found, skipped = instruments_from({"symbols": [symbol_row(filters=off)]}, {})
+    found, skipped = await instruments_from({"symbols": [symbol_row(filters=off)]}, {})
     assert not skipped and found["BTCUSDT"].tick == Decimal("0.0001")
     assert found["BTCUSDT"].min_price == 0 and found["BTCUSDT"].max_price > 10**12
 
 
 @pytest.mark.parametrize("filters", [[], None, [{"filterType": "MAX_NUM_ORDERS", "limit": 200}]])
-def test_without_filters_the_grid_is_the_stated_precision(filters: list[dict[str, Any]] | None) -> None:
+async def test_without_filters_the_grid_is_the_stated_precision(filters: list[dict[str, Any]] | None) -> None:
     row = symbol_row(pricePrecision=4, quantityPrecision=0) | {"filters": filters}
     if filters is None:
         del row["filters"]
-    found, skipped = instruments_from({"symbols": [row]}, {})
+    found, skipped = await instruments_from({"symbols": [row]}, {})
     assert not skipped
     rules = found["BTCUSDT"]
     assert (rules.tick, rules.step, rules.min_quantity) == (Decimal("0.0001"), Decimal(1), Decimal(1))
     assert rules.market_max_quantity == rules.max_quantity > 10**12
 
 
-def test_a_symbol_that_is_listed_no_more_keeps_its_rules() -> None:
-    before, _ = instruments_from({"symbols": [symbol_row(), symbol_row("ETHUSDT")]}, {})
+async def test_a_symbol_that_is_listed_no_more_keeps_its_rules() -> None:
+    before, _ = await instruments_from({"symbols": [symbol_row(), symbol_row("ETHUSDT")]}, {})
     broken = symbol_row("ETHUSDT", filters={"LOT_SIZE": None})
-    shrunken, _ = instruments_from({"symbols": [symbol_row("XRPUSDT"), broken]}, before)
+    shrunken, _ = await instruments_from({"symbols": [symbol_row("XRPUSDT"), broken]}, before)
     assert shrunken["BTCUSDT"].status == "ABSENT" and shrunken["BTCUSDT"].tick == before["BTCUSDT"].tick
     assert shrunken["ETHUSDT"] == before["ETHUSDT"]
 
@@ -141,12 +140,12 @@ async def test_rules_that_cannot_be_read_are_an_error_and_the_old_ones_stay(
 async def test_reading_hundreds_of_rules_lets_others_have_their_turn() -> None:
     """An event must become a stop while the rules are read: no stretch holds the loop for all of them."""
     body = json.loads(info(*(symbol_row(f"S{number}USDT") for number in range(200))).text)
-    reading = asyncio.ensure_future(_read_between(instruments_in_parts(body, {})))
+    reading = asyncio.ensure_future(instruments_from(body, {}))
     turns = 0
     while not reading.done():
         turns += 1
         await asyncio.sleep(0)
-    assert reading.result() == instruments_from(body, {}) and len(reading.result()[0]) == 200
+    assert len(reading.result()[0]) == 200
     assert turns >= 200 // 25
 
 
