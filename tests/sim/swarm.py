@@ -87,7 +87,7 @@ LATER_S: dict[str, tuple[float, str]] = {
 """Faults whose consequences outlive them: seconds beyond two check intervals that convergence may take, and why."""
 RATES = (0.01, 0.03, 0.08, 0.2)
 THRIFTY_S = 13.0
-"""How long a change of orders whose event was lost may go unseen, beyond two checks, where quiet lists are read rarely."""
+"""How long a lost change of orders may go unseen, beyond two checks, where quiet lists are read rarely."""
 HEARD_S = 1.0
 """Where nothing fails and the stream delivers, no position is without its stop for longer than this."""
 
