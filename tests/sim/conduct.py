@@ -54,6 +54,11 @@ class Lease:
     """Since when every answer named another holder."""
     left_ms: int = 0
 
+    @property
+    def refused(self) -> bool:
+        """Whether it knows of another holder now: what it was told has not run out."""
+        return self.refused_ms >= 0 and true_ms() - self.refused_ms < self.left_ms
+
 
 class Conduct:
     """Notes who asked what, and answers questions about it."""
@@ -96,7 +101,8 @@ class Conduct:
         if ours:
             lease.confirmed_ms, lease.refused_ms = true_ms(), -1
         else:
-            lease.refused_since_ms = true_ms() if lease.refused_ms < 0 else lease.refused_since_ms
+            if not lease.refused:  # what was told long ago has run out: it knows since now
+                lease.refused_since_ms = true_ms()
             lease.refused_ms, lease.left_ms = true_ms(), left_ms
 
     # -- asked by the checkers
@@ -133,8 +139,7 @@ class Conduct:
     def must_observe(self, owner: str) -> bool:
         """Whether the daemon has known for a while that a live other owner holds the lease, and that still holds."""
         lease = self.leases[owner]
-        known = lease.refused_ms >= 0 and true_ms() - lease.refused_since_ms > UNDER_WAY_MS
-        return known and true_ms() - lease.refused_ms < lease.left_ms
+        return lease.refused and true_ms() - lease.refused_since_ms > UNDER_WAY_MS
 
     def _lists(self, symbol: str) -> list[tuple[int, int]]:
         assert self.speaker is not None
