@@ -290,7 +290,7 @@ class Simulation:
             await sleep(LOOK_S)
             late = [key for key in self.checker.uncovered() if not self._is_dust(*key)]
             since_s = (true_ms() - healed_ms) / 1000
-            if allowed_s < BUDGET_S and "request budget" in self._published().get("reason", ""):
+            if allowed_s < BUDGET_S and self._has_spent_its_budget():
                 allowed_s = BUDGET_S
                 self.counts["waits for the request budget"] += 1
             if late and since_s > allowed_s:
@@ -300,6 +300,9 @@ class Simulation:
 
     def _published(self) -> dict[str, str]:
         return self.redis.get("q:main:status") or {}
+
+    def _has_spent_its_budget(self) -> bool:
+        return "request budget" in self._published().get("reason", "")
 
     def _well(self) -> bool:
         return self._published().get("risk_status") in ("PROTECTED", "DEGRADED")
@@ -367,6 +370,8 @@ class Simulation:
             await sleep(1)
             left &= self._left_over()
         self.checker.violations += sorted(left)
+        if self._has_spent_its_budget():
+            await self._settle(0)  # it may run out now, of a minute in which things failed
 
     def _left_over(self) -> set[str]:
         checker, end = self.checker, f"for {LEFT_OVER_S:g} s after the faults stopped"
