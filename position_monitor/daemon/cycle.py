@@ -16,13 +16,14 @@ from loguru import logger
 
 from position_monitor.core import announce, sentence
 from position_monitor.core.decide import Decision, Rules, decide
-from position_monitor.core.evidence import Evidence, after_miss, after_read, pruned
+from position_monitor.core.evidence import Evidence, after_miss, pruned
 from position_monitor.core.history import History, after_failure, after_first_look, after_judging
-from position_monitor.core.model import Action, Advice, Cancel, Close, Mode, Place, Position, PositionKey, Verdict
+from position_monitor.core.model import Action, Advice, Close, Mode, Place, Position, Verdict
 from position_monitor.core.observation import SymbolObservation
 from position_monitor.core.outcome import CAPACITY_CODES, Outcome, Sent
 from position_monitor.core.state import Event
 from position_monitor.core.verdict import AccountRisk, account_risk
+from position_monitor.daemon import removal
 from position_monitor.daemon.desk import Desk
 from position_monitor.daemon.event_memory import EventMemory, NoEvents
 from position_monitor.edge.ai_engine import Question
@@ -93,6 +94,8 @@ class CycleReport:
     """Whether a look soon is worthwhile: something is exposed, unknown, seen once only, or may have closed."""
     weight: int
     """Request weight of the reads it began with."""
+    weight_used: int
+    """Request weight that was used while it ran, by whoever shares the address."""
 
 
 @dataclass(slots=True)
@@ -113,6 +116,8 @@ class Daemon:
     _refused: set[str] = field(default_factory=set, init=False)
     _upkeep_failure: str = field(default="", init=False)
     _last_cycle_ms: int = field(default=0, init=False)
+    _weight_before: int = field(default=0, init=False)
+    """Request weight of the minute when the cycle began."""
     _unsettled: frozenset[str] = field(default=frozenset(), init=False)
     """Symbols in which something is not as it should be: their orders are read in every cycle."""
 
@@ -131,7 +136,7 @@ class Daemon:
 
         `look_at` names symbols that events gave reason to look at.
         """
-        began_s = self.clock.monotonic_s()
+        began_s, self._weight_before = self.clock.monotonic_s(), self.exchange.api_weight_1m
         self._notice_gap()
         await self._upkeep()
         also = {key.symbol for key in self.history.tracks}
@@ -195,20 +200,10 @@ class Daemon:
         for seen in observed.symbols.values():
             if seen.readable:
                 self.desk.tell(announce.read_back(seen, self.evidence, now_ms))
-                self._absorb(seen)
+                self.desk.absorb(seen)
         grace_ms = self.rules.evidence.listing_grace_ms
         for symbol, client_id, ended in observed.misses:
             self.desk.evidence = after_miss(self.evidence, symbol, client_id, now_ms, grace_ms, ended=ended)
-
-    def _absorb(self, seen: SymbolObservation) -> None:
-        """Take one readable observation into the evidence."""
-        flat_reads = self.rules.evidence.flat_reads
-        self.desk.evidence = after_read(self.evidence, seen, self._rebased(seen), flat_reads=flat_reads)
-
-    def _rebased(self, seen: SymbolObservation) -> frozenset[PositionKey]:
-        """Positions whose levels follow the average entry when they grow (`rebase_on_add`)."""
-        keys = (position.key for position in seen.positions)
-        return frozenset(key for key in keys if self.rules.protection_for(key).rebase_on_add)
 
     def _note_exposed(self, observed: AccountObservation, decision: Decision) -> None:
         """What is without cover when the cycle finds it was so, even if it is covered when the cycle ends."""
@@ -295,29 +290,10 @@ class Daemon:
         )
 
     async def _retire(self, decision: Decision) -> None:
-        """Remove what is replaced or orphaned; symbols side by side, the removals of one symbol one after another."""
-        plans = [plan for plan in decision.plans.values() if plan.cancels]
-        await asyncio.gather(*(self._retire_symbol(plan.cancels) for plan in plans))
-
-    async def _retire_symbol(self, cancels: Sequence[Cancel]) -> None:
-        for cancel in cancels:
-            try:
-                if not await self._remove(cancel):
-                    return
-            except Exception:  # a defect in handling one symbol must not stop the others
-                logger.exception("Removing an order of {} failed; it is held, the others go on", cancel.key)
-                return
-
-    async def _remove(self, cancel: Cancel) -> bool:
-        """One removal, checked against a read made just for it. False when the symbol must be looked at again first."""
-        symbol = cancel.key.symbol
-        told = self.events.news_of(symbol)
-        seen = await self.observer.fresh(symbol)
-        if not seen.readable or self.events.news_of(symbol) != told:
-            return False  # an event that came meanwhile may be newer than the read
-        self._absorb(seen)
-        await self.desk.remove(cancel, seen)
-        return True
+        """Remove what may go, unless the minute's weight is needed for reads and no stop is waiting for room."""
+        exposed = any(judged.exposed for judged in decision.judgements.values())
+        if exposed or self.exchange.api_weight_1m < removal.SPARING_WEIGHT_1M:
+            await removal.retire(decision.plans, self.desk, self.observer, self.events)
 
     def _report(
         self, observed: AccountObservation, decision: Decision | None, began_s: float, weight: int
@@ -349,7 +325,12 @@ class Daemon:
             cycle_ms=round((self.clock.monotonic_s() - began_s) * 1000),
             suspicious=self._suspicious(decision),
             weight=weight,
+            weight_used=self._weight_used(),
         )
+
+    def _weight_used(self) -> int:
+        now, before = self.exchange.api_weight_1m, self._weight_before
+        return now - before if now >= before else now  # another minute began
 
     def _not_settled(self, decision: Decision) -> frozenset[str]:
         """Symbols that wait for something to be read back, or whose protection is not what it should be."""

@@ -13,7 +13,7 @@ from loguru import logger
 
 from position_monitor.core import announce, sentence
 from position_monitor.core.decide import Rules
-from position_monitor.core.evidence import Evidence
+from position_monitor.core.evidence import Evidence, after_read
 from position_monitor.core.guard import Denied, GateInputs, approve_cancel, approve_close, approve_place
 from position_monitor.core.model import Cancel, Close, Mode, Place, Position, PositionKey
 from position_monitor.core.observation import SymbolObservation
@@ -54,6 +54,13 @@ class Desk:
     def learn(self, outcome: Outcome) -> None:
         """Take what a write taught into the evidence."""
         self.evidence = after_outcome(self.evidence, outcome)
+
+    def absorb(self, seen: SymbolObservation) -> None:
+        """Take one readable observation into the evidence."""
+        flat_reads = self.rules.evidence.flat_reads
+        keys = (position.key for position in seen.positions)
+        rebased = frozenset(key for key in keys if self.rules.protection_for(key).rebase_on_add)
+        self.evidence = after_read(self.evidence, seen, rebased, flat_reads=flat_reads)
 
     async def send(self, action: Place | Close, seen: SymbolObservation) -> Outcome:
         """Check one action at the gate and send it; one symbol's failure stays its own (invariant 12)."""

@@ -2,7 +2,7 @@
 
 It adds stops and does nothing else. What it sends was decided by the core, passes the same gate as any order, and is
 remembered in the same evidence; the loop, woken by the same event, reads it back. Events that are late, older than what
-was read, or that do not enlarge a position are left to the loop, and so is a symbol whose stop was just refused.
+was read, or that do not enlarge a position are left to the loop, and so is a position whose stop was just refused.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from position_monitor.core.event_view import (
     stops_from_event,
 )
 from position_monitor.core.evidence import without_write
-from position_monitor.core.model import Advice, DesiredOrder, PositionSide
+from position_monitor.core.model import Advice, DesiredOrder, PositionKey, PositionSide, Side
 from position_monitor.core.money import distance_pct
 from position_monitor.core.observation import SymbolObservation
 from position_monitor.core.outcome import DUPLICATE_CODES, Outcome, Sent
@@ -55,7 +55,8 @@ class FastPath:
         self._since: dict[str, SinceRead] = {}
         self._looked_at: dict[str, Decimal] = {}
         """The mark each symbol was last looked at with."""
-        self._left_to_reads: set[str] = set()
+        self._left_to_reads: set[PositionKey] = set()
+        """Positions whose stop was refused, until the next read; one that is opened anew is another position."""
         self._waiting: dict[str, dict[PositionSide, PositionEvent]] = {}
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._count = 0
@@ -82,7 +83,7 @@ class FastPath:
         self._last = everything
         for symbol, seen in read.items():
             if seen.readable and not seen.orders_reused:
-                self._left_to_reads.discard(symbol)
+                self._left_to_reads.difference_update(PositionKey(symbol, side) for side in Side)
                 if self._heard.get(symbol, 0) <= began:
                     self._since.pop(symbol, None)
         self._looked_at = {
@@ -113,7 +114,10 @@ class FastPath:
         after = after_position(since, event, last)
         if after is None or not self._remember(event.symbol, after) or abs(event.amount) <= before:
             return
-        if self._last is None or event.symbol in self._left_to_reads or self._is_late(event):
+        assert event.key is not None, "Invariant: what is larger than before is open"
+        if before == 0:
+            self._left_to_reads.discard(event.key)
+        if self._last is None or event.key in self._left_to_reads or self._is_late(event):
             return
         self._waiting.setdefault(event.symbol, {})[event.position_side] = event
         if event.symbol not in self._tasks:
@@ -181,7 +185,7 @@ class FastPath:
         if outcome.sent in (Sent.ACCEPTED, Sent.AMBIGUOUS) or outcome.code in DUPLICATE_CODES:
             self._desk.learn(outcome)
             return
-        self._left_to_reads.add(order.symbol)
+        self._left_to_reads.add(order.key)
         if not outcome.denied:
             self._desk.evidence = without_write(self._desk.evidence, order.symbol, order.client_id)
 

@@ -46,6 +46,9 @@ SOON_S = 1.0
 """How soon to look again while something is exposed, unconfirmed or possibly closed."""
 SOON_WEIGHT_1M = 1_200
 """Request weight such quick looks may use in a minute (half of the venue's 2,400)."""
+SPARING_WEIGHT_1M = 900
+"""Request weight cycles may use in a minute from the moment half of the venue's is used, whatever they do and whoever
+used it: a minute must never end without weight for the reads of positions."""
 WAKE_S = 0.2
 """Least time between two cycles that events ask for."""
 SOON_IN_A_ROW_MAX = 30
@@ -241,8 +244,14 @@ class Service:
         return min(interval_s, max(SOON_S, self._least_s(report)))
 
     def _least_s(self, report: CycleReport) -> float:
-        """The least time between the beginnings of two cycles, whatever wakes the loop: half of the weight budget."""
-        return max(WAKE_S, report.weight * 60 / SOON_WEIGHT_1M)
+        """The least time between the beginnings of two cycles, whatever wakes the loop, so that weight is left.
+
+        While there is plenty, only the reads of a cycle count; what it does beyond them is rare.
+        """
+        pace_s = report.weight * 60 / SOON_WEIGHT_1M
+        if self.exchange.api_weight_1m >= SOON_WEIGHT_1M:
+            pace_s = report.weight_used * 60 / SPARING_WEIGHT_1M
+        return min(self.config.loop.check_interval_s, max(WAKE_S, pace_s))
 
     async def _pause(self, interval_s: float, least_s: float) -> None:
         """Wait until `interval_s` after the beginning of the last cycle, or for an event, then at least `least_s`."""

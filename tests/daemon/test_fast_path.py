@@ -57,7 +57,7 @@ class World:
         began = self.path.look_begins() if began is None else began
         observed = {one.symbol: one for one in seen}
         for one in seen:
-            if one.positions:
+            if one.positions and one.readable:
                 self.desk.evidence = after_read(self.desk.evidence, one)
         self.path.note_read(observed, observed, began)
 
@@ -138,6 +138,22 @@ async def test_a_refused_symbol_is_left_to_the_loop_until_it_was_read(answer):
     world.read(seen_at([]))
     await world.hears(told("3", at_ms=NOW_MS + 2))
     assert len(world.venue.resting) == 1
+
+
+async def test_a_refusal_says_nothing_about_the_position_that_comes_after():
+    """The lists could not be read, so a stop that rests is unknown; it ends with the position that is turned."""
+    held = position(quantity=D(1))
+    world = World(replace(seen_at([held]), unreadable="its open orders could not be read"))
+    world.venue.answer = Refused("a close-all stop rests already", code=-4130)
+    await world.hears(told("2", at_ms=NOW_MS + 1))
+    world.venue.answer = None
+    await world.hears(told("3", at_ms=NOW_MS + 2))
+    assert world.venue.resting == []
+    await world.hears(told("-1", at_ms=NOW_MS + 3))
+    assert [order.key.side for order in world.venue.resting] == [held.side.opposite]
+    world.venue.resting.clear()
+    await world.hears(told("0", at_ms=NOW_MS + 4), told("1", at_ms=NOW_MS + 5))
+    assert [order.key.side for order in world.venue.resting] == [held.side]
 
 
 async def test_lists_used_again_do_not_count_as_a_read():

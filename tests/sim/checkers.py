@@ -12,7 +12,7 @@ from collections import Counter, defaultdict, deque
 from decimal import Decimal
 from typing import Any
 
-from tests.sim.conduct import Conduct
+from tests.sim.conduct import TARGETS_GONE, Conduct
 from tests.sim.truth import PREFIX, Key, Order, Truth, is_own, side_of
 
 OWN_ORDERS_MAX = 32
@@ -103,9 +103,12 @@ class Checker:
         others = [change for change in self._changed[entry.symbol] if change[0] != hand]
         self._changed[entry.symbol] = [*others, (hand, entry.sequence, entry.at_ms)]
         if self._conduct is not None and hand is not None:
-            placed = entry.kind == "order_accepted"
-            side = side_of(entry.detail["position_side"], entry.detail["side"]) if placed else ""
-            self._conduct.visitors[hand].wrote[entry.symbol, side] = (entry.sequence, self._conduct.sent_s)
+            where = ""
+            if entry.kind == "order_accepted":
+                where = side_of(entry.detail["position_side"], entry.detail["side"])
+            elif entry.kind == "order_canceled" and _is_target(entry.detail):
+                where = TARGETS_GONE
+            self._conduct.visitors[hand].wrote[entry.symbol, where] = (entry.sequence, self._conduct.sent_s)
 
     def _note_cover(self, symbol: str, levels: dict[Key, Decimal | None], entry: Any) -> None:
         for key in (*levels, *(key for key in self._covered if key[0] == symbol)):
@@ -214,11 +217,13 @@ class Checker:
         """Whether the daemon read positions and orders of the symbol after its own last write that matters here.
 
         That is an order it sent for this position before it sent this removal, or anything else in this symbol. An
-        order for the other side, or one that an event made it send meanwhile, is none of this removal's business.
+        order for the other side, or one that an event made it send meanwhile, is none of this removal's business. The
+        removals of take-profits may share a look; they cover nothing. A stop is looked at after those as well.
         """
         assert self._conduct is not None and self._speaker is not None
         wrote, seen = self._conduct.visitors[self._speaker].wrote, self._conduct.saw(entry.symbol)
-        last = (wrote.get((entry.symbol, side), (0, 0.0)) for side in (_side(entry.detail), ""))
+        matters = (_side(entry.detail), "", *(() if _is_target(entry.detail) else (TARGETS_GONE,)))
+        last = (wrote.get((entry.symbol, where), (0, 0.0)) for where in matters)
         return all(seen >= moment or sent_s >= self._conduct.sent_s for moment, sent_s in last)
 
     def _raced(self, entry: Any) -> bool:
@@ -312,6 +317,10 @@ class Checker:
             if (ours := self.truth.target_quantity(key, ours=True))
             and ours > max(Decimal(0), size - self.truth.target_quantity(key, ours=False))
         ]
+
+
+def _is_target(order: Order) -> bool:
+    return str(order["type"]).startswith("TAKE_PROFIT")
 
 
 def _side(order: Order) -> str:

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from position_monitor.edge.venues.transport import Endpoint
 from tests.sim.virtual_time import true_ms
 
+TARGETS_GONE = "take-profits gone"
 READS_BEFORE_RETIRING = 3
 """Two reads that show the replacement, and the one made just for the removal."""
 READS_AGE_MAX_MS = 60_000
@@ -37,8 +38,8 @@ class Visitor:
     found: set[str] = field(default_factory=set)
     """Client ids that a query of their own showed."""
     wrote: dict[tuple[str, str], tuple[int, float]] = field(default_factory=dict)
-    """(symbol, side) -> moment of the last order it placed there, and when it was sent (loop time); side "" for every
-    other write that had an effect."""
+    """(symbol, side) -> moment of the last order it placed there, and when it was sent (loop time); `TARGETS_GONE` for
+    take-profits it removed, and "" for every other write that had an effect."""
     tried: dict[str, tuple[int, int]] = field(default_factory=dict)
     """symbol -> (moment, true ms) of its last attempt to place a stop."""
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from decimal import Decimal
+from functools import partial
 
 import pytest
 
@@ -46,6 +47,12 @@ def position_update(stage: Stage, side: str, amount: str, *, entry: object = ENT
     row |= {"ps": side if stage.world.account.hedge else "BOTH", "bep": str(entry)}
     account = {"B": [{"a": "USDT", "wb": "1", "cw": "1", "bc": "0"}], "P": [row], "m": "ORDER"}
     return json.dumps({"e": "ACCOUNT_UPDATE", "T": at_ms, "E": at_ms, "a": account})
+
+
+def a_little_of(stage: Stage, symbol: str) -> str:
+    """About 1,000 USDT of a contract."""
+    step = stage.world.instruments[symbol].step
+    return str((1_000 / stage.world.market.last(symbol) / step).quantize(Decimal(1)) * step)
 
 
 def say(stage: Stage, *texts: str) -> None:
@@ -146,6 +153,25 @@ async def test_a_flood_delays_no_stop_and_burns_no_budget(hedge: bool, side: str
         assert weight_max <= 1_200
         await stage.run(3 * INTERVAL_S)
         stage.must_be_protected()
+
+
+@TWO_WORLDS
+@staged
+async def test_a_restless_trader_does_not_use_up_the_weight_that_protection_needs(hedge: bool, side: str) -> None:
+    """Two trades a second for three minutes: every position has its stop at once, and every minute has weight left."""
+    async with Stage(Held(BTC, side, "0.300", entry=ENTRY), hedge=hedge) as stage:
+        process = await quiet(stage)
+        names, weight_max = sorted(stage.world.instruments.keys() - {BTC}), 0
+        for number in range(360):
+            symbol, turn = names[number % len(names)], number // len(names)
+            quantity = None if turn % 3 == 2 else a_little_of(stage, symbol)
+            stage.trade(("open", "add", "close")[turn % 3], symbol, side, quantity)
+            if turn % 3 == 0:
+                await stage.until(f"{symbol} covered", partial(stage.covered, symbol, side), within_s=PROMPT_S)
+            await stage.run(0.5)
+            weight_max = max(weight_max, process.service.exchange.api_weight_1m)
+        assert 1_200 < weight_max < 2_000
+        assert not [text for text in stage.log if "budget" in text]
 
 
 @EVERY_WORLD

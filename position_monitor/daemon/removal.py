@@ -1,0 +1,67 @@
+"""The last part of a cycle: removing what is replaced or orphaned, each time checked against a read made just for it.
+
+Symbols are worked on side by side, the removals of one symbol one after another. A stop has a read of its own.
+Take-profits of a symbol that go one after another share one: they cover nothing, so nothing depends on what the first
+removal changed, and a read costs seven times the weight of a removal.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import groupby
+
+from loguru import logger
+
+from position_monitor.core import ids
+from position_monitor.core.model import Cancel, Role
+from position_monitor.core.plan import Plan
+from position_monitor.daemon.desk import Desk
+from position_monitor.daemon.event_memory import EventMemory
+from position_monitor.edge.observer import Observer
+
+SPARING_WEIGHT_1M = 1_800
+"""Request weight of a minute from which removals wait for the next one: the reads of positions come first."""
+
+
+async def retire(plans: Mapping[str, Plan], desk: Desk, observer: Observer, events: EventMemory) -> None:
+    """Remove what the plans remove. What cannot be removed now is found again by the next cycle."""
+    due = [plan.cancels for plan in plans.values() if plan.cancels]
+    await asyncio.gather(*(_retire_symbol(cancels, desk, observer, events) for cancels in due))
+
+
+async def _retire_symbol(cancels: Sequence[Cancel], desk: Desk, observer: Observer, events: EventMemory) -> None:
+    for together in _sharing_a_read(cancels):
+        try:
+            if not await _remove(together, desk, observer, events):
+                return
+        except Exception:  # a defect in handling one symbol must not stop the others
+            logger.exception("Removing an order of {} failed; it is held, the others go on", together[0].key)
+            return
+
+
+def _sharing_a_read(cancels: Sequence[Cancel]) -> Iterator[list[Cancel]]:
+    for cover_nothing, group in groupby(cancels, _is_take_profit):
+        alike = list(group)
+        yield from [alike] if cover_nothing else ([cancel] for cancel in alike)
+
+
+def _is_take_profit(cancel: Cancel) -> bool:
+    parsed = ids.parse(cancel.order.client_id)
+    return parsed is not None and parsed.role is Role.TAKE_PROFIT
+
+
+async def _remove(together: Sequence[Cancel], desk: Desk, observer: Observer, events: EventMemory) -> bool:
+    """Removals in one symbol after one read. False when the symbol must be looked at again first."""
+    symbol = together[0].key.symbol
+    told = events.news_of(symbol)
+    seen = await observer.fresh(symbol)
+    if not seen.readable:
+        return False
+    if events.news_of(symbol) == told:
+        desk.absorb(seen)
+    for cancel in together:
+        if events.news_of(symbol) != told:
+            return False  # an event that came meanwhile may be newer than the read
+        await desk.remove(cancel, seen)
+    return True
