@@ -9,7 +9,7 @@ in time is taken without its sign: a step may end a waiting time early, and must
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
 
@@ -17,12 +17,12 @@ from position_monitor.core import ids
 from position_monitor.core.ladder import rungs_of
 from position_monitor.core.live_book import NOTHING_RESTS, LiveBook, Own, SymbolOrders
 from position_monitor.core.model import (
+    SIDES,
     LiveOrder,
     OrderStatus,
     Position,
     PositionKey,
     Role,
-    Side,
     WorkingType,
 )
 from position_monitor.core.money import beyond
@@ -153,23 +153,23 @@ class Evidence:
 def after_read(
     evidence: Evidence,
     seen: SymbolObservation,
-    rebase: frozenset[PositionKey] = frozenset(),
+    rebases: Callable[[PositionKey], bool] = lambda key: False,
     *,
     flat_reads: int = 3,
 ) -> Evidence:
     """Learn from one readable observation. An unreadable one teaches nothing and must not be passed.
 
-    A position in `rebase` (`rebase_on_add`) begins a new epoch when it grew, so that its levels are made anew.
+    A position that `rebases` (`rebase_on_add`) begins a new epoch when it grew, so that its levels are made anew.
     """
     assert seen.readable, "Invariant: only a readable observation is evidence"
     keys, books = dict(evidence.keys), seen.live.books
     held = {position.key: position for position in seen.positions}
     relevant = {key for key, live in books.items() if live.owned} | held.keys()
-    relevant |= {key for key in (PositionKey(seen.symbol, side) for side in Side) if key in keys}
+    relevant.update([key for side in SIDES if (key := PositionKey(seen.symbol, side)) in keys])
     for key in sorted(relevant):
         position, live = held.get(key), books.get(key, NOTHING_RESTS)
         if position is not None:
-            keys[key] = _present(keys.get(key), position, live, seen, rebase=key in rebase, flat_reads=flat_reads)
+            keys[key] = _present(keys.get(key), position, live, seen, rebases, flat_reads=flat_reads)
         else:
             known = keys.get(key) or KeyEvidence(epoch=_epoch_from(live.owned) or ids.epoch_of(0))
             keys[key] = _absent(known, key, live, seen)
@@ -213,20 +213,20 @@ def _present(
     position: Position,
     live: LiveBook,
     seen: SymbolObservation,
+    rebases: Callable[[PositionKey], bool],
     *,
-    rebase: bool,
     flat_reads: int,
 ) -> KeyEvidence:
     if known is None:
         known = KeyEvidence(epoch=_epoch_from(live.owned) or ids.epoch_of(position.updated_at_ms))
     elif known.zero_seen and (known.absent_reads >= flat_reads or position.entry_price != known.entry_price):
         known = KeyEvidence(epoch=ids.epoch_of(position.updated_at_ms), seen=known.seen)
-    elif rebase and known.quantities and position.quantity > known.largest_quantity:
+    elif known.quantities and position.quantity > known.largest_quantity and rebases(position.key):
         known = replace(known, epoch=ids.epoch_of(position.updated_at_ms), done_rungs=frozenset())
-    elif not rebase and (epoch := _settled_epoch(known.epoch, live)) != known.epoch:
+    elif (epoch := _settled_epoch(known.epoch, live)) != known.epoch and not rebases(position.key):
         known = replace(known, epoch=epoch)
     rungs, done = _rungs(known, position, live)
-    firing = any(_firing(own, position) for own in live.owned)
+    firing = any(_firing(own.order, position) for own in live.guarding)
     return KeyEvidence(  # not `replace`: this is done for every position in every cycle
         epoch=known.epoch,
         present_reads=known.present_reads + 1,
@@ -309,9 +309,8 @@ def _rungs(known: KeyEvidence, position: Position, live: LiveBook) -> tuple[dict
     return now, frozenset(done)
 
 
-def _firing(own: Own, position: Position) -> bool:
-    order = own.order
-    if own.role not in (Role.BACKSTOP, Role.WORKING_STOP) or order.trigger_price is None:
+def _firing(order: LiveOrder, position: Position) -> bool:
+    if order.trigger_price is None:
         return False
     if order.status in (OrderStatus.TRIGGERING, OrderStatus.TRIGGERED):
         return True

@@ -8,7 +8,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
-from position_monitor.core import ids
 from position_monitor.core.evidence import Evidence
 from position_monitor.core.model import PositionKey, Verdict
 from position_monitor.core.money import plain
@@ -52,7 +51,7 @@ class History:
     @property
     def states(self) -> tuple[PositionState, ...]:
         """The latest state of every position, in a stable order."""
-        return tuple(self.tracks[key].state for key in sorted(self.tracks))
+        return tuple([self.tracks[key].state for key in sorted(self.tracks)])
 
 
 def after_first_look(
@@ -165,9 +164,9 @@ def _foreign(
         if not seen.readable:
             current |= {ref for ref in history.foreign_orders if ref[0] == seen.symbol}
             continue
-        for order in seen.orders:
-            if ids.is_ours(order.client_id) or len(current) >= FOREIGN_REMEMBERED_MAX:
-                continue
+        for order in seen.live.foreign:
+            if len(current) >= FOREIGN_REMEMBERED_MAX:
+                break
             ref = (order.symbol, order.order_id)
             current.add(ref)
             if ref not in history.foreign_orders:

@@ -37,6 +37,8 @@ class LiveBook:
     """Resting close-all stops of anybody: the venue allows one."""
     owned: tuple[Own, ...] = ()
     """Ours, in any status."""
+    guarding: tuple[Own, ...] = ()
+    """The stops among them."""
     resting: tuple[Own, ...] = ()
     """Ours that rest."""
     ladder: tuple[Own, ...] = ()
@@ -70,6 +72,11 @@ class SymbolOrders(tuple[LiveOrder, ...]):
         return {}
 
     @cached_property
+    def foreign(self) -> tuple[LiveOrder, ...]:
+        """The orders that are not ours."""
+        return tuple(order for order in self if not ids.is_ours(order.client_id))
+
+    @cached_property
     def conditional(self) -> int:
         """Conditional orders: each takes one of the slots the venue gives the account."""
         return sum(1 for order in self if order.order_list is OrderList.ALGO)
@@ -99,6 +106,7 @@ def _sorted(orders: Iterable[LiveOrder]) -> LiveBook:
             foreign.append(order)
         else:
             owned.append(Own(order, parsed.role, parsed.rung, parsed.epoch))
+    guarding = tuple(own for own in owned if own.role in (Role.BACKSTOP, Role.WORKING_STOP))
     resting = tuple(own for own in owned if own.order.status is OrderStatus.NEW)
     ladder = sorted(
         (own for own in resting if own.role is Role.TAKE_PROFIT),
@@ -106,7 +114,14 @@ def _sorted(orders: Iterable[LiveOrder]) -> LiveBook:
     )
     in_flight = (own for own in owned if own.order.status is not OrderStatus.NEW and not own.order.status.terminal)
     return LiveBook(
-        tuple(stops), tuple(close_alls), tuple(owned), resting, tuple(ladder), tuple(in_flight), tuple(foreign)
+        stops=tuple(stops),
+        close_alls=tuple(close_alls),
+        owned=tuple(owned),
+        guarding=guarding,
+        resting=resting,
+        ladder=tuple(ladder),
+        in_flight=tuple(in_flight),
+        foreign=tuple(foreign),
     )
 
 

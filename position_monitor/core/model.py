@@ -34,6 +34,8 @@ class OrderSide(StrEnum):
     SELL = "SELL"
 
 
+SIDES = (Side.LONG, Side.SHORT)
+"""Both, for loops that are run for every position in every cycle: an enumeration walks through itself in Python."""
 _LONG = Side.LONG
 _EXIT_SIDES = {Side.LONG: OrderSide.SELL, Side.SHORT: OrderSide.BUY}
 

@@ -55,14 +55,15 @@ class OrdersRead:
     began_at_ms: int
     symbol: str | None = None
     """None when every symbol of the account was asked for."""
-    _by_symbol: Mapping[str, list[LiveOrder]] = field(init=False, repr=False, compare=False)
+    by_symbol: Mapping[str, list[LiveOrder]] = field(init=False, repr=False, compare=False)
+    """The orders of each symbol that has any."""
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "_by_symbol", _grouped(self.orders))
+        object.__setattr__(self, "by_symbol", _grouped(self.orders))
 
     def of(self, symbol: str) -> SymbolOrders:
         """The open orders of one symbol."""
-        return SymbolOrders(self._by_symbol.get(symbol, ()))
+        return SymbolOrders(self.by_symbol.get(symbol, ()))
 
     def covers(self, symbol: str) -> bool:
         """Whether this answer speaks about `symbol` and could be read for it."""

@@ -145,7 +145,7 @@ def _take_profit_states(judgement: Judgement, seen: SymbolObservation) -> tuple[
             if wanted.role is Role.TAKE_PROFIT:
                 states.append(_rung_state(wanted.rung, wanted.trigger_price, wanted.quantity, "", wanted.source))
     settings = judgement.settings
-    for order in foreign_targets(judgement.position, seen.orders, settings) if settings else ():
+    for order in foreign_targets(judgement.position, seen.live.foreign, settings) if settings else ():
         price = order.trigger_price or order.price or Decimal(0)
         quantity = judgement.position.quantity if order.close_all else order.quantity
         states.append(TakeProfitState(-1, price, quantity, order.client_id, "foreign", resting=True, foreign=True))

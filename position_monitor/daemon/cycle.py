@@ -308,9 +308,10 @@ class Daemon:
             )
             self.desk.evidence = pruned(self.evidence, self.rules.evidence)
             self._unsettled = self._not_settled(decision)
+        states = self.history.states
         told, wrote = self.desk.take_report()
         unseen = "; ".join(f"{symbol}: {why}" for symbol, why in sorted(observed.unreadable_positions.items()))
-        risk = account_risk(self.history.states, unreadable=failure or unseen, degraded=self.degraded())
+        risk = account_risk(states, unreadable=failure or unseen, degraded=self.degraded())
         times = [seen.observed_at_ms for seen in observed.symbols.values() if seen.readable]
         return CycleReport(
             risk=risk,
@@ -318,7 +319,7 @@ class Daemon:
             decision=decision or Decision({}, {}, {}),
             events=(*told, *events),
             mode=mode,
-            sentence=sentence.cycle(risk, self.history.states, mode, failure=failure),
+            sentence=sentence.cycle(risk, states, mode, failure=failure),
             failure=failure,
             changed=wrote or bool(events),
             observed_at_ms=min(times, default=0),
@@ -336,13 +337,14 @@ class Daemon:
         """Symbols that wait for something to be read back, or whose protection is not what it should be."""
         open_plans = {symbol for symbol, plan in decision.plans.items() if not plan.empty or plan.held}
         verdicts = (Verdict.PROTECTED, Verdict.STOP_ONLY, Verdict.UNMANAGED)
-        troubled = {state.key.symbol for state in self.history.states if state.verdict not in verdicts}
+        tracks = self.history.tracks
+        troubled = {key.symbol for key, track in tracks.items() if track.state.verdict not in verdicts}
         return frozenset(open_plans | troubled | {symbol for symbol, _ in self.evidence.awaited})
 
     def _suspicious(self, decision: Decision | None) -> bool:
         if decision is None:
             return True
-        unknown = any(state.verdict is Verdict.UNKNOWN for state in self.history.states)
+        unknown = any(track.state.verdict is Verdict.UNKNOWN for track in self.history.tracks.values())
         absent = any(known.absent_reads or known.present_reads == 1 for known in self.evidence.keys.values())
         exposed = any(judged.exposed for judged in decision.judgements.values())
         return absent or exposed or unknown or bool(self.evidence.awaited)

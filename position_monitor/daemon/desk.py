@@ -58,9 +58,10 @@ class Desk:
     def absorb(self, seen: SymbolObservation) -> None:
         """Take one readable observation into the evidence."""
         flat_reads = self.rules.evidence.flat_reads
-        keys = (position.key for position in seen.positions)
-        rebased = frozenset(key for key in keys if self.rules.protection_for(key).rebase_on_add)
-        self.evidence = after_read(self.evidence, seen, rebased, flat_reads=flat_reads)
+        self.evidence = after_read(self.evidence, seen, self._rebases, flat_reads=flat_reads)
+
+    def _rebases(self, key: PositionKey) -> bool:
+        return self.rules.protection_for(key).rebase_on_add
 
     async def send(self, action: Place | Close, seen: SymbolObservation) -> Outcome:
         """Check one action at the gate and send it; one symbol's failure stays its own (invariant 12)."""

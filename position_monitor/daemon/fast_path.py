@@ -23,7 +23,7 @@ from position_monitor.core.event_view import (
     stops_from_event,
 )
 from position_monitor.core.evidence import without_write
-from position_monitor.core.model import Advice, DesiredOrder, PositionKey, PositionSide, Side
+from position_monitor.core.model import SIDES, Advice, DesiredOrder, PositionKey, PositionSide
 from position_monitor.core.money import distance_pct
 from position_monitor.core.observation import SymbolObservation
 from position_monitor.core.outcome import DUPLICATE_CODES, Outcome, Sent
@@ -83,7 +83,8 @@ class FastPath:
         self._last = everything
         for symbol, seen in read.items():
             if seen.readable and not seen.orders_reused:
-                self._left_to_reads.difference_update(PositionKey(symbol, side) for side in Side)
+                if self._left_to_reads:
+                    self._left_to_reads.difference_update(PositionKey(symbol, side) for side in SIDES)
                 if self._heard.get(symbol, 0) <= began:
                     self._since.pop(symbol, None)
         self._looked_at = {

@@ -12,14 +12,14 @@ is read every time.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Collection, Iterable, Iterator, Mapping, Sized
+from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sized
 from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import TypeVar
 
 from position_monitor.core import ids
 from position_monitor.core.evidence import Evidence
-from position_monitor.core.model import LiveOrder, OrderList, Position, PositionKey, Side
+from position_monitor.core.model import SIDES, LiveOrder, Position, PositionKey
 from position_monitor.core.observation import OrdersRead, PositionsRead, SymbolObservation
 from position_monitor.edge.clock import Clock
 from position_monitor.edge.exchange import Exchange
@@ -110,9 +110,10 @@ class Observer:
         orders = await self._per_symbol(sorted(due)) if whole is None else _by_symbol(whole, symbols)
         if whole is not None:
             self._swept_at_s = self.clock.monotonic_s()
-            symbols = symbols | {o.symbol for o in _all_orders(orders) if ids.is_ours(o.client_id)}
+            elsewhere = whole.by_symbol.keys() - symbols
+            symbols = symbols | {name for name in elsewhere if _has_ours(whole.of(name))}
             due = symbols
-            self._elsewhere = _elsewhere(orders, symbols)
+            self._elsewhere = sum(whole.of(name).conditional for name in elsewhere - symbols)
         zero_rows = await self._zero_rows(positions, symbols, evidence)
         seen = {
             name: self._observation(name, positions, orders.get(name), zero_rows.get(name))
@@ -333,7 +334,9 @@ def _with_order(seen: SymbolObservation, order: LiveOrder) -> SymbolObservation:
 
 def _zero_keys(symbol: str, held: tuple[Position, ...], *reads: PositionsRead | None) -> frozenset[PositionKey]:
     """The positions of a symbol that a row said are zero."""
-    both = (PositionKey(symbol, side) for side in Side)
+    if not any(read is not None and read.zero_keys for read in reads):
+        return _NONE
+    both = [PositionKey(symbol, side) for side in SIDES]
     told = [key for key in both if any(read is not None and key in read.zero_keys for read in reads)]
     return frozenset(told) - {position.key for position in held} if told else _NONE
 
@@ -343,11 +346,5 @@ def _weight(symbols: Sized) -> int:
     return POSITIONS_WEIGHT + min(SWEEP_WEIGHT, SYMBOL_WEIGHT * len(symbols))
 
 
-def _all_orders(orders: Mapping[str, OrdersRead]) -> Iterator[LiveOrder]:
-    """Every order once: a sweep is one object shared by all keys."""
-    return (order for read in {id(read): read for read in orders.values()}.values() for order in read.orders)
-
-
-def _elsewhere(orders: Mapping[str, OrdersRead], symbols: set[str] | frozenset[str]) -> int:
-    """Open conditional orders of a sweep outside the given symbols."""
-    return sum(1 for o in _all_orders(orders) if o.order_list is OrderList.ALGO and o.symbol not in symbols)
+def _has_ours(orders: Iterable[LiveOrder]) -> bool:
+    return any(ids.is_ours(order.client_id) for order in orders)

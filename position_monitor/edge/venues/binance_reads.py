@@ -196,7 +196,7 @@ def _moved_position(raw: Mapping[str, Any], leverage: int | None) -> tuple[list[
     plain = (raw.get("symbol"), raw.get("positionSide"), raw.get("positionAmt"), raw.get("entryPrice"))
     updated = raw.get("updateTime")
     # Only these types, because values of others may be equal without meaning the same, such as 1 and true.
-    if any(type(value) is not str for value in plain) or type(updated) is not int:
+    if set(map(type, plain)) != {str} or type(updated) is not int:
         return None
     if stated is not None and type(stated) is not str:
         return None
