@@ -37,6 +37,8 @@ def written(outcome: Outcome) -> Event:
 def read_back(seen: SymbolObservation, evidence: Evidence, now_ms: int) -> list[Event]:
     """Events for our stops in `seen` that `evidence` was still waiting for."""
     awaited = set(evidence.awaited_in(seen.symbol))
+    if not awaited:
+        return []
     return [
         Event(
             "StopReadBack",

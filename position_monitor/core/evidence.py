@@ -127,6 +127,8 @@ class Evidence:
 
     def awaited_in(self, symbol: str) -> tuple[str, ...]:
         """Client ids written for `symbol` and not read back yet."""
+        if not self.awaited:
+            return ()
         return tuple(client_id for (where, client_id) in sorted(self.awaited) if where == symbol)
 
     def awaits_backstop(self, key: PositionKey) -> bool:
