@@ -153,7 +153,7 @@ class Daemon:
         self.advisor.watch({key.symbol: Question(j.position.mark_price) for key, j in decision.judgements.items()})
         observed, decision = await self._rounds(observed, decision, began_s + self.cycle_deadline_s)
         if not observed.failure:
-            await self._retire(decision)
+            await removal.retire(decision.plans, self.desk, self.observer, self.events)
         await self._let_events_in(observed)
         return self._report(observed, decision, began_s, weight)
 
@@ -288,12 +288,6 @@ class Daemon:
             frozenset(_symbol(o.action) for o in outcomes if o.turned_away),
             all(o.sent is Sent.ACCEPTED or _is_final(o) for o in outcomes),
         )
-
-    async def _retire(self, decision: Decision) -> None:
-        """Remove what may go, unless the minute's weight is needed for reads and no stop is waiting for room."""
-        exposed = any(judged.exposed for judged in decision.judgements.values())
-        if exposed or self.exchange.api_weight_1m < removal.SPARING_WEIGHT_1M:
-            await removal.retire(decision.plans, self.desk, self.observer, self.events)
 
     def _report(
         self, observed: AccountObservation, decision: Decision | None, began_s: float, weight: int

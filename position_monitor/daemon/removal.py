@@ -20,9 +20,6 @@ from position_monitor.daemon.desk import Desk
 from position_monitor.daemon.event_memory import EventMemory
 from position_monitor.edge.observer import Observer
 
-SPARING_WEIGHT_1M = 1_800
-"""Request weight of a minute from which removals wait for the next one: the reads of positions come first."""
-
 
 async def retire(plans: Mapping[str, Plan], desk: Desk, observer: Observer, events: EventMemory) -> None:
     """Remove what the plans remove. What cannot be removed now is found again by the next cycle."""

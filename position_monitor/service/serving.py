@@ -46,7 +46,7 @@ SOON_S = 1.0
 """How soon to look again while something is exposed, unconfirmed or possibly closed."""
 SOON_WEIGHT_1M = 1_200
 """Request weight such quick looks may use in a minute (half of the venue's 2,400)."""
-SPARING_WEIGHT_1M = 900
+SPARING_WEIGHT_1M = 750
 """Request weight cycles may use in a minute from the moment half of the venue's is used, whatever they do and whoever
 used it: a minute must never end without weight for the reads of positions."""
 WAKE_S = 0.2

@@ -39,7 +39,7 @@ from position_monitor.core.model import (
 )
 from position_monitor.core.observation import PositionsRead
 from position_monitor.core.outcome import Sent
-from position_monitor.daemon import Daemon
+from position_monitor.daemon import Daemon, removal
 from position_monitor.daemon.cycle import SentRound
 from position_monitor.daemon.desk import Desk
 from position_monitor.edge import actor
@@ -350,6 +350,12 @@ def cancels_do_not_look_again(stack: ExitStack) -> None:
 
     stack.enter_context(changed(Observer, "_observation", observation))
     stack.enter_context(changed(Observer, "fresh", fresh))
+
+
+@mutant("INV-2", swarm=ADVISED)
+def removals_of_a_symbol_share_a_look(stack: ExitStack) -> None:
+    """Only take-profits may: a stop must not go on the word of a read that is older than another removal."""
+    stack.enter_context(changed(removal, "_is_take_profit", lambda cancel: True))
 
 
 @mutant("INV-2", swarm=ADVISED)
