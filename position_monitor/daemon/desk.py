@@ -6,7 +6,9 @@ meanwhile sees it as written and not read back, and does not write it again (inv
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 from loguru import logger
@@ -23,6 +25,8 @@ from position_monitor.edge import actor
 from position_monitor.edge.clock import Clock
 from position_monitor.edge.exchange import Exchange
 
+SYMBOLS_MAX = 2_000
+"""Symbols whose writes are counted; beyond that the count begins anew, which only makes a removal wait."""
 EVENTS_KEPT = 5_000
 """Events that wait for the end of a cycle; a cycle that never ends must not collect them without bound."""
 
@@ -40,6 +44,11 @@ class Desk:
     evidence: Evidence = field(default_factory=Evidence, init=False)
     _events: list[Event] = field(default_factory=list, init=False)
     _wrote: bool = field(default=False, init=False)
+    _count: int = field(default=0, init=False)
+    """Writes begun."""
+    _last_write: dict[str, int] = field(default_factory=dict, init=False)
+    """The count at the last one of each symbol."""
+    _under_way: Counter[str] = field(default_factory=Counter, init=False)
 
     def tell(self, events: Sequence[Event]) -> None:
         """Keep events for the next report."""
@@ -63,11 +72,30 @@ class Desk:
     def _rebases(self, key: PositionKey) -> bool:
         return self.rules.protection_for(key).rebase_on_add
 
+    def last_write_in(self, symbol: str) -> int | None:
+        """A number that changes with every order sent in the symbol; None while one is under way."""
+        return None if self._under_way[symbol] else self._last_write.get(symbol, 0)
+
+    @contextmanager
+    def _writing(self, symbol: str) -> Iterator[None]:
+        if symbol not in self._last_write and len(self._last_write) >= SYMBOLS_MAX:
+            self._last_write.clear()
+        self._count += 1
+        self._last_write[symbol] = self._count
+        self._under_way[symbol] += 1
+        try:
+            yield
+        finally:
+            self._under_way[symbol] -= 1
+            if not self._under_way[symbol]:
+                del self._under_way[symbol]
+
     async def send(self, action: Place | Close, seen: SymbolObservation) -> Outcome:
         """Check one action at the gate and send it; one symbol's failure stays its own (invariant 12)."""
         key = action.order.key if isinstance(action, Place) else action.key
         try:
-            outcome = await self._approved(action, self.gate(key, seen))
+            with self._writing(key.symbol):
+                outcome = await self._approved(action, self.gate(key, seen))
         except Exception as fault:  # a defect in handling one symbol must not stop the others
             logger.exception("Handling {} failed; it is held, the others go on", key)
             return Outcome(action, Sent.AMBIGUOUS, self.clock.now_ms(), text=f"defect: {type(fault).__name__}")

@@ -51,14 +51,13 @@ def _is_take_profit(cancel: Cancel) -> bool:
 async def _remove(together: Sequence[Cancel], desk: Desk, observer: Observer, events: EventMemory) -> bool:
     """Removals in one symbol after one read. False when the symbol must be looked at again first."""
     symbol = together[0].key.symbol
-    told = events.news_of(symbol)
+    told, written = events.news_of(symbol), desk.last_write_in(symbol)
     seen = await observer.fresh(symbol)
-    if not seen.readable:
+    if not seen.readable or written is None or events.news_of(symbol) != told:
         return False
-    if events.news_of(symbol) == told:
-        desk.absorb(seen)
+    desk.absorb(seen)
     for cancel in together:
-        if events.news_of(symbol) != told:
-            return False  # an event that came meanwhile may be newer than the read
+        if events.news_of(symbol) != told or desk.last_write_in(symbol) != written:
+            return False  # an event that came meanwhile, or what it made us send, may be newer than the read
         await desk.remove(cancel, seen)
     return True
