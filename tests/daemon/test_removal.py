@@ -1,0 +1,112 @@
+"""Removals: which may share a read, and that nothing newer than the read is passed over."""
+
+from __future__ import annotations
+
+import asyncio
+
+from position_monitor.core.decide import decide
+from position_monitor.core.evidence import after_read
+from position_monitor.core.model import Cancel, Mode, Place
+from position_monitor.core.plan import Plan
+from position_monitor.daemon import removal
+from position_monitor.daemon.desk import Desk
+from tests.core.build import LONG, NOW_MS, SYMBOL, D, at, backstop, position, rules, seen_at, target
+
+HELD = position(quantity=D(2))
+STOP = backstop(HELD, at(LONG, "-1.5"))
+OLD = [target(HELD, 0, at(LONG, "7"), "0.5"), target(HELD, 1, at(LONG, "8"), "0.5")]
+"""Take-profits of ours at levels nobody wants any more."""
+
+
+class Venue:
+    """Takes removals, and orders once it is let."""
+
+    def __init__(self):
+        self.removed = []
+        self.let = asyncio.Event()
+
+    async def cancel(self, approved):
+        self.removed.append(approved.action.order.client_id)
+
+    async def place(self, approved):
+        await self.let.wait()
+        return "1"
+
+
+class Clock:
+    def now_ms(self):
+        return NOW_MS
+
+
+class Events:
+    def __init__(self):
+        self.news = 0
+
+    def news_of(self, symbol):
+        return self.news
+
+
+class World:
+    def __init__(self):
+        self.seen = seen_at([HELD], [STOP, *OLD])
+        self.venue, self.events = Venue(), Events()
+        self.desk = Desk(self.venue, Clock(), rules(), mode=lambda: Mode.LIVE, accepted=lambda client_id: None)
+        for _ in range(3):
+            self.desk.evidence = after_read(self.desk.evidence, self.seen)
+        self.reads = 0
+        self.meanwhile = lambda: None
+
+    async def fresh(self, symbol):
+        self.reads += 1
+        self.meanwhile()
+        await asyncio.sleep(0)
+        return self.seen
+
+    async def retire(self, *orders):
+        cancels = tuple(Cancel(order, HELD.key, "no longer wanted") for order in orders)
+        await removal.retire({SYMBOL: Plan(SYMBOL, cancels=cancels)}, self.desk, self, self.events)
+        return [order.client_id for order in orders if order.client_id in self.venue.removed]
+
+    def sends(self):
+        """An event makes us send an order in the symbol; the venue has not answered yet."""
+        plans = decide({SYMBOL: self.seen}, self.desk.evidence, self.desk.rules, {}, Mode.LIVE, 0, NOW_MS).plans
+        wanted: Place = plans[SYMBOL].take_profits[0]
+        self.writing = asyncio.ensure_future(self.desk.send(wanted, self.seen))
+
+
+async def test_take_profits_that_go_one_after_another_share_a_read():
+    world = World()
+    assert len(await world.retire(*OLD)) == 2
+    assert world.reads == 1
+
+
+async def test_a_stop_has_a_read_of_its_own():
+    world = World()
+    assert await world.retire(OLD[0], STOP, OLD[1]) == [OLD[0].client_id, OLD[1].client_id], "the backstop stays"
+    assert world.reads == 3
+
+
+async def test_news_while_it_is_read_holds_every_removal():
+    world = World()
+    world.meanwhile = lambda: setattr(world.events, "news", 1)
+    assert await world.retire(*OLD) == []
+
+
+async def test_an_order_sent_while_it_is_read_holds_every_removal():
+    world = World()
+    world.meanwhile = world.sends
+    assert await world.retire(*OLD) == []
+    world.venue.let.set()
+    await world.writing
+    world.meanwhile = lambda: None
+    assert len(await world.retire(*OLD)) == 2
+
+
+async def test_an_order_under_way_holds_every_removal():
+    world = World()
+    world.sends()
+    await asyncio.sleep(0)
+    assert await world.retire(*OLD) == []
+    world.venue.let.set()
+    await world.writing
+    assert len(await world.retire(*OLD)) == 2
