@@ -13,7 +13,7 @@ from itertools import groupby
 
 from loguru import logger
 
-from position_monitor.core import ids
+from position_monitor.core.cover import owned_role
 from position_monitor.core.model import Cancel, Role
 from position_monitor.core.plan import Plan
 from position_monitor.daemon.desk import Desk
@@ -44,16 +44,17 @@ def _sharing_a_read(cancels: Sequence[Cancel]) -> Iterator[list[Cancel]]:
 
 
 def _is_take_profit(cancel: Cancel) -> bool:
-    parsed = ids.parse(cancel.order.client_id)
-    return parsed is not None and parsed.role is Role.TAKE_PROFIT
+    return owned_role(cancel.order) is Role.TAKE_PROFIT
 
 
 async def _remove(together: Sequence[Cancel], desk: Desk, observer: Observer, events: EventMemory) -> bool:
     """Removals in one symbol after one read. False when the symbol must be looked at again first."""
     symbol = together[0].key.symbol
     told, written = events.news_of(symbol), desk.last_write_in(symbol)
+    if written is None:
+        return False  # no read could be newer than an order that is under way
     seen = await observer.fresh(symbol)
-    if not seen.readable or written is None or events.news_of(symbol) != told:
+    if not seen.readable or events.news_of(symbol) != told:
         return False
     desk.absorb(seen)
     for cancel in together:

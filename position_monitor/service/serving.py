@@ -53,9 +53,8 @@ WAKE_S = 0.2
 """Least time between two cycles that events ask for."""
 SOON_IN_A_ROW_MAX = 30
 YOUNG_OBJECTS_MAX = 20_000
-"""Objects made and not freed since the last garbage collection, before the next. A cycle replaces what the one before
-it made, so in a quiet account even of 200 positions the number stays below; Python's own 700 means a dozen collections
-in each of its cycles that find nothing."""
+"""Objects made and not freed since the last garbage collection, before the next. A cycle of 200 positions makes about
+10,000, which the next cycle replaces; with Python's own 700 it was looked through about fourteen times."""
 RESTART_PAUSE_S = 1.0
 LEASE_WAIT_S = 0.2
 """How long the start waits for the first answer about the lease, beyond what preparing the exchange took."""
