@@ -10,10 +10,12 @@ from dataclasses import dataclass
 from position_monitor import __version__
 from position_monitor.config import Config
 from position_monitor.core import sentence
+from position_monitor.core.actions import Action, Mode
 from position_monitor.core.cover import why_not_cover
+from position_monitor.core.desired import DesiredBook
 from position_monitor.core.diff import BookDiff
 from position_monitor.core.history import History, after_judging
-from position_monitor.core.model import Action, DesiredBook, LiveOrder, Mode, Position, PositionKey, RiskStatus
+from position_monitor.core.model import LiveOrder, Position, PositionKey, RiskStatus
 from position_monitor.core.plan import Held, Plan
 from position_monitor.core.state import AccountState, PositionState
 from position_monitor.core.verdict import AccountRisk, Judgement, account_risk

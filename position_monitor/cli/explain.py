@@ -19,7 +19,8 @@ from position_monitor.core.model import Role
 
 if TYPE_CHECKING:
     from position_monitor.config import Config
-    from position_monitor.core.model import DesiredBook, LiveOrder
+    from position_monitor.core.desired import DesiredBook
+    from position_monitor.core.model import LiveOrder
     from position_monitor.inspector import InspectedPosition
 
 

@@ -12,7 +12,7 @@ from rich.text import Text
 from position_monitor.cli.exit_codes import ExitCode
 from position_monitor.cli.output import print_json, print_rendered, say
 from position_monitor.cli.status_table import number
-from position_monitor.core.model import Action, Cancel, Close, Place
+from position_monitor.core.actions import Action, Cancel, Close, Place
 
 if TYPE_CHECKING:
     from position_monitor.config import Config

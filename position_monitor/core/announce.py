@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from position_monitor.core.actions import Cancel, Close, Place
 from position_monitor.core.evidence import Evidence
-from position_monitor.core.model import Cancel, Close, Place, Role
+from position_monitor.core.model import Role
 from position_monitor.core.observation import SymbolObservation
 from position_monitor.core.outcome import Outcome, Sent
 from position_monitor.core.state import Event

@@ -13,9 +13,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple
 
+from position_monitor.core.desired import DesiredBook, DesiredOrder, Level
 from position_monitor.core.diff import BookDiff, diff
 from position_monitor.core.ladder import RUNGS_MAX, passed_rungs
-from position_monitor.core.model import DesiredBook, DesiredOrder, Level, PositionKey
+from position_monitor.core.model import PositionKey
 from position_monitor.core.policy import Levels, levels_for
 from position_monitor.core.stop_book import effective_stop, foreign_is_enough, stop_orders, trailing_of
 from position_monitor.core.target_book import beyond_the_mark, take_profits

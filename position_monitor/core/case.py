@@ -9,10 +9,11 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from position_monitor.core.cover import Cover
+from position_monitor.core.desired import DesiredBook
 from position_monitor.core.diff import BookDiff
 from position_monitor.core.evidence import KeyEvidence
 from position_monitor.core.live_book import LiveBook
-from position_monitor.core.model import DesiredBook, Position, PositionKey
+from position_monitor.core.model import Position, PositionKey
 from position_monitor.core.settings import ProtectionSettings
 
 

@@ -9,8 +9,9 @@ from __future__ import annotations
 from decimal import Decimal
 
 from position_monitor.core import ids
+from position_monitor.core.actions import Close
 from position_monitor.core.evidence import AGREEING_READS, Evidence, KeyEvidence
-from position_monitor.core.model import Close, Instrument, Position, Role, Side
+from position_monitor.core.model import Instrument, Position, Role, Side
 from position_monitor.core.money import floor_to, plain, stop_trigger
 from position_monitor.core.settings import EvidenceSettings, Limits, OnBreach, ProtectionSettings
 

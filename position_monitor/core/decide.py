@@ -10,22 +10,16 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import NamedTuple
 
+from position_monitor.core.actions import Mode, Place
 from position_monitor.core.book import NO_RUNGS, BookInputs, RungsAllowed, compared_book, rungs_for
 from position_monitor.core.case import Case
 from position_monitor.core.closing import closes_in_the_last_minute, why_close
 from position_monitor.core.cover import NO_COVER, cover_of
+from position_monitor.core.desired import DesiredBook
 from position_monitor.core.evidence import Evidence
 from position_monitor.core.ladder import rungs_of
 from position_monitor.core.live_book import NOTHING_RESTS, LiveBook
-from position_monitor.core.model import (
-    Advice,
-    DesiredBook,
-    Mode,
-    Place,
-    Position,
-    PositionKey,
-    Verdict,
-)
+from position_monitor.core.model import Advice, Position, PositionKey, Verdict
 from position_monitor.core.observation import SymbolObservation
 from position_monitor.core.plan import Held, Plan, PlanInputs, plan
 from position_monitor.core.settings import EvidenceSettings, Limits, ProtectionSettings

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple
 
+from position_monitor.core.desired import DesiredOrder
 from position_monitor.core.live_book import LiveBook, Own
-from position_monitor.core.model import DesiredOrder, LiveOrder
+from position_monitor.core.model import LiveOrder
 
 
 class BookDiff(NamedTuple):

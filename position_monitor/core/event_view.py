@@ -17,15 +17,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
 
+from position_monitor.core.actions import Mode, Place
 from position_monitor.core.decide import Rules, decide_symbol
-from position_monitor.core.evidence import Evidence, after_position_event
+from position_monitor.core.evidence import Evidence
+from position_monitor.core.learning import after_position_event
 from position_monitor.core.model import (
     Advice,
     Instrument,
     LiveOrder,
-    Mode,
     OrderStatus,
-    Place,
     Position,
     PositionKey,
     PositionSide,

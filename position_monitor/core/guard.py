@@ -12,22 +12,12 @@ from dataclasses import dataclass, field, replace
 from typing import Generic, TypeVar
 
 from position_monitor.core import ids
+from position_monitor.core.actions import Cancel, Close, Mode, Place
 from position_monitor.core.closing import close_id
 from position_monitor.core.cover import cover_of, loosened_at, outdated_backstop
+from position_monitor.core.desired import DesiredOrder
 from position_monitor.core.evidence import KeyEvidence
-from position_monitor.core.model import (
-    Cancel,
-    Close,
-    DesiredOrder,
-    Instrument,
-    LiveOrder,
-    Mode,
-    OrderKind,
-    OrderStatus,
-    Place,
-    Position,
-    Role,
-)
+from position_monitor.core.model import Instrument, LiveOrder, OrderKind, OrderStatus, Position, Role
 from position_monitor.core.money import beyond, is_multiple, reached, tighter
 from position_monitor.core.observation import SymbolObservation
 from position_monitor.core.settings import EvidenceSettings, Limits, ProtectionSettings

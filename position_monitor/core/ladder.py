@@ -10,7 +10,8 @@ from collections.abc import Sequence
 from decimal import Decimal
 from typing import NamedTuple
 
-from position_monitor.core.model import Instrument, Level, Side, Target
+from position_monitor.core.desired import Level, Target
+from position_monitor.core.model import Instrument, Side
 from position_monitor.core.money import floor_to, reached
 
 PIECE_STRIDE = 12

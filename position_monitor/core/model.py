@@ -1,12 +1,13 @@
-"""The words of the domain as frozen values (DESIGN 1). Money is `Decimal`; times are integer ms UTC."""
+"""The words of the domain as frozen values (DESIGN 1). Money is `Decimal`; times are integer ms UTC.
+
+What was read and how it is judged. What should rest is in `desired.py`, what is done about it in `actions.py`.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
 from enum import StrEnum
-from types import MappingProxyType
 from typing import NamedTuple
 
 
@@ -227,141 +228,6 @@ class LiveOrder(NamedTuple):
     def key(self) -> PositionKey:
         """The position an exit order belongs to, by its leg in hedge mode, else by the side its direction reduces."""
         return PositionKey(self.symbol, _SIDE_OF_LEG.get(self.position_side) or _SIDE_REDUCED_BY[self.side])
-
-
-class LevelSource(StrEnum):
-    """Where a level came from (DESIGN 9)."""
-
-    STATIC = "static"
-    HYBRID = "hybrid"
-    DYNAMIC = "dynamic"
-    BRAIN = "brain"
-    AI = "ai"
-    LIQUIDATION = "liquidation"
-    REANCHOR = "reanchor"
-    OPERATOR = "operator"
-    RATCHET = "ratchet"
-
-
-class Level(NamedTuple):
-    """A price with its provenance."""
-
-    price: Decimal
-    source: str
-    """A `LevelSource` value, or `brain:<profile>`."""
-    inputs: Mapping[str, Decimal] = MappingProxyType({})
-    """The figures it was made from, by name. They become words only where somebody reads them."""
-
-
-class Target(NamedTuple):
-    """One take-profit rung before sizing: `fraction` of the quantity (0 to 1] at `level`."""
-
-    rung: int
-    level: Level
-    fraction: Decimal
-
-
-class Trailing(NamedTuple):
-    """How the stop follows the best mark. Carried by the book from the start; acted on by later policies."""
-
-    distance_pct: Decimal
-    best_mark: Decimal
-    active: bool
-
-
-class DesiredOrder(NamedTuple):
-    """An order that should rest: a close-all order has `quantity` None and is sized by the exchange."""
-
-    symbol: str
-    side: Side
-    role: Role
-    rung: int
-    kind: OrderKind
-    trigger_price: Decimal
-    quantity: Decimal | None
-    position_side: PositionSide
-    working_type: WorkingType
-    client_id: str
-    source: str
-
-    @property
-    def close_all(self) -> bool:
-        """Whether the exchange sizes this order at its trigger."""
-        return self.quantity is None
-
-    @property
-    def key(self) -> PositionKey:
-        """The position this order protects."""
-        return PositionKey(self.symbol, self.side)
-
-
-class DesiredBook(NamedTuple):
-    """What should rest on the exchange for one position, with the reasons."""
-
-    key: PositionKey
-    epoch: str
-    stop: Level
-    """The effective stop: the tightest level the policy, the clamp and the ratchet ask for."""
-    orders: tuple[DesiredOrder, ...]
-    """Orders that are ours to hold, stops first. A level a foreign order already holds is absent."""
-    profile: str
-    trailing: Trailing | None = None
-    regime: str = ""
-    notes: tuple[str, ...] = ()
-
-    @property
-    def stops(self) -> tuple[DesiredOrder, ...]:
-        """The backstop and the working stop, if they are ours to hold."""
-        return tuple(order for order in self.orders if order.role in (Role.BACKSTOP, Role.WORKING_STOP))
-
-    @property
-    def take_profits(self) -> tuple[DesiredOrder, ...]:
-        """The rungs of the ladder, nearest first."""
-        return tuple(order for order in self.orders if order.role is Role.TAKE_PROFIT)
-
-
-class Mode(StrEnum):
-    """What the daemon may do now (DESIGN 2.9)."""
-
-    LIVE = "live"
-    PLACE_ONLY = "place_only"
-    """No lease: missing protection is placed, nothing is removed."""
-    OBSERVE = "observe"
-    """Nothing is written: by configuration, or a live other owner holds the lease."""
-
-
-@dataclass(frozen=True, slots=True)
-class Place:
-    """Send a new order."""
-
-    order: DesiredOrder
-    reason: str
-
-
-@dataclass(frozen=True, slots=True)
-class Cancel:
-    """Remove an owned order. `replaced_by` names the client ids that must be read back first, if any."""
-
-    order: LiveOrder
-    key: PositionKey
-    reason: str
-    replaced_by: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class Close:
-    """Send a reduce-only market (or IOC limit) order that closes `quantity` of a position."""
-
-    key: PositionKey
-    position_side: PositionSide
-    quantity: Decimal
-    client_id: str
-    limit_price: Decimal | None
-    """None for MARKET; otherwise LIMIT IOC at this price."""
-    reason: str
-
-
-Action = Place | Cancel | Close
 
 
 class Verdict(StrEnum):

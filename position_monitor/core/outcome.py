@@ -5,8 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
+from position_monitor.core.actions import Action, Cancel, Close, Place
+from position_monitor.core.desired import DesiredOrder
 from position_monitor.core.evidence import Evidence, KeyEvidence, after_write, with_key, without_write
-from position_monitor.core.model import Action, Cancel, Close, DesiredOrder, Place, PositionKey, Role
+from position_monitor.core.model import PositionKey, Role
 
 CROSSED_CODES = frozenset({-2021, -4142})
 """The price has already passed the trigger."""

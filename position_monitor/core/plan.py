@@ -20,25 +20,16 @@ from dataclasses import replace
 from typing import NamedTuple
 
 from position_monitor.core import ids
+from position_monitor.core.actions import Cancel, Close, Mode, Place
 from position_monitor.core.case import Case
 from position_monitor.core.closing import CLOSE_READS, closes_in_the_last_minute, next_close
 from position_monitor.core.cover import cover_of, loosened_at, outdated_backstop, owned_role
+from position_monitor.core.desired import DesiredBook, DesiredOrder
 from position_monitor.core.diff import BookDiff
 from position_monitor.core.evidence import Evidence, KeyEvidence
 from position_monitor.core.ladder import rungs_of
 from position_monitor.core.live_book import LiveBook
-from position_monitor.core.model import (
-    Cancel,
-    Close,
-    DesiredBook,
-    DesiredOrder,
-    LiveOrder,
-    Mode,
-    Place,
-    Position,
-    PositionKey,
-    Role,
-)
+from position_monitor.core.model import LiveOrder, Position, PositionKey, Role
 from position_monitor.core.money import plain
 from position_monitor.core.observation import SymbolObservation
 from position_monitor.core.settings import EvidenceSettings, Limits

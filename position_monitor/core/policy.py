@@ -10,7 +10,8 @@ from decimal import Decimal
 from functools import lru_cache
 from typing import NamedTuple
 
-from position_monitor.core.model import Advice, Instrument, Level, LevelSource, Position, Side, Target
+from position_monitor.core.desired import Level, LevelSource, Target
+from position_monitor.core.model import Advice, Instrument, Position, Side
 from position_monitor.core.money import (
     HUNDRED,
     against,

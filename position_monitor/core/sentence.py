@@ -5,18 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from decimal import ROUND_FLOOR, Decimal
 
-from position_monitor.core.model import (
-    Cancel,
-    Close,
-    DesiredOrder,
-    Mode,
-    Place,
-    Position,
-    RiskStatus,
-    Role,
-    Side,
-    Verdict,
-)
+from position_monitor.core.actions import Cancel, Close, Mode, Place
+from position_monitor.core.desired import DesiredOrder
+from position_monitor.core.model import Position, RiskStatus, Role, Side, Verdict
 from position_monitor.core.money import HUNDRED, plain
 from position_monitor.core.outcome import Outcome, Sent
 from position_monitor.core.state import PositionState

@@ -16,18 +16,10 @@ from decimal import Decimal
 
 from position_monitor.core import ids
 from position_monitor.core.cover import belongs_to, cover_of, outdated_backstop
+from position_monitor.core.desired import DesiredOrder, Level, LevelSource, Trailing
 from position_monitor.core.diff import same_content
 from position_monitor.core.ladder import even_parts
-from position_monitor.core.model import (
-    DesiredOrder,
-    Level,
-    LevelSource,
-    LiveOrder,
-    OrderKind,
-    OrderStatus,
-    Role,
-    Trailing,
-)
+from position_monitor.core.model import LiveOrder, OrderKind, OrderStatus, Role
 from position_monitor.core.money import against, beyond, distance_pct, stop_trigger, tighter, tightest
 from position_monitor.core.policy import Levels
 from position_monitor.core.settings import Policy

@@ -11,6 +11,7 @@ from collections.abc import Iterator, Sequence
 from decimal import Decimal
 
 from position_monitor.core.cover import TARGET_KINDS, belongs_to, counts_as_target
+from position_monitor.core.desired import DesiredOrder, Level, LevelSource, Target
 from position_monitor.core.ladder import (
     PIECE_STRIDE,
     SizedRung,
@@ -21,15 +22,7 @@ from position_monitor.core.ladder import (
     size_ladder,
 )
 from position_monitor.core.live_book import Own
-from position_monitor.core.model import (
-    DesiredOrder,
-    Level,
-    LevelSource,
-    OrderKind,
-    Role,
-    Side,
-    Target,
-)
+from position_monitor.core.model import OrderKind, Role, Side
 from position_monitor.core.money import distance_pct, in_favour, reached, target_trigger, tighter
 from position_monitor.core.wanted import BookInputs, OrderFacts, as_desired, new_order
 

@@ -13,16 +13,10 @@ from typing import NamedTuple
 from position_monitor.core import ids
 from position_monitor.core.case import Case
 from position_monitor.core.cover import Cover, counts_as_target, owned_role
+from position_monitor.core.desired import DesiredBook
 from position_monitor.core.diff import BookDiff
 from position_monitor.core.ladder import rungs_of
-from position_monitor.core.model import (
-    DesiredBook,
-    LiveOrder,
-    Position,
-    RiskStatus,
-    Role,
-    Verdict,
-)
+from position_monitor.core.model import LiveOrder, Position, RiskStatus, Role, Verdict
 from position_monitor.core.money import HUNDRED, plain
 from position_monitor.core.observation import SymbolObservation
 from position_monitor.core.settings import EvidenceSettings, ProtectionSettings

@@ -12,20 +12,10 @@ from typing import NamedTuple
 
 from position_monitor.core import ids
 from position_monitor.core.cover import Cover
+from position_monitor.core.desired import DesiredOrder, Target
 from position_monitor.core.evidence import KeyEvidence
 from position_monitor.core.live_book import LiveBook, SymbolOrders
-from position_monitor.core.model import (
-    Advice,
-    DesiredOrder,
-    Instrument,
-    LiveOrder,
-    OrderKind,
-    Position,
-    PositionSide,
-    Role,
-    Side,
-    Target,
-)
+from position_monitor.core.model import Advice, Instrument, LiveOrder, OrderKind, Position, PositionSide, Role, Side
 from position_monitor.core.settings import ProtectionSettings
 
 

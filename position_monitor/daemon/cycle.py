@@ -15,17 +15,18 @@ from typing import Protocol
 from loguru import logger
 
 from position_monitor.core import announce, sentence
+from position_monitor.core.actions import Mode
 from position_monitor.core.decide import Decision, Rules, decide
-from position_monitor.core.evidence import Evidence, after_miss, pruned
+from position_monitor.core.evidence import Evidence, after_miss
 from position_monitor.core.history import History, after_failure, after_first_look, after_judging
-from position_monitor.core.model import Action, Advice, Close, Mode, Place, Position, Verdict
-from position_monitor.core.observation import SymbolObservation
-from position_monitor.core.outcome import CAPACITY_CODES, Outcome, Sent
+from position_monitor.core.learning import pruned
+from position_monitor.core.model import Advice, Verdict
 from position_monitor.core.state import Event
 from position_monitor.core.verdict import AccountRisk, account_risk
 from position_monitor.daemon import removal
 from position_monitor.daemon.desk import Desk
 from position_monitor.daemon.event_memory import EventMemory, NoEvents
+from position_monitor.daemon.placing import Placing
 from position_monitor.edge.ai_engine import Question
 from position_monitor.edge.clock import Clock
 from position_monitor.edge.exchange import Exchange
@@ -57,22 +58,6 @@ class Advisor(Protocol):
     def watch(self, questions: Mapping[str, Question]) -> None:
         """Which symbols to ask about, and at which price."""
         ...
-
-
-@dataclass(frozen=True, slots=True)
-class SentRound:
-    """What became of one group of writes."""
-
-    touched: frozenset[str] = frozenset()
-    """Symbols whose books may have changed."""
-    turned_away: frozenset[str] = frozenset()
-    """Symbols of which something should be sent again in a moment."""
-    settled: bool = True
-    """Everything was accepted, or refused for good."""
-
-    def __or__(self, other: SentRound) -> SentRound:
-        both = self.settled and other.settled
-        return SentRound(self.touched | other.touched, self.turned_away | other.turned_away, both)
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,7 +98,6 @@ class Daemon:
     """No new round begins after this; what is missing waits for the next cycle."""
     events: EventMemory = field(default_factory=NoEvents)
     history: History = field(default_factory=History, init=False)
-    _refused: set[str] = field(default_factory=set, init=False)
     _upkeep_failure: str = field(default="", init=False)
     _last_cycle_ms: int = field(default=0, init=False)
     _weight_before: int = field(default=0, init=False)
@@ -221,18 +205,18 @@ class Daemon:
         self, observed: AccountObservation, decision: Decision, until_s: float
     ) -> tuple[AccountObservation, Decision]:
         """Place and read back until nothing is missing, at most `ROUNDS_MAX` times."""
-        self._refused = set()
+        placing = Placing(self.desk, self.observer)
         for number in range(ROUNDS_MAX):
             if number and self.clock.monotonic_s() >= until_s:
                 break
-            sent = await self._place(observed.symbols, decision, closing=number == 0)
+            sent = await placing.round(observed.symbols, decision, closing=number == 0)
             again_soon = sent.turned_away if number < ROUNDS_TURNED_AWAY_MAX else frozenset()
             waiting = again_soon | self._exposed_and_awaited(decision)
             if not sent.touched and not waiting:
                 break
             if not sent.touched:
                 await self.clock.sleep(ROUND_PAUSES_S[number])
-            if self._refused:
+            if placing.refused:
                 await self._upkeep()  # a refusal may have been about rules or a mode that changed since
             began = self.events.look_begins()
             again = await self.observer.symbols(sent.touched | waiting, self.evidence, observed.symbols)
@@ -252,42 +236,6 @@ class Daemon:
             for key, judged in decision.judgements.items()
             if judged.exposed and self.evidence.awaited_in(key.symbol)
         }
-
-    async def _place(
-        self, observed: Mapping[str, SymbolObservation], decision: Decision, *, closing: bool
-    ) -> SentRound:
-        """Stops of all positions first, riskiest first; then closes; then take-profits (invariant 3).
-
-        What the venue refused is not repeated within the cycle. Take-profits wait for the next round while it is open
-        what became of a stop.
-        """
-        plans = decision.plans.values()
-        stops = [place for plan in plans for place in plan.stops if place.order.client_id not in self._refused]
-        closes = [close for plan in plans for close in plan.closes] if closing else []
-        targets = [place for plan in plans for place in plan.take_profits if place.order.client_id not in self._refused]
-        if stops or closes or targets:
-            logger.info(sentence.checking(len(decision.judgements)))
-        stops.sort(key=lambda place: _risk(decision.judgements[place.order.key].position))
-        for key in dict.fromkeys(place.order.key for place in stops):
-            if decision.judgements[key].exposed:
-                logger.warning(sentence.unprotected(decision.judgements[key].position))
-        result = await self._send_all(stops, observed)
-        result |= await self._send_all(closes, observed)
-        return result | await self._send_all(targets, observed) if result.settled else result
-
-    async def _send_all(self, actions: Sequence[Place | Close], observed: Mapping[str, SymbolObservation]) -> SentRound:
-        outcomes = await asyncio.gather(*(self.desk.send(action, observed[_symbol(action)]) for action in actions))
-        for outcome in outcomes:
-            self.desk.learn(outcome)
-            if outcome.code in CAPACITY_CODES:
-                self.observer.sweep_soon()
-            if _is_final(outcome) and isinstance(outcome.action, Place):
-                self._refused.add(outcome.action.order.client_id)
-        return SentRound(
-            frozenset(_symbol(o.action) for o in outcomes if o.sent is not Sent.NOT_SENT),
-            frozenset(_symbol(o.action) for o in outcomes if o.turned_away),
-            all(o.sent is Sent.ACCEPTED or _is_final(o) for o in outcomes),
-        )
 
     def _report(
         self, observed: AccountObservation, decision: Decision | None, began_s: float, weight: int
@@ -342,20 +290,3 @@ class Daemon:
         absent = any(known.absent_reads or known.present_reads == 1 for known in self.evidence.keys.values())
         exposed = any(judged.exposed for judged in decision.judgements.values())
         return absent or exposed or unknown or bool(self.evidence.awaited)
-
-
-def _is_final(outcome: Outcome) -> bool:
-    """Whether to send the same again in this cycle is pointless: refused, held by the guard, or over the budget."""
-    return outcome.sent is Sent.REFUSED or (outcome.sent is Sent.NOT_SENT and not outcome.turned_away)
-
-
-def _symbol(action: Action) -> str:
-    return action.key.symbol if isinstance(action, Close) else action.order.symbol
-
-
-def _risk(position: Position) -> tuple[float, str]:
-    """Sort key: the largest notional nearest to its liquidation first."""
-    room = 1.0
-    if position.liquidation_price is not None and position.mark_price > 0:
-        room = float(abs(position.mark_price - position.liquidation_price) / position.mark_price)
-    return (-float(position.notional) / max(room, 0.001), str(position.key))

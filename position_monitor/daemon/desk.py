@@ -14,10 +14,12 @@ from dataclasses import dataclass, field
 from loguru import logger
 
 from position_monitor.core import announce, sentence
+from position_monitor.core.actions import Cancel, Close, Mode, Place
 from position_monitor.core.decide import Rules
-from position_monitor.core.evidence import Evidence, after_read
+from position_monitor.core.evidence import Evidence
 from position_monitor.core.guard import Denied, GateInputs, approve_cancel, approve_close, approve_place
-from position_monitor.core.model import Cancel, Close, Mode, Place, Position, PositionKey
+from position_monitor.core.learning import after_read
+from position_monitor.core.model import Position, PositionKey
 from position_monitor.core.observation import SymbolObservation
 from position_monitor.core.outcome import Outcome, Sent, after_outcome, claimed
 from position_monitor.core.state import Event

@@ -14,6 +14,7 @@ from decimal import Decimal
 from loguru import logger
 
 from position_monitor.core import sentence
+from position_monitor.core.desired import DesiredOrder
 from position_monitor.core.event_view import (
     SinceRead,
     after_order,
@@ -23,7 +24,7 @@ from position_monitor.core.event_view import (
     stops_from_event,
 )
 from position_monitor.core.evidence import without_write
-from position_monitor.core.model import SIDES, Advice, DesiredOrder, PositionKey, PositionSide
+from position_monitor.core.model import SIDES, Advice, PositionKey, PositionSide
 from position_monitor.core.money import distance_pct
 from position_monitor.core.observation import SymbolObservation
 from position_monitor.core.outcome import DUPLICATE_CODES, Outcome, Sent

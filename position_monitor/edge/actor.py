@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from position_monitor.core.actions import Cancel, Close, Place
 from position_monitor.core.guard import Approved
-from position_monitor.core.model import Cancel, Close, Place
 from position_monitor.core.outcome import Outcome, Sent
 from position_monitor.edge.clock import Clock
 from position_monitor.edge.exchange import Exchange

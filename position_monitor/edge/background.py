@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 
 from position_monitor.edge.clock import Clock
+
+END_ATTEMPTS_MAX = 20
+END_PAUSE_S = 0.25
 
 
 async def sleep_or_wake(clock: Clock, seconds: float, wake: asyncio.Event) -> None:
@@ -27,3 +31,14 @@ def stop_if_cancelled() -> None:
     task = asyncio.current_task()
     if task is not None and task.cancelling():
         raise asyncio.CancelledError
+
+
+async def end_tasks(tasks: Sequence[asyncio.Future[None]]) -> None:
+    """Cancel until they are gone, bounded: redis-py can swallow a cancellation that meets it inside a command."""
+    for _ in range(END_ATTEMPTS_MAX):
+        pending = [task for task in tasks if not task.done()]
+        if not pending:
+            return
+        for task in pending:
+            task.cancel()
+        await asyncio.wait(pending, timeout=END_PAUSE_S)

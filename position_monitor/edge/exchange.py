@@ -8,8 +8,9 @@ from __future__ import annotations
 
 from typing import Protocol
 
+from position_monitor.core.actions import Cancel, Close, Place
 from position_monitor.core.guard import Approved
-from position_monitor.core.model import Cancel, Close, Instrument, LiveOrder, Place
+from position_monitor.core.model import Instrument, LiveOrder
 from position_monitor.core.observation import OrdersRead, PositionsRead
 
 

@@ -3,46 +3,35 @@
 Reads per symbol cost 2 weight, a sweep of both order lists 80 (Binance, Current All Open Orders): symbols that hold
 something are read one by one, and a sweep every `full_sweep_s` finds what nobody expected.
 
-Positions are read every time. While the user stream delivers, the order lists of symbols in which nothing happened are
-read when they are `QUIET_ORDERS_S` old, and no more often than `ORDERS_WEIGHT_1M` allows; until then what was last read
-is used again with the time of that read. At ten-second checks that is every second time. Without the stream every list
-is read every time.
+Positions are read every time. While the user stream delivers, quiet order lists are read less often (`last_reads.py`).
+Without the stream every list is read every time.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sized
+from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import TypeVar
 
 from position_monitor.core import ids
 from position_monitor.core.evidence import Evidence
-from position_monitor.core.model import SIDES, LiveOrder, Position, PositionKey
+from position_monitor.core.model import LiveOrder
 from position_monitor.core.observation import OrdersRead, PositionsRead, SymbolObservation
+from position_monitor.edge import last_reads
 from position_monitor.edge.clock import Clock
 from position_monitor.edge.exchange import Exchange
+from position_monitor.edge.last_reads import SWEEP_WEIGHT, SYMBOL_WEIGHT, LastReads, weight_of, zero_keys
 from position_monitor.errors import ExchangeFailure, Unreachable, Unreadable
 
 Read = TypeVar("Read", PositionsRead, OrdersRead)
-_NONE: frozenset[PositionKey] = frozenset()
 
-POSITIONS_WEIGHT = 5
-SWEEP_WEIGHT = 80
-SYMBOL_WEIGHT = 2
 SWEEP_PAUSE_S = 10.0
 """After a sweep that failed, symbols are read one by one for this long."""
 PATIENCE_S = 1.5
 """No read is tried again once this much time went into it."""
 READ_PAUSES_S = (0.1, 0.3)
-ORDERS_WEIGHT_1M = 315
-"""Request weight a minute for the order lists of symbols in which nothing happened. With positions and upkeep that is
-below 15 % of the venue's 2,400."""
-QUIET_ORDERS_S = 15.0
-"""How old the order lists of a symbol may be in which nothing happened, while the stream delivers."""
-SINGLES_MAX = 4
-"""Up to so many quiet symbols are read one by one; for more a sweep costs two requests instead of two each."""
 FLAT_CHECKS_MAX = 10
 """Zero-row reads per cycle (5 weight each); the rest waits for the next cycle."""
 
@@ -75,13 +64,13 @@ class Observer:
     full_sweep_s: float
     stream_delivers: Callable[[], bool] = lambda: False
     """Whether events would tell of changes of the orders."""
-    _last: dict[str, SymbolObservation] = field(default_factory=dict, init=False)
-    """The last observation of each symbol, where it was readable."""
-    _orders_at_s: dict[str, float] = field(default_factory=dict, init=False)
-    """When the order lists of a symbol were last read (monotonic)."""
     _swept_at_s: float | None = field(default=None, init=False)
     _sweep_failed_at_s: float = field(default=float("-inf"), init=False)
     _elsewhere: int = field(default=0, init=False)
+    _last: LastReads = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._last = LastReads(self.clock)
 
     async def account(
         self, evidence: Evidence, also: Iterable[str] = (), *, sweep: bool = False, look_at: Iterable[str] = ()
@@ -99,78 +88,49 @@ class Observer:
             return AccountObservation({}, failure=str(positions))
         held = {position.symbol for position in positions.positions} | set(positions.unreadable)
         symbols = held | evidence.symbols() | set(also)
-        delivers = self.stream_delivers()
-        old = self._old(symbols) if delivers else symbols
-        due = old | {name for name in symbols if name in look_at or self._changed(name, positions)}
-        weight = _weight(due)
-        cheaper = len(due) * SYMBOL_WEIGHT >= SWEEP_WEIGHT
-        cheaper = cheaper or (delivers and len(old) > SINGLES_MAX and self._may_sweep())
-        if whole is None and cheaper and not due_now:
+        old = self._old(symbols)
+        due = old | {name for name in symbols if name in look_at or self._last.changed(name, positions)}
+        weight = weight_of(due)
+        if whole is None and not due_now and self._sweeps_for(due, old):
             whole = await self._sweep()
         orders = await self._per_symbol(sorted(due)) if whole is None else _by_symbol(whole, symbols)
         if whole is not None:
-            self._swept_at_s = self.clock.monotonic_s()
-            elsewhere = whole.by_symbol.keys() - symbols
-            symbols = symbols | {name for name in elsewhere if _has_ours(whole.of(name))}
-            due = symbols
-            self._elsewhere = sum(whole.of(name).conditional for name in elsewhere - symbols)
+            symbols = due = symbols | self._swept(whole, symbols)
         zero_rows = await self._zero_rows(positions, symbols, evidence)
         seen = {
             name: self._observation(name, positions, orders.get(name), zero_rows.get(name))
             if name in due
-            else self._again(name, positions)
+            else self._last.again(name, positions, self.exchange.instrument(name))
             for name in sorted(symbols)
         }
-        self._forget_all_but(symbols)
+        self._last.forget_all_but(symbols)
         return await self._with_awaited(
             AccountObservation(seen, "", (), whole is not None, positions.unreadable, self._elsewhere, weight),
             evidence,
         )
 
     def _old(self, symbols: set[str]) -> set[str]:
-        """The symbols whose order lists must be read again although nothing happened in them."""
-        weight = SWEEP_WEIGHT if len(symbols) > SINGLES_MAX else SYMBOL_WEIGHT * len(symbols)
-        before_s = self.clock.monotonic_s() - max(QUIET_ORDERS_S, weight * 60 / ORDERS_WEIGHT_1M)
-        return {name for name in symbols if self._orders_at_s.get(name, before_s) <= before_s}
+        """The symbols whose order lists must be read though nothing happened; without the stream nobody knows that."""
+        return self._last.old(symbols) if self.stream_delivers() else symbols
+
+    def _sweeps_for(self, due: set[str], old: set[str]) -> bool:
+        """Whether a sweep is the cheaper way to what is due: in weight, or in requests while weight is left."""
+        if len(due) * SYMBOL_WEIGHT >= SWEEP_WEIGHT:
+            return True
+        return len(old) > last_reads.SINGLES_MAX and self.stream_delivers() and self._may_sweep()
+
+    def _swept(self, whole: OrdersRead, symbols: set[str]) -> set[str]:
+        """Note a sweep; gives the further symbols it found orders of ours in."""
+        self._swept_at_s = self.clock.monotonic_s()
+        elsewhere = whole.by_symbol.keys() - symbols
+        ours = {name for name in elsewhere if _has_ours(whole.of(name))}
+        self._elsewhere = sum(whole.of(name).conditional for name in elsewhere - ours)
+        return ours
 
     def _may_sweep(self) -> bool:
         """Whether a sweep in place of single reads keeps within `ORDERS_WEIGHT_1M`."""
-        since_s = self.clock.monotonic_s() - SWEEP_WEIGHT * 60 / ORDERS_WEIGHT_1M
+        since_s = self.clock.monotonic_s() - SWEEP_WEIGHT * 60 / last_reads.ORDERS_WEIGHT_1M
         return self._swept_at_s is None or self._swept_at_s <= since_s
-
-    def _changed(self, symbol: str, positions: PositionsRead) -> bool:
-        """Whether the position of a symbol is not as last read, or not there: then its orders may be others as well."""
-        last, now = self._last.get(symbol), positions.of(symbol)
-        if last is None or not now or symbol in positions.unreadable or len(now) != len(last.positions):
-            return True
-        return any(
-            (p.key, p.quantity, p.entry_price, p.hedged) != (q.key, q.quantity, q.entry_price, q.hedged)
-            for p, q in zip(now, last.positions, strict=True)
-        )
-
-    def _again(self, symbol: str, positions: PositionsRead) -> SymbolObservation:
-        """A position read just now with the orders that were last read."""
-        held = positions.of(symbol)
-        last = self._last[symbol]
-        again = SymbolObservation(
-            symbol=symbol,
-            instrument=self.exchange.instrument(symbol),
-            positions=held,
-            zero_keys=_zero_keys(symbol, held, positions),
-            orders=last.orders,
-            positions_read_at_ms=positions.began_at_ms,
-            orders_read_at_ms=last.orders_read_at_ms,
-            confirmed_orders=last.confirmed_orders,
-            orders_reused=True,
-        )
-        self._last[symbol] = again
-        return again
-
-    def _forget_all_but(self, symbols: set[str]) -> None:
-        for name in self._last.keys() - symbols:
-            del self._last[name]
-        for name in self._orders_at_s.keys() - symbols:
-            del self._orders_at_s[name]
 
     def sweep_soon(self) -> None:
         """Let the next look be a sweep: something about orders elsewhere is out of date."""
@@ -276,26 +236,18 @@ class Observer:
         held = positions.of(symbol)
         if rows is not None and rows.of(symbol):
             held = rows.of(symbol)
-        resting, last = orders.of(symbol) if orders else (), self._last.get(symbol)
         seen = SymbolObservation(
             symbol=symbol,
             instrument=self.exchange.instrument(symbol),
             positions=held,
-            zero_keys=_zero_keys(symbol, held, positions, rows),
-            orders=last.orders if last is not None and last.orders == resting else resting,
+            zero_keys=zero_keys(symbol, held, positions, rows),
+            orders=self._last.same_orders(symbol, orders.of(symbol) if orders else ()),
             positions_read_at_ms=positions.began_at_ms,
             orders_read_at_ms=orders.began_at_ms if orders else 0,
             unreadable=unreadable,
         )
-        self._keep(seen)
+        self._last.keep(seen)
         return seen
-
-    def _keep(self, seen: SymbolObservation) -> None:
-        if seen.readable:
-            self._last[seen.symbol] = seen
-            self._orders_at_s[seen.symbol] = self.clock.monotonic_s()
-        else:
-            self._last.pop(seen.symbol, None)
 
     async def _with_awaited(self, found: AccountObservation, evidence: Evidence) -> AccountObservation:
         """Ask for written orders that no list shows yet, one targeted query each (listing lag is normal)."""
@@ -330,20 +282,6 @@ def _by_symbol(whole: OrdersRead, known: set[str]) -> dict[str, OrdersRead]:
 def _with_order(seen: SymbolObservation, order: LiveOrder) -> SymbolObservation:
     confirmed = seen.confirmed_orders | {order.client_id}
     return replace(seen, orders=(*seen.orders, order), confirmed_orders=confirmed)
-
-
-def _zero_keys(symbol: str, held: tuple[Position, ...], *reads: PositionsRead | None) -> frozenset[PositionKey]:
-    """The positions of a symbol that a row said are zero."""
-    if not any(read is not None and read.zero_keys for read in reads):
-        return _NONE
-    both = [PositionKey(symbol, side) for side in SIDES]
-    told = [key for key in both if any(read is not None and key in read.zero_keys for read in reads)]
-    return frozenset(told) - {position.key for position in held} if told else _NONE
-
-
-def _weight(symbols: Sized) -> int:
-    """Request weight of a look at so many order lists; sweeps have a bound of their own and are not counted."""
-    return POSITIONS_WEIGHT + min(SWEEP_WEIGHT, SYMBOL_WEIGHT * len(symbols))
 
 
 def _has_ours(orders: Iterable[LiveOrder]) -> bool:

@@ -10,17 +10,16 @@ from __future__ import annotations
 import asyncio
 import gc
 import signal
-from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 from pathlib import Path
-from typing import Protocol
 
 from loguru import logger
 
 from position_monitor.config import Config, load_config
 from position_monitor.core import sentence
-from position_monitor.core.model import Mode
+from position_monitor.core.actions import Mode
 from position_monitor.core.stream_events import (
     EventBox,
     MarkPrices,
@@ -34,70 +33,25 @@ from position_monitor.daemon import CycleReport, Daemon
 from position_monitor.daemon.fast_path import FastPath
 from position_monitor.edge.ai_engine import AdvicePoller
 from position_monitor.edge.backend import BreakerPoller
+from position_monitor.edge.background import end_tasks
 from position_monitor.edge.clock import Clock
 from position_monitor.edge.exchange import Exchange
 from position_monitor.edge.redis_state import Held, HeldByOther, RedisState
 from position_monitor.edge.systemd import Systemd
 from position_monitor.errors import ConfigError, ExchangeFailure
+from position_monitor.service.pacing import Pace
+from position_monitor.service.streams import Marks, UserEvents
 from position_monitor.service.telling import Teller
 from position_monitor.service.wiring import open_daemon, rules_from
 
-SOON_S = 1.0
-"""How soon to look again while something is exposed, unconfirmed or possibly closed."""
-SOON_WEIGHT_1M = 1_200
-"""Request weight such quick looks may use in a minute (half of the venue's 2,400)."""
-SPARING_WEIGHT_1M = 750
-"""Request weight cycles may use in a minute from the moment half of the venue's is used, whatever they do and whoever
-used it: a minute must never end without weight for the reads of positions."""
-WAKE_S = 0.2
-"""Least time between two cycles that events ask for."""
-SOON_IN_A_ROW_MAX = 30
 YOUNG_OBJECTS_MAX = 20_000
 """Objects made and not freed since the last garbage collection, before the next. A cycle of 200 positions makes about
 10,000, which the next cycle replaces; with Python's own 700 it was looked through about fourteen times."""
 RESTART_PAUSE_S = 1.0
 LEASE_WAIT_S = 0.2
 """How long the start waits for the first answer about the lease, beyond what preparing the exchange took."""
-END_ATTEMPTS_MAX = 20
-END_PAUSE_S = 0.25
 
 Worker = Callable[[], Coroutine[None, None, None]]
-
-
-class UserEvents(Protocol):
-    """The private stream of the account."""
-
-    async def run(self) -> None:
-        """Stay connected until cancelled."""
-        ...
-
-    def health(self) -> StreamHealth:
-        """What to publish about it."""
-        ...
-
-    def expect(self, client_id: str) -> None:
-        """An order was accepted: its event must come soon."""
-        ...
-
-
-class Marks(Protocol):
-    """The stream of mark prices."""
-
-    async def run(self) -> None:
-        """Stay connected until cancelled."""
-        ...
-
-    def health(self) -> StreamHealth:
-        """What to publish about it."""
-        ...
-
-    def watch(self, symbols: Iterable[str]) -> None:
-        """Watch exactly these symbols from now on."""
-        ...
-
-    def mark(self, symbol: str) -> tuple[Decimal, int] | None:
-        """The latest mark price and the venue's time of it, None when it came too long ago."""
-        ...
 
 
 @dataclass(slots=True)
@@ -116,6 +70,7 @@ class Service:
     daemon: Daemon = field(init=False)
     fast_path: FastPath = field(init=False)
     _teller: Teller = field(init=False)
+    _pace: Pace = field(init=False)
     _user: UserEvents | None = field(default=None, init=False)
     _marks: Marks | None = field(default=None, init=False)
     _box: EventBox = field(default_factory=EventBox, init=False)
@@ -123,7 +78,6 @@ class Service:
     _wake: asyncio.Event = field(default_factory=asyncio.Event, init=False)
     _reload: bool = field(default=False, init=False)
     _ready: bool = field(default=False, init=False)
-    _soon_in_a_row: int = field(default=0, init=False)
     _began_s: float = field(default=float("-inf"), init=False)
     """When the last cycle began."""
 
@@ -135,6 +89,7 @@ class Service:
         self.fast_path = FastPath(self.daemon.desk, self.advisor.advice, self._streamed_mark)
         self.daemon.events = self.fast_path
         self.daemon.observer.stream_delivers = self._delivers
+        self._pace = Pace(self.exchange)
         self._teller = Teller(self.clock, self.exchange, self.store, self.advisor, self.breaker, self.owner)
 
     def listen(self, user: UserEvents, marks: Marks | None) -> None:
@@ -183,7 +138,7 @@ class Service:
                 await self._turn()
             self.systemd.stopping("stopping; all orders stay on the exchange")
         finally:
-            await _end(background)
+            await end_tasks(background)
         logger.info("Stopped; all orders stay on the exchange")
         return 0
 
@@ -220,7 +175,8 @@ class Service:
         self._teller.publish(report, self.config, self._stream_health())
         self._teller.say(report)
         self._tell_systemd(report)
-        await self._pause(self._interval_s(report), self._least_s(report))
+        interval_s = self.config.loop.check_interval_s
+        await self._pause(self._pace.interval_s(report, interval_s), self._pace.least_s(report, interval_s))
 
     def _drained(self) -> frozenset[str]:
         """What events gave reason to look at since the last cycle; after a gap everything is read."""
@@ -232,29 +188,6 @@ class Service:
         if drained.account_changed:
             self.exchange.settings_changed()
         return drained.symbols
-
-    def _interval_s(self, report: CycleReport) -> float:
-        """Look again soon while something is open, but never so often that it eats the request budget.
-
-        A daemon that only observes has no reason to hurry: the budget of the address is the owner's too.
-        """
-        interval_s = self.config.loop.check_interval_s
-        spare = report.mode is not Mode.OBSERVE and self.exchange.api_weight_1m < SOON_WEIGHT_1M
-        if not (report.suspicious and spare) or self._soon_in_a_row >= SOON_IN_A_ROW_MAX:
-            self._soon_in_a_row = 0
-            return interval_s
-        self._soon_in_a_row += 1
-        return min(interval_s, max(SOON_S, self._least_s(report)))
-
-    def _least_s(self, report: CycleReport) -> float:
-        """The least time between the beginnings of two cycles, whatever wakes the loop, so that weight is left.
-
-        While there is plenty, only the reads of a cycle count; what it does beyond them is rare.
-        """
-        pace_s = report.weight * 60 / SOON_WEIGHT_1M
-        if self.exchange.api_weight_1m >= SOON_WEIGHT_1M:
-            pace_s = report.weight_used * 60 / SPARING_WEIGHT_1M
-        return min(self.config.loop.check_interval_s, max(WAKE_S, pace_s))
 
     async def _pause(self, interval_s: float, least_s: float) -> None:
         """Wait until `interval_s` after the beginning of the last cycle, or for an event, then at least `least_s`."""
@@ -358,14 +291,3 @@ def _keep_what_is_loaded() -> None:
         gc.freeze()
         gc.set_threshold(YOUNG_OBJECTS_MAX)
         gc.enable()
-
-
-async def _end(tasks: Sequence[asyncio.Future[None]]) -> None:
-    """Cancel until they are gone, bounded: redis-py can swallow a cancellation that meets it inside a command."""
-    for _ in range(END_ATTEMPTS_MAX):
-        pending = [task for task in tasks if not task.done()]
-        if not pending:
-            return
-        for task in pending:
-            task.cancel()
-        await asyncio.wait(pending, timeout=END_PAUSE_S)

@@ -9,7 +9,7 @@ from loguru import logger
 
 from position_monitor import __version__
 from position_monitor.config import Config
-from position_monitor.core.model import Mode
+from position_monitor.core.actions import Mode
 from position_monitor.core.state import AccountState, Event
 from position_monitor.core.stream_events import StreamHealth, StreamState
 from position_monitor.daemon import CycleReport

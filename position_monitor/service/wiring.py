@@ -5,8 +5,9 @@ from __future__ import annotations
 from functools import lru_cache
 
 from position_monitor.config import Config
+from position_monitor.core.actions import Mode
 from position_monitor.core.decide import Rules
-from position_monitor.core.model import Mode, PositionKey
+from position_monitor.core.model import PositionKey
 from position_monitor.core.settings import ProtectionSettings
 from position_monitor.daemon import Daemon
 from position_monitor.daemon.desk import Desk

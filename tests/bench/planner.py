@@ -6,10 +6,12 @@ import time
 from collections.abc import Sequence
 from decimal import Decimal
 
+from position_monitor.core.actions import Mode
 from position_monitor.core.decide import decide
-from position_monitor.core.evidence import Evidence, after_read
+from position_monitor.core.evidence import Evidence
+from position_monitor.core.learning import after_read
 from position_monitor.core.live_book import SymbolOrders
-from position_monitor.core.model import LiveOrder, Mode, Position, Verdict
+from position_monitor.core.model import LiveOrder, Position, Verdict
 from position_monitor.core.observation import SymbolObservation
 from tests.bench.figures import Figure, Spread
 from tests.bench.processes import BenchFailed

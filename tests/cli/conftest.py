@@ -9,17 +9,14 @@ from pathlib import Path
 
 import pytest
 
+from position_monitor.core.actions import Cancel, Place
+from position_monitor.core.desired import DesiredBook, DesiredOrder, Level
 from position_monitor.core.model import (
-    Cancel,
-    DesiredBook,
-    DesiredOrder,
-    Level,
     LiveOrder,
     OrderKind,
     OrderList,
     OrderSide,
     OrderStatus,
-    Place,
     Position,
     PositionKey,
     PositionSide,

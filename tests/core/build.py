@@ -12,20 +12,20 @@ from decimal import Decimal
 from typing import Any
 
 from position_monitor.core import ids
+from position_monitor.core.actions import Mode
 from position_monitor.core.book import BookInputs, RungsAllowed, desired_book
 from position_monitor.core.cover import cover_of
 from position_monitor.core.decide import Decision, Rules, decide
+from position_monitor.core.desired import DesiredBook, DesiredOrder
 from position_monitor.core.diff import BookDiff, diff
-from position_monitor.core.evidence import Evidence, KeyEvidence, after_read
+from position_monitor.core.evidence import Evidence, KeyEvidence
 from position_monitor.core.guard import GateInputs
+from position_monitor.core.learning import after_read
 from position_monitor.core.live_book import NOTHING_RESTS, SymbolOrders
 from position_monitor.core.model import (
     Advice,
-    DesiredBook,
-    DesiredOrder,
     Instrument,
     LiveOrder,
-    Mode,
     OrderKind,
     OrderList,
     OrderStatus,

@@ -2,9 +2,10 @@
 
 import pytest
 
+from position_monitor.core.actions import Cancel, Close, Place
 from position_monitor.core.announce import read_back, written
 from position_monitor.core.evidence import after_write
-from position_monitor.core.model import Cancel, Close, OrderStatus, Place, PositionKey
+from position_monitor.core.model import OrderStatus, PositionKey
 from position_monitor.core.outcome import Outcome, Sent
 
 from .build import LONG, NOW_MS, SYMBOL, D, backstop, desired, learned, live, position, seen_at, target, working

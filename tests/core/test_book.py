@@ -6,9 +6,10 @@ from hypothesis import strategies as st
 
 from position_monitor.core.book import rungs_allowed, rungs_for
 from position_monitor.core.cover import owned_role
+from position_monitor.core.desired import LevelSource
 from position_monitor.core.evidence import Evidence
 from position_monitor.core.ladder import rungs_of
-from position_monitor.core.model import LevelSource, OrderKind, OrderStatus, PositionKey, Role
+from position_monitor.core.model import OrderKind, OrderStatus, PositionKey, Role
 from position_monitor.core.money import beyond, tighter
 from position_monitor.core.settings import Rung
 from position_monitor.core.stop_book import LEVELS_AT_ONCE_MAX

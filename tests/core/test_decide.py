@@ -5,8 +5,9 @@ from dataclasses import replace
 import pytest
 
 from position_monitor.core import decide as decide_module
+from position_monitor.core.actions import Mode
 from position_monitor.core.evidence import Evidence
-from position_monitor.core.model import Mode, Verdict
+from position_monitor.core.model import Verdict
 from position_monitor.core.plan import Plan
 
 from .build import (

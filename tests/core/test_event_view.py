@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from position_monitor.core.actions import Mode
 from position_monitor.core.event_view import (
     ORDERS_REMEMBERED_MAX,
     SinceRead,
@@ -17,7 +18,7 @@ from position_monitor.core.event_view import (
 )
 from position_monitor.core.evidence import Evidence
 from position_monitor.core.guard import Approved, approve_place
-from position_monitor.core.model import Mode, OrderKind, OrderSide, OrderStatus, PositionSide, Role
+from position_monitor.core.model import OrderKind, OrderSide, OrderStatus, PositionSide, Role
 from position_monitor.core.outcome import Outcome, Sent, after_outcome, claimed
 from position_monitor.core.stream_events import AlgoEvent, PositionEvent
 

@@ -10,10 +10,9 @@ from position_monitor.core.evidence import (
     MISSES_UNTIL_GONE,
     Evidence,
     after_miss,
-    after_read,
     after_write,
-    pruned,
 )
+from position_monitor.core.learning import after_read, pruned
 from position_monitor.core.live_book import SymbolOrders
 from position_monitor.core.model import OrderStatus, PositionKey, Role
 

@@ -5,18 +5,9 @@ from dataclasses import replace
 import pytest
 
 from position_monitor.core import ids
+from position_monitor.core.actions import Cancel, Close, Mode, Place
 from position_monitor.core.guard import Approved, Denied, approve_cancel, approve_close, approve_place
-from position_monitor.core.model import (
-    Cancel,
-    Close,
-    Mode,
-    OrderKind,
-    OrderStatus,
-    Place,
-    PositionKey,
-    PositionSide,
-    Role,
-)
+from position_monitor.core.model import OrderKind, OrderStatus, PositionKey, PositionSide, Role
 
 from .build import (
     ACCOUNT,

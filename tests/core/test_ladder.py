@@ -7,6 +7,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from position_monitor.core import ids
+from position_monitor.core.desired import Level, Target
 from position_monitor.core.ladder import (
     PIECE_STRIDE,
     PIECES_MAX,
@@ -19,7 +20,6 @@ from position_monitor.core.ladder import (
     rungs_of,
     size_ladder,
 )
-from position_monitor.core.model import Level, Target
 from position_monitor.core.money import floor_to, is_multiple
 
 from .build import SIDES, D, at, instrument

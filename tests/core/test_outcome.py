@@ -2,8 +2,9 @@
 
 import pytest
 
+from position_monitor.core.actions import Cancel, Close, Place
 from position_monitor.core.evidence import Evidence
-from position_monitor.core.model import Cancel, Close, Place, PositionKey
+from position_monitor.core.model import PositionKey
 from position_monitor.core.outcome import Outcome, Sent, after_outcome
 
 from .build import LONG, NOW_MS, SYMBOL, D, backstop, desired, known, position, target, working

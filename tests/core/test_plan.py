@@ -4,9 +4,10 @@ from dataclasses import replace
 
 import pytest
 
+from position_monitor.core.actions import Cancel, Close, Mode
 from position_monitor.core.evidence import Evidence, after_write
 from position_monitor.core.guard import Approved, approve_cancel
-from position_monitor.core.model import Cancel, Close, Mode, OrderStatus, PositionKey, Role
+from position_monitor.core.model import OrderStatus, PositionKey, Role
 from position_monitor.core.plan import Plan
 from position_monitor.core.settings import OnBreach
 

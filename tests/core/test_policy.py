@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from position_monitor.core.model import LevelSource
+from position_monitor.core.desired import LevelSource
 from position_monitor.core.money import beyond, distance_pct, is_multiple, tighter
 from position_monitor.core.policy import levels_for
 from position_monitor.core.settings import Rung

@@ -5,8 +5,9 @@ from dataclasses import replace
 import pytest
 
 from position_monitor.core import sentence
+from position_monitor.core.actions import Cancel, Close, Mode, Place
 from position_monitor.core.evidence import Evidence
-from position_monitor.core.model import Cancel, Close, Mode, Place, PositionKey, RiskStatus, Verdict
+from position_monitor.core.model import PositionKey, RiskStatus, Verdict
 from position_monitor.core.outcome import Outcome, Sent
 from position_monitor.core.verdict import AccountRisk, account_risk, position_state
 

@@ -11,19 +11,9 @@ from dataclasses import dataclass, field, replace
 from decimal import Decimal
 
 from position_monitor.core import ids
-from position_monitor.core.model import (
-    Cancel,
-    Close,
-    DesiredOrder,
-    Instrument,
-    LiveOrder,
-    OrderKind,
-    OrderStatus,
-    Place,
-    Position,
-    PositionKey,
-    Side,
-)
+from position_monitor.core.actions import Cancel, Close, Place
+from position_monitor.core.desired import DesiredOrder
+from position_monitor.core.model import Instrument, LiveOrder, OrderKind, OrderStatus, Position, PositionKey, Side
 from position_monitor.core.money import beyond, is_multiple, reached
 from position_monitor.core.observation import SymbolObservation
 from position_monitor.core.outcome import Outcome, Sent

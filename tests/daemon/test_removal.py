@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import asyncio
 
+from position_monitor.core.actions import Cancel, Mode, Place
 from position_monitor.core.decide import decide
-from position_monitor.core.evidence import after_read
-from position_monitor.core.model import Cancel, Mode, Place
+from position_monitor.core.learning import after_read
 from position_monitor.core.plan import Plan
 from position_monitor.daemon import removal
 from position_monitor.daemon.desk import Desk

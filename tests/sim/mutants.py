@@ -20,28 +20,17 @@ from unittest import mock
 
 from position_monitor.config import Config
 from position_monitor.core import evidence, guard, ids, money, plan, policy, stop_book
+from position_monitor.core.actions import Cancel, Mode, Place
 from position_monitor.core.cover import loosened_at, outdated_backstop, why_not_cover
 from position_monitor.core.diff import BookDiff, diff
 from position_monitor.core.evidence import KeyEvidence
 from position_monitor.core.guard import Approved
-from position_monitor.core.model import (
-    Cancel,
-    LiveOrder,
-    Mode,
-    OrderKind,
-    OrderList,
-    OrderSide,
-    OrderStatus,
-    Place,
-    PositionKey,
-    Role,
-    Side,
-)
+from position_monitor.core.model import LiveOrder, OrderKind, OrderList, OrderSide, OrderStatus, PositionKey, Role, Side
 from position_monitor.core.observation import PositionsRead
 from position_monitor.core.outcome import Sent
 from position_monitor.daemon import Daemon, removal
-from position_monitor.daemon.cycle import SentRound
 from position_monitor.daemon.desk import Desk
+from position_monitor.daemon.placing import Placing, SentRound
 from position_monitor.edge import actor
 from position_monitor.edge.observer import Observer
 from position_monitor.edge.redis_lease import Lease, Unavailable
@@ -289,17 +278,17 @@ def position_side_of_hedge_mode_is_forgotten(stack: ExitStack) -> None:
 
 @mutant("INV-2", "INV-8", swarm=ADVISED)
 def stops_are_cancelled_before_new_ones_are_placed(stack: ExitStack) -> None:
-    honest = Daemon._place
+    honest = Placing.round
 
-    async def place(self: Daemon, observed: Any, decision: Any, **more: Any) -> set[str]:
+    async def cancel_first(self: Placing, observed: Any, decision: Any, **more: Any) -> SentRound:
         for result in decision.plans.values():
             keys = {place.order.key for place in result.stops}
             for order in observed[result.symbol].orders:
                 if order.key in keys and is_own_stop(order):
-                    await cancel_unseen(self, order)
+                    await cancel_unseen(self.desk, order)
         return await honest(self, observed, decision, **more)
 
-    stack.enter_context(changed(Daemon, "_place", place))
+    stack.enter_context(changed(Placing, "round", cancel_first))
 
 
 @mutant("INV-2", "INV-8", swarm=ADVISED)
@@ -322,7 +311,7 @@ def is_own_stop(order: LiveOrder) -> bool:
     return ids.is_ours(order.client_id) and order.kind is OrderKind.STOP_MARKET
 
 
-async def cancel_unseen(writer: Daemon | Desk, order: LiveOrder) -> None:
+async def cancel_unseen(writer: Desk, order: LiveOrder) -> None:
     """Remove an order without asking anybody."""
     with suppress(ExchangeFailure):
         await writer.exchange.cancel(approved(Cancel(order, order.key, "")))
@@ -394,12 +383,12 @@ def orders_of_others_are_taken_for_ours(stack: ExitStack) -> None:
 
 @mutant("INV-3")
 def take_profits_come_before_stops(stack: ExitStack) -> None:
-    honest = Daemon._send_all
+    honest = Placing._send_all
     postponed: dict[int, list[Any]] = {}
 
-    async def send_all(self: Daemon, actions: Any, observed: Any) -> SentRound:
+    async def send_all(self: Placing, actions: Any, observed: Any) -> SentRound:
         """The groups come as stops, closes, take-profits; the stops are kept until after the third."""
-        groups = postponed.setdefault(id(self), [])
+        groups = postponed.setdefault(id(self.desk), [])
         groups.append(actions)
         if len(groups) == 1:
             return SentRound()
@@ -409,7 +398,7 @@ def take_profits_come_before_stops(stack: ExitStack) -> None:
             groups.clear()
         return touched
 
-    stack.enter_context(changed(Daemon, "_send_all", send_all))
+    stack.enter_context(changed(Placing, "_send_all", send_all))
     stack.enter_context(changed(plan, "_LADDER_READS", 0))
 
 

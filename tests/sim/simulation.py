@@ -19,7 +19,7 @@ from unittest import mock
 from loguru import logger
 
 from position_monitor.config import Config
-from position_monitor.edge import observer, redis_state
+from position_monitor.edge import last_reads, redis_state
 from position_monitor.edge.ai_engine import AdvicePoller
 from position_monitor.edge.backend import BreakerPoller
 from position_monitor.edge.mark_stream import MarkStream
@@ -530,8 +530,8 @@ def _heard(simulation: Simulation) -> Iterator[None]:
 @contextmanager
 def _reading_orders(*, thrifty: bool) -> Iterator[None]:
     """As for a large account beside a stream, in every third of these cycles and by sweeps; or all in every cycle."""
-    quiet_s, singles = (observer.QUIET_ORDERS_S, 1) if thrifty else (0.0, observer.SINGLES_MAX)
-    with mock.patch.multiple(observer, QUIET_ORDERS_S=quiet_s, SINGLES_MAX=singles):
+    quiet_s, singles = (last_reads.QUIET_ORDERS_S, 1) if thrifty else (0.0, last_reads.SINGLES_MAX)
+    with mock.patch.multiple(last_reads, QUIET_ORDERS_S=quiet_s, SINGLES_MAX=singles):
         yield
 
 

@@ -10,9 +10,10 @@ from decimal import Decimal
 from typing import Any
 
 from position_monitor.core import ids
+from position_monitor.core.actions import Mode, Place
 from position_monitor.core.event_view import EventStops, stops_from_event
 from position_monitor.core.evidence import with_key
-from position_monitor.core.model import LiveOrder, Mode, OrderList, OrderStatus, Place, Side, WorkingType
+from position_monitor.core.model import LiveOrder, OrderList, OrderStatus, Side, WorkingType
 from position_monitor.core.stream_events import AlgoEvent, PositionEvent, StreamEvent
 from position_monitor.daemon.desk import Desk
 from position_monitor.daemon.fast_path import FastPath
@@ -173,6 +174,8 @@ def the_fast_path_takes_shorts_for_longs(stack: ExitStack) -> None:
 @mutant("INV-3", swarm=replace(HEARD, venue={"vanish": 0.3}))
 def orders_are_read_only_where_an_event_told_of_something(stack: ExitStack) -> None:
     def old(self: Observer, symbols: set[str]) -> set[str]:
+        if not self.stream_delivers():
+            return symbols
         self._swept_at_s = self.clock.monotonic_s()
         return set()
 
@@ -181,6 +184,9 @@ def orders_are_read_only_where_an_event_told_of_something(stack: ExitStack) -> N
 
 @mutant("INV-3", swarm=LOST)
 def the_loop_waits_for_events(stack: ExitStack) -> None:
-    honest = Service._interval_s
-    slow = lambda self, report: 600.0 if self._delivers() else honest(self, report)  # noqa: E731 - stands for a method
-    stack.enter_context(changed(Service, "_interval_s", slow))
+    honest = Service._pause
+
+    async def patient(self: Service, interval_s: float, least_s: float) -> None:
+        await honest(self, 600.0 if self._delivers() else interval_s, least_s)
+
+    stack.enter_context(changed(Service, "_pause", patient))

@@ -11,18 +11,9 @@ from collections.abc import Mapping
 from decimal import Decimal
 from typing import Final
 
-from position_monitor.core.model import (
-    Cancel,
-    Close,
-    DesiredOrder,
-    OrderKind,
-    OrderList,
-    OrderStatus,
-    Place,
-    PositionSide,
-    Role,
-    Side,
-)
+from position_monitor.core.actions import Cancel, Close, Place
+from position_monitor.core.desired import DesiredOrder
+from position_monitor.core.model import OrderKind, OrderList, OrderStatus, PositionSide, Role, Side
 from position_monitor.edge.rate_budget import Lane
 from position_monitor.edge.venues.binance_failures import unusable
 from position_monitor.edge.venues.binance_rows import (

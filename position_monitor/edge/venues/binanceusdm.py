@@ -13,8 +13,9 @@ from typing import Final
 
 from loguru import logger
 
+from position_monitor.core.actions import Cancel, Close, Place
 from position_monitor.core.guard import Approved
-from position_monitor.core.model import Cancel, Close, Instrument, LiveOrder, Place
+from position_monitor.core.model import Instrument, LiveOrder
 from position_monitor.core.observation import OrdersRead, PositionsRead
 from position_monitor.edge.clock import Clock
 from position_monitor.edge.rate_budget import Lane, RateBudget

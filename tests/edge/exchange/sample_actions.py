@@ -5,16 +5,14 @@ from __future__ import annotations
 from decimal import Decimal
 from typing import Any
 
+from position_monitor.core.actions import Cancel, Close, Place
+from position_monitor.core.desired import DesiredOrder
 from position_monitor.core.model import (
-    Cancel,
-    Close,
-    DesiredOrder,
     LiveOrder,
     OrderKind,
     OrderList,
     OrderSide,
     OrderStatus,
-    Place,
     PositionKey,
     PositionSide,
     Role,

@@ -9,14 +9,12 @@ from typing import Any
 
 import pytest
 
+from position_monitor.core.actions import Cancel, Close, Place
+from position_monitor.core.desired import DesiredOrder
 from position_monitor.core.model import (
-    Cancel,
-    Close,
-    DesiredOrder,
     Instrument,
     OrderKind,
     OrderStatus,
-    Place,
     Position,
     PositionKey,
     Role,

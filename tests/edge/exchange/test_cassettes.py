@@ -18,17 +18,9 @@ import pytest
 import vcr
 from vcr.request import Request
 
-from position_monitor.core.model import (
-    Cancel,
-    Close,
-    DesiredOrder,
-    OrderKind,
-    Place,
-    PositionSide,
-    Role,
-    Side,
-    WorkingType,
-)
+from position_monitor.core.actions import Cancel, Close, Place
+from position_monitor.core.desired import DesiredOrder
+from position_monitor.core.model import OrderKind, PositionSide, Role, Side, WorkingType
 from position_monitor.edge.venues.binanceusdm import BinanceUsdm, connect
 from position_monitor.errors import Refused
 from position_monitor.paper.server import PaperOptions, PaperServer

@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from position_monitor.core.model import OrderKind, Place, PositionSide, Role, Side, WorkingType
+from position_monitor.core.actions import Place
+from position_monitor.core.model import OrderKind, PositionSide, Role, Side, WorkingType
 from position_monitor.edge.rate_budget import Lane
 from position_monitor.edge.venues.binance_writes import place_lane
 from position_monitor.edge.venues.binanceusdm import BinanceUsdm

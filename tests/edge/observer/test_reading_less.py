@@ -6,9 +6,11 @@ from dataclasses import replace
 
 import pytest
 
-from position_monitor.core.evidence import Evidence, after_read, after_write
+from position_monitor.core.evidence import Evidence, after_write
+from position_monitor.core.learning import after_read
 from position_monitor.core.observation import OrdersRead, PositionsRead
-from position_monitor.edge.observer import ORDERS_WEIGHT_1M, QUIET_ORDERS_S, SINGLES_MAX, Observer
+from position_monitor.edge.last_reads import ORDERS_WEIGHT_1M, QUIET_ORDERS_S, SINGLES_MAX
+from position_monitor.edge.observer import Observer
 from position_monitor.errors import Unreadable
 from tests.core.build import LONG, D, backstop, instrument, position
 
@@ -131,7 +133,7 @@ async def test_a_sweep_takes_the_place_of_single_reads_no_more_often_than_the_bu
     looking.venue.broken = set()
     sweeps = 0
     for _ in range(30):
-        looking.observer._orders_at_s.clear()  # as if no list of before could be believed
+        looking.observer._last._orders_at_s.clear()  # as if no list of before could be believed
         await looking.look(after_s=1)
         sweeps += looking.venue.asked.count(None)
         assert looking.venue.asked, "what is not known is read, one by one if need be"

@@ -1,0 +1,52 @@
+"""When the next cycle begins: soon while something is open, never so often that reads run out of request weight."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from position_monitor.core.actions import Mode
+from position_monitor.daemon import CycleReport
+from position_monitor.edge.exchange import Exchange
+
+SOON_S = 1.0
+"""How soon to look again while something is exposed, unconfirmed or possibly closed."""
+SOON_WEIGHT_1M = 1_200
+"""Request weight such quick looks may use in a minute (half of the venue's 2,400)."""
+SPARING_WEIGHT_1M = 750
+"""Request weight cycles may use in a minute from the moment half of the venue's is used, whatever they do and whoever
+used it: a minute must never end without weight for the reads of positions."""
+WAKE_S = 0.2
+"""Least time between two cycles that events ask for."""
+SOON_IN_A_ROW_MAX = 30
+
+
+@dataclass(slots=True)
+class Pace:
+    """How long to wait after a cycle. Remembers only how often it hurried in a row."""
+
+    exchange: Exchange
+    _soon_in_a_row: int = field(default=0, init=False)
+
+    def interval_s(self, report: CycleReport, check_interval_s: float) -> float:
+        """How long after the beginning of a cycle the next one begins, unless an event comes first.
+
+        Look again soon while something is open, but never so often that it eats the request budget.
+
+        A daemon that only observes has no reason to hurry: the budget of the address is the owner's too.
+        """
+        spare = report.mode is not Mode.OBSERVE and self.exchange.api_weight_1m < SOON_WEIGHT_1M
+        if not (report.suspicious and spare) or self._soon_in_a_row >= SOON_IN_A_ROW_MAX:
+            self._soon_in_a_row = 0
+            return check_interval_s
+        self._soon_in_a_row += 1
+        return min(check_interval_s, max(SOON_S, self.least_s(report, check_interval_s)))
+
+    def least_s(self, report: CycleReport, check_interval_s: float) -> float:
+        """The least time between the beginnings of two cycles, whatever wakes the loop, so that weight is left.
+
+        While there is plenty, only the reads of a cycle count; what it does beyond them is rare.
+        """
+        pace_s = report.weight * 60 / SOON_WEIGHT_1M
+        if self.exchange.api_weight_1m >= SOON_WEIGHT_1M:
+            pace_s = report.weight_used * 60 / SPARING_WEIGHT_1M
+        return min(check_interval_s, max(WAKE_S, pace_s))
