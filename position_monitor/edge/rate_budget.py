@@ -59,10 +59,10 @@ class BudgetLimits:
         if not (self.orders_reserve_stop_10s < self.orders_10s and self.orders_reserve_stop_1m < self.orders_1m):
             raise ValueError("order reserves must be smaller than the limits")
 
-    def weight_ceiling(self, lane: Lane) -> int:
-        """Highest weight of a minute this lane may reach."""
+    def weight_ceilings(self) -> dict[Lane, int]:
+        """Highest weight of a minute each lane may reach."""
         reserve = {Lane.READ: self.weight_reserve_writes, Lane.OTHER_WRITE: self.weight_reserve_stop, Lane.STOP: 0}
-        return self.weight_1m - reserve[lane]
+        return {lane: self.weight_1m - kept for lane, kept in reserve.items()}
 
 
 class _Window:
@@ -115,6 +115,7 @@ class RateBudget:
     def __init__(self, clock: VenueClock, limits: BudgetLimits | None = None) -> None:
         self.clock = clock
         self._limits = limits or BudgetLimits()
+        self._weight_ceilings = self._limits.weight_ceilings()
         self._weight = _Window(60_000)
         self._orders_10s = _Window(10_000)
         self._orders_1m = _Window(60_000)
@@ -138,16 +139,15 @@ class RateBudget:
 
     async def acquire(self, lane: Lane, *, weight: int, orders: int = 0) -> Ticket:
         """Wait (bounded by the lane) until the request may be sent, and count it; raises `RateLimited`."""
-        local = self.clock.local
-        deadline_s = local.monotonic_s() + self._limits.wait_max_s[lane]
-        while True:
-            wait_s = self._wait_s(lane, weight, orders)
-            if wait_s <= 0:
-                return self._take(weight, orders)
-            if local.monotonic_s() + wait_s > deadline_s:
+        local, deadline_s = self.clock.local, None
+        while (wait_s := self._wait_s(lane, weight, orders)) > 0:
+            now_s = local.monotonic_s()
+            deadline_s = now_s + self._limits.wait_max_s[lane] if deadline_s is None else deadline_s
+            if now_s + wait_s > deadline_s:
                 retry_at_ms = local.now_ms() + math.ceil(wait_s * 1000)
                 raise RateLimited(self._why(lane, orders, retry_at_ms), retry_at_ms=retry_at_ms)
             await local.sleep(wait_s)
+        return self._take(weight, orders)
 
     def observe(self, ticket: Ticket, headers: Mapping[str, str]) -> None:
         """Learn from the headers of the reply to `ticket`; a reply from an earlier window teaches nothing."""
@@ -197,18 +197,20 @@ class RateBudget:
 
     def _wait_s(self, lane: Lane, weight: int, orders: int) -> float:
         venue_ms = self._roll()
-        limits, now_s = self._limits, self.clock.local.monotonic_s()
-        reserve_10s = 0 if lane is Lane.STOP else limits.orders_reserve_stop_10s
-        reserve_1m = 0 if lane is Lane.STOP else limits.orders_reserve_stop_1m
-        wait_ms = max(
-            self._weight.wait_ms(venue_ms, weight, limits.weight_ceiling(lane)),
-            self._orders_10s.wait_ms(venue_ms, orders, limits.orders_10s - reserve_10s),
-            self._orders_1m.wait_ms(venue_ms, orders, limits.orders_1m - reserve_1m),
-        )
-        blocked_s = max(0.0, self._blocked_until_s - now_s)
+        wait_ms, until_s = self._weight.wait_ms(venue_ms, weight, self._weight_ceilings[lane]), self._blocked_until_s
         if orders:
-            blocked_s = max(blocked_s, self._orders_blocked_until_s - now_s)
-        return max(wait_ms / 1000, blocked_s)
+            limits = self._limits
+            reserve_10s = 0 if lane is Lane.STOP else limits.orders_reserve_stop_10s
+            reserve_1m = 0 if lane is Lane.STOP else limits.orders_reserve_stop_1m
+            wait_ms = max(
+                wait_ms,
+                self._orders_10s.wait_ms(venue_ms, orders, limits.orders_10s - reserve_10s),
+                self._orders_1m.wait_ms(venue_ms, orders, limits.orders_1m - reserve_1m),
+            )
+            until_s = max(until_s, self._orders_blocked_until_s)
+        if until_s == -math.inf:
+            return wait_ms / 1000
+        return max(wait_ms / 1000, until_s - self.clock.local.monotonic_s())
 
     def _take(self, weight: int, orders: int) -> Ticket:
         self._weight.add(weight)
