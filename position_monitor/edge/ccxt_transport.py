@@ -189,7 +189,7 @@ class _Binance(ccxt_alone.binanceusdm()):  # type: ignore[misc]
             connector=self.tcp_connector,
             request_class=_NotedRequest,
             cookie_jar=aiohttp.DummyCookieJar(),
-            timeout=aiohttp.ClientTimeout(timeout_s, sock_connect=timeout_s, sock_read=timeout_s),
+            timeout=aiohttp.ClientTimeout(timeout_s),
             trust_env=False,
         )
 

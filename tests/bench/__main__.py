@@ -20,11 +20,9 @@ LATENCIES_MS = (0, 20, 80)
 SLOW = ("freqtrade",)
 """Rows a quick run leaves out."""
 CYCLES = 12
-"""Two minutes: six sweeps and two readings of the position mode."""
-GROWTH = (([7, 200], CYCLES), ([50, 1_000], CYCLES // 2))
-"""Accounts that are measured side by side, and for how many cycles."""
-BETWEEN_S = 45.0
-"""Long enough to tell what a cycle costs from what is used all the time; with rare cycles the state lives for 180 s."""
+"""Two minutes: six sweeps, and no reading that is due every five minutes or less often."""
+GROWTH = {7: CYCLES, 50: CYCLES // 2, 200: CYCLES, 1_000: CYCLES // 2}
+"""Accounts that are measured, one after another, and for how many cycles."""
 TRADE_EVERY_S = 0.45
 """On average. What a trade costs in reads and removals then fits into the weight of a minute."""
 
@@ -82,11 +80,10 @@ class Bench:
 
     def quiet(self) -> None:
         """Weight, CPU and memory while nothing happens, and how they grow."""
-        groups = [([7, 200], CYCLES // 2)] if self.quick else GROWTH
+        growth = {7: CYCLES // 2, 200: CYCLES // 2} if self.quick else GROWTH
 
         def measure() -> list[Figure]:
-            found = [quiet_cost.measure(counts, cycles, BETWEEN_S) for counts, cycles in groups]
-            self.costs = sorted((cost for costs in found for cost in costs), key=lambda cost: cost.positions)
+            self.costs = [quiet_cost.measure(positions, cycles) for positions, cycles in growth.items()]
             return quiet_cost.figures(self.costs)
 
         self.attempt("quiet account", measure)

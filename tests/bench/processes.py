@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import signal
 import socket
 import subprocess
 import sys
@@ -170,13 +169,6 @@ class Watched:
         if "sequence" not in status:
             raise BenchFailed("the daemon's published state has expired")
         return int(status["sequence"])
-
-    def set_check_interval(self, seconds: float) -> None:
-        """Change the configuration and have it read again."""
-        text = self.config.read_text()
-        begin = text.partition("[loop]")[0]
-        self.config.write_text(f"{begin}[loop]\ncheck_interval_s = {seconds:g}\n")
-        self.process.send_signal(signal.SIGHUP)
 
     def require_alive(self) -> None:
         """`BenchFailed` with its last words if it has ended."""

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import contextlib
+import statistics
 import time
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 
+from position_monitor.config.sections import LoopSection
 from tests.bench import cold_start
 from tests.bench.figures import Figure
 from tests.bench.gauges import cpu_s, memory_mib
@@ -27,12 +29,10 @@ WEIGHT_BAR_PCT = 15
 CPU_BARS_MS = {7: 5, 200: 60}
 MEMORY_BAR_MIB = 130
 CYCLE_WITHIN_S = 30.0
-AFTER_CYCLE_S = 0.5
-"""The published state is the last thing of a cycle but for what the store still sends."""
+BEFORE_CYCLE_S, AFTER_CYCLE_S = 2.0, 1.0
+"""How much before and after its expected end a cycle is looked for. The largest account works for a second."""
 QUIET_S = 12.0
 """Without a write for more than one check interval: nothing is to be done any more."""
-RARE_INTERVAL_S = 60
-"""The longest check interval: with it hardly anything but what runs all the time is left to measure."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +43,9 @@ class Cost:
     seconds: float
     cycles: int
     cycle_cpu_ms: float
-    """CPU of one cycle: all CPU of the process, less what it uses between cycles."""
+    """CPU of one cycle, the mean: all CPU around it, less what the process uses between cycles in as much time."""
+    least_cpu_ms: float
+    most_cpu_ms: float
     all_cpu_ms: float
     """All CPU of the process divided by the cycles, whatever it was used for."""
     between_cpu_ms: float
@@ -59,7 +61,9 @@ class Cost:
 
 
 class QuietAccount:
-    """A venue and a daemon that have come to rest. Several can be measured over the same minutes."""
+    """A venue and a daemon that have come to rest."""
+
+    interval_s = LoopSection().check_interval_s
 
     def __init__(self, stack: contextlib.ExitStack, positions: int) -> None:
         self.positions = positions
@@ -75,40 +79,54 @@ class QuietAccount:
         """Until all are protected and nothing is written any more; 300 orders in 10 s are the venue's limit."""
         wait_settled(self._venue, self._daemon, within_s=60 + self.positions / 10, quiet_s=QUIET_S)
 
-    def watch(self, cycles: int, between_s: float) -> Cost:
-        """Settle, then measure over whole cycles and after that over `between_s` with hardly any cycle."""
+    def watch(self, cycles: int) -> Cost:
+        """Settle, then look at `cycles` cycles and at the time between them."""
         self.settle()
-        self._first = self._after_cycle(self._daemon.cycles() + 1)
-        self._last = self._after_cycle(self._first.cycles + cycles)
-        self._memory = memory_mib(self._daemon.pid)
-        self._daemon.set_check_interval(RARE_INTERVAL_S)
-        self._rest = self._after_cycle(self._last.cycles + 1)
-        time.sleep(between_s)
-        return self.cost()
+        first = last = self._reading()
+        found: list[Stretch] = []
+        between: list[Stretch] = []
+        due_s = 0.0
+        while len(found) < cycles:
+            if last.at_s - first.at_s > CYCLE_WITHIN_S * cycles:
+                raise BenchFailed(f"{len(found)} of {cycles} cycles came alone and when they were expected")
+            if not due_s:
+                due_s, last = self._end_of_a_cycle_s(), self._reading()
+                first = first if found else last
+            due_s, ended = due_s + self.interval_s, last
+            _sleep_until(due_s - BEFORE_CYCLE_S)
+            begins = self._reading()
+            _sleep_until(due_s + AFTER_CYCLE_S)
+            last = self._reading()
+            if last.cycles - begins.cycles == 1 and begins.cycles == ended.cycles:
+                between.append(ended.until(begins))
+                found.append(begins.until(last))
+            else:
+                due_s = 0.0
+        return self._cost(found, between, first, last)
 
-    def _after_cycle(self, number: int) -> _Reading:
-        """A reading when this many cycles have ended, so that no stretch holds a part of one."""
-        within_s = CYCLE_WITHIN_S * max(1, number - self._daemon.cycles())
-        eventually(f"{number} cycles", lambda: self._daemon.cycles() >= number, within_s)
-        time.sleep(AFTER_CYCLE_S)
-        return self._reading()
+    def _end_of_a_cycle_s(self) -> float:
+        """Wait for the next published state."""
+        known = self._daemon.cycles()
+        eventually("a cycle", lambda: self._daemon.cycles() > known, CYCLE_WITHIN_S)
+        return time.monotonic()
 
-    def cost(self) -> Cost:
-        """Everything measured, with the last reading taken now."""
-        usual, rare = self._first.until(self._last), self._rest.until(self._reading())
-        seconds, cycles = usual.seconds, usual.cycles
-        cycle_s, between = shared_out(usual, rare)
+    def _cost(self, found: list[Stretch], between: list[Stretch], first: _Reading, last: _Reading) -> Cost:
+        cycles_s, besides = per_cycle(found, between)
+        usual = first.until(last)
+        memory = memory_mib(self._daemon.pid)
         return Cost(
             positions=self.positions,
-            seconds=round(seconds, 1),
-            cycles=cycles,
-            cycle_cpu_ms=round(cycle_s * 1000, 2),
-            all_cpu_ms=round(usual.cpu_s / cycles * 1000, 2),
-            between_cpu_ms=round(between * 1000, 2),
-            weight_1m=round((self._last.weight - self._first.weight) * 60 / seconds, 1),
-            rss_mib=round(self._memory.rss, 1),
-            pss_mib=round(self._memory.pss, 1),
-            wrote=self._last.written - self._first.written,
+            seconds=round(usual.seconds, 1),
+            cycles=len(found),
+            cycle_cpu_ms=round(statistics.mean(cycles_s) * 1000, 2),
+            least_cpu_ms=round(min(cycles_s) * 1000, 2),
+            most_cpu_ms=round(max(cycles_s) * 1000, 2),
+            all_cpu_ms=round(usual.cpu_s / (last.cycles - first.cycles) * 1000, 2),
+            between_cpu_ms=round(besides * 1000, 2),
+            weight_1m=round((last.weight - first.weight) * 60 / usual.seconds, 1),
+            rss_mib=round(memory.rss, 1),
+            pss_mib=round(memory.pss, 1),
+            wrote=last.written - first.written,
             stops_accepted_s=self._stops_accepted_s(),
             cap=self.cap,
         )
@@ -125,12 +143,11 @@ class QuietAccount:
 
 
 @dataclass(frozen=True, slots=True)
-class Spent:
-    """CPU of a stretch of time, and the cycles in it."""
+class Stretch:
+    """A stretch of time and the CPU used in it."""
 
     seconds: float
     cpu_s: float
-    cycles: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,29 +158,28 @@ class _Reading:
     weight: int
     written: int
 
-    def until(self, later: _Reading) -> Spent:
+    def until(self, later: _Reading) -> Stretch:
         """What was spent from this reading to a later one."""
-        return Spent(later.at_s - self.at_s, later.cpu_s - self.cpu_s, later.cycles - self.cycles)
+        return Stretch(later.at_s - self.at_s, later.cpu_s - self.cpu_s)
 
 
-def shared_out(usual: Spent, rare: Spent) -> tuple[float, float]:
-    """CPU seconds of one cycle, and those used each second besides, from two stretches with unlike rates of cycles.
+def per_cycle(found: Sequence[Stretch], between: Sequence[Stretch]) -> tuple[list[float], float]:
+    """CPU seconds of each cycle, and those used each second besides.
 
-    Two equations, `cpu = cycles x cycle + seconds x besides`. Raises `BenchFailed` when they do not tell the two apart.
+    `found` are stretches with one cycle each, `between` such without any.
     """
-    determinant = usual.cycles * rare.seconds - rare.cycles * usual.seconds
-    if determinant <= 0:
-        raise BenchFailed(f"{rare.cycles} cycles in {rare.seconds:.0f} s where few were expected")
-    cycle_s = (usual.cpu_s * rare.seconds - rare.cpu_s * usual.seconds) / determinant
-    return cycle_s, (usual.cycles * rare.cpu_s - rare.cycles * usual.cpu_s) / determinant
+    besides = sum(stretch.cpu_s for stretch in between) / sum(stretch.seconds for stretch in between)
+    return [stretch.cpu_s - stretch.seconds * besides for stretch in found], besides
 
 
-def measure(counts: list[int], cycles: int, between_s: float) -> list[Cost]:
-    """The cost of each number of positions, side by side over the same minutes."""
+def _sleep_until(moment_s: float) -> None:
+    time.sleep(max(0.0, moment_s - time.monotonic()))
+
+
+def measure(positions: int, cycles: int) -> Cost:
+    """The cost of an account with so many positions, with nothing else running."""
     with contextlib.ExitStack() as stack:
-        accounts = [QuietAccount(stack, count) for count in counts]
-        with ThreadPoolExecutor(len(accounts)) as pool:
-            return list(pool.map(lambda account: account.watch(cycles, between_s), accounts))
+        return QuietAccount(stack, positions).watch(cycles)
 
 
 def figures(costs: list[Cost]) -> list[Figure]:
@@ -193,10 +209,11 @@ def _weight(cost: Cost) -> Figure:
 def _cpu(cost: Cost) -> Figure:
     bar_ms = CPU_BARS_MS.get(cost.positions)
     noisy = f"; {cost.wrote} orders moved meanwhile" if cost.wrote else ""
+    cycles = f"{cost.cycles} cycles, {cost.least_cpu_ms:.1f} to {cost.most_cpu_ms:.1f}"
     return Figure(
         CPU_ROW,
         _case(cost),
-        f"{cost.cycle_cpu_ms:.1f} ms ({cost.cycles} cycles), between cycles {cost.between_cpu_ms:.1f} ms a second; "
+        f"{cost.cycle_cpu_ms:.1f} ms ({cycles}), between cycles {cost.between_cpu_ms:.1f} ms a second; "
         f"all together {cost.all_cpu_ms:.1f} ms a cycle{noisy}",
         f"<= {bar_ms} ms" if bar_ms else "",
         cost.cycle_cpu_ms <= bar_ms if bar_ms else None,

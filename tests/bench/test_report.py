@@ -113,7 +113,8 @@ def test_a_cold_start_is_judged_by_the_order_budget(took_ms, limited, met):
 
 def cost(positions, **changes):
     measured = {
-        "seconds": 120.0, "cycles": 12, "cycle_cpu_ms": 4.0, "all_cpu_ms": 9.0, "between_cpu_ms": 0.5,
+        "seconds": 120.0, "cycles": 12, "cycle_cpu_ms": 4.0, "least_cpu_ms": 3.0, "most_cpu_ms": 5.0,
+        "all_cpu_ms": 9.0, "between_cpu_ms": 0.5,
         "weight_1m": 360.0, "rss_mib": 130.0, "pss_mib": 100.0, "wrote": 0, "stops_accepted_s": 1.0, "cap": 200,
     }  # fmt: skip
     return quiet_cost.Cost(positions=positions, **{**measured, **changes})
@@ -134,17 +135,12 @@ def test_quiet_costs_are_judged_where_something_was_promised(measured, marks):
     assert [figure.met for figure in quiet_cost.figures([measured])] == marks
 
 
-@pytest.mark.parametrize("rare_cycles", [0, 1, 2])
-def test_the_cpu_of_a_cycle_is_told_from_what_runs_all_the_time(rare_cycles):
-    """A cycle of 20 ms every ten seconds and 3 ms a second besides."""
-    usual = quiet_cost.Spent(120, 12 * 0.020 + 120 * 0.003, 12)
-    rare = quiet_cost.Spent(30, rare_cycles * 0.020 + 30 * 0.003, rare_cycles)
-    assert quiet_cost.shared_out(usual, rare) == pytest.approx((0.020, 0.003))
-
-
-def test_as_many_cycles_as_usual_tell_nothing():
-    with pytest.raises(BenchFailed, match="3 cycles in 30 s"):
-        quiet_cost.shared_out(quiet_cost.Spent(120, 1, 12), quiet_cost.Spent(30, 1, 3))
+def test_the_cpu_of_a_cycle_is_told_from_what_runs_all_the_time():
+    """Cycles of 20 and 30 ms, and 3 ms a second besides."""
+    found = [quiet_cost.Stretch(3, 0.020 + 3 * 0.003), quiet_cost.Stretch(3.1, 0.030 + 3.1 * 0.003)]
+    between = [quiet_cost.Stretch(7, 0.020), quiet_cost.Stretch(7, 0.022)]
+    cycles_s, besides = quiet_cost.per_cycle(found, between)
+    assert (cycles_s, besides) == (pytest.approx([0.020, 0.030]), pytest.approx(0.003))
 
 
 FIGURES = [

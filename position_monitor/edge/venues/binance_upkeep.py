@@ -33,6 +33,9 @@ INSTRUMENTS_FLAGGED_EVERY_S: Final = 1.0
 INSTRUMENTS_UNKNOWN_EVERY_S: Final = 60.0
 """While a symbol without rules is asked for: the venue lists new ones rarely."""
 MODE_EVERY_S: Final = 60.0
+MODE_SHOWN_EVERY_S: Final = 300.0
+"""While rows of open positions show the mode (they do in every cycle, and the venue changes it for nobody who holds
+one), the call only says whether the account may trade."""
 SETTINGS_TOLD_EVERY_S: Final = 2.0
 """After an event that told of changed settings, so that a flood of such events costs little."""
 LEVERAGES_EVERY_S: Final = 600.0
@@ -53,6 +56,8 @@ class BinanceUpkeep:
         """The venue told of a change of leverage or of the account's settings."""
         self._wire = wire
         self._hedged: bool | None = None
+        self._mode_shown = False
+        """The last read of positions had rows of the mode we know."""
         self._leverage_unknown = False
         self._instruments_at_s = -math.inf
         self._mode_at_s = -math.inf
@@ -96,6 +101,7 @@ class BinanceUpkeep:
         if read.positions and read.hedged != self._hedged:
             self._hedged = read.hedged
             self._wire.mode_flagged = True
+        self._mode_shown = bool(read.positions) and read.hedged == self._hedged
         self._leverage_unknown = any(position.leverage is None for position in read.positions)
 
     async def load_instruments(self) -> None:
@@ -151,7 +157,8 @@ class BinanceUpkeep:
         if now_s - self._instruments_at_s >= every_s:
             steps.append(self.load_instruments)
         told = self.settings_due and now_s - self._leverages_at_s >= SETTINGS_TOLD_EVERY_S
-        if told or self._hedged is None or self._wire.mode_flagged or now_s - self._mode_at_s >= MODE_EVERY_S:
+        every_s = MODE_SHOWN_EVERY_S if self._mode_shown else MODE_EVERY_S
+        if told or self._hedged is None or self._wire.mode_flagged or now_s - self._mode_at_s >= every_s:
             steps.append(self.load_mode)
         every_s = LEVERAGES_UNKNOWN_EVERY_S if self._leverage_unknown else LEVERAGES_EVERY_S
         if told or now_s - self._leverages_at_s >= every_s:

@@ -360,6 +360,29 @@ async def test_rows_teach_the_mode(venue: BinanceUsdm, loopback: LoopbackVenue) 
     assert len(loopback.sent("GET", ACCOUNT)) == 2
 
 
+async def test_while_rows_show_the_mode_it_is_asked_for_rarely(
+    venue: BinanceUsdm, loopback: LoopbackVenue, clock: Any
+) -> None:
+    loopback.script("GET", ACCOUNT, Answer({"dualSidePosition": False, "canTrade": True}))
+    await venue.prepare()
+    row = {"symbol": "BTCUSDT", "positionSide": "BOTH", "positionAmt": "1", "entryPrice": "1", "markPrice": "1"}
+    row |= {"unRealizedProfit": "0", "liquidationPrice": "0", "updateTime": 1}
+    loopback.script("GET", POSITIONS, *[Answer([row])] * 5, Answer([]))
+    loopback.requests.clear()
+    for _ in range(5):
+        await venue.read_positions()
+        clock.advance(59)
+        await venue.refresh()
+    assert len(loopback.sent("GET", ACCOUNT)) == 0
+    clock.advance(5)
+    await venue.refresh()
+    assert len(loopback.sent("GET", ACCOUNT)) == 1, "whether the account may trade is asked every five minutes"
+    await venue.read_positions()
+    clock.advance(61)
+    await venue.refresh()
+    assert len(loopback.sent("GET", ACCOUNT)) == 2, "without a position nothing but the call shows the mode"
+
+
 async def test_zero_rows_that_fit_another_mode_prove_nothing_and_ask_for_the_mode(
     venue: BinanceUsdm, loopback: LoopbackVenue
 ) -> None:
