@@ -32,7 +32,7 @@ from position_monitor.paper.gateway import Gateway
 from position_monitor.paper.journal import Entry, Journal
 from position_monitor.paper.signing import Gatekeeper
 from position_monitor.service import Service
-from tests.sim import bounds, stream_faults
+from tests.sim import bounds, host_faults, stream_faults
 from tests.sim.checkers import Checker
 from tests.sim.conduct import Conduct
 from tests.sim.levels import Levels
@@ -130,6 +130,8 @@ class WatchedJournal(Journal):
 
 class Simulation:
     """Everything of one run."""
+
+    symbols = SYMBOLS
 
     def __init__(self, seed: int, swarm: Swarm | None = None, *, faulty_s: float | None = None) -> None:
         self.seed = seed
@@ -249,7 +251,7 @@ class Simulation:
         self.swarm.switch_on(self.engine)
         self.start_daemon(crash_at=crash_at)
         others = [asyncio.create_task(market.live()), asyncio.create_task(trader.live())]
-        others += [asyncio.create_task(self._host_fault(name)) for name in self.swarm.host]
+        others += [asyncio.create_task(host_faults.happen(name, self)) for name in self.swarm.host]
         others += self._stream_faults()
         watcher = asyncio.create_task(self._watch())
         await sleep(self.faulty_s)
@@ -424,79 +426,11 @@ class Simulation:
             if name in STREAM_EPISODES
         ]
 
-    async def _host_fault(self, name: str) -> None:
-        rng = random.Random(f"{name}:{self.seed}")
-        while True:
-            await sleep(rng.uniform(5, 45))
-            self.counts[f"fault {name}"] += 1
-            match name:
-                case "second_daemon":
-                    if len(self.alive) < 2:
-                        self.start_daemon()
-                case "redis_down" | "redis_hung":
-                    setattr(self.redis, name.removeprefix("redis_"), True)
-                    await sleep(rng.uniform(2, 40))
-                    setattr(self.redis, name.removeprefix("redis_"), False)
-                case "redis_flushed":
-                    self.redis.flush()
-                case "lease_evicted":
-                    self.redis.evict_lease()
-                case "clock_step":
-                    for _, clock, _, _ in self.daemons:
-                        clock.skew_ms += rng.choice((-1, 1)) * rng.choice((300, 3_000, 120_000))
-                case "suspend":
-                    await self._suspend(rng)
-                case "suspend_after_stop":
-                    await self._suspend_after_stop(rng)
-                case "clock_skew":
-                    await self._with_fault("clock_skew", rng, delay_ms=rng.choice((-9_000, 1_500, 20_000)))
-                case "filter_change":
-                    symbol = rng.choice(SYMBOLS)
-                    known = self.engine.world.instruments[symbol]
-                    self.engine.change_instrument(symbol, tick=known.tick * rng.choice((1, 2)))
-                case "mode_flip" if not self._both_legs():
-                    self.engine.force_hedge(not self.engine.world.account.hedge)
-                case "crash":
-                    if self.alive and rng.random() < 0.3:
-                        index = rng.choice(self.alive)
-                        self.kill(index)
-                        await sleep(rng.uniform(0.1, 8))
-                        self.start_daemon(crash_at=rng.randint(5, 200))
-
     def _is_dust(self, symbol: str, side: str) -> bool:
         """In hedge mode nothing but a close-all order is accepted for less than the minimum notional."""
         world = self.engine.world
         value = self.checker.truth.positions[(symbol, side)] * world.market.mark(symbol)
         return world.account.hedge and value < world.instruments[symbol].min_notional * Decimal("1.1")
-
-    def _both_legs(self) -> bool:
-        """Whether a symbol holds a long and a short leg: no venue can switch such an account to one-way mode."""
-        positions = self.engine.world.account.positions.values()
-        return any(sum(1 for leg in legs.values() if leg.amount) > 1 for legs in positions)
-
-    async def _suspend(self, rng: random.Random) -> None:
-        index = rng.choice(self.alive) if self.alive else 0
-        clock = self.daemons[index][1]
-        clock.running.clear()
-        await sleep(rng.choice((3, 15, 40, 90)))
-        clock.running.set()
-
-    async def _suspend_after_stop(self, rng: random.Random) -> None:
-        """The host sleeps just when a stop waits to replace another: the moment evidence must not survive."""
-        while not self.checker.replacing():
-            await sleep(0.1)
-        await sleep(rng.uniform(0, 1))
-        clock = self.daemons[self.alive[0]][1]
-        self.market.paused = self.trader.paused = True  # so that the replacement still makes sense afterwards
-        clock.running.clear()
-        await sleep(90)
-        self.market.paused = self.trader.paused = False
-        clock.running.set()
-
-    async def _with_fault(self, name: str, rng: random.Random, **settings: int) -> None:
-        rule = self.engine.add_fault(name, **settings)
-        await sleep(rng.uniform(3, 20))
-        self.engine.remove_fault(fault_id=rule.fault_id)
 
 
 @cache

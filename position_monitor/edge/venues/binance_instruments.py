@@ -46,6 +46,7 @@ class _LotSize(Row):
 
 
 class _MarketLotSize(Row):
+    step_size: Amount = Decimal(0)
     min_qty: Amount
     max_qty: Amount
 
@@ -107,7 +108,8 @@ def _instrument(raw: object) -> Instrument:
     lot = _LotSize.model_validate(filters.get("LOT_SIZE", _NO_LOT_SIZE))
     market = _MarketLotSize.model_validate(filters.get("MARKET_LOT_SIZE", filters.get("LOT_SIZE", _NO_LOT_SIZE)))
     tick = _grid(price.tick_size, row.price_precision, "tick of the price")
-    step = _grid(lot.step_size, row.quantity_precision, "step of the quantity")
+    # Nearly all we send is a market-type order, so where its step is the coarser one, that is the step.
+    step = max(_grid(lot.step_size, row.quantity_precision, "step of the quantity"), market.step_size)
     max_price, max_quantity = price.max_price or _UNBOUNDED, lot.max_qty or _UNBOUNDED
     notional = _MinNotional.model_validate(filters.get("MIN_NOTIONAL", {"notional": "0"}))
     up, down = _BAND_WHEN_UNSTATED

@@ -99,6 +99,13 @@ async def test_rules_the_venue_leaves_out_get_careful_defaults() -> None:
     assert (rules.percent_up, rules.percent_down) == (Decimal("1.05"), Decimal("0.95"))
 
 
+@pytest.mark.parametrize(("stated", "step"), [("0.010", "0.01"), ("0.001", "0.001"), ("0", "0.001"), (None, "0.001")])
+async def test_the_step_of_market_orders_counts_where_it_is_the_coarser_one(stated: str | None, step: str) -> None:
+    market = {"minQty": "0.002", "maxQty": "120"} | ({} if stated is None else {"stepSize": stated})
+    found, skipped = await instruments_from({"symbols": [symbol_row(filters={"MARKET_LOT_SIZE": market})]}, {})
+    assert not skipped and found["BTCUSDT"].step == Decimal(step)
+
+
 async def test_a_rule_the_venue_switches_off_does_not_cost_the_symbol_its_stop() -> None:
     off = {"PRICE_FILTER": {"tickSize": "0.0001", "minPrice": "0", "maxPrice": "0"}}
     found, skipped = await instruments_from({"symbols": [symbol_row(filters=off)]}, {})
