@@ -115,7 +115,7 @@ def options(arguments: Sequence[str] | None, rows: Sequence[str]) -> argparse.Na
     """The command line."""
     parser = argparse.ArgumentParser(prog="python -m tests.bench", description=__doc__)
     parser.add_argument("--rows", default="", help=f"only these, with commas between: {', '.join(rows)}")
-    parser.add_argument("--quick", action="store_true", help="fewer samples and cases, under three minutes")
+    parser.add_argument("--quick", action="store_true", help="fewer samples and cases, about four minutes")
     parser.add_argument("--docs", action="store_true", help="write the table and the plot into docs/")
     parser.add_argument("--json", type=Path, default=ROOT / "bench.json", help="where the figures go")
     parser.add_argument("--command", default="make bench", help=argparse.SUPPRESS)

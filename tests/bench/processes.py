@@ -146,7 +146,6 @@ class Watched:
 
     process: subprocess.Popen[str]
     manager: ServiceManager
-    config: Path
     log: Path
     store: redis.Redis
     began_s: float
@@ -211,7 +210,7 @@ def daemon(exchange: Venue, *, limits: str = "") -> Iterator[Watched]:
         stack.callback(ended, process)
         store = redis.Redis.from_url(valkey.url, decode_responses=True)
         stack.callback(store.close)
-        yield Watched(process, manager, config, log, store, began_s, began_at_ms)
+        yield Watched(process, manager, log, store, began_s, began_at_ms)
 
 
 def wait_settled(exchange: Venue, running: Watched, *, within_s: float = 60.0, quiet_s: float = 6.0) -> None:
