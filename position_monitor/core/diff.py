@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from dataclasses import dataclass
+from decimal import Decimal
+from functools import cached_property
 
 from position_monitor.core.desired import DesiredOrder
+from position_monitor.core.ladder import rungs_of
 from position_monitor.core.live_book import LiveBook, Own
-from position_monitor.core.model import LiveOrder
+from position_monitor.core.model import LiveOrder, Role
+from position_monitor.core.state import TakeProfitState
 
 
-class BookDiff(NamedTuple):
+@dataclass(frozen=True)
+class BookDiff:
     """How the live book of one position differs from the desired one."""
 
     missing: tuple[DesiredOrder, ...]
@@ -25,6 +30,27 @@ class BookDiff(NamedTuple):
     def in_sync(self) -> bool:
         """Whether nothing has to be placed or removed."""
         return not self.missing and not self.surplus
+
+    @cached_property
+    def ladder(self) -> tuple[TakeProfitState, ...]:
+        """Our take-profits as they rest or are missing, nearest first; worked out once, like the difference itself."""
+        rungs = [_rung(wanted, live.quantity, live.client_id) for wanted, live in self.matched]
+        rungs += [_rung(wanted, wanted.quantity, "") for wanted in self.missing]
+        return tuple(sorted([rung for rung in rungs if rung is not None], key=lambda rung: rung.rung))
+
+
+def _rung(wanted: DesiredOrder, quantity: Decimal | None, client_id: str) -> TakeProfitState | None:
+    """One rung as it is published; None for a stop."""
+    if wanted.role is not Role.TAKE_PROFIT:
+        return None
+    return TakeProfitState(
+        rung=rungs_of(wanted.rung)[-1],
+        trigger_price=wanted.trigger_price,
+        quantity=quantity or Decimal(0),
+        client_id=client_id,
+        source=wanted.source,
+        resting=bool(client_id),
+    )
 
 
 def diff(orders: Sequence[DesiredOrder], live: LiveBook) -> BookDiff:

@@ -12,9 +12,10 @@ from position_monitor.core.evidence import Evidence
 from position_monitor.core.model import PositionKey, Verdict
 from position_monitor.core.money import plain
 from position_monitor.core.observation import SymbolObservation
+from position_monitor.core.position_state import position_state
 from position_monitor.core.settings import EvidenceSettings
 from position_monitor.core.state import Event, PositionState
-from position_monitor.core.verdict import Judgement, position_state
+from position_monitor.core.verdict import Judgement
 
 FOREIGN_REMEMBERED_MAX = 1_000
 

@@ -91,20 +91,17 @@ class SymbolObservation:
     orders_reused: bool = False
     """The order lists are those of the observation before, with their time: they teach nothing a second time."""
 
+    live: SymbolOrders = field(init=False, repr=False, compare=False)
+    """The orders with what they amount to."""
+    readable: bool = field(init=False, repr=False, compare=False)
+    """Whether positions and both order lists were read and valid."""
+
     def __post_init__(self) -> None:
-        if not isinstance(self.orders, SymbolOrders):
-            object.__setattr__(self, "orders", SymbolOrders(self.orders))
-
-    @property
-    def live(self) -> SymbolOrders:
-        """The orders with what they amount to."""
-        assert isinstance(self.orders, SymbolOrders)
-        return self.orders
-
-    @property
-    def readable(self) -> bool:
-        """Whether positions and both order lists were read and valid."""
-        return not self.unreadable and self.positions_read_at_ms > 0 and self.orders_read_at_ms > 0
+        live = self.orders if isinstance(self.orders, SymbolOrders) else SymbolOrders(self.orders)
+        was_read = self.positions_read_at_ms > 0 and self.orders_read_at_ms > 0
+        object.__setattr__(self, "orders", live)
+        object.__setattr__(self, "live", live)
+        object.__setattr__(self, "readable", was_read and not self.unreadable)
 
     @property
     def observed_at_ms(self) -> int:

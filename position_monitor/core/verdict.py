@@ -12,15 +12,14 @@ from typing import NamedTuple
 
 from position_monitor.core import ids
 from position_monitor.core.case import Case
-from position_monitor.core.cover import Cover, counts_as_target, owned_role
+from position_monitor.core.cover import Cover, counts_as_target
 from position_monitor.core.desired import DesiredBook
 from position_monitor.core.diff import BookDiff
-from position_monitor.core.ladder import rungs_of
 from position_monitor.core.model import LiveOrder, Position, RiskStatus, Role, Verdict
 from position_monitor.core.money import HUNDRED, plain
 from position_monitor.core.observation import SymbolObservation
 from position_monitor.core.settings import EvidenceSettings, ProtectionSettings
-from position_monitor.core.state import PositionState, TakeProfitState
+from position_monitor.core.state import PositionState
 
 
 class Judgement(NamedTuple):
@@ -87,82 +86,6 @@ def foreign_targets(
     if not settings.respect_foreign_orders:
         return ()
     return tuple(o for o in orders if not ids.is_ours(o.client_id) and counts_as_target(o, position))
-
-
-def position_state(judgement: Judgement, seen: SymbolObservation, *, since_ms: int, naked_ms: int) -> PositionState:
-    """The published form of a judgement."""
-    position, cover, book = judgement.position, judgement.cover, judgement.book
-    backstop = next((o for o in cover.orders if o.close_all and owned_role(o) is Role.BACKSTOP), None)
-    return PositionState(
-        key=position.key,
-        verdict=judgement.verdict,
-        reason=judgement.reason,
-        since_ms=since_ms,
-        quantity=position.quantity,
-        entry_price=position.entry_price,
-        mark_price=position.mark_price,
-        liquidation_price=position.liquidation_price,
-        leverage=position.leverage,
-        unrealized_pnl=position.unrealized_pnl,
-        stop_price=cover.stop_price,
-        stop_quantity=cover.quantity,
-        cover_pct=cover.pct,
-        stop_client_ids=tuple(order.client_id for order in cover.orders),
-        backstop_price=backstop.trigger_price if backstop else None,
-        take_profits=_take_profit_states(judgement, seen),
-        trailing=_trailing_text(book),
-        profile=judgement.settings.profile if judgement.settings else "",
-        regime=book.regime if book else "",
-        level_source=book.stop.source if book else "",
-        worst_case_loss=cover.worst_loss,
-        naked_ms=naked_ms,
-        observed_at_ms=seen.observed_at_ms,
-        conditions=_conditions(judgement, seen),
-    )
-
-
-def _trailing_text(book: DesiredBook | None) -> str:
-    if book is None or book.trailing is None:
-        return "off"
-    return f"{plain(book.trailing.distance_pct)} % {'active' if book.trailing.active else 'waiting'}"
-
-
-def _take_profit_states(judgement: Judgement, seen: SymbolObservation) -> tuple[TakeProfitState, ...]:
-    states: list[TakeProfitState] = []
-    if judgement.found is not None:
-        for wanted, live in judgement.found.matched:
-            if wanted.role is Role.TAKE_PROFIT:
-                states.append(
-                    _rung_state(wanted.rung, wanted.trigger_price, live.quantity, live.client_id, wanted.source)
-                )
-        for wanted in judgement.found.missing:
-            if wanted.role is Role.TAKE_PROFIT:
-                states.append(_rung_state(wanted.rung, wanted.trigger_price, wanted.quantity, "", wanted.source))
-    settings = judgement.settings
-    for order in foreign_targets(judgement.position, seen.live.foreign, settings) if settings else ():
-        price = order.trigger_price or order.price or Decimal(0)
-        quantity = judgement.position.quantity if order.close_all else order.quantity
-        states.append(TakeProfitState(-1, price, quantity, order.client_id, "foreign", resting=True, foreign=True))
-    return tuple(sorted(states, key=lambda state: (state.foreign, state.rung)))
-
-
-def _rung_state(rung: int, trigger: Decimal, quantity: Decimal | None, client_id: str, source: str) -> TakeProfitState:
-    return TakeProfitState(
-        rungs_of(rung)[-1], trigger, quantity or Decimal(0), client_id, source, resting=bool(client_id)
-    )
-
-
-def _conditions(judgement: Judgement, seen: SymbolObservation) -> dict[str, str]:
-    if not seen.readable:
-        return dict.fromkeys(("StopCovered", "BackstopLive", "TakeProfitsPlaced", "BookInSync", "Exposed"), "Unknown")
-    cover, found = judgement.cover, judgement.found
-    return {
-        "StopCovered": str(cover.full),
-        "BackstopLive": str(any(order.close_all for order in cover.orders)),
-        "TakeProfitsPlaced": str(judgement.verdict is Verdict.PROTECTED),
-        "BookInSync": str(found is not None and found.in_sync),
-        "Exposed": str(judgement.exposed),
-    }
 
 
 @dataclass(frozen=True, slots=True)

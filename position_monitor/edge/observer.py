@@ -79,7 +79,8 @@ class Observer:
 
         The lists of the symbols in `look_at` are read in any case: something happened there, or is not done yet.
         """
-        due_now = sweep or self._sweep_is_due()
+        expected = {*evidence.symbols(), *also}
+        due_now = sweep or self._sweep_is_due() or self._sweep_is_foreseen(expected)
         if due_now:
             positions, whole = await asyncio.gather(self._positions(), self._sweep())
         else:
@@ -87,7 +88,7 @@ class Observer:
         if isinstance(positions, ExchangeFailure):
             return AccountObservation({}, failure=str(positions))
         held = {position.symbol for position in positions.positions} | set(positions.unreadable)
-        symbols = held | evidence.symbols() | set(also)
+        symbols = held | expected
         old = self._old(symbols)
         due = old | {name for name in symbols if name in look_at or self._last.changed(name, positions)}
         weight = weight_of(due)
@@ -118,6 +119,12 @@ class Observer:
         if len(due) * SYMBOL_WEIGHT >= SWEEP_WEIGHT:
             return True
         return len(old) > last_reads.SINGLES_MAX and self.stream_delivers() and self._may_sweep()
+
+    def _sweep_is_foreseen(self, symbols: set[str]) -> bool:
+        """Whether the lists of what is known to be held call for a sweep by their age alone, whatever the positions
+        are: then both are asked for side by side."""
+        old = self._old(symbols)
+        return self._sweeps_for(old, old)
 
     def _swept(self, whole: OrdersRead, symbols: set[str]) -> set[str]:
         """Note a sweep; gives the further symbols it found orders of ours in."""

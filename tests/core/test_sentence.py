@@ -9,7 +9,8 @@ from position_monitor.core.actions import Cancel, Close, Mode, Place
 from position_monitor.core.evidence import Evidence
 from position_monitor.core.model import PositionKey, RiskStatus, Verdict
 from position_monitor.core.outcome import Outcome, Sent
-from position_monitor.core.verdict import AccountRisk, account_risk, position_state
+from position_monitor.core.position_state import position_state
+from position_monitor.core.verdict import AccountRisk, account_risk
 
 from .build import (
     LONG,

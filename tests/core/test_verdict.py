@@ -6,8 +6,9 @@ from itertools import combinations
 import pytest
 
 from position_monitor.core.model import OrderKind, OrderStatus, PositionKey, RiskStatus, Role, Verdict
+from position_monitor.core.position_state import position_state
 from position_monitor.core.settings import OnBreach
-from position_monitor.core.verdict import account_risk, position_state
+from position_monitor.core.verdict import account_risk
 
 from .build import (
     LONG,
