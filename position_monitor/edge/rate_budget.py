@@ -119,6 +119,8 @@ class RateBudget:
         self._weight = _Window(60_000)
         self._orders_10s = _Window(10_000)
         self._orders_1m = _Window(60_000)
+        self._same_from_ms = self._same_until_ms = 0
+        """From when until when, by the venue's clock, no window begins or ends."""
         self._blocked_until_s = -math.inf
         self._orders_blocked_until_s = -math.inf
         self._front_door_pause_s = 0.0
@@ -191,8 +193,13 @@ class RateBudget:
 
     def _roll(self) -> int:
         venue_ms = self.clock.now_ms()
-        for window in (self._weight, self._orders_10s, self._orders_1m):
-            window.roll(venue_ms)
+        if not self._same_from_ms <= venue_ms < self._same_until_ms:
+            for window in (self._weight, self._orders_10s, self._orders_1m):
+                window.roll(venue_ms)
+            # Every window ends where one of the shortest does.
+            shortest_ms = self._orders_10s.length_ms
+            self._same_from_ms = self._orders_10s.index * shortest_ms + WINDOW_GUARD_MS
+            self._same_until_ms = self._same_from_ms + shortest_ms
         return venue_ms
 
     def _wait_s(self, lane: Lane, weight: int, orders: int) -> float:

@@ -6,6 +6,8 @@ URLs: `redis://[user:password@]host:port/db`, `rediss://` for TLS, `unix:///path
 
 from __future__ import annotations
 
+import hashlib
+from collections.abc import Sequence
 from typing import Any, Final
 from urllib.parse import unquote, urlsplit
 
@@ -13,6 +15,7 @@ from redis.asyncio import Redis
 from redis.asyncio.retry import Retry
 from redis.asyncio.sentinel import Sentinel
 from redis.backoff import NoBackoff
+from redis.exceptions import NoScriptError
 
 from position_monitor.errors import ConfigError
 
@@ -31,6 +34,38 @@ def connect(url: str) -> Redis:
         return Redis.from_url(url, **_options())
     except ValueError:
         raise ConfigError("redis.url is not a redis://, rediss://, unix:// or redis+sentinel:// address") from None
+
+
+class ScriptLine:
+    """A connection of its own for one script, made when it is first needed and again after any failure.
+
+    A client takes a connection from its pool, minds retries and keeps statistics for every command; a daemon that sends
+    one command every ten seconds spends more time on that than on the command. One caller at a time.
+    """
+
+    def __init__(self, client: Redis, script: str) -> None:
+        pool: Any = client.connection_pool
+        self._connection: Any = pool.make_connection()
+        self._script = script
+        self._digest = hashlib.sha1(script.encode(), usedforsecurity=False).hexdigest()
+
+    async def run(self, keys: Sequence[str], args: Sequence[str | int]) -> list[Any]:
+        """The answer of the script, which is a list; raises what redis-py raises."""
+        if self._connection.is_connected and await self._connection.can_read():
+            await self._connection.disconnect()  # the server closed it since, or said something nobody asked for
+        try:
+            return await self._ask("EVALSHA", self._digest, len(keys), *keys, *args)
+        except NoScriptError:
+            return await self._ask("EVAL", self._script, len(keys), *keys, *args)
+
+    async def _ask(self, *command: str | int) -> list[Any]:
+        await self._connection.send_command(*command)
+        answer: list[Any] = await self._connection.read_response()
+        return answer
+
+    async def aclose(self) -> None:
+        """Close the connection."""
+        await self._connection.disconnect()
 
 
 def _options() -> dict[str, Any]:

@@ -21,7 +21,7 @@ from loguru import logger
 from position_monitor.core.state import AccountState, Event, PositionState
 from position_monitor.edge.background import sleep_or_wake, stop_if_cancelled
 from position_monitor.edge.clock import Clock
-from position_monitor.edge.redis_connection import OPERATION_TIMEOUT_S, connect
+from position_monitor.edge.redis_connection import OPERATION_TIMEOUT_S, ScriptLine, connect
 from position_monitor.edge.redis_documents import Keys, event_data, status_fields
 from position_monitor.edge.redis_lease import (
     REDIS_FAILURES,
@@ -41,6 +41,7 @@ EVENT_STREAM_LENGTH: Final = 10_000
 STATE_TTL_CHECKS: Final = 3
 RETRY_PAUSE_S: Final = 1.0
 CLOSE_TIMEOUT_S: Final = 3.0
+_ENCODER: Final = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"))
 
 __all__ = ["Held", "HeldByOther", "LeaseState", "PublishHealth", "RedisState", "Unavailable"]
 
@@ -110,7 +111,7 @@ class RedisState:
             epoch_file=epoch_file,
             is_dead=is_dead,
         )
-        self._publish_script = self._client.register_script(PUBLISH)
+        self._publish_line = ScriptLine(self._client, PUBLISH)
         self._letter: _Letter | None = None
         self._events: deque[tuple[int, Event]] = deque()
         self._event_count = 0
@@ -171,6 +172,7 @@ class RedisState:
                 await self.write_once()
                 if self._contend:
                     await self._lease.release()
+                await self._publish_line.aclose()
                 await self._client.aclose()
         except REDIS_FAILURES as fault:
             logger.warning("Redis was left without a goodbye: {}", type(fault).__name__)
@@ -204,21 +206,16 @@ class RedisState:
         body = self._body(letter, batch, epoch)
         keys = self._keys
         async with asyncio.timeout(OPERATION_TIMEOUT_S):
-            answer: list[Any] = await self._publish_script(
+            return await self._publish_line.run(
                 keys=[keys.lease, keys.lease_epoch, keys.status, keys.positions, keys.events],
                 args=[self._owner, epoch, keys.position_prefix, max(1, round(ttl_s * 1000)), EVENT_STREAM_LENGTH, body],
             )
-        return answer
 
     def _body(self, letter: _Letter, batch: list[tuple[int, Event]], epoch: int) -> str:
         start_id = self._owner.rpartition(":")[2]
-        status = json.dumps(
-            [text for pair in status_fields(letter.account, owner=self._owner, epoch=epoch).items() for text in pair],
-            ensure_ascii=False,
-        )
-        events = json.dumps(
-            [event_data(event, self._account, event_id=f"{start_id}-{n}") for n, event in batch], ensure_ascii=False
-        )
+        fields = status_fields(letter.account, owner=self._owner, epoch=epoch)
+        status = _ENCODER.encode([text for pair in fields.items() for text in pair])
+        events = _ENCODER.encode([event_data(event, self._account, event_id=f"{start_id}-{n}") for n, event in batch])
         positions = self._texts.array(letter.positions, published_at_ms=letter.account.published_at_ms)
         return f'{{"status":{status},"positions":{positions},"events":{events}}}'
 

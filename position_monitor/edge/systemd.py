@@ -38,13 +38,9 @@ class Systemd:
         """Every position found has a verdict: the unit is started."""
         self._send("READY=1", *_status(status))
 
-    def status(self, sentence: str) -> None:
-        """One sentence for `systemctl status`."""
-        self._send(*_status(sentence))
-
-    def watchdog(self) -> None:
-        """A whole cycle was finished. To be called nowhere else."""
-        self._send("WATCHDOG=1")
+    def watchdog(self, status: str = "") -> None:
+        """A whole cycle was finished, with its sentence for `systemctl status`. To be called nowhere else."""
+        self._send("WATCHDOG=1", *_status(status))
 
     def reloading(self) -> None:
         """The configuration is being read again; `ready` must follow, whatever came of it."""

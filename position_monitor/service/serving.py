@@ -239,8 +239,7 @@ class Service:
         if not self._ready:
             self._ready = True
             self.systemd.ready(report.sentence)
-        self.systemd.status(report.sentence)
-        self.systemd.watchdog()
+        self.systemd.watchdog(report.sentence)
 
     def catch_signals(self) -> None:
         """SIGTERM and SIGINT stop, SIGHUP reloads."""

@@ -164,10 +164,9 @@ class QuietSystemd:
     def ready(self, status: str = "") -> None:
         self.readies += 1
 
-    def status(self, sentence: str) -> None:
-        self.said = sentence
+    def watchdog(self, status: str = "") -> None:
+        self.said = status
 
-    def watchdog(self) -> None: ...
     def reloading(self) -> None: ...
     def stopping(self, status: str = "") -> None: ...
 

@@ -28,12 +28,12 @@ def test_the_life_of_a_service(manager):
     systemd = Systemd()
     assert systemd.listening
     systemd.ready("🛡️ 7/7 protected (100%)")
-    systemd.status("two\nlines")
+    systemd.watchdog("two\nlines")
     systemd.watchdog()
     systemd.stopping("leaves all orders resting")
     assert [manager.recv(4096).decode() for _ in range(4)] == [
         "READY=1\nSTATUS=🛡️ 7/7 protected (100%)",
-        "STATUS=two lines",
+        "WATCHDOG=1\nSTATUS=two lines",
         "WATCHDOG=1",
         "STOPPING=1\nSTATUS=leaves all orders resting",
     ]
@@ -50,10 +50,11 @@ def test_a_reload_carries_the_monotonic_time(manager):
 
 def test_a_status_is_one_bounded_line_and_cannot_forge_another_field(manager):
     """Text from outside must not become READY=1."""
-    Systemd().status("x\nREADY=1\n" + "y" * 1000)
-    sent = manager.recv(4096).decode()
-    assert sent.count("\n") == 0
-    assert len(sent) == len("STATUS=") + 500
+    Systemd().watchdog("x\nREADY=1\n" + "y" * 1000)
+    first, second = manager.recv(4096).decode().split("\n")
+    assert first == "WATCHDOG=1"
+    assert second.startswith("STATUS=x READY=1 y")
+    assert len(second) == len("STATUS=") + 500
 
 
 def test_an_abstract_socket_is_understood(monkeypatch):
