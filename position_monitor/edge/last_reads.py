@@ -47,10 +47,10 @@ class LastReads:
         last, now = self._seen.get(symbol), positions.of(symbol)
         if last is None or not now or symbol in positions.unreadable or len(now) != len(last.positions):
             return True
-        return any(
-            (p.key, p.quantity, p.entry_price, p.hedged) != (q.key, q.quantity, q.entry_price, q.hedged)
-            for p, q in zip(now, last.positions, strict=True)
-        )
+        for p, q in zip(now, last.positions, strict=True):
+            if p.quantity != q.quantity or p.entry_price != q.entry_price or p.key != q.key or p.hedged != q.hedged:
+                return True
+        return False
 
     def same_orders(self, symbol: str, resting: tuple[LiveOrder, ...]) -> tuple[LiveOrder, ...]:
         """The orders as an object of before where they are as before: what was worked out from it is kept with it."""
@@ -92,11 +92,11 @@ class LastReads:
 
 def zero_keys(symbol: str, held: tuple[Position, ...], *reads: PositionsRead | None) -> frozenset[PositionKey]:
     """The positions of a symbol that a row said are zero."""
-    if not any(read is not None and read.zero_keys for read in reads):
+    saying = [read.zero_keys for read in reads if read is not None and read.zero_keys]
+    if not saying:
         return _NONE
-    both = [PositionKey(symbol, side) for side in SIDES]
-    told = [key for key in both if any(read is not None and key in read.zero_keys for read in reads)]
-    return frozenset(told) - {position.key for position in held} if told else _NONE
+    both = frozenset([PositionKey(symbol, side) for side in SIDES])
+    return both.intersection(frozenset().union(*saying)).difference([position.key for position in held])
 
 
 def weight_of(symbols: Sized) -> int:
