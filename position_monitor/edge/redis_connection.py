@@ -51,8 +51,11 @@ class ScriptLine:
 
     async def run(self, keys: Sequence[str], args: Sequence[str | int]) -> list[Any]:
         """The answer of the script, which is a list; raises what redis-py raises."""
-        if self._connection.is_connected and await self._connection.can_read():
-            await self._connection.disconnect()  # the server closed it since, or said something nobody asked for
+        connection = self._connection
+        if connection.is_connected and await connection.can_read():
+            await connection.disconnect()  # the server closed it since, or said something nobody asked for
+        if not connection.is_connected:
+            await connection.connect()
         try:
             return await self._ask("EVALSHA", self._digest, len(keys), *keys, *args)
         except NoScriptError:

@@ -113,11 +113,41 @@ def _mapping(fields: list[str]) -> dict[str, str]:
     return dict(zip(fields[::2], fields[1::2], strict=True))
 
 
+class _Line:
+    """A connection of its own to a server that knows the script."""
+
+    is_connected = True
+
+    def __init__(self, model: RedisModel) -> None:
+        self._publish = _Script(model, PUBLISH)
+        self._sent: tuple[Any, ...] = ()
+
+    async def can_read(self) -> bool:
+        return False
+
+    async def send_command(self, _evalsha: str, _digest: str, count: int, *rest: Any) -> None:
+        self._sent = (list(rest[:count]), list(rest[count:]))
+
+    async def read_response(self) -> Any:
+        keys, args = self._sent
+        return await self._publish(keys=keys, args=args)
+
+    async def disconnect(self) -> None:
+        return None
+
+
 class FakeClient:
-    """What `redis.asyncio.Redis` is to the daemon: scripts, and a way to leave."""
+    """What `redis.asyncio.Redis` is to the daemon: scripts, connections, and a way to leave."""
 
     def __init__(self, model: RedisModel) -> None:
         self._model = model
+
+    @property
+    def connection_pool(self) -> FakeClient:
+        return self
+
+    def make_connection(self) -> _Line:
+        return _Line(self._model)
 
     def register_script(self, source: str) -> _Script:
         return _Script(self._model, source)

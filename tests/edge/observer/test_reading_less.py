@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import replace
 
 import pytest
@@ -102,6 +103,38 @@ async def test_quiet_lists_are_read_at_every_second_ten_second_check(count, requ
         oldest_ms = min(seen.orders_read_at_ms for seen in found.symbols.values())
         assert looking.venue.now_ms - oldest_ms <= QUIET_ORDERS_S * 1000
     assert asked == [0, requests] * 3
+
+
+@pytest.mark.parametrize("stream", [True, False])
+async def test_a_sweep_that_age_alone_calls_for_is_asked_for_beside_the_positions(stream):
+    """Neither waits for the other: the positions are answered only once the lists were asked for."""
+    looking = Looking(50, stream=stream)
+    await looking.look()
+    asked, answer = asyncio.Event(), looking.venue.read_orders
+
+    async def read_orders(symbol):
+        asked.set()
+        return await answer(symbol)
+
+    async def read_positions():
+        await asked.wait()
+        return PositionsRead(tuple(looking.venue.held.values()), frozenset(), {}, hedged=False, began_at_ms=NOW_MS)
+
+    looking.venue.read_orders, looking.venue.read_positions = read_orders, read_positions
+    async with asyncio.timeout(30):
+        found = await looking.look(after_s=20)
+    assert found.swept
+    assert looking.venue.asked == [None]
+
+
+async def test_a_foreseen_sweep_that_fails_costs_no_symbol_its_lists():
+    looking = Looking(10)
+    await looking.look()
+    looking.venue.broken = {None}
+    found = await looking.look(after_s=20)
+    assert looking.venue.asked == [None, *looking.venue.held]
+    assert not found.swept
+    assert not any(seen.orders_reused for seen in found.symbols.values())
 
 
 async def test_quiet_lists_are_read_at_every_check_where_checks_are_rare():

@@ -6,9 +6,10 @@ import asyncio
 import subprocess
 
 import pytest
+from redis.exceptions import ConnectionError as RedisConnectionError
 
 from position_monitor.edge.embedded_redis import _free_port, _server_binary
-from position_monitor.edge.redis_connection import connect
+from position_monitor.edge.redis_connection import ScriptLine, connect
 from position_monitor.errors import ConfigError
 
 
@@ -52,6 +53,23 @@ def sentinel_url(valkey, tmp_path):
     yield f"redis+sentinel://127.0.0.1:1,127.0.0.1:{port}/mymaster/0"
     process.kill()
     process.wait()
+
+
+async def test_a_script_runs_through_sentinel(sentinel_url, redis):
+    """On a connection of its own, which asks Sentinel as those of the client do."""
+    client = connect(sentinel_url)
+    line = ScriptLine(client, "return {KEYS[1], redis.call('SET', KEYS[1], ARGV[1])}")
+    async with asyncio.timeout(30):
+        while True:
+            try:
+                answer = await line.run(["k"], ["v"])
+                break
+            except (OSError, RedisConnectionError):
+                await asyncio.sleep(0.05)  # Sentinel has not seen the master yet
+    assert answer == ["k", "OK"]
+    assert await redis.get("k") == "v"
+    await line.aclose()
+    await client.aclose()
 
 
 async def test_the_master_is_found_through_sentinel(sentinel_url, redis):

@@ -31,6 +31,15 @@ POSITION_FIELDS = set(
 APPEARED = Event("PositionAppeared", 1_780_000_000_000, "BTCUSDT", "LONG", {"quantity": "0.250", "attempt": 1})
 
 
+async def until(condition):
+    """Wait for what an awaitable says; the test fails after half a minute."""
+    for _ in range(3_000):
+        if await condition():
+            return
+        await asyncio.sleep(0.01)
+    pytest.fail("it never came")
+
+
 async def published(redis, state, account, positions=(), events=()):
     state.publish(account, positions, events)
     assert await state.write_once()
@@ -276,6 +285,39 @@ async def test_a_script_the_server_forgot_is_loaded_again(redis, make_state, mak
     await redis.script_flush()
     await published(redis, state, make_account(sequence=2))
     assert await redis.hget(f"{P}:status", "sequence") == "2"
+
+
+async def test_a_connection_the_server_closed_meanwhile_is_made_anew(redis, make_state, make_account):
+    """A restarted Redis, or one that ends idle connections, costs no state and no warning."""
+    state = make_state()
+    await published(redis, state, make_account())
+    for client in await redis.client_list():
+        if int(client["id"]) != await redis.client_id():
+            await redis.client_kill(client["addr"])
+    await until(state._publish_line._connection.can_read)  # the end of a connection is an event like any other
+    await published(redis, state, make_account(sequence=2))
+    assert state.health().reachable
+    assert await redis.hget(f"{P}:status", "sequence") == "2"
+
+
+async def test_a_write_that_was_cut_short_leaves_no_answer_behind(redis, make_state, make_account):
+    """The next write must not read the answer of the one before."""
+    state = make_state()
+    await published(redis, state, make_account())
+    await redis.client_pause(60_000, all=False)  # who writes is not answered
+    state.publish(make_account(sequence=2), ())
+    writing = asyncio.create_task(state.write_once())
+
+    async def somebody_waits():
+        return any("b" in client["flags"] for client in await redis.client_list())
+
+    await until(somebody_waits)
+    writing.cancel()
+    with contextlib.suppress(asyncio.CancelledError):
+        await writing
+    await redis.client_unpause()
+    await published(redis, state, make_account(sequence=3))
+    assert await redis.hget(f"{P}:status", "sequence") == "3"
 
 
 async def test_a_hung_redis_costs_the_caller_nothing(hung_url, make_state, make_account, make_position):
