@@ -21,59 +21,34 @@ from __future__ import annotations
 
 import asyncio
 import functools
-import json
 import random
-from collections import Counter
 from collections.abc import Awaitable, Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
-from unittest import mock
 
-import httpx
 import pytest
 from loguru import logger
 
-from position_monitor.config import Config, load_config
-from position_monitor.edge import redis_state
-from position_monitor.edge.ai_engine import AdvicePoller, AiEngine
-from position_monitor.edge.backend import Backend, BreakerPoller
-from position_monitor.edge.mark_stream import MarkStream
-from position_monitor.edge.redis_state import RedisState
-from position_monitor.edge.user_stream import UserStream
-from position_monitor.edge.venues.binanceusdm import BinanceUsdm
-from position_monitor.edge.venues.transport import Endpoint, Reply
+from position_monitor.edge.venues.transport import Endpoint
 from position_monitor.paper import scenario
-from position_monitor.paper.amounts import round_to
-from position_monitor.paper.faults import Fault
 from position_monitor.paper.gateway import Gateway
-from position_monitor.paper.journal import Entry
-from position_monitor.paper.orders import AlgoOrder, PlainOrder
 from position_monitor.paper.signing import Gatekeeper
-from position_monitor.service import Service
 from tests.sim.checkers import Checker
 from tests.sim.listening import listen
-from tests.sim.redis_model import FakeClient, RedisModel
+from tests.sim.stage_process import Answer, Neighbours, Process, config_of, process_of, settings_of
+from tests.sim.stage_world import ZERO, StageWorld
 from tests.sim.streams import StreamHost, connected_to
-from tests.sim.venue import SimTransport
-from tests.sim.virtual_time import EPOCH_MS, SimClock, run, true_ms
+from tests.sim.virtual_time import EPOCH_MS, run, true_ms
 
 SLICE_S = 0.25
 """How often the world's timers run and the journal is replayed while time passes."""
-PREFIX = "qpm"
-INTERVAL_S = 5.0
-TIMEOUT_S = 4.0
-ZERO = Decimal(0)
 REBASING = ("the backstop of the open position", "loosened")
 """`rebase_on_add` is the one setting under which a backstop is replaced, and a stop may follow a worse entry."""
 
 Script = Callable[..., Awaitable[None]]
-Hook = Callable[[Endpoint, Mapping[str, str]], None]
-Rewrite = Callable[[Endpoint, Mapping[str, str], Any], Any]
-Answer = Callable[[httpx.Request], Awaitable[httpx.Response]]
-
 
 EVERY_WORLD = pytest.mark.parametrize(
     ("hedge", "side"),
@@ -116,109 +91,7 @@ class Held:
         return row | {name: str(v) for name in ("entry", "mark") if (v := getattr(self, name)) is not None}
 
 
-class StageTransport(SimTransport):
-    """A connection on which a script may act between two calls, change answers, or let the process die."""
-
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        self.before: list[Hook] = []
-        """Called at the venue, just before a request is answered."""
-        self.rewrites: list[Rewrite] = []
-        """Called with the JSON body of each answer; what they return is sent instead."""
-        self.die_before = 0
-        """The process dies before this call (counted from 1) has an effect."""
-        self.die_after = 0
-        """The process dies after this call has its effect, before it hears of it."""
-        self.die: Callable[[], None] = lambda: None
-
-    async def call(self, endpoint: Endpoint, params: Mapping[str, str]) -> Reply:
-        if self.die_before and self.calls + 1 >= self.die_before:
-            await self._end()
-        return await super().call(endpoint, params)
-
-    def _answer(self, endpoint: Endpoint, params: Mapping[str, str]) -> Any:
-        for hook in list(self.before):
-            hook(endpoint, params)
-        answer = super()._answer(endpoint, params)
-        if self.die_after and self.calls >= self.die_after:
-            self._clock.running.clear()
-            self.die()
-        if answer.raw is None and answer.status == 200:
-            for rewrite in self.rewrites:
-                object.__setattr__(answer, "body", rewrite(endpoint, params, answer.body))
-        return answer
-
-    async def _end(self) -> None:
-        self._clock.running.clear()
-        self.die()
-        await asyncio.sleep(10_000_000)
-
-
-class QuietSystemd:
-    """A service manager that keeps the last sentence."""
-
-    def __init__(self) -> None:
-        self.said = ""
-        self.readies = 0
-
-    def ready(self, status: str = "") -> None:
-        self.readies += 1
-
-    def watchdog(self, status: str = "") -> None:
-        self.said = status
-
-    def reloading(self) -> None: ...
-    def stopping(self, status: str = "") -> None: ...
-
-
-@dataclass
-class Process:
-    """One daemon: its service, its clock, its connection, and the way to kill it."""
-
-    number: int
-    host: str
-    service: Service
-    clock: SimClock
-    transport: StageTransport
-    store: RedisState
-    systemd: QuietSystemd
-    user: UserStream | None = None
-    """The user stream, where the daemon has one."""
-    marks: MarkStream | None = None
-    task: asyncio.Task[int] = field(init=False)
-
-    @property
-    def alive(self) -> bool:
-        return not self.task.done() and not self.task.cancelling()
-
-    @property
-    def mode(self) -> str:
-        return str(self.service.mode())
-
-    def kill(self) -> None:
-        """kill -9: nothing of it runs on."""
-        self.clock.running.clear()
-        self.task.cancel()
-
-    def suspend(self) -> None:
-        self.clock.running.clear()
-
-    def resume(self) -> None:
-        self.clock.running.set()
-
-
-def config_of(overrides: Mapping[str, Any] | None = None) -> Config:
-    """The usual settings of the stage with some changed, section by section."""
-    data: dict[str, Any] = {
-        "loop": {"check_interval_s": INTERVAL_S, "full_sweep_s": 20},
-        "exchange": {"request_timeout_s": TIMEOUT_S, "rest_url": "http://127.0.0.1:1"},
-    }
-    for section, values in (overrides or {}).items():
-        data[section] = {**data.get(section, {}), **values}
-    return Config.from_data(data)
-
-
-class Stage:
+class Stage(StageWorld):
     """One account, the people around it, and any number of daemons."""
 
     def __init__(
@@ -233,11 +106,9 @@ class Stage:
     ) -> None:
         """`config` overrides settings; `stale_ms` is how old the answers may be; `more` are keys of a scenario."""
         play = {"description": "", "wallet": wallet, "hedge": hedge, "positions": [h.row() for h in held], **more}
-        self.engine = scenario.build(scenario.parse("stage", play), seed, EPOCH_MS)
-        self.world = self.engine.world
+        super().__init__(scenario.build(scenario.parse("stage", play), seed, EPOCH_MS))
         self.world.market.frozen = True
         self.gateway = Gateway(self.engine, Gatekeeper("key", "secret"))
-        self.redis = RedisModel()
         self.config = config
         self.permits = REBASING if config_of(config).protection.rebase_on_add else ()
         """Words of violations that are none under these settings."""
@@ -289,46 +160,18 @@ class Stage:
     ) -> Process:
         """Start a daemon with nothing remembered. `path` is a file it reads and reloads its configuration from; without
         `stream` it only polls."""
-        number, clock, systemd = len(self.processes), SimClock(), QuietSystemd()
-        settings = load_config(path, {}) if path else config_of(config if config is not None else self.config)
-        transport = StageTransport(
-            self.gateway, clock, random.Random(f"stage:{number}"), timeout_s=settings.exchange.request_timeout_s
+        number = len(self.processes)
+        settings = settings_of(path, config if config is not None else self.config)
+
+        def is_dead(holder: str) -> bool:
+            return self._is_dead(holder, host)
+
+        process = process_of(
+            number, host, settings, self.gateway, self.redis, is_dead, Neighbours(ai, backend), path=path, stream=stream
         )
-        owner = f"{host}:{number}:0-{number}"
-        with mock.patch.object(redis_state, "connect", lambda url: FakeClient(self.redis)):
-            store = RedisState(
-                "redis://stage",
-                prefix="q",
-                account="main",
-                owner=owner,
-                clock=clock,
-                check_interval_s=settings.loop.check_interval_s,
-                lease_ttl_s=settings.lease_ttl_s,
-                contend=settings.protection.mode == "live",
-                is_dead=lambda holder: self._is_dead(holder, host),
-            )
-        exchange = BinanceUsdm(transport, clock)
-        service = Service(
-            config=settings,
-            config_path=path,
-            clock=clock,
-            exchange=exchange,
-            store=store,
-            advisor=AdvicePoller(_neighbour(AiEngine, clock, ai), clock),
-            breaker=BreakerPoller(_neighbour(Backend, clock, backend), clock),
-            systemd=systemd,  # type: ignore[arg-type]
-            owner=owner,
-        )
-        process = Process(number, host, service, clock, transport, store, systemd)
-        if stream:
-            origin = StreamHost.origin(number)
-            process.user = UserStream(exchange, service.on_event, origin=origin, clock=clock)
-            process.marks = MarkStream(service.on_marks, origin=origin, clock=clock)
-            service.listen(process.user, process.marks)
-            if not self._ticking:
-                self._ticking.append(asyncio.create_task(self.streams.ticking()))
-        process.task = asyncio.create_task(service.serve())
-        transport.die = process.kill
+        if stream and not self._ticking:
+            self._ticking.append(asyncio.create_task(self.streams.ticking()))
+        process.task = asyncio.create_task(process.service.serve())
         self.processes.append(process)
         return process
 
@@ -380,63 +223,7 @@ class Stage:
             self._guards -= 1
         assert not self.uncovered_under_guard, self.uncovered_under_guard
 
-    # -- the world acts
-
-    def trade(self, action: str, symbol: str, side: str | None = None, quantity: str | None = None) -> None:
-        """The trader opens, adds, reduces, closes or flips at market."""
-        self.engine.advance_to(true_ms())
-        self.engine.trade(action, symbol, side, Decimal(quantity) if quantity else None)
-
-    def price(self, symbol: str, mark: object) -> None:
-        """Put mark and last price."""
-        self.engine.advance_to(true_ms())
-        tick = self.world.instruments[symbol].tick
-        exact = Decimal(str(mark))
-        self.engine.set_price(symbol, exact, max(tick, round_to(exact, tick)))
-
-    def fault(self, name: str, **settings: Any) -> Fault:
-        """Switch a fault of the venue or the network on."""
-        return self.engine.add_fault(name, **settings)
-
-    def heal(self) -> None:
-        """Every fault off."""
-        self.engine.remove_fault()
-
-    def foreign_stop(
-        self, symbol: str, side: str, trigger: object, quantity: str | None = None, *, kind: str = "STOP_MARKET"
-    ) -> AlgoOrder:
-        """The user's own conditional order; close-all without a quantity."""
-        self.engine.advance_to(true_ms())
-        hedge = self.world.account.hedge
-        params = {
-            "algoType": "CONDITIONAL",
-            "symbol": symbol,
-            "side": "SELL" if side == "LONG" else "BUY",
-            "positionSide": side if hedge else "BOTH",
-            "type": kind,
-            "triggerPrice": str(trigger),
-            "workingType": "MARK_PRICE",
-        }
-        if quantity is None:
-            params["closePosition"] = "true"
-        else:
-            params["quantity"] = quantity
-            params |= {} if hedge else {"reduceOnly": "true"}
-        return self.engine.place_algo(params, origin="foreign")
-
-    def foreign_limit(self, symbol: str, side: str, price: object, quantity: str) -> PlainOrder:
-        """The user's own resting limit order that reduces a position."""
-        self.engine.advance_to(true_ms())
-        hedge = self.world.account.hedge
-        params = {"symbol": symbol, "side": "SELL" if side == "LONG" else "BUY", "type": "LIMIT", "timeInForce": "GTC"}
-        params |= {"quantity": quantity, "price": str(price), "positionSide": side if hedge else "BOTH"}
-        params |= {} if hedge else {"reduceOnly": "true"}
-        return self.engine.place_order(params, origin="foreign")
-
-    def cancel_by_hand(self, order: AlgoOrder) -> None:
-        """A human cancels an order, whosever it is."""
-        self.engine.advance_to(true_ms())
-        self.engine.cancel_algo({"algoId": str(order.algo_id)}, origin="foreign")
+    # -- the script acts and looks
 
     def on_call(self, endpoint: Endpoint, act: Callable[[], None], *, process: Process, nth: int = 1) -> None:
         """Do something at the venue just before it answers the nth next call of this kind."""
@@ -451,65 +238,6 @@ class Stage:
 
         process.transport.before.append(hook)
 
-    # -- looking
-
-    def resting(self, symbol: str | None = None, side: str | None = None) -> list[AlgoOrder]:
-        """Conditional orders in status NEW, of one position or all."""
-        exit_side = {"LONG": "SELL", "SHORT": "BUY", None: None}[side]
-        return [
-            order
-            for order in self.world.algo.open_all()
-            if order.status == "NEW"
-            and symbol in (None, order.symbol)
-            and (exit_side is None or order.side == exit_side)
-            and (side is None or order.position_side in ("BOTH", side))
-        ]
-
-    def own(self, symbol: str | None = None, side: str | None = None, role: str = "bwt") -> list[AlgoOrder]:
-        """Orders of ours that rest; `role` is any of b (backstop), w (working stop), t (take-profit)."""
-        rows = self.resting(symbol, side)
-        return [order for order in rows if order.client_id.startswith(PREFIX) and order.client_id[4] in role]
-
-    def stops(self, symbol: str, side: str) -> list[AlgoOrder]:
-        """Backstop and working stops of one position."""
-        return self.own(symbol, side, "bw")
-
-    def targets(self, symbol: str, side: str) -> list[AlgoOrder]:
-        """The ladder of one position."""
-        return self.own(symbol, side, "t")
-
-    def size(self, symbol: str, side: str) -> Decimal:
-        """How large a position is now, 0 when there is none."""
-        leg = side if self.world.account.hedge else "BOTH"
-        amount = self.world.account.amount(symbol, leg)
-        return max(ZERO, amount) if side == "LONG" else max(ZERO, -amount)
-
-    def open_keys(self) -> list[tuple[str, str]]:
-        """Every open position."""
-        legs = self.world.account.open_positions()
-        return [(leg.symbol, "LONG" if leg.amount > 0 else "SHORT") for leg in legs]
-
-    def entries(self, kind: str = "", symbol: str | None = None, *, ours: bool = False) -> list[Entry]:
-        """Journal entries of a kind (or all), of one symbol, only those about orders of ours."""
-        return [
-            entry
-            for entry in self.world.journal.after(0)
-            if kind in ("", entry.kind)
-            and symbol in (None, entry.symbol)
-            and (not ours or str(entry.detail.get("client_id", "")).startswith(PREFIX))
-        ]
-
-    def status(self) -> dict[str, str]:
-        """The published state of the account; empty when there is none."""
-        return self.redis.get("q:main:status") or {}
-
-    def published(self, symbol: str, side: str) -> dict[str, str]:
-        """The published state of one position; empty when there is none."""
-        return self.redis.get(f"q:main:position:{symbol}:{side}") or {}
-
-    def verdict(self, symbol: str, side: str) -> str:
-        return self.published(symbol, side).get("verdict", "")
-
     def verdicts(self, symbol: str, side: str) -> list[str]:
         """Every verdict published about a position, repetitions dropped."""
         self.observe()
@@ -519,10 +247,6 @@ class Stage:
             if verdict and said[-1:] != [verdict]:
                 said.append(verdict)
         return said
-
-    def events(self, kind: str) -> list[dict[str, Any]]:
-        """Published events of a type."""
-        return [event for text in self.redis.events if (event := json.loads(text))["type"] == kind]
 
     def covered(self, symbol: str, side: str) -> bool:
         """Whether resting stops cover the whole position, by the independent checker."""
@@ -539,13 +263,6 @@ class Stage:
     def _laddered(self, symbol: str, side: str) -> bool:
         total = sum((order.quantity for order in self.targets(symbol, side)), ZERO)
         return total == self.size(symbol, side)
-
-    def book(self) -> Counter[tuple[object, ...]]:
-        """The content of every order of ours, whatever its epoch: equal books are equally good."""
-        return Counter(
-            (o.symbol, o.client_id[4:6], o.side, o.position_side, o.trigger, o.quantity, o.close_position)
-            for o in self.own()
-        )
 
     # -- demanding
 
@@ -574,17 +291,6 @@ class Stage:
         assert not defects, defects[0][-2_000:]
 
 
-def _neighbour(client: type[Any], clock: SimClock, answer: Answer | None) -> Any:
-    """A client of a neighbouring service whose every request is answered by `answer`."""
-    if answer is None:
-        return None
-    service = client("http://neighbour", clock)
-    service._service._client = httpx.AsyncClient(
-        base_url="http://neighbour", transport=httpx.MockTransport(answer), timeout=2.0
-    )
-    return service
-
-
 def against(price: object, side: str, pct: object) -> Decimal:
     """`price` moved against a position by so many percent; a negative number moves it in its favour."""
     share = Decimal(str(pct)) / 100 * (1 if side == "LONG" else -1)
@@ -593,9 +299,3 @@ def against(price: object, side: str, pct: object) -> Decimal:
 
 def opposite(side: str) -> str:
     return "SHORT" if side == "LONG" else "LONG"
-
-
-async def hangs(_: httpx.Request) -> httpx.Response:
-    """A neighbour that takes the request and never answers."""
-    await asyncio.sleep(1_000_000)
-    return httpx.Response(500)

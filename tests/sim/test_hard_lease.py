@@ -9,18 +9,8 @@ from typing import Any
 import pytest
 
 from position_monitor.paper.journal import Entry
-from tests.sim.stage import (
-    EVERY_MODE,
-    EVERY_WORLD,
-    TWO_WORLDS,
-    Held,
-    Stage,
-    against,
-    config_of,
-    hangs,
-    opposite,
-    staged,
-)
+from tests.sim.stage import EVERY_MODE, EVERY_WORLD, TWO_WORLDS, Held, Stage, against, opposite, staged
+from tests.sim.stage_process import config_of, hangs
 
 BTC, ETH = "BTCUSDT", "ETHUSDT"
 ENTRY = 42_000

@@ -10,7 +10,8 @@ from pathlib import Path
 import httpx
 import pytest
 
-from tests.sim.stage import EVERY_SIDE, EVERY_WORLD, TWO_WORLDS, Held, Process, Stage, against, staged
+from tests.sim.stage import EVERY_SIDE, EVERY_WORLD, TWO_WORLDS, Held, Stage, against, staged
+from tests.sim.stage_process import Process
 from tests.sim.virtual_time import true_ms
 
 BTC = "BTCUSDT"

@@ -7,7 +7,8 @@ from decimal import Decimal
 import pytest
 
 from position_monitor.paper.journal import Entry
-from tests.sim.stage import EVERY_WORLD, INTERVAL_S, TWO_WORLDS, Held, Process, Stage, config_of, opposite, staged
+from tests.sim.stage import EVERY_WORLD, TWO_WORLDS, Held, Stage, opposite, staged
+from tests.sim.stage_process import INTERVAL_S, Process, config_of
 
 BTC, ETH = "BTCUSDT", "ETHUSDT"
 ENTRY = 42_000
