@@ -11,6 +11,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import socket
+import sys
 from collections.abc import Mapping
 from contextvars import ContextVar
 from dataclasses import dataclass
@@ -45,6 +46,8 @@ _HEADERS: Final[Mapping[str, str]] = {"Accept-Encoding": "gzip, deflate"}
 _KEPT_FOR_S: Final = 30.0
 """How long an idle connection is kept: longer than from one sweep of the order lists to the next, so that a sweep opens
 none, and shorter than what a firewall on the way forgets silently."""
+_LOSES_CLOSED_TLS: Final = sys.version_info < (3, 12, 8)
+"""Whether asyncio may keep a TLS connection for ever whose other end vanished (fixed in CPython 3.12.8 and 3.13.1)."""
 _REDIRECTS: Final = frozenset({301, 302, 303, 307, 308})
 
 
@@ -181,7 +184,7 @@ class _Binance(ccxt_alone.binanceusdm()):  # type: ignore[misc]
         self.tcp_connector = aiohttp.TCPConnector(
             ssl=self.ssl_context,
             keepalive_timeout=_KEPT_FOR_S,
-            enable_cleanup_closed=True,
+            enable_cleanup_closed=_LOSES_CLOSED_TLS,
             family=socket.AF_UNSPEC,
             happy_eyeballs_delay=0,
         )
