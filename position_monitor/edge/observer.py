@@ -64,6 +64,8 @@ class Observer:
     full_sweep_s: float
     stream_delivers: Callable[[], bool] = lambda: False
     """Whether events would tell of changes of the orders."""
+    _answered: bool = field(default=True, init=False)
+    """Whether the positions could be read the last time: while they cannot, a sweep beside them is for nothing."""
     _swept_at_s: float | None = field(default=None, init=False)
     _sweep_failed_at_s: float = field(default=float("-inf"), init=False)
     _elsewhere: int = field(default=0, init=False)
@@ -81,10 +83,12 @@ class Observer:
         """
         expected = {*evidence.symbols(), *also}
         due_now = sweep or self._sweep_is_due() or self._sweep_is_foreseen(expected)
-        if due_now:
+        beside = due_now and self._answered
+        if beside:
             positions, whole = await asyncio.gather(self._positions(), self._sweep())
         else:
             positions, whole = await self._positions(), None
+        self._answered = not isinstance(positions, ExchangeFailure)
         if isinstance(positions, ExchangeFailure):
             return AccountObservation({}, failure=str(positions))
         held = {position.symbol for position in positions.positions} | set(positions.unreadable)
@@ -92,7 +96,7 @@ class Observer:
         old = self._old(symbols)
         due = old | {name for name in symbols if name in look_at or self._last.changed(name, positions)}
         weight = weight_of(due)
-        if whole is None and not due_now and self._sweeps_for(due, old):
+        if not beside and (due_now or self._sweeps_for(due, old)):
             whole = await self._sweep()
         orders = await self._per_symbol(sorted(due)) if whole is None else _by_symbol(whole, symbols)
         if whole is not None:

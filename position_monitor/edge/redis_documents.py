@@ -89,7 +89,8 @@ _ENCODER = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"))
 """Kept, because `json.dumps` makes a new one for each of some sixty values that a cycle publishes."""
 
 
-def _json(value: object) -> str:
+def json_text(value: object) -> str:
+    """A value as the JSON that is published: no spaces, no escapes beyond those JSON demands."""
     return _ENCODER.encode(value)
 
 
@@ -106,10 +107,10 @@ def status_fields(state: AccountState, *, owner: str, epoch: int) -> dict[str, s
         "status_line": bounded_text(state.status_line),
         "reason": bounded_text(state.reason),
         "exit_mode": state.exit_mode,
-        "conflicts": _json([bounded_text(conflict) for conflict in state.conflicts]),
+        "conflicts": json_text([bounded_text(conflict) for conflict in state.conflicts]),
         "ai_engine": state.ai_engine,
         "circuit_breaker": bounded_text(state.circuit_breaker),
-        "streams": _json({name: bounded_text(health) for name, health in sorted(state.streams.items())}),
+        "streams": json_text({name: bounded_text(health) for name, health in sorted(state.streams.items())}),
         "observed_at_ms": str(state.observed_at_ms),
         "published_at_ms": str(state.published_at_ms),
         "cycle_ms": str(state.cycle_ms),
@@ -174,13 +175,13 @@ _ONLY_IN_DOCUMENT: Final = frozenset({"account", "symbol", "side", "published_at
 def position_fields(document: Mapping[str, Any]) -> dict[str, str]:
     """The fields of `P:position:<SYMBOL>:<SIDE>`: the document flattened, and the document itself as `doc`."""
     fields = {name: _field(value) for name, value in document.items() if name not in _ONLY_IN_DOCUMENT}
-    return {**fields, "doc": _json(document)}
+    return {**fields, "doc": json_text(document)}
 
 
 def _field(value: object) -> str:
     if value is None:
         return ""
-    return value if isinstance(value, str) else _json(value)
+    return value if isinstance(value, str) else json_text(value)
 
 
 def event_data(event: Event, account: str, *, event_id: str) -> str:
@@ -188,7 +189,7 @@ def event_data(event: Event, account: str, *, event_id: str) -> str:
     details = {
         name: bounded_text(value) if isinstance(value, str) else value for name, value in (event.details or {}).items()
     }
-    return _json({
+    return json_text({
         **details,
         "schema": SCHEMA_VERSION,
         "id": event_id,

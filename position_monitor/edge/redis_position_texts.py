@@ -6,7 +6,6 @@ gaps in it for what moves; a cycle fills the gaps. What is published is the same
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, fields
 from operator import attrgetter
@@ -14,7 +13,7 @@ from typing import Any, Final
 
 from position_monitor.core.model import PositionKey
 from position_monitor.core.state import PositionState
-from position_monitor.edge.redis_documents import decimal_text, position_document, position_fields
+from position_monitor.edge.redis_documents import decimal_text, json_text, position_document, position_fields
 
 _GAPS: Final = {
     "mark_price": "\ue000",
@@ -31,7 +30,6 @@ _LIQUIDATION_IN_DOCUMENT: Final = "\ue005"
 _GAPS_IN_ALL: Final = 9
 """Each is a field and a member of the document, but for the time of publishing, which is only a member."""
 _standing: Final = attrgetter(*(field.name for field in fields(PositionState) if field.name not in _GAPS))
-_ENCODER: Final = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,4 +93,4 @@ class PositionTexts:
 
 
 def _entry(state: PositionState, found: Mapping[str, str]) -> str:
-    return _ENCODER.encode([str(state.key), [text for pair in found.items() for text in pair]])
+    return json_text([str(state.key), [text for pair in found.items() for text in pair]])

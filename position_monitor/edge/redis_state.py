@@ -8,7 +8,6 @@ answers again the newest state is written at once. Reading is in `redis_reader.p
 from __future__ import annotations
 
 import asyncio
-import json
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -22,7 +21,7 @@ from position_monitor.core.state import AccountState, Event, PositionState
 from position_monitor.edge.background import sleep_or_wake, stop_if_cancelled
 from position_monitor.edge.clock import Clock
 from position_monitor.edge.redis_connection import OPERATION_TIMEOUT_S, ScriptLine, connect
-from position_monitor.edge.redis_documents import Keys, event_data, status_fields
+from position_monitor.edge.redis_documents import Keys, event_data, json_text, status_fields
 from position_monitor.edge.redis_lease import (
     REDIS_FAILURES,
     Held,
@@ -41,7 +40,6 @@ EVENT_STREAM_LENGTH: Final = 10_000
 STATE_TTL_CHECKS: Final = 3
 RETRY_PAUSE_S: Final = 1.0
 CLOSE_TIMEOUT_S: Final = 3.0
-_ENCODER: Final = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"))
 
 __all__ = ["Held", "HeldByOther", "LeaseState", "PublishHealth", "RedisState", "Unavailable"]
 
@@ -214,8 +212,8 @@ class RedisState:
     def _body(self, letter: _Letter, batch: list[tuple[int, Event]], epoch: int) -> str:
         start_id = self._owner.rpartition(":")[2]
         fields = status_fields(letter.account, owner=self._owner, epoch=epoch)
-        status = _ENCODER.encode([text for pair in fields.items() for text in pair])
-        events = _ENCODER.encode([event_data(event, self._account, event_id=f"{start_id}-{n}") for n, event in batch])
+        status = json_text([text for pair in fields.items() for text in pair])
+        events = json_text([event_data(event, self._account, event_id=f"{start_id}-{n}") for n, event in batch])
         positions = self._texts.array(letter.positions, published_at_ms=letter.account.published_at_ms)
         return f'{{"status":{status},"positions":{positions},"events":{events}}}'
 

@@ -137,6 +137,27 @@ async def test_a_foreseen_sweep_that_fails_costs_no_symbol_its_lists():
     assert not any(seen.orders_reused for seen in found.symbols.values())
 
 
+async def test_while_the_positions_cannot_be_read_the_lists_are_asked_for_once():
+    """A look can come every second then; a sweep in each would leave no weight for the positions' return."""
+    looking = Looking(10, full_sweep_s=60.0)
+    await looking.look()
+    answer = looking.venue.read_positions
+
+    async def read_positions():
+        raise Unreadable("no positions")
+
+    looking.venue.read_positions = read_positions
+    assert (await looking.look(after_s=20)).failure
+    assert looking.venue.asked == [None], "nobody knew yet"
+    for _ in range(90):
+        assert (await looking.look(after_s=1)).failure
+        assert not looking.venue.asked
+    looking.venue.read_positions = answer
+    found = await looking.look(after_s=1)
+    assert found.swept
+    assert looking.venue.asked == [None]
+
+
 async def test_quiet_lists_are_read_at_every_check_where_checks_are_rare():
     looking = Looking(2)
     await looking.look()
