@@ -6,9 +6,13 @@ import json
 from collections import deque
 from collections.abc import Callable
 from typing import Any
+from unittest import mock
 
 from redis.exceptions import ConnectionError as RedisConnectionError
 
+from position_monitor.config import Config
+from position_monitor.edge import redis_state
+from position_monitor.edge.clock import Clock
 from position_monitor.edge.redis_scripts import PUBLISH, RELEASE, RENEW
 from tests.sim.conduct import Conduct
 from tests.sim.virtual_time import sleep, true_ms
@@ -154,3 +158,21 @@ class FakeClient:
 
     async def aclose(self) -> None:
         return None
+
+
+def store_on(
+    model: RedisModel, owner: str, settings: Config, clock: Clock, is_dead: Callable[[str], bool]
+) -> redis_state.RedisState:
+    """The daemon's real store, talking to this server."""
+    with mock.patch.object(redis_state, "connect", lambda url: FakeClient(model)):
+        return redis_state.RedisState(
+            "redis://sim",
+            prefix="q",
+            account="main",
+            owner=owner,
+            clock=clock,
+            check_interval_s=settings.loop.check_interval_s,
+            lease_ttl_s=settings.lease_ttl_s,
+            contend=settings.protection.mode == "live",
+            is_dead=is_dead,
+        )

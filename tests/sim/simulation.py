@@ -19,11 +19,10 @@ from unittest import mock
 from loguru import logger
 
 from position_monitor.config import Config
-from position_monitor.edge import last_reads, redis_state
+from position_monitor.edge import last_reads
 from position_monitor.edge.ai_engine import AdvicePoller
 from position_monitor.edge.backend import BreakerPoller
 from position_monitor.edge.mark_stream import MarkStream
-from position_monitor.edge.redis_state import RedisState
 from position_monitor.edge.user_stream import UserStream
 from position_monitor.edge.venues.binanceusdm import BinanceUsdm
 from position_monitor.paper import scenario
@@ -38,7 +37,7 @@ from tests.sim.conduct import Conduct
 from tests.sim.levels import Levels
 from tests.sim.listening import listen
 from tests.sim.people import Adviser, Market, Trader
-from tests.sim.redis_model import FakeClient, RedisModel
+from tests.sim.redis_model import RedisModel, store_on
 from tests.sim.report import describe
 from tests.sim.streams import StreamHost, connected_to
 from tests.sim.swarm import STREAM_EPISODES, Swarm
@@ -185,17 +184,7 @@ class Simulation:
         )
         config = _config()
         owner = self._owner(number)
-        with mock.patch.object(redis_state, "connect", lambda url: FakeClient(self.redis)):
-            store = RedisState(
-                "redis://sim",
-                prefix="q",
-                account="main",
-                owner=owner,
-                clock=clock,
-                check_interval_s=config.loop.check_interval_s,
-                lease_ttl_s=config.lease_ttl_s,
-                is_dead=self._is_dead,
-            )
+        store = store_on(self.redis, owner, config, clock, self._is_dead)
         exchange = BinanceUsdm(transport, clock)
         service = Service(
             config=config,

@@ -8,12 +8,10 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
-from unittest import mock
 
 import httpx
 
 from position_monitor.config import Config, load_config
-from position_monitor.edge import redis_state
 from position_monitor.edge.ai_engine import AdvicePoller, AiEngine
 from position_monitor.edge.backend import Backend, BreakerPoller
 from position_monitor.edge.mark_stream import MarkStream
@@ -23,7 +21,7 @@ from position_monitor.edge.venues.binanceusdm import BinanceUsdm
 from position_monitor.edge.venues.transport import Endpoint, Reply
 from position_monitor.paper.gateway import Gateway
 from position_monitor.service import Service
-from tests.sim.redis_model import FakeClient, RedisModel
+from tests.sim.redis_model import RedisModel, store_on
 from tests.sim.streams import StreamHost
 from tests.sim.venue import SimTransport
 from tests.sim.virtual_time import SimClock
@@ -163,18 +161,7 @@ def process_of(
     transport = StageTransport(
         gateway, clock, random.Random(f"stage:{number}"), timeout_s=settings.exchange.request_timeout_s
     )
-    with mock.patch.object(redis_state, "connect", lambda url: FakeClient(redis)):
-        store = RedisState(
-            "redis://stage",
-            prefix="q",
-            account="main",
-            owner=owner,
-            clock=clock,
-            check_interval_s=settings.loop.check_interval_s,
-            lease_ttl_s=settings.lease_ttl_s,
-            contend=settings.protection.mode == "live",
-            is_dead=is_dead,
-        )
+    store = store_on(redis, owner, settings, clock, is_dead)
     exchange = BinanceUsdm(transport, clock)
     service = Service(
         config=settings,
