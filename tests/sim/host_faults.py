@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 from typing import TYPE_CHECKING
 
+from tests.sim.swarm import ALL_POWERS
 from tests.sim.virtual_time import sleep
 
 if TYPE_CHECKING:
@@ -14,6 +15,8 @@ if TYPE_CHECKING:
 async def happen(name: str, run: Simulation) -> None:
     """One kind of fault, now and then, until cancelled."""
     rng = random.Random(f"{name}:{run.seed}")
+    if name in ALL_POWERS:
+        return await ALL_POWERS[name].happen(run, rng)
     while True:
         await sleep(rng.uniform(5, 45))
         run.counts[f"fault {name}"] += 1

@@ -57,6 +57,8 @@ class Mutant:
     expected: frozenset[str]
     swarm: Swarm = field(default_factory=Swarm)
     faulty_s: float = 60.0
+    caught_at: int = 1
+    """The first seed that shows it: asked before all others."""
 
     @contextmanager
     def planted(self) -> Iterator[None]:
@@ -74,11 +76,13 @@ REMEMBERED = (policy._from_entry, ids.parse)
 """What the core remembers beyond a run."""
 
 
-def mutant(*expected: str, swarm: Swarm | None = None, faulty_s: float = 60.0) -> Callable[[Planting], Planting]:
+def mutant(
+    *expected: str, swarm: Swarm | None = None, faulty_s: float = 60.0, caught_at: int = 1
+) -> Callable[[Planting], Planting]:
     """Register a planting under its function's name."""
 
     def register(plant: Planting) -> Planting:
-        MUTANTS.append(Mutant(plant.__name__, plant, frozenset(expected), swarm or Swarm(), faulty_s))
+        MUTANTS.append(Mutant(plant.__name__, plant, frozenset(expected), swarm or Swarm(), faulty_s, caught_at))
         return plant
 
     return register

@@ -65,6 +65,11 @@ LOOKS_PER_BOUNDS_CHECK = 6
 SPEAKER: contextvars.ContextVar[object] = contextvars.ContextVar("speaker", default="?")
 """Number of the daemon that runs in this task, for the trace."""
 INTERVAL_S = 5.0
+USUAL: dict[str, dict[str, Any]] = {
+    "loop": {"check_interval_s": INTERVAL_S, "full_sweep_s": 20},
+    "exchange": {"request_timeout_s": TIMEOUT_S, "rest_url": "http://127.0.0.1:1"},
+}
+"""The configuration of a daemon, where no power changes it."""
 
 
 @dataclass
@@ -134,7 +139,7 @@ class Simulation:
     def __init__(self, seed: int, swarm: Swarm | None = None, *, faulty_s: float | None = None) -> None:
         self.seed = seed
         self.rng = random.Random(f"sim:{seed}")
-        self.swarm = swarm if swarm is not None else Swarm.drawn(self.rng)
+        self.swarm = swarm if swarm is not None else Swarm.drawn_for(seed, self.rng)
         self.faulty_s = faulty_s if faulty_s is not None else self.rng.choice(FAULTY_S)
         self.engine = build_engine(self.rng, seed)
         self.engine.world.market.frozen = True
@@ -164,7 +169,17 @@ class Simulation:
         """What goes on until the run ends."""
         self._digest = hashlib.sha256()
         self._converged_ms = 0
+        self.settings = _config_with(self._settings())
+        """The configuration a daemon starts with; a power may put another one in its place."""
         self.engine.world.journal = WatchedJournal(self.engine.world.journal, self._on_entry)
+
+    def _settings(self) -> dict[str, dict[str, Any]]:
+        """What the powers of this seed change of the usual configuration, section by section."""
+        data = {name: dict(values) for name, values in USUAL.items()}
+        for one in self.swarm.powers:
+            for section, values in one.settings(random.Random(f"{one.name}:{self.seed}:settings")).items():
+                data[section] = {**data.get(section, {}), **values}
+        return data
 
     # -- processes
 
@@ -182,7 +197,7 @@ class Simulation:
             conduct=self.conduct,
             number=number,
         )
-        config = _config()
+        config = self.settings
         owner = self._owner(number)
         store = store_on(self.redis, owner, config, clock, self._is_dead)
         exchange = BinanceUsdm(transport, clock)
@@ -237,6 +252,8 @@ class Simulation:
         market, trader = self.market, self.trader
         crash_at = self.rng.randint(1, 120) if "crash" in self.swarm.host else 0
         self.swarm.switch_on(self.engine)
+        for one in self.swarm.powers:
+            one.prepare(self, random.Random(f"{one.name}:{self.seed}:prepare"))
         self.start_daemon(crash_at=crash_at)
         others = [asyncio.create_task(market.live()), asyncio.create_task(trader.live())]
         others += [asyncio.create_task(host_faults.happen(name, self)) for name in self.swarm.host]
@@ -263,6 +280,8 @@ class Simulation:
         """Faults off, the market calm, one daemon alive."""
         self.engine.remove_fault()
         self.stream_host.troubles.end()
+        for one in self.swarm.powers:
+            one.end(self, random.Random(f"{one.name}:{self.seed}:end"))
         market.calm, market.paused = True, False
         self.redis.down = self.redis.hung = False
         for _, clock, _, transport in self.daemons:
@@ -423,12 +442,12 @@ class Simulation:
 
 @cache
 def _config() -> Config:
-    return Config.from_data(
-        {
-            "loop": {"check_interval_s": INTERVAL_S, "full_sweep_s": 20},
-            "exchange": {"request_timeout_s": TIMEOUT_S, "rest_url": "http://127.0.0.1:1"},
-        }
-    )
+    """The usual configuration."""
+    return Config.from_data(USUAL)
+
+
+def _config_with(data: dict[str, dict[str, Any]]) -> Config:
+    return _config() if data == USUAL else Config.from_data(data)
 
 
 @contextmanager

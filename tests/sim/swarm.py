@@ -7,7 +7,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from position_monitor.paper.engine import Engine
+from tests.sim.powers import Power, all_powers
 
+ALL_POWERS = all_powers()
 VENUE_FAULTS: dict[str, dict[str, Any]] = {
     "lose_request": {},
     "lose_response": {},
@@ -106,6 +108,21 @@ class Swarm:
     """Whether quiet order lists are read as seldom as the daemon does, and by sweeps; else in every cycle."""
 
     @classmethod
+    def drawn_for(cls, seed: int, rng: random.Random) -> Swarm:
+        """What `drawn` gives, and the powers of this seed, drawn apart: a new power leaves the other seeds alone."""
+        swarm = cls.drawn(rng)
+        if not (swarm.venue or swarm.host or swarm.stream):
+            return swarm
+        powers = (name for name, one in ALL_POWERS.items() if random.Random(f"{name}:{seed}").random() < one.chance)
+        swarm.host = (*swarm.host, *powers)
+        return swarm
+
+    @property
+    def powers(self) -> tuple[Power, ...]:
+        """The powers among what happens to the host."""
+        return tuple(ALL_POWERS[name] for name in self.host if name in ALL_POWERS)
+
+    @classmethod
     def drawn(cls, rng: random.Random) -> Swarm:
         """About a third of all kinds; one seed in ten is fault-free, two in five have no stream."""
         quiet = rng.random() < 0.1
@@ -133,17 +150,18 @@ class Swarm:
     @property
     def stale_ms(self) -> int:
         """How old answers may be under these faults."""
-        return 2_100 if "stale_reads" in self.venue else 0
+        return max([2_100 if "stale_reads" in self.venue else 0, *(one.stale_ms for one in self.powers)])
 
     @property
     def foggy(self) -> bool:
         """Whether reads may be wrong or fail, so that nothing follows from what the daemon asked."""
-        return not CLEAR.issuperset(self.venue)
+        return not CLEAR.issuperset(self.venue) or any(one.foggy for one in self.powers)
 
     @property
     def gentle(self) -> bool:
         """Whether nothing is met that keeps a daemon from protecting a position within two cycles."""
-        return not self.venue and GENTLE.issuperset(self.host)
+        gentle = GENTLE | {one.name for one in self.powers if one.gentle}
+        return not self.venue and gentle.issuperset(self.host)
 
     def prompt_s(self, interval_s: float) -> float:
         """Seconds within which a position must be covered where nothing hinders the daemon (`gentle`)."""
@@ -160,4 +178,5 @@ class Swarm:
         """Seconds after the faults stop within which everything must be covered: two cycles, and what outlives them."""
         met = {*self.venue, *self.host}
         later_s = max((seconds for name, (seconds, _) in LATER_S.items() if name in met), default=0.0)
+        later_s = max([later_s, *(one.later_s for one in self.powers)])
         return 2 * interval_s + max(later_s, self._unread_s)

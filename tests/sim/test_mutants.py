@@ -5,12 +5,20 @@ The same seed without the bug must not show that violation: what catches a mutan
 
 from __future__ import annotations
 
+import importlib
+import pkgutil
+
 import pytest
 
+import tests.sim
 from tests.sim import stream_mutants
 from tests.sim.mutants import MUTANTS, Mutant
 from tests.sim.report import kind
 from tests.sim.simulation import simulate
+
+for planting in sorted(found.name for found in pkgutil.iter_modules(tests.sim.__path__)):
+    if planting.endswith("_mutants"):
+        importlib.import_module(f"tests.sim.{planting}")
 
 SEEDS_MAX = 60
 MUTANTS_MIN = 28
@@ -45,7 +53,7 @@ def test_is_caught(mutant: Mutant) -> None:
 def first_catch(mutant: Mutant) -> tuple[int, set[str]]:
     """The first seed on which an expected invariant is violated, and which."""
     others: set[str] = set()
-    for seed in seeds_for(mutant.name):
+    for seed in seeds_for(mutant):
         with mutant.planted():
             result = simulate(seed, mutant.swarm, faulty_s=mutant.faulty_s)
         found = kinds(result.violations)
@@ -55,10 +63,10 @@ def first_catch(mutant: Mutant) -> tuple[int, set[str]]:
     pytest.fail(f"{SEEDS_MAX} seeds did not show {sorted(mutant.expected)}, only {sorted(others) or 'nothing'}")
 
 
-def seeds_for(name: str) -> list[int]:
+def seeds_for(mutant: Mutant) -> list[int]:
     """All of them, beginning with the one at which the search ended before: where the daemon has changed meanwhile and
     that seed shows nothing any more, the search goes on."""
-    first = CAUGHT_AT.get(name, 1)
+    first = CAUGHT_AT.get(mutant.name, mutant.caught_at)
     return sorted(range(1, SEEDS_MAX + 1), key=lambda seed: (seed != first, seed))
 
 
