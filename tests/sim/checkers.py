@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 from bisect import bisect_right
 from collections import Counter, defaultdict, deque
+from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any
 
@@ -294,6 +295,11 @@ class Checker:
     def uncovered(self) -> list[Key]:
         """Positions that are not fully covered now."""
         return [key for key in sorted(self.truth.positions) if not self.truth.covered(key)]
+
+    @property
+    def exposures(self) -> Mapping[Key, tuple[int, int]]:
+        """Positions without full cover, and since which (ms, entry of the journal)."""
+        return self._exposed_since
 
     def exposed(self, at_ms: int) -> dict[Key, int]:
         """Positions without full cover now, and for how many ms."""

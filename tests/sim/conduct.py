@@ -25,6 +25,25 @@ UNDER_WAY_MS = 6_000
 """A write may have been decided before the answer about the lease came."""
 
 
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """How one request of a daemon ended, as the daemon sees it."""
+
+    daemon: int
+    endpoint: Endpoint
+    params: Mapping[str, str]
+    status: int
+    """The HTTP status; 0 when no answer came."""
+    body: object
+    """As parsed; None when no answer came."""
+    headers: Mapping[str, str]
+    moment: int
+    """The newest journal entry the answer can speak of."""
+
+
+NO_ANSWER = 0
+
+
 @dataclass
 class Visitor:
     """One daemon as the venue saw it."""
@@ -71,6 +90,8 @@ class Conduct:
         """When that request was sent (loop time)."""
         self.visitors: dict[int, Visitor] = defaultdict(Visitor)
         self.leases: dict[str, Lease] = defaultdict(Lease)
+        self.listeners: list[Callable[[Answer], None]] = []
+        """Told how each request ended, at the moment the daemon learns it."""
         self._moment = moment
 
     # -- told by the transport and by Redis
@@ -85,7 +106,14 @@ class Conduct:
     def leaves(self) -> None:
         self.speaker = None
 
-    def hears(self, daemon: int, endpoint: Endpoint, params: Mapping[str, str], moment: int, body: object) -> None:
+    def ends(self, answer: Answer) -> None:
+        """A request ended: with an answer of whatever kind, or without one."""
+        for listener in self.listeners:
+            listener(answer)
+        if answer.status != NO_ANSWER:
+            self._hears(answer.daemon, answer.endpoint, answer.params, answer.moment, answer.body)
+
+    def _hears(self, daemon: int, endpoint: Endpoint, params: Mapping[str, str], moment: int, body: object) -> None:
         """An answer to a read reached the daemon."""
         if endpoint is Endpoint.QUERY_ALGO_ORDER and isinstance(body, dict) and "clientAlgoId" in body:
             self.visitors[daemon].found.add(str(body["clientAlgoId"]))

@@ -42,6 +42,12 @@ class Levels:
             if not line or line[-1][1] != mark:
                 line.append((at_ms, mark))
 
+    def marks(self, symbol: str, since_ms: int) -> list[Decimal]:
+        """The marks a symbol had since then, that of then included."""
+        line = self._marks[symbol]
+        before = [mark for at_ms, mark in line if at_ms < since_ms]
+        return before[-1:] + [mark for at_ms, mark in line if at_ms >= since_ms]
+
     def entry(self, entry: Any) -> str:
         """Take over one journal entry; a sentence when it is a stop of ours that nothing explains."""
         for leg, position in self._world.account.positions.get(entry.symbol, {}).items():

@@ -34,6 +34,7 @@ from position_monitor.service import Service
 from tests.sim import bounds, host_faults, stream_faults
 from tests.sim.checkers import Checker
 from tests.sim.conduct import Conduct
+from tests.sim.judges import Judges
 from tests.sim.levels import Levels
 from tests.sim.listening import listen
 from tests.sim.people import Adviser, Market, Trader
@@ -169,6 +170,7 @@ class Simulation:
         """What goes on until the run ends."""
         self._digest = hashlib.sha256()
         self._converged_ms = 0
+        self.judges = Judges(self)
         self.settings = _config_with(self._settings())
         """The configuration a daemon starts with; a power may put another one in its place."""
         self.engine.world.journal = WatchedJournal(self.engine.world.journal, self._on_entry)
@@ -246,6 +248,15 @@ class Simulation:
     def alive(self) -> list[int]:
         return [index for index, (_, _, task, _) in enumerate(self.daemons) if not task.done()]
 
+    @property
+    def watching(self) -> list[int]:
+        """Daemons that run now and may act: not suspended, and not told to only observe."""
+        return [
+            number
+            for number in self.alive
+            if self.daemons[number][1].running.is_set() and self.settings.protection.mode == "live"
+        ]
+
     # -- the run
 
     async def play(self) -> Result:
@@ -297,7 +308,7 @@ class Simulation:
         late: list[tuple[str, str]] = []
         while late or since_s < least_s or (since_s < allowed_s and not self._well()):
             await sleep(LOOK_S)
-            late = [key for key in self.checker.uncovered() if not self._is_dust(*key)]
+            late = [key for key in self.checker.uncovered() if not self.is_dust(*key)]
             since_s = (true_ms() - healed_ms) / 1000
             if allowed_s < BUDGET_S and self._has_spent_its_budget():
                 allowed_s = BUDGET_S
@@ -322,6 +333,7 @@ class Simulation:
             await sleep(LOOK_S)
             self.levels.note_marks(true_ms(), SYMBOLS)
             self._check_publications()
+            self.judges.look()
             if self.swarm.gentle:
                 self._check_prompt()
             for index in self.alive:
@@ -339,6 +351,7 @@ class Simulation:
         if judged := self.levels.entry(entry):
             self.checker.violations.append(judged)
         self._check_lease(entry)
+        self.judges.entry(entry)
         if entry.kind == "fault_struck":
             self.counts[f"fault {entry.detail['name']}"] += 1
         facts = repr((entry.at_ms, entry.kind, entry.symbol, sorted(entry.detail.items())))
@@ -361,7 +374,7 @@ class Simulation:
         """Where nothing hinders the daemon, a position is covered in time, whatever Redis and the streams do."""
         most_ms = 1000 * self.swarm.prompt_s(INTERVAL_S)
         for key, exposed_ms in self.checker.exposed(true_ms()).items():
-            if 0 <= exposed_ms - most_ms < LOOK_S * 1000 and not self._is_dust(*key):
+            if 0 <= exposed_ms - most_ms < LOOK_S * 1000 and not self.is_dust(*key):
                 self.checker.violations.append(f"INV-3: {key} is exposed for {exposed_ms} ms and nothing hinders")
 
     def _check_publications(self) -> None:
@@ -391,7 +404,7 @@ class Simulation:
     def _check_converged(self) -> None:
         """After the faults stop, everything is covered and says so."""
         for key in self.checker.uncovered():
-            if self._is_dust(*key):
+            if self.is_dust(*key):
                 continue
             self.checker.violations.append(f"INV-3: {key} is not covered at the end, long after the faults stopped")
         if not self.alive:
@@ -399,7 +412,7 @@ class Simulation:
         status = self.redis.get("q:main:status")
         if status is None:
             self.checker.violations.append("nothing is published after the faults stopped")
-        elif any(self._is_dust(*key) for key in self.checker.uncovered()):
+        elif any(self.is_dust(*key) for key in self.checker.uncovered()):
             self.counts["dust that only a close-all order could cover"] += 1
         elif status["risk_status"] not in ("PROTECTED", "DEGRADED"):
             self.checker.violations.append(f"the published state is {status['risk_status']}: {status['reason']}")
@@ -433,7 +446,7 @@ class Simulation:
             if name in STREAM_EPISODES
         ]
 
-    def _is_dust(self, symbol: str, side: str) -> bool:
+    def is_dust(self, symbol: str, side: str) -> bool:
         """In hedge mode nothing but a close-all order is accepted for less than the minimum notional."""
         world = self.engine.world
         value = self.checker.truth.positions[(symbol, side)] * world.market.mark(symbol)

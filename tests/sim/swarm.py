@@ -106,6 +106,8 @@ class Swarm:
     """Whether there is a stream of mark prices too."""
     thrifty: bool = False
     """Whether quiet order lists are read as seldom as the daemon does, and by sweeps; else in every cycle."""
+    judges: tuple[str, ...] = ()
+    """Judges whose verdicts count although they still await a mend (`judges.AWAITING`)."""
 
     @classmethod
     def drawn_for(cls, seed: int, rng: random.Random) -> Swarm:

@@ -19,7 +19,7 @@ from position_monitor.edge.venues.transport import (
 from position_monitor.paper.errors import VenueRefusal
 from position_monitor.paper.gateway import Gateway
 from position_monitor.paper.signing import Request, check_time
-from tests.sim.conduct import Conduct
+from tests.sim.conduct import NO_ANSWER, Answer, Conduct
 from tests.sim.virtual_time import SimClock, true_ms
 
 
@@ -72,6 +72,8 @@ class SimTransport:
             await self._die()
         delay_s = answer.delay_ms / 1000
         await clock.sleep(min(self._timeout_s, uniform(0.001, 0.04) + delay_s))
+        if delay_s >= self._timeout_s or answer.dropped:
+            conduct.ends(Answer(self._number, endpoint, params, NO_ANSWER, None, {}, moment))
         if delay_s >= self._timeout_s:
             raise TransportFailure(TransportCause.TIMEOUT)
         if answer.dropped:
@@ -79,7 +81,7 @@ class SimTransport:
         headers = {low: value for name, value in answer.headers.items() if (low := name.lower()) in LIMIT_HEADERS}
         # A body that is not garbled holds texts, integers and booleans only: parsing its JSON would give it back as is.
         body = answer.body if answer.raw is None else parse_json(answer.raw)
-        conduct.hears(self._number, endpoint, params, moment, body)
+        conduct.ends(Answer(self._number, endpoint, params, answer.status, body, headers, moment))
         return Reply(answer.status, body, headers, (answer.raw or "")[:300] if body is NOT_JSON else "")
 
     def _answer(self, endpoint: Endpoint, params: Mapping[str, str]):

@@ -1,0 +1,57 @@
+"""The judges of one run beside `checkers.py`: each in a module of its own; told what happens, asked what was wrong."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any
+
+from tests.sim.conduct import Answer
+from tests.sim.liveness import Liveness, VenueNow
+from tests.sim.over_exit import OverExit
+from tests.sim.swarm import THRIFTY_S
+from tests.sim.virtual_time import true_ms
+
+if TYPE_CHECKING:
+    from tests.sim.simulation import Simulation
+
+AWAITING = frozenset({"liveness", "over_exit"})
+"""Judges whose verdicts do not count yet in a drawn swarm: what they show is still to be mended. A swarm may name them
+(`Swarm.judges`), and so may the environment: `SIM_JUDGES=liveness` or `SIM_JUDGES=all`."""
+LYING_LISTS = frozenset({"empty_orders", "stale_reads", "delayed_listing"})
+"""Under these a ladder that rests is not in the list, and a daemon may place another one."""
+
+
+class Judges:
+    """All of them, on one run."""
+
+    def __init__(self, run: Simulation) -> None:
+        self._run = run
+        asked = {*run.swarm.judges, *os.environ.get("SIM_JUDGES", "").split(",")}
+        self._silent = frozenset() if "all" in asked else AWAITING - asked
+        truth, seldom_ms = run.checker.truth, round(1000 * THRIFTY_S) if run.swarm.thrifty else 0
+        self.liveness = Liveness(truth, VenueNow(run.gateway), lists_seldom_ms=seldom_ms)
+        clear = not {"ai_advice", *LYING_LISTS} & {*run.swarm.host, *run.swarm.venue}
+        self.over_exit = OverExit(truth, run.engine.world, run.levels.marks, ladder=clear)
+        run.conduct.listeners.append(self._answer)
+
+    def _find(self, judge: str, violations: Iterable[str]) -> None:
+        if judge not in self._silent:
+            self._run.checker.violations += violations
+
+    def entry(self, entry: Any) -> None:
+        """One journal entry, after the checker has it."""
+        run = self._run
+        self.liveness.entry(entry, run.checker.exposures)
+        self._find("over_exit", self.over_exit.entry(entry, run.conduct.speaker))
+
+    def _answer(self, answer: Answer) -> None:
+        at_ms = true_ms()
+        self.liveness.answer(answer, at_ms)
+        self.over_exit.answer(answer, at_ms)
+
+    def look(self) -> None:
+        """Every half second."""
+        run, at_ms = self._run, true_ms()
+        exposed = {key: ms for key, ms in run.checker.exposed(at_ms).items() if not run.is_dust(*key)}
+        self._find("liveness", self.liveness.look(at_ms, run.watching, exposed))

@@ -1,0 +1,197 @@
+"""Liveness: where positions are readable and the venue would take a stop, one rests soon, whatever else is broken.
+
+Side, size and some price of a position, and an order endpoint that works, are all that a stop may wait for (invariant
+3). So only what spoils one of these starts the clock anew: an answer about positions that does not show the position as
+it is, a stop that was lost on its way, a change of the position, of the venue's rules, of the process. That the lists,
+the position mode, Redis or a neighbour fail is no excuse. Only where a stop rested and was lost without a word must the
+lists be readable too: nothing else can tell of it.
+
+Judged from what reached each daemon at the door; no planner code in here.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from decimal import Decimal, InvalidOperation
+from typing import Any
+
+from position_monitor.edge.venues.transport import Endpoint
+from position_monitor.paper.faults import GARBLING, REFUSING, Fault
+from position_monitor.paper.gateway import Gateway
+from position_monitor.paper.ratelimit import WEIGHT_LIMIT
+from tests.sim.conduct import NO_ANSWER, Answer
+from tests.sim.truth import Key, Truth, is_own, side_of
+
+SOON_MS = 15_000
+"""Within this after the last change a stop rests."""
+BESIDE_ANOTHER_MS = 30_000
+"""As long as another daemon lives it may hold the lease: a standby first reads the position naked for two intervals."""
+LIMITED_MS = 60_000
+"""A 429 holds back at most for the venue's minute, whatever its Retry-After says."""
+BANNED_MS = 600_000
+"""Beyond this a ban is absurd: it is probed meanwhile."""
+OPEN_CONDITIONAL_MAX = 200
+READS = (Endpoint.POSITIONS.value.path, "GET")
+WRITES = (Endpoint.PLACE_ALGO_ORDER.value.path, "POST")
+LASTING = 0.9
+"""A fault that strikes this often is the state of the venue, whether the daemon asks or not."""
+HOLDING_BACK = ("lose_request", "lose_response", "timeout_before", "timeout_after", "late_execution")
+HOLDING_BACK += (*REFUSING, *GARBLING, "false_flat", "shrunken_positions", "stale_reads")
+LOST = frozenset({"order_canceled", "order_vanished", "order_rejected", "order_expired", "order_finished"})
+"""Kinds of journal entries by which a stop that rested is gone."""
+RULES_CHANGED = frozenset({"filters_changed", "mode_changed"})
+RULES_READ_MS = 60_000
+"""Rules and a position mode that change under a running daemon may be read this late (`swarm.LATER_S`)."""
+
+
+class VenueNow:
+    """What the venue would do with a request now."""
+
+    def __init__(self, gateway: Gateway) -> None:
+        self._gateway = gateway
+
+    def takes(self, key: Key) -> bool:
+        """Whether it trades the symbol, has room for one more conditional order, and its order endpoint works."""
+        world = self._gateway.engine.world
+        trading = world.instruments[key[0]].status == "TRADING"
+        return trading and world.algo.open_count < OPEN_CONDITIONAL_MAX and not self._holds_back(*WRITES, key[0])
+
+    def answers(self, key: Key) -> bool:
+        """Whether the positions can be read."""
+        engine, limiter = self._gateway.engine, self._gateway.limiter
+        free = limiter.weight.used(engine.now_ms) + Endpoint.POSITIONS.value.weight <= WEIGHT_LIMIT
+        return free and not self._holds_back(*READS, key[0])
+
+    def _holds_back(self, path: str, method: str, symbol: str) -> bool:
+        rules: list[Fault] = self._gateway.engine.world.faults.of(HOLDING_BACK)
+        asked = symbol if method == "POST" else None
+        return any(rule.probability >= LASTING and rule.admits(asked, path, method, None) for rule in rules)
+
+
+class Liveness:
+    """Remembers when each daemon was last hindered, and judges positions that stay exposed."""
+
+    def __init__(self, truth: Truth, venue: VenueNow, *, lists_seldom_ms: int = 0) -> None:
+        """`lists_seldom_ms`: how long a lost change of orders may go unseen because quiet lists are read rarely."""
+        self._truth = truth
+        self._venue = venue
+        self._lists_seldom_ms = lists_seldom_ms
+        self._watching: dict[int, int] = {}
+        """Daemon that is at work -> since when."""
+        self._hindered: dict[tuple[int, Key], int] = defaultdict(int)
+        """When a daemon was last given something about a position that it could not work with."""
+        self._blind: dict[tuple[int, str], int] = defaultdict(int)
+        """When a list of a symbol's orders was last not to be had, or wrong."""
+        self._barred: dict[int, int] = defaultdict(int)
+        """Until when the venue told a daemon to ask nothing."""
+        self._changed: dict[str, int] = defaultdict(int)
+        """When a symbol ("" for all) last changed otherwise: its position, its rules, a stop that fires."""
+        self._rules: dict[str, int] = defaultdict(int)
+        """When the rules of a symbol ("" for all) last changed."""
+        self._born: dict[int, int] = {}
+        """When a daemon was first at work."""
+        self._unspoken: dict[Key, bool] = {}
+        """Exposed position -> whether only the lists can tell."""
+        self._ruled: set[str] = set()
+        """Client ids which the venue itself refused: its rules, not a fault."""
+        self._told: set[Key] = set()
+
+    # -- what happens
+
+    def entry(self, entry: Any, exposed: Mapping[Key, tuple[int, int]]) -> None:
+        """One journal entry; `exposed` is what it left without cover, and since which (ms, entry)."""
+        if entry.kind == "order_refused" and is_own(entry.detail):
+            self._ruled.add(entry.detail["client_id"])
+        if entry.kind == "order_triggering" or entry.position_before != entry.position_after:
+            self._changed[entry.symbol] = max(entry.at_ms, self._changed[entry.symbol])
+        if entry.kind in RULES_CHANGED:
+            self._rules[entry.symbol] = entry.at_ms
+        for key, (_, moment) in exposed.items():
+            if moment == entry.sequence:
+                self._unspoken[key] = entry.kind in LOST
+
+    def answer(self, answer: Answer, at_ms: int) -> None:
+        """A request of a daemon ended."""
+        if answer.status in (418, 429):
+            self._barred[answer.daemon] = at_ms + _held_off_ms(answer)
+        if answer.endpoint is Endpoint.POSITIONS:
+            shown = _shown(answer.body)
+            for key in self._truth.positions:
+                if key not in shown:
+                    self._hindered[answer.daemon, key] = at_ms
+        elif answer.endpoint is Endpoint.OPEN_ALGO_ORDERS and not self._honest(answer.body):
+            self._blind[answer.daemon, answer.params.get("symbol", "")] = at_ms
+        elif answer.endpoint in (Endpoint.PLACE_ALGO_ORDER, Endpoint.PLACE_ORDER):
+            by_rule = answer.params.get("clientAlgoId") in self._ruled
+            if answer.status == NO_ANSWER or (answer.status != 200 and not by_rule):
+                key = (answer.params["symbol"], side_of("BOTH", answer.params["side"]))
+                self._hindered[answer.daemon, key] = at_ms
+
+    def _honest(self, body: object) -> bool:
+        """Whether a list of conditional orders is one, and shows none that is gone."""
+        if not isinstance(body, list):
+            return False
+        try:
+            return all(int(row["algoId"]) in self._truth.orders for row in body if row["algoStatus"] == "NEW")
+        except (KeyError, TypeError, ValueError):
+            return False
+
+    # -- judging
+
+    def look(self, at_ms: int, watching: Iterable[int], exposed: Mapping[Key, int]) -> list[str]:
+        """`watching` are the daemons at work now; `exposed` are positions without cover and for how many ms."""
+        at_work = set(watching)
+        self._watching = {number: self._watching.get(number, at_ms) for number in at_work}
+        for number in at_work:
+            self._born.setdefault(number, at_ms)
+        self._told &= exposed.keys()
+        violations = []
+        for key, exposed_ms in exposed.items():
+            if not (self._venue.takes(key) and self._venue.answers(key)):
+                self._changed[key[0]] = max(self._changed[key[0]], at_ms)
+                continue
+            for number, since_ms in self._watching.items():
+                waited_ms = at_ms - max(since_ms, at_ms - exposed_ms, self._last_change(number, key))
+                if waited_ms > self._allowed_ms(key) and key not in self._told:
+                    self._told.add(key)
+                    violations.append(
+                        f"INV-3: {key} has no stop for {exposed_ms} ms; nothing that a stop needs failed for daemon "
+                        f"{number} in the last {waited_ms} ms"
+                    )
+        return violations
+
+    def _allowed_ms(self, key: Key) -> int:
+        soon_ms = SOON_MS if len(self._watching) == 1 else BESIDE_ANOTHER_MS
+        return soon_ms + (self._lists_seldom_ms if self._unspoken.get(key) else 0)
+
+    def _last_change(self, number: int, key: Key) -> int:
+        last = max(self._hindered[number, key], self._barred[number], self._changed[key[0]], self._changed[""])
+        if (rules_ms := max(self._rules[key[0]], self._rules[""])) > self._born[number]:
+            last = max(last, rules_ms + RULES_READ_MS)
+        if self._unspoken.get(key):
+            last = max(last, self._blind[number, key[0]], self._blind[number, ""])
+        return last
+
+
+def _held_off_ms(answer: Answer) -> int:
+    try:
+        asked_ms = round(float(answer.headers.get("retry-after", "0")) * 1000)
+    except ValueError:
+        asked_ms = LIMITED_MS
+    return max(0, min(asked_ms, LIMITED_MS if answer.status == 429 else BANNED_MS))
+
+
+def _shown(body: object) -> set[Key]:
+    """The positions an answer shows with a side, a size and some price."""
+    shown: set[Key] = set()
+    for row in body if isinstance(body, list) else ():
+        try:
+            amount = Decimal(str(row["positionAmt"]))
+            priced = any(Decimal(str(row.get(name) or 0)) > 0 for name in ("entryPrice", "markPrice"))
+            side = row["positionSide"]
+            if amount and priced:
+                shown.add((row["symbol"], side if side != "BOTH" else ("LONG" if amount > 0 else "SHORT")))
+        except (KeyError, TypeError, AttributeError, InvalidOperation):
+            continue
+    return shown

@@ -1,0 +1,132 @@
+"""The judge of liveness can fail: a planted world in which nothing a stop needs is missing, and none comes."""
+
+from __future__ import annotations
+
+import pytest
+
+from position_monitor.edge.venues.transport import Endpoint
+from tests.sim.liveness import BESIDE_ANOTHER_MS, RULES_READ_MS, SOON_MS, Liveness
+from tests.sim.planted import KEY, SYMBOL, PlantedWorld
+
+LOOK_MS = 500
+
+
+class OpenVenue:
+    """It answers and takes stops, as long as the test says nothing else."""
+
+    open = True
+
+    def takes(self, key: object) -> bool:
+        return self.open
+
+    def answers(self, key: object) -> bool:
+        return self.open
+
+
+class Scene:
+    """One daemon, or two, before a naked position."""
+
+    def __init__(self, daemons: int = 1) -> None:
+        self.world, self.venue = PlantedWorld(), OpenVenue()
+        self.judge = Liveness(self.world.truth, self.venue)  # type: ignore[arg-type]
+        self.daemons = range(daemons)
+        self.naked_since_ms = self.world.at_ms
+        self.said: list[str] = []
+
+    def passes(self, ms: int) -> Scene:
+        """Time passes, and the judge looks."""
+        for _ in range(ms // LOOK_MS):
+            self.world.at_ms += LOOK_MS
+            naked_ms = self.world.at_ms - self.naked_since_ms
+            self.said += self.judge.look(self.world.at_ms, self.daemons, {KEY: naked_ms})
+        return self
+
+    def hears(self, answer: object) -> Scene:
+        self.judge.answer(answer, self.world.at_ms)  # type: ignore[arg-type]
+        return self
+
+
+def test_a_naked_position_that_everybody_can_read_is_told_once() -> None:
+    scene = Scene().passes(SOON_MS)
+    assert not scene.said
+    scene.hears(scene.world.positions_read()).passes(2 * SOON_MS)
+    assert len(scene.said) == 1
+    assert "INV-3" in scene.said[0] and SYMBOL in scene.said[0]
+
+
+@pytest.mark.parametrize(
+    "endpoint",
+    [
+        Endpoint.OPEN_ALGO_ORDERS,
+        Endpoint.OPEN_ORDERS,
+        Endpoint.ACCOUNT_CONFIG,
+        Endpoint.QUERY_ALGO_ORDER,
+        Endpoint.TIME,
+    ],
+)
+def test_what_a_stop_does_not_need_is_no_excuse(endpoint: Endpoint) -> None:
+    scene = Scene()
+    for _ in range(4):
+        scene.passes(SOON_MS // 3).hears(scene.world.nothing_read(endpoint))
+    assert scene.said
+
+
+@pytest.mark.parametrize("row", [{"positionAmt": "0"}, {"positionAmt": "x"}, {"entryPrice": "0", "markPrice": "0"}])
+def test_a_row_without_side_size_or_any_price_is_one(row: dict[str, str]) -> None:
+    scene = Scene().passes(10_000)
+    scene.hears(scene.world.positions_read(**row)).passes(SOON_MS)
+    assert not scene.said
+    assert scene.passes(2 * LOOK_MS).said
+
+
+def test_a_row_without_a_mark_is_none() -> None:
+    scene = Scene().passes(10_000)
+    assert scene.hears(scene.world.positions_read(markPrice="0.00000000")).passes(6_000).said
+
+
+def test_a_stop_lost_on_its_way_is_one_and_a_refusal_by_the_rules_is_none() -> None:
+    stop = {"symbol": SYMBOL, "side": "SELL", "clientAlgoId": "qpm1b0x"}
+    lost = Scene().passes(10_000)
+    lost.hears(lost.world.nothing_read(Endpoint.PLACE_ALGO_ORDER, **stop)).passes(6_000)
+    assert not lost.said
+    ruled = Scene().passes(10_000)
+    order = ruled.world.order("STOP_MARKET", "0", "98.5")
+    ruled.judge.entry(ruled.world.refused(order, -4013), {})
+    answer = ruled.world.answer(
+        Endpoint.PLACE_ALGO_ORDER, {"code": -4013}, status=400, **stop | {"clientAlgoId": order["client_id"]}
+    )
+    assert ruled.hears(answer).passes(6_000).said
+
+
+def test_a_venue_that_takes_no_stop_is_one() -> None:
+    scene = Scene()
+    scene.venue.open = False
+    assert not scene.passes(3 * SOON_MS).said
+    scene.venue.open = True
+    assert scene.passes(SOON_MS + 2 * LOOK_MS).said
+
+
+def test_only_a_stop_lost_without_a_word_needs_the_lists() -> None:
+    for lost, excused in ((True, True), (False, False)):
+        scene = Scene()
+        stop = scene.world.order("STOP_MARKET", "0", "98.5")
+        scene.world.accepted(stop)
+        entry = scene.world.became(stop, "EXPIRED") if lost else scene.world.resize("2")
+        scene.judge.entry(entry, {KEY: (scene.world.at_ms, entry.sequence)})
+        scene.passes(10_000).hears(scene.world.nothing_read(Endpoint.OPEN_ALGO_ORDERS, symbol=SYMBOL)).passes(6_000)
+        assert bool(scene.said) != excused
+
+
+def test_a_standby_has_longer() -> None:
+    scene = Scene(daemons=2).passes(BESIDE_ANOTHER_MS)
+    assert not scene.said
+    assert scene.passes(2 * LOOK_MS).said
+
+
+def test_rules_that_change_under_a_running_daemon_may_be_read_late() -> None:
+    scene = Scene().passes(LOOK_MS)
+    scene.world.at_ms += 1
+    entry = scene.world.write("filters_changed", {}, origin="venue")
+    scene.judge.entry(entry, {})
+    assert not scene.passes(RULES_READ_MS + SOON_MS).said
+    assert scene.passes(2 * LOOK_MS).said
