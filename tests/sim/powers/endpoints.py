@@ -1,5 +1,5 @@
 """One endpoint of the venue is down, slow beyond every time-out, or answers rubbish, for any length, also from the
-first second on; everything else is healthy. And a written order that is lost while the question about it cannot be asked."""
+first second on; everything else is healthy. And an order is lost while nobody can be asked whether it arrived."""
 
 from __future__ import annotations
 
