@@ -7,12 +7,13 @@ the positions of that symbol.
 
 from __future__ import annotations
 
+from copy import copy
 from dataclasses import dataclass
 from decimal import ROUND_HALF_EVEN, Decimal
+from typing import Protocol
 
 from position_monitor.paper.amounts import CENT8, ZERO
 from position_monitor.paper.instruments import Bracket, Instrument
-from position_monitor.paper.market import Market
 
 TAKER_FEE = Decimal("0.0005")
 MAKER_FEE = Decimal("0.0002")
@@ -69,10 +70,17 @@ class Exposure:
     isolated_wallet: Decimal
 
 
+class Marks(Protocol):
+    """Where the account takes its mark prices from."""
+
+    def mark(self, symbol: str) -> Decimal:
+        """Mark price."""
+
+
 class Account:
     """Wallet, modes, per-symbol configuration and positions."""
 
-    def __init__(self, instruments: dict[str, Instrument], market: Market, wallet: Decimal) -> None:
+    def __init__(self, instruments: dict[str, Instrument], market: Marks, wallet: Decimal) -> None:
         self._instruments = instruments
         self._market = market
         self.wallet = wallet
@@ -88,6 +96,17 @@ class Account:
         self.isolated_upnl = ZERO
         self.isolated_initial = ZERO
         self.isolated_maintenance = ZERO
+
+    def copied(self, marks: Marks) -> Account:
+        """An independent copy that values itself by other marks, for a reader of the past."""
+        other = copy(self)
+        other._market = marks
+        other.config = {symbol: copy(config) for symbol, config in self.config.items()}
+        other.positions = {
+            symbol: {side: leg.copy() for side, leg in legs.items()} for symbol, legs in self.positions.items()
+        }
+        other._exposures = dict(self._exposures)
+        return other
 
     def config_of(self, symbol: str) -> SymbolConfig:
         """The symbol's configuration, created with defaults at first use."""

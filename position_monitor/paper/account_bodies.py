@@ -35,9 +35,8 @@ class AccountBodies:
         return [self._row_v3(leg, view) for _, leg in sorted(rows.items())]
 
     def _row_v3(self, leg: Position, view: View) -> Body:
-        world, account = self._world, self._world.account
-        instrument = world.instruments[leg.symbol]
-        mark = world.market.mark(leg.symbol)
+        account, instrument = view.account, self._world.instruments[leg.symbol]
+        mark = view.mark(leg.symbol)
         isolated = account.config_of(leg.symbol).isolated
         exposure = account.exposure(leg.symbol, leg.side)
         upnl = leg.unrealized(mark)
@@ -49,7 +48,7 @@ class AccountBodies:
             "entryPrice": plain(leg.entry) if leg.amount else "0.0",
             "breakEvenPrice": plain(leg.break_even) if leg.amount else "0.0",
             "markPrice": money(mark), "unRealizedProfit": money(upnl),
-            "liquidationPrice": self._liquidation_text(leg),
+            "liquidationPrice": plain(account.liquidation_price(leg.symbol, leg.side)),
             "isolatedMargin": money(leg.isolated_wallet + upnl) if isolated else "0",
             "notional": money(leg.amount * mark) if leg.amount else "0", "marginAsset": "USDT",
             "isolatedWallet": plain(leg.isolated_wallet), "initialMargin": initial,
@@ -59,29 +58,26 @@ class AccountBodies:
             "updateTime": leg.updated_ms,
         }  # fmt: skip
 
-    def _liquidation_text(self, leg: Position) -> str:
-        return plain(self._world.account.liquidation_price(leg.symbol, leg.side))
-
     def positions_v2(self, view: View, symbol: str | None) -> list[Body]:
         """Every symbol asked for, zero rows included: BOTH, or LONG and SHORT in hedge mode."""
-        world = self._world
         known = {(leg.symbol, leg.side): leg for leg in view.legs()}
-        symbols = sorted(world.instruments) if symbol is None else [symbol]
-        sides = ("LONG", "SHORT") if world.account.hedge else ("BOTH",)
+        symbols = sorted(view.instruments) if symbol is None else [symbol]
+        sides = ("LONG", "SHORT") if view.account.hedge else ("BOTH",)
         keys = [(name, side) for name in symbols for side in sides]
-        return [self._row_v2(known.get(key) or Position(*key)) for key in keys]
+        return [self._row_v2(known.get(key) or Position(*key), view) for key in keys]
 
-    def _row_v2(self, leg: Position) -> Body:
-        world, account = self._world, self._world.account
-        instrument, config = world.instruments[leg.symbol], account.config_of(leg.symbol)
-        mark = world.market.mark(leg.symbol)
+    def _row_v2(self, leg: Position, view: View) -> Body:
+        account = view.account
+        instrument, config = self._world.instruments[leg.symbol], account.config_of(leg.symbol)
+        mark = view.mark(leg.symbol)
         upnl = leg.unrealized(mark)
         return {
             "symbol": leg.symbol, "positionAmt": instrument.qty_text(leg.amount),
             "entryPrice": plain(leg.entry) if leg.amount else "0.0",
             "breakEvenPrice": plain(leg.break_even) if leg.amount else "0.0",
             "markPrice": money(mark), "unRealizedProfit": money(upnl),
-            "liquidationPrice": self._liquidation_text(leg), "leverage": str(config.leverage),
+            "liquidationPrice": plain(account.liquidation_price(leg.symbol, leg.side)),
+            "leverage": str(config.leverage),
             "maxNotionalValue": plain(instrument.max_notional_at(config.leverage)),
             "marginType": "isolated" if config.isolated else "cross",
             "isolatedMargin": money(leg.isolated_wallet + upnl) if config.isolated
@@ -91,9 +87,9 @@ class AccountBodies:
             "isolatedWallet": plain(leg.isolated_wallet), "updateTime": leg.updated_ms,
         }  # fmt: skip
 
-    def _totals(self) -> Body:
-        account = self._world.account
-        orders = self._matching.order_margin()
+    def _totals(self, view: View) -> Body:
+        account = view.account
+        orders = self._matching.order_margin(view.plain_open(None))
         upnl = account.cross_upnl + account.isolated_upnl
         positions = account.cross_initial + account.isolated_initial
         available = account.available(orders)
@@ -109,9 +105,9 @@ class AccountBodies:
 
     def account(self, view: View, version: int) -> Body:
         """Account information, version 2 (every symbol) or 3 (only what is held or rests)."""
-        totals = self._totals()
+        totals = self._totals(view)
         asset: Body = {"asset": "USDT"} | {name: money(value) for name, value in totals.items()}
-        asset |= {"updateTime": self._world.now_ms}
+        asset |= {"updateTime": view.at_ms}
         renamed = {"walletBalance": "totalWalletBalance"}
         body: Body = {}
         for name, value in totals.items():
@@ -122,9 +118,9 @@ class AccountBodies:
                 body[title] = money(value)
         if version == 2:
             asset |= {"marginAvailable": True}
-            body |= self._settings() | {"feeBurn": False}
+            body |= self._settings(view) | {"feeBurn": False}
             del body["dualSidePosition"]
-            rows = [self._account_row_v2(r) for r in self.positions_v2(view, None)]
+            rows = [self._account_row_v2(r, view) for r in self.positions_v2(view, None)]
         else:
             rows = [self._account_row_v3(r) for r in self.positions_v3(view, None)]
         return body | {"assets": [asset], "positions": rows}
@@ -134,8 +130,8 @@ class AccountBodies:
                   "isolatedWallet", "initialMargin", "maintMargin", "updateTime")  # fmt: skip
         return {name: row[name] for name in wanted} | {"unrealizedProfit": row["unRealizedProfit"]}
 
-    def _account_row_v2(self, row: Body) -> Body:
-        exposure = self._world.account.exposure(row["symbol"], row["positionSide"])
+    def _account_row_v2(self, row: Body, view: View) -> Body:
+        exposure = view.account.exposure(row["symbol"], row["positionSide"])
         initial = money(exposure.initial)
         return {
             "symbol": row["symbol"], "initialMargin": initial,
@@ -148,38 +144,37 @@ class AccountBodies:
             "positionAmt": row["positionAmt"], "updateTime": row["updateTime"],
         }  # fmt: skip
 
-    def balances(self) -> list[Body]:
+    def balances(self, view: View) -> list[Body]:
         """Balance v2 and v3 (the same fields)."""
-        totals = self._totals()
+        totals = self._totals(view)
         return [{
             "accountAlias": "PaPr", "asset": "USDT", "balance": money(totals["walletBalance"]),
             "crossWalletBalance": money(totals["crossWalletBalance"]),
             "crossUnPnl": money(totals["crossUnPnl"]),
             "availableBalance": money(totals["availableBalance"]),
             "maxWithdrawAmount": money(totals["maxWithdrawAmount"]), "marginAvailable": True,
-            "updateTime": self._world.now_ms,
+            "updateTime": view.at_ms,
         }]  # fmt: skip
 
-    def _settings(self) -> Body:
-        account = self._world.account
+    def _settings(self, view: View) -> Body:
+        account = view.account
         return {
             "feeTier": 0, "canTrade": True, "canDeposit": True, "canWithdraw": False,
             "dualSidePosition": account.hedge, "updateTime": 0,
             "multiAssetsMargin": account.multi_assets, "tradeGroupId": -1,
         }  # fmt: skip
 
-    def config(self) -> Body:
+    def config(self, view: View) -> Body:
         """GET accountConfig."""
-        return self._settings()
+        return self._settings(view)
 
-    def symbol_config(self, symbol: str | None) -> list[Body]:
+    def symbol_config(self, view: View, symbol: str | None) -> list[Body]:
         """GET symbolConfig."""
-        world = self._world
-        symbols = sorted(world.instruments) if symbol is None else [symbol]
-        return [self._symbol_row(name) for name in symbols]
+        symbols = sorted(view.instruments) if symbol is None else [symbol]
+        return [self._symbol_row(name, view) for name in symbols]
 
-    def _symbol_row(self, symbol: str) -> Body:
-        config = self._world.account.config_of(symbol)
+    def _symbol_row(self, symbol: str, view: View) -> Body:
+        config = view.account.config_of(symbol)
         most = self._world.instruments[symbol].max_notional_at(config.leverage)
         return {
             "symbol": symbol, "marginType": "ISOLATED" if config.isolated else "CROSSED",

@@ -109,15 +109,16 @@ class AccountRoutes:
 
     def balances(self, _: Params) -> list[Body]:
         """GET balance."""
-        return self._bodies.balances()
+        return self._bodies.balances(self._engine.replica(None, "/fapi/v3/balance"))
 
     def config(self, _: Params) -> Body:
         """GET accountConfig."""
-        return self._bodies.config()
+        return self._bodies.config(self._engine.replica(None, "/fapi/v1/accountConfig"))
 
     def symbol_config(self, params: Params) -> list[Body]:
         """GET symbolConfig."""
-        return self._bodies.symbol_config(self._symbol(params))
+        symbol = self._symbol(params)
+        return self._bodies.symbol_config(self._engine.replica(symbol, "/fapi/v1/symbolConfig"), symbol)
 
     def brackets(self, params: Params) -> list[Body]:
         """GET leverageBracket."""
@@ -127,7 +128,7 @@ class AccountRoutes:
 
     def mode(self, _: Params) -> Body:
         """GET positionSide/dual."""
-        return {"dualSidePosition": self._world.account.hedge}
+        return {"dualSidePosition": self._engine.replica(None, "/fapi/v1/positionSide/dual").account.hedge}
 
     def set_mode(self, params: Params) -> Body:
         """POST positionSide/dual."""
@@ -228,9 +229,10 @@ class AccountRoutes:
         instrument = self._world.instrument(symbol)
         start, end = integer(params, "startTime") or 0, integer(params, "endTime")
         order_id, from_id = integer(params, "orderId"), integer(params, "fromId")
+        shown_ms = self._engine.replica(symbol, "/fapi/v1/userTrades").at_ms
         found = [
             trade for trade in self._world.trades
-            if trade.symbol == symbol and trade.at_ms >= start
+            if trade.symbol == symbol and start <= trade.at_ms <= shown_ms
             and (end is None or trade.at_ms <= end)
             and order_id in (None, trade.order_id)
             and (from_id is None or trade.trade_id >= from_id)
@@ -245,9 +247,10 @@ class AccountRoutes:
         if kind is not None and kind not in INCOME_KINDS:
             return []
         start, end = integer(params, "startTime") or 0, integer(params, "endTime")
+        shown_ms = self._engine.replica(symbol, "/fapi/v1/income").at_ms
         found = [
             row for row in self._world.incomes
-            if symbol in (None, row.symbol) and kind in (None, row.kind) and row.at_ms >= start
+            if symbol in (None, row.symbol) and kind in (None, row.kind) and start <= row.at_ms <= shown_ms
             and (end is None or row.at_ms <= end)
         ]  # fmt: skip
         limit = min(1000, integer(params, "limit") or 100)

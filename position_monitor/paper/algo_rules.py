@@ -51,7 +51,6 @@ class AlgoRules:
         if need(params, "algoType") != "CONDITIONAL":
             raise refusal(-1130, "Data sent for parameter 'algoType' is not valid.")
         instrument = self._world.instrument(need(params, "symbol"))
-        check_status(instrument)
         side = side_of(params)
         kind = need(params, "type")
         if kind not in CONDITIONAL_TYPES:
@@ -59,6 +58,7 @@ class AlgoRules:
         position_side = position_side_of(params, self._world.account.hedge)
         close_position = bool(flag(params, "closePosition"))
         reduce_only = self._reduce_only(params, close_position)
+        check_status(instrument, self._world.reducing(position_side, side, reduce_only))
         order = AlgoOrder(
             self._world.next_algo_id(), client_id_of(params, "clientAlgoId") or "",
             instrument.symbol, side, position_side, kind,
@@ -134,7 +134,7 @@ class AlgoRules:
         if order.activate_price is None:
             order.activated, order.extreme = True, price
         elif (order.activate_price <= price) == (order.side == "SELL"):
-            raise refusal(-4135)
+            raise refusal(-2021)
 
     def _check_client_id(self, order: AlgoOrder) -> None:
         if not order.client_id:

@@ -15,19 +15,24 @@ from position_monitor.paper.account_bodies import AccountBodies
 from position_monitor.paper.amounts import plain
 from position_monitor.paper.engine import Engine
 from position_monitor.paper.errors import VenueRefusal
-from position_monitor.paper.ratelimit import Usage
+from position_monitor.paper.ratelimit import RateLimiter, Usage
 from position_monitor.paper.views import LiveView
 
 Body = dict[str, Any]
 JOURNAL_PAGE = 10_000
+ABSURD = 10_000
+"""A price so many times above or below where a contract began is a mistake of the operator's, not a market."""
+LONGEST_TRIGGER_MS = 3_600_000
+LONGEST_STEP_MS = 366 * 86_400_000
 
 
 class Control:
     """One method per control endpoint, and `handle` that picks it."""
 
-    def __init__(self, engine: Engine, usage: Usage | None = None) -> None:
+    def __init__(self, engine: Engine, usage: Usage | None = None, limiter: RateLimiter | None = None) -> None:
         self.engine = engine
         self._usage = usage or Usage()
+        self._limiter = limiter or RateLimiter()
         self._bodies = AccountBodies(engine.world, engine.matching)
         self._table: dict[tuple[str, str], Callable[[Body], Any]] = {
             ("GET", "state"): self.state,
@@ -45,6 +50,10 @@ class Control:
             ("POST", "mode"): self.mode,
             ("POST", "filters"): self.filters,
             ("POST", "limits"): self.limits,
+            ("POST", "symbol"): self.symbol,
+            ("POST", "trigger"): self.trigger,
+            ("POST", "fill"): self.fill,
+            ("POST", "neighbour"): self.neighbour,
             ("POST", "leverage"): self.leverage,
             ("POST", "margin-type"): self.margin_type,
             ("POST", "advance"): self.advance,
@@ -106,6 +115,13 @@ class Control:
         if mark is None and last is None:
             raise ValueError("one of mark, last, price is needed")
         symbol = values["symbol"]
+        reference = self.engine.world.instrument(symbol).reference_price
+        for name, value in (("mark", mark), ("last", last)):
+            if value is not None and not reference / ABSURD < value < reference * ABSURD:
+                raise ValueError(
+                    f"{name} was {value}; a price between {plain(reference / ABSURD)} and {plain(reference * ABSURD)} "
+                    f"is expected of {symbol}"
+                )
         self.engine.set_price(symbol, mark, last)
         quote = self.engine.world.market.quotes[symbol]
         return {"symbol": symbol, "mark": plain(quote.mark), "last": plain(quote.last)}
@@ -180,7 +196,7 @@ class Control:
         for key, value in values.items():
             if key != "symbol":
                 is_number = isinstance(getattr(known, key, None), Decimal)
-                changes[key] = Decimal(str(value)) if is_number else value
+                changes[key] = _positive(key, value) if is_number else value
         changed = self.engine.change_instrument(symbol, **changes)
         return {"symbol": symbol, "tick": plain(changed.tick), "step": plain(changed.step),
                 "status": changed.status}  # fmt: skip
@@ -193,6 +209,47 @@ class Control:
         self.engine.world.conditional_orders_max = allowed
         return {"conditional_orders": allowed}
 
+    def symbol(self, values: Body) -> Body:
+        """Contracts come, stop, are settled and go: `action` list, halt, resume, settle or delist."""
+        symbol, action = values["symbol"], values["action"]
+        settings = {key: value for key, value in values.items() if key not in ("symbol", "action")}
+        if action == "list":
+            texts = {key: _text(settings.pop(key)) for key in ("price", "tick", "step")}
+            self.engine.list_symbol(symbol, **texts, **settings)
+        elif action in ("halt", "resume"):
+            self.engine.set_status(symbol, settings.get("status", "BREAK") if action == "halt" else "TRADING")
+        elif action == "settle":
+            price = settings.get("price")
+            self.engine.settle_symbol(symbol, None if price is None else _positive("price", price))
+        elif action == "delist":
+            self.engine.delist_symbol(symbol)
+        else:
+            raise ValueError(f"action was {action!r}; allowed: list, halt, resume, settle, delist")
+        world = self.engine.world
+        return {"symbol": symbol, "status": world.instruments[symbol].status, "listed": symbol in world.listed()}
+
+    def trigger(self, values: Body) -> Body:
+        """How long a conditional order takes from its trigger to the fill of its child."""
+        delay_ms = int(values["delay_ms"])
+        if not 0 <= delay_ms <= LONGEST_TRIGGER_MS:
+            raise ValueError(f"delay_ms was {delay_ms}; 0 to {LONGEST_TRIGGER_MS} is allowed")
+        self.engine.world.trigger_delay_ms = delay_ms
+        return {"delay_ms": delay_ms}
+
+    def fill(self, values: Body) -> Body:
+        """Execute some of a resting limit order at its price."""
+        params = {key: _text(value) for key, value in values.items() if key != "quantity"}
+        order = self.engine.fill_part(params, _positive("quantity", values["quantity"]))
+        return bodies.order_read(order, self.engine.world.instruments[order.symbol])
+
+    def neighbour(self, values: Body) -> Body:
+        """Another program on the same address spends this request weight at the start of each minute."""
+        weight = int(values["weight"])
+        if weight < 0:
+            raise ValueError(f"weight was {weight}; 0 or more is expected")
+        self._limiter.neighbour_weight = weight
+        return {"weight": weight}
+
     def leverage(self, values: Body) -> Body:
         """Leverage of a symbol, by the venue's rules."""
         self.engine.set_leverage(values["symbol"], int(values["leverage"]))
@@ -201,8 +258,8 @@ class Control:
     def advance(self, values: Body) -> Body:
         """Age the world by `ms`; request timestamps are still judged by the real clock."""
         step = int(values["ms"])
-        if step < 0:
-            raise ValueError("time does not run backwards")
+        if not 0 <= step <= LONGEST_STEP_MS:
+            raise ValueError(f"ms was {step}; 0 to {LONGEST_STEP_MS} is allowed: time does not run backwards")
         self.engine.offset_ms += step
         self.engine.advance_to(self.engine.now_ms + step)
         return {"now_ms": self.engine.now_ms}
@@ -215,7 +272,20 @@ class Control:
 
 
 def _decimal(value: object) -> Decimal | None:
-    return None if value is None else Decimal(str(value))
+    """A number of the operator's, or None where none was sent; NaN and infinities are a ValueError."""
+    if value is None:
+        return None
+    number = Decimal(str(value))
+    if not number.is_finite():
+        raise ValueError(f"{value} is not a number that can be traded")
+    return number
+
+
+def _positive(name: str, value: object) -> Decimal:
+    number = _decimal(value)
+    if number is None or number <= 0:
+        raise ValueError(f"{name} was {value}; a number above 0 is expected")
+    return number
 
 
 def _text(value: object) -> str:

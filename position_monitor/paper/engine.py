@@ -8,25 +8,26 @@ user-stream events for `drain_events()`, and writes the journal.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import replace
 from decimal import Decimal
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from position_monitor.paper.algo import AlgoService
 from position_monitor.paper.errors import refusal
-from position_monitor.paper.events import UserEvent, account_update, leverage_update, multi_assets_update
-from position_monitor.paper.faults import Fault
+from position_monitor.paper.events import UserEvent
+from position_monitor.paper.faults import LAGGING, Fault
 from position_monitor.paper.instruments import Instrument
 from position_monitor.paper.liquidation import Liquidation
 from position_monitor.paper.listenkeys import ListenKeys
+from position_monitor.paper.listing import MATCHING, Listing
 from position_monitor.paper.matching import Matching
 from position_monitor.paper.orders import AlgoOrder, PlainOrder
 from position_monitor.paper.parameters import Params
+from position_monitor.paper.settings import Settings
 from position_monitor.paper.trader import Trader
 from position_monitor.paper.trading import Trading
 from position_monitor.paper.triggers import Triggers
 from position_monitor.paper.views import LiveView, Past, View
-from position_monitor.paper.world import MarginMove, World
+from position_monitor.paper.world import World
 
 Result = TypeVar("Result")
 
@@ -44,6 +45,8 @@ class Engine:
         self.liquidation = Liquidation(world, self.matching)
         self.listen_keys = ListenKeys(world)
         self.trader = Trader(world, self.matching)
+        self.settings = Settings(world, self.matching, self.trader)
+        self.listing = Listing(world, self.matching, self.algos)
         self.past = Past(world)
         self._countdowns: dict[str, int] = {}
         self.cuts: list[str | None] = []  # routes to disconnect, None = all
@@ -74,6 +77,9 @@ class Engine:
     def set_price(self, symbol: str, mark: Decimal | None = None, last: Decimal | None = None) -> None:
         """Put a symbol's mark and/or last price and settle the consequences."""
         self.world.instrument(symbol)
+        for name, price in (("mark", mark), ("last", last)):
+            if price is not None and not (price.is_finite() and price > 0):
+                raise ValueError(f"{name} was {price}; a price above 0 is expected")
         self.world.market.set_price(symbol, self.now_ms, mark, last)
         self._settle((symbol,))
 
@@ -115,6 +121,14 @@ class Engine:
         """DELETE /fapi/v1/algoOpenOrders."""
         return self._settled(lambda: self.algos.cancel_all(symbol))
 
+    def fill_part(self, params: Params, quantity: Decimal) -> PlainOrder:
+        """Some of a resting limit order is executed at its price, whatever the market is."""
+        order = self.trading.find(params)
+        if order is None or not order.open or order.type != "LIMIT":
+            raise refusal(-2013)
+        self._settled(lambda: self.matching.fill_part(order, quantity))
+        return order
+
     def countdown_cancel(self, symbol: str, countdown_ms: int) -> None:
         """POST /fapi/v1/countdownCancelAll: plain orders of the symbol, after a silence."""
         self.world.instrument(symbol)
@@ -134,110 +148,62 @@ class Engine:
 
     def set_hedge(self, hedge: bool, origin: str = "api") -> None:
         """Position mode: -4059 unchanged, -4067 with orders, -4068 with positions."""
-        account = self.world.account
-        if account.hedge == hedge:
-            raise refusal(-4059)
-        if self.world.plain.open_count or self.world.algo.open_count:
-            raise refusal(-4067)
-        if account.open_positions():
-            raise refusal(-4068)
-        account.hedge = hedge
-        self.world.note("mode_changed", origin, "", hedge=hedge)
+        self._settled(lambda: self.settings.set_hedge(hedge, origin))
 
     def force_hedge(self, hedge: bool) -> None:
         """The mode flips under open positions and orders (a fault; the venue forbids it)."""
-        account = self.world.account
-        if account.hedge == hedge:
-            return
-        self.trader.convert_mode(hedge)
-        self.world.note("mode_changed", "venue", "", hedge=hedge, forced=True)
+        self._settled(lambda: self.settings.force_hedge(hedge))
 
     def set_leverage(self, symbol: str, leverage: int) -> None:
-        """POST /fapi/v1/leverage: -4028, -4161, -2028."""
-        instrument = self.world.instrument(symbol)
-        account = self.world.account
-        config = account.config_of(symbol)
-        if not 1 <= leverage <= instrument.brackets[0].max_leverage:
-            raise refusal(-4028, f"Leverage {leverage} is not valid")
-        held = [leg for leg in account.positions.get(symbol, {}).values() if leg.amount]
-        if held and config.isolated and leverage < config.leverage:
-            raise refusal(-4161)
-        notional = sum((abs(leg.amount) for leg in held), Decimal(0))
-        if notional * self.world.market.mark(symbol) > instrument.max_notional_at(leverage):
-            raise refusal(-2027)
-        account.set_leverage(symbol, leverage)
-        self.world.note("leverage_changed", "api", symbol, leverage=leverage)
-        self.world.emit(leverage_update(symbol, leverage, self.now_ms))
+        """POST /fapi/v1/leverage."""
+        self._settled(lambda: self.settings.set_leverage(symbol, leverage))
 
     def set_margin_type(self, symbol: str, isolated: bool) -> None:
-        """POST /fapi/v1/marginType: -4046 unchanged, -4047 with orders, -4048 with a position."""
-        self.world.instrument(symbol)
-        account = self.world.account
-        if account.config_of(symbol).isolated == isolated:
-            raise refusal(-4046)
-        if isolated and account.multi_assets:
-            raise refusal(-4168)
-        if self.world.plain.open_of(symbol) or self.world.algo.open_of(symbol):
-            raise refusal(-4047)
-        if any(leg.amount for leg in account.positions.get(symbol, {}).values()):
-            raise refusal(-4048)
-        account.set_isolated(symbol, isolated)
-        self.world.note("margin_type_changed", "api", symbol, isolated=isolated)
-        legs = list(account.positions.get(symbol, {}).values())
-        self.world.emit(
-            account_update(account, legs, self.world.market.mark(symbol), "MARGIN_TYPE_CHANGE", self.now_ms)
-        )
+        """POST /fapi/v1/marginType."""
+        self._settled(lambda: self.settings.set_margin_type(symbol, isolated))
 
     def move_margin(self, symbol: str, side: str, amount: Decimal) -> None:
-        """POST /fapi/v1/positionMargin, negative to take margin out: -4049 cross, -4054 flat, -4050 and -4051."""
-        self.world.instrument(symbol)
-        account = self.world.account
-        leg = account.position(symbol, side)
-        if not account.config_of(symbol).isolated:
-            raise refusal(-4049)
-        if not leg.amount:
-            raise refusal(-4054)
-        if amount > account.available(self.matching.order_margin()):
-            raise refusal(-4050)
-        if -amount > account.removable_margin(leg):
-            raise refusal(-4051)
-        account.move_margin(leg, amount, self.now_ms)
-        self.world.margin_moves.append(MarginMove(symbol, side, amount, self.now_ms))
-        self.world.note("margin_moved", "api", symbol, side=side, amount=str(amount))
-        mark = self.world.market.mark(symbol)
-        self.world.emit(account_update(account, [leg], mark, "MARGIN_TRANSFER", self.now_ms))
+        """POST /fapi/v1/positionMargin, negative to take margin out."""
+        self.settings.move_margin(symbol, side, amount)
         self._settle((symbol,))
 
     def set_multi_assets(self, multi_assets: bool) -> None:
-        """POST /fapi/v1/multiAssetsMargin: -4171 unchanged, -4167 with isolated symbols, -4170 with orders."""
-        account = self.world.account
-        if account.multi_assets == multi_assets:
-            raise refusal(-4171)
-        if multi_assets and any(config.isolated for config in account.config.values()):
-            raise refusal(-4167)
-        if self.world.plain.open_count:
-            raise refusal(-4170)
-        account.multi_assets = multi_assets
-        self.world.note("multi_assets_changed", "api", "", multi_assets=multi_assets)
-        self.world.emit(multi_assets_update(multi_assets, self.now_ms))
+        """POST /fapi/v1/multiAssetsMargin."""
+        self._settled(lambda: self.settings.set_multi_assets(multi_assets))
+
+    # -- contracts ----------------------------------------------------------
+
+    def list_symbol(self, symbol: str, price: str, tick: str, step: str, **settings: Any) -> Instrument:  # noqa: ANN401
+        """A contract appears in mid-run; settings are those of `make_instrument`, and `status`."""
+        return self._settled(lambda: self.listing.add(symbol, price, tick, step, **settings))
+
+    def set_status(self, symbol: str, status: str) -> Instrument:
+        """A contract stops or resumes trading (BREAK, PRE_SETTLE, SETTLING, CLOSE, TRADING, ...)."""
+        changed = self.listing.set_status(symbol, status)
+        self._settle((symbol,))
+        return changed
+
+    def settle_symbol(self, symbol: str, price: Decimal | None = None) -> None:
+        """The venue expires the contract's orders and closes its positions; it is CLOSE afterwards."""
+        self._settled(lambda: self.listing.settle(symbol, price))
+
+    def delist_symbol(self, symbol: str) -> None:
+        """The contract is gone: not in `exchangeInfo`, -1121 to every request."""
+        self._settled(lambda: self.listing.delist(symbol))
 
     def change_instrument(self, symbol: str, **changes: Decimal | str | int) -> Instrument:
         """Filters or status change at run time, as the venue announces now and then."""
-        known = self.world.instrument(symbol)
-        if unknown := set(changes) - set(Instrument.__slots__):
-            raise ValueError(f"unknown instrument fields {sorted(unknown)}")
-        changed = replace(known, **changes)  # type: ignore[arg-type]
-        self.world.instruments[symbol] = changed
-        self.world.note("filters_changed", "venue", symbol, fields=sorted(changes))
-        return changed
+        return self.listing.change(symbol, **changes)
 
     # -- faults and reading -------------------------------------------------
 
     def add_fault(self, name: str, **settings: object) -> Fault:
         """Switch a fault on; one-shot faults act at once."""
         rule = self.world.faults.add(name, **settings)
-        if name == "stale_reads":
+        if name in LAGGING:
             self.past.record()
+        if rule.lasts_ms is not None:
+            self.world.schedule(rule.lasts_ms, lambda: self._expire_fault(rule.fault_id))
         if name == "listen_key_expire":
             self.listen_keys.expire()
             self.world.faults.remove(fault_id=rule.fault_id)
@@ -249,14 +215,27 @@ class Engine:
     def remove_fault(self, name: str | None = None, fault_id: int | None = None) -> int:
         """Switch faults off; returns how many."""
         removed = self.world.faults.remove(name, fault_id)
-        if not self.world.faults.has("stale_reads"):
+        if not self.world.faults.of(LAGGING):
             self.past.forget()
         return removed
 
+    def _expire_fault(self, fault_id: int) -> None:
+        self.remove_fault(fault_id=fault_id)
+
     def view(self, symbol: str | None, path: str) -> View:
-        """What a read of this path sees now."""
+        """What a read of positions or open orders by this path sees now."""
+        if (behind := self._replica(symbol, path)) is not None:
+            return behind
         rule = self.world.faults.take(("stale_reads",), symbol=symbol, path=path, method="GET")
         return LiveView(self.world) if rule is None else self.past.ago(rule.delay_ms)
+
+    def replica(self, symbol: str | None, path: str) -> View:
+        """What any other read of this path sees now: the present unless its replica lags."""
+        return self._replica(symbol, path) or LiveView(self.world)
+
+    def _replica(self, symbol: str | None, path: str) -> View | None:
+        rule = self.world.faults.standing("replica_lag", symbol, path)
+        return None if rule is None else self.past.behind(rule.fault_id, rule.lag_ms(self.now_ms))
 
     def drain_events(self) -> list[UserEvent]:
         """User-stream events since the last call, after the stream faults."""
@@ -294,13 +273,15 @@ class Engine:
             self.matching.expire_reducers(symbol)
             self.liquidation.check(symbol)
         self.triggers.finish_children()
-        if self.world.faults.has("stale_reads"):
+        if self.world.faults.of(LAGGING):
             self.past.record()
 
     def _price_moved(self, symbol: str) -> None:
         world = self.world
         if symbol in world.account.positions:
             world.account.revalue(symbol)
+        if world.instruments[symbol].status not in MATCHING:
+            return
         if world.algo.open_of(symbol):
             self.triggers.on_price(symbol)
         if world.plain.open_of(symbol):

@@ -80,6 +80,7 @@ MESSAGES: dict[int, str] = {
     -4068: "Position side cannot be changed if there exists position.",
     -4082: "Invalid number of batch place orders.",
     -4104: "Invalid contract type",
+    -4108: "Symbol is on delivering or delivered or settling or closed or pre-trading.",  # field
     -4116: "ClientOrderId is duplicated.",
     -4117: "Stop order is triggering",
     -4118: "ReduceOnly Order Failed. Please check your existing position and open orders",

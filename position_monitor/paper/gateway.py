@@ -14,6 +14,7 @@ from position_monitor.paper.engine import Engine
 from position_monitor.paper.errors import VenueRefusal, refusal
 from position_monitor.paper.faults import GARBLING, REFUSING, WRITE_METHODS, Fault
 from position_monitor.paper.market_routes import MarketRoutes
+from position_monitor.paper.parameters import Params
 from position_monitor.paper.ratelimit import RateLimiter, Usage, banned
 from position_monitor.paper.routes import Access, Route, Table
 from position_monitor.paper.signing import Gatekeeper, Request
@@ -22,6 +23,7 @@ from position_monitor.paper.trade_routes import TradeRoutes
 
 HTML = "<html><head><title>Just a moment...</title></head><body>checking</body></html>"
 BAN_MS = 120_000
+ODD = ("odd_rows", "zero_mark")
 BESIDES_BUSY = tuple(name for name in REFUSING if name != "busy")
 
 
@@ -73,14 +75,20 @@ class Gateway:
         if not faults.of(names):
             return None
         params = request.params
-        client_id = (
-            params.get("clientAlgoId") or params.get("newClientOrderId")
-            or params.get("origClientOrderId")
-        )  # fmt: skip
         return faults.take(
             names, symbol=params.get("symbol"), path=request.path, method=request.method,
-            client_id=client_id,
+            client_id=self._client_id(params), params=params,
         )  # fmt: skip
+
+    def _client_id(self, params: Params) -> str | None:
+        """The client id a request is about, also where it names the order by the venue's number."""
+        named = params.get("clientAlgoId") or params.get("newClientOrderId") or params.get("origClientOrderId")
+        number = params.get("algoId") or params.get("orderId") or ""
+        if named or not number.isdecimal():
+            return named
+        world = self.engine.world
+        order = world.algo.by_id(int(number)) if "algoId" in params else world.plain.by_id(int(number))
+        return order.client_id if order is not None else None
 
     def _transported(self, request: Request) -> Reply:
         lost = self._take(("lose_request", "timeout_before"), request)
@@ -102,7 +110,18 @@ class Gateway:
         garbled = self._take(GARBLING, request)
         if garbled is not None:
             self._note_fault(garbled, request)
-            return garble(reply, garbled.name)
+            garbage = garble(reply, garbled.name)
+            return replace(garbage, status=garbled.status) if garbled.status is not None else garbage
+        return self._odd(reply, request)
+
+    def _odd(self, reply: Reply, request: Request) -> Reply:
+        """The answer with what the odd-row faults put into its rows."""
+        faults = self.engine.world.faults
+        if reply.status != 200 or not faults.of(ODD):
+            return reply
+        for rule in faults.of(ODD):
+            if rule.admits(rule.symbol, request.path, request.method, None, request.params):
+                reply = replace(reply, body=odd_rows(reply.body, rule))
         return reply
 
     def _run_quietly(self, request: Request) -> None:
@@ -130,11 +149,14 @@ class Gateway:
             return Reply(503, raw="Service Unavailable.", content_type="text/plain")
         if rule.name in ("rate_limited", "banned"):
             refused = refusal(-1003) if rule.name == "rate_limited" else banned(now + BAN_MS)
+            refused.message = rule.message or refused.message
             reply = self._refused(refused)
-            return replace(reply, headers=reply.headers | {"Retry-After": str(seconds)})
+            return replace(reply, headers=reply.headers | {"Retry-After": rule.retry_after or str(seconds)})
         codes = {"unknown_503": -1000, "internal_503": -1001, "busy": -1008,
                  "unexpected": -1006, "backend_timeout": -1007, "bad_key": -2015}  # fmt: skip
-        return self._refused(refusal(codes.get(rule.name, rule.code), rule.message))
+        refused = refusal(codes.get(rule.name, rule.code), rule.message)
+        refused.http_status = rule.status or refused.http_status
+        return self._refused(refused)
 
     def _checked(self, request: Request) -> Reply:
         try:
@@ -207,3 +229,17 @@ def garble(reply: Reply, name: str) -> Reply:
         return Reply(200, raw=text[: max(1, len(text) // 2)], headers=reply.headers)
     raw = {"empty": "", "empty_object": "{}", "null": "null", "code_zero": '{"code":0}'}[name]
     return Reply(200, raw=raw, headers=reply.headers)
+
+
+def odd_rows(body: Any, rule: Fault) -> Any:  # noqa: ANN401 - JSON values
+    """The body with one field changed in each of its rows, or in those of the rule's symbol; `null` where the rule
+    says so.  `zero_mark` is the position row without a mark that was seen on the venue in 2023."""
+    if isinstance(body, list):
+        return [odd_rows(row, rule) for row in body]
+    if not isinstance(body, dict):
+        return body
+    if isinstance(body.get("positions"), list):
+        return body | {"positions": odd_rows(body["positions"], rule)}
+    if rule.field not in body or rule.symbol not in (None, body.get("symbol")):
+        return body
+    return body | {rule.field: rule.value}

@@ -22,6 +22,8 @@ PULL = Decimal("0.10")  # share of the distance to the anchor undone per step
 BASIS = Decimal("0.00005")  # widest distance between mark and last in the walk
 MINUTE_MS = 60_000
 CANDLES_KEPT = 1_500
+MOVING = frozenset({"TRADING", "PRE_SETTLE", "PRE_DELIVERING", "SETTLING", "DELIVERING"})
+"""Contract states in which prices walk."""
 BOOK_ID_START = 1_000_000
 IDS_PER_UPDATE = 2
 INVENTED_KEPT = 6_000  # candles before the start, remembered per symbol: they never change
@@ -89,11 +91,14 @@ class Market:
         self._seed = seed
         self._rng = random.Random(f"market:{seed}")  # noqa: S311 - simulation
         self.frozen = False
+        self.revision = 0
+        """Counts the changes of any price."""
         self.quotes: dict[str, Quote] = {}
         for symbol, instrument in instruments.items():
             self._begin(symbol, instrument.reference_price, now_ms)
 
     def _begin(self, symbol: str, price: Decimal, now_ms: int) -> None:
+        self.revision += 1
         self.quotes[symbol] = Quote(price, price, price, price, now_ms, now_ms, shown_bid=price)
         self._record(symbol, now_ms)
 
@@ -131,12 +136,14 @@ class Market:
 
     def set_price(self, symbol: str, now_ms: int, mark: Decimal | None, last: Decimal | None) -> None:
         """Put mark and/or last to a value; the walk continues around it."""
+        self.revision += 1
         quote = self.quotes[symbol]
         if mark is not None:
             quote.mark = mark.quantize(CENT8, ROUND_HALF_EVEN)
             quote.anchor, quote.deviation = quote.mark, Decimal(0)
         if last is not None:
-            quote.last = round_to(last, self._instruments[symbol].tick)
+            tick = self._instruments[symbol].tick
+            quote.last = max(tick, round_to(last, tick))
         quote.updated_ms = now_ms
         self._record(symbol, now_ms)
 
@@ -144,7 +151,12 @@ class Market:
         """One step of the walk for the given symbols (all by default)."""
         if self.frozen:
             return []
-        moved = list(self.quotes if symbols is None else symbols)
+        self.revision += 1
+        moved = [
+            symbol
+            for symbol in (self.quotes if symbols is None else symbols)
+            if self._instruments[symbol].status in MOVING
+        ]
         for symbol in moved:
             quote, tick = self.quotes[symbol], self._instruments[symbol].tick
             push = Decimal(self._rng.randint(-1000, 1000)) / 1000 * STEP_FRACTION

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from decimal import Decimal
 from typing import Any, NamedTuple
 
@@ -32,7 +33,7 @@ class Print(NamedTuple):
     price: Decimal
 
 
-def exchange_info(world: World, server_time_ms: int) -> Body:
+def exchange_info(instruments: Iterable[Instrument], server_time_ms: int) -> Body:
     """GET exchangeInfo; without the retired MAX_NUM_ALGO_ORDERS filter."""
     assets = [
         {"asset": "USDT", "marginAvailable": True, "autoAssetExchange": "-10000"},
@@ -41,7 +42,7 @@ def exchange_info(world: World, server_time_ms: int) -> Body:
     return {
         "timezone": "UTC", "serverTime": server_time_ms, "futuresType": "U_MARGINED",
         "rateLimits": RATE_LIMITS, "exchangeFilters": [], "assets": assets,
-        "symbols": [_symbol(instrument) for instrument in world.instruments.values()],
+        "symbols": [_symbol(instrument) for instrument in instruments],
     }  # fmt: skip
 
 
@@ -95,9 +96,9 @@ def leverage_brackets(instrument: Instrument) -> Body:
     return {"symbol": instrument.symbol, "notionalCoef": 1.0, "brackets": rows}
 
 
-def premium_index(world: World, symbol: str) -> Body:
-    """One symbol of GET premiumIndex."""
-    mark = world.market.mark(symbol)
+def premium_index(world: World, symbol: str, mark: Decimal | None = None) -> Body:
+    """One symbol of GET premiumIndex, with the live mark or this one."""
+    mark = world.market.mark(symbol) if mark is None else mark
     return {
         "symbol": symbol, "markPrice": money(mark), "indexPrice": money(mark),
         "estimatedSettlePrice": money(mark), "lastFundingRate": FUNDING_RATE,

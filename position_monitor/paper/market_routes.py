@@ -53,7 +53,7 @@ class MarketRoutes:
             ("GET", "/fapi/v1/ping"): public(lambda _: {}),
             ("GET", "/fapi/v1/time"): public(self.time),
             ("GET", "/fapi/v1/exchangeInfo"): public(self.exchange_info),
-            ("GET", "/fapi/v1/premiumIndex"): public(self._each(bodies.premium_index), 1, 10),
+            ("GET", "/fapi/v1/premiumIndex"): public(self._each(self._premium), 1, 10),
             ("GET", "/fapi/v1/ticker/price"): public(self._each(bodies.price_ticker), 1, 2),
             ("GET", "/fapi/v2/ticker/price"): public(self._each(bodies.price_ticker), 1, 2),
             ("GET", "/fapi/v1/ticker/24hr"): public(self._each(bodies.day_ticker), 1, 40),
@@ -78,7 +78,8 @@ class MarketRoutes:
 
     def exchange_info(self, _: Params) -> Body:
         """GET exchangeInfo."""
-        return bodies.exchange_info(self._world, self._engine.server_time_ms())
+        listed = self._engine.replica(None, "/fapi/v1/exchangeInfo").instruments
+        return bodies.exchange_info(listed.values(), self._engine.server_time_ms())
 
     def _each(self, render: Callable[[World, str], Body]) -> Callable[[Params], Any]:
         """One row for a symbol, all rows without."""
@@ -86,11 +87,15 @@ class MarketRoutes:
         def handler(params: Params) -> Body | list[Body]:
             symbol = optional(params, "symbol")
             if symbol is None:
-                return [render(self._world, name) for name in sorted(self._world.instruments)]
+                return [render(self._world, name) for name in sorted(self._world.listed())]
             self._world.instrument(symbol)
             return render(self._world, symbol)
 
         return handler
+
+    def _premium(self, world: World, symbol: str) -> Body:
+        view = self._engine.replica(symbol, "/fapi/v1/premiumIndex")
+        return bodies.premium_index(world, symbol, view.mark(symbol))
 
     def _symbol(self, params: Params) -> str:
         symbol = need(params, "symbol")

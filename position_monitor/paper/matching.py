@@ -6,6 +6,7 @@ Event order of a fill: TRADE_LITE, ACCOUNT_UPDATE, ORDER_TRADE_UPDATE.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from decimal import Decimal
 from typing import Any
 
@@ -50,10 +51,10 @@ class Matching:
         if needed > world.account.available(self.order_margin()):
             raise refusal(-2019)
 
-    def order_margin(self) -> Decimal:
-        """Initial margin held by resting orders that would open or grow."""
+    def order_margin(self, orders: Iterable[PlainOrder] | None = None) -> Decimal:
+        """Initial margin held by resting orders (these, or the live ones) that would open or grow."""
         world, total = self._world, ZERO
-        for order in world.plain.open_all():
+        for order in world.plain.open_all() if orders is None else orders:
             if not world.reducing(order.position_side, order.side, order.reduce_only):
                 leverage = world.account.config_of(order.symbol).leverage
                 total += order.remaining * order.price / leverage
@@ -79,17 +80,37 @@ class Matching:
     def fill_resting(self, symbol: str) -> None:
         """Limit orders the new price has reached."""
         for order in self._world.plain.open_of(symbol):
-            if order.open and self.crosses(order):
-                self._execute(order, order.price, maker=True)
+            if order.type == "LIMIT" and order.open and self.crosses(order):
+                self._execute(order, order.price, maker=True, part=self._thin_part(order))
 
-    def _execute(self, order: PlainOrder, price: Decimal, *, maker: bool, part: Decimal | None = None) -> None:
+    def _thin_part(self, order: PlainOrder) -> Decimal | None:
+        """How much of what is left the partial-fills fault lets a price move execute."""
+        rule = self._world.faults.take(("partial_fills",), symbol=order.symbol, client_id=order.client_id)
+        return None if rule is None else Decimal(rule.fraction)
+
+    def fill_part(self, order: PlainOrder, quantity: Decimal) -> None:
+        """Execute some of a resting limit order at its price, as a thin book would."""
+        if not 0 < quantity <= order.remaining:
+            raise ValueError(f"quantity was {quantity}; more than 0 and at most {order.remaining} is allowed")
+        self._execute(order, order.price, maker=True, most=quantity)
+
+    def _execute(
+        self,
+        order: PlainOrder,
+        price: Decimal,
+        *,
+        maker: bool,
+        part: Decimal | None = None,
+        most: Decimal | None = None,
+    ) -> None:
         world = self._world
-        quantity = order.remaining
+        quantity = order.remaining if most is None else most
         if world.reducing(order.position_side, order.side, order.reduce_only):
             held = world.closable(order.symbol, order.position_side, order.side)
             quantity = min(quantity, held)
         if part is not None:
-            quantity = floor_to(quantity * part, world.instruments[order.symbol].step)
+            step = world.instruments[order.symbol].step
+            quantity = min(quantity, max(step, floor_to(quantity * part, step)))
         if quantity <= 0:
             self.end(order, "EXPIRED", "EXPIRED")
             return

@@ -86,10 +86,20 @@ class RateLimiter:
         self._banned_until_ms = 0
         self._bans = 0
         self.retry_after_s = 0
+        self.neighbour_weight = 0
+        """What another program on the same address spends as soon as a minute begins."""
+        self._neighbour_minute = -1
+
+    def _neighbour_spends(self, now_ms: int) -> None:
+        minute = now_ms // self.weight.span_ms
+        if self.neighbour_weight and minute != self._neighbour_minute:
+            self._neighbour_minute = minute
+            self.weight.add(now_ms, min(self.neighbour_weight, WEIGHT_LIMIT - self.weight.used(now_ms)))
 
     def charge(self, now_ms: int, weight: int, orders: int) -> None:
         """Count a request, or refuse it: 418 while banned, 429 over a budget."""
         self._refuse_banned(now_ms)
+        self._neighbour_spends(now_ms)
         if self.weight.used(now_ms) + weight > WEIGHT_LIMIT:
             raise self._too_many(now_ms, -1003, self.weight)
         if orders:

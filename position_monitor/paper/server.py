@@ -53,7 +53,7 @@ class PaperServer:
         self.port = options.port
         self.engine: Engine = scenario.build(options.scenario, options.seed, wall_ms())
         self.gateway = Gateway(self.engine, Gatekeeper(options.api_key, options.api_secret))
-        self.control = Control(self.engine, self.gateway.usage)
+        self.control = Control(self.engine, self.gateway.usage, self.gateway.limiter)
         self.hub = Hub(self.engine, delay_s=options.latency_ms / 2000)
         self.ws_api = WebSocketApi(self.gateway, self.hub.pump)
         self._half_latency_s = options.latency_ms / 2000
@@ -164,7 +164,7 @@ class PaperServer:
         name = request.match_info["name"]
         status, answer = self.control.handle(request.method, name, values)
         self.hub.pump()
-        if name == "price" and status == 200:
+        if name == "price" and status == 200 and request.method == "POST":
             self.hub.broadcast((values["symbol"],))
         return web.json_response(answer, status=status)
 

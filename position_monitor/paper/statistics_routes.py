@@ -11,6 +11,7 @@ from position_monitor.paper.errors import refusal
 from position_monitor.paper.market import INTERVALS_MS
 from position_monitor.paper.parameters import Params, integer, need, optional
 from position_monitor.paper.routes import Access, Route, Table
+from position_monitor.paper.trading import ENDED
 
 Body = dict[str, Any]
 PERIODS = ("5m", "15m", "30m", "1h", "2h", "4h", "6h", "12h", "1d")
@@ -54,8 +55,10 @@ class StatisticsRoutes:
         return symbol
 
     def open_interest(self, params: Params) -> Body:
-        """GET openInterest."""
+        """GET openInterest; a contract that has ended has none."""
         symbol = self._symbol(params)
+        if self._world.instruments[symbol].status in ENDED:
+            raise refusal(-4108)
         return {"openInterest": self._interest(symbol), "symbol": symbol, "time": self._world.now_ms}
 
     def _interest(self, symbol: str) -> str:

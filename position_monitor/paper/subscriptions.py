@@ -33,11 +33,15 @@ class Streams:
     """Parses names against the known symbols and remembers the result."""
 
     def __init__(self, world: World) -> None:
-        self._symbols = {symbol.lower(): symbol for symbol in world.instruments}
+        self._instruments = world.instruments
+        self._symbols: dict[str, str] = {}
         self._parsed: dict[str, Stream | None] = {}
 
     def parse(self, name: str) -> Stream | None:
         """The stream, or None for names nobody serves."""
+        if len(self._symbols) != len(self._instruments):  # a contract was listed
+            self._symbols = {symbol.lower(): symbol for symbol in self._instruments}
+            self._parsed.clear()
         if name not in self._parsed:
             if len(self._parsed) > 10_000:
                 self._parsed.clear()

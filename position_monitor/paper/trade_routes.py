@@ -141,24 +141,28 @@ class TradeRoutes:
 
     def _seen(self, params: Params, path: str) -> PlainOrder | None:
         order = self._engine.trading.find(params)
-        view = self._engine.view(params.get("symbol"), path)
-        return None if order is None else view.plain_as_seen(order)
+        seen = None if order is None else self._engine.view(params.get("symbol"), path).plain_as_seen(order)
+        return None if seen is None or self._unlisted_plain(seen, path) else seen
 
     def open_orders(self, params: Params) -> list[Body]:
         """GET openOrders of a symbol or all."""
         path, symbol = "/fapi/v1/openOrders", self._symbol(params)
         if self._world.faults.take(("empty_orders",), symbol=symbol, path=path, method="GET"):
             return []
-        orders = self._engine.view(symbol, path).plain_open(symbol)
+        orders = [
+            o for o in self._engine.view(symbol, path).plain_open(symbol) if not self._unlisted_plain(o, path)
+        ]  # fmt: skip
         return [bodies.order_read(o, self._world.instruments[o.symbol]) for o in orders]
 
     def all_orders(self, params: Params) -> list[Body]:
         """GET allOrders; since 2026-08-25 the symbol may be left out."""
         symbol = self._symbol(params)
         since = integer(params, "orderId")
+        view = self._engine.replica(symbol, "/fapi/v1/allOrders")
         found = [
-            o for o in self._world.plain.history_of(symbol)
-            if _within(params, o.created_ms) and (since is None or o.order_id >= since)
+            o for one in self._world.plain.history_of(symbol)
+            if (o := view.plain_as_seen(one)) is not None
+            and _within(params, o.created_ms) and (since is None or o.order_id >= since)
         ]  # fmt: skip
         limit = min(1000, integer(params, "limit") or 500)
         return [bodies.order_read(o, self._world.instruments[o.symbol]) for o in found[-limit:]]
@@ -202,10 +206,19 @@ class TradeRoutes:
 
     def _unlisted(self, order: AlgoOrder, path: str) -> bool:
         """The delayed-listing fault: too fresh to be seen."""
-        rule = self._world.faults.first("delayed_listing")
-        if rule is None or not rule.admits(order.symbol, path, "GET", order.client_id):
-            return False
-        return self._world.now_ms - order.created_ms < rule.delay_ms
+        return any(
+            rule.admits(order.symbol, path, "GET", order.client_id)
+            and self._world.now_ms - order.created_ms < rule.delay_ms
+            for rule in self._world.faults.of(("delayed_listing",))
+        )
+
+    def _unlisted_plain(self, order: PlainOrder, path: str) -> bool:
+        """The same for a plain order, where a rule names the path."""
+        return any(
+            rule.path is not None and rule.admits(order.symbol, path, "GET", order.client_id)
+            and self._world.now_ms - order.created_ms < rule.delay_ms
+            for rule in self._world.faults.of(("delayed_listing",))
+        )  # fmt: skip
 
     def cancel_algo(self, params: Params) -> Body:
         """DELETE algoOrder."""
@@ -228,9 +241,11 @@ class TradeRoutes:
         symbol = need(params, "symbol")
         self._world.instrument(symbol)
         since = integer(params, "algoId")
+        view = self._engine.replica(symbol, "/fapi/v1/allAlgoOrders")
         found = [
-            o for o in self._world.algo.history_of(symbol)
-            if _within(params, o.created_ms) and (since is None or o.algo_id >= since)
+            o for one in self._world.algo.history_of(symbol)
+            if (o := view.algo_as_seen(one)) is not None
+            and _within(params, o.created_ms) and (since is None or o.algo_id >= since)
             and not self._unlisted(o, "/fapi/v1/allAlgoOrders")
         ]  # fmt: skip
         limit = min(1000, integer(params, "limit") or 500)

@@ -31,6 +31,8 @@ class Trader:
         self._world.instrument(symbol)
         if action not in ACTIONS:
             raise ValueError(f"unknown action {action!r}; known: {', '.join(ACTIONS)}")
+        if quantity is not None and not (quantity.is_finite() and quantity > 0):
+            raise ValueError(f"quantity was {quantity}; a number above 0 is expected")
         long = self._is_long(symbol, side)
         held = self._world.closable(symbol, self._leg(long), "SELL" if long else "BUY")
         if action in ("open", "add"):

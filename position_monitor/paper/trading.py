@@ -33,6 +33,10 @@ from position_monitor.paper.parameters import (
 from position_monitor.paper.world import Amendment, World
 
 PLAIN_TIF = frozenset({"GTC", "IOC", "FOK", "GTX", "GTD", "RPI"})
+CLOSING_ONLY = frozenset({"PRE_SETTLE", "PRE_DELIVERING"})
+"""Contract states of the half hour before settlement: positions may be closed, none opened."""
+ENDED = frozenset({"PENDING_TRADING", "DELIVERING", "DELIVERED", "SETTLING", "CLOSE"})
+"""Contract states in which every order is -4108."""
 RESPONSE_TYPES = frozenset({"ACK", "RESULT"})
 
 
@@ -68,11 +72,11 @@ class Trading:
     def validated(self, params: Params, origin: str = "api") -> PlainOrder:
         """The order a request describes, after every rule; nothing has changed yet."""
         instrument = self._world.instrument(need(params, "symbol"))
-        check_status(instrument)
         side = side_of(params)
         order_type = type_of(params)
         position_side = position_side_of(params, self._world.account.hedge)
         reduce_only = self._reduce_only(params)
+        check_status(instrument, self._world.reducing(position_side, side, reduce_only))
         if flag(params, "closePosition"):
             raise refusal(-4136)
         quantity, price = amount(params, "quantity"), amount(params, "price")
@@ -241,11 +245,14 @@ class Trading:
         self._matching.check_margin(wanted, price)
 
 
-def check_status(instrument: Instrument) -> None:
-    """A contract that does not trade takes no orders."""
-    if instrument.status == "TRADING":
+def check_status(instrument: Instrument, reducing: bool) -> None:
+    """A contract that does not trade takes no orders; shortly before its end only such as reduce."""
+    status = instrument.status
+    if status == "TRADING" or (status in CLOSING_ONLY and reducing):
         return
-    raise refusal(-4141 if instrument.status in ("CLOSE", "SETTLING") else -1122)
+    if status in CLOSING_ONLY:
+        raise refusal(-4140)
+    raise refusal(-4108 if status in ENDED else -1122)
 
 
 def type_of(params: Params) -> str:

@@ -100,13 +100,30 @@ class Triggers:
         if world.faults.take(("stuck_triggering",), symbol=order.symbol, path="algoOrder",
                              client_id=order.client_id):  # fmt: skip
             return
+        delay_ms = self._delay_ms(order)
+        if delay_ms <= 0:
+            self._forward(order, 0)
+            return
+        world.schedule(delay_ms - delay_ms // 2, lambda: self._forward(order, delay_ms // 2))
+
+    def _delay_ms(self, order: AlgoOrder) -> int:
+        """From the trigger to the fill: half of it TRIGGERING, half TRIGGERED with the child in the engine."""
+        rule = self._world.faults.take(
+            ("slow_trigger",), symbol=order.symbol, path="algoOrder", client_id=order.client_id
+        )
+        return self._world.trigger_delay_ms if rule is None else rule.delay_ms
+
+    def _forward(self, order: AlgoOrder, fill_in_ms: int) -> None:
+        """Hand the order to the matching engine, which sizes it by the position as it is now."""
+        if order.status != "TRIGGERING":
+            return
         child = self._child(order)
         reason = self._engine_reason(order, child)
         if reason:
             order.actual_type = child.type
             self._service.end(order, "REJECTED", reason, origin="venue")
             return
-        self._send(order, child)
+        self._send(order, child, fill_in_ms)
 
     def _child(self, order: AlgoOrder) -> PlainOrder:
         world = self._world
@@ -143,15 +160,25 @@ class Triggers:
             return PRICE_REASON
         return ""
 
-    def _send(self, order: AlgoOrder, child: PlainOrder) -> None:
+    def _send(self, order: AlgoOrder, child: PlainOrder, fill_in_ms: int) -> None:
         world = self._world
         order.status, order.actual_order_id = "TRIGGERED", child.order_id
         order.actual_type = child.type
         world.note("order_triggered", "venue", order.symbol, **algo_facts(order))
         self._service.announce(order)
         self._matching.accept(child)
-        rule = world.faults.take(("child_partial",), symbol=order.symbol, path="algoOrder", client_id=order.client_id)
         self._children[child.order_id] = order
+        if fill_in_ms > 0:
+            world.schedule(fill_in_ms, lambda: self._fill(order, child))
+        else:
+            self._fill(order, child)
+
+    def _fill(self, order: AlgoOrder, child: PlainOrder) -> None:
+        if not child.open:
+            return
+        rule = self._world.faults.take(
+            ("child_partial",), symbol=order.symbol, path="algoOrder", client_id=order.client_id
+        )
         if child.type == "MARKET" or self._matching.crosses(child):
             self._matching.take(child, Decimal(rule.fraction) if rule else None)
         elif child.time_in_force in ("IOC", "FOK"):

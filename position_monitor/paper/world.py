@@ -104,6 +104,8 @@ class World:
         self.seed = seed
         self.now_ms = now_ms
         self.instruments = instruments
+        """Every contract that ever was; those in `delisted` are known to old orders only."""
+        self.delisted: set[str] = set()
         self.market = Market(instruments, seed, now_ms)
         self.account = Account(instruments, self.market, wallet)
         self.plain: OrderBook[PlainOrder] = OrderBook()
@@ -114,6 +116,8 @@ class World:
         self.trades: deque[Trade] = deque(maxlen=TRADES_KEPT)
         self.incomes: deque[Income] = deque(maxlen=TRADES_KEPT)
         self.conditional_orders_max = CONDITIONAL_ORDERS_MAX
+        self.trigger_delay_ms = 0
+        """From the trigger of a conditional order to the fill of its child; 0 = one instant."""
         self.margin_moves: deque[MarginMove] = deque(maxlen=TRADES_KEPT)
         self.amendments: deque[Amendment] = deque(maxlen=TRADES_KEPT)
         self.revision = 0
@@ -127,9 +131,15 @@ class World:
     def instrument(self, symbol: str) -> Instrument:
         """The contract, or -1121."""
         found = self.instruments.get(symbol)
-        if found is None:
+        if found is None or symbol in self.delisted:
             raise refusal(-1121)
         return found
+
+    def listed(self) -> dict[str, Instrument]:
+        """The contracts that `exchangeInfo` shows."""
+        if not self.delisted:
+            return self.instruments
+        return {symbol: one for symbol, one in self.instruments.items() if symbol not in self.delisted}
 
     def next_order_id(self) -> int:
         """A fresh engine order id."""

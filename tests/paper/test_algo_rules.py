@@ -55,7 +55,7 @@ PART_REFUSALS = [
     ({"type": "TRAILING_STOP_MARKET", "triggerPrice": None}, -1102),
     ({"type": "TRAILING_STOP_MARKET", "triggerPrice": None, "callbackRate": "0.05"}, -1130),
     ({"type": "TRAILING_STOP_MARKET", "triggerPrice": None, "callbackRate": "20.1"}, -1130),
-    ({"type": "TRAILING_STOP_MARKET", "triggerPrice": None, "callbackRate": "1", "activatePrice": "39900"}, -4135),
+    ({"type": "TRAILING_STOP_MARKET", "triggerPrice": None, "callbackRate": "1", "activatePrice": "39900"}, -2021),
     ({"timeInForce": "GTD", "goodTillDate": "1"}, -5040),
 ]  # fmt: skip
 

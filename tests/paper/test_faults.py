@@ -6,7 +6,18 @@ import json
 
 import pytest
 
-from position_monitor.paper.faults import ALGO, CLOCK, GARBLING, NAMES, ONE_SHOT, READING, REFUSING, STREAM, TRANSPORT
+from position_monitor.paper.faults import (
+    ALGO,
+    CLOCK,
+    GARBLING,
+    NAMES,
+    ONE_SHOT,
+    PLAIN,
+    READING,
+    REFUSING,
+    STREAM,
+    TRANSPORT,
+)
 from tests.paper.paper_support import (
     amount,
     call,
@@ -229,7 +240,7 @@ def test_probability_is_seeded_and_counted():
 
 def test_every_fault_belongs_to_a_group_and_unknown_ones_are_refused():
     engine = long_btc()
-    assert set(TRANSPORT + REFUSING + GARBLING + READING + ALGO + STREAM + CLOCK + ONE_SHOT) == NAMES
+    assert set(TRANSPORT + REFUSING + GARBLING + READING + ALGO + PLAIN + STREAM + CLOCK + ONE_SHOT) == NAMES
     with pytest.raises(ValueError, match="unknown fault"):
         engine.add_fault("meteor")
     with pytest.raises(ValueError, match="unknown settings"):

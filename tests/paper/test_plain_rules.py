@@ -102,7 +102,7 @@ def test_max_num_orders_of_a_symbol():
 
 def test_closed_symbols_take_no_orders():
     engine = long_btc()
-    for status, code in (("SETTLING", -4141), ("PRE_SETTLE", -1122)):
+    for status, code in (("SETTLING", -4108), ("CLOSE", -4108), ("PENDING_TRADING", -4108), ("BREAK", -1122)):
         engine.change_instrument("BTCUSDT", status=status)
         assert refused_code(engine, lambda: engine.place_order(limit_params())) == code
         assert refused_code(engine, lambda: engine.place_algo(stop_params())) == code
