@@ -8,14 +8,14 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 from pydantic import BaseModel, Field, PrivateAttr, ValidationError
 
 from position_monitor.config.exit_switches import ExitPlan, exit_plan
-from position_monitor.config.problems import InvalidConfig, sentences, shown
+from position_monitor.config.problems import InvalidConfig, sentences, shown, unknown_keys
 from position_monitor.config.protection import BoundsSection, ExitSection, ProtectionSection, SymbolsSection
 from position_monitor.config.rules import broken_rules
 from position_monitor.config.sections import (
@@ -196,21 +196,25 @@ def _validated(data: dict[str, Any], origins: dict[str, str]) -> tuple[Config | 
         return Config.model_validate(data), []
     except ValidationError as error:
         problems = sentences(Config, error, origins)
-        unknown = [item["loc"] for item in error.errors() if item["type"] == "extra_forbidden"]
-        if len(unknown) < error.error_count():
+        unknown, others = unknown_keys(error)
+        if others:
             return None, problems
-    return Config.model_validate(_without(data, unknown)), problems
+    # "overrides" stands in the model, not in the file.
+    paths = {tuple(part for part in path if part != "overrides") for path in unknown}
+    try:
+        return Config.model_validate(_without(data, paths)), problems
+    except ValidationError as error:  # what was hidden by the unknown keys is a problem like any other
+        return None, [*problems, *sentences(Config, error, origins)]
 
 
-def _without(data: Mapping[str, Any], paths: list[tuple[int | str, ...]], here: tuple[str, ...] = ()) -> dict[str, Any]:
-    """A copy of the nested tables without the keys at `paths`."""
-    kept: dict[str, Any] = {}
-    for key, value in data.items():
-        path = (*here, key)
-        if tuple(part for part in path) in {tuple(part for part in item if part != "overrides") for item in paths}:
-            continue
-        kept[key] = _without(value, paths, path) if isinstance(value, Mapping) else value
-    return kept
+def _without(value: Any, paths: Collection[tuple[int | str, ...]], here: tuple[int | str, ...] = ()) -> Any:  # noqa: ANN401
+    """A copy of nested tables and lists without the keys at `paths`."""
+    if isinstance(value, Mapping):
+        kept = ((key, item, (*here, key)) for key, item in value.items())
+        return {key: _without(item, paths, path) for key, item, path in kept if path not in paths}
+    if isinstance(value, list | tuple):
+        return [_without(item, paths, (*here, index)) for index, item in enumerate(value)]
+    return value
 
 
 def _leaves(model: BaseModel, prefix: str = "") -> Iterator[tuple[str, object]]:

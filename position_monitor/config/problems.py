@@ -22,6 +22,8 @@ from position_monitor.errors import ConfigError
 HIDDEN = "***"
 _DIGITS_MAX = 30
 """A number of more digits is shown with an exponent."""
+_SECRET = re.compile(r"key|secret|pass|token|auth|user|pin", re.IGNORECASE)
+"""Names of keys whose values nobody wants to see in a journal."""
 
 
 class InvalidConfig(ConfigError):
@@ -72,7 +74,8 @@ def shown(value: object) -> str:
 
 
 def _without_secret(text: str) -> str:
-    """Anything that looks like it carries a password is cut down to what is safe to repeat."""
+    """Anything that looks like it carries a password is cut down to what is safe to repeat and to print."""
+    text = text.encode(errors="backslashreplace").decode()
     if "://" in text:
         return redact_url(text)
     return HIDDEN if "@" in text else text
@@ -170,9 +173,20 @@ def sentences(model: type[BaseModel], error: ValidationError, origins: dict[str,
     return [text for key, text in found.items() if not any(other.startswith(f"{key}[") for other in found)]
 
 
+def unknown_keys(error: ValidationError) -> tuple[list[tuple[int | str, ...]], bool]:
+    """Where keys stand that nobody knows, and whether anything else is wrong as well."""
+    items = error.errors(include_url=False)
+    unknown = [item["loc"] for item in items if item["type"] == "extra_forbidden"]
+    # pydantic calls a list too short when its items were refused.
+    lists = {path[:length] for path in unknown for length in range(len(path))}
+    others = [item for item in items if item["type"] != "extra_forbidden"]
+    return unknown, any(item["type"] != "too_short" or item["loc"] not in lists for item in others)
+
+
 def _sentence(model: type[BaseModel], item: ErrorDetails, key: str, field: FieldInfo | None, origin: str) -> str:
     if item["type"] == "extra_forbidden":
-        return f"{key} is not a known key{_hint(str(item['loc'][-1]), known_keys(model, item['loc']))}"
+        hint = _hint(str(item["loc"][-1]), known_keys(model, item["loc"]))
+        return f"{key} is not a known key{_unknown_value(key, item['input'])}{hint}"
     if field is None or (item["type"] == "value_error" and _kind(field.annotation) == "a table"):
         return _plain(item["msg"])
     if item["type"] == "missing":
@@ -180,6 +194,13 @@ def _sentence(model: type[BaseModel], item: ErrorDetails, key: str, field: Field
     reason = f" ({_plain(item['msg'])})" if item["type"] == "value_error" else ""
     where = f" (from {origin})" if origin.startswith("environment") else ""
     return f"{key} was {shown(item['input'])}{where}; allowed is {allowed(field)}{reason}"
+
+
+def _unknown_value(key: str, value: object) -> str:
+    """The value of a key nobody knows, where it cannot be a secret in the wrong place."""
+    plain = isinstance(value, bool | int | float | Decimal)
+    plain = plain or (isinstance(value, str) and re.fullmatch(r"[A-Za-z0-9_.%+-]{1,12}", value) is not None)
+    return f" (was {shown(value)})" if plain and not _SECRET.search(key) else ""
 
 
 def _plain(message: str) -> str:

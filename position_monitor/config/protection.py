@@ -10,6 +10,7 @@ from typing import Literal
 
 from pydantic import Field, StrictBool, model_validator
 
+from position_monitor.config.problems import shown
 from position_monitor.config.values import Percent, Profile, Section, UnmanagedEntry, allowed_is, symbol_problem
 from position_monitor.core.model import WorkingType
 from position_monitor.core.settings import OnBreach, Policy
@@ -195,7 +196,7 @@ class SymbolsSection(Section):
             return data
         tables = {key: value for key, value in data.items() if key != "unmanaged"}
         problems = [
-            f"symbols.{key}: {problem}" for key, value in tables.items() if (problem := _table_problem(key, value))
+            f"symbols.{key}{problem}" for key, value in tables.items() if (problem := _table_problem(key, value))
         ]
         if problems:
             raise ValueError("; ".join(problems))
@@ -203,6 +204,8 @@ class SymbolsSection(Section):
 
 
 def _table_problem(key: str, value: object) -> str:
+    """What is wrong with a key below [symbols], to be read after its name; empty when nothing is."""
     if not isinstance(value, dict):
-        return "only `unmanaged` and tables [symbols.<SYMBOL>] stand here"
-    return symbol_problem(key)
+        return f": only `unmanaged` and tables [symbols.<SYMBOL>] stand here, this was {shown(value)}"
+    problem = symbol_problem(key)
+    return f": {problem}" if problem else ""

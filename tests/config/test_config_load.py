@@ -109,7 +109,10 @@ def test_no_value_of_any_key_is_more_than_a_config_error(section: str) -> None:
 
 UNKNOWN = [
     ("enviroment = 1", "enviroment is not a known key"),
-    ('exchange.enviroment = "live"', 'exchange.enviroment is not a known key; did you mean "environment"?'),
+    (
+        'exchange.enviroment = "live"',
+        'exchange.enviroment is not a known key (was "live"); did you mean "environment"?',
+    ),
     ("loop.check_interval = 10", 'did you mean "check_interval_s"?'),
     ("stops.enabled = false", "stops is not a known key; known here: account"),
     ("symbols.BTCUSDT.mode = 'observe'", "symbols.BTCUSDT.mode is not a known key"),
