@@ -12,6 +12,7 @@ import asyncio
 import logging
 import socket
 import sys
+import time
 from collections.abc import Mapping
 from contextvars import ContextVar
 from dataclasses import dataclass
@@ -22,6 +23,8 @@ import aiohttp
 import yarl
 
 from position_monitor.edge import ccxt_alone
+from position_monitor.edge.bounded_body import ENCODINGS, BodyTooLarge, BodyUnreadable, gathered, unpacked
+from position_monitor.edge.patience import Patience
 from position_monitor.edge.venues.transport import (
     LIMIT_HEADERS,
     NOT_JSON,
@@ -42,7 +45,12 @@ _TEXT_KEPT: Final = 200
 _BOOKS: Final = (Endpoint.OPEN_ORDERS, Endpoint.OPEN_ALGO_ORDERS)
 _BOOKS_KEPT_MAX: Final = 100
 _ENVIRONMENTS: Final = ("paper", "demo", "live")
-_HEADERS: Final[Mapping[str, str]] = {"Accept-Encoding": "gzip, deflate"}
+_HEADERS: Final[Mapping[str, str]] = {"Accept-Encoding": ENCODINGS}
+_MIB: Final = 1 << 20
+_BYTES_MAX: Final = 4 * _MIB
+"""Largest body of an answer, unpacked: 2,000 position rows are one MiB."""
+_RULES_BYTES_MAX: Final = 8 * _MIB
+"""Largest body of the trading rules of all symbols (1.5 MiB in 2026)."""
 _KEPT_FOR_S: Final = 30.0
 """How long an idle connection is kept: longer than from one sweep of the order lists to the next, so that a sweep opens
 none, and shorter than what a firewall on the way forgets silently."""
@@ -67,6 +75,8 @@ class _Progress:
 
     sent: bool = False
     """Set before the first byte is written, so while it is not set the request certainly never left."""
+    timeout_s: float = 0.0
+    bytes_max: int = _BYTES_MAX
 
 
 _progress: ContextVar[_Progress | None] = ContextVar("progress", default=None)
@@ -76,7 +86,17 @@ _progress: ContextVar[_Progress | None] = ContextVar("progress", default=None)
 class CcxtTransport:
     """Sends each request once through ccxt's signing and session."""
 
-    def __init__(self, *, environment: str, rest_url: str, api_key: str, api_secret: str, timeout_s: float) -> None:
+    def __init__(
+        self,
+        *,
+        environment: str,
+        rest_url: str,
+        api_key: str,
+        api_secret: str,
+        timeout_s: float,
+        timeout_max_s: float = 0.0,
+    ) -> None:
+        """`timeout_s` is for a whole call, and grows up to `timeout_max_s` while no answer comes in time."""
         if environment not in _ENVIRONMENTS:
             raise ConfigError(f"exchange.environment was {environment!r}; allowed are {', '.join(_ENVIRONMENTS)}")
         if environment == "paper" and not rest_url:
@@ -97,6 +117,7 @@ class CcxtTransport:
             self._venue.enable_demo_trading(True)
         if rest_url:
             self._venue.redirect_all(_origin(rest_url))
+        self._patience = Patience(timeout_s, timeout_max_s)
         self._books: dict[tuple[Endpoint, str | None], tuple[str, object]] = {}
         """The last text of an order list, and what it was parsed into."""
 
@@ -115,16 +136,24 @@ class CcxtTransport:
 
     async def _send(self, endpoint: Endpoint, params: Mapping[str, str]) -> Reply | TransportCause | None:
         """The answer, why there is none, or None when the task was cancelled."""
-        progress = _Progress()
+        rules = endpoint is Endpoint.EXCHANGE_INFO
+        progress = _Progress(False, self._patience.timeout_s, _RULES_BYTES_MAX if rules else _BYTES_MAX)
         token = _progress.set(progress)
+        began_s = time.monotonic()
         try:
             status, headers, text = await self._venue.request(*_CALLS[endpoint], params)
         except asyncio.CancelledError:
             return None
         except Exception as error:
-            return _cause(error) if progress.sent else TransportCause.NOT_SENT
+            cause = _cause(error)
+            if not progress.sent:
+                return TransportCause.NOT_SENT
+            if cause is TransportCause.TIMEOUT:
+                self._patience.timed_out(progress.timeout_s)
+            return cause
         finally:
             _progress.reset(token)
+        self._patience.answered(time.monotonic() - began_s)
         body = self._parsed(endpoint, params.get("symbol"), text)
         return Reply(status, body, headers, text[:_TEXT_KEPT] if body is NOT_JSON else "")
 
@@ -193,6 +222,7 @@ class _Binance(ccxt_alone.binanceusdm()):  # type: ignore[misc]
             request_class=_NotedRequest,
             cookie_jar=aiohttp.DummyCookieJar(),
             timeout=aiohttp.ClientTimeout(timeout_s),
+            auto_decompress=False,
             trust_env=False,
         )
 
@@ -208,22 +238,36 @@ class _Binance(ccxt_alone.binanceusdm()):  # type: ignore[misc]
     ) -> _Answer:
         """Send one request over the session and return the answer, whatever it says.
 
-        A redirect is refused: the key header must never follow one to another host.
+        A redirect is refused: the key header must never follow one to another host. The time-out is for the whole of
+        it, and no more of a body is taken or unpacked than the call allows.
         """
         self.open(True)
+        progress = _progress.get() or _Progress(timeout_s=self.timeout / 1000)
         async with self.session.request(
             method,
             yarl.URL(url, encoded=True),
             data=body.encode() if body else None,
             headers=_HEADERS if headers is None else {**_HEADERS, **headers},
             allow_redirects=False,
+            timeout=aiohttp.ClientTimeout(progress.timeout_s),
         ) as response:
             if response.status in _REDIRECTS:
                 raise _Redirected
-            text = (await response.read()).decode("utf-8", "replace").strip()
             found = response.headers
-            kept = {name: found[name] for name in LIMIT_HEADERS if name in found}
+            raw = await _raw_body(response, progress.bytes_max)
+        text = unpacked(raw, found.get("Content-Encoding", ""), progress.bytes_max).decode("utf-8", "replace").strip()
+        kept = {name: found[name] for name in LIMIT_HEADERS if name in found}
         return response.status, kept, text
+
+
+async def _raw_body(response: aiohttp.ClientResponse, most: int) -> bytes:
+    """The body as it came over the wire; raises `BodyTooLarge`."""
+    length = response.content_length
+    if length is None:
+        return await gathered(response.content.iter_any(), most)
+    if length > most:
+        raise BodyTooLarge
+    return await response.read()
 
 
 class _Redirected(aiohttp.ClientError):
@@ -251,7 +295,9 @@ def _cause(error: BaseException) -> TransportCause:
     # Order matters: aiohttp's read timeout is a connection error as well.
     if any(isinstance(one, TimeoutError | asyncio.TimeoutError) for one in chain):
         return TransportCause.TIMEOUT
-    if any(isinstance(one, aiohttp.ClientPayloadError) for one in chain):
+    if isinstance(error, BodyTooLarge):
+        return TransportCause.TOO_LARGE
+    if isinstance(error, BodyUnreadable) or any(isinstance(one, aiohttp.ClientPayloadError) for one in chain):
         return TransportCause.PARTIAL_BODY
     if any(isinstance(one, aiohttp.ClientConnectionError | ConnectionError) for one in chain):
         return TransportCause.DISCONNECTED

@@ -5,19 +5,20 @@ Only for questions that change nothing and may be repeated.
 
 from __future__ import annotations
 
+import asyncio
 from http import HTTPStatus
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 import tenacity
 
+from position_monitor.edge.bounded_body import ENCODINGS, BodyTooLarge, BodyUnreadable, gathered, unpacked
 from position_monitor.edge.clock import Clock
 from position_monitor.errors import ConfigError, PositionMonitorError
 
-if TYPE_CHECKING:
-    import httpx
-
 REQUEST_TIMEOUT_S: Final = 2.0
+"""For the whole of an answer, from the opening of the connection to its last byte."""
 RETRY_FOR_S: Final = 3.0
+"""No further attempt once this much time went into a question; so it ends within this and one more attempt."""
 RETRY_PAUSE_S: Final = 0.2
 ATTEMPTS_MAX: Final = 3
 BODY_BYTES_MAX: Final = 64 * 1024
@@ -50,10 +51,12 @@ class JsonService:
         if url.scheme not in ("http", "https") or not url.host:
             raise ConfigError("the address of a service was not an http:// or https:// URL")
         self._clock = clock
+        self._timeout_s = timeout_s
         self._client = httpx.AsyncClient(
             base_url=url.copy_with(userinfo=b""),  # a password in an address is sent as a header and shown nowhere
             auth=(url.username, url.password) if url.userinfo else None,
             timeout=httpx.Timeout(timeout_s),
+            headers={"Accept-Encoding": ENCODINGS},
             limits=httpx.Limits(max_connections=CONNECTIONS_MAX),
             follow_redirects=False,
             trust_env=False,  # a proxy of the host has no business with addresses inside the stack
@@ -80,11 +83,20 @@ class JsonService:
         import httpx
 
         try:
-            async with self._client.stream(method, path, json=body) as reply:
+            # httpx counts from byte to byte: a service that sends one a second would be waited for until its last one.
+            async with (
+                asyncio.timeout(self._timeout_s),
+                self._client.stream(method, path, json=body) as reply,
+            ):
                 _check(reply.status_code)
-                return await _bounded_body(reply)
-        except httpx.TimeoutException:
+                raw = await gathered(reply.aiter_raw(), BODY_BYTES_MAX)
+            return unpacked(raw, reply.headers.get("content-encoding", ""), BODY_BYTES_MAX)
+        except (httpx.TimeoutException, TimeoutError):
             raise _Transient("did not answer in time") from None
+        except BodyTooLarge:
+            raise ServiceDown(f"answered more than {BODY_BYTES_MAX} bytes") from None
+        except BodyUnreadable as fault:
+            raise ServiceDown(f"answered with a body that is {fault}") from None
         except (httpx.HTTPError, httpx.StreamError, OSError) as fault:
             raise _Transient(f"could not be reached ({type(fault).__name__})") from None
 
@@ -96,12 +108,3 @@ def _check(status: int) -> None:
         raise _Transient(f"answered HTTP {status}")
     if status != HTTPStatus.OK:
         raise ServiceDown(f"answered HTTP {status}")
-
-
-async def _bounded_body(reply: httpx.Response) -> bytes:
-    body = bytearray()
-    async for chunk in reply.aiter_bytes():
-        body += chunk
-        if len(body) > BODY_BYTES_MAX:
-            raise ServiceDown(f"answered more than {BODY_BYTES_MAX} bytes")
-    return bytes(body)

@@ -37,6 +37,7 @@ def open_exchange(config: Config, clock: Clock) -> BinanceUsdm:
         api_key=config.credentials.api_key.get_secret_value(),
         api_secret=config.credentials.api_secret.get_secret_value(),
         timeout_s=config.exchange.request_timeout_s,
+        timeout_max_s=config.loop.cycle_deadline_s,
         clock=clock,
     )
 

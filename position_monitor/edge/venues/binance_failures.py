@@ -45,7 +45,7 @@ def failure_of_transport(endpoint: Endpoint, cause: TransportCause) -> ExchangeF
         return Unreachable(text)
     if endpoint.is_write:
         return Ambiguous(text)
-    if cause is TransportCause.PARTIAL_BODY:
+    if cause in (TransportCause.PARTIAL_BODY, TransportCause.TOO_LARGE):
         return Unreadable(text)
     return Unreachable(text)
 

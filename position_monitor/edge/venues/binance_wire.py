@@ -10,7 +10,7 @@ from typing import Final
 from loguru import logger
 
 from position_monitor.edge.clock import Clock, VenueClock
-from position_monitor.edge.rate_budget import Lane, RateBudget
+from position_monitor.edge.rate_budget import Lane, RateBudget, Ticket
 from position_monitor.edge.venues.binance_codes import Action, action_for
 from position_monitor.edge.venues.binance_failures import failure_of_reply, failure_of_transport
 from position_monitor.edge.venues.binance_rows import ServerTimeRow, parse_object
@@ -52,10 +52,15 @@ class BinanceWire:
         return failure.body
 
     async def _attempt(self, endpoint: Endpoint, params: Mapping[str, str], lane: Lane) -> Reply | ExchangeFailure:
-        spec = endpoint.value
-        ticket = await self.budget.acquire(lane, weight=endpoint.weight(params), orders=spec.orders)
+        ticket = await self.budget.acquire(lane, weight=endpoint.weight(params), orders=endpoint.value.orders)
+        return await self._exchanged(endpoint, params, ticket)
+
+    async def _exchanged(
+        self, endpoint: Endpoint, params: Mapping[str, str], ticket: Ticket
+    ) -> Reply | ExchangeFailure:
+        """Send one request for which there is leave."""
         sent = dict(params)
-        if spec.signed:
+        if endpoint.value.signed:
             # Stamped after any waiting, so the wait does not eat the receive window.
             sent |= {"timestamp": str(self.time.now_ms()), "recvWindow": str(RECV_WINDOW_MS)}
         try:
@@ -93,8 +98,9 @@ class BinanceWire:
 
     async def _offset_sample_ms(self) -> float:
         local = self.time.local
-        began_s = local.monotonic_s()
-        reply = await self._attempt(Endpoint.TIME, {}, Lane.STOP)
+        ticket = await self.budget.acquire(Lane.STOP, weight=Endpoint.TIME.value.weight)
+        began_s = local.monotonic_s()  # from here on it is under way: a wait for the budget is no part of the trip
+        reply = await self._exchanged(Endpoint.TIME, {}, ticket)
         if isinstance(reply, ExchangeFailure):
             raise reply
         round_trip_ms = (local.monotonic_s() - began_s) * 1000

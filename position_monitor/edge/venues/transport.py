@@ -99,7 +99,8 @@ class TransportCause(Enum):
     NOT_SENT = "no connection could be made: the request never left"
     TIMEOUT = "no answer in time"
     DISCONNECTED = "the connection was lost before the answer"
-    PARTIAL_BODY = "the answer was cut off"
+    PARTIAL_BODY = "the answer was cut off or damaged"
+    TOO_LARGE = "the answer was larger than any that is expected"
     OTHER = "the client failed while the request may have been under way"
 
 

@@ -163,3 +163,11 @@ async def test_headers_reach_the_budget_through_ccxt(venue: BinanceUsdm, loopbac
     loopback.script("GET", "/fapi/v3/positionRisk", Answer([], headers=headers))
     await venue.read_positions()
     assert venue.api_weight_1m == 777 and venue.foreign_weight_1m == 777 - 10
+
+
+async def test_a_wait_for_the_budget_is_no_part_of_the_clock_sample(venue: BinanceUsdm, clock: Any) -> None:
+    """Row 6.6: after a ban the venue's clock seemed to be wrong by half of what was waited before the sample."""
+    venue._wire.budget.block(RateLimited("busy", retry_at_ms=clock.now_ms() + 9_000, http_status=429))
+    await venue._wire.measure_clock(samples=1)
+    assert clock.slept == [9.0]
+    assert venue.clock_offset_ms == SERVER_MS - clock.now_ms()
