@@ -43,6 +43,8 @@ from position_monitor.errors import ConfigError
 __all__ = ["Config", "ConfigError", "Credentials", "ExitPlan", "InvalidConfig", "load_config"]
 
 LEASE_TTL_MIN_S = 20.0
+AGAIN_LEAST_S, AGAIN_MOST_S = 5.0, 15.0
+"""Bounds of the time after which an order that was refused is sent again; within them it is the check interval."""
 
 
 class Config(Section):
@@ -166,7 +168,8 @@ class Config(Section):
 
     def limits(self) -> Limits:
         """The core's bounds."""
-        return Limits(**dict(self.limits_section))
+        again_s = min(max(self.loop.check_interval_s, AGAIN_LEAST_S), AGAIN_MOST_S)
+        return Limits(**dict(self.limits_section), again_ms=round(again_s * 900))
 
     def exit_plan(self) -> ExitPlan:
         """Which policy protects live, which shadows, and which switches contradict each other."""

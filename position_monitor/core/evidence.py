@@ -15,6 +15,7 @@ from decimal import Decimal
 
 from position_monitor.core import ids
 from position_monitor.core.model import PositionKey, Role
+from position_monitor.core.refusals import NONE_REFUSED, Refusals
 from position_monitor.core.settings import EvidenceSettings
 
 AGREEING_READS = 2
@@ -68,6 +69,10 @@ class KeyEvidence:
     """-2021 refusals of a stop in a row."""
     stop_refused: str = ""
     """Why the last stop that was sent does not rest, in the words of its failure; empty once one was taken."""
+    stops_refused: Refusals = NONE_REFUSED
+    """The tries for its stops that failed lately."""
+    targets_refused: Refusals = NONE_REFUSED
+    """The same for its take-profits."""
     close_all_blocked: bool = False
     """The venue said a close-all stop exists (-4130) that no list shows."""
     closes_sent: int = 0

@@ -112,6 +112,8 @@ def _present(
         done_rungs=done,
         crossed_refusals=known.crossed_refusals,
         stop_refused=known.stop_refused,
+        stops_refused=known.stops_refused,
+        targets_refused=known.targets_refused,
         close_all_blocked=known.close_all_blocked and not _shows_close_all(position, live),
         closes_sent=known.closes_sent,
         closes_at_ms=known.closes_at_ms,

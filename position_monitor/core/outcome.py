@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, replace
+from decimal import Decimal
 from enum import StrEnum
 
 from position_monitor.core.actions import Action, Cancel, Close, Place
 from position_monitor.core.desired import DesiredOrder
 from position_monitor.core.evidence import Evidence, KeyEvidence, after_write, with_key, without_write
-from position_monitor.core.model import PositionKey, Role
+from position_monitor.core.model import Instrument, PositionKey, Role
+from position_monitor.core.refusals import NONE_REFUSED, Refusals, RefusedOrder, after_failure, slot_of
 
 CROSSED_CODES = frozenset({-2021, -4142})
 """The price has already passed the trigger."""
@@ -23,6 +26,7 @@ PRICE_BAND_CODES = frozenset({-4131, -4016, -4024})
 CAPACITY_CODES = frozenset({-4045, -2025})
 """No slot is left for a conditional order: what is known about foreign ones is out of date."""
 _CLOSES_KEPT = 10
+_NUMBER = re.compile(r"\d[\d.,:]*")
 
 
 class Sent(StrEnum):
@@ -50,6 +54,19 @@ class Outcome:
     turned_away: bool = False
     """It certainly did not arrive, or the venue was too busy for it (-1008): sending it again in a moment is right."""
 
+    instrument: Instrument | None = None
+    """The trading rules it was made by."""
+
+
+def without_numbers(text: str) -> str:
+    """A sentence that says the same whatever the price is just now: what tells one reason from another."""
+    return _NUMBER.sub("#", text)
+
+
+def reason(outcome: Outcome) -> str:
+    """Why a write failed, told apart from other reasons."""
+    return f"{outcome.sent} {without_numbers(outcome.text) if outcome.code is None else outcome.code}"
+
 
 def after_outcome(evidence: Evidence, outcome: Outcome) -> Evidence:
     """Learn from one write. What was claimed in the evidence when it was sent is taken back unless it may rest."""
@@ -75,13 +92,16 @@ def _after_place(evidence: Evidence, outcome: Outcome, action: Place) -> Evidenc
     known = evidence.of(order.key)
     if known is None:
         return evidence
-    is_stop = order.role in (Role.BACKSTOP, Role.WORKING_STOP)
+    is_stop = order.role is not Role.TAKE_PROFIT
+    known = _with_try(known, outcome, order, is_stop=is_stop)
+    evidence = with_key(evidence, order.key, known)
     if outcome.sent in (Sent.ACCEPTED, Sent.AMBIGUOUS) or outcome.code in DUPLICATE_CODES:
         evidence = claimed(evidence, order, outcome.at_ms, proved=outcome.code in DUPLICATE_CODES)
         return _changed(evidence, order.key, known, crossed_refusals=0, stop_refused="") if is_stop else evidence
     evidence = without_write(evidence, order.symbol, order.client_id)
     if is_stop:
-        known = replace(known, stop_refused=outcome.text)
+        if without_numbers(known.stop_refused) != without_numbers(outcome.text):
+            known = replace(known, stop_refused=outcome.text)  # else the same words stay, for those who compare them
         evidence = with_key(evidence, order.key, known)
     if is_stop and outcome.code in CROSSED_CODES:
         if order.role is Role.WORKING_STOP and order.rung:
@@ -90,6 +110,42 @@ def _after_place(evidence: Evidence, outcome: Outcome, action: Place) -> Evidenc
     if order.close_all and outcome.code in CLOSE_ALL_EXISTS_CODES:
         return _changed(evidence, order.key, known, close_all_blocked=True)
     return evidence
+
+
+def after_unread_failure(evidence: Evidence, order: DesiredOrder, at_ms: int) -> Evidence:
+    """A stop that was made without a read failed: it teaches nothing, but how often it was tried (invariant 10)."""
+    evidence = without_write(evidence, order.symbol, order.client_id)
+    known = evidence.of(order.key)
+    if known is None:
+        return evidence
+    tried = after_failure(known.stops_refused, at_ms, slot_of(order), None)
+    return _changed(evidence, order.key, known, stops_refused=tried)
+
+
+def _with_try(known: KeyEvidence, outcome: Outcome, order: DesiredOrder, *, is_stop: bool) -> KeyEvidence:
+    """Note whether something of this kind could be placed for the position (invariant 10)."""
+    before = known.stops_refused if is_stop else known.targets_refused
+    after = _tried(before, known, outcome, order)
+    if after is before:
+        return known
+    return replace(known, stops_refused=after) if is_stop else replace(known, targets_refused=after)
+
+
+def _tried(before: Refusals, known: KeyEvidence, outcome: Outcome, order: DesiredOrder) -> Refusals:
+    if outcome.sent is Sent.ACCEPTED or outcome.code in DUPLICATE_CODES:
+        return NONE_REFUSED
+    if outcome.sent is not Sent.REFUSED:
+        return after_failure(before, outcome.at_ms, slot_of(order), None)
+    refused = RefusedOrder(
+        at_ms=outcome.at_ms,
+        code=outcome.code,
+        trigger=order.trigger_price,
+        quantity=order.quantity,
+        position_side=order.position_side,
+        size=known.quantities[-1] if known.quantities else Decimal(0),
+        instrument=outcome.instrument,
+    )
+    return after_failure(before, outcome.at_ms, slot_of(order), refused)
 
 
 def _after_close(evidence: Evidence, outcome: Outcome, action: Close) -> Evidence:

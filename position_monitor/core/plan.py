@@ -32,6 +32,7 @@ from position_monitor.core.live_book import LiveBook
 from position_monitor.core.model import LiveOrder, Position, PositionKey, Role
 from position_monitor.core.money import plain
 from position_monitor.core.observation import SymbolObservation
+from position_monitor.core.refusals import Facts, worth_a_try
 from position_monitor.core.settings import EvidenceSettings, Limits
 
 _LADDER_READS = 2
@@ -109,12 +110,15 @@ def _joined(symbol: str, parts: Sequence[Plan]) -> Plan:
 
 
 def _for_open(inputs: PlanInputs, case: Case) -> Plan:
-    position, known, book, found, closing = case.position, case.known, case.book, case.found, case.closing
+    position, known, book, found = case.position, case.known, case.book, case.found
     if book is None or found is None or known is None or case.quiet:
         return Plan(position.symbol)
     key = case.key
     ready = [order for order in found.missing if not _is_awaited(order, inputs)]
     held = [Held(key, _describe(o), "written and not read back yet") for o in found.missing if o not in ready]
+    facts = Facts(position.quantity, inputs.seen.instrument, inputs.now_ms, inputs.limits.again_ms)
+    ready, waiting = worth_a_try(ready, known.stops_refused, known.targets_refused, facts)
+    held += [Held(key, _describe(order), why) for order, why in waiting]
     stops = tuple(Place(order, _why_stop(order, book)) for order in ready if order.role is not Role.TAKE_PROFIT)
     targets = [order for order in ready if order.role is Role.TAKE_PROFIT]
     room = max(0, _room(inputs, found, len(stops)))
@@ -122,14 +126,11 @@ def _for_open(inputs: PlanInputs, case: Case) -> Plan:
         why = f"{inputs.limits.owned_orders_per_position_max} orders of ours for one position is the limit"
         held += [Held(key, _describe(order), why) for order in targets[room:]]
         targets = targets[:room]
-    if known.present_reads < _LADDER_READS:
-        held += [Held(key, _describe(order), "take-profits wait for a second read") for order in targets]
-        targets = []
-    if closing:
-        held += [Held(key, _describe(order), "the position is being closed") for order in targets]
+    if why := _why_targets_wait(case, known):
+        held += [Held(key, _describe(order), why) for order in targets]
         targets = []
     cancels, held_cancels = _removals(inputs, case, known, found)
-    closes, held_closes = _closes(inputs, position, known, closing)
+    closes, held_closes = _closes(inputs, position, known, case.closing)
     return Plan(
         position.symbol,
         stops,
@@ -138,6 +139,15 @@ def _for_open(inputs: PlanInputs, case: Case) -> Plan:
         cancels,
         (*held, *held_cancels, *held_closes),
     )
+
+
+def _why_targets_wait(case: Case, known: KeyEvidence) -> str:
+    """Why no take-profit of a position is placed now, or empty."""
+    if case.closing:
+        return "the position is being closed"
+    if not case.cover.full:
+        return "take-profits wait until the stop rests (invariant 3)"
+    return "take-profits wait for a second read" if known.present_reads < _LADDER_READS else ""
 
 
 def _is_awaited(order: DesiredOrder, inputs: PlanInputs) -> bool:

@@ -52,6 +52,8 @@ def intent(action: Place | Cancel | Close) -> str:
 def ended(outcome: Outcome, position: Position | None) -> str:
     """Said after each write."""
     action = outcome.action
+    if outcome.denied:
+        return f"{intent(action)} - held by the guard: {outcome.text}"
     if outcome.sent is not Sent.ACCEPTED:
         return f"{_subject(action)} was {_how(outcome)}: {outcome.text}"
     match action:

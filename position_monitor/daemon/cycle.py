@@ -20,7 +20,8 @@ from position_monitor.core.decide import Decision, Rules, decide
 from position_monitor.core.evidence import Evidence, after_miss
 from position_monitor.core.history import History, after_failure, after_first_look, after_judging
 from position_monitor.core.learning import pruned
-from position_monitor.core.model import Advice, Verdict
+from position_monitor.core.model import Advice, PositionKey, Verdict
+from position_monitor.core.outcome import without_numbers
 from position_monitor.core.state import Event
 from position_monitor.core.verdict import AccountRisk, account_risk
 from position_monitor.daemon import removal
@@ -155,7 +156,7 @@ class Daemon:
             text = str(failure)
         else:
             text = ""
-        if text and text != self._upkeep_failure:
+        if text and without_numbers(text) != without_numbers(self._upkeep_failure):
             logger.warning("Upkeep of the exchange failed: {}", text)
         self._upkeep_failure = text
 
@@ -288,5 +289,13 @@ class Daemon:
             return True
         unknown = any(track.state.verdict is Verdict.UNKNOWN for track in self.history.tracks.values())
         absent = any(known.absent_reads or known.present_reads == 1 for known in self.evidence.keys.values())
-        exposed = any(judged.exposed for judged in decision.judgements.values())
-        return absent or exposed or unknown or bool(self.evidence.awaited)
+        hopeless = self._hopeless()
+        exposed = any(judged.exposed and key not in hopeless for key, judged in decision.judgements.items())
+        symbols = {key.symbol for key in hopeless}
+        awaited = any(symbol not in symbols for symbol, _ in self.evidence.awaited)
+        return absent or exposed or unknown or awaited
+
+    def _hopeless(self) -> set[PositionKey]:
+        """Positions whose stop the venue refuses again and again: each check tries it, and no look is made for it."""
+        now_ms = self.clock.now_ms()
+        return {key for key, known in self.evidence.keys.items() if known.stops_refused.hopeless(now_ms)}

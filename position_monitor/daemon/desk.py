@@ -9,20 +9,21 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from loguru import logger
 
 from position_monitor.core import announce, sentence
-from position_monitor.core.actions import Cancel, Close, Mode, Place
+from position_monitor.core.actions import Action, Cancel, Close, Mode, Place
 from position_monitor.core.decide import Rules
 from position_monitor.core.evidence import Evidence
 from position_monitor.core.guard import Denied, GateInputs, approve_cancel, approve_close, approve_place
 from position_monitor.core.learning import after_read
 from position_monitor.core.model import Position, PositionKey
 from position_monitor.core.observation import SymbolObservation
-from position_monitor.core.outcome import Outcome, Sent, after_outcome, claimed
+from position_monitor.core.outcome import Outcome, Sent, after_outcome, claimed, reason
 from position_monitor.core.state import Event
+from position_monitor.daemon.repeats import Repeats, subject_of
 from position_monitor.edge import actor
 from position_monitor.edge.clock import Clock
 from position_monitor.edge.exchange import Exchange
@@ -51,6 +52,10 @@ class Desk:
     _last_write: dict[str, int] = field(default_factory=dict, init=False)
     """The count at the last one of each symbol."""
     _under_way: Counter[str] = field(default_factory=Counter, init=False)
+    _repeats: Repeats = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._repeats = Repeats(self.clock)
 
     def tell(self, events: Sequence[Event]) -> None:
         """Keep events for the next report."""
@@ -99,13 +104,11 @@ class Desk:
             with self._writing(key.symbol):
                 outcome = await self._approved(action, self.gate(key, seen))
         except Exception as fault:  # a defect in handling one symbol must not stop the others
-            logger.exception("Handling {} failed; it is held, the others go on", key)
+            if self._repeats.failed(subject_of(action), type(fault).__name__) is not None:
+                logger.exception("Handling {} failed; it is held, the others go on", key)
             return Outcome(action, Sent.AMBIGUOUS, self.clock.now_ms(), text=f"defect: {type(fault).__name__}")
-        if outcome.denied:
-            logger.warning("{} - held by the guard: {}", sentence.intent(action), outcome.text)
-        else:
-            self._record(outcome, seen.position(key))
-        return outcome
+        self._record(outcome, seen.position(key))
+        return replace(outcome, instrument=seen.instrument)
 
     async def _approved(self, action: Place | Close, gate: GateInputs) -> Outcome:
         if isinstance(action, Place):
@@ -113,7 +116,7 @@ class Desk:
             approved = approve_place(action, gate)
             if isinstance(approved, Denied):
                 return self._denied(action, approved)
-            logger.info(sentence.intent(action))
+            logger.log("DEBUG" if self.is_failing(action) else "INFO", sentence.intent(action))
             self.evidence = claimed(self.evidence, order, self.clock.now_ms())
             outcome = await actor.send_place(self.exchange, self.clock, approved)
             if outcome.sent is Sent.ACCEPTED:
@@ -122,16 +125,16 @@ class Desk:
         permitted = approve_close(action, gate)
         if isinstance(permitted, Denied):
             return self._denied(action, permitted)
-        logger.warning(sentence.intent(action))
+        logger.log("DEBUG" if self.is_failing(action) else "WARNING", sentence.intent(action))
         return await actor.send_close(self.exchange, self.clock, permitted)
 
     async def remove(self, cancel: Cancel, seen: SymbolObservation) -> None:
         """One removal; `seen` must be a read made just for it (invariant 2)."""
         approved = approve_cancel(cancel, self.gate(cancel.key, seen))
         if isinstance(approved, Denied):
-            logger.warning("{} - held by the guard: {}", sentence.intent(cancel), approved.reason)
+            self._record(self._denied(cancel, approved), None)
             return
-        logger.info(sentence.intent(cancel))
+        logger.log("DEBUG" if self.is_failing(cancel) else "INFO", sentence.intent(cancel))
         outcome = await actor.send_cancel(self.exchange, self.clock, approved)
         self._record(outcome, seen.position(cancel.key))
 
@@ -147,12 +150,28 @@ class Desk:
             mode=self.mode(),
         )
 
-    def _denied(self, action: Place | Close, denied: Denied) -> Outcome:
+    def is_failing(self, action: Action) -> bool:
+        """Whether the same kind of action on the position failed within the last minute: another try is no news."""
+        return self._repeats.failing(subject_of(action))
+
+    def _denied(self, action: Action, denied: Denied) -> Outcome:
         return Outcome(action, Sent.NOT_SENT, self.clock.now_ms(), text=denied.reason, denied=True)
 
     def _record(self, outcome: Outcome, position: Position | None) -> None:
-        """Say and announce how a write ended."""
-        self._wrote = self._wrote or outcome.sent is not Sent.NOT_SENT
-        level = "INFO" if outcome.sent is Sent.ACCEPTED else "WARNING"
-        logger.log(level, sentence.ended(outcome, position))
-        self.tell([announce.written(outcome)])
+        """Say and announce how a write ended; the same failure once a minute (invariant 10)."""
+        subject = subject_of(outcome.action)
+        if outcome.sent is Sent.ACCEPTED:
+            self._repeats.succeeded(subject)
+            self._wrote = True
+            logger.info(sentence.ended(outcome, position))
+            self.tell([announce.written(outcome)])
+            return
+        text = sentence.ended(outcome, position)
+        unsaid = self._repeats.failed(subject, reason(outcome))
+        if unsaid is None:
+            logger.debug(text)
+            return
+        logger.warning(f"{text} (and {unsaid} more failures before)" if unsaid else text)
+        if not outcome.denied:
+            self._wrote = self._wrote or outcome.sent is not Sent.NOT_SENT
+            self.tell([announce.written(outcome)])

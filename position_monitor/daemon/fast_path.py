@@ -27,7 +27,7 @@ from position_monitor.core.evidence import without_write
 from position_monitor.core.model import SIDES, Advice, PositionKey, PositionSide
 from position_monitor.core.money import distance_pct
 from position_monitor.core.observation import SymbolObservation
-from position_monitor.core.outcome import DUPLICATE_CODES, Outcome, Sent
+from position_monitor.core.outcome import DUPLICATE_CODES, Outcome, Sent, after_unread_failure
 from position_monitor.core.stream_events import AlgoEvent, MarkPrices, PositionEvent, StreamEvent, StreamGap
 from position_monitor.daemon.desk import Desk
 
@@ -176,7 +176,7 @@ class FastPath:
         if not wanted.places:
             return
         desk.evidence = wanted.evidence
-        if wanted.exposed:
+        if wanted.exposed and not any(desk.is_failing(place) for place in wanted.places):
             logger.warning(sentence.unprotected(wanted.view.positions[-1]))
         outcomes = await asyncio.gather(*(desk.send(place, wanted.view) for place in wanted.places))
         for place, outcome in zip(wanted.places, outcomes, strict=True):
@@ -189,7 +189,7 @@ class FastPath:
             return
         self._left_to_reads.add(order.key)
         if not outcome.denied:
-            self._desk.evidence = without_write(self._desk.evidence, order.symbol, order.client_id)
+            self._desk.evidence = after_unread_failure(self._desk.evidence, order, outcome.at_ms)
 
     def on_marks(self, marks: MarkPrices) -> frozenset[str]:
         """The symbols whose stop would move at these marks; asked again only after another least move."""

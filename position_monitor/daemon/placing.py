@@ -53,10 +53,11 @@ class Placing:
         stops = [place for plan in plans for place in plan.stops if place.order.client_id not in self.refused]
         closes = [close for plan in plans for close in plan.closes] if closing else []
         targets = [place for plan in plans for place in plan.take_profits if place.order.client_id not in self.refused]
-        if stops or closes or targets:
+        actions: list[Place | Close] = [*stops, *closes, *targets]
+        if any(not self.desk.is_failing(action) for action in actions):
             logger.info(sentence.checking(len(decision.judgements)))
         stops.sort(key=lambda place: _risk(decision.judgements[place.order.key].position))
-        for key in dict.fromkeys(place.order.key for place in stops):
+        for key in dict.fromkeys(place.order.key for place in stops if not self.desk.is_failing(place)):
             if decision.judgements[key].exposed:
                 logger.warning(sentence.unprotected(decision.judgements[key].position))
         result = await self._send_all(stops, observed)

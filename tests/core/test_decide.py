@@ -151,13 +151,17 @@ def slots(decision) -> tuple[int, int]:
 def test_stops_are_reserved_first_and_ladders_collapse(elsewhere, targets):
     """Cap 200: three stops, two slots kept free for a replacement, foreign orders elsewhere; the rest for rungs."""
     observed, evidence = account()
-    assert slots(decided(observed, evidence, elsewhere=elsewhere)) == (3, targets)
+    assert slots(decided(observed, evidence, elsewhere=elsewhere)) == (3, 0)
+    observed, evidence = account(orders=lambda held: [backstop(held, D("98.5"))])
+    assert slots(decided(observed, evidence, elsewhere=elsewhere)) == (0, targets)
 
 
 def test_foreign_orders_on_our_symbols_count_as_well():
     foreign = [live(position(symbol="AAAUSDT"), 80, "1", client_id=f"web_{n}") for n in range(190)]
-    observed, evidence = account(orders=lambda held: foreign if held.symbol == "AAAUSDT" else ())
-    assert slots(decided(observed, evidence)) == (3, 5)
+    observed, evidence = account(
+        orders=lambda held: [backstop(held, D("98.5")), *(foreign if held.symbol == "AAAUSDT" else ())]
+    )
+    assert slots(decided(observed, evidence)) == (0, 5)
 
 
 def test_a_hundred_naked_positions_all_get_a_stop_within_the_cap():

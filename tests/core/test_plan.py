@@ -65,15 +65,18 @@ def test_a_naked_position_gets_a_stop_after_one_read(side, hedged):
     """Adding protection needs one read."""
     result = plan_for(position(side, hedged=hedged), reads=1)
     assert [place.order.role for place in result.stops] == [Role.BACKSTOP]
-    assert result.take_profits == () and why_held(result).count("take-profits wait for a second read") == 3
+    assert result.take_profits == () and why_held(result).count("take-profits wait until the stop rests") == 3
     assert result.cancels == result.closes == ()
     assert result.stops[0].reason.startswith("backstop from hybrid") and "entry_price=100" in result.stops[0].reason
 
 
 @both_sides
 @pytest.mark.parametrize("hedged", [False, True])
-def test_the_ladder_follows_with_the_second_read(side, hedged):
-    result = plan_for(position(side, hedged=hedged), reads=2)
+def test_the_ladder_follows_when_the_stop_rests_and_was_looked_at_twice(side, hedged):
+    held = position(side, hedged=hedged)
+    once = plan_for(held, [backstop(held, at(side, "-1.5"))], reads=1)
+    assert once.take_profits == () and why_held(once).count("take-profits wait for a second read") == 3
+    result = plan_for(held, [backstop(held, at(side, "-1.5"))], reads=2)
     assert [place.order.rung for place in result.take_profits] == [0, 1, 2]
     assert result.take_profits[0].reason == "rung 0 of the ladder (hybrid)"
 
@@ -86,9 +89,8 @@ def test_a_complete_book_needs_nothing():
 def test_what_was_written_is_not_written_again_while_it_is_awaited():
     held = position()
     seen, evidence = settled(held)
-    wanted = decided(seen, evidence).plans[SYMBOL]
-    for place in (*wanted.stops, *wanted.take_profits):
-        evidence = after_write(evidence, SYMBOL, place.order.client_id, NOW_MS)
+    for order in decided(seen, evidence).books[held.key].orders:
+        evidence = after_write(evidence, SYMBOL, order.client_id, NOW_MS)
     waiting = decided(seen, evidence).plans[SYMBOL]
     assert waiting.empty and len(waiting.held) == 4
     assert why_held(waiting).count("written and not read back yet") == 4
@@ -134,7 +136,8 @@ def test_both_sides_of_a_hedge_get_their_own_book():
         (LONG, at(LONG, "-1.5")),
         (SHORT, at(SHORT, "-1.5")),
     ]
-    assert len(result.take_profits) == 6
+    seen = seen_at([one, other], [backstop(held, at(held.side, "-1.5")) for held in (one, other)])
+    assert len(decided(seen, learned(seen, seen)).plans[SYMBOL].take_profits) == 6
 
 
 # --- make before break ------------------------------------------------------------------------------------------------
@@ -308,12 +311,12 @@ def test_in_observe_mode_nothing_is_written_and_everything_is_named():
 @pytest.mark.parametrize("most", [1, 2, 3, 4])
 def test_a_plan_is_bounded_and_stops_have_the_first_places(most):
     one, other = position(LONG, hedged=True), position(SHORT, hedged=True)
-    seen = seen_at([one, other])
+    seen = seen_at([one, other], [backstop(other, at(SHORT, "-1.5"))])
     result = decided(seen, learned(seen, seen), rules(limits=replace(LIMITS, actions_per_symbol_max=most))).plans[
         SYMBOL
     ]
-    assert len(result.stops) == min(2, most)
-    assert len(result.stops) + len(result.take_profits) == most
+    assert len(result.stops) == 1
+    assert len(result.stops) + len(result.take_profits) == min(most, 4)
 
 
 # --- the close ladder -------------------------------------------------------------------------------------------------

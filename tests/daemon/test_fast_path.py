@@ -43,6 +43,9 @@ class Clock:
     def now_ms(self):
         return NOW_MS
 
+    def monotonic_s(self):
+        return NOW_MS / 1000
+
 
 class World:
     def __init__(self, *seen, mark=None, mode=Mode.LIVE):

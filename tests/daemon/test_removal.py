@@ -37,6 +37,9 @@ class Clock:
     def now_ms(self):
         return NOW_MS
 
+    def monotonic_s(self):
+        return NOW_MS / 1000
+
 
 class Events:
     def __init__(self):
