@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 from tests.sim.conduct import Answer
+from tests.sim.hammering import Hammering, too_many_events
 from tests.sim.liveness import Liveness, VenueNow
 from tests.sim.over_exit import OverExit
 from tests.sim.swarm import THRIFTY_S
@@ -33,6 +34,7 @@ class Judges:
         self.liveness = Liveness(truth, VenueNow(run.gateway), lists_seldom_ms=seldom_ms)
         clear = not {"ai_advice", *LYING_LISTS} & {*run.swarm.host, *run.swarm.venue}
         self.over_exit = OverExit(truth, run.engine.world, run.levels.marks, ladder=clear)
+        self.hammering = Hammering()
         run.conduct.listeners.append(self._answer)
 
     def _find(self, judge: str, violations: Iterable[str]) -> None:
@@ -49,6 +51,11 @@ class Judges:
         at_ms = true_ms()
         self.liveness.answer(answer, at_ms)
         self.over_exit.answer(answer, at_ms)
+        self._find("hammering", self.hammering.answer(answer, at_ms, self._run.checker.exposed(at_ms)))
+
+    def end(self) -> None:
+        """The run is over."""
+        self._find("hammering", too_many_events(self._run.redis.events))
 
     def look(self) -> None:
         """Every half second."""

@@ -24,6 +24,8 @@ class Market:
         self._drift = {symbol: rng.gauss(0, 0.0004) for symbol in symbols}
         self.calm = False
         self.paused = False
+        self.apart: dict[str, Decimal] = {}
+        """How far the last price of a symbol is from its mark, as a share of it; none where it is not named."""
 
     async def live(self) -> None:
         while True:
@@ -45,7 +47,8 @@ class Market:
         if not self.calm and self._rng.random() < 0.02:  # a wick: there and back
             wick = Decimal(repr(round(1 + self._rng.choice((-1, 1)) * self._rng.uniform(0.002, 0.02), 6)))
             self._engine.set_price(symbol, quote.mark * wick, round_to(quote.last * wick, tick))
-        self._engine.set_price(symbol, mark, max(tick, round_to(mark, tick)))
+        last = mark * (1 + self.apart.get(symbol, Decimal(0)))
+        self._engine.set_price(symbol, mark, max(tick, round_to(last, tick)))
 
 
 class Trader:

@@ -419,6 +419,7 @@ class Simulation:
 
     def _result(self) -> Result:
         self.checker.finish(true_ms())
+        self.judges.end()
         self.counts.update(self.checker.counts)
         self.counts.update({f"fault {name}": number for name, number in self.stream_host.troubles.seen.items()})
         return Result(
