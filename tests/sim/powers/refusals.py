@@ -20,7 +20,7 @@ HALTED = ("SETTLING", "CLOSE", "PENDING_TRADING", "BREAK")
 LENGTHS_S = (5, 20, 1_000)
 
 
-@power("hopeless_symbol", chance=0.08)
+@power("hopeless_symbol", chance=0.08, foggy=False)
 async def hopeless_symbol(run: Simulation, rng: random.Random) -> None:
     """No conditional order of a symbol is taken, or none of our stops or take-profits, with one code or several."""
     await sleep(rng.choice((0.0, rng.uniform(1, 20))))
@@ -50,7 +50,7 @@ def _trading_again(run: Simulation, rng: random.Random) -> None:
             run.engine.change_instrument(symbol, status="TRADING")
 
 
-@power("halted_symbol", chance=0.08, end=_trading_again)
+@power("halted_symbol", chance=0.08, end=_trading_again, foggy=False)
 async def halted_symbol(run: Simulation, rng: random.Random) -> None:
     """A symbol stops trading for a while, as when it is settled or halted: the venue takes no order in it."""
     while True:
@@ -61,7 +61,7 @@ async def halted_symbol(run: Simulation, rng: random.Random) -> None:
         _trading_again(run, rng)
 
 
-@power("lying_refusals")
+@power("lying_refusals", foggy=False)
 async def lying_refusals(run: Simulation, rng: random.Random) -> None:
     """Stops that are honest are refused as already passed (-2021), at random or all of them, of one symbol or all."""
     await sleep(rng.choice((0.0, rng.uniform(1, 20))))
