@@ -33,6 +33,8 @@ class RedisModel:
         self.conduct: Conduct | None = None
         self.listener: Callable[[str, dict[str, Any]], None] = lambda owner, published: None
         """Told of each publication when it is made."""
+        self.befall: Callable[[str, str], str] = lambda script, owner: ""
+        """Asked before each call of a script by an owner: "" it runs, `down`, `hung`, or `lost`: only its answer is."""
 
     def get(self, key: str) -> Any:
         value, expires_ms = self.values.get(key, (None, 0))
@@ -56,15 +58,20 @@ class RedisModel:
 class _Script:
     def __init__(self, model: RedisModel, source: str) -> None:
         self._model = model
+        self._name = {RENEW: "renew", RELEASE: "release", PUBLISH: "publish"}[source]
         self._run = {RENEW: self._renew, RELEASE: self._release, PUBLISH: self._publish}[source]
 
     async def __call__(self, *, keys: list[str], args: list[Any]) -> Any:
-        if self._model.hung:
+        befallen = self._model.befall(self._name, str(args[0]))
+        if self._model.hung or befallen == "hung":
             await sleep(3_600)
         await sleep(0.0005)
-        if self._model.down:
+        if self._model.down or befallen == "down":
             raise RedisConnectionError("refused")
-        return self._run(keys, [str(arg) for arg in args])
+        answer = self._run(keys, [str(arg) for arg in args])
+        if befallen == "lost":
+            raise RedisConnectionError("cut off before the answer")
+        return answer
 
     def _renew(self, keys: list[str], args: list[str]) -> list[Any]:
         model, (owner, ttl, seen, dead) = self._model, args

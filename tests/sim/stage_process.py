@@ -155,12 +155,11 @@ def process_of(
     *,
     path: Path | None = None,
     stream: bool = False,
+    line: Callable[..., StageTransport] = StageTransport,
 ) -> Process:
-    """A daemon with nothing remembered, not running yet."""
+    """A daemon with nothing remembered, not running yet; `line` makes its connection to the venue."""
     clock, systemd, owner = SimClock(), QuietSystemd(), f"{host}:{number}:0-{number}"
-    transport = StageTransport(
-        gateway, clock, random.Random(f"stage:{number}"), timeout_s=settings.exchange.request_timeout_s
-    )
+    transport = line(gateway, clock, random.Random(f"stage:{number}"), timeout_s=settings.exchange.request_timeout_s)
     store = store_on(redis, owner, settings, clock, is_dead)
     exchange = BinanceUsdm(transport, clock)
     service = Service(

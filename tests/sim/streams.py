@@ -23,7 +23,7 @@ from multidict import CIMultiDict, CIMultiDictProxy
 from yarl import URL
 
 from position_monitor.edge import log, websocket
-from position_monitor.paper import market_bodies
+from position_monitor.paper import stream_bodies
 from position_monitor.paper.engine import Engine
 from position_monitor.paper.events import UserEvent
 from tests.sim.garbage import garbled
@@ -195,15 +195,19 @@ class StreamHost:
             for name in sorted(socket.names):
                 if name not in known:
                     symbols = sorted(world.instruments) if name.startswith("!") else [name.partition("@")[0].upper()]
-                    rows = [market_bodies.stream_mark(world, symbol) for symbol in symbols]
+                    rows = [stream_bodies.stream_mark(world, symbol) for symbol in symbols]
                     known[name] = json.dumps(rows if name.startswith("!") else rows[0], separators=(",", ":"))
                 self.say(socket, known[name])
 
     async def ticking(self) -> None:
-        """Mark prices for ever."""
+        """Mark prices for ever. A defect in here would silence them without a word: it ends the run."""
         while True:
             await sleep(1)
-            self.tick()
+            try:
+                self.tick()
+            except Exception as defect:
+                asyncio.get_running_loop().stop()
+                raise RuntimeError("the stream of mark prices failed") from defect
 
     def say(self, socket: Socket, text: Text) -> None:
         """Send one message, with whatever befalls it on the way."""
