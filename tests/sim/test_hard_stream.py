@@ -20,7 +20,7 @@ POLLED_S = INTERVAL_S + 1
 PROMPT_S = 1.0
 """With one, an event finds it."""
 LEFT_OVER_WEIGHT = 2_100
-"""What a minute of hurry may use of the venue's 2,400: 1,200 at once, 750 sparingly, and a sweep or two in hand then."""
+"""What a minute of hurry may use of the venue's 2,400: 1,200 at once, 750 sparingly, and a sweep in hand."""
 
 
 async def quiet(stage: Stage) -> Process:
