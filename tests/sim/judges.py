@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
+from tests.sim.calm import Calm
 from tests.sim.conduct import Answer
 from tests.sim.hammering import Hammering, too_many_events
 from tests.sim.liveness import Liveness, VenueNow
 from tests.sim.over_exit import OverExit
+from tests.sim.state_truth import StateTruth
 from tests.sim.swarm import THRIFTY_S
 from tests.sim.virtual_time import true_ms
 
 if TYPE_CHECKING:
     from tests.sim.simulation import Simulation
 
-AWAITING = frozenset({"liveness", "over_exit"})
+AWAITING = frozenset({"liveness", "over_exit", "state_truth"})
 """Judges whose verdicts do not count yet in a drawn swarm: what they show is still to be mended. A swarm may name them
 (`Swarm.judges`), and so may the environment: `SIM_JUDGES=liveness` or `SIM_JUDGES=all`."""
 LYING_LISTS = frozenset({"empty_orders", "stale_reads", "delayed_listing"})
@@ -35,17 +37,33 @@ class Judges:
         clear = not {"ai_advice", *LYING_LISTS} & {*run.swarm.host, *run.swarm.venue}
         self.over_exit = OverExit(truth, run.engine.world, run.levels.marks, ladder=clear)
         self.hammering = Hammering()
+        self.state_truth = StateTruth(run.levels.marks, clocks_hold="clock_step" not in run.swarm.host)
+        self.calm = Calm(interval_s=run.settings.loop.check_interval_s)
+        self._nobody_since_ms: int | None = None
         run.conduct.listeners.append(self._answer)
 
     def _find(self, judge: str, violations: Iterable[str]) -> None:
+        told = list(violations)
         if judge not in self._silent:
-            self._run.checker.violations += violations
+            self._run.checker.violations += told
 
     def entry(self, entry: Any) -> None:
         """One journal entry, after the checker has it."""
         run = self._run
         self.liveness.entry(entry, run.checker.exposures)
+        self.state_truth.entry(entry)
+        self.calm.entry(entry)
         self._find("over_exit", self.over_exit.entry(entry, run.conduct.speaker))
+
+    def told(self, owner: str, published: Mapping[str, Any]) -> None:
+        """Something is published, at this very moment."""
+        daemon, at_ms = int(owner.split(":")[1]), true_ms()
+        self._find("state_truth", self.state_truth.told(daemon, published, at_ms))
+        self._find("calm", self.calm.announced(daemon, published["events"], at_ms))
+
+    def said(self, daemon: int, text: str) -> None:
+        """A daemon said a line that an operator sees."""
+        self._find("calm", self.calm.said(daemon, text, true_ms()))
 
     def _answer(self, answer: Answer) -> None:
         at_ms = true_ms()
@@ -54,6 +72,8 @@ class Judges:
         # What is without a stop is known to a daemon only where reads are right and in time.
         exposed = {} if self._run.swarm.foggy else self._run.checker.exposed(at_ms)
         self._find("hammering", self.hammering.answer(answer, at_ms, exposed))
+        self._find("calm", self.calm.answer(answer, at_ms))
+        self.state_truth.answer(answer, self._run.daemons[answer.daemon][1].now_ms())
 
     def end(self) -> None:
         """The run is over."""
@@ -65,4 +85,7 @@ class Judges:
         """Every half second."""
         run, at_ms = self._run, true_ms()
         exposed = {key: ms for key, ms in run.checker.exposed(at_ms).items() if not run.is_dust(*key)}
+        self._nobody_since_ms = None if run.alive else (self._nobody_since_ms or at_ms)
+        if self._nobody_since_ms is not None:
+            self._find("state_truth", self.state_truth.silent(run.published(), at_ms - self._nobody_since_ms))
         self._find("liveness", self.liveness.look(at_ms, run.watching, exposed))

@@ -60,6 +60,7 @@ when the clock was wrong meanwhile, that minute is counted half as long again.""
 LEFT_OVER_S = 10.0
 """Two check intervals: after that long nothing superfluous is under way any more."""
 TIMEOUT_S = 4.0
+INFO_LEVEL = 20
 ERROR_LEVEL = 40
 LOOK_S = 0.5
 LOOKS_PER_BOUNDS_CHECK = 6
@@ -154,7 +155,7 @@ class Simulation:
         self.redis.conduct = self.conduct
         stale_ms = self.swarm.stale_ms + (400_000 if "clock_step" in self.swarm.host else 0)
         self.checker = Checker(stale_ms=stale_ms, conduct=self.conduct, foggy=self.swarm.foggy)
-        self.redis.listener = self.checker.told
+        self.redis.listener = self._told
         self.levels = Levels(self.engine.world)
         self.stream_host = StreamHost(
             self.engine, random.Random(f"stream:{seed}"), lambda number: self.daemons[number][1]
@@ -170,9 +171,9 @@ class Simulation:
         """What goes on until the run ends."""
         self._digest = hashlib.sha256()
         self._converged_ms = 0
-        self.judges = Judges(self)
         self.settings = _config_with(self._settings())
         """The configuration a daemon starts with; a power may put another one in its place."""
+        self.judges = Judges(self)
         self.engine.world.journal = WatchedJournal(self.engine.world.journal, self._on_entry)
 
     def _settings(self) -> dict[str, dict[str, Any]]:
@@ -318,14 +319,15 @@ class Simulation:
                 return
             self._converged_ms = max(self._converged_ms, round(since_s * 1000) if late else 0)
 
-    def _published(self) -> dict[str, str]:
+    def published(self) -> dict[str, str]:
+        """The state of the account in Redis; empty when there is none."""
         return self.redis.get("q:main:status") or {}
 
     def _has_spent_its_budget(self) -> bool:
-        return "request budget" in self._published().get("reason", "")
+        return "request budget" in self.published().get("reason", "")
 
     def _well(self) -> bool:
-        return self._published().get("risk_status") in ("PROTECTED", "DEGRADED")
+        return self.published().get("risk_status") in ("PROTECTED", "DEGRADED")
 
     async def _watch(self) -> None:
         """Judge what was published, restart what crashed, look for defects."""
@@ -358,6 +360,10 @@ class Simulation:
         self._digest.update(facts.encode())
         if self.traced:
             self.trace.append((entry.at_ms, f"venue: {describe(entry)}"))
+
+    def _told(self, owner: str, published: dict[str, Any]) -> None:
+        self.checker.told(owner, published)
+        self.judges.told(owner, published)
 
     def _check_lease(self, entry: Entry) -> None:
         """Only the holder of the lease removes; who knows of another holder only observes (invariant 9)."""
@@ -474,8 +480,10 @@ def _heard(simulation: Simulation) -> Iterator[None]:
             simulation.trace.append((true_ms(), f"daemon {SPEAKER.get()}: {text}"))
         if message.record["level"].no >= ERROR_LEVEL:
             simulation.log.append(text)
+        if message.record["level"].no >= INFO_LEVEL and isinstance(number := SPEAKER.get(), int):
+            simulation.judges.said(number, text)
 
-    sink = listen(hear, "DEBUG" if simulation.traced else "ERROR", backtrace=False, diagnose=False)
+    sink = listen(hear, "DEBUG" if simulation.traced else "INFO", backtrace=False, diagnose=False)
     try:
         yield
     finally:

@@ -1,0 +1,184 @@
+"""Truth of the state (invariant 17): every figure that is published against what its publisher had been told.
+
+What a daemon was answered about positions is kept as it reached it. A published size, entry or mark must be one of
+these; each stop that is named is judged by what the journal says about its order; totals are added up anew from the
+published positions. A field of the contract that is not published yet is not judged. No planner code in here.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import defaultdict, deque
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from decimal import Decimal, InvalidOperation
+from typing import Any, NamedTuple
+
+from position_monitor.edge.venues.transport import Endpoint
+from tests.sim.conduct import Answer
+from tests.sim.truth import Key, side_of
+
+READS_KEPT = 60
+MARKS_MS = 30_000
+"""A published mark may come from the stream: any mark of this last while is honest."""
+SAFE = ("PROTECTED", "STOP_ONLY")
+EXPOSED = ("NAKED", "UNDERCOVERED")
+HAIR = Decimal("0.01")
+SILENCE_MS = 16_000
+"""Nobody lives: after three check intervals nothing claims to watch any more."""
+
+
+class Row(NamedTuple):
+    """One position in one answer."""
+
+    size: Decimal
+    entry: Decimal
+    mark: Decimal
+
+
+class Read(NamedTuple):
+    """One answer about positions, as it reached the daemon."""
+
+    at_ms: int
+    """By the daemon's own clock."""
+    everything: bool
+    """Whether it speaks of all positions: without a symbol, and of the version that lists what is open."""
+    rows: Mapping[Key, Row]
+
+
+class StateTruth:
+    """Remembers what each daemon was told, and judges what it tells."""
+
+    def __init__(self, marks: Callable[[str, int], Iterable[Decimal]], *, clocks_hold: bool = True) -> None:
+        """`marks(symbol, since_ms)` are the prices since then; `clocks_hold` is whether no daemon's clock is stepped."""
+        self._marks = marks
+        self._clocks_hold = clocks_hold
+        self._reads: dict[int, deque[Read]] = defaultdict(lambda: deque(maxlen=READS_KEPT))
+        self._stops: dict[str, tuple[Key, Decimal, Decimal | None]] = {}
+        """Client id of a stop -> position, trigger, quantity (None: close-all)."""
+
+    # -- what happens
+
+    def answer(self, answer: Answer, clock_ms: int) -> None:
+        """A request of a daemon ended, at this time of its clock."""
+        if answer.endpoint in (Endpoint.POSITIONS, Endpoint.POSITION_ROWS) and isinstance(answer.body, list):
+            everything = answer.endpoint is Endpoint.POSITIONS and not answer.params.get("symbol")
+            self._reads[answer.daemon].append(Read(clock_ms, everything, dict(_rows(answer.body))))
+
+    def entry(self, entry: Any) -> None:
+        """One journal entry: the contents of each stop that was ever accepted."""
+        detail = entry.detail
+        if entry.kind == "order_accepted" and detail.get("type") == "STOP_MARKET":
+            key = (entry.symbol, side_of(detail["position_side"], detail["side"]))
+            size = None if detail["close_position"] else Decimal(detail["quantity"])
+            self._stops[detail["client_id"]] = (key, Decimal(detail["trigger"]), size)
+
+    # -- judging
+
+    def told(self, daemon: int, published: Mapping[str, Any], at_ms: int) -> list[str]:
+        """Something was published just now."""
+        said = list(self._of_account(daemon, published))
+        for member, fields in published["positions"].items():
+            symbol, side = member.rsplit(":", 1)
+            said += [f"INV-17: {member}: {what}" for what in self._of_position((symbol, side), fields, daemon, at_ms)]
+        return said
+
+    def silent(self, status: Mapping[str, str], nobody_ms: int) -> list[str]:
+        """No daemon lives since so many ms: the state must not go on claiming that one watches."""
+        if nobody_ms <= SILENCE_MS or status.get("risk_status", "UNKNOWN") == "UNKNOWN":
+            return []
+        return [f"INV-17: nobody watches since {nobody_ms} ms and the state says {status['risk_status']}"]
+
+    def _of_account(self, daemon: int, published: Mapping[str, Any]) -> Iterator[str]:
+        status, positions = published["status"], published["positions"]
+        managed = [fields for fields in positions.values() if fields["verdict"] != "UNMANAGED"]
+        if int(status["positions"]) != len(managed):
+            yield f"INV-17: {status['positions']} positions are counted, {len(managed)} are told of"
+        protected = sum(fields["verdict"] in SAFE for fields in managed)
+        if int(status["protected"]) != protected:
+            yield f"INV-17: {status['protected']} are counted as protected, {protected} are"
+        yield from _totals(status, managed)
+        yield from self._left_out(daemon, int(status["published_at_ms"]), positions)
+
+    def _left_out(self, daemon: int, published_ms: int, positions: Mapping[str, Any]) -> Iterator[str]:
+        """What the last two looks at all positions showed is told of, whatever else could not be read."""
+        looks = [read for read in self._reads[daemon] if read.everything and read.at_ms <= published_ms][-2:]
+        if len(looks) < 2 or not self._clocks_hold:
+            return
+        for symbol, side in sorted(looks[0].rows.keys() & looks[1].rows.keys()):
+            if f"{symbol}:{side}" not in positions:
+                yield f"INV-17: {symbol}:{side} was read twice and is missing from the state"
+
+    def _of_position(self, key: Key, fields: Mapping[str, str], daemon: int, at_ms: int) -> Iterator[str]:
+        rows = [read.rows[key] for read in self._reads[daemon] if key in read.rows]
+        size, entry, mark = (_number(fields[name]) for name in ("quantity", "entry_price", "mark_price"))
+        if rows and not any(row.size == size for row in rows):
+            yield f"quantity {size} was never read"
+        if rows and not any(row.entry == entry for row in rows if row.size == size):
+            yield f"entry {entry} was never read with quantity {size}"
+        if rows and all(row.mark != mark for row in rows) and mark not in self._marks(key[0], at_ms - MARKS_MS):
+            yield f"mark {mark} was never read"
+        if self._clocks_hold and int(fields["observed_at_ms"]) > json.loads(fields["doc"])["published_at_ms"]:
+            yield "it was observed after it was published"
+        if fields["verdict"] != "UNKNOWN":
+            yield from self._cover(key, fields, size)
+
+    def _cover(self, key: Key, fields: Mapping[str, str], size: Decimal) -> Iterator[str]:
+        """The stops that are named, added up: the cover, its price, and the verdict that follows."""
+        covered, best, way = Decimal(0), None, 1 if key[1] == "LONG" else -1
+        for client_id in json.loads(fields["stop_client_ids"]):
+            if client_id not in self._stops:
+                continue
+            position, trigger, quantity = self._stops[client_id]
+            if position != key:
+                yield f"its stop {client_id} is one of {position}"
+            covered += size if quantity is None else quantity
+            best = trigger if best is None or way * (trigger - best) > 0 else best
+        covered, pct = min(covered, size), _number(fields["cover_pct"])
+        if best is not None and _number(fields["stop_price"]) != best:
+            yield f"stop price {fields['stop_price']}, and the tightest stop named is at {best}"
+        if best is not None and _number(fields["stop_quantity"]) != covered:
+            yield f"stop quantity {fields['stop_quantity']}, and the stops named cover {covered}"
+        if size and abs(pct - _number(fields["stop_quantity"]) / size * 100) > HAIR:
+            yield f"cover {pct} %, and stops for {fields['stop_quantity']} of {size}"
+        full = {"PROTECTED": True, "STOP_ONLY": True, "NAKED": False, "UNDERCOVERED": False}.get(fields["verdict"])
+        if full is not None and full != (pct >= 100):
+            yield f"{fields['verdict']} with a cover of {pct} %"
+
+
+def _totals(status: Mapping[str, str], managed: Iterable[Mapping[str, str]]) -> Iterator[str]:
+    """Notionals and the share covered, added up from the positions; what the status does not name is not judged."""
+    total = safe = exposed = uncovered = unknown = Decimal(0)
+    for fields in managed:
+        notional = _number(fields["quantity"]) * _number(fields["mark_price"])
+        share = _number(fields["cover_pct"]) / 100
+        total += notional
+        if fields["verdict"] == "UNKNOWN":
+            unknown += notional
+            continue
+        safe += notional * share
+        if fields["verdict"] in EXPOSED or (fields["verdict"] == "CLOSING" and share < 1):
+            exposed, uncovered = exposed + notional, uncovered + notional * (1 - share)
+    if total and not unknown and abs(_number(status["coverage_pct"]) - safe / total * 100) > HAIR:
+        yield f"INV-17: coverage {status['coverage_pct']} %, and the positions say {safe / total * 100:.4f} %"
+    bounds = [("exposed_notional", uncovered, exposed), ("unknown_notional", unknown, unknown)]
+    if not unknown or "exposed_notional" in status:
+        bounds.append(("unprotected_notional", uncovered, exposed))
+    for name, least, most in bounds:
+        if name in status and not least - HAIR <= _number(status[name]) <= most + HAIR:
+            yield f"INV-17: {name} {status[name]}, and the positions say {least:.4f} to {most:.4f}"
+
+
+def _rows(body: Iterable[Any]) -> Iterator[tuple[Key, Row]]:
+    for row in body:
+        try:
+            amount, side = Decimal(str(row["positionAmt"])), row["positionSide"]
+            entry, mark = Decimal(str(row.get("entryPrice") or 0)), Decimal(str(row.get("markPrice") or 0))
+            if amount and (entry > 0 or mark > 0):
+                side = side if side != "BOTH" else ("LONG" if amount > 0 else "SHORT")
+                yield (row["symbol"], side), Row(abs(amount), entry, mark)
+        except (KeyError, TypeError, AttributeError, InvalidOperation):
+            continue
+
+
+def _number(text: str | None) -> Decimal:
+    return Decimal(text or 0)

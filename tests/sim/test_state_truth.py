@@ -1,0 +1,97 @@
+"""The judge of the published state can fail: each figure is spoilt in turn in a state that was true."""
+
+from __future__ import annotations
+
+import json
+from decimal import Decimal
+from typing import Any
+
+import pytest
+
+from tests.sim.planted import SYMBOL, PlantedWorld
+from tests.sim.state_truth import SILENCE_MS, StateTruth
+
+MEMBER = f"{SYMBOL}:LONG"
+
+
+class Scene:
+    """A long of 2 at 100, read twice, whose stop over 1.5 rests at 98.5 and was read back."""
+
+    def __init__(self) -> None:
+        self.world = PlantedWorld(size="2", mark="110")
+        self.judge = StateTruth(lambda symbol, since_ms: [Decimal("109")])
+        self.stop = self.world.order("STOP_MARKET", "1.5", "98.5")
+        self.judge.entry(self.world.accepted(self.stop))
+        for _ in range(2):
+            self.world.at_ms += 5_000
+            self.judge.answer(self.world.positions_read(), self.world.at_ms)
+
+    def state(self, status: dict[str, str], position: dict[str, str]) -> dict[str, Any]:
+        at_ms = self.world.at_ms
+        fields = {"verdict": "UNDERCOVERED", "quantity": "2", "entry_price": "100", "mark_price": "110"}
+        fields |= {"stop_price": "98.5", "stop_quantity": "1.5", "cover_pct": "75"}
+        fields |= {"stop_client_ids": json.dumps([self.stop["client_id"]]), "observed_at_ms": str(at_ms)}
+        fields |= {"doc": json.dumps({"published_at_ms": at_ms + 5})}
+        account = {"risk_status": "CRITICAL", "positions": "1", "protected": "0", "coverage_pct": "75"}
+        account |= {"unprotected_notional": "55", "published_at_ms": str(at_ms + 5)}
+        return {"status": account | status, "positions": {MEMBER: fields | position}}
+
+    def said(self, published: dict[str, Any]) -> list[str]:
+        return self.judge.told(0, published, self.world.at_ms)
+
+
+def test_what_is_true_is_not_told() -> None:
+    scene = Scene()
+    assert not scene.said(scene.state({}, {}))
+    assert not scene.said(scene.state({"exposed_notional": "220", "unknown_notional": "0"}, {}))
+    assert not scene.said(scene.state({"unprotected_notional": "54.5"}, {"mark_price": "109"})), "the stream told it"
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("quantity", "3"),
+        ("entry_price", "101"),
+        ("mark_price", "111"),
+        ("stop_price", "99"),
+        ("stop_quantity", "2"),
+        ("cover_pct", "100"),
+        ("verdict", "PROTECTED"),
+        ("observed_at_ms", "99999999"),
+    ],
+)
+def test_a_spoilt_figure_of_a_position_is_told(field: str, value: str) -> None:
+    scene = Scene()
+    assert any(MEMBER in words for words in scene.said(scene.state({}, {field: value})))
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("positions", "2"),
+        ("protected", "1"),
+        ("coverage_pct", "100"),
+        ("unprotected_notional", "0"),
+        ("exposed_notional", "0"),
+        ("exposed_notional", "221"),
+        ("unknown_notional", "1"),
+    ],
+)
+def test_a_wrong_total_is_told(field: str, value: str) -> None:
+    scene = Scene()
+    assert any("INV-17" in words for words in scene.said(scene.state({field: value}, {})))
+
+
+def test_a_position_that_was_read_twice_and_is_left_out_is_told() -> None:
+    scene = Scene()
+    empty = {"positions": "0", "coverage_pct": "100", "unprotected_notional": "0"}
+    published = scene.state(empty, {}) | {"positions": {}}
+    assert any("missing" in words for words in scene.said(published))
+
+
+def test_nobody_watches_and_the_state_says_so_in_time() -> None:
+    scene = Scene()
+    assert not scene.judge.silent({"risk_status": "PROTECTED"}, SILENCE_MS)
+    assert scene.judge.silent({"risk_status": "PROTECTED"}, SILENCE_MS + 1)
+    assert not scene.judge.silent({"risk_status": "UNKNOWN"}, 10 * SILENCE_MS)
+    assert not scene.judge.silent({}, 10 * SILENCE_MS)
