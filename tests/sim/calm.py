@@ -1,7 +1,7 @@
-"""No hammering (invariant 10): what one daemon asks, writes, announces and says within a minute is bounded in every state.
+"""No hammering (invariant 10): what one daemon asks, writes, announces and says within a minute is always bounded.
 
-And where it is hopeless, because every order for a position is refused for the same reason which no price can change, it
-is bounded closely: tried again with each check, told a few times a minute.
+And where it is hopeless, because every order for a position is refused for the same reason which no price can change,
+it is bounded closely: tried again with each check, told a few times a minute.
 """
 
 from __future__ import annotations

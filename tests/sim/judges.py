@@ -11,6 +11,7 @@ from tests.sim.conduct import Answer
 from tests.sim.hammering import Hammering, too_many_events
 from tests.sim.liveness import Liveness, VenueNow
 from tests.sim.over_exit import OverExit
+from tests.sim.settled_book import SettledBook
 from tests.sim.state_truth import StateTruth
 from tests.sim.swarm import THRIFTY_S
 from tests.sim.virtual_time import true_ms
@@ -38,6 +39,7 @@ class Judges:
         self.over_exit = OverExit(truth, run.engine.world, run.levels.marks, ladder=clear)
         self.hammering = Hammering()
         self.state_truth = StateTruth(run.levels.marks, clocks_hold="clock_step" not in run.swarm.host)
+        self.settled_book = SettledBook(truth, run.engine.world, own_levels="ai_advice" not in run.swarm.host)
         self.calm = Calm(interval_s=run.settings.loop.check_interval_s)
         self._nobody_since_ms: int | None = None
         run.conduct.listeners.append(self._answer)
@@ -53,6 +55,7 @@ class Judges:
         self.liveness.entry(entry, run.checker.exposures)
         self.state_truth.entry(entry)
         self.calm.entry(entry)
+        self.settled_book.entry(entry)
         self._find("over_exit", self.over_exit.entry(entry, run.conduct.speaker))
 
     def told(self, owner: str, published: Mapping[str, Any]) -> None:
@@ -84,8 +87,15 @@ class Judges:
     def look(self) -> None:
         """Every half second."""
         run, at_ms = self._run, true_ms()
+        for symbol in run.symbols:
+            self.settled_book.look(symbol)
         exposed = {key: ms for key, ms in run.checker.exposed(at_ms).items() if not run.is_dust(*key)}
         self._nobody_since_ms = None if run.alive else (self._nobody_since_ms or at_ms)
         if self._nobody_since_ms is not None:
             self._find("state_truth", self.state_truth.silent(run.published(), at_ms - self._nobody_since_ms))
         self._find("liveness", self.liveness.look(at_ms, run.watching, exposed))
+
+    def left_over(self) -> set[str]:
+        """What is not as wanted now; only a daemon that may do everything can put it right."""
+        live = "settled_book" not in self._silent and self._run.published().get("mode") == "live"
+        return self.settled_book.wrong() if live else set()

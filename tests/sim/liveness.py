@@ -37,7 +37,7 @@ WRITES = (Endpoint.PLACE_ALGO_ORDER.value.path, "POST")
 LASTING = 0.9
 """A fault that strikes this often is the state of the venue, whether the daemon asks or not."""
 HOLDING_BACK = ("lose_request", "lose_response", "timeout_before", "timeout_after", "late_execution")
-HOLDING_BACK += (*REFUSING, *GARBLING, "false_flat", "shrunken_positions", "stale_reads")
+HOLDING_BACK += ("odd_rows", *REFUSING, *GARBLING, "false_flat", "shrunken_positions", "stale_reads")
 LOST = frozenset({"order_canceled", "order_vanished", "order_rejected", "order_expired", "order_finished"})
 """Kinds of journal entries by which a stop that rested is gone."""
 RULES_CHANGED = frozenset({"filters_changed", "mode_changed"})

@@ -146,8 +146,7 @@ class OverExit:
         line = self._held[key]
         recent = [held for held in line if held.at_ms >= at_ms - WINDOW_MS]
         recent += [held for held in line if held.at_ms < at_ms - WINDOW_MS][-1:]
-        instrument = self._world.instruments[key[0]]
-        least = Least(instrument.step, max(instrument.min_qty, instrument.step), instrument.min_notional)
+        least = least_of(self._world, key)
         excess = [too_much(rungs, key[1], held.size, held.entry, least) for held in recent if held.size]
         if excess and all(excess):
             return [f"INV-16: take-profits of {key} close too much: {excess[-1]}"]
@@ -160,6 +159,12 @@ class Least(NamedTuple):
     step: Decimal
     quantity: Decimal
     notional: Decimal
+
+
+def least_of(world: World, key: Key) -> Least:
+    """The venue's least amounts now."""
+    instrument = world.instruments[key[0]]
+    return Least(instrument.step, max(instrument.min_qty, instrument.step), instrument.min_notional)
 
 
 def rungs_of(truth: Truth, key: Key) -> list[tuple[Decimal, Decimal]]:

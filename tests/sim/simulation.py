@@ -404,6 +404,7 @@ class Simulation:
     def _left_over(self) -> set[str]:
         checker, end = self.checker, f"for {LEFT_OVER_S:g} s after the faults stopped"
         found = {f"INV-4: {content} rests more than once {end}" for content in checker.duplicates()}
+        found |= {f"{wrong} {end}" for wrong in self.judges.left_over()}
         found |= {f"INV-10: {order} rests without its position {end}" for order in checker.orphans()}
         return found | {f"INV-5: the take-profits of {key} ignore the user's own {end}" for key in checker.overbooked()}
 

@@ -49,7 +49,7 @@ class StateTruth:
     """Remembers what each daemon was told, and judges what it tells."""
 
     def __init__(self, marks: Callable[[str, int], Iterable[Decimal]], *, clocks_hold: bool = True) -> None:
-        """`marks(symbol, since_ms)` are the prices since then; `clocks_hold` is whether no daemon's clock is stepped."""
+        """`marks(symbol, since_ms)` are the prices since then; `clocks_hold`: no daemon's clock is stepped."""
         self._marks = marks
         self._clocks_hold = clocks_hold
         self._reads: dict[int, deque[Read]] = defaultdict(lambda: deque(maxlen=READS_KEPT))

@@ -1,0 +1,102 @@
+"""No jam (invariant 10): at rest the wanted book is reached, whatever orders of ours there were.
+
+Looked at again and again over some checks: what is wrong in every look is a jam. Wanted is one level of working stops
+and no more of them than there is to close; a whole ladder, where the user's own take-profits leave something and the
+venue's least amounts allow one; and a stop that is not behind the policy's level, unless the price had passed that
+level since the position began, so that the stop was measured from the mark. The policy is the configuration's default.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from decimal import Decimal
+from typing import Any
+
+from position_monitor.paper.world import World
+from tests.sim.levels import STOP_LOSS_PCT
+from tests.sim.over_exit import NEAR, Least, least_of, rungs_of, too_much
+from tests.sim.truth import Key, Order, Truth, is_own, is_stop, reducing
+
+SMALL = Decimal("1.1")
+"""A ladder below the venue's least notional by this much may be absent."""
+
+
+class SettledBook:
+    """Remembers which levels prices have passed, and judges what rests at the end."""
+
+    def __init__(self, truth: Truth, world: World, *, own_levels: bool = True) -> None:
+        """`own_levels`: the levels are the policy's own, no advice moves them."""
+        self._truth = truth
+        self._world = world
+        self._own_levels = own_levels
+        self._passed: set[Key] = set()
+        """Positions whose policy stop the price had passed since they began."""
+
+    def entry(self, entry: Any) -> None:
+        """One journal entry, after the truth has it: a position that ended is forgotten, any other is looked at."""
+        if entry.position_before != entry.position_after:
+            self._passed -= {key for key in self._passed if key[0] == entry.symbol and self._anew(key, entry)}
+        self.look(entry.symbol)
+
+    def _anew(self, key: Key, entry: Any) -> bool:
+        """Whether the position is not the one it was: flat, or turned."""
+        leg = key[1] if key[1] in entry.position_before else "BOTH"
+        before, after = (Decimal(legs.get(leg, "0")) for legs in (entry.position_before, entry.position_after))
+        return before * after <= 0
+
+    def look(self, symbol: str) -> None:
+        """The price as it is now: has it passed the level of a position's stop?"""
+        for key in self._truth.of_symbol(symbol):
+            if key not in self._passed and (entry := self._entry(key)):
+                way, mark = _way(key), self._world.market.mark(symbol)
+                level = entry * (1 - way * STOP_LOSS_PCT / 100)
+                if way * (mark - level) <= NEAR * level:
+                    self._passed.add(key)
+
+    def wrong(self) -> set[str]:
+        """What is not as it should be now, in words that do not change while nothing changes."""
+        return {f"INV-10: {key} {what}" for key in sorted(self._truth.positions) for what in self._of(key)}
+
+    def _of(self, key: Key) -> Iterator[str]:
+        size = self._truth.positions[key]
+        stops = [o for o in self._truth.orders.values() if is_stop(o) and reducing(o, key)]
+        yield from self._surplus(
+            size, [o for o in stops if is_own(o) and not o["close_position"]], least_of(self._world, key)
+        )
+        yield from self._ladder(key, size)
+        if stops and all(is_own(order) for order in stops) and key not in self._passed:
+            yield from self._behind(key)
+
+    def _surplus(self, size: Decimal, working: list[Order], least: Least) -> Iterator[str]:
+        levels = sorted({order["trigger"] for order in working})
+        if len(levels) > 1:
+            yield f"has working stops of ours at {len(levels)} levels: {', '.join(levels)}"
+        total = sum((Decimal(order["quantity"]) for order in working), Decimal(0))
+        if len(levels) == 1 and total >= size + least.quantity:
+            yield f"has working stops of ours over {total}, and its size is {size}"
+
+    def _ladder(self, key: Key, size: Decimal) -> Iterator[str]:
+        entry, least, rungs = self._entry(key), least_of(self._world, key), rungs_of(self._truth, key)
+        left = size - self._truth.target_quantity(key, ours=False)
+        total = sum((quantity for _, quantity in rungs), Decimal(0))
+        mark = self._world.market.mark(key[0])
+        enough = left >= least.quantity and left * mark >= least.notional * SMALL
+        if enough and entry and left - total >= least.step:
+            yield f"has take-profits of ours over {total}, where {left} are left for them"
+        if self._own_levels and entry and (words := too_much(rungs, key[1], size, entry, least)):
+            yield f"has a wrong ladder: {words}"
+
+    def _behind(self, key: Key) -> Iterator[str]:
+        level, entry, way = self._truth.level(key), self._entry(key), _way(key)
+        wanted = entry * (1 - way * STOP_LOSS_PCT / 100)
+        if level is not None and way * (wanted - level) > NEAR * wanted:
+            yield f"has its stop at {level}, behind the policy's level {wanted:f} for its entry {entry:f}"
+
+    def _entry(self, key: Key) -> Decimal:
+        legs = self._world.account.positions.get(key[0], {})
+        open_legs = (legs[name] for name in (key[1], "BOTH") if name in legs and legs[name].amount)
+        return next((leg.entry for leg in open_legs), Decimal(0))
+
+
+def _way(key: Key) -> int:
+    return 1 if key[1] == "LONG" else -1
