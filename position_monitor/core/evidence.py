@@ -12,9 +12,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
+from typing import NamedTuple
 
 from position_monitor.core import ids
-from position_monitor.core.model import PositionKey, Role
+from position_monitor.core.live_book import Own
+from position_monitor.core.model import LiveOrder, PositionKey, Role
 from position_monitor.core.refusals import NONE_REFUSED, Refusals
 from position_monitor.core.settings import EvidenceSettings
 
@@ -41,11 +43,33 @@ class Awaited:
     """The position, when the order takes the only slot for a close-all stop that the venue gives it."""
 
 
+class Vanished(NamedTuple):
+    """An order of ours that rested, and that no list shows any more, while nothing tells what became of it."""
+
+    order: LiveOrder
+    """As it was last read."""
+    since_ms: int
+    misses: int = 0
+    """Targeted queries that said "no such order"."""
+
+
+class Fired(NamedTuple):
+    """An order of ours whose price came: it closes the position, or a part of it, now."""
+
+    since_ms: int
+    """Since when that is known, by our clock."""
+    ended_at_ms: int = 0
+    """The venue's time at which all of it was through; 0 while it is under way. A row of the position that changed
+    then or later has it in its quantity."""
+
+
 @dataclass(frozen=True, slots=True)
 class KeyEvidence:
     """What is believed about one position."""
 
     epoch: str
+    inherited: bool = False
+    """The epoch was read from orders that rest: which ids of it are spent is not known."""
     present_reads: int = 0
     """Consecutive reads that listed the position."""
     absent_reads: int = 0
@@ -83,6 +107,14 @@ class KeyEvidence:
     """A close was refused because resting reduce-only orders use up the position (-2022, -4118)."""
     firing_since_ms: int = 0
     """Since when a stop of ours is being triggered (or its trigger was passed and it still rests); 0 when none is."""
+    rested: tuple[Own, ...] = ()
+    """Ours that rested in the last read of the lists."""
+    vanished: Mapping[str, Vanished] = field(default_factory=dict)
+    """Client id -> an order of ours that may rest or may have ended."""
+    spent: tuple[str, ...] = ()
+    """Client ids of ours whose order is known to have ended, the newest last: none of them is used again."""
+    fired: Mapping[str, Fired] = field(default_factory=dict)
+    """Client id -> an order of ours whose price came, until the position is read without what it closed."""
 
     @property
     def largest_quantity(self) -> Decimal:
@@ -91,11 +123,24 @@ class KeyEvidence:
 
     def firing(self, now_ms: int, grace_ms: int) -> bool:
         """Whether a stop of ours is being triggered and has not been at it for suspiciously long."""
-        return self.firing_since_ms > 0 and abs(now_ms - self.firing_since_ms) <= grace_ms
+        if self.firing_since_ms > 0 and abs(now_ms - self.firing_since_ms) <= grace_ms:
+            return True
+        return bool(self.fired) and self._fired(now_ms, grace_ms, (Role.BACKSTOP, Role.WORKING_STOP))
+
+    def taking_profit(self, now_ms: int, grace_ms: int) -> bool:
+        """Whether a take-profit of ours is closing its part just now, so that the size that was read may be too big."""
+        return bool(self.fired) and self._fired(now_ms, grace_ms, (Role.TAKE_PROFIT,))
+
+    def _fired(self, now_ms: int, grace_ms: int, roles: tuple[Role, ...]) -> bool:
+        for client_id, fired in self.fired.items():
+            owned = ids.parse(client_id)
+            if owned is not None and owned.role in roles and abs(now_ms - fired.since_ms) <= grace_ms:
+                return True
+        return False
 
     def stuck(self, now_ms: int, grace_ms: int) -> bool:
         """Whether a stop of ours was reached, and longer than the grace time later the position is still open."""
-        return self.firing_since_ms > 0 and not self.firing(now_ms, grace_ms)
+        return self.firing_since_ms > 0 and abs(now_ms - self.firing_since_ms) > grace_ms
 
     def flat_proven(self, settings: EvidenceSettings) -> bool:
         """Whether the position is proven closed (invariant 7)."""
@@ -164,20 +209,15 @@ def without_write(evidence: Evidence, symbol: str, client_id: str) -> Evidence:
     return Evidence(evidence.keys, awaited)
 
 
-def after_miss(
-    evidence: Evidence, symbol: str, client_id: str, now_ms: int, grace_ms: int, *, ended: bool = False
-) -> Evidence:
-    """A targeted query did not find an awaited order: after enough misses and the grace time it was not placed.
-
-    `ended`: the query found an order of this id that has ended. Ids return, so it may be an earlier one; but then even
-    an order that was proven live is not waited for any longer than others, because the worst of it is one more proof.
-    """
+def after_miss(evidence: Evidence, symbol: str, client_id: str, now_ms: int, grace_ms: int) -> Evidence:
+    """A targeted query knew no order of this id: after enough misses and the grace time an awaited one was not placed,
+    and one that vanished left no trace."""
     wait = evidence.awaited.get((symbol, client_id))
     if wait is None:
-        return evidence
+        return _after_vanished_miss(evidence, symbol, client_id, now_ms, grace_ms)
     awaited = dict(evidence.awaited)
     wait = replace(wait, misses=wait.misses + 1)
-    if wait.proved and not ended:
+    if wait.proved:
         owned = ids.parse(client_id)
         is_target = owned is not None and owned.role is Role.TAKE_PROFIT
         grace_ms = max(grace_ms, PROVED_GRACE_MS if is_target else PROVED_STOP_GRACE_MS)
@@ -191,3 +231,15 @@ def after_miss(
 def with_key(evidence: Evidence, key: PositionKey, changed: KeyEvidence) -> Evidence:
     """The same evidence with one position's part replaced."""
     return Evidence({**evidence.keys, key: changed}, evidence.awaited)
+
+
+def _after_vanished_miss(evidence: Evidence, symbol: str, client_id: str, now_ms: int, grace_ms: int) -> Evidence:
+    for key, known in evidence.keys.items():
+        gone = known.vanished.get(client_id) if key.symbol == symbol else None
+        if gone is None:
+            continue
+        vanished = {**known.vanished, client_id: gone._replace(misses=gone.misses + 1)}
+        if gone.misses + 1 >= MISSES_UNTIL_GONE and abs(now_ms - gone.since_ms) >= grace_ms:
+            del vanished[client_id]
+        return with_key(evidence, key, replace(known, vanished=vanished))
+    return evidence

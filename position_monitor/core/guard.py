@@ -59,6 +59,7 @@ class GateInputs:
     evidence_settings: EvidenceSettings
     limits: Limits
     mode: Mode
+    now_ms: int = 0
 
 
 def approve_place(action: Place, gate: GateInputs) -> Approved[Place] | Denied:
@@ -71,6 +72,7 @@ def approve_place(action: Place, gate: GateInputs) -> Approved[Place] | Denied:
         _why_not_on_grid(order, gate.seen.instrument),
         _why_wrong_price(order, position),
         _why_wrong_id(order, gate),
+        _why_firing(order, gate),
         _why_too_many(order, gate),
     )
     reason = next((check for check in checks if check), "")
@@ -158,7 +160,8 @@ def _why_wrong_id(order: DesiredOrder, gate: GateInputs) -> str:
     """Derive the id again from the order's content, and make sure no open order carries it (invariant 4)."""
     if gate.known is None:
         return "nothing is known about the position"
-    expected = ids.client_id(
+    expected = ids.next_id(
+        gate.known.spent,
         account=gate.account,
         symbol=order.symbol,
         side=order.side,
@@ -172,6 +175,18 @@ def _why_wrong_id(order: DesiredOrder, gate: GateInputs) -> str:
         return f"client id was {order.client_id}; its intent gives {expected} (invariant 4)"
     if any(live.client_id == expected and not live.status.terminal for live in gate.seen.orders):
         return "an order with this intent already rests (invariant 4)"
+    return ""
+
+
+def _why_firing(order: DesiredOrder, gate: GateInputs) -> str:
+    """Nothing is placed beside a stop that is just closing the position, no ladder beside a take-profit that is."""
+    if gate.known is None:
+        return ""
+    grace_ms = gate.evidence_settings.triggering_grace_ms
+    if gate.known.firing(gate.now_ms, grace_ms):
+        return "a stop of ours is in the act of triggering (invariant 16)"
+    if order.role is Role.TAKE_PROFIT and gate.known.taking_profit(gate.now_ms, grace_ms):
+        return "a take-profit of ours is in the act of triggering (invariant 16)"
     return ""
 
 

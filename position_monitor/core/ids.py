@@ -10,8 +10,10 @@
     prefix
 
 The venue accepts `^[\\.A-Z\\:/a-z0-9_-]{1,36}$` (Binance, New Algo Order) and enforces uniqueness among open orders
-only. Role, rung and epoch can be read back from a resting order, so a restart with empty memory knows which order is
-which. The symbol's text is never embedded: Binance lists symbols outside ASCII.
+only. So the intent has a revision: it rises when the order of the id before is known to have ended, and never before.
+A retry carries the same id, and no id names two orders. Role, rung and epoch can be read back from a resting order, so
+a restart with empty memory knows which order is which. The symbol's text is never embedded: Binance lists symbols
+outside ASCII.
 """
 
 from __future__ import annotations
@@ -19,6 +21,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import re
+from collections.abc import Collection
 from dataclasses import dataclass
 from decimal import Decimal
 from functools import lru_cache
@@ -82,10 +85,45 @@ def client_id(
     epoch: str,
     revision: int = 0,
 ) -> str:
-    """The id of an intent. `quantity` None means close-all; `revision` rises only for close orders (see `closing`)."""
+    """The id of an intent. `quantity` None means close-all; how the revision rises: `next_id`, for closes `closing`."""
     if len(epoch) != EPOCH_LENGTH:
         raise ValueError(f"epoch was {epoch!r}; expected {EPOCH_LENGTH} characters")
     size = "all" if quantity is None else plain(quantity)
     intent = "|".join((account, symbol, side, role, str(rung), plain(trigger), size, epoch, str(revision)))
     digest = base64.b32encode(hashlib.sha256(intent.encode()).digest()).decode().lower()[:18]
     return f"{PREFIX}1{_ROLE_CODES[role]}{_DIGITS[rung]}{epoch}{digest}"
+
+
+def next_id(
+    spent: Collection[str],
+    *,
+    account: str,
+    symbol: str,
+    side: Side,
+    role: Role,
+    rung: int,
+    trigger: Decimal,
+    quantity: Decimal | None,
+    epoch: str,
+) -> str:
+    """The id an intent has now: that of the first revision which is not among the `spent` ids of ended orders."""
+    for revision in range(len(spent) + 1):
+        found = client_id(
+            account=account,
+            symbol=symbol,
+            side=side,
+            role=role,
+            rung=rung,
+            trigger=trigger,
+            quantity=quantity,
+            epoch=epoch,
+            revision=revision,
+        )
+        if found not in spent:
+            return found
+    raise AssertionError("Invariant: one more revision than spent ids always leaves one")
+
+
+def epoch_began_ms(epoch: str) -> int:
+    """The venue's time of the change with which a position was first seen in this epoch, ms UTC."""
+    return int(epoch, 36)

@@ -7,7 +7,8 @@ from dataclasses import replace
 from decimal import Decimal
 
 from position_monitor.core import ids
-from position_monitor.core.evidence import AGREEING_READS, Evidence, KeyEvidence, with_key
+from position_monitor.core.endings import not_counted_yet, still_firing, unexplained
+from position_monitor.core.evidence import AGREEING_READS, Evidence, KeyEvidence, Vanished, with_key
 from position_monitor.core.ladder import rungs_of
 from position_monitor.core.live_book import NOTHING_RESTS, LiveBook, Own, SymbolOrders
 from position_monitor.core.model import SIDES, LiveOrder, OrderStatus, Position, PositionKey, Role, WorkingType
@@ -42,7 +43,7 @@ def after_read(
         if position is not None:
             keys[key] = _present(keys.get(key), position, live, seen, rebases, flat_reads=flat_reads)
         else:
-            known = keys.get(key) or KeyEvidence(epoch=_epoch_from(live.owned) or ids.epoch_of(0))
+            known = keys.get(key) or KeyEvidence(epoch=_epoch_from(live.owned) or ids.epoch_of(0), inherited=True)
             keys[key] = _absent(known, key, live, seen)
     if not evidence.awaited:
         return Evidence(keys)
@@ -62,11 +63,13 @@ def after_position_event(
     known = evidence.of(position.key)
     new = known is not None and known.zero_seen and position.entry_price != known.entry_price
     if known is not None and not new and not ended_before:
-        return evidence
+        fired = not_counted_yet(known, position)
+        return evidence if fired is known.fired else with_key(evidence, position.key, replace(known, fired=fired))
     own = SymbolOrders(orders).books.get(position.key, NOTHING_RESTS).owned
     remembered = _epoch_from(own) if known is None and not ended_before else ""
     fresh = KeyEvidence(
         epoch=remembered or ids.epoch_of(position.updated_at_ms),
+        inherited=bool(remembered),
         entry_price=position.entry_price,
         seen=known.seen if known is not None else {},
     )
@@ -89,17 +92,20 @@ def _present(
     flat_reads: int,
 ) -> KeyEvidence:
     if known is None:
-        known = KeyEvidence(epoch=_epoch_from(live.owned) or ids.epoch_of(position.updated_at_ms))
+        remembered = _epoch_from(live.owned)
+        known = KeyEvidence(epoch=remembered or ids.epoch_of(position.updated_at_ms), inherited=bool(remembered))
     elif known.zero_seen and (known.absent_reads >= flat_reads or position.entry_price != known.entry_price):
         known = KeyEvidence(epoch=ids.epoch_of(position.updated_at_ms), seen=known.seen)
     elif known.quantities and position.quantity > known.largest_quantity and rebases(position.key):
-        known = replace(known, epoch=ids.epoch_of(position.updated_at_ms), done_rungs=frozenset())
+        known = replace(known, epoch=ids.epoch_of(position.updated_at_ms), inherited=False, done_rungs=frozenset())
     elif (epoch := _settled_epoch(known.epoch, live)) != known.epoch and not rebases(position.key):
-        known = replace(known, epoch=epoch)
+        known = replace(known, epoch=epoch, inherited=True)
     rungs, done = _rungs(known, position, live)
     firing = any(_firing(own.order, position) for own in live.guarding)
+    reused = seen.orders_reused
     return KeyEvidence(  # not `replace`: this is done for every position in every cycle
         epoch=known.epoch,
+        inherited=known.inherited,
         present_reads=known.present_reads + 1,
         absent_reads=0,
         last_absent_at_ms=known.last_absent_at_ms,
@@ -107,7 +113,7 @@ def _present(
         entry_price=position.entry_price,
         losses_pct=(*known.losses_pct, position.loss_pct)[-AGREEING_READS:],
         quantities=(*known.quantities, position.quantity)[-QUANTITY_WINDOW:],
-        seen=known.seen if seen.orders_reused else _seen(known.seen, live),
+        seen=known.seen if reused else _seen(known.seen, live),
         rung_sizes=rungs,
         done_rungs=done,
         crossed_refusals=known.crossed_refusals,
@@ -119,7 +125,17 @@ def _present(
         closes_at_ms=known.closes_at_ms,
         close_budget_refused=known.close_budget_refused,
         firing_since_ms=(known.firing_since_ms or seen.observed_at_ms) if firing else 0,
+        rested=known.rested if reused else live.resting,
+        vanished=known.vanished if reused else _vanished(known, live, seen),
+        spent=known.spent,
+        fired=still_firing(known, position, live, seen.observed_at_ms),
     )
+
+
+def _vanished(known: KeyEvidence, live: LiveBook, seen: SymbolObservation) -> Mapping[str, Vanished]:
+    if not known.vanished and live.resting is known.rested:
+        return known.vanished
+    return unexplained(known, live, {own.order.client_id for own in live.owned}, seen.observed_at_ms)
 
 
 def _shows_close_all(position: Position, live: LiveBook) -> bool:

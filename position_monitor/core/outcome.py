@@ -15,7 +15,8 @@ from position_monitor.core.refusals import NONE_REFUSED, Refusals, RefusedOrder,
 
 CROSSED_CODES = frozenset({-2021, -4142})
 """The price has already passed the trigger."""
-DUPLICATE_CODES = frozenset({-4116})
+DUPLICATE_CODE = -4116
+DUPLICATE_CODES = frozenset({DUPLICATE_CODE})
 """The client id is in use by an open order: an earlier attempt did rest."""
 CLOSE_ALL_EXISTS_CODES = frozenset({-4130})
 """A close-all stop of this direction exists, ours or the user's."""

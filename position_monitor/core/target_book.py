@@ -31,7 +31,7 @@ _NOTHING = Decimal(0)
 
 def take_profits(facts: OrderFacts) -> tuple[tuple[DesiredOrder, ...], tuple[str, ...]]:
     """The ladder for the quantity that foreign take-profits do not already take."""
-    if not facts.targets:
+    if not facts.targets or facts.firing or facts.taking_profit:
         return _as_it_rests(facts, resting_ladder(facts)), ()
     quantity = facts.quantity - _foreign_target_quantity(facts)
     if quantity <= 0:

@@ -68,10 +68,14 @@ class OrderFacts(NamedTuple):
     cover: tuple[LiveOrder, ...]
     """Those that count as stop cover now."""
     epoch: str
+    spent: tuple[str, ...]
+    """Client ids of the epoch that named orders which ended."""
     done_rungs: frozenset[int]
     close_all_blocked: bool
     firing: bool
     """Whether a stop of ours is being triggered just now."""
+    taking_profit: bool
+    """Whether a take-profit of ours is closing its part just now."""
     rungs: RungsAllowed
     stop_price: Decimal
     """The effective stop."""
@@ -116,7 +120,8 @@ def new_order(
     facts: OrderFacts, role: Role, rung: int, kind: OrderKind, price: Decimal, source: str, quantity: Decimal | None
 ) -> DesiredOrder:
     """A new order for the position, with the id its intent determines."""
-    client_id = ids.client_id(
+    client_id = ids.next_id(
+        facts.spent,
         account=facts.account,
         symbol=facts.symbol,
         side=facts.side,
@@ -139,3 +144,19 @@ def new_order(
         client_id=client_id,
         source=source,
     )
+
+
+def renewed(order: DesiredOrder, account: str, known: KeyEvidence) -> DesiredOrder:
+    """The same order under the id its intent has now."""
+    client_id = ids.next_id(
+        known.spent,
+        account=account,
+        symbol=order.symbol,
+        side=order.side,
+        role=order.role,
+        rung=order.rung,
+        trigger=order.trigger_price,
+        quantity=order.quantity,
+        epoch=known.epoch,
+    )
+    return order._replace(client_id=client_id)

@@ -17,6 +17,7 @@ from loguru import logger
 from position_monitor.core import announce, sentence
 from position_monitor.core.actions import Mode
 from position_monitor.core.decide import Decision, Rules, decide
+from position_monitor.core.endings import after_word, word_of
 from position_monitor.core.evidence import Evidence, after_miss
 from position_monitor.core.history import History, after_failure, after_first_look, after_judging
 from position_monitor.core.learning import pruned
@@ -124,6 +125,7 @@ class Daemon:
         began_s, self._weight_before = self.clock.monotonic_s(), self.exchange.api_weight_1m
         self._notice_gap()
         await self._upkeep()
+        self.desk.begin()
         also = {key.symbol for key in self.history.tracks}
         began = self.events.look_begins()
         observed = await self.observer.account(self.evidence, also, look_at=self._unsettled.union(look_at))
@@ -182,13 +184,15 @@ class Daemon:
     def _learn(self, observed: AccountObservation) -> None:
         """Update the evidence from what was read; a failed or unreadable read teaches nothing."""
         now_ms = self.clock.now_ms()
+        for order in observed.ends:  # first, because the rows that were read may have what it closed
+            self.desk.evidence = after_word(self.evidence, word_of(order), now_ms)
         for seen in observed.symbols.values():
             if seen.readable:
                 self.desk.tell(announce.read_back(seen, self.evidence, now_ms))
                 self.desk.absorb(seen)
         grace_ms = self.rules.evidence.listing_grace_ms
-        for symbol, client_id, ended in observed.misses:
-            self.desk.evidence = after_miss(self.evidence, symbol, client_id, now_ms, grace_ms, ended=ended)
+        for symbol, client_id in observed.misses:
+            self.desk.evidence = after_miss(self.evidence, symbol, client_id, now_ms, grace_ms)
 
     def _note_exposed(self, observed: AccountObservation, decision: Decision) -> None:
         """What is without cover when the cycle finds it was so, even if it is covered when the cycle ends."""

@@ -6,6 +6,7 @@ meanwhile sees it as written and not read back, and does not write it again (inv
 
 from __future__ import annotations
 
+import asyncio
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -16,18 +17,27 @@ from loguru import logger
 from position_monitor.core import announce, sentence
 from position_monitor.core.actions import Action, Cancel, Close, Mode, Place
 from position_monitor.core.decide import Rules
+from position_monitor.core.desired import DesiredOrder
+from position_monitor.core.endings import Word, after_word, may_have_named, word_of
 from position_monitor.core.evidence import Evidence
 from position_monitor.core.guard import Denied, GateInputs, approve_cancel, approve_close, approve_place
 from position_monitor.core.learning import after_read
-from position_monitor.core.model import Position, PositionKey
+from position_monitor.core.model import LiveOrder, OrderStatus, Position, PositionKey, Role
 from position_monitor.core.observation import SymbolObservation
-from position_monitor.core.outcome import Outcome, Sent, after_outcome, claimed, reason
+from position_monitor.core.outcome import DUPLICATE_CODE, Outcome, Sent, after_outcome, claimed, reason
 from position_monitor.core.state import Event
+from position_monitor.core.wanted import renewed
 from position_monitor.daemon.repeats import Repeats, subject_of
 from position_monitor.edge import actor
 from position_monitor.edge.clock import Clock
 from position_monitor.edge.exchange import Exchange
+from position_monitor.errors import ExchangeFailure, Unreachable
 
+ASKING_S = 1.0
+"""How long an order waits for the answer whether its id was used before; a stop is sent without one then."""
+RENAMED_MAX = 3
+"""Revisions of one intent that are tried in one go."""
+UNNAMED_KEPT = 4_000
 SYMBOLS_MAX = 2_000
 """Symbols whose writes are counted; beyond that the count begins anew, which only makes a removal wait."""
 EVENTS_KEPT = 5_000
@@ -47,6 +57,10 @@ class Desk:
     evidence: Evidence = field(default_factory=Evidence, init=False)
     _events: list[Event] = field(default_factory=list, init=False)
     _wrote: bool = field(default=False, init=False)
+    began_at_ms: int = field(default=0, init=False)
+    """The venue's time at the first look: ids of positions that are older may have been used by an earlier process."""
+    _unnamed: set[tuple[str, str]] = field(default_factory=set, init=False)
+    """(symbol, client id) of which the venue said that no order has it."""
     _count: int = field(default=0, init=False)
     """Writes begun."""
     _last_write: dict[str, int] = field(default_factory=dict, init=False)
@@ -60,6 +74,10 @@ class Desk:
     def tell(self, events: Sequence[Event]) -> None:
         """Keep events for the next report."""
         self._events.extend(events[: EVENTS_KEPT - len(self._events)])
+
+    def begin(self) -> None:
+        """Called when a look begins: what is remembered reaches back to the first one."""
+        self.began_at_ms = self.began_at_ms or self.exchange.venue_now_ms()
 
     def take_report(self) -> tuple[tuple[Event, ...], bool]:
         """The events since the last report, and whether anything was written since then."""
@@ -102,7 +120,7 @@ class Desk:
         key = action.order.key if isinstance(action, Place) else action.key
         try:
             with self._writing(key.symbol):
-                outcome = await self._approved(action, self.gate(key, seen))
+                outcome = await self._approved(action, seen)
         except Exception as fault:  # a defect in handling one symbol must not stop the others
             if self._repeats.failed(subject_of(action), type(fault).__name__) is not None:
                 logger.exception("Handling {} failed; it is held, the others go on", key)
@@ -110,23 +128,65 @@ class Desk:
         self._record(outcome, seen.position(key))
         return replace(outcome, instrument=seen.instrument)
 
-    async def _approved(self, action: Place | Close, gate: GateInputs) -> Outcome:
+    async def _approved(self, action: Place | Close, seen: SymbolObservation) -> Outcome:
         if isinstance(action, Place):
-            order = action.order
-            approved = approve_place(action, gate)
-            if isinstance(approved, Denied):
-                return self._denied(action, approved)
-            logger.log("DEBUG" if self.is_failing(action) else "INFO", sentence.intent(action))
-            self.evidence = claimed(self.evidence, order, self.clock.now_ms())
-            outcome = await actor.send_place(self.exchange, self.clock, approved)
-            if outcome.sent is Sent.ACCEPTED:
-                self.accepted(order.client_id)
-            return outcome
+            return await self._placed(action, seen)
+        gate = self.gate(action.key, seen)
         permitted = approve_close(action, gate)
         if isinstance(permitted, Denied):
             return self._denied(action, permitted)
         logger.log("DEBUG" if self.is_failing(action) else "WARNING", sentence.intent(action))
         return await actor.send_close(self.exchange, self.clock, permitted)
+
+    async def _placed(self, action: Place, seen: SymbolObservation, *, renamed: int = 0) -> Outcome:
+        """Send an order of which it is known that its id names no other one, as far as the venue answers.
+
+        Only a take-profit waits for that answer. An order that ended under this id makes the next revision due.
+        """
+        order = action.order
+        approved = approve_place(action, self.gate(order.key, seen))
+        if isinstance(approved, Denied):
+            return self._denied(action, approved)
+        self.evidence = claimed(self.evidence, order, self.clock.now_ms())
+        answer = await self._earlier_order(order)
+        if isinstance(answer, LiveOrder) and not answer.status.terminal:
+            return Outcome(
+                action, Sent.REFUSED, self.clock.now_ms(), DUPLICATE_CODE, "it rests already, says the venue"
+            )
+        if isinstance(answer, LiveOrder) and renamed < RENAMED_MAX:
+            self.evidence = after_word(self.evidence, word_of(answer), self.clock.now_ms())
+            known = self.evidence.of(order.key)
+            again = replace(action, order=renewed(order, self.rules.account, known)) if known is not None else action
+            return await self._placed(again, seen, renamed=renamed + 1)
+        if answer is not None and order.role is Role.TAKE_PROFIT:
+            why = "the venue did not say whether its id has named an order before"
+            return Outcome(action, Sent.NOT_SENT, self.clock.now_ms(), text=why)
+        logger.log("DEBUG" if self.is_failing(action) else "INFO", sentence.intent(action))
+        self._unnamed.discard((order.symbol, order.client_id))
+        outcome = await actor.send_place(self.exchange, self.clock, approved)
+        if outcome.sent is Sent.ACCEPTED:
+            self.accepted(order.client_id)
+        return outcome
+
+    async def _earlier_order(self, order: DesiredOrder) -> LiveOrder | ExchangeFailure | None:
+        """The order that carries or carried this id; None where there was none, or nobody could have placed one."""
+        known, asked = self.evidence.of(order.key), (order.symbol, order.client_id)
+        if known is None or not may_have_named(known, order.client_id, self.began_at_ms):
+            return None
+        if asked in self._unnamed and order.client_id not in known.vanished:
+            return None
+        patience_s = None if order.role is Role.TAKE_PROFIT else ASKING_S
+        try:
+            answer = await asyncio.wait_for(self.exchange.query_order(order.symbol, order.client_id), patience_s)
+        except ExchangeFailure as failure:
+            return failure
+        except TimeoutError:
+            return Unreachable(f"no answer about {order.client_id} within {ASKING_S:g} s")
+        if answer is None:
+            if len(self._unnamed) >= UNNAMED_KEPT:
+                self._unnamed.clear()
+            self._unnamed.add(asked)
+        return answer
 
     async def remove(self, cancel: Cancel, seen: SymbolObservation) -> None:
         """One removal; `seen` must be a read made just for it (invariant 2)."""
@@ -136,6 +196,10 @@ class Desk:
             return
         logger.log("DEBUG" if self.is_failing(cancel) else "INFO", sentence.intent(cancel))
         outcome = await actor.send_cancel(self.exchange, self.clock, approved)
+        if outcome.sent is Sent.ACCEPTED:
+            order = cancel.order
+            ended = Word(order.symbol, order.client_id, OrderStatus.CANCELED, 0, nothing_filled=True)
+            self.evidence = after_word(self.evidence, ended, self.clock.now_ms())
         self._record(outcome, seen.position(cancel.key))
 
     def gate(self, key: PositionKey, seen: SymbolObservation) -> GateInputs:
@@ -148,6 +212,7 @@ class Desk:
             evidence_settings=self.rules.evidence,
             limits=self.rules.limits,
             mode=self.mode(),
+            now_ms=self.clock.now_ms(),
         )
 
     def is_failing(self, action: Action) -> bool:

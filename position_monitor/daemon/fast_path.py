@@ -15,6 +15,7 @@ from loguru import logger
 
 from position_monitor.core import sentence
 from position_monitor.core.desired import DesiredOrder
+from position_monitor.core.endings import UNDER_WAY, Word, after_word
 from position_monitor.core.event_view import (
     SinceRead,
     after_order,
@@ -23,7 +24,6 @@ from position_monitor.core.event_view import (
     quantity_before,
     stops_from_event,
 )
-from position_monitor.core.evidence import without_write
 from position_monitor.core.model import SIDES, Advice, PositionKey, PositionSide
 from position_monitor.core.money import distance_pct
 from position_monitor.core.observation import SymbolObservation
@@ -105,9 +105,10 @@ class FastPath:
 
     def _on_order(self, event: AlgoEvent) -> None:
         self._remember(event.symbol, after_order(self._since.get(event.symbol, SinceRead()), event))
-        if event.status.terminal and (event.symbol, event.client_id) in self._desk.evidence.awaited:
-            # Nobody has to wait for it any longer. If that is wrong, the venue refuses the same id a second time.
-            self._desk.evidence = without_write(self._desk.evidence, event.symbol, event.client_id)
+        if event.status.terminal or event.status in UNDER_WAY:
+            nothing_filled = event.executed_quantity <= 0
+            word = Word(event.symbol, event.client_id, event.status, event.at_ms, nothing_filled)
+            self._desk.evidence = after_word(self._desk.evidence, word, self._desk.clock.now_ms())
 
     def _on_position(self, event: PositionEvent) -> None:
         last = self._last.get(event.symbol) if self._last is not None else None

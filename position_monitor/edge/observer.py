@@ -16,6 +16,7 @@ from functools import partial
 from typing import TypeVar
 
 from position_monitor.core import ids
+from position_monitor.core.endings import to_ask_for
 from position_monitor.core.evidence import Evidence
 from position_monitor.core.model import LiveOrder
 from position_monitor.core.observation import OrdersRead, PositionsRead, SymbolObservation
@@ -43,9 +44,8 @@ class AccountObservation:
     symbols: Mapping[str, SymbolObservation]
     failure: str = ""
     """Why the position list could not be read, or empty. Then `symbols` is empty and nothing may be concluded."""
-    misses: tuple[tuple[str, str, bool], ...] = ()
-    """(symbol, client id) of awaited orders that a targeted query did not find either, and whether it found one of that
-    id that has ended."""
+    misses: tuple[tuple[str, str], ...] = ()
+    """(symbol, client id) of orders of ours that no list shows and that a targeted query did not find either."""
     swept: bool = False
     unreadable_positions: Mapping[str, str] = field(default_factory=dict)
     """Symbols whose position rows were malformed, with what was wrong: there may be a position nobody sees."""
@@ -53,6 +53,8 @@ class AccountObservation:
     """Open conditional orders on symbols without a position of ours: they use up the account's cap as well."""
     weight: int = 0
     """Request weight of this look, near enough to plan the next one."""
+    ends: tuple[LiveOrder, ...] = ()
+    """Orders of ours that a targeted query showed to have ended."""
 
 
 @dataclass(slots=True)
@@ -261,27 +263,29 @@ class Observer:
         return seen
 
     async def _with_awaited(self, found: AccountObservation, evidence: Evidence) -> AccountObservation:
-        """Ask for written orders that no list shows yet, one targeted query each (listing lag is normal)."""
+        """Ask for orders of ours that no list shows, not yet or not any more, one targeted query each."""
         absent = [
             (symbol, client_id)
             for symbol, seen in found.symbols.items()
             if seen.readable
-            for client_id in evidence.awaited_in(symbol)
-            if client_id not in {order.client_id for order in seen.orders}
+            for client_id in to_ask_for(evidence, seen)
         ]
         answers = await asyncio.gather(
             *(self.exchange.query_order(symbol, client_id) for symbol, client_id in absent), return_exceptions=True
         )
         symbols = dict(found.symbols)
-        misses: list[tuple[str, str, bool]] = []
+        misses: list[tuple[str, str]] = []
+        ends: list[LiveOrder] = []
         for (symbol, client_id), answer in zip(absent, answers, strict=True):
             if isinstance(answer, LiveOrder) and not answer.status.terminal:
                 symbols[symbol] = _with_order(symbols[symbol], answer)
-            elif answer is None or isinstance(answer, LiveOrder):
-                misses.append((symbol, client_id, answer is not None))
+            elif isinstance(answer, LiveOrder):
+                ends.append(answer)
+            elif answer is None:
+                misses.append((symbol, client_id))
             elif not isinstance(answer, ExchangeFailure):
                 raise answer
-        return replace(found, symbols=symbols, misses=tuple(misses))
+        return replace(found, symbols=symbols, misses=tuple(misses), ends=tuple(ends))
 
 
 def _by_symbol(whole: OrdersRead, known: set[str]) -> dict[str, OrdersRead]:

@@ -385,24 +385,17 @@ def test_a_write_counts_as_not_placed_after_several_misses_and_the_grace_time(mi
 
 
 @pytest.mark.parametrize(
-    ("stop", "ended", "later_ms", "gone"),
-    [
-        (False, False, 59_999, False),
-        (False, False, 60_000, True),
-        (True, False, 14_999, False),
-        (True, False, 15_000, True),
-        (False, True, 5_000, True),
-        (True, True, 5_000, True),
-    ],
+    ("stop", "later_ms", "gone"),
+    [(False, 59_999, False), (False, 60_000, True), (True, 14_999, False), (True, 15_000, True)],
 )
-def test_an_order_proven_live_is_waited_for_longer_unless_it_is_found_to_have_ended(stop, ended, later_ms, gone):
+def test_an_order_proven_live_is_waited_for_longer(stop, later_ms, gone):
     held = position()
     client_id = (backstop(held, at(LONG, "-1.5")) if stop else ladder(held)[0]).client_id
     evidence = after_write(Evidence(), SYMBOL, client_id, NOW_MS, proved=True)
     assert evidence.proved_in(SYMBOL) == {client_id} and not evidence.proved_in("ETHUSDT")
     for _ in range(MISSES_UNTIL_GONE):
         now_ms, grace_ms = NOW_MS + later_ms, EVIDENCE_SETTINGS.listing_grace_ms
-        evidence = after_miss(evidence, SYMBOL, client_id, now_ms, grace_ms, ended=ended)
+        evidence = after_miss(evidence, SYMBOL, client_id, now_ms, grace_ms)
     assert (evidence.awaited == {}) is gone
 
 

@@ -32,6 +32,9 @@ class Venue:
         await self.let.wait()
         return "1"
 
+    async def query_order(self, symbol, client_id):
+        return None
+
 
 class Clock:
     def now_ms(self):

@@ -14,6 +14,7 @@ from decimal import Decimal
 from typing import Any
 
 from tests.sim.conduct import TARGETS_GONE, Conduct
+from tests.sim.names import Names
 from tests.sim.truth import PREFIX, Key, Order, Truth, is_own, side_of
 
 OWN_ORDERS_MAX = 32
@@ -56,8 +57,7 @@ class Checker:
         """Position -> when it was last seen to be open."""
         self._firing: dict[Key, int] = {}
         """Position -> when a stop of ours began to trigger."""
-        self._ids: dict[tuple[object, ...], str] = {}
-        """What an order of ours is -> the client id it was asked for with."""
+        self.names = Names(foggy=foggy and conduct is not None)
         self._first_accepted: dict[str, tuple[str, int]] = {}
         """Client id -> symbol, and the moment at which an order of this id was accepted first."""
 
@@ -70,9 +70,10 @@ class Checker:
         self.counts[f"{'own ' if own else ''}{entry.kind}"] += 1
         if entry.kind == "order_triggering" and is_own(detail) and detail["type"] == "STOP_MARKET":
             self._firing[symbol, _side(detail)] = entry.at_ms
-        if own and entry.kind in ("order_accepted", "order_refused") and detail.get("order_kind") == "algo":
-            self._one_id(entry)
-            self._for_something(entry)
+        if detail.get("order_kind") == "algo":
+            self.violations += self.names.entry(entry, own=own)
+            if own and entry.kind in ("order_accepted", "order_refused"):
+                self._for_something(entry)
         if entry.kind not in CHANGES and entry.position_before == entry.position_after:
             return
         before = self._known_levels.get(symbol, {})
@@ -145,15 +146,6 @@ class Checker:
                 turned = Decimal(text) * Decimal(entry.position_before.get(leg, "0")) < 0
                 if grown > 0 or turned:
                     self.violations.append(f"INV-1: a fill of ours exposed: {entry}")
-
-    def _one_id(self, entry: Any) -> None:
-        """The id is a function of the intent, whoever asks, however often, refused or not (invariant 4)."""
-        new = entry.detail
-        sizes = (Decimal(new["trigger"] or 0), Decimal(new["quantity"] or 0))
-        content = (entry.symbol, new["client_id"][4:14], new["side"], *sizes)
-        known = self._ids.setdefault(content, new["client_id"])
-        if known != new["client_id"]:
-            self.violations.append(f"INV-4: one intent, two ids, {known} and {new['client_id']}: {content}")
 
     def _for_something(self, entry: Any) -> None:
         """A stop is sent for a position that is open, or was when the daemon can have heard of it last."""
