@@ -135,6 +135,11 @@ def _paper_commands(commands: argparse._SubParsersAction[_Parser]) -> None:
     paper.add_argument(
         "--price-interval-s", type=_not_negative, default=1, help="seconds between two price moves; 0: prices stand"
     )
+    paper.add_argument(
+        "--trigger-delay-ms", type=_not_negative_ms, default=20, help="from a stop's trigger to the fill of its child"
+    )
+    paper.add_argument("--tls-port", type=_port, help="serve TLS too, with a certificate for the venue's names")
+    paper.add_argument("--ca-file", default="", metavar="PATH", help="where to write the authority clients must trust")
     demo = _command(
         commands, "demo", "demo", "the incident's seven naked positions on the paper exchange, protected live"
     )
@@ -157,6 +162,10 @@ def _positive(text: str) -> float:
 
 def _not_negative(text: str) -> float:
     return _number(text, "a number that is not negative", least=0, most=1e7)
+
+
+def _not_negative_ms(text: str) -> int:
+    return int(_number(text, "milliseconds that are not negative", least=0, most=3_600_000))
 
 
 def _port(text: str) -> int:

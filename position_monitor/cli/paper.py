@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import os
 
 from position_monitor.cli.exit_codes import ExitCode
 from position_monitor.errors import PositionMonitorError
@@ -23,6 +24,8 @@ def execute(arguments: argparse.Namespace) -> int:
         known = ", ".join(scenario.available())
         raise PaperNotStarted(f"--scenario was {arguments.scenario!r}; allowed is one of {known}")
 
+    if arguments.tls_port is not None and not arguments.ca_file:
+        raise PaperNotStarted("--tls-port needs --ca-file: clients must be told which authority to trust")
     (_, api_key), (_, api_secret) = CREDENTIALS.values()
     options = PaperOptions(
         host=arguments.host,
@@ -31,6 +34,10 @@ def execute(arguments: argparse.Namespace) -> int:
         seed=arguments.seed,
         latency_ms=arguments.latency_ms,
         price_interval_s=arguments.price_interval_s,
+        trigger_delay_ms=arguments.trigger_delay_ms,
+        tls_port=arguments.tls_port,
+        ca_file=arguments.ca_file,
+        control_token=os.environ.get("PAPER_CONTROL_TOKEN", ""),
         api_key=api_key,
         api_secret=api_secret,
     )

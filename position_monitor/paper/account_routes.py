@@ -10,7 +10,17 @@ from position_monitor.paper.amounts import plain
 from position_monitor.paper.engine import Engine
 from position_monitor.paper.errors import missing, refusal
 from position_monitor.paper.market_bodies import RATE_LIMITS, leverage_brackets
-from position_monitor.paper.parameters import Params, amount, flag, integer, need, optional, position_side_of
+from position_monitor.paper.parameters import (
+    Params,
+    amount,
+    flag,
+    integer,
+    limit_of,
+    need,
+    optional,
+    position_side_of,
+    week_of,
+)
 from position_monitor.paper.routes import Access, Route, Table
 
 Body = dict[str, Any]
@@ -179,7 +189,7 @@ class AccountRoutes:
             bodies.margin_move_row(move) for move in self._world.margin_moves
             if move.symbol == symbol and move.at_ms >= start and (end is None or move.at_ms <= end)
         ]  # fmt: skip
-        limit = min(1000, integer(params, "limit") or 500)
+        limit = limit_of(params, 500, 1000)
         return [row for row in rows if kind in (None, str(row["type"]))][-limit:]
 
     def set_multi_assets(self, params: Params) -> Body:
@@ -227,17 +237,17 @@ class AccountRoutes:
         """GET userTrades of a symbol, oldest first."""
         symbol = need(params, "symbol")
         instrument = self._world.instrument(symbol)
-        start, end = integer(params, "startTime") or 0, integer(params, "endTime")
+        start, end = week_of(params)
         order_id, from_id = integer(params, "orderId"), integer(params, "fromId")
         shown_ms = self._engine.replica(symbol, "/fapi/v1/userTrades").at_ms
         found = [
             trade for trade in self._world.trades
-            if trade.symbol == symbol and start <= trade.at_ms <= shown_ms
+            if trade.symbol == symbol and (start or 0) <= trade.at_ms <= shown_ms
             and (end is None or trade.at_ms <= end)
             and order_id in (None, trade.order_id)
             and (from_id is None or trade.trade_id >= from_id)
         ]  # fmt: skip
-        limit = min(1000, integer(params, "limit") or 500)
+        limit = limit_of(params, 500, 1000)
         chosen = found[:limit] if from_id is not None else found[-limit:]
         return [bodies.trade_row(trade, instrument) for trade in chosen]
 
@@ -253,7 +263,7 @@ class AccountRoutes:
             if symbol in (None, row.symbol) and kind in (None, row.kind) and start <= row.at_ms <= shown_ms
             and (end is None or row.at_ms <= end)
         ]  # fmt: skip
-        limit = min(1000, integer(params, "limit") or 100)
+        limit = limit_of(params, 100, 1000)
         return [bodies.income_row(row) for row in found[-limit:]]
 
     def force_orders(self, params: Params) -> list[Body]:
@@ -261,7 +271,7 @@ class AccountRoutes:
         symbol, kind = self._symbol(params), optional(params, "autoCloseType")
         if kind == "ADL":
             return []
-        limit = min(100, integer(params, "limit") or 50)
+        limit = limit_of(params, 50, 100)
         return [
             bodies.force_order(order, self._world.instruments[order.symbol])
             for order in self._engine.liquidation.forced[-limit:]

@@ -133,7 +133,7 @@ class AlgoRules:
         price = self._world.market.working_price(order.symbol, order.working_type)
         if order.activate_price is None:
             order.activated, order.extreme = True, price
-        elif (order.activate_price <= price) == (order.side == "SELL"):
+        elif order.activate_price <= price if order.side == "SELL" else order.activate_price >= price:
             raise refusal(-2021)
 
     def _check_client_id(self, order: AlgoOrder) -> None:

@@ -95,6 +95,7 @@ MESSAGES: dict[int, str] = {
     -4144: "Invalid pair",
     -4161: "Leverage reduction is not supported in Isolated Margin Mode with open positions",
     -4164: "Order's notional must be no smaller than 5 (unless you choose reduce only).",
+    -4165: "Maximum time interval is 7 days.",  # field
     -4167: "Unable to adjust to Multi-Assets mode with symbols of USDⓈ-M Futures under isolated-margin mode.",
     -4168: "Unable to adjust to isolated-margin mode under the Multi-Assets mode.",
     -4170: "Unable to adjust Multi-Assets Mode with open orders in USDⓈ-M Futures.",

@@ -169,9 +169,10 @@ def kline_rows(
     instrument, span = world.instruments[symbol], INTERVALS_MS[interval]
     until = min(world.now_ms, end if end is not None else world.now_ms)
     if start is not None:
-        wanted = (until - start) // span + 1
+        first = -(-start // span) * span  # a candle is named by its open time, and start is the lowest that is wanted
+        wanted = (until - until % span - first) // span + 1
         if wanted > limit:
-            until = start - start % span + span * (limit - 1)
+            until = first + span * (limit - 1)
         limit = max(0, min(limit, wanted))
     if limit <= 0:
         return []

@@ -9,7 +9,7 @@ from position_monitor.paper import market_bodies as bodies
 from position_monitor.paper.engine import Engine
 from position_monitor.paper.errors import refusal
 from position_monitor.paper.market import INTERVALS_MS
-from position_monitor.paper.parameters import Params, integer, need, optional
+from position_monitor.paper.parameters import Params, integer, limit_of, need, optional
 from position_monitor.paper.routes import Access, Route, Table
 from position_monitor.paper.world import World
 
@@ -104,7 +104,7 @@ class MarketRoutes:
 
     def depth(self, params: Params) -> Body:
         """GET depth."""
-        symbol, limit = self._symbol(params), integer(params, "limit") or 500
+        symbol, limit = self._symbol(params), limit_of(params, 500, 1000)
         if limit not in DEPTHS:
             raise refusal(-4021, "Invalid depth limit.")
         return bodies.depth(self._world, symbol, limit)
@@ -142,14 +142,14 @@ class MarketRoutes:
         if interval not in INTERVALS_MS:
             raise refusal(-1120)
         start, end = _range(params)
-        limit = min(1500, integer(params, "limit") or 500)
+        limit = limit_of(params, 500, 1500)
         return bodies.kline_rows(self._world, symbol, interval, start, end, limit)
 
     def funding_rate(self, params: Params) -> list[Body]:
         """GET fundingRate."""
         symbol = optional(params, "symbol") or "BTCUSDT"
         self._world.instrument(symbol)
-        return bodies.funding_rows(self._world, symbol, min(1000, integer(params, "limit") or 100))
+        return bodies.funding_rows(self._world, symbol, limit_of(params, 100, 1000))
 
     def funding_info(self, _: Params) -> list[Body]:
         """GET fundingInfo: no symbol deviates from the standard interval."""
@@ -158,7 +158,7 @@ class MarketRoutes:
     def trades(self, params: Params) -> list[Body]:
         """GET trades and historicalTrades (which may begin at an id)."""
         symbol, since = self._symbol(params), integer(params, "fromId")
-        limit = min(1000, integer(params, "limit") or 500)
+        limit = limit_of(params, 500, 1000)
         instrument, now_ms = self._world.instruments[symbol], self._world.now_ms
         return [bodies.trade_row(instrument, one) for one in bodies.prints(self._world, symbol, since, now_ms, limit)]
 
@@ -167,7 +167,7 @@ class MarketRoutes:
         symbol = self._symbol(params)
         start, end = _range(params)
         since = integer(params, "fromId")
-        limit = min(1000, integer(params, "limit") or 500)
+        limit = limit_of(params, 500, 1000)
         found = bodies.prints(
             self._world, symbol, start if since is None else since, end or self._world.now_ms, limit
         )  # fmt: skip

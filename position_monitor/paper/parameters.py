@@ -15,6 +15,7 @@ PRICE_MATCHES = frozenset(
      "QUEUE", "QUEUE_5", "QUEUE_10", "QUEUE_20"}
 )  # fmt: skip
 SELF_TRADE = frozenset({"NONE", "EXPIRE_TAKER", "EXPIRE_MAKER", "EXPIRE_BOTH"})
+WEEK_MS = 7 * 86_400_000
 LATEST_GOOD_TILL_MS = 253_402_300_799_000
 
 
@@ -44,6 +45,30 @@ def integer(params: Params, name: str) -> int | None:
     """An optional integer."""
     text = optional(params, name)
     return None if text is None else parse_integer(name, text)
+
+
+def limit_of(params: Params, default: int, most: int) -> int:
+    """How many rows; more than the endpoint allows, or none, is -1130 (measured by others for 1501 candles)."""
+    value = integer(params, "limit")
+    if value is None:
+        return default
+    if not 1 <= value <= most:
+        raise refusal(-1130, "Data sent for parameter 'limit' is not valid.")
+    return value
+
+
+def week_of(params: Params) -> tuple[int | None, int | None]:
+    """startTime and endTime of a history that answers at most seven days at once: -4165 beyond, and a start without an
+    end silently means the week from there (measured by others on 2026-08-07)."""
+    start, end = integer(params, "startTime"), integer(params, "endTime")
+    if start is not None and end is not None:
+        if start > end:
+            raise refusal(-1023)
+        if end - start > WEEK_MS:
+            raise refusal(-4165)
+    if start is not None and end is None:
+        end = start + WEEK_MS
+    return start, end
 
 
 def flag(params: Params, name: str) -> bool | None:

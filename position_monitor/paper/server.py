@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import hmac
+import ipaddress
 import json
 import signal
+import sys
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from aiohttp import web
@@ -22,13 +25,23 @@ from position_monitor.paper.wsapi import WebSocketApi
 
 TIMER_S = 0.02  # how finely scheduled things (delayed faults, expiries) are run
 SYMBOLS_AT_ONCE = 50  # moved before requests get a turn: hundreds take tens of milliseconds
+VENUE_HOSTS = ("fapi.binance.com", "fstream.binance.com", "ws-fapi.binance.com", "api.binance.com", "localhost")
+"""Names the certificate is good for: clients that choose their behaviour by the URL keep the venue's own."""
+CONTROL_CLOSED = (
+    "the control interface is closed: others can reach this address; "
+    "set PAPER_CONTROL_TOKEN and send it in X-Paper-Token, or listen on 127.0.0.1"
+)
 QUIET_STREAM_S = 1.0  # mark-price streams repeat at least this often
 
 
 @dataclass(frozen=True, slots=True)
 class PaperOptions:
     """How to run the paper exchange.  `latency_ms` is a round trip: half before and half after
-    execution, and half on every stream; `price_interval_s` 0 freezes the prices."""
+    execution, and half on every stream; `price_interval_s` 0 freezes the prices.
+
+    `tls_port` serves the same over TLS (0 takes a free port, None serves none) with a certificate for the
+    venue's names, and `ca_file` is where clients find the authority that signed it.  `control_token` must be sent in
+    `X-Paper-Token` with every control request; on an address that others can reach nothing is controlled without."""
 
     host: str = "127.0.0.1"
     port: int = 8799
@@ -36,6 +49,10 @@ class PaperOptions:
     seed: int = 1
     latency_ms: int = 0
     price_interval_s: float = 1.0
+    trigger_delay_ms: int = 20
+    tls_port: int | None = None
+    ca_file: str = ""
+    control_token: str = field(default="", repr=False)
     api_key: str = "paper-key"
     api_secret: str = "paper-secret"  # noqa: S105 - the paper venue's documented default
 
@@ -51,7 +68,12 @@ class PaperServer:
     def __init__(self, options: PaperOptions) -> None:
         self.options = options
         self.port = options.port
+        self.tls_port = 0
+        """Where TLS is served; 0 = nowhere."""
+        if options.tls_port is not None and not options.ca_file:
+            raise ValueError("tls_port needs ca_file: clients must be told which authority to trust")
         self.engine: Engine = scenario.build(options.scenario, options.seed, wall_ms())
+        self.engine.world.trigger_delay_ms = options.trigger_delay_ms
         self.gateway = Gateway(self.engine, Gatekeeper(options.api_key, options.api_secret))
         self.control = Control(self.engine, self.gateway.usage, self.gateway.limiter)
         self.hub = Hub(self.engine, delay_s=options.latency_ms / 2000)
@@ -63,12 +85,17 @@ class PaperServer:
     @property
     def url(self) -> str:
         """Origin of the REST interface."""
-        return f"http://{self.options.host}:{self.port}"
+        return f"http://{in_url(self.options.host)}:{self.port}"
 
     @property
     def stream_url(self) -> str:
         """Origin of the stream interface."""
-        return f"ws://{self.options.host}:{self.port}"
+        return f"ws://{in_url(self.options.host)}:{self.port}"
+
+    @property
+    def controllable(self) -> bool:
+        """Whether the control interface answers at all."""
+        return bool(self.options.control_token) or is_loopback(self.options.host)
 
     async def start(self) -> None:
         """Listen; with port 0 the chosen port is in `.port` afterwards."""
@@ -78,8 +105,19 @@ class PaperServer:
         site = web.TCPSite(self._runner, self.options.host, self.options.port)
         await site.start()
         self.port = self._runner.addresses[0][1]
+        if self.options.tls_port is not None:
+            await self._serve_tls(self._runner, self.options.tls_port)
         self._tasks = [asyncio.create_task(self._run_timers()),
                        asyncio.create_task(self._run_prices())]  # fmt: skip
+
+    async def _serve_tls(self, runner: web.AppRunner, port: int) -> None:
+        """The same application behind a certificate that is made now and gone with the process."""
+        from position_monitor.paper import certificates  # half of a start's time, for the few who want TLS
+
+        credentials = certificates.issue((*VENUE_HOSTS, self.options.host))
+        await web.TCPSite(runner, self.options.host, port, ssl_context=credentials.server_context()).start()
+        self.tls_port = runner.addresses[-1][1]
+        credentials.hand_out(self.options.ca_file)
 
     async def stop(self) -> None:
         """Close every connection and stop listening."""
@@ -153,7 +191,18 @@ class PaperServer:
 
     # -- control ------------------------------------------------------------
 
+    def _control_refused(self, request: web.Request) -> web.Response | None:
+        """403 where nobody may control, 401 without the token."""
+        if not self.controllable:
+            return web.json_response({"error": CONTROL_CLOSED}, status=403)
+        sent = request.headers.get("X-Paper-Token", "")
+        if self.options.control_token and not hmac.compare_digest(sent.encode(), self.options.control_token.encode()):
+            return web.json_response({"error": "X-Paper-Token was missing or wrong"}, status=401)
+        return None
+
     async def _serve_control(self, request: web.Request) -> web.Response:
+        if (refused := self._control_refused(request)) is not None:
+            return refused
         values: dict[str, Any] = dict(request.query)
         if request.can_read_body and (text := await request.text()):
             try:
@@ -196,5 +245,25 @@ def announce(server: PaperServer, *, as_json: bool = False) -> None:
             "scenario": server.options.scenario,
             "positions": count,
         }
+        if server.tls_port:
+            facts |= {"tls_port": server.tls_port, "ca_file": server.options.ca_file}
         line = json.dumps(facts)
     print(line, flush=True)  # noqa: T201 - the contract of the entry point
+    if server.tls_port:
+        said = f"TLS on port {server.tls_port} for {', '.join(VENUE_HOSTS)}; authority in {server.options.ca_file}"
+        print(said, file=sys.stderr, flush=True)  # noqa: T201 - talk of the entry point
+    if not server.controllable:
+        print(CONTROL_CLOSED, file=sys.stderr, flush=True)  # noqa: T201 - talk of the entry point
+
+
+def is_loopback(host: str) -> bool:
+    """Whether only this machine can reach an address."""
+    try:
+        return ipaddress.ip_address(host.strip("[]")).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+def in_url(host: str) -> str:
+    """The host as a URL writes it."""
+    return f"[{host}]" if ":" in host and not host.startswith("[") else host

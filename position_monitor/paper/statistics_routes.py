@@ -9,7 +9,7 @@ from position_monitor.paper.amounts import fixed, money
 from position_monitor.paper.engine import Engine
 from position_monitor.paper.errors import refusal
 from position_monitor.paper.market import INTERVALS_MS
-from position_monitor.paper.parameters import Params, integer, need, optional
+from position_monitor.paper.parameters import Params, integer, limit_of, need, optional
 from position_monitor.paper.routes import Access, Route, Table
 from position_monitor.paper.trading import ENDED
 
@@ -108,7 +108,7 @@ class StatisticsRoutes:
                 raise refusal(-1121 if name == "symbol" else -4144)
             if period not in PERIODS:
                 raise refusal(-1130, "Data sent for parameter 'period' is not valid.")
-            span, limit = INTERVALS_MS[period], min(500, integer(params, "limit") or 30)
+            span, limit = INTERVALS_MS[period], limit_of(params, 30, 500)
             newest = min(integer(params, "endTime") or self._world.now_ms, self._world.now_ms)
             newest -= newest % span
             oldest = max(integer(params, "startTime") or 0, newest - span * (limit - 1))

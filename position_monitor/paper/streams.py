@@ -1,8 +1,9 @@
 """WebSocket routes and what goes out on them.
 
-`/private` carries the user stream, `/market` and `/public` market data; the
-pre-split `/ws` and `/stream` paths connect and stay silent, and so does a stream
-asked for on the wrong route (the answer is still `{"result":null}`).
+`/private` carries the user stream, `/market` and `/public` market data.  The pre-split `/ws` and
+`/stream` paths connect and carry the public streams (books and trades), as live reports since April
+2026 agree; everything else stays silent on them, and so does a stream asked for on the wrong route
+(the answer is still `{"result":null}`).
 """
 
 from __future__ import annotations
@@ -18,10 +19,12 @@ from aiohttp import WSMsgType, web
 from position_monitor.paper import stream_bodies as bodies
 from position_monitor.paper.engine import Engine
 from position_monitor.paper.events import UserEvent
-from position_monitor.paper.subscriptions import Streams, payloads_of, route_of
+from position_monitor.paper.subscriptions import Stream, Streams, payloads_of, route_of
 
 QUEUE_LIMIT = 20_000
 PING_S = 180.0
+CARRIES = {"legacy": "public"}
+"""What a route carries where that is not its own name: unrouted connections still get the public streams."""
 CLOSE_WAIT_S = 1.0  # how long a closing handshake may take
 Body = dict[str, Any]
 
@@ -108,15 +111,22 @@ class Hub:
         market = self._engine.world.market
         moved = {symbol: market.publish_book(symbol) for symbol in symbols}
         for stream, listeners in self._wanted().items():
-            for body in payloads_of(self._engine.world, self._streams.parse(stream), moved):
+            parsed = self._streams.parse(stream)
+            if parsed is not None and self._silenced(parsed):
+                continue
+            for body in payloads_of(self._engine.world, parsed, moved):
                 _push_all(listeners, stream, body)
+
+    def _silenced(self, stream: Stream) -> bool:
+        rules = self._engine.world.faults.of(("market_silent",))
+        return any(rule.admits(rule.symbol and stream.symbol, stream.channel, "", None) for rule in rules)
 
     def _wanted(self) -> dict[str, list[Connection]]:
         """Who listens to which stream, on the route that carries it."""
         wanted: dict[str, list[Connection]] = {}
         for connection in self._connections:
             for stream in connection.streams:
-                if route_of(stream) == connection.route:
+                if route_of(stream) == CARRIES.get(connection.route, connection.route):
                     wanted.setdefault(stream, []).append(connection)
         return wanted
 
@@ -146,6 +156,9 @@ class Hub:
 
     async def serve(self, request: web.Request) -> web.WebSocketResponse:
         """Upgrade and run one stream connection until either side ends it."""
+        route = opened(request.path, {}).route
+        if self._engine.world.faults.take(("ws_refused",), path=route):
+            raise web.HTTPServiceUnavailable(text="Service Unavailable.")
         socket = web.WebSocketResponse(heartbeat=PING_S, timeout=CLOSE_WAIT_S)
         await socket.prepare(request)
         connection = opened(request.path, dict(request.query), self._delay_s)

@@ -9,7 +9,7 @@ from position_monitor.paper import bodies
 from position_monitor.paper.engine import Engine
 from position_monitor.paper.errors import VenueRefusal, missing, refusal
 from position_monitor.paper.orders import AlgoOrder, PlainOrder
-from position_monitor.paper.parameters import Params, integer, need, optional
+from position_monitor.paper.parameters import Params, integer, limit_of, need, optional, week_of
 from position_monitor.paper.routes import Route, Table
 
 Body = dict[str, Any]
@@ -99,7 +99,7 @@ class TradeRoutes:
             if one.symbol == symbol and order_id in (None, one.order_id) and client_id in (None, one.client_id)
             and _within(params, one.at_ms)
         ]  # fmt: skip
-        limit = min(100, integer(params, "limit") or 50)
+        limit = limit_of(params, 50, 100)
         return [bodies.amendment_row(one, instrument) for one in found[-limit:]]
 
     def cancel_batch(self, params: Params) -> list[Body]:
@@ -164,7 +164,7 @@ class TradeRoutes:
             if (o := view.plain_as_seen(one)) is not None
             and _within(params, o.created_ms) and (since is None or o.order_id >= since)
         ]  # fmt: skip
-        limit = min(1000, integer(params, "limit") or 500)
+        limit = limit_of(params, 500, 1000)
         return [bodies.order_read(o, self._world.instruments[o.symbol]) for o in found[-limit:]]
 
     def cancel_all(self, params: Params) -> Body:
@@ -248,7 +248,7 @@ class TradeRoutes:
             and _within(params, o.created_ms) and (since is None or o.algo_id >= since)
             and not self._unlisted(o, "/fapi/v1/allAlgoOrders")
         ]  # fmt: skip
-        limit = min(1000, integer(params, "limit") or 500)
+        limit = limit_of(params, 500, 1000)
         return [bodies.algo_read(o, self._world.instruments[o.symbol]) for o in found[-limit:]]
 
     def cancel_all_algos(self, params: Params) -> Body:
@@ -258,7 +258,7 @@ class TradeRoutes:
 
 
 def _within(params: Params, created_ms: int) -> bool:
-    start, end = integer(params, "startTime"), integer(params, "endTime")
+    start, end = week_of(params)
     return (start is None or created_ms >= start) and (end is None or created_ms <= end)
 
 

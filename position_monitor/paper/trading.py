@@ -139,13 +139,14 @@ class Trading:
             raise refusal(-5022)
 
     def _check_reducing(self, order: PlainOrder, replaced: PlainOrder | None = None) -> None:
-        """-2022 without a position to reduce; -4118 when resting reduce-only orders
-        leave too little of it.  A lone order larger than the position is clipped."""
+        """-2022 without a position to reduce; -4118 when resting reduce-only orders leave too little of it.  A lone
+        reduce-only order larger than the position is clipped; in hedge mode the closing side of a leg is not
+        reduce-only by its own word, and more than the leg holds is -2022."""
         world = self._world
         if not world.reducing(order.position_side, order.side, order.reduce_only):
             return
         held = world.closable(order.symbol, order.position_side, order.side)
-        if not held:
+        if not held or (order.quantity > held and order.position_side != "BOTH"):
             raise refusal(-2022)
         resting = sum(
             (

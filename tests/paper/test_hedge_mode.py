@@ -53,7 +53,9 @@ def test_each_leg_has_its_own_close_all_stop():
 
 def test_closing_side_never_opens_the_other_way():
     engine = both_legs()
-    order = engine.place_order(market_params(positionSide="LONG", quantity="0.9"))
+    too_much = market_params(positionSide="LONG", quantity="0.9")
+    assert refused_code(engine, lambda: engine.place_order(too_much)) == -2022
+    order = engine.place_order(market_params(positionSide="LONG", quantity="0.5"))
     assert (order.executed, amount(engine, side="LONG")) == (Decimal("0.5"), 0)
     assert refused_code(engine, lambda: engine.place_order(market_params(positionSide="LONG"))) == -2022
 

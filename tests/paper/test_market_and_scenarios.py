@@ -20,7 +20,7 @@ from position_monitor.paper.market import INTERVALS_MS
 from position_monitor.paper.signing import Request
 from tests.paper.paper_support import START_MS, amount, gateway_of, long_btc, part_params, stop_params
 
-EDGES = {"server", "streams", "wsapi", "__main__"}
+EDGES = {"certificates", "server", "streams", "wsapi", "__main__"}
 
 
 def test_pure_modules_import_no_sockets_clocks_or_loops():
@@ -174,7 +174,7 @@ def test_market_endpoints_answer_for_one_and_for_all():
             "GET", "/fapi/v1/klines", {"symbol": "BTCUSDT", "interval": "1h", "startTime": str(start), "limit": "3"}
         )
     ).body
-    assert (len(rows), rows[0][0]) == (3, start - start % 3_600_000)
+    assert (len(rows), rows[0][0]) == (3, start - start % 3_600_000 + 3_600_000)
 
 
 def test_exchange_info_has_the_contracts_asked_for():
