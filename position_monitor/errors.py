@@ -53,13 +53,23 @@ class Unreachable(ExchangeFailure):
 
 
 class RateLimited(ExchangeFailure):
-    """The venue's limits were reached. No further request before `retry_at_ms` (local clock, ms UTC)."""
+    """The venue's limits were reached. No further request before `retry_at_ms` (local clock, ms UTC).
+
+    `end_stated` is False where the venue named no end that one could believe, so that `retry_at_ms` is a guess.
+    """
 
     def __init__(
-        self, message: str, *, retry_at_ms: int, code: int | None = None, http_status: int | None = None
+        self,
+        message: str,
+        *,
+        retry_at_ms: int,
+        code: int | None = None,
+        http_status: int | None = None,
+        end_stated: bool = True,
     ) -> None:
         super().__init__(message, code=code, http_status=http_status)
         self.retry_at_ms = retry_at_ms
+        self.end_stated = end_stated
 
 
 class ClockSkewed(ExchangeFailure):

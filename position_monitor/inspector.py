@@ -24,6 +24,8 @@ from position_monitor.edge.ai_engine import AdvicePoller
 from position_monitor.edge.clock import SystemClock
 from position_monitor.edge.exchange import Exchange
 from position_monitor.edge.observer import AccountObservation
+from position_monitor.edge.rate_budget import BudgetLimits
+from position_monitor.edge.venues.binanceusdm import BinanceUsdm
 from position_monitor.errors import ExchangeFailure
 from position_monitor.service import open_daemon, open_exchange
 
@@ -65,26 +67,44 @@ class Inspection:
 
 
 class Inspector:
-    """Looks once (with two reads). Nothing is ever sent: the cycle of the daemon inside is not run."""
+    """Looks (at first with two reads). Nothing is ever sent: the cycle of the daemon inside is not run.
 
-    def __init__(self, config: Config) -> None:
+    It lives beside a daemon on the same address, so it uses the command line's share of the request weight only. One
+    that is `kept` stays connected between looks: what hardly changes is then not read again for each.
+    """
+
+    def __init__(self, config: Config, *, kept: bool = False) -> None:
         self._config = config
         self._clock = SystemClock()
+        self._kept = kept
+        self._open: tuple[BinanceUsdm, Daemon] | None = None
 
     async def look(self) -> Inspection:
         """Read and decide. Raises `ExchangeFailure` when positions or the account could not be read."""
-        exchange = open_exchange(self._config, self._clock)
         try:
-            await exchange.prepare()
-            daemon = open_daemon(self._config, exchange, self._clock, AdvicePoller(None, self._clock))
-            daemon.desk.mode = lambda: Mode.LIVE if self._config.protection.mode == "live" else Mode.OBSERVE
-            return await self._look(daemon, exchange)
-        finally:
+            if self._open is None:
+                exchange = open_exchange(self._config, self._clock, BudgetLimits.of_command_line())
+                daemon = open_daemon(self._config, exchange, self._clock, AdvicePoller(None, self._clock))
+                daemon.desk.mode = lambda: Mode.LIVE if self._config.protection.mode == "live" else Mode.OBSERVE
+                self._open = exchange, daemon
+                await exchange.prepare()
+                await daemon.look()  # what needs a second read before it is done (a ladder) is shown as it will be
+            found = await self._look(*self._open)
+        except BaseException:
+            await self.aclose()
+            raise
+        if not self._kept:
+            await self.aclose()
+        return found
+
+    async def aclose(self) -> None:
+        """Release connections; a further look opens them again."""
+        if self._open is not None:
+            exchange, self._open = self._open[0], None
             await exchange.aclose()
 
-    async def _look(self, daemon: Daemon, exchange: Exchange) -> Inspection:
-        await daemon.look()  # what needs a second read before it is done (a ladder) is then shown as it will be
-        observed, decision = await daemon.look()
+    async def _look(self, exchange: Exchange, daemon: Daemon) -> Inspection:
+        observed, decision = await daemon.look(sweep=False)
         if decision is None:
             raise ExchangeFailure(f"the positions could not be read: {observed.failure}")
         now_ms = self._clock.now_ms()

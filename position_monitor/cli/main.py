@@ -107,7 +107,7 @@ def _reading_commands(commands: argparse._SubParsersAction[_Parser]) -> None:
         type=_positive,
         const=WATCH_INTERVAL_S,
         metavar="SECONDS",
-        help="again and again until Ctrl-C (default every 2 s)",
+        help="again and again until Ctrl-C (default every 2 s; with --direct at least 10 s apart)",
     )
     status.add_argument("--direct", action="store_true", help="read the exchange instead of Redis; places nothing")
     plan = _command(commands, "plan", "plan", "what the daemon would do now, and what it holds back; does nothing")

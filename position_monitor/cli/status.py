@@ -8,6 +8,7 @@ import time
 from collections.abc import Awaitable, Callable, Iterable
 from contextlib import nullcontext
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from rich.console import RenderableType
 from rich.live import Live
@@ -22,6 +23,11 @@ from position_monitor.core.model import RiskStatus, Verdict
 from position_monitor.core.state import AccountState, PositionState
 from position_monitor.errors import PositionMonitorError
 
+if TYPE_CHECKING:
+    from position_monitor.inspector import Inspector
+
+DIRECT_EVERY_S = 10.0
+"""Least time between two looks at the exchange itself."""
 NOT_HEARD = "the daemon was not heard: nothing is known about the protection of this account"
 
 
@@ -42,12 +48,11 @@ def execute(arguments: argparse.Namespace) -> int:
     """Show the protection once, or again and again with --watch."""
     config = load_config(arguments.config, need_credentials=arguments.direct)
     open_journal(config)
-    look = direct_look(config) if arguments.direct else redis_look(config)
     if arguments.watch is None:
-        seen = asyncio.run(_once(look))
+        seen = asyncio.run(_once(direct_look(config) if arguments.direct else redis_look(config)))
         show(config, seen, as_json=arguments.json)
         return exit_code(seen)
-    return asyncio.run(_watch(config, look, arguments.watch, as_json=arguments.json))
+    return asyncio.run(_watch_direct(config, arguments) if arguments.direct else _watch_redis(config, arguments))
 
 
 async def _once(look: Look) -> Seen:
@@ -73,13 +78,13 @@ def redis_look(config: Config) -> Look:
     return look
 
 
-def direct_look(config: Config) -> Look:
+def direct_look(config: Config, inspector: Inspector | None = None) -> Look:
     """Reads the exchange and judges with the daemon's own core; places nothing."""
 
     async def look() -> Seen:
         from position_monitor.inspector import Inspector
 
-        inspection = await Inspector(config).look()
+        inspection = await (inspector or Inspector(config)).look()
         return Seen(inspection.account, tuple(found.state for found in inspection.positions))
 
     return look
@@ -119,6 +124,24 @@ def _document(seen: Seen) -> dict[str, object]:
 
 def _ordered(states: Iterable[PositionState]) -> list[PositionState]:
     return sorted(states, key=lambda state: state.key)
+
+
+async def _watch_redis(config: Config, arguments: argparse.Namespace) -> int:
+    return await _watch(config, redis_look(config), arguments.watch, as_json=arguments.json)
+
+
+async def _watch_direct(config: Config, arguments: argparse.Namespace) -> int:
+    """Each look costs request weight that the daemon beside it needs, so they are never close together."""
+    from position_monitor.inspector import Inspector
+
+    if arguments.watch < DIRECT_EVERY_S:
+        say(f"position-monitor: with --direct the exchange is read every {DIRECT_EVERY_S:g} s, not more often")
+    inspector = Inspector(config, kept=True)
+    try:
+        look = direct_look(config, inspector)
+        return await _watch(config, look, max(DIRECT_EVERY_S, arguments.watch), as_json=arguments.json)
+    finally:
+        await inspector.aclose()
 
 
 async def _watch(config: Config, look: Look, interval_s: float, *, as_json: bool) -> int:

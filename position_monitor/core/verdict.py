@@ -100,11 +100,15 @@ class AccountRisk:
     reason: str
 
 
-def account_risk(states: Iterable[PositionState], *, unreadable: str, degraded: Iterable[str]) -> AccountRisk:
+def account_risk(
+    states: Iterable[PositionState], *, unreadable: str, degraded: Iterable[str], banned: bool = False
+) -> AccountRisk:
     """The risk status of the account.
 
     `unreadable` says why the position list itself could not be believed (or is empty); `degraded` lists what keeps a
-    fully covered account from being called PROTECTED. Unmanaged positions are the operator's own and not counted.
+    fully covered account from being called PROTECTED. While the venue has `banned` us no stop can be placed, and what
+    is opened meanwhile is not seen: that is CRITICAL whatever was last read. Unmanaged positions are the operator's own
+    and not counted.
     """
     managed = [state for state in states if state.verdict is not Verdict.UNMANAGED]
     covered = [state for state in managed if state.verdict in (Verdict.PROTECTED, Verdict.STOP_ONLY)]
@@ -114,7 +118,7 @@ def account_risk(states: Iterable[PositionState], *, unreadable: str, degraded: 
     safe = sum((_notional(state) * state.cover_pct / HUNDRED for state in managed if state not in unknown), Decimal(0))
     reasons = [f"{state.key}: {state.verdict} ({state.reason})" for state in (*exposed, *unknown)]
     soft = [*degraded, *(f"{s.key}: {s.verdict}" for s in managed if s.verdict in (Verdict.STOP_ONLY, Verdict.CLOSING))]
-    if exposed:
+    if exposed or banned:
         status = RiskStatus.CRITICAL
     elif unreadable or unknown:
         status = RiskStatus.UNKNOWN

@@ -82,7 +82,7 @@ class CycleReport:
     weight: int
     """Request weight of the reads it began with."""
     weight_used: int
-    """Request weight that was used while it ran, by whoever shares the address."""
+    """Request weight that this program used while it ran."""
 
 
 @dataclass(slots=True)
@@ -103,7 +103,7 @@ class Daemon:
     _upkeep_failure: str = field(default="", init=False)
     _last_cycle_ms: int = field(default=0, init=False)
     _weight_before: int = field(default=0, init=False)
-    """Request weight of the minute when the cycle began."""
+    """Our request weight of the minute when the cycle began."""
     _unsettled: frozenset[str] = field(default=frozenset(), init=False)
     """Symbols in which something is not as it should be: their orders are read in every cycle."""
 
@@ -122,7 +122,7 @@ class Daemon:
 
         `look_at` names symbols that events gave reason to look at.
         """
-        began_s, self._weight_before = self.clock.monotonic_s(), self.exchange.api_weight_1m
+        began_s, self._weight_before = self.clock.monotonic_s(), self.exchange.own_weight_1m
         self._notice_gap()
         await self._upkeep()
         self.desk.begin()
@@ -162,10 +162,10 @@ class Daemon:
             logger.warning("Upkeep of the exchange failed: {}", text)
         self._upkeep_failure = text
 
-    async def look(self) -> tuple[AccountObservation, Decision | None]:
+    async def look(self, *, sweep: bool = True) -> tuple[AccountObservation, Decision | None]:
         """Observe and decide without acting: what `plan`, `explain` and `status --direct` show."""
         await self._upkeep()
-        observed = await self.observer.account(self.evidence, sweep=True)
+        observed = await self.observer.account(self.evidence, sweep=sweep)
         if observed.failure:
             return observed, None
         self._learn(observed)
@@ -258,7 +258,8 @@ class Daemon:
         states = self.history.states
         told, wrote = self.desk.take_report()
         unseen = "; ".join(f"{symbol}: {why}" for symbol, why in sorted(observed.unreadable_positions.items()))
-        risk = account_risk(states, unreadable=failure or unseen, degraded=self.degraded())
+        banned = bool(self.exchange.banned_until_ms)
+        risk = account_risk(states, unreadable=failure or unseen, degraded=self.degraded(), banned=banned)
         times = [seen.observed_at_ms for seen in observed.symbols.values() if seen.readable]
         return CycleReport(
             risk=risk,
@@ -277,7 +278,7 @@ class Daemon:
         )
 
     def _weight_used(self) -> int:
-        now, before = self.exchange.api_weight_1m, self._weight_before
+        now, before = self.exchange.own_weight_1m, self._weight_before
         return now - before if now >= before else now  # another minute began
 
     def _not_settled(self, decision: Decision) -> frozenset[str]:

@@ -27,6 +27,16 @@ class Exchange(Protocol):
         """Part of `api_weight_1m` that another program on this address used, at least."""
         ...
 
+    @property
+    def own_weight_1m(self) -> int:
+        """Part of `api_weight_1m` that this program used."""
+        ...
+
+    @property
+    def banned_until_ms(self) -> int:
+        """When the venue is next asked whether its ban of our address is over, ms UTC of our clock; 0: not banned."""
+        ...
+
     def venue_now_ms(self) -> int:
         """The venue's clock as last measured, ms UTC: what the times in its answers and events are compared with."""
         ...

@@ -1,8 +1,9 @@
 """The request budget of one IP and account, led by the venue's own `X-MBX-*` headers.
 
 The venue allows 2,400 request weight a minute per IP (shared with every other program on the host), 300 orders in
-10 s and 1,200 a minute per account, in windows aligned to its clock. Three lanes share that, and what protects comes
-first: READ may not touch what writes need, OTHER_WRITE (take-profits, cancels) may not touch the reserve of STOP.
+10 s and 1,200 a minute per account, in windows aligned to its clock. Lanes share that, and what protects comes first:
+each may fill a minute up to its own ceiling, whoever used what lies below it, and the rest is the reserve of those
+before it. A neighbour on the address may leave nothing for sweeps; what it leaves is for positions and their stops.
 Nobody queues behind anybody: each caller waits at most its lane's bound for the next window, else gets `RateLimited`.
 """
 
@@ -23,46 +24,96 @@ FRONT_DOOR_PAUSE_S = 5.0
 """Silence after the venue's front turned a request away (403 without a code). It names no time, and one such page may
 be an accident, so the pause begins short (stops may be missing) and doubles with each further one."""
 FRONT_DOOR_PAUSE_MAX_S = 60.0
+BAN_PAUSE_S = 30.0
+"""Silence after a ban (418) that names no end one could believe, before one cheap request asks whether it is over. It
+grows by half with each further one: the shortest ban that is documented lasts two minutes."""
+BAN_PAUSE_MAX_S = 300.0
+BAN_PAUSE_GROWTH = 1.5
+PROBE_AGAIN_S = 5.0
+"""When a question whether a ban is over got no answer at all, the next one comes after this."""
+WEIGHT_1M = 2_400
+COMMAND_LINE_WEIGHT_1M = 600
+"""The minute's weight, whoever used it, from which the command line asks nothing more: a quarter. The rest is for the
+daemon beside it, which in turn does not take so much for another program's."""
+COMMAND_LINE_WAIT_S = 15.0
 _HEADER_DIGITS_MAX = 6
 _ORDER_COUNT_CODE = -1015
 
 
 class Lane(StrEnum):
-    """Who is asking."""
+    """Who is asking, the most needed first."""
 
-    READ = "read"
     STOP = "stop"
-    """Stops, emergency closes and the queries that settle whether a stop rests."""
+    """Stops, emergency closes, the queries that settle whether a stop rests, the clock that signs them."""
+    POSITIONS = "positions"
+    """Reads of positions, zero rows included: only the venue's own limit stops them."""
+    HELD = "held"
+    """The order lists and the trading rules of a symbol that matters."""
     OTHER_WRITE = "other_write"
+    """Take-profits and removals."""
+    READ = "read"
+    """What else is read: sweeps of every list, upkeep that is not needed now, keys of streams."""
 
 
 @dataclass(frozen=True, slots=True)
 class BudgetLimits:
-    """The venue's limits and how much of them each lane leaves to those above it."""
+    """The venue's limits, and how much of a minute's weight each lane leaves to those before it."""
 
-    weight_1m: int = 2400
+    weight_1m: int = WEIGHT_1M
     orders_10s: int = 300
     orders_1m: int = 1200
-    weight_reserve_writes: int = 300
-    """Weight per minute that READ leaves free."""
-    weight_reserve_stop: int = 150
-    """Weight per minute that READ and OTHER_WRITE leave free."""
+    weight_reserves: Mapping[Lane, int] = field(
+        default_factory=lambda: {
+            Lane.STOP: 0, Lane.POSITIONS: 10, Lane.HELD: 50, Lane.OTHER_WRITE: 150, Lane.READ: 300,
+        }
+    )  # fmt: skip
     orders_reserve_stop_10s: int = 60
     orders_reserve_stop_1m: int = 240
     wait_max_s: Mapping[Lane, float] = field(
-        default_factory=lambda: {Lane.READ: 2.0, Lane.STOP: 10.5, Lane.OTHER_WRITE: 3.0}
-    )
+        default_factory=lambda: {
+            Lane.STOP: 10.5, Lane.POSITIONS: 2.0, Lane.HELD: 2.0, Lane.OTHER_WRITE: 3.0, Lane.READ: 2.0,
+        }
+    )  # fmt: skip
 
     def __post_init__(self) -> None:
-        if not 0 <= self.weight_reserve_stop <= self.weight_reserve_writes < self.weight_1m:
+        kept = [self.weight_reserves[lane] for lane in Lane]
+        if kept != sorted(kept) or not 0 <= kept[0] <= kept[-1] < self.weight_1m:
             raise ValueError("weight reserves must nest inside weight_1m")
         if not (self.orders_reserve_stop_10s < self.orders_10s and self.orders_reserve_stop_1m < self.orders_1m):
             raise ValueError("order reserves must be smaller than the limits")
 
+    @classmethod
+    def of_command_line(cls) -> BudgetLimits:
+        """What a look beside the daemon may use: every lane ends where its share of the minute does."""
+        return cls(
+            weight_1m=COMMAND_LINE_WEIGHT_1M,
+            weight_reserves=dict.fromkeys(Lane, 0),
+            wait_max_s=dict.fromkeys(Lane, COMMAND_LINE_WAIT_S),
+        )
+
     def weight_ceilings(self) -> dict[Lane, int]:
         """Highest weight of a minute each lane may reach."""
-        reserve = {Lane.READ: self.weight_reserve_writes, Lane.OTHER_WRITE: self.weight_reserve_stop, Lane.STOP: 0}
-        return {lane: self.weight_1m - kept for lane, kept in reserve.items()}
+        return {lane: self.weight_1m - kept for lane, kept in self.weight_reserves.items()}
+
+
+class GrowingPause:
+    """How long to be silent each time the venue turns us away without naming an end one could believe."""
+
+    def __init__(self, first_s: float, most_s: float, growth: float) -> None:
+        self._first_s, self._most_s, self._growth = first_s, most_s, growth
+        self._pause_s = 0.0
+        self._until_s = -math.inf
+
+    def next(self, now_s: float) -> float:
+        """When the pause ends that begins now. Of several requests under way at once, the first one counts."""
+        if now_s >= self._until_s:
+            self._pause_s = min(max(self._growth * self._pause_s, self._first_s), self._most_s)
+            self._until_s = now_s + self._pause_s
+        return self._until_s
+
+    def over(self) -> None:
+        """The venue let us in."""
+        self._pause_s, self._until_s = 0.0, -math.inf
 
 
 class _Window:
@@ -123,7 +174,14 @@ class RateBudget:
         """From when until when, by the venue's clock, no window begins or ends."""
         self._blocked_until_s = -math.inf
         self._orders_blocked_until_s = -math.inf
-        self._front_door_pause_s = 0.0
+        self._banned = False
+        self._probing = False
+        """Whether the one request that asks whether the ban is over is under way."""
+        self._pauses = {
+            403: GrowingPause(FRONT_DOOR_PAUSE_S, FRONT_DOOR_PAUSE_MAX_S, 2.0),
+            418: GrowingPause(BAN_PAUSE_S, BAN_PAUSE_MAX_S, BAN_PAUSE_GROWTH),
+        }
+        """For answers that name no end, by HTTP status."""
         self._said = ""
         """Why the venue wants silence."""
 
@@ -134,10 +192,36 @@ class RateBudget:
         return self._weight.used
 
     @property
+    def own_weight_1m(self) -> int:
+        """Weight of the running minute that we used ourselves."""
+        self._roll()
+        return self._weight.own
+
+    @property
     def foreign_weight_1m(self) -> int:
         """Weight of the running minute that somebody else on this IP used (at least)."""
         self._roll()
         return max(0, self._weight.reported - self._weight.own)
+
+    @property
+    def banned_until_ms(self) -> int:
+        """When the venue is next asked whether its ban (418) is over, ms UTC of our clock; 0 when there is none."""
+        if not self._banned:
+            return 0
+        local = self.clock.local
+        return local.now_ms() + max(0, math.ceil((self._blocked_until_s - local.monotonic_s()) * 1000))
+
+    @property
+    def probe_is_due(self) -> bool:
+        """Whether it is time to ask, by one cheap request, whether a ban is over."""
+        return self._banned and self.clock.local.monotonic_s() >= self._blocked_until_s
+
+    def probe(self) -> Ticket:
+        """Leave for that one request; nobody else gets any until its answer."""
+        self._probing = True
+        self._blocked_until_s = self.clock.local.monotonic_s() + PROBE_AGAIN_S
+        self._roll()
+        return self._take(1, 0)
 
     async def acquire(self, lane: Lane, *, weight: int, orders: int = 0) -> Ticket:
         """Wait (bounded by the lane) until the request may be sent, and count it; raises `RateLimited`."""
@@ -145,7 +229,7 @@ class RateBudget:
         while (wait_s := self._wait_s(lane, weight, orders)) > 0:
             now_s = local.monotonic_s()
             deadline_s = now_s + self._limits.wait_max_s[lane] if deadline_s is None else deadline_s
-            if now_s + wait_s > deadline_s:
+            if self._banned or now_s + wait_s > deadline_s:
                 retry_at_ms = local.now_ms() + math.ceil(wait_s * 1000)
                 raise RateLimited(self._why(lane, orders, retry_at_ms), retry_at_ms=retry_at_ms)
             await local.sleep(wait_s)
@@ -166,29 +250,38 @@ class RateBudget:
         local = self.clock.local
         now_s = local.monotonic_s()
         until_s = now_s + (failure.retry_at_ms - local.now_ms()) / 1000
-        if failure.http_status == 403:
-            if now_s < self._blocked_until_s:
-                return  # it was under way when the first one came back
-            self._front_door_pause_s = min(
-                max(2 * self._front_door_pause_s, FRONT_DOOR_PAUSE_S), FRONT_DOOR_PAUSE_MAX_S
-            )
-            until_s = now_s + self._front_door_pause_s
         self._said = f"HTTP {failure.http_status}" + (f", {failure.code}" if failure.code is not None else "")
-        if failure.code == _ORDER_COUNT_CODE:
+        ban, pause = failure.http_status == 418, self._pauses.get(failure.http_status or 0)
+        if pause is not None and not failure.end_stated:
+            until_s = pause.next(now_s)
+        elif ban and self._probing:  # the end that was stated before was none
+            until_s = max(until_s, self._pauses[418].next(now_s))
+        if ban:
+            self._banned, self._probing, self._blocked_until_s = True, False, until_s
+        elif failure.code == _ORDER_COUNT_CODE:
             self._orders_blocked_until_s = max(self._orders_blocked_until_s, until_s)
         else:
             self._blocked_until_s = max(self._blocked_until_s, until_s)
 
     def answered(self) -> None:
         """The venue gave a usable answer: its front lets us in."""
-        self._front_door_pause_s = 0.0
+        self._pauses[403].over()
+
+    def ban_over(self) -> None:
+        """The venue answered the one request of a ban."""
+        self._banned, self._blocked_until_s = False, -math.inf
+        self._pauses[418].over()
 
     def _why(self, lane: Lane, orders: int, retry_at_ms: int) -> str:
         """A sentence that stays the same while the cause does: it becomes the account's reason."""
         now_s = self.clock.local.monotonic_s()
         if now_s < max(self._blocked_until_s, self._orders_blocked_until_s if orders else -math.inf):
             until = time.strftime("%H:%M:%S", time.gmtime(math.ceil(retry_at_ms / 1000)))
+            if self._banned:
+                return f"the exchange has banned this address ({self._said}): nothing is asked before {until} UTC"
             return f"no request before {until} UTC: the venue answered {self._said}"
+        if self._limits.weight_1m < WEIGHT_1M:
+            return "what is left of this minute's request weight belongs to the daemon: try again in the next minute"
         return f"request budget of the {lane} lane is used up"
 
     def _roll(self) -> int:

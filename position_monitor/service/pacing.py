@@ -13,8 +13,11 @@ SOON_S = 1.0
 SOON_WEIGHT_1M = 1_200
 """Request weight such quick looks may use in a minute (half of the venue's 2,400)."""
 SPARING_WEIGHT_1M = 750
-"""Request weight cycles may use in a minute from the moment half of the venue's is used, whatever they do and whoever
-used it: a minute must never end without weight for the reads of positions."""
+"""Request weight our cycles may use in a minute from the moment they have used half of the venue's, whatever they do: a
+minute must never end without weight for the reads of positions."""
+LOOKS_WEIGHT_1M = 2_350
+"""What of a minute's weight the looks may share once half of it is used, whoever used that: a neighbour on the address
+must not be why a position is not seen, so what it left is spread over the rest of the minute."""
 WAKE_S = 0.2
 """Least time between two cycles that events ask for."""
 SOON_IN_A_ROW_MAX = 30
@@ -34,7 +37,7 @@ class Pace:
 
         A daemon that only observes has no reason to hurry: the budget of the address is the owner's too.
         """
-        spare = report.mode is not Mode.OBSERVE and self.exchange.api_weight_1m < SOON_WEIGHT_1M
+        spare = report.mode is not Mode.OBSERVE and self.exchange.own_weight_1m < SOON_WEIGHT_1M
         if not (report.suspicious and spare) or self._soon_in_a_row >= SOON_IN_A_ROW_MAX:
             self._soon_in_a_row = 0
             return check_interval_s
@@ -47,6 +50,14 @@ class Pace:
         While there is plenty, only the reads of a cycle count; what it does beyond them is rare.
         """
         pace_s = report.weight * 60 / SOON_WEIGHT_1M
-        if self.exchange.api_weight_1m >= SOON_WEIGHT_1M:
+        if self.exchange.own_weight_1m >= SOON_WEIGHT_1M:
             pace_s = report.weight_used * 60 / SPARING_WEIGHT_1M
+        elif self.exchange.api_weight_1m >= SOON_WEIGHT_1M:
+            pace_s = max(pace_s, self._shared_s(max(report.weight, report.weight_used)))
         return min(check_interval_s, max(WAKE_S, pace_s))
+
+    def _shared_s(self, weight: int) -> float:
+        """How far apart looks of this weight must be for the rest of the venue's minute to bear them."""
+        rest_s = 60 - self.exchange.venue_now_ms() % 60_000 / 1000
+        left = LOOKS_WEIGHT_1M - self.exchange.api_weight_1m
+        return rest_s if left < weight else min(rest_s, weight * rest_s / left)

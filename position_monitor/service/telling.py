@@ -17,11 +17,13 @@ from position_monitor.edge.ai_engine import AdvicePoller
 from position_monitor.edge.backend import BreakerPoller
 from position_monitor.edge.clock import Clock
 from position_monitor.edge.exchange import Exchange
+from position_monitor.edge.rate_budget import COMMAND_LINE_WEIGHT_1M
 from position_monitor.edge.redis_state import Held, RedisState
 
 HEARTBEAT_S = 60.0
-FOREIGN_WEIGHT_1M = 240
-"""Weight a minute from which another program on this address is worth a warning: a tenth of the venue's 2,400."""
+FOREIGN_WEIGHT_1M = COMMAND_LINE_WEIGHT_1M
+"""Weight a minute beyond which another program on this address is worth a warning. Our own command line, which reads
+the exchange with --direct, ends below it; what it used alone is no news."""
 
 
 @dataclass(slots=True)
@@ -42,6 +44,7 @@ class Teller:
     _breaker_active: bool | None = field(default=None, init=False)
     _streams: dict[str, StreamState] = field(default_factory=dict, init=False)
     _crowded: bool = field(default=False, init=False)
+    _banned: bool = field(default=False, init=False)
     _hashed: tuple[Config | None, str] = field(default=(None, ""), init=False)
 
     def conflicts(self, config: Config) -> None:
@@ -91,7 +94,19 @@ class Teller:
                 details = {"stream": name, "state": str(health.state), "reason": health.reason}
                 events.append(Event("StreamChanged", now_ms, details=details))
             self._streams[name] = health.state
-        return [*events, *self._foreign_weight(now_ms)]
+        return [*events, *self._ban(now_ms), *self._foreign_weight(now_ms)]
+
+    def _ban(self, now_ms: int) -> list[Event]:
+        """The venue banned our address, or lets us in again: each is told once."""
+        until_ms = self.exchange.banned_until_ms
+        if bool(until_ms) is self._banned:
+            return []
+        self._banned = bool(until_ms)
+        if not until_ms:
+            logger.warning("The exchange lets us in again: its ban is over")
+            return [Event("BanEnded", now_ms)]
+        logger.error("The exchange has banned this address (HTTP 418): nothing is read and no stop is placed meanwhile")
+        return [Event("BanBegan", now_ms, details={"until_ms": until_ms})]
 
     def _foreign_weight(self, now_ms: int) -> list[Event]:
         """Another program that uses up the request budget of our address, told once until it is quiet again."""

@@ -15,6 +15,7 @@ from position_monitor.edge.ai_engine import AdvicePoller
 from position_monitor.edge.clock import Clock
 from position_monitor.edge.exchange import Exchange
 from position_monitor.edge.observer import Observer
+from position_monitor.edge.rate_budget import BudgetLimits
 from position_monitor.edge.venues.binanceusdm import BinanceUsdm, connect
 
 
@@ -29,8 +30,8 @@ def rules_from(config: Config) -> Rules:
     return Rules(config.account, protection_for, is_unmanaged, config.evidence(), config.limits())
 
 
-def open_exchange(config: Config, clock: Clock) -> BinanceUsdm:
-    """The venue of the configuration, not yet prepared. Raises `ConfigError`."""
+def open_exchange(config: Config, clock: Clock, limits: BudgetLimits | None = None) -> BinanceUsdm:
+    """The venue of the configuration, not yet prepared, within `limits` (else a daemon's). Raises `ConfigError`."""
     return connect(
         environment=config.exchange.environment,
         rest_url=config.exchange.effective_rest_url,
@@ -39,6 +40,7 @@ def open_exchange(config: Config, clock: Clock) -> BinanceUsdm:
         timeout_s=config.exchange.request_timeout_s,
         timeout_max_s=config.loop.cycle_deadline_s,
         clock=clock,
+        limits=limits,
     )
 
 

@@ -158,8 +158,10 @@ def seen_by_inspector(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[Ins
 
     def prepare(outcome: Inspection | Exception) -> None:
         class FakeInspector:
-            def __init__(self, config: object) -> None:
-                del config
+            def __init__(self, config: object, *, kept: bool = False) -> None:
+                del config, kept
+
+            async def aclose(self) -> None: ...
 
             async def look(self) -> Inspection:
                 if isinstance(outcome, Exception):

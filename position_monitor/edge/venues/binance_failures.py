@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from typing import Final
 
 from position_monitor.edge.clock import VenueClock
-from position_monitor.edge.rate_budget import FRONT_DOOR_PAUSE_S, WINDOW_GUARD_MS
+from position_monitor.edge.rate_budget import BAN_PAUSE_S, FRONT_DOOR_PAUSE_S, WINDOW_GUARD_MS
 from position_monitor.edge.venues.binance_codes import Action, action_for, meaning_of
 from position_monitor.edge.venues.transport import Endpoint, NotJson, Reply, TransportCause
 from position_monitor.errors import (
@@ -28,11 +28,11 @@ from position_monitor.errors import (
 
 _SERVICE_UNAVAILABLE: Final = "service unavailable"
 """The venue's own words for a 503 that certainly did nothing; any other 503 may have executed."""
-_DEFAULT_WAIT_S: Final = {403: FRONT_DOOR_PAUSE_S, 418: 120}
+_DEFAULT_WAIT_S: Final = {403: FRONT_DOOR_PAUSE_S, 418: BAN_PAUSE_S}
 _MINUTE_MS: Final = 60_000
 _ORDER_COUNT_WAIT_S: Final = 10
 _BAN_MAX_MS: Final = 3 * 24 * 3600 * 1000
-"""The longest ban the venue documents: a nonsensical Retry-After must not silence the guardian for ever."""
+"""The longest ban the venue documents: a nonsensical end must not silence the guardian for ever."""
 _STOP_CODES_THAT_ARE_TEMPORARY: Final = frozenset({-4088, -4402})
 """Refusals of one order or symbol, not of the key: reading goes on."""
 _MESSAGE_MAX = 160
@@ -110,35 +110,43 @@ def _failure_of_status(endpoint: Endpoint, reply: Reply) -> ExchangeFailure:
 
 def _rate_limited(endpoint: Endpoint, reply: Reply, code: int | None, message: str, clock: VenueClock) -> RateLimited:
     now_ms = clock.local.now_ms()
-    stated_ms = _stated_retry_ms(reply.headers, message, now_ms, clock.offset_ms)
-    retry_at_ms = stated_ms if stated_ms is not None else now_ms + _default_wait_ms(reply.status, code, clock)
-    retry_at_ms = min(max(retry_at_ms, now_ms), now_ms + _BAN_MAX_MS)
-    text = f"{endpoint.value.title}: HTTP {reply.status}, no request for {(retry_at_ms - now_ms) / 1000:.1f} s"
+    stated_ms = None if reply.status == 403 else _stated_wait_ms(reply.headers, message, now_ms, clock.offset_ms)
+    wait_ms = stated_ms if stated_ms is not None else _default_wait_ms(reply.status, code, clock)
+    if reply.status not in (403, 418):
+        # Weight and orders are counted by the minute of the venue's clock: beyond it no limit of before can last.
+        wait_ms = min(wait_ms, _to_next_minute_ms(clock))
+    text = f"{endpoint.value.title}: HTTP {reply.status}, no request for {wait_ms / 1000:.1f} s"
     if code is not None:
         text = f"{text} ({_text(endpoint, code, message)})"
     # An order-count refusal may come as 429 too; the code stays so that only orders are held back.
-    return RateLimited(text, retry_at_ms=retry_at_ms, code=code, http_status=reply.status)
+    stated, retry_at_ms = stated_ms is not None, now_ms + wait_ms
+    return RateLimited(text, retry_at_ms=retry_at_ms, code=code, http_status=reply.status, end_stated=stated)
 
 
 def _default_wait_ms(status: int, code: int | None, clock: VenueClock) -> int:
     """How long to be silent when the venue does not say: weight is counted by the minute of its clock."""
-    if code == -1015:
-        return _ORDER_COUNT_WAIT_S * 1000
     if status in _DEFAULT_WAIT_S:
         return round(_DEFAULT_WAIT_S[status] * 1000)
+    return _ORDER_COUNT_WAIT_S * 1000 if code == -1015 else _to_next_minute_ms(clock)
+
+
+def _to_next_minute_ms(clock: VenueClock) -> int:
     return _MINUTE_MS - clock.now_ms() % _MINUTE_MS + WINDOW_GUARD_MS
 
 
-def _stated_retry_ms(headers: Mapping[str, str], message: str, now_ms: int, offset_ms: int) -> int | None:
-    """When the venue said to come back, in local ms; the later of header and message. None when it did not say."""
+def _stated_wait_ms(headers: Mapping[str, str], message: str, now_ms: int, offset_ms: int) -> int | None:
+    """How long the venue said to be silent, in ms; the later of header and message. None when it did not say.
+
+    What lies in the past, or beyond the longest ban that is documented, was not said: it is an accident.
+    """
     stated: list[int] = []
     retry_after = headers.get("retry-after", "").strip()
-    if retry_after.isascii() and retry_after.isdigit():
-        stated.append(now_ms + int(retry_after[:9]) * 1000)
+    if re.fullmatch(r"\d{1,9}", retry_after, re.ASCII):
+        stated.append(int(retry_after) * 1000)
     banned = re.search(r"banned until (\d{13})\b", message)
     if banned:
-        stated.append(int(banned.group(1)) - offset_ms)
-    return max(stated, default=None)
+        stated.append(int(banned.group(1)) - offset_ms - now_ms)
+    return max((wait_ms for wait_ms in stated if 0 < wait_ms <= _BAN_MAX_MS), default=None)
 
 
 def _code_and_message(body: object) -> tuple[int | None, str]:

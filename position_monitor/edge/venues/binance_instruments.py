@@ -19,6 +19,7 @@ from position_monitor.edge.venues.binance_failures import unusable
 from position_monitor.edge.venues.binance_rows import Amount, Positive, Row, SymbolId, row_reason
 from position_monitor.edge.venues.transport import Endpoint
 
+TRADING_STATUS: Final = "TRADING"
 ABSENT_STATUS: Final = "ABSENT"
 """Status of a symbol that a later `exchangeInfo` no longer lists: its last known rules are kept (invariant 7)."""
 _BAND_WHEN_UNSTATED: Final = (Decimal("1.05"), Decimal("0.95"))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import math
+from collections import deque
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Final
 
@@ -12,7 +13,7 @@ from loguru import logger
 from position_monitor.core.model import Instrument
 from position_monitor.core.observation import PositionsRead
 from position_monitor.edge.rate_budget import Lane
-from position_monitor.edge.venues.binance_instruments import instruments_from
+from position_monitor.edge.venues.binance_instruments import TRADING_STATUS, instruments_from
 from position_monitor.edge.venues.binance_rows import (
     AccountConfigRow,
     PositionModeRow,
@@ -30,8 +31,13 @@ CLOCK_STEP_MS: Final = 250
 INSTRUMENTS_EVERY_S: Final = 24 * 3600.0
 INSTRUMENTS_FLAGGED_EVERY_S: Final = 1.0
 """After a refusal that says a tick, a step or a status changed: a stop may be waiting for the new rules (weight 1)."""
-INSTRUMENTS_UNKNOWN_EVERY_S: Final = 60.0
-"""While a symbol without rules is asked for: the venue lists new ones rarely."""
+INSTRUMENTS_UNKNOWN_S: Final = (1.0, 2.0, 5.0, 10.0, 20.0, 40.0, 60.0)
+"""While a symbol without usable rules is asked for: pauses before the attempts that are made for it. The first one is
+made at once, whatever was loaded before; the last pause stays."""
+INSTRUMENT_LOADS_1M_MAX: Final = 10
+"""However many symbols are unknown or refused: each load is of every symbol, and takes the processor a while."""
+UNKNOWN_MAX: Final = 200
+"""Symbols that are waited for; further ones come with the next load all the same, which is of every symbol."""
 MODE_EVERY_S: Final = 60.0
 MODE_SHOWN_EVERY_S: Final = 300.0
 """While rows of open positions show the mode (they do in every cycle, and the venue changes it for nobody who holds
@@ -50,10 +56,14 @@ class BinanceUpkeep:
         self.skipped: Mapping[str, str] = {}
         self.leverages: Mapping[str, int] = {}
         self.can_trade = True
-        self.instruments_due = False
-        """Somebody asked for a symbol that is not loaded: perhaps newly listed."""
+        self._wanted: dict[str, int] = {}
+        """Symbols that were asked for and are not tradable as far as is known (newly listed, unreadable, halted), with
+        the number of attempts to load their rules that began since."""
         self.settings_due = False
         """The venue told of a change of leverage or of the account's settings."""
+        self._asked: set[str] = set()
+        """Those of them that were asked for since the last attempt: the others matter to nobody any more."""
+        self._loads_s: deque[float] = deque(maxlen=INSTRUMENT_LOADS_1M_MAX)
         self._wire = wire
         self._hedged: bool | None = None
         self._mode_shown = False
@@ -104,12 +114,27 @@ class BinanceUpkeep:
         self._mode_shown = bool(read.positions) and read.hedged == self._hedged
         self._leverage_unknown = any(position.leverage is None for position in read.positions)
 
+    def instrument(self, symbol: str) -> Instrument | None:
+        """Trading rules as last loaded, or None. A symbol one cannot trade by them is looked up again soon."""
+        known = self.instruments.get(symbol)
+        if known is not None and known.status == TRADING_STATUS:
+            if self._wanted:
+                self._wanted.pop(symbol, None)
+        elif symbol in self._wanted or len(self._wanted) < UNKNOWN_MAX:
+            self._wanted.setdefault(symbol, 0)
+            self._asked.add(symbol)
+        return known
+
     async def load_instruments(self) -> None:
         """Read the trading rules of every symbol; raises `ExchangeFailure` and keeps the old ones."""
         self._instruments_at_s = self._now_s()
-        body = await self._wire.call(Endpoint.EXCHANGE_INFO, {}, Lane.READ)
+        self._loads_s.append(self._instruments_at_s)
+        needed = not self.instruments or bool(self._wanted)
+        self._wanted = {symbol: tries + 1 for symbol, tries in self._wanted.items() if symbol in self._asked}
+        self._asked.clear()
+        body = await self._wire.call(Endpoint.EXCHANGE_INFO, {}, Lane.HELD if needed else Lane.READ)
         self.instruments, self.skipped = await instruments_from(body, self.instruments)
-        self.instruments_due = self._wire.instruments_flagged = False
+        self._wire.instruments_flagged = False
         if self.skipped:
             named = ", ".join(sorted(self.skipped)[:5])
             logger.warning("{} symbols have unreadable trading rules, first: {}", len(self.skipped), named)
@@ -150,10 +175,7 @@ class BinanceUpkeep:
         steps: list[Callable[[], Awaitable[None]]] = []
         if time.measurements == 0 or time.age_s >= CLOCK_EVERY_S or abs(time.stepped_ms) > CLOCK_STEP_MS:
             steps.append(self._wire.measure_clock)
-        every_s = INSTRUMENTS_UNKNOWN_EVERY_S if self.instruments_due else INSTRUMENTS_EVERY_S
-        if self._wire.instruments_flagged:
-            every_s = INSTRUMENTS_FLAGGED_EVERY_S
-        every_s = every_s if self.instruments else 0.0  # without any rules nothing can be placed: every cycle tries
+        every_s = self._instruments_every_s()
         if now_s - self._instruments_at_s >= every_s:
             steps.append(self.load_instruments)
         told = self.settings_due and now_s - self._leverages_at_s >= SETTINGS_TOLD_EVERY_S
@@ -165,6 +187,19 @@ class BinanceUpkeep:
             self.settings_due = False
             steps.append(self.load_leverages)
         return steps
+
+    def _instruments_every_s(self) -> float:
+        """How old the trading rules may be: as long as nobody waits for any, a day."""
+        if not self.instruments:
+            return 0.0  # nothing can be placed: every cycle tries
+        every_s = INSTRUMENTS_EVERY_S
+        if self._wanted:
+            every_s = INSTRUMENTS_UNKNOWN_S[min([*self._wanted.values(), len(INSTRUMENTS_UNKNOWN_S) - 1])]
+        if self._wire.instruments_flagged:
+            every_s = min(every_s, INSTRUMENTS_FLAGGED_EVERY_S)
+        if len(self._loads_s) == INSTRUMENT_LOADS_1M_MAX:
+            every_s = max(every_s, 60 - (self._instruments_at_s - self._loads_s[0]))
+        return every_s
 
     def _now_s(self) -> float:
         return self._wire.time.local.monotonic_s()

@@ -52,8 +52,18 @@ class BinanceWire:
         return failure.body
 
     async def _attempt(self, endpoint: Endpoint, params: Mapping[str, str], lane: Lane) -> Reply | ExchangeFailure:
-        ticket = await self.budget.acquire(lane, weight=endpoint.weight(params), orders=endpoint.value.orders)
-        return await self._exchanged(endpoint, params, ticket)
+        return await self._exchanged(endpoint, params, await self._leave(endpoint, params, lane))
+
+    async def _leave(self, endpoint: Endpoint, params: Mapping[str, str], lane: Lane) -> Ticket:
+        """Leave to send a request; raises `RateLimited`. When a ban may be over, that is asked before."""
+        if self.budget.probe_is_due:
+            await self._probe()
+        return await self.budget.acquire(lane, weight=endpoint.weight(params), orders=endpoint.value.orders)
+
+    async def _probe(self) -> None:
+        """The cheapest request there is, alone: going on in earnest during a ban makes it longer."""
+        if not isinstance(await self._exchanged(Endpoint.TIME, {}, self.budget.probe()), ExchangeFailure):
+            self.budget.ban_over()
 
     async def _exchanged(
         self, endpoint: Endpoint, params: Mapping[str, str], ticket: Ticket
@@ -98,7 +108,7 @@ class BinanceWire:
 
     async def _offset_sample_ms(self) -> float:
         local = self.time.local
-        ticket = await self.budget.acquire(Lane.STOP, weight=Endpoint.TIME.value.weight)
+        ticket = await self._leave(Endpoint.TIME, {}, Lane.STOP)
         began_s = local.monotonic_s()  # from here on it is under way: a wait for the budget is no part of the trip
         reply = await self._exchanged(Endpoint.TIME, {}, ticket)
         if isinstance(reply, ExchangeFailure):

@@ -17,8 +17,8 @@ from position_monitor.core.actions import Cancel, Close, Place
 from position_monitor.core.guard import Approved
 from position_monitor.core.model import Instrument, LiveOrder
 from position_monitor.core.observation import OrdersRead, PositionsRead
-from position_monitor.edge.clock import Clock
-from position_monitor.edge.rate_budget import Lane, RateBudget
+from position_monitor.edge.clock import Clock, VenueClock
+from position_monitor.edge.rate_budget import BudgetLimits, Lane, RateBudget
 from position_monitor.edge.venues.binance_failures import unusable
 from position_monitor.edge.venues.binance_reads import algo_order, orders_from, positions_from
 from position_monitor.edge.venues.binance_rows import AlgoOrderRow, ListenKeyRow, parse_object
@@ -64,6 +64,16 @@ class BinanceUsdm:
         return self._wire.budget.foreign_weight_1m
 
     @property
+    def own_weight_1m(self) -> int:
+        """Part of `api_weight_1m` that this program used."""
+        return self._wire.budget.own_weight_1m
+
+    @property
+    def banned_until_ms(self) -> int:
+        """When the venue is next asked whether its ban of our address is over; 0 when it has not banned it."""
+        return self._wire.budget.banned_until_ms
+
+    @property
     def clock_offset_ms(self) -> int:
         """The venue's clock minus ours; beyond 500 ms either way the host's time needs attention (C1)."""
         return self._wire.time.offset_ms
@@ -96,10 +106,7 @@ class BinanceUsdm:
 
     def instrument(self, symbol: str) -> Instrument | None:
         """Trading rules of `symbol` as last loaded; status ABSENT when the venue stopped listing it."""
-        found = self._upkeep.instruments.get(symbol)
-        if found is None:
-            self._upkeep.instruments_due = True
-        return found
+        return self._upkeep.instrument(symbol)
 
     async def read_positions(self) -> PositionsRead:
         """Every open position of the account (v3, weight 5)."""
@@ -122,10 +129,11 @@ class BinanceUsdm:
     async def read_orders(self, symbol: str | None) -> OrdersRead:
         """Both lists at the same time (weight 2 for one symbol, 80 for all); raises when either is not valid."""
         params = {} if symbol is None else {"symbol": symbol}
+        lane = Lane.READ if symbol is None else Lane.HELD
         began_at_ms = self._clock.now_ms()
         answers = await asyncio.gather(
-            self._wire.call(Endpoint.OPEN_ORDERS, params, Lane.READ),
-            self._wire.call(Endpoint.OPEN_ALGO_ORDERS, params, Lane.READ),
+            self._wire.call(Endpoint.OPEN_ORDERS, params, lane),
+            self._wire.call(Endpoint.OPEN_ALGO_ORDERS, params, lane),
             return_exceptions=True,
         )
         for answer in answers:
@@ -192,7 +200,7 @@ class BinanceUsdm:
         hedged = await self._upkeep.known_hedged()
         params = {} if symbol is None else {"symbol": symbol}
         began_at_ms = self._clock.now_ms()
-        body = await self._wire.call(endpoint, params, Lane.READ)
+        body = await self._wire.call(endpoint, params, Lane.POSITIONS)
         read = positions_from(
             endpoint,
             body,
@@ -216,6 +224,7 @@ def connect(
     timeout_s: float = 5.0,
     timeout_max_s: float = 0.0,
     clock: Clock,
+    limits: BudgetLimits | None = None,
 ) -> BinanceUsdm:
     """Build the venue over ccxt.
 
@@ -235,4 +244,4 @@ def connect(
         timeout_max_s=timeout_max_s,
     )
     logger.debug("exchange binanceusdm, environment {}, timeout {} s", environment, timeout_s)
-    return BinanceUsdm(transport, clock)
+    return BinanceUsdm(transport, clock, RateBudget(VenueClock(clock), limits))

@@ -205,7 +205,7 @@ TO_NEXT_MINUTE_MS = 60_000 - SERVER_MS % 60_000 + 50
         (Answer("", status=418, headers={"Retry-After": "120"}), 120_000),
         (Answer("", status=429), TO_NEXT_MINUTE_MS),
         (Answer({"code": -1003, "msg": "Too much request weight"}, status=400), TO_NEXT_MINUTE_MS),
-        (Answer("", status=418, headers={"Retry-After": "99999999999999999999"}), 3 * 24 * 3600 * 1000),
+        (Answer("", status=418, headers={"Retry-After": "99999999999999999999"}), 30_000),
         (Answer("", status=429, headers={"Retry-After": "soon"}), TO_NEXT_MINUTE_MS),
         (Answer("", status=403), 5_000),
         (Answer({"code": -1015, "msg": "Too many new orders"}, status=400), 10_000),

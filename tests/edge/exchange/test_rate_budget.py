@@ -146,9 +146,13 @@ async def test_many_waiters_share_the_next_window(budget: RateBudget) -> None:
 
 @pytest.mark.parametrize(
     "limits",
-    [{"weight_reserve_stop": 400}, {"weight_reserve_writes": 2400}, {"orders_reserve_stop_10s": 300}],
+    [
+        {"weight_reserves": dict.fromkeys(Lane, 0) | {Lane.STOP: 1}},
+        {"weight_reserves": dict.fromkeys(Lane, 2_400)},
+        {"orders_reserve_stop_10s": 300},
+    ],
 )
-def test_reserves_that_do_not_fit_are_refused(limits: dict[str, int]) -> None:
+def test_reserves_that_do_not_fit_are_refused(limits: dict[str, Any]) -> None:
     with pytest.raises(ValueError, match="reserve"):
         BudgetLimits(**limits)
 

@@ -272,7 +272,7 @@ async def test_a_symbol_nobody_knows_loads_the_rules_again_but_not_for_ever(
         assert venue.instrument("NEWUSDT") is None
         await venue.refresh()
         clock.advance(10)
-    assert len(loopback.sent("GET", INFO)) == 1 + 4
+    assert len(loopback.sent("GET", INFO)) == 1 + 9, "after 10, 20, 30, 40, 60 and 100 s, then every minute"
 
 
 async def test_the_mode_falls_back_to_its_own_call(venue: BinanceUsdm, loopback: LoopbackVenue) -> None:
