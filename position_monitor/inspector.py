@@ -90,8 +90,9 @@ class Inspector:
                 await exchange.prepare()
                 await daemon.look()  # what needs a second read before it is done (a ladder) is shown as it will be
             found = await self._look(*self._open)
-        except BaseException:
-            await self.aclose()
+        except ExchangeFailure:
+            if not self._kept:
+                await self.aclose()
             raise
         if not self._kept:
             await self.aclose()

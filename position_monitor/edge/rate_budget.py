@@ -64,7 +64,7 @@ class BudgetLimits:
     orders_1m: int = 1200
     weight_reserves: Mapping[Lane, int] = field(
         default_factory=lambda: {
-            Lane.STOP: 0, Lane.POSITIONS: 10, Lane.HELD: 50, Lane.OTHER_WRITE: 150, Lane.READ: 300,
+            Lane.STOP: 0, Lane.POSITIONS: 10, Lane.HELD: 75, Lane.OTHER_WRITE: 150, Lane.READ: 300,
         }
     )  # fmt: skip
     orders_reserve_stop_10s: int = 60
@@ -298,6 +298,8 @@ class RateBudget:
     def _wait_s(self, lane: Lane, weight: int, orders: int) -> float:
         venue_ms = self._roll()
         wait_ms, until_s = self._weight.wait_ms(venue_ms, weight, self._weight_ceilings[lane]), self._blocked_until_s
+        if wait_ms and lane is Lane.HELD:
+            wait_ms = self._weight.wait_ms(venue_ms, weight, self._held_ceiling(venue_ms))
         if orders:
             limits = self._limits
             reserve_10s = 0 if lane is Lane.STOP else limits.orders_reserve_stop_10s
@@ -311,6 +313,12 @@ class RateBudget:
         if until_s == -math.inf:
             return wait_ms / 1000
         return max(wait_ms / 1000, until_s - self.clock.local.monotonic_s())
+
+    def _held_ceiling(self, venue_ms: int) -> int:
+        """What HELD leaves are the reads of positions in the rest of the minute, so it may have more toward its end."""
+        positions = self._limits.weight_reserves[Lane.POSITIONS]
+        share = (60_000 - venue_ms % 60_000) / 60_000
+        return self._limits.weight_1m - positions - round((self._limits.weight_reserves[Lane.HELD] - positions) * share)
 
     def _take(self, weight: int, orders: int) -> Ticket:
         self._weight.add(weight)

@@ -7,6 +7,7 @@ import random
 from collections import Counter
 from collections.abc import Mapping
 
+from position_monitor.edge.patience import Patience
 from position_monitor.edge.venues.transport import (
     LIMIT_HEADERS,
     NOT_JSON,
@@ -37,6 +38,7 @@ class SimTransport:
         rng: random.Random,
         *,
         timeout_s: float,
+        timeout_max_s: float = 20.0,
         crash_at: int = 0,
         conduct: Conduct | None = None,
         number: int = 0,
@@ -45,7 +47,7 @@ class SimTransport:
         self._gateway = gateway
         self._clock = clock
         self._rng = rng
-        self._timeout_s = timeout_s
+        self._patience = Patience(timeout_s, timeout_max_s)
         self.crash_at = crash_at
         self.calls = 0
         self.counts: Counter[str] = Counter()
@@ -71,13 +73,16 @@ class SimTransport:
         if doomed:
             await self._die()
         delay_s = answer.delay_ms / 1000
-        await clock.sleep(min(self._timeout_s, uniform(0.001, 0.04) + delay_s))
-        if delay_s >= self._timeout_s or answer.dropped:
+        timeout_s = self._patience.timeout_s
+        await clock.sleep(min(timeout_s, uniform(0.001, 0.04) + delay_s))
+        if delay_s >= timeout_s or answer.dropped:
             conduct.ends(Answer(self._number, endpoint, params, NO_ANSWER, None, {}, moment))
-        if delay_s >= self._timeout_s:
+        if delay_s >= timeout_s:
+            self._patience.timed_out(timeout_s)
             raise TransportFailure(TransportCause.TIMEOUT)
         if answer.dropped:
             raise TransportFailure(self._rng.choice((TransportCause.DISCONNECTED, TransportCause.TIMEOUT)))
+        self._patience.answered(delay_s)
         headers = {low: value for name, value in answer.headers.items() if (low := name.lower()) in LIMIT_HEADERS}
         # A body that is not garbled holds texts, integers and booleans only: parsing its JSON would give it back as is.
         body = answer.body if answer.raw is None else parse_json(answer.raw)

@@ -143,10 +143,10 @@ class BinanceUpkeep:
         """Read the position mode (weight 5, or 30 by the older call); raises `ExchangeFailure`."""
         self._mode_at_s = self._now_s()
         try:
-            body = await self._wire.call(Endpoint.ACCOUNT_CONFIG, {}, Lane.READ)
+            body = await self._wire.call(Endpoint.ACCOUNT_CONFIG, {}, self._mode_lane)
             account = parse_object(Endpoint.ACCOUNT_CONFIG, AccountConfigRow, body)
         except (Refused, RequestInvalid, Unreadable):
-            body = await self._wire.call(Endpoint.POSITION_MODE, {}, Lane.READ)
+            body = await self._wire.call(Endpoint.POSITION_MODE, {}, self._mode_lane)
             self._hedged = parse_object(Endpoint.POSITION_MODE, PositionModeRow, body).dual_side_position
         else:
             self._hedged = account.dual_side_position
@@ -169,6 +169,11 @@ class BinanceUpkeep:
             return
         self.leverages = {row.symbol: row.leverage for row in rows}
         self._leverage_unknown = False
+
+    @property
+    def _mode_lane(self) -> Lane:
+        """Until the position mode is known, reads of positions need it."""
+        return Lane.POSITIONS if self._hedged is None else Lane.READ
 
     def _due(self) -> list[Callable[[], Awaitable[None]]]:
         now_s, time = self._now_s(), self._wire.time

@@ -127,9 +127,12 @@ class BinanceUsdm:
         return await self._read_positions(Endpoint.POSITIONS, symbol)
 
     async def read_orders(self, symbol: str | None) -> OrdersRead:
-        """Both lists at the same time (weight 2 for one symbol, 80 for all); raises when either is not valid."""
+        """Both lists at the same time (weight 2 for one symbol, 80 for all); raises when either is not valid.
+
+        The first lists of a symbol are what its first stop waits for: they go before those of all others.
+        """
         params = {} if symbol is None else {"symbol": symbol}
-        lane = Lane.READ if symbol is None else Lane.HELD
+        lane = Lane.READ if symbol is None else Lane.HELD if symbol in self._books else Lane.POSITIONS
         began_at_ms = self._clock.now_ms()
         answers = await asyncio.gather(
             self._wire.call(Endpoint.OPEN_ORDERS, params, lane),
