@@ -20,8 +20,10 @@ from position_monitor.core.evidence import Evidence
 from position_monitor.core.ladder import rungs_of
 from position_monitor.core.live_book import NOTHING_RESTS, LiveBook
 from position_monitor.core.model import Advice, Position, PositionKey, Verdict
+from position_monitor.core.needs import Deed
 from position_monitor.core.observation import SymbolObservation
 from position_monitor.core.plan import Held, Plan, PlanInputs, plan
+from position_monitor.core.provisional_rules import rules_of
 from position_monitor.core.settings import EvidenceSettings, Limits, ProtectionSettings
 from position_monitor.core.verdict import Judgement, judge
 
@@ -154,13 +156,13 @@ def _case(
     if known is None:
         return Case(position, key, settings, None, unmanaged, live, cover, "", None, None)
     closing = why_close(position, known, settings, rules.limits, rules.evidence, now_ms, covered=cover.full)
-    if seen.instrument is None or not seen.readable or unmanaged:
+    if not seen.allows(Deed.PLACE_STOP) or unmanaged:
         return Case(position, key, settings, known, unmanaged, live, cover, closing, None, None)
     book, found = compared_book(
         BookInputs(
             rules.account,
             position,
-            seen.instrument,
+            rules_of(seen.instrument, position, known.grid_refusals),
             seen.live,
             live,
             cover,

@@ -20,7 +20,7 @@ from decimal import Decimal
 from position_monitor.core.actions import Mode, Place
 from position_monitor.core.decide import Rules, decide_symbol
 from position_monitor.core.evidence import Evidence
-from position_monitor.core.learning import after_position_event
+from position_monitor.core.learning import after_open_event
 from position_monitor.core.model import (
     Advice,
     Instrument,
@@ -62,7 +62,7 @@ def after_position(since: SinceRead, event: PositionEvent, last: SymbolObservati
     return replace(
         since,
         positions={**since.positions, event.position_side: event},
-        flat=since.flat | _ended_by(event),
+        flat=since.flat | ended_by(event),
     )
 
 
@@ -73,7 +73,7 @@ def after_order(since: SinceRead, event: AlgoEvent) -> SinceRead:
     return replace(since, orders={**since.orders, event.client_id: event.status})
 
 
-def _ended_by(event: PositionEvent) -> frozenset[PositionKey]:
+def ended_by(event: PositionEvent) -> frozenset[PositionKey]:
     """The positions that cannot be open when this event is true."""
     if event.position_side is not PositionSide.BOTH:
         return frozenset({PositionKey(event.symbol, Side(event.position_side.value))} if event.amount == 0 else ())
@@ -111,7 +111,7 @@ def stops_from_event(
     event: PositionEvent,
     last: SymbolObservation | None,
     since: SinceRead,
-    instrument: Instrument,
+    instrument: Instrument | None,
     mark: Decimal | None,
     evidence: Evidence,
     rules: Rules,
@@ -125,7 +125,7 @@ def stops_from_event(
     """
     key = event.key
     assert key is not None, "Invariant: only an open position gets a stop"
-    opened = _position(event, key, last, since, mark)
+    opened = position_of(event, key, None if key in since.flat else last, mark)
     others = tuple(position for position in (last.positions if last else ()) if _stays(position, opened, since))
     orders = tuple(seen for order in (last.orders if last else ()) if (seen := _order_now(order, since)) is not None)
     view = SymbolObservation(
@@ -139,7 +139,7 @@ def stops_from_event(
         orders_reused=True,
     )
     own = [order for order in orders if order.key == key]
-    evidence = after_position_event(evidence, opened, own, ended_before=key in since.flat)
+    evidence = after_open_event(evidence, opened, own, now_ms)
     decision = decide_symbol(view, evidence, rules, advice, mode, {}, now_ms)
     places = tuple(place for place in decision.plans[event.symbol].stops if place.order.key == key)
     return EventStops(places, view, evidence, exposed=decision.judgements[key].exposed)
@@ -160,10 +160,11 @@ def mark_moves_a_stop(
     return bool(decide_symbol(view, evidence, rules, advice, mode, {}, now_ms).plans[last.symbol].stops)
 
 
-def _position(
-    event: PositionEvent, key: PositionKey, last: SymbolObservation | None, since: SinceRead, mark: Decimal | None
+def position_of(
+    event: PositionEvent, key: PositionKey, last: SymbolObservation | None, mark: Decimal | None
 ) -> Position:
-    before = last.position(key) if last is not None and key not in since.flat else None
+    """The position an event tells of. What it does not say is that of `last`, the last read of this same position."""
+    before = last.position(key) if last is not None else None
     price = mark or (before.mark_price if before is not None else event.entry_price)
     amount = abs(event.amount)
     gain = (price - event.entry_price) * amount if event.entry_price > 0 else Decimal(0)

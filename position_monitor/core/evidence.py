@@ -27,6 +27,12 @@ PROVED_GRACE_MS = 60_000
 """How long a take-profit that is proven live may stay invisible before it is sent (and proven) again."""
 PROVED_STOP_GRACE_MS = 15_000
 """The same for a stop, which may have gone without a word since, and whose position is naked then."""
+STALE_REPLICA_MS = 60_000
+"""No replica of the venue is taken to lag longer than this: so much later a zero row counts whatever time it states."""
+UNANSWERED_STOP_MS = 5_000
+"""A stop that is absent from a readable list this long is sent again, whatever the query for it answers."""
+UNSEEN_STOP_MS = 8_000
+"""The same where the list cannot be read either: the venue refuses a second order of the id, so nothing is doubled."""
 MISSES_UNTIL_GONE = 2
 """Targeted queries that must all say "no such order" before a written order counts as not placed."""
 
@@ -72,11 +78,21 @@ class KeyEvidence:
     """The epoch was read from orders that rest: which ids of it are spent is not known."""
     present_reads: int = 0
     """Consecutive reads that listed the position."""
+    blind_reads: int = 0
+    """Looks in a row that listed the position and could not read its conditional orders."""
+    opened_at_ms: int = 0
+    """The newest sign that it is open, by the venue's own time: a row that lists it, or an event (0: none)."""
+    open_told_at_ms: int = 0
+    """When the last of these signs arrived here."""
+    zero_at_ms: int = 0
+    """The newest sign that it is flat, by the venue's own time."""
+    born_at_ms: int = 0
+    """Since when this life of the position lasts, by the venue's own time; 0 when that is not known."""
     absent_reads: int = 0
     """Consecutive reads (spaced apart) that did not list it."""
     last_absent_at_ms: int = 0
     zero_seen: bool = False
-    """A row with quantity 0 was read since the position was last seen."""
+    """A row or an event said it is flat, and that is newer than the newest sign that it is open (invariant 7)."""
     losses_pct: tuple[Decimal, ...] = ()
     """The adverse move from the entry in the last reads, newest last."""
     entry_price: Decimal = Decimal(0)
@@ -93,6 +109,8 @@ class KeyEvidence:
     """-2021 refusals of a stop in a row."""
     stop_refused: str = ""
     """Why the last stop that was sent does not rest, in the words of its failure; empty once one was taken."""
+    grid_refusals: int = 0
+    """How often a number of provisional rules was off the symbol's grid."""
     stops_refused: Refusals = NONE_REFUSED
     """The tries for its stops that failed lately."""
     targets_refused: Refusals = NONE_REFUSED
@@ -142,6 +160,11 @@ class KeyEvidence:
         """Whether a stop of ours was reached, and longer than the grace time later the position is still open."""
         return self.firing_since_ms > 0 and abs(now_ms - self.firing_since_ms) > grace_ms
 
+    @property
+    def unconfirmed(self) -> bool:
+        """Whether something says it is open that no read has confirmed yet."""
+        return self.opened_at_ms > 0 and self.present_reads == 0 and not self.zero_seen
+
     def flat_proven(self, settings: EvidenceSettings) -> bool:
         """Whether the position is proven closed (invariant 7)."""
         return self.absent_reads >= settings.flat_reads and self.zero_seen
@@ -180,7 +203,7 @@ class Evidence:
     def without_window(self) -> Evidence:
         """Forget counts after a long gap (a suspended host): everything must be seen again before a removal."""
         keys = {
-            key: replace(known, present_reads=0, absent_reads=0, zero_seen=False, seen={})
+            key: replace(known, present_reads=0, absent_reads=0, zero_seen=False, zero_at_ms=0, seen={})
             for key, known in self.keys.items()
         }
         return Evidence(keys, self.awaited)
@@ -226,6 +249,21 @@ def after_miss(evidence: Evidence, symbol: str, client_id: str, now_ms: int, gra
     else:
         awaited[(symbol, client_id)] = wait
     return Evidence(evidence.keys, awaited)
+
+
+def after_silence(evidence: Evidence, symbol: str, client_id: str, now_ms: int, *, listed: bool) -> Evidence:
+    """A query for an awaited stop gave no answer. After a while it counts as not placed, so that it is sent again.
+
+    `listed`: the list of conditional orders was readable and does not show it. The id stays the same, so the worst of a
+    wrong guess is a refusal (-4116). Take-profits wait for an answer.
+    """
+    wait, owned = evidence.awaited.get((symbol, client_id)), ids.parse(client_id)
+    if wait is None or owned is None or owned.role not in (Role.BACKSTOP, Role.WORKING_STOP):
+        return evidence
+    grace_ms = PROVED_STOP_GRACE_MS if wait.proved else UNANSWERED_STOP_MS if listed else UNSEEN_STOP_MS
+    if abs(now_ms - wait.sent_at_ms) < grace_ms:
+        return evidence
+    return without_write(evidence, symbol, client_id)
 
 
 def with_key(evidence: Evidence, key: PositionKey, changed: KeyEvidence) -> Evidence:

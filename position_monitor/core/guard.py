@@ -17,9 +17,11 @@ from position_monitor.core.closing import close_id
 from position_monitor.core.cover import cover_of, loosened_at, outdated_backstop
 from position_monitor.core.desired import DesiredOrder
 from position_monitor.core.evidence import KeyEvidence
-from position_monitor.core.model import Instrument, LiveOrder, OrderKind, OrderStatus, Position, Role
+from position_monitor.core.model import LiveOrder, OrderKind, OrderStatus, Position, Role
 from position_monitor.core.money import beyond, is_multiple, reached, tighter
+from position_monitor.core.needs import Deed
 from position_monitor.core.observation import SymbolObservation
+from position_monitor.core.provisional_rules import provisional_rules
 from position_monitor.core.settings import EvidenceSettings, Limits, ProtectionSettings
 
 A = TypeVar("A", Place, Cancel, Close)
@@ -66,10 +68,11 @@ def approve_place(action: Place, gate: GateInputs) -> Approved[Place] | Denied:
     """Approve a new order: it can only reduce, is on the right side, and its intent does not rest yet."""
     order = action.order
     position = gate.seen.position(order.key)
+    is_stop = order.role in (Role.BACKSTOP, Role.WORKING_STOP)
     checks = (
-        _why_not_writable(gate),
+        _why_not_writable(gate, Deed.PLACE_STOP if is_stop else Deed.PLACE_TAKE_PROFIT),
         _why_not_reducing(order, position),
-        _why_not_on_grid(order, gate.seen.instrument),
+        _why_not_on_grid(order, position, gate),
         _why_wrong_price(order, position),
         _why_wrong_id(order, gate),
         _why_firing(order, gate),
@@ -98,7 +101,7 @@ def approve_cancel(action: Cancel, gate: GateInputs) -> Approved[Cancel] | Denie
 def approve_close(action: Close, gate: GateInputs) -> Approved[Close] | Denied:
     """Approve a reduce-only exit order: never larger than the position, and the position was seen twice."""
     position = gate.seen.position(action.key)
-    if reason := _why_not_writable(gate):
+    if reason := _why_not_writable(gate, Deed.CLOSE):
         return Denied(reason)
     if position is None or action.position_side is not position.position_side:
         return Denied("the position was not read (invariant 1)")
@@ -113,10 +116,10 @@ def approve_close(action: Close, gate: GateInputs) -> Approved[Close] | Denied:
     return Approved(action, _SEAL)
 
 
-def _why_not_writable(gate: GateInputs) -> str:
+def _why_not_writable(gate: GateInputs, deed: Deed) -> str:
     if gate.mode is Mode.OBSERVE:
         return "observe mode: nothing is written"
-    return "" if gate.seen.readable else "the symbol could not be read (invariant 6)"
+    return "" if gate.seen.allows(deed) else f"too little was read to {deed}: {gate.seen.unreadable} (invariant 6)"
 
 
 def _why_not_reducing(order: DesiredOrder, position: Position | None) -> str:
@@ -131,9 +134,12 @@ def _why_not_reducing(order: DesiredOrder, position: Position | None) -> str:
     return ""
 
 
-def _why_not_on_grid(order: DesiredOrder, instrument: Instrument | None) -> str:
+def _why_not_on_grid(order: DesiredOrder, position: Position | None, gate: GateInputs) -> str:
+    instrument = gate.seen.instrument
     if instrument is None:
-        return "the venue lists no trading rules for the symbol"
+        if position is None or gate.known is None or order.role is Role.TAKE_PROFIT:
+            return "the venue's trading rules for the symbol are not known"
+        instrument = provisional_rules(position, gate.known.grid_refusals)
     if order.trigger_price <= 0 or not is_multiple(order.trigger_price, instrument.tick):
         return f"trigger was {order.trigger_price}; expected a positive multiple of {instrument.tick}"
     if order.quantity is not None and not is_multiple(order.quantity, instrument.step):
@@ -213,7 +219,7 @@ def _why_uncovered(order: LiveOrder, position: Position, gate: GateInputs) -> st
     rebasing = outdated_backstop(order, gate.known.epoch, gate.settings)
     if parsed is None or (parsed.role is Role.BACKSTOP and not rebasing):
         return "the backstop stays until the position is proven flat (invariant 2)"
-    loosening_allowed = gate.settings.rebase_on_add and parsed.epoch != gate.known.epoch
+    loosening_allowed = parsed.epoch != gate.known.epoch  # of an earlier life, or rebased: its level binds nobody
     largest = replace(position, quantity=max(position.quantity, gate.known.largest_quantity))
     rest = [live for live in gate.seen.orders if live.order_id != order.order_id]
     after = cover_of(largest, rest, gate.settings)

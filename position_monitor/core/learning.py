@@ -2,17 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from decimal import Decimal
 
 from position_monitor.core import ids
 from position_monitor.core.endings import not_counted_yet, still_firing, unexplained
-from position_monitor.core.evidence import AGREEING_READS, Evidence, KeyEvidence, Vanished, with_key
+from position_monitor.core.evidence import (
+    AGREEING_READS,
+    STALE_REPLICA_MS,
+    Evidence,
+    KeyEvidence,
+    Vanished,
+    with_key,
+)
 from position_monitor.core.ladder import rungs_of
-from position_monitor.core.live_book import NOTHING_RESTS, LiveBook, Own, SymbolOrders
+from position_monitor.core.live_book import NOTHING_RESTS, LiveBook, SymbolOrders
 from position_monitor.core.model import SIDES, LiveOrder, OrderStatus, Position, PositionKey, Role, WorkingType
 from position_monitor.core.money import beyond
+from position_monitor.core.needs import Fact
 from position_monitor.core.observation import SymbolObservation
 from position_monitor.core.settings import EvidenceSettings
 
@@ -26,8 +34,6 @@ def after_read(
     evidence: Evidence,
     seen: SymbolObservation,
     rebases: Callable[[PositionKey], bool] = lambda key: False,
-    *,
-    flat_reads: int = 3,
 ) -> Evidence:
     """Learn from one readable observation. An unreadable one teaches nothing and must not be passed.
 
@@ -41,9 +47,9 @@ def after_read(
     for key in sorted(relevant):
         position, live = held.get(key), books.get(key, NOTHING_RESTS)
         if position is not None:
-            keys[key] = _present(keys.get(key), position, live, seen, rebases, flat_reads=flat_reads)
+            keys[key] = _present(keys.get(key), position, live, seen, rebases)
         else:
-            known = keys.get(key) or KeyEvidence(epoch=_epoch_from(live.owned) or ids.epoch_of(0), inherited=True)
+            known = keys.get(key) or KeyEvidence(epoch=_newest_epoch(live) or ids.epoch_of(0), inherited=True)
             keys[key] = _absent(known, key, live, seen)
     if not evidence.awaited:
         return Evidence(keys)
@@ -52,28 +58,72 @@ def after_read(
     return Evidence(keys, awaited)
 
 
-def after_position_event(
-    evidence: Evidence, position: Position, orders: Iterable[LiveOrder], *, ended_before: bool
-) -> Evidence:
-    """Make room for a position that only an event told of, so that it has an epoch. Nothing counts as read.
+def after_blind_read(evidence: Evidence, seen: SymbolObservation) -> Evidence:
+    """Learn from a look that could not read everything: who is open, so that its stop has an epoch, and no more."""
+    for position in seen.positions:
+        known = evidence.of(position.key)
+        if known is None or _is_reborn(known, position.updated_at_ms):
+            live = seen.live.books.get(position.key, NOTHING_RESTS)
+            known = _new_life(known, position, _epoch_of_life(live, position) if known is None else "")
+        blind = Fact.CONDITIONAL_ORDERS in seen.unread
+        known = replace(
+            _with_open_sign(known, position.updated_at_ms, seen.positions_read_at_ms),
+            blind_reads=known.blind_reads + 1 if blind else 0,
+            entry_price=position.entry_price,
+        )
+        evidence = with_key(evidence, position.key, known)
+    return evidence
 
-    `ended_before`: the stream said since the last read that the position was flat; then this is a new one. `orders` are
-    ours of the last read: after a restart they remember the epoch.
+
+def after_open_event(evidence: Evidence, position: Position, orders: Iterable[LiveOrder], told_at_ms: int) -> Evidence:
+    """An event says that a position is open. Nothing counts as read, and nothing older proves it flat any more.
+
+    `orders` are ours of the last read: after a restart they remember the epoch. `told_at_ms` is the time here.
     """
     known = evidence.of(position.key)
-    new = known is not None and known.zero_seen and position.entry_price != known.entry_price
-    if known is not None and not new and not ended_before:
-        fired = not_counted_yet(known, position)
-        return evidence if fired is known.fired else with_key(evidence, position.key, replace(known, fired=fired))
-    own = SymbolOrders(orders).books.get(position.key, NOTHING_RESTS).owned
-    remembered = _epoch_from(own) if known is None and not ended_before else ""
-    fresh = KeyEvidence(
+    if known is None:
+        live = SymbolOrders(orders).books.get(position.key, NOTHING_RESTS)
+        known = _new_life(None, position, _epoch_of_life(live, position))
+    elif _is_reborn(known, position.updated_at_ms):
+        known = _new_life(known, position, "")
+    known = replace(known, fired=not_counted_yet(known, position))
+    return with_key(evidence, position.key, _with_open_sign(known, position.updated_at_ms, told_at_ms))
+
+
+def after_flat_event(evidence: Evidence, key: PositionKey, at_ms: int) -> Evidence:
+    """An event says that a position was flat at the venue's time `at_ms`: evidence, where nothing newer says open."""
+    known = evidence.of(key)
+    if known is None or at_ms <= known.zero_at_ms:
+        return evidence
+    return with_key(evidence, key, replace(known, zero_at_ms=at_ms, zero_seen=at_ms > known.opened_at_ms))
+
+
+def _is_reborn(known: KeyEvidence, at_ms: int) -> bool:
+    """Whether a sign of this venue time that the position is open is about a new life: it was flat before that."""
+    return known.zero_seen and at_ms > known.zero_at_ms
+
+
+def _new_life(before: KeyEvidence | None, position: Position, remembered: str) -> KeyEvidence:
+    """Evidence of a position that begins anew, or (with a `remembered` epoch) that is met for the first time."""
+    return KeyEvidence(
         epoch=remembered or ids.epoch_of(position.updated_at_ms),
         inherited=bool(remembered),
         entry_price=position.entry_price,
-        seen=known.seen if known is not None else {},
+        born_at_ms=position.updated_at_ms if before is not None else 0,
+        seen=before.seen if before is not None else {},
     )
-    return with_key(evidence, position.key, fresh)
+
+
+def _with_open_sign(known: KeyEvidence, at_ms: int, told_at_ms: int) -> KeyEvidence:
+    """A sign that the position is open, of the venue's time `at_ms`. An older sign of flat is worth nothing now."""
+    opened_at_ms = max(known.opened_at_ms, at_ms)
+    return replace(
+        known,
+        opened_at_ms=opened_at_ms,
+        open_told_at_ms=told_at_ms,
+        absent_reads=0 if at_ms > known.opened_at_ms else known.absent_reads,
+        zero_seen=known.zero_seen and known.zero_at_ms > opened_at_ms,
+    )
 
 
 def pruned(evidence: Evidence, settings: EvidenceSettings) -> Evidence:
@@ -88,17 +138,14 @@ def _present(
     live: LiveBook,
     seen: SymbolObservation,
     rebases: Callable[[PositionKey], bool],
-    *,
-    flat_reads: int,
 ) -> KeyEvidence:
     if known is None:
-        remembered = _epoch_from(live.owned)
-        known = KeyEvidence(epoch=remembered or ids.epoch_of(position.updated_at_ms), inherited=bool(remembered))
-    elif known.zero_seen and (known.absent_reads >= flat_reads or position.entry_price != known.entry_price):
-        known = KeyEvidence(epoch=ids.epoch_of(position.updated_at_ms), seen=known.seen)
+        known = _new_life(None, position, _epoch_of_life(live, position))
+    elif _is_reborn(known, position.updated_at_ms):
+        known = _new_life(known, position, "")
     elif known.quantities and position.quantity > known.largest_quantity and rebases(position.key):
         known = replace(known, epoch=ids.epoch_of(position.updated_at_ms), inherited=False, done_rungs=frozenset())
-    elif (epoch := _settled_epoch(known.epoch, live)) != known.epoch and not rebases(position.key):
+    elif (epoch := _settled_epoch(known, live)) != known.epoch and not rebases(position.key):
         known = replace(known, epoch=epoch, inherited=True)
     rungs, done = _rungs(known, position, live)
     firing = any(_firing(own.order, position) for own in live.guarding)
@@ -107,15 +154,20 @@ def _present(
         epoch=known.epoch,
         inherited=known.inherited,
         present_reads=known.present_reads + 1,
+        opened_at_ms=max(known.opened_at_ms, position.updated_at_ms),
+        open_told_at_ms=seen.positions_read_at_ms,
+        zero_at_ms=known.zero_at_ms,
+        born_at_ms=known.born_at_ms,
         absent_reads=0,
         last_absent_at_ms=known.last_absent_at_ms,
-        zero_seen=False,
+        zero_seen=known.zero_seen,
         entry_price=position.entry_price,
         losses_pct=(*known.losses_pct, position.loss_pct)[-AGREEING_READS:],
         quantities=(*known.quantities, position.quantity)[-QUANTITY_WINDOW:],
         seen=known.seen if reused else _seen(known.seen, live),
         rung_sizes=rungs,
         done_rungs=done,
+        grid_refusals=known.grid_refusals if seen.instrument is None else 0,
         crossed_refusals=known.crossed_refusals,
         stop_refused=known.stop_refused,
         stops_refused=known.stops_refused,
@@ -146,33 +198,74 @@ def _shows_close_all(position: Position, live: LiveBook) -> bool:
 
 def _absent(known: KeyEvidence, key: PositionKey, live: LiveBook, seen: SymbolObservation) -> KeyEvidence:
     spaced = known.absent_reads == 0 or abs(seen.positions_read_at_ms - known.last_absent_at_ms) >= FLAT_SPACING_MS
-    opposite = seen.position(PositionKey(key.symbol, key.side.opposite))
-    flipped = opposite is not None and not opposite.hedged
+    zero_at_ms = max(known.zero_at_ms, _zero_at_ms(key, seen))
     return replace(
         known,
         present_reads=0,
+        blind_reads=0,
         absent_reads=known.absent_reads + (1 if spaced else 0),
         last_absent_at_ms=seen.positions_read_at_ms if spaced else known.last_absent_at_ms,
-        zero_seen=known.zero_seen or key in seen.zero_keys or flipped,
+        zero_at_ms=zero_at_ms,
+        zero_seen=known.zero_seen or _says_flat(known, key, seen, zero_at_ms),
         seen=known.seen if seen.orders_reused else _seen(known.seen, live),
         firing_since_ms=0,
     )
 
 
-def _epoch_from(owned: Sequence[Own]) -> str:
-    """The epoch that resting orders carry. The backstop speaks first: the venue removes it when the position ends."""
-    backstops = [own.epoch for own in owned if own.role is Role.BACKSTOP]
-    return max(backstops) if backstops else max((own.epoch for own in owned), default="")
+def _zero_at_ms(key: PositionKey, seen: SymbolObservation) -> int:
+    """The newest venue time at which this look says that the position was flat; 0 when it does not say."""
+    opposite = seen.position(PositionKey(key.symbol, key.side.opposite))
+    turned_at_ms = opposite.updated_at_ms if opposite is not None and not opposite.hedged else 0
+    return max(turned_at_ms, seen.zero_at_ms.get(key, 0))
 
 
-def _settled_epoch(epoch: str, live: LiveBook) -> str:
-    """The epoch in memory, unless nothing that rests is of it and a backstop of another one is listed.
+def _says_flat(known: KeyEvidence, key: PositionKey, seen: SymbolObservation, zero_at_ms: int) -> bool:
+    """Whether a sign of flat is believed: it is newer than every sign of open, by the venue's own time (invariant 7).
+
+    Where the venue states no time, or the row of a moment at which it was open, the sign counts once no replica can lag
+    behind the last sign of open any more.
+    """
+    opposite = seen.position(PositionKey(key.symbol, key.side.opposite))
+    if key not in seen.zero_keys and (opposite is None or opposite.hedged):
+        return False
+    if known.opened_at_ms == 0 or zero_at_ms > known.opened_at_ms:
+        return True
+    return abs(seen.positions_read_at_ms - known.open_told_at_ms) >= STALE_REPLICA_MS
+
+
+def _epoch_of_life(live: LiveBook, position: Position) -> str:
+    """The epoch that resting orders carry, if they are of this life of the position; else empty.
+
+    A backstop is: the venue removes a close-all order with its position. Working stops and rungs stay behind when a
+    position ends, so they speak only if they were made since the position is surely open: after a close-all order that
+    rests (anybody's), or after the last change of the position.
+    """
+    backstops = [own for own in live.owned if own.role is Role.BACKSTOP]
+    if backstops:
+        return max(backstops, key=lambda own: (own.order.created_at_ms, own.epoch)).epoch
+    since_ms = [order.created_at_ms for order in live.close_alls if order.created_at_ms > 0]
+    since_ms += [position.updated_at_ms] if position.updated_at_ms > 0 else []
+    if not since_ms:
+        return ""
+    return max((own.epoch for own in live.owned if own.order.created_at_ms >= min(since_ms)), default="")
+
+
+def _newest_epoch(live: LiveBook) -> str:
+    """The newest epoch of any order of ours: for orders whose position is not open, any name is as good."""
+    return max((own.epoch for own in live.owned), default="")
+
+
+def _settled_epoch(known: KeyEvidence, live: LiveBook) -> str:
+    """The epoch in memory, unless a backstop of another one rests that is of this life.
 
     After a restart the lists may lag: an epoch made up then yields to the backstop that appears a read later.
     """
-    if any(own.epoch == epoch for own in live.resting):
-        return epoch
-    return max((own.epoch for own in live.resting if own.role is Role.BACKSTOP), default=epoch)
+    backstops = [
+        own for own in live.resting if own.role is Role.BACKSTOP and own.order.created_at_ms >= known.born_at_ms
+    ]
+    if not backstops or any(own.epoch == known.epoch for own in backstops):
+        return known.epoch
+    return max(backstops, key=lambda own: (own.order.created_at_ms, own.epoch)).epoch
 
 
 def _seen(before: Mapping[str, int], live: LiveBook) -> dict[str, int]:

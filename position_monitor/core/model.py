@@ -160,7 +160,9 @@ class Position:
     hedged: bool
     """Whether the account was in hedge mode, so orders need `positionSide` and no `reduceOnly`."""
     updated_at_ms: int
-    """The venue's time of the last change of this position."""
+    """The venue's time of the last change of this position; 0 when the venue did not say."""
+    unread: str = ""
+    """What of its row could not be read, and why. Side, size and some price are right: enough for a stop."""
     key: PositionKey = field(init=False, repr=False, compare=False)
     """Symbol and side."""
 

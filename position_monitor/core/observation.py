@@ -8,6 +8,7 @@ from typing import TypeVar
 
 from position_monitor.core.live_book import SymbolOrders
 from position_monitor.core.model import Instrument, LiveOrder, Position, PositionKey
+from position_monitor.core.needs import EVERYTHING, Deed, Fact, allows
 
 Row = TypeVar("Row", Position, LiveOrder)
 
@@ -25,7 +26,9 @@ class PositionsRead:
     """One schema-valid answer about positions.
 
     `zero_keys` are rows that said quantity 0: positive evidence of flat, unlike a row that is absent (invariant 7).
-    `unreadable` names symbols whose rows were malformed, with what was wrong; nothing may be concluded about them.
+    `unreadable` names symbols whose rows were malformed, with what was wrong. A position of such a symbol is listed all
+    the same where its side, its size and some price could be read: that is enough for its stop and for nothing else.
+    `zero_at_ms` is the venue's time of the last change in the row that said zero, 0 where it did not say.
     """
 
     positions: tuple[Position, ...]
@@ -36,6 +39,7 @@ class PositionsRead:
     """Local time just before the request was sent: what the answer can at least claim."""
     symbol: str | None = None
     """None when every symbol of the account was asked for; otherwise the only symbol this answer speaks about."""
+    zero_at_ms: Mapping[PositionKey, int] = field(default_factory=dict)
     _by_symbol: Mapping[str, list[Position]] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
@@ -48,13 +52,15 @@ class PositionsRead:
 
 @dataclass(frozen=True, slots=True)
 class OrdersRead:
-    """One schema-valid answer from *both* open-order lists (plain and algo)."""
+    """One schema-valid answer from both open-order lists, or from the list of conditional orders alone."""
 
     orders: tuple[LiveOrder, ...]
     unreadable: Mapping[str, str]
     began_at_ms: int
     symbol: str | None = None
     """None when every symbol of the account was asked for."""
+    plain_unread: str = ""
+    """Why the list of plain orders is missing from this answer, or empty."""
     by_symbol: Mapping[str, list[LiveOrder]] = field(init=False, repr=False, compare=False)
     """The orders of each symbol that has any."""
 
@@ -84,12 +90,16 @@ class SymbolObservation:
     orders_read_at_ms: int
     """0 when the order lists were not read (or not readable) in this observation."""
     unreadable: str = ""
-    """Why this symbol could not be read, or empty."""
+    """Why this symbol could not be read completely, or empty."""
     confirmed_orders: frozenset[str] = field(default_factory=frozenset)
     """Client ids in `orders` that were absent from the lists and found by a targeted query (listing lag)."""
 
     orders_reused: bool = False
     """The order lists are those of the observation before, with their time: they teach nothing a second time."""
+    unread: frozenset[Fact] = field(default_factory=frozenset)
+    """The facts that are missing; everything where `unreadable` says why and nobody named them."""
+    zero_at_ms: Mapping[PositionKey, int] = field(default_factory=dict)
+    """The venue's time of the last change in the rows behind `zero_keys`, where they said it."""
 
     live: SymbolOrders = field(init=False, repr=False, compare=False)
     """The orders with what they amount to."""
@@ -99,9 +109,15 @@ class SymbolObservation:
     def __post_init__(self) -> None:
         live = self.orders if isinstance(self.orders, SymbolOrders) else SymbolOrders(self.orders)
         was_read = self.positions_read_at_ms > 0 and self.orders_read_at_ms > 0
+        if not self.unread and (self.unreadable or not was_read):
+            object.__setattr__(self, "unread", EVERYTHING)
         object.__setattr__(self, "orders", live)
         object.__setattr__(self, "live", live)
-        object.__setattr__(self, "readable", was_read and not self.unreadable)
+        object.__setattr__(self, "readable", not self.unread)
+
+    def allows(self, deed: Deed) -> bool:
+        """Whether enough was read for a deed (`core/needs.py`)."""
+        return allows(deed, self.unread)
 
     @property
     def observed_at_ms(self) -> int:

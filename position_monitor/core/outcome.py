@@ -24,6 +24,8 @@ BUDGET_CODES = frozenset({-2022, -4118})
 """Reduce-only was refused: the position changed, or resting orders use up its quantity."""
 PRICE_BAND_CODES = frozenset({-4131, -4016, -4024})
 """A market order was refused because the book is too thin for the price band: the next close uses another form."""
+GRID_CODES = frozenset({-1111, -4014, -4023})
+"""A number is off the symbol's grid: while its rules are not known, coarser ones are tried."""
 CAPACITY_CODES = frozenset({-4045, -2025})
 """No slot is left for a conditional order: what is known about foreign ones is out of date."""
 _CLOSES_KEPT = 10
@@ -108,6 +110,8 @@ def _after_place(evidence: Evidence, outcome: Outcome, action: Place) -> Evidenc
         if order.role is Role.WORKING_STOP and order.rung:
             return evidence  # the parts of one split stop are refused together and count once
         return _changed(evidence, order.key, known, crossed_refusals=known.crossed_refusals + 1)
+    if is_stop and outcome.code in GRID_CODES:
+        return _changed(evidence, order.key, known, grid_refusals=known.grid_refusals + 1)
     if order.close_all and outcome.code in CLOSE_ALL_EXISTS_CODES:
         return _changed(evidence, order.key, known, close_all_blocked=True)
     return evidence

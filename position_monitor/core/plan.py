@@ -31,6 +31,7 @@ from position_monitor.core.ladder import rungs_of
 from position_monitor.core.live_book import LiveBook
 from position_monitor.core.model import LiveOrder, Position, PositionKey, Role
 from position_monitor.core.money import plain
+from position_monitor.core.needs import BLIND_READS, Deed, Fact
 from position_monitor.core.observation import SymbolObservation
 from position_monitor.core.refusals import Facts, worth_a_try
 from position_monitor.core.settings import EvidenceSettings, Limits
@@ -82,10 +83,15 @@ class PlanInputs(NamedTuple):
 
 
 def plan(inputs: PlanInputs) -> Plan:
-    """What to do for one symbol now. An unreadable symbol gets an empty plan: nothing follows from absence."""
+    """What to do for one symbol now, as far as what was read allows it (`core/needs.py`).
+
+    Where not everything was read, missing stops are placed and nothing else is done: nothing follows from absence.
+    """
     symbol = inputs.seen.symbol
-    if not inputs.seen.readable:
+    if not inputs.seen.allows(Deed.PLACE_STOP):
         return Plan(symbol)
+    if not inputs.seen.readable:
+        return _stops_only(inputs)
     if not inputs.orphaned and all(case.quiet for case in inputs.cases):
         return Plan(symbol)
     parts = {case.key: _for_open(inputs, case) for case in inputs.cases}
@@ -93,6 +99,32 @@ def plan(inputs: PlanInputs) -> Plan:
         parts |= {key: _for_absent(inputs, key, live) for key, live in inputs.orphaned.items()}
     result = _joined(symbol, [parts[key] for key in sorted(parts)])
     return result if result.empty else _bounded(_allowed_by_mode(result, inputs.mode), inputs.limits)
+
+
+def _stops_only(inputs: PlanInputs) -> Plan:
+    """The plan of a symbol of which not everything could be read."""
+    why = f"not everything could be read: {inputs.seen.unreadable}"
+    parts = [_for_open(inputs, case) for case in inputs.cases if not _is_served_blind(inputs, case)]
+    result = _joined(inputs.seen.symbol, parts)
+    held = [Held(p.order.key, _describe(p.order), why) for p in result.take_profits]
+    stops = Plan(result.symbol, stops=result.stops, held=(*result.held, *held))
+    return _bounded(_allowed_by_mode(stops, inputs.mode), inputs.limits) if stops.stops else stops
+
+
+def _is_served_blind(inputs: PlanInputs, case: Case) -> bool:
+    """Whether a position waits for nothing although its conditional orders could not be read.
+
+    For a look or two it is taken that what rested still rests. After that its stop is tried: the venue refuses it where
+    it is not needed. What it refused because a close-all stop exists is ours, if one of ours was ever read.
+    """
+    if Fact.CONDITIONAL_ORDERS not in inputs.seen.unread:
+        return False
+    known = case.known
+    if known is None or known.blind_reads < BLIND_READS:
+        return True
+    return known.close_all_blocked and any(
+        owned.role is Role.BACKSTOP for client_id in known.seen if (owned := ids.parse(client_id)) is not None
+    )
 
 
 def _joined(symbol: str, parts: Sequence[Plan]) -> Plan:
@@ -126,7 +158,7 @@ def _for_open(inputs: PlanInputs, case: Case) -> Plan:
         why = f"{inputs.limits.owned_orders_per_position_max} orders of ours for one position is the limit"
         held += [Held(key, _describe(order), why) for order in targets[room:]]
         targets = targets[:room]
-    if why := _why_targets_wait(case, known):
+    if why := _why_targets_wait(case, known, has_rules=inputs.seen.instrument is not None):
         held += [Held(key, _describe(order), why) for order in targets]
         targets = []
     cancels, held_cancels = _removals(inputs, case, known, found)
@@ -141,12 +173,14 @@ def _for_open(inputs: PlanInputs, case: Case) -> Plan:
     )
 
 
-def _why_targets_wait(case: Case, known: KeyEvidence) -> str:
+def _why_targets_wait(case: Case, known: KeyEvidence, *, has_rules: bool) -> str:
     """Why no take-profit of a position is placed now, or empty."""
     if case.closing:
         return "the position is being closed"
     if not case.cover.full:
         return "take-profits wait until the stop rests (invariant 3)"
+    if not has_rules:
+        return "the trading rules of the symbol are not known"
     return "take-profits wait for a second read" if known.present_reads < _LADDER_READS else ""
 
 
@@ -221,8 +255,8 @@ def _why_keep_stop(inputs: PlanInputs, case: Case, known: KeyEvidence, found: Bo
     rest = [other for other in inputs.seen.orders if other.order_id not in going]
     if not cover_of(largest, rest, settings).full:
         return f"without it {plain(largest.quantity)} would not be covered (invariant 2)"
-    if settings.rebase_on_add and not _is_of(order, known.epoch):
-        return ""
+    if not _is_of(order, known.epoch):
+        return ""  # it stayed behind when an earlier life of the position ended: its level binds nobody
     price = loosened_at(largest, inputs.seen.orders, rest, settings)
     return f"without it part of the position would lose its stop at {plain(price)} (invariant 8)" if price else ""
 

@@ -18,10 +18,11 @@ from position_monitor.core import announce, sentence
 from position_monitor.core.actions import Mode
 from position_monitor.core.decide import Decision, Rules, decide
 from position_monitor.core.endings import after_word, word_of
-from position_monitor.core.evidence import Evidence, after_miss
+from position_monitor.core.evidence import Evidence, after_miss, after_silence
 from position_monitor.core.history import History, after_failure, after_first_look, after_judging
 from position_monitor.core.learning import pruned
 from position_monitor.core.model import Advice, PositionKey, Verdict
+from position_monitor.core.needs import Fact
 from position_monitor.core.outcome import without_numbers
 from position_monitor.core.state import Event
 from position_monitor.core.verdict import AccountRisk, account_risk
@@ -42,6 +43,8 @@ ROUND_PAUSES_S = (0.2, 0.4, 0.8, 1.2, 1.6)
 turned away (-1008: the venue's own advice is 200, 400, then 800 ms)."""
 ROUNDS_TURNED_AWAY_MAX = 3
 """Rounds after which what was turned away waits for the next cycle: the state must be told meanwhile."""
+UPKEEP_PATIENCE_S = 0.5
+"""How long a cycle waits for the upkeep that it began."""
 LARGE_ACCOUNT = 25
 """Symbols from which the work of a cycle takes long enough to be done in parts (200 positions: a few ms each)."""
 TURNS_BETWEEN_PARTS = 10
@@ -101,6 +104,8 @@ class Daemon:
     events: EventMemory = field(default_factory=NoEvents)
     history: History = field(default_factory=History, init=False)
     _upkeep_failure: str = field(default="", init=False)
+    _refreshing: asyncio.Future[str] | None = field(default=None, init=False)
+    """Upkeep that goes on."""
     _last_cycle_ms: int = field(default=0, init=False)
     _weight_before: int = field(default=0, init=False)
     """Our request weight of the minute when the cycle began."""
@@ -131,6 +136,7 @@ class Daemon:
         observed = await self.observer.account(self.evidence, also, look_at=self._unsettled.union(look_at))
         weight = observed.weight
         if observed.failure:
+            self.events.note_failure()
             return self._report(observed, None, began_s, weight)
         self._learn(observed)
         self.events.note_read(observed.symbols, observed.symbols, began)
@@ -151,16 +157,27 @@ class Daemon:
                 await asyncio.sleep(0)
 
     async def _upkeep(self) -> None:
-        """Clock, instruments, position mode. A failure is said once and does not stop the cycle: it tries to read."""
-        try:
-            await self.exchange.refresh()
-        except ExchangeFailure as failure:
-            text = str(failure)
-        else:
-            text = ""
+        """Clock, instruments, position mode: none of them holds back a stop, so none is waited for long.
+
+        A failure is said once. What is not ready in time goes on beside the cycle.
+        """
+        if self._refreshing is None:
+            self._refreshing = asyncio.ensure_future(self._refreshed())
+            await asyncio.wait({self._refreshing}, timeout=UPKEEP_PATIENCE_S)
+        if not self._refreshing.done():
+            return
+        text, self._refreshing = self._refreshing.result(), None
         if text and without_numbers(text) != without_numbers(self._upkeep_failure):
             logger.warning("Upkeep of the exchange failed: {}", text)
         self._upkeep_failure = text
+
+    async def _refreshed(self) -> str:
+        """Why the upkeep failed, or empty."""
+        try:
+            await self.exchange.refresh()
+        except ExchangeFailure as failure:
+            return str(failure)
+        return ""
 
     async def look(self, *, sweep: bool = True) -> tuple[AccountObservation, Decision | None]:
         """Observe and decide without acting: what `plan`, `explain` and `status --direct` show."""
@@ -182,17 +199,20 @@ class Daemon:
         return (now_ms - self._last_cycle_ms) // 1000
 
     def _learn(self, observed: AccountObservation) -> None:
-        """Update the evidence from what was read; a failed or unreadable read teaches nothing."""
+        """Update the evidence from what was read."""
         now_ms = self.clock.now_ms()
         for order in observed.ends:  # first, because the rows that were read may have what it closed
             self.desk.evidence = after_word(self.evidence, word_of(order), now_ms)
         for seen in observed.symbols.values():
             if seen.readable:
                 self.desk.tell(announce.read_back(seen, self.evidence, now_ms))
-                self.desk.absorb(seen)
+            self.desk.absorb(seen)
         grace_ms = self.rules.evidence.listing_grace_ms
         for symbol, client_id in observed.misses:
             self.desk.evidence = after_miss(self.evidence, symbol, client_id, now_ms, grace_ms)
+        for symbol, client_id in observed.unanswered:
+            listed = Fact.CONDITIONAL_ORDERS not in observed.symbols[symbol].unread
+            self.desk.evidence = after_silence(self.evidence, symbol, client_id, now_ms, listed=listed)
 
     def _note_exposed(self, observed: AccountObservation, decision: Decision) -> None:
         """What is without cover when the cycle finds it was so, even if it is covered when the cycle ends."""
@@ -257,7 +277,7 @@ class Daemon:
             self._unsettled = self._not_settled(decision)
         states = self.history.states
         told, wrote = self.desk.take_report()
-        unseen = "; ".join(f"{symbol}: {why}" for symbol, why in sorted(observed.unreadable_positions.items()))
+        unseen = "; ".join((*_unreadable(observed), *self._unconfirmed()))
         banned = bool(self.exchange.banned_until_ms)
         risk = account_risk(states, unreadable=failure or unseen, degraded=self.degraded(), banned=banned)
         times = [seen.observed_at_ms for seen in observed.symbols.values() if seen.readable]
@@ -276,6 +296,11 @@ class Daemon:
             weight=weight,
             weight_used=self._weight_used(),
         )
+
+    def _unconfirmed(self) -> list[str]:
+        """Positions that an event says are open and no read lists: the account is not known while there is one."""
+        keys = self.evidence.keys
+        return [f"{key}: opened by an event, no read lists it yet" for key in sorted(keys) if keys[key].unconfirmed]
 
     def _weight_used(self) -> int:
         now, before = self.exchange.own_weight_1m, self._weight_before
@@ -304,3 +329,8 @@ class Daemon:
         """Positions whose stop the venue refuses again and again: each check tries it, and no look is made for it."""
         now_ms = self.clock.now_ms()
         return {key for key, known in self.evidence.keys.items() if known.stops_refused.hopeless(now_ms)}
+
+
+def _unreadable(observed: AccountObservation) -> list[str]:
+    """Symbols whose position rows were malformed, with what was wrong."""
+    return [f"{symbol}: {why}" for symbol, why in sorted(observed.unreadable_positions.items())]

@@ -11,6 +11,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from functools import partial
 
 from loguru import logger
 
@@ -21,7 +22,7 @@ from position_monitor.core.desired import DesiredOrder
 from position_monitor.core.endings import Word, after_word, may_have_named, word_of
 from position_monitor.core.evidence import Evidence
 from position_monitor.core.guard import Denied, GateInputs, approve_cancel, approve_close, approve_place
-from position_monitor.core.learning import after_read
+from position_monitor.core.learning import after_blind_read, after_read
 from position_monitor.core.model import LiveOrder, OrderStatus, Position, PositionKey, Role
 from position_monitor.core.observation import SymbolObservation
 from position_monitor.core.outcome import DUPLICATE_CODE, Outcome, Sent, after_outcome, claimed, reason
@@ -90,9 +91,9 @@ class Desk:
         self.evidence = after_outcome(self.evidence, outcome)
 
     def absorb(self, seen: SymbolObservation) -> None:
-        """Take one readable observation into the evidence."""
-        flat_reads = self.rules.evidence.flat_reads
-        self.evidence = after_read(self.evidence, seen, self._rebases, flat_reads=flat_reads)
+        """Take one observation into the evidence; one that could not be read completely teaches next to nothing."""
+        learn = partial(after_read, rebases=self._rebases) if seen.readable else after_blind_read
+        self.evidence = learn(self.evidence, seen)
 
     def _rebases(self, key: PositionKey) -> bool:
         return self.rules.protection_for(key).rebase_on_add

@@ -21,6 +21,10 @@ class EventMemory(Protocol):
         """`read` was read just now; `everything` is the whole account as known."""
         ...
 
+    def note_failure(self) -> None:
+        """The positions could not be read: events are all there is until they can."""
+        ...
+
     def news_of(self, symbol: str) -> int:
         """A number that changes whenever an event tells of a position of the symbol."""
         ...
@@ -37,6 +41,9 @@ class NoEvents:
         self, read: Mapping[str, SymbolObservation], everything: Mapping[str, SymbolObservation], began: int
     ) -> None:
         """Nobody wants to know."""
+
+    def note_failure(self) -> None:
+        """There are no events either."""
 
     def news_of(self, symbol: str) -> int:
         """Nothing ever changes."""

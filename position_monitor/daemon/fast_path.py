@@ -20,10 +20,13 @@ from position_monitor.core.event_view import (
     SinceRead,
     after_order,
     after_position,
+    ended_by,
     mark_moves_a_stop,
+    position_of,
     quantity_before,
     stops_from_event,
 )
+from position_monitor.core.learning import after_flat_event, after_open_event
 from position_monitor.core.model import SIDES, Advice, PositionKey, PositionSide
 from position_monitor.core.money import distance_pct
 from position_monitor.core.observation import SymbolObservation
@@ -92,6 +95,11 @@ class FastPath:
             symbol: seen.positions[0].mark_price for symbol, seen in everything.items() if seen.positions
         }
 
+    def note_failure(self) -> None:
+        """The positions could not be read: what events tell is placed although nothing was ever read."""
+        if self._last is None:
+            self._last = {}
+
     def on_event(self, event: StreamEvent) -> None:
         """Take an event in; may start placing a stop. Never waits."""
         if isinstance(event, StreamGap):
@@ -113,6 +121,7 @@ class FastPath:
     def _on_position(self, event: PositionEvent) -> None:
         last = self._last.get(event.symbol) if self._last is not None else None
         since = self._since.get(event.symbol, SinceRead())
+        self._note_sign(event, last)
         before = quantity_before(last, since, event.key) if event.key is not None else Decimal(0)
         after = after_position(since, event, last)
         if after is None or not self._remember(event.symbol, after) or abs(event.amount) <= before:
@@ -125,6 +134,15 @@ class FastPath:
         self._waiting.setdefault(event.symbol, {})[event.position_side] = event
         if event.symbol not in self._tasks:
             self._tasks[event.symbol] = asyncio.ensure_future(self._place(event.symbol))
+
+    def _note_sign(self, event: PositionEvent, last: SymbolObservation | None) -> None:
+        """Whether a position is open or flat is remembered with the venue's time: an older read proves nothing."""
+        desk, now_ms = self._desk, self._desk.clock.now_ms()
+        for key in ended_by(event):
+            desk.evidence = after_flat_event(desk.evidence, key, event.at_ms)
+        if event.key is not None and event.amount != 0:
+            own = [order for order in (last.orders if last is not None else ()) if order.key == event.key]
+            desk.evidence = after_open_event(desk.evidence, position_of(event, event.key, last, None), own, now_ms)
 
     def _note(self, symbol: str, *ledgers: dict[str, int]) -> None:
         self._count += 1
@@ -159,14 +177,13 @@ class FastPath:
 
     async def _place_for(self, event: PositionEvent) -> None:
         desk, symbol = self._desk, event.symbol
-        instrument = desk.exchange.instrument(symbol)
-        if instrument is None or self._last is None:
+        if self._last is None:
             return
         wanted = stops_from_event(
             event,
             self._last.get(symbol),
             self._since.get(symbol, SinceRead()),
-            instrument,
+            desk.exchange.instrument(symbol),
             self._mark(symbol),
             desk.evidence,
             desk.rules,

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sized
 from dataclasses import dataclass, field
+from decimal import Decimal
 
 from position_monitor.core.model import SIDES, Instrument, LiveOrder, Position, PositionKey
 from position_monitor.core.observation import PositionsRead, SymbolObservation
@@ -22,6 +23,9 @@ ORDERS_WEIGHT_1M = 315
 below 15 % of the venue's 2,400."""
 QUIET_ORDERS_S = 15.0
 """How old the order lists of a symbol may be in which nothing happened, while the stream delivers."""
+BELIEVED_S = 10.0
+"""How long what rested is taken to rest while the order lists of its symbol cannot be read. After that a stop is tried:
+it is refused where it is not needed."""
 SINGLES_MAX = 4
 """Up to so many quiet symbols are read one by one; for more a sweep costs two requests instead of two each."""
 _NONE: frozenset[PositionKey] = frozenset()
@@ -33,6 +37,8 @@ class LastReads:
 
     clock: Clock
     _seen: dict[str, SymbolObservation] = field(default_factory=dict, init=False)
+    _complete: dict[str, SymbolObservation] = field(default_factory=dict, init=False)
+    """The last complete look at each symbol, however long ago."""
     _orders_at_s: dict[str, float] = field(default_factory=dict, init=False)
     """When the order lists of a symbol were last read (monotonic)."""
 
@@ -64,7 +70,8 @@ class LastReads:
             symbol=symbol,
             instrument=instrument,
             positions=held,
-            zero_keys=zero_keys(symbol, held, positions),
+            zero_keys=(zeros := zero_keys(symbol, held, positions)),
+            zero_at_ms=zero_times(zeros, positions) if zeros else {},
             orders=last.orders,
             positions_read_at_ms=positions.began_at_ms,
             orders_read_at_ms=last.orders_read_at_ms,
@@ -75,17 +82,32 @@ class LastReads:
         return again
 
     def keep(self, seen: SymbolObservation) -> None:
-        """Remember a look just made; an unreadable one ends what is known of its symbol."""
+        """Remember a look just made; after one that was not complete, nothing is used again but in doubt."""
         if seen.readable:
             self._seen[seen.symbol] = seen
             self._orders_at_s[seen.symbol] = self.clock.monotonic_s()
+            self._complete[seen.symbol] = seen
         else:
             self._seen.pop(seen.symbol, None)
+
+    def believed(self, symbol: str) -> tuple[LiveOrder, ...]:
+        """The orders of a symbol whose lists cannot be read: those of the last complete look, while it is recent."""
+        recent = self.clock.monotonic_s() - self._orders_at_s.get(symbol, float("-inf")) <= BELIEVED_S
+        last = self._complete.get(symbol) if recent else None
+        return last.orders if last is not None else ()
+
+    def mark(self, key: PositionKey) -> Decimal | None:
+        """The mark price of the last complete look at a position."""
+        last = self._complete.get(key.symbol)
+        position = last.position(key) if last is not None else None
+        return position.mark_price if position is not None else None
 
     def forget_all_but(self, symbols: set[str]) -> None:
         """Keep nothing about symbols that matter no more."""
         for name in self._seen.keys() - symbols:
             del self._seen[name]
+        for name in self._complete.keys() - symbols:
+            del self._complete[name]
         for name in self._orders_at_s.keys() - symbols:
             del self._orders_at_s[name]
 
@@ -97,6 +119,11 @@ def zero_keys(symbol: str, held: tuple[Position, ...], *reads: PositionsRead | N
         return _NONE
     both = frozenset([PositionKey(symbol, side) for side in SIDES])
     return both.intersection(frozenset().union(*saying)).difference([position.key for position in held])
+
+
+def zero_times(zeros: frozenset[PositionKey], *reads: PositionsRead | None) -> dict[PositionKey, int]:
+    """The newest venue time that a row stated for each of the positions that are zero."""
+    return {key: max([read.zero_at_ms.get(key, 0) for read in reads if read is not None], default=0) for key in zeros}
 
 
 def weight_of(symbols: Sized) -> int:

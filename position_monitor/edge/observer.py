@@ -12,25 +12,28 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field, replace
+from decimal import Decimal
 from functools import partial
 from typing import TypeVar
 
 from position_monitor.core import ids
 from position_monitor.core.endings import to_ask_for
 from position_monitor.core.evidence import Evidence
-from position_monitor.core.model import LiveOrder
+from position_monitor.core.model import LiveOrder, Position
+from position_monitor.core.needs import Deed, Fact
 from position_monitor.core.observation import OrdersRead, PositionsRead, SymbolObservation
 from position_monitor.edge import last_reads
 from position_monitor.edge.clock import Clock
 from position_monitor.edge.exchange import Exchange
-from position_monitor.edge.last_reads import SWEEP_WEIGHT, SYMBOL_WEIGHT, LastReads, weight_of, zero_keys
+from position_monitor.edge.last_reads import SWEEP_WEIGHT, SYMBOL_WEIGHT, LastReads, weight_of, zero_keys, zero_times
+from position_monitor.edge.pending_reads import PATIENCE_S, PendingReads
 from position_monitor.errors import ExchangeFailure, Unreachable, Unreadable
 
 Read = TypeVar("Read", PositionsRead, OrdersRead)
 
 SWEEP_PAUSE_S = 10.0
 """After a sweep that failed, symbols are read one by one for this long."""
-PATIENCE_S = 1.5
+TRIED_FOR_S = 1.5
 """No read is tried again once this much time went into it."""
 READ_PAUSES_S = (0.1, 0.3)
 FLAT_CHECKS_MAX = 10
@@ -46,6 +49,8 @@ class AccountObservation:
     """Why the position list could not be read, or empty. Then `symbols` is empty and nothing may be concluded."""
     misses: tuple[tuple[str, str], ...] = ()
     """(symbol, client id) of orders of ours that no list shows and that a targeted query did not find either."""
+    unanswered: tuple[tuple[str, str], ...] = ()
+    """(symbol, client id) of awaited orders that are not listed and whose query gave no answer."""
     swept: bool = False
     unreadable_positions: Mapping[str, str] = field(default_factory=dict)
     """Symbols whose position rows were malformed, with what was wrong: there may be a position nobody sees."""
@@ -66,15 +71,19 @@ class Observer:
     full_sweep_s: float
     stream_delivers: Callable[[], bool] = lambda: False
     """Whether events would tell of changes of the orders."""
+    streamed_mark: Callable[[str], Decimal | None] = lambda symbol: None
+    """The mark price of a symbol as streamed: what stands in for one that cannot be read."""
     _answered: bool = field(default=True, init=False)
     """Whether the positions could be read the last time: while they cannot, a sweep beside them is for nothing."""
     _swept_at_s: float | None = field(default=None, init=False)
     _sweep_failed_at_s: float = field(default=float("-inf"), init=False)
     _elsewhere: int = field(default=0, init=False)
     _last: LastReads = field(init=False)
+    _pending: PendingReads[OrdersRead] = field(init=False)
 
     def __post_init__(self) -> None:
         self._last = LastReads(self.clock)
+        self._pending = PendingReads(self.clock)
 
     async def account(
         self, evidence: Evidence, also: Iterable[str] = (), *, sweep: bool = False, look_at: Iterable[str] = ()
@@ -86,10 +95,9 @@ class Observer:
         expected = {*evidence.symbols(), *also}
         due_now = sweep or self._sweep_is_due() or self._sweep_is_foreseen(expected)
         beside = due_now and self._answered
-        if beside:
-            positions, whole = await asyncio.gather(self._positions(), self._sweep())
-        else:
-            positions, whole = await self._positions(), None
+        sweeping = asyncio.ensure_future(self._sweep()) if beside else None
+        positions = await self._positions()
+        whole = await self._in_time(sweeping) if sweeping is not None else None
         self._answered = not isinstance(positions, ExchangeFailure)
         if isinstance(positions, ExchangeFailure):
             return AccountObservation({}, failure=str(positions))
@@ -99,7 +107,7 @@ class Observer:
         due = old | {name for name in symbols if name in look_at or self._last.changed(name, positions)}
         weight = weight_of(due)
         if not beside and (due_now or self._sweeps_for(due, old)):
-            whole = await self._sweep()
+            whole = await self._in_time(asyncio.ensure_future(self._sweep()))
         orders = await self._per_symbol(sorted(due)) if whole is None else _by_symbol(whole, symbols)
         if whole is not None:
             symbols = due = symbols | self._swept(whole, symbols)
@@ -112,7 +120,13 @@ class Observer:
         }
         self._last.forget_all_but(symbols)
         return await self._with_awaited(
-            AccountObservation(seen, "", (), whole is not None, positions.unreadable, self._elsewhere, weight),
+            AccountObservation(
+                seen,
+                swept=whole is not None,
+                unreadable_positions=positions.unreadable,
+                conditional_orders_elsewhere=self._elsewhere,
+                weight=weight,
+            ),
             evidence,
         )
 
@@ -157,15 +171,18 @@ class Observer:
         A position in a symbol that is not `known` yet was opened meanwhile, and is read as well: its stop comes first.
         """
         names = sorted(set(wanted))
-        positions, orders = await asyncio.gather(self._positions(), self._per_symbol(names))
+        positions, orders = await asyncio.gather(self._positions(), self._per_symbol(names, anew=True))
         if isinstance(positions, ExchangeFailure):
             return AccountObservation({}, failure=str(positions))
         if new := {position.symbol for position in positions.positions}.difference(known, names) if known else set():
-            orders |= await self._per_symbol(sorted(new))
+            orders |= await self._per_symbol(sorted(new), anew=True)
             names += sorted(new)
         seen = {name: self._observation(name, positions, orders.get(name), None) for name in names}
         return await self._with_awaited(
-            AccountObservation(seen, "", (), False, positions.unreadable, self._elsewhere), evidence
+            AccountObservation(
+                seen, unreadable_positions=positions.unreadable, conditional_orders_elsewhere=self._elsewhere
+            ),
+            evidence,
         )
 
     async def fresh(self, symbol: str) -> SymbolObservation:
@@ -184,7 +201,7 @@ class Observer:
 
         Not after a slow failure: what took that long may be the whole venue, and the cycle has other symbols.
         """
-        until_s = self.clock.monotonic_s() + PATIENCE_S
+        until_s = self.clock.monotonic_s() + TRIED_FOR_S
         for pause_s in READ_PAUSES_S:
             try:
                 return await read()
@@ -209,89 +226,132 @@ class Observer:
         now_s = self.clock.monotonic_s()
         if now_s - self._sweep_failed_at_s < SWEEP_PAUSE_S:
             return None
+        self._sweep_failed_at_s = now_s  # until it has not: it may be given up while it waits
         try:
-            return await self.exchange.read_orders(None)
+            whole = await self.exchange.read_orders(None)
         except ExchangeFailure:
-            self._sweep_failed_at_s = now_s
             return None
+        if whole.plain_unread:
+            return None
+        self._sweep_failed_at_s = float("-inf")
+        return whole
 
-    async def _per_symbol(self, symbols: Iterable[str]) -> dict[str, OrdersRead]:
-        """Each symbol on its own: one that fails is missing from the result and stays alone (invariant 12)."""
-        names = list(symbols)
-        reads = (self._patiently(partial(self.exchange.read_orders, name)) for name in names)
-        answers = await asyncio.gather(*reads, return_exceptions=True)
-        found: dict[str, OrdersRead] = {}
-        for name, answer in zip(names, answers, strict=True):
-            if isinstance(answer, OrdersRead):
-                found[name] = answer
-            elif not isinstance(answer, ExchangeFailure):
-                raise answer
-        return found
+    async def _in_time(self, sweep: asyncio.Future[OrdersRead | None]) -> OrdersRead | None:
+        """The sweep, unless it takes longer than everything else: then the symbols are read one by one."""
+        await asyncio.wait({sweep}, timeout=PATIENCE_S)
+        if sweep.done():
+            return sweep.result()
+        sweep.cancel()
+        return None
+
+    async def _per_symbol(self, symbols: Iterable[str], *, anew: bool = False) -> dict[str, OrdersRead]:
+        """Each symbol on its own: one that fails or hangs is missing from the result and stays alone (invariant 12)."""
+        return await self._pending.answers(symbols, self._symbol_orders, anew=anew)
+
+    async def _symbol_orders(self, symbol: str) -> OrdersRead:
+        return await self._patiently(partial(self.exchange.read_orders, symbol))
 
     async def _zero_rows(
         self, positions: PositionsRead, symbols: set[str] | frozenset[str], evidence: Evidence
     ) -> dict[str, PositionsRead]:
         """Ask for the zero rows of symbols whose position is no longer listed (invariant 7)."""
-        listed = {position.key for position in positions.positions} | positions.zero_keys
-        gone = {key.symbol for key in evidence.keys if key not in listed and key.symbol in symbols}
+        listed = {position.key for position in positions.positions}
+        gone = {
+            key.symbol
+            for key, known in evidence.keys.items()
+            if key not in listed and key.symbol in symbols and not known.zero_seen
+            if key not in positions.zero_keys or positions.zero_at_ms.get(key, 0) <= known.opened_at_ms
+        }
         names = sorted(gone)[:FLAT_CHECKS_MAX]
-        answers = await asyncio.gather(
-            *(self.exchange.read_position_rows(name) for name in names), return_exceptions=True
-        )
-        return {name: answer for name, answer in zip(names, answers, strict=True) if isinstance(answer, PositionsRead)}
+        return await PendingReads[PositionsRead](self.clock).answers(names, self.exchange.read_position_rows)
 
     def _observation(
         self, symbol: str, positions: PositionsRead, orders: OrdersRead | None, rows: PositionsRead | None
     ) -> SymbolObservation:
-        unreadable = positions.unreadable.get(symbol, "")
-        if not unreadable and (orders is None or not orders.covers(symbol)):
-            unreadable = orders.unreadable.get(symbol, "") if orders else "its open orders could not be read"
         held = positions.of(symbol)
         if rows is not None and rows.of(symbol):
             held = rows.of(symbol)
+        unread, why = _unread(symbol, positions, orders)
+        if why:
+            held = tuple(p for position in held if (p := self._with_a_price(position)) is not None)
+            unread |= frozenset() if held else {Fact.POSITION}
+        zeros = zero_keys(symbol, held, positions, rows)
         seen = SymbolObservation(
             symbol=symbol,
             instrument=self.exchange.instrument(symbol),
             positions=held,
-            zero_keys=zero_keys(symbol, held, positions, rows),
-            orders=self._last.same_orders(symbol, orders.of(symbol) if orders else ()),
+            zero_keys=zeros,
+            orders=self._last.same_orders(symbol, orders.of(symbol)) if orders else self._last.believed(symbol),
             positions_read_at_ms=positions.began_at_ms,
             orders_read_at_ms=orders.began_at_ms if orders else 0,
-            unreadable=unreadable,
+            unreadable=why,
+            orders_reused=orders is None,
+            unread=unread,
+            zero_at_ms=zero_times(zeros, positions, rows),
         )
         self._last.keep(seen)
         return seen
+
+    def _with_a_price(self, position: Position) -> Position | None:
+        """A position whose mark could not be read, with another price: streamed, of the last look, or its entry."""
+        if position.mark_price > 0:
+            return position
+        last = self._last.mark(position.key)
+        price = self.streamed_mark(position.symbol) or last or position.entry_price
+        return replace(position, mark_price=price) if price > 0 else None
 
     async def _with_awaited(self, found: AccountObservation, evidence: Evidence) -> AccountObservation:
         """Ask for orders of ours that no list shows, not yet or not any more, one targeted query each."""
         absent = [
             (symbol, client_id)
             for symbol, seen in found.symbols.items()
-            if seen.readable
+            if seen.allows(Deed.PLACE_STOP)
             for client_id in to_ask_for(evidence, seen)
         ]
-        answers = await asyncio.gather(
-            *(self.exchange.query_order(symbol, client_id) for symbol, client_id in absent), return_exceptions=True
+        if not absent:
+            return found
+        where = {client_id: symbol for symbol, client_id in absent}
+        answers = await PendingReads[LiveOrder | None](self.clock).answers(
+            where, lambda client_id: self.exchange.query_order(where[client_id], client_id)
         )
         symbols = dict(found.symbols)
         misses: list[tuple[str, str]] = []
         ends: list[LiveOrder] = []
-        for (symbol, client_id), answer in zip(absent, answers, strict=True):
-            if isinstance(answer, LiveOrder) and not answer.status.terminal:
-                symbols[symbol] = _with_order(symbols[symbol], answer)
-            elif isinstance(answer, LiveOrder):
-                ends.append(answer)
-            elif answer is None:
+        for client_id, answer in answers.items():
+            symbol = where[client_id]
+            if answer is None:
                 misses.append((symbol, client_id))
-            elif not isinstance(answer, ExchangeFailure):
-                raise answer
-        return replace(found, symbols=symbols, misses=tuple(misses), ends=tuple(ends))
+            elif answer.status.terminal:
+                ends.append(answer)
+            else:
+                symbols[symbol] = _with_order(symbols[symbol], answer)
+        unanswered = tuple((symbol, client_id) for client_id, symbol in where.items() if client_id not in answers)
+        return replace(found, symbols=symbols, misses=tuple(misses), ends=tuple(ends), unanswered=unanswered)
+
+
+def _unread(symbol: str, positions: PositionsRead, orders: OrdersRead | None) -> tuple[frozenset[Fact], str]:
+    """The facts about a symbol that are missing, and why in words (`core/needs.py`)."""
+    unread: set[Fact] = set()
+    reasons: list[str] = []
+    if row := positions.unreadable.get(symbol, ""):
+        unread.add(Fact.ROW)
+        reasons.append(row)
+    if orders is None:
+        unread |= {Fact.CONDITIONAL_ORDERS, Fact.PLAIN_ORDERS}
+        reasons.append("its open orders could not be read")
+    elif spoiled := orders.unreadable.get(symbol, ""):
+        unread |= {Fact.CONDITIONAL_ORDERS, Fact.PLAIN_ORDERS}
+        reasons.append(spoiled)
+    elif orders.plain_unread:
+        unread.add(Fact.PLAIN_ORDERS)
+        reasons.append(orders.plain_unread)
+    return frozenset(unread), "; ".join(reasons)
 
 
 def _by_symbol(whole: OrdersRead, known: set[str]) -> dict[str, OrdersRead]:
     """A sweep as the lists of every symbol it speaks of; it says of the `known` ones without a row that none rests."""
     symbols = known | {order.symbol for order in whole.orders}
-    return {symbol: whole for symbol in symbols if symbol not in whole.unreadable}
+    return dict.fromkeys(symbols, whole)
 
 
 def _with_order(seen: SymbolObservation, order: LiveOrder) -> SymbolObservation:

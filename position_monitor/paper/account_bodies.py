@@ -30,8 +30,9 @@ class AccountBodies:
         }  # fmt: skip
         keys = [(o.symbol, o.position_side) for o in view.plain_open(symbol)]
         keys += [(o.symbol, o.position_side) for o in view.algo_open(symbol)]
+        ended = {(leg.symbol, leg.side): leg for leg in view.legs()} if keys else {}
         for key in keys:
-            rows.setdefault(key, Position(*key))
+            rows.setdefault(key, ended.get(key) or Position(*key))
         return [self._row_v3(leg, view) for _, leg in sorted(rows.items())]
 
     def _row_v3(self, leg: Position, view: View) -> Body:

@@ -48,6 +48,8 @@ YOUNG_OBJECTS_MAX = 20_000
 """Objects made and not freed since the last garbage collection, before the next. A cycle of 200 positions makes about
 10,000, which the next cycle replaces; with Python's own 700 it was looked through about fourteen times."""
 RESTART_PAUSE_S = 1.0
+PREPARE_PATIENCE_S = 3.0
+"""How long the start waits for clock, trading rules and position mode."""
 LEASE_WAIT_S = 0.2
 """How long the start waits for the first answer about the lease, beyond what preparing the exchange took."""
 
@@ -89,6 +91,7 @@ class Service:
         self.fast_path = FastPath(self.daemon.desk, self.advisor.advice, self._streamed_mark)
         self.daemon.events = self.fast_path
         self.daemon.observer.stream_delivers = self._delivers
+        self.daemon.observer.streamed_mark = self._streamed_mark
         self._pace = Pace(self.exchange)
         self._teller = Teller(self.clock, self.exchange, self.store, self.advisor, self.breaker, self.owner)
 
@@ -152,10 +155,16 @@ class Service:
                 await self.clock.sleep(RESTART_PAUSE_S)
 
     async def _prepare(self) -> None:
-        try:
-            await self.exchange.prepare()
-        except ExchangeFailure as failure:
+        """Nothing of it holds back a stop, so it is not waited for long; what is missing then, the cycles ask for."""
+        preparing = asyncio.ensure_future(self.exchange.prepare())
+        await asyncio.wait({preparing}, timeout=PREPARE_PATIENCE_S)
+        if not preparing.done():
+            preparing.cancel()
+            logger.error("The exchange was not prepared within {:g} s: it is read all the same", PREPARE_PATIENCE_S)
+        elif isinstance(failure := preparing.exception(), ExchangeFailure):
             logger.error("The exchange could not be prepared: {}", failure)
+        else:
+            preparing.result()
 
     async def _turn(self) -> None:
         """One cycle with everything around it. A defect is reported as such and does not end the loop."""

@@ -6,7 +6,7 @@ it hold for both sides without being written twice.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import replace
 from decimal import Decimal
 from typing import Any
@@ -325,7 +325,7 @@ def seen_at(
     orders: Iterable[LiveOrder] = (),
     *,
     at_ms: int = NOW_MS,
-    zero: Iterable[PositionKey] = (),
+    zero: Collection[PositionKey] = (),
     symbol: str = SYMBOL,
     unreadable: str = "",
     venue: Instrument | str | None = "default",
@@ -343,6 +343,7 @@ def seen_at(
         orders_read_at_ms=at_ms,
         unreadable=unreadable,
         confirmed_orders=frozenset(confirmed),
+        zero_at_ms=dict.fromkeys(zero, at_ms),
     )
 
 

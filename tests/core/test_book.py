@@ -612,11 +612,10 @@ def test_the_book_does_not_depend_on_the_order_of_the_lists(side):
 
 
 @both_sides
-def test_a_position_without_evidence_or_rules_has_no_book(side):
+def test_a_position_without_evidence_or_reads_has_no_book(side):
     held = position(side)
     assert decided(seen_at([held]), Evidence()).books == {}
     _, evidence = settled(held)
-    assert decided(seen_at([held], venue=None), evidence).books == {}
     assert decided(seen_at([held], unreadable="garbage"), evidence).books == {}
 
 

@@ -18,6 +18,7 @@ from position_monitor.core.event_view import (
 )
 from position_monitor.core.evidence import Evidence
 from position_monitor.core.guard import Approved, approve_place
+from position_monitor.core.learning import after_flat_event
 from position_monitor.core.model import OrderKind, OrderSide, OrderStatus, PositionSide, Role
 from position_monitor.core.outcome import Outcome, Sent, after_outcome, claimed
 from position_monitor.core.stream_events import AlgoEvent, PositionEvent
@@ -145,6 +146,7 @@ def test_closed_and_opened_again_is_a_new_position_whose_old_stop_ended_with_the
     held = position(side)
     seen, evidence = settled(held, [backstop(held, at(side, "-1.5"))])
     again = replace(held, updated_at_ms=NOW_MS)
+    evidence = after_flat_event(evidence, held.key, NOW_MS - 10)
     wanted = stops(told(again), seen, before=[flat(held, NOW_MS - 10)], evidence=evidence)
     [place] = wanted.places
     assert place.order.role is Role.BACKSTOP

@@ -79,7 +79,7 @@ def test_one_read_with_the_position_starts_the_count_again(side):
     evidence = learned(
         seen_at([held]),
         *absent([0, 2000], side, zero=[0], start=NOW_MS + 2000),
-        seen_at([held], at_ms=NOW_MS + 6000),
+        seen_at([position(side, updated_at_ms=NOW_MS + 5000)], at_ms=NOW_MS + 6000),
         *absent([0, 2000], side, start=NOW_MS + 8000),
     )
     known = evidence.keys[held.key]
@@ -135,7 +135,18 @@ def test_the_backstop_speaks_for_the_epoch_before_any_orphan(side):
     old = backstop(held, at(side, -2), epoch=OLD_EPOCH)
     newer = working(held, at(side, -3), epoch=EPOCH)
     assert learned(seen_at([held], [newer, old])).keys[held.key].epoch == OLD_EPOCH
-    assert learned(seen_at([held], [newer, live(held, 97)])).keys[held.key].epoch == EPOCH
+
+
+@both_sides
+def test_a_working_stop_speaks_for_the_epoch_only_if_it_was_made_in_this_life(side):
+    """Made since the last change of the position, or since a close-all order that rests, which ends with its life."""
+    held = position(side)
+    before = working(held, at(side, -1), epoch=OLD_EPOCH)._replace(created_at_ms=OPENED_MS - 1)
+    since = before._replace(created_at_ms=OPENED_MS)
+    users = live(held, at(side, -3), close_all=True)._replace(created_at_ms=OPENED_MS - 10)
+    assert learned(seen_at([held], [before])).keys[held.key].epoch == EPOCH
+    assert learned(seen_at([held], [since])).keys[held.key].epoch == OLD_EPOCH
+    assert learned(seen_at([held], [before, users])).keys[held.key].epoch == OLD_EPOCH
 
 
 @both_sides
@@ -148,14 +159,14 @@ def test_an_epoch_made_up_after_a_restart_yields_to_the_backstop_that_appears(si
 
 @both_sides
 def test_a_new_position_after_a_proven_flat_one_begins_a_new_epoch(side):
-    reopened = position(side, updated_at_ms=OPENED_MS + 500_000)
+    reopened = position(side, updated_at_ms=NOW_MS + 8000)
     evidence = learned(
         seen_at([position(side)]),
         *absent([0, 2000, 4000], side, zero=[0], start=NOW_MS + 1),
         seen_at([reopened], at_ms=NOW_MS + 9000),
     )
     known = evidence.keys[reopened.key]
-    assert known.epoch == ids.epoch_of(OPENED_MS + 500_000)
+    assert known.epoch == ids.epoch_of(NOW_MS + 8000)
     assert known.done_rungs == frozenset() and known.quantities == (D(1),)
 
 
@@ -176,14 +187,14 @@ def test_one_false_zero_row_does_not_end_an_epoch(side):
 def test_a_different_position_after_a_zero_row_is_a_new_epoch(side, how):
     """A lie of one read brings the same row back; a new entry at a later venue time is another position."""
     held = position(side)
-    reopened = position(side, entry=97, mark=97, updated_at_ms=OPENED_MS + 50_000)
+    reopened = position(side, entry=97, mark=97, updated_at_ms=NOW_MS + 3000)
     if how == "flip":
         gap = seen_at([position(side.opposite, updated_at_ms=OPENED_MS + 20_000)], at_ms=NOW_MS + 2000)
     else:
         gap = seen_at(at_ms=NOW_MS + 2000, zero=[held.key])
     evidence = learned(seen_at([held], ladder(held)), seen_at([position(side, "0.7")], ladder(held)[1:]), gap)
     known = learned(seen_at([reopened], at_ms=NOW_MS + 4000), before=evidence).keys[held.key]
-    assert known.epoch == ids.epoch_of(OPENED_MS + 50_000)
+    assert known.epoch == ids.epoch_of(NOW_MS + 3000)
     assert known.done_rungs == frozenset()
 
 
@@ -216,7 +227,7 @@ def test_a_stale_smaller_size_is_not_growth_when_it_is_corrected(side):
 
 @both_sides
 def test_in_one_way_mode_a_flip_is_a_zero_row_of_the_old_side(side):
-    held, flipped = position(side), position(side.opposite)
+    held, flipped = position(side), position(side.opposite, updated_at_ms=OPENED_MS + 20_000)
     evidence = learned(seen_at([held]), *[seen_at([flipped], at_ms=NOW_MS + n) for n in (2000, 4000, 6000)])
     assert evidence.keys[held.key].flat_proven(EVIDENCE_SETTINGS)
     assert evidence.keys[flipped.key].present_reads == 3

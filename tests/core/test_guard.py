@@ -141,11 +141,14 @@ def test_an_order_off_the_grid_is_denied(changes):
     assert "expected" in reason(placing(held, rewritten(working(held, 98), held, **changes)))
 
 
-def test_without_trading_rules_nothing_is_placed():
+def test_without_trading_rules_a_stop_lies_on_the_provisional_grid_and_nothing_else_is_placed():
     held = position()
-    wanted = desired(backstop(held, 98), held)
-    answer = approve_place(Place(wanted, "test"), gate(seen_at([held], venue=None), known()))
-    assert "no trading rules" in reason(answer)
+    bare = gate(seen_at([held], venue=None), known())
+    assert isinstance(approve_place(Place(desired(backstop(held, 98), held), "test"), bare), Approved)
+    off_grid = desired(backstop(held, "98.01"), held)
+    assert "expected a positive multiple of 0.1" in reason(approve_place(Place(off_grid, "test"), bare))
+    target_of = desired(ladder(held)[0], held)
+    assert "trading rules" in reason(approve_place(Place(target_of, "test"), bare))
 
 
 @both_sides

@@ -79,7 +79,7 @@ class Guardian:
 
     def look(self) -> SymbolObservation:
         seen, misses = self.world.read(self.evidence.awaited_in(SYMBOL))
-        self.evidence = after_read(self.evidence, seen, flat_reads=self.rules.evidence.flat_reads)
+        self.evidence = after_read(self.evidence, seen)
         for client_id in misses:
             grace = self.rules.evidence.listing_grace_ms
             self.evidence = after_miss(self.evidence, SYMBOL, client_id, self.world.now_ms, grace)

@@ -52,13 +52,21 @@ class World:
     reads: int = 0
     numbered: int = 0
     holdings: dict[PositionKey, Holding] = field(default_factory=dict)
+    ended_at_ms: dict[Side, int] = field(default_factory=dict)
+    """When the position of a side ended last."""
     orders: dict[str, LiveOrder] = field(default_factory=dict)
     listed_from: dict[str, int] = field(default_factory=dict)
 
     def copy(self) -> World:
         """The same moment, to be continued differently."""
         holdings = {key: replace(held) for key, held in self.holdings.items()}
-        return replace(self, holdings=holdings, orders=dict(self.orders), listed_from=dict(self.listed_from))
+        return replace(
+            self,
+            holdings=holdings,
+            orders=dict(self.orders),
+            listed_from=dict(self.listed_from),
+            ended_at_ms=dict(self.ended_at_ms),
+        )
 
     # --- what can be read ---
 
@@ -119,6 +127,7 @@ class World:
             positions_read_at_ms=self.now_ms,
             orders_read_at_ms=self.now_ms,
             confirmed_orders=frozenset(order.client_id for order in queried),
+            zero_at_ms={key: self.ended_at_ms.get(key.side, 0) for key in zeros},
         )
         return seen, misses
 
@@ -185,6 +194,7 @@ class World:
             return
         key = PositionKey(SYMBOL, side)
         held = self.holdings.get(key)
+        self.now_ms += 1
         if held is None:
             self.holdings[key] = Holding(quantity, self.mark, self.now_ms)
             return
@@ -198,8 +208,10 @@ class World:
         if held is None:
             return
         held.quantity -= min(quantity, held.quantity)
+        self.now_ms += 1
         held.updated_at_ms = self.now_ms
         if held.quantity == 0:
+            self.ended_at_ms[key.side] = self.now_ms
             del self.holdings[key]
             exit_side = key.side.exit_order_side
             self.orders = {

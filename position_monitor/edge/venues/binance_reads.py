@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from decimal import Decimal
 from enum import StrEnum
 from functools import lru_cache
@@ -17,78 +17,113 @@ from position_monitor.core.model import (
     OrderStatus,
     Position,
     PositionKey,
-    PositionSide,
-    Side,
     WorkingType,
 )
 from position_monitor.core.observation import OrdersRead, PositionsRead
+from position_monitor.edge.venues.binance_position_rows import CONTRADICTION, moved_position, symbol_rows
 from position_monitor.edge.venues.binance_rows import (
     AlgoOrderRow,
     PlainOrderRow,
-    PositionRow,
-    PositionSizeRow,
-    exact_decimal,
     list_of_rows,
     row_reason,
     row_symbol,
 )
 from position_monitor.edge.venues.transport import Endpoint
-
-_CONTRADICTION = "two rows contradict each other"
+from position_monitor.errors import ExchangeFailure
 
 
 def positions_from(
     endpoint: Endpoint,
     body: object,
     *,
-    hedged: bool,
+    hedged: bool | None,
     leverages: Mapping[str, int],
     began_at_ms: int,
     symbol: str | None = None,
 ) -> PositionsRead:
     """Read a `positionRisk` list (v3 or v2); raises Unreadable.
 
-    `hedged` is the account's mode as last read. Rows decide where they can: an open LONG or SHORT row means hedge
-    mode, an open BOTH row one-way mode.
+    `hedged` is the account's mode as last read, None where it never was. Rows decide where they can: an open LONG or
+    SHORT row means hedge mode, an open BOTH row one-way mode. A symbol with a malformed row is named in `unreadable`;
+    what of it is open beyond doubt is listed all the same, because its stop needs nothing else (invariant 3).
     """
     positions: list[Position] = []
-    zero_keys: set[PositionKey] = set()
+    zeros: dict[PositionKey, int] = {}
     unreadable: dict[str, str] = {}
-    for name, rows in _by_symbol(endpoint, body, symbol).items():
-        try:
-            one = _moved_position(rows[0], leverages.get(name)) if len(rows) == 1 else None
-            opened, zeros = one or _symbol_positions(rows, hedged, leverages.get(name))
-        except ValidationError as error:
-            unreadable[name] = row_reason(error)
-        except ValueError as error:
-            unreadable[name] = str(error)
-        else:
-            positions.extend(opened)
-            zero_keys.update(zeros)
+    groups = _by_symbol(endpoint, body, symbol)
+    hedged = hedged if hedged is not None else _mode_shown(groups.values())
+    for name, rows in groups.items():
+        moved = moved_position(rows[0], leverages.get(name)) if len(rows) == 1 else None
+        read = moved or symbol_rows(rows, hedged, leverages.get(name))
+        positions.extend(read.opened)
+        zeros.update(read.zeros)
+        if read.problem:
+            unreadable[name] = read.problem
     if positions:
         hedged = any(position.hedged for position in positions)
     ordered = tuple(sorted(positions, key=lambda position: (position.symbol, position.side)))
-    return PositionsRead(ordered, frozenset(zero_keys), unreadable, hedged, began_at_ms, symbol)
+    return PositionsRead(ordered, frozenset(zeros), unreadable, bool(hedged), began_at_ms, symbol, zeros)
 
 
-def orders_from(plain: object, algo: object, *, began_at_ms: int, symbol: str | None = None) -> OrdersRead:
-    """Read both open-order lists into one answer; raises Unreadable when either is not the documented list."""
+def _mode_shown(groups: Iterable[list[Mapping[str, Any]]]) -> bool | None:
+    """The position mode that the open rows of an account show; None where none is open, or where they disagree."""
+    shown: set[bool] = set()
+    for rows in groups:
+        shown.update(position.hedged for position in symbol_rows(rows, None, None).opened)
+    return shown.pop() if len(shown) == 1 else None
+
+
+def orders_from(
+    plain: object, algo: object, *, began_at_ms: int, symbol: str | None = None, plain_unread: str = ""
+) -> OrdersRead:
+    """Read both open-order lists into one answer; raises Unreadable when that of conditional orders is not one.
+
+    A symbol with a malformed row is named in `unreadable`, and its other rows are listed all the same. `plain_unread`
+    says why there is no plain list (then `plain` is empty); in the answer it says so too where that list is not one.
+    """
     orders: list[LiveOrder] = []
     unreadable: dict[str, str] = {}
     lists = ((Endpoint.OPEN_ORDERS, plain, plain_order), (Endpoint.OPEN_ALGO_ORDERS, algo, algo_order))
     for endpoint, body, read_row in lists:
-        for name, rows in _by_symbol(endpoint, body, symbol).items():
-            try:
-                found = _without_duplicates([read_row(row) for row in rows])
-            except ValidationError as error:
-                unreadable[name] = row_reason(error)
-            except ValueError as error:
-                unreadable[name] = str(error)
-            else:
-                orders.extend(found)
-    readable = (order for order in orders if order.symbol not in unreadable)
-    ordered = tuple(sorted(readable, key=lambda order: (order.symbol, order.order_list, order.order_id)))
-    return OrdersRead(ordered, unreadable, began_at_ms, symbol)
+        try:
+            groups = _by_symbol(endpoint, body, symbol)
+        except ExchangeFailure as failure:
+            if endpoint is Endpoint.OPEN_ALGO_ORDERS:
+                raise
+            plain_unread = str(failure)
+            continue
+        for name, rows in groups.items():
+            readable, problem = _order_rows(rows, read_row)
+            orders.extend(readable)
+            if problem:
+                unreadable[name] = problem
+    ordered = tuple(sorted(orders, key=lambda order: (order.symbol, order.order_list, order.order_id)))
+    return OrdersRead(ordered, unreadable, began_at_ms, symbol, plain_unread)
+
+
+def _order_rows(
+    rows: Iterable[Mapping[str, Any]], read_row: Callable[[Mapping[str, Any]], LiveOrder]
+) -> tuple[list[LiveOrder], str]:
+    """The rows of one symbol that can be read, and what is wrong with the first other one.
+
+    The same order twice counts once; the same id with other content is a contradiction, and neither counts.
+    """
+    by_id: dict[str, LiveOrder] = {}
+    contradicted: set[str] = set()
+    problem = ""
+    for row in rows:
+        try:
+            order = read_row(row)
+        except ValidationError as error:
+            problem = problem or row_reason(error)
+            continue
+        except ValueError as error:
+            problem = problem or str(error)
+            continue
+        if by_id.setdefault(order.order_id, order) != order:
+            contradicted.add(order.order_id)
+            problem = problem or CONTRADICTION
+    return [order for order_id, order in by_id.items() if order_id not in contradicted], problem
 
 
 def plain_order(raw: Mapping[str, Any]) -> LiveOrder:
@@ -161,116 +196,6 @@ def _by_symbol(endpoint: Endpoint, body: object, asked: str | None) -> dict[str,
     for row in list_of_rows(endpoint, body):
         groups.setdefault(row_symbol(endpoint, row, asked), []).append(row)
     return groups
-
-
-def _symbol_positions(
-    rows: Iterable[Mapping[str, Any]], account_hedged: bool, leverage: int | None
-) -> tuple[list[Position], set[PositionKey]]:
-    """All rows of one symbol together; raises ValueError when they contradict each other."""
-    by_side: dict[PositionSide, tuple[PositionSizeRow, Mapping[str, Any]]] = {}
-    for raw in rows:
-        sized = PositionSizeRow.model_validate(raw)
-        earlier = by_side.setdefault(sized.position_side, (sized, raw))
-        if earlier[1] != raw:
-            raise ValueError(_CONTRADICTION)
-    opened = [_position(raw, leverage) for sized, raw in by_side.values() if sized.position_amt != 0]
-    if len({position.hedged for position in opened}) > 1:
-        raise ValueError("one-way and hedge rows are open at once")
-    hedged = opened[0].hedged if opened else account_hedged
-    zeros: set[PositionKey] = set()
-    for side, (sized, _) in by_side.items():
-        if side is PositionSide.BOTH and not hedged:
-            # One net row speaks about both directions: what it does not hold is zero.
-            zeros.update(PositionKey(sized.symbol, one) for one in Side)
-        elif side is not PositionSide.BOTH and hedged and sized.position_amt == 0:
-            zeros.add(PositionKey(sized.symbol, Side(side.value)))
-    return opened, zeros - {position.key for position in opened}
-
-
-def _moved_position(raw: Mapping[str, Any], leverage: int | None) -> tuple[list[Position], set[PositionKey]] | None:
-    """The only row of a symbol that is the one of an earlier answer but for what moves with the price.
-
-    None when it is not, or when anything about it is unusual: then it is read as any other row is.
-    """
-    stated = raw.get("leverage")
-    plain = (raw.get("symbol"), raw.get("positionSide"), raw.get("positionAmt"), raw.get("entryPrice"))
-    updated = raw.get("updateTime")
-    # Only these types, because values of others may be equal without meaning the same, such as 1 and true.
-    if set(map(type, plain)) != {str} or type(updated) is not int:
-        return None
-    if stated is not None and type(stated) is not str:
-        return None
-    try:
-        same, zeros = _standing_part(*plain, updated, stated)
-        mark = exact_decimal(raw.get("markPrice"))
-        pnl = exact_decimal(raw.get("unRealizedProfit"))
-        liquidation = exact_decimal(raw.get("liquidationPrice"))
-    except ValueError:
-        return None
-    if mark <= 0:
-        return None
-    moved = Position(
-        symbol=same.symbol,
-        side=same.side,
-        quantity=same.quantity,
-        entry_price=same.entry_price,
-        mark_price=mark,
-        liquidation_price=liquidation if liquidation > 0 else None,
-        unrealized_pnl=pnl,
-        leverage=leverage if same.leverage is None else same.leverage,
-        hedged=same.hedged,
-        updated_at_ms=same.updated_at_ms,
-    )
-    return [moved], zeros
-
-
-@lru_cache(maxsize=1_024)
-def _standing_part(
-    symbol: str, side: str, amount: str, entry: str, updated: int, leverage: str | None
-) -> tuple[Position, set[PositionKey]]:
-    """What of an open row does not move with the price, read by the rules for every row; raises ValueError."""
-    raw = {"symbol": symbol, "positionSide": side, "positionAmt": amount, "entryPrice": entry, "updateTime": updated}
-    raw |= {"leverage": leverage, "markPrice": "1", "unRealizedProfit": "0", "liquidationPrice": "0"}
-    opened, zeros = _symbol_positions([raw], False, None)
-    if not opened:
-        raise ValueError("not open")
-    return opened[0], zeros
-
-
-def _position(raw: Mapping[str, Any], leverage: int | None) -> Position:
-    """An open row; raises ValidationError, or ValueError when side and sign disagree.
-
-    A SHORT leg is documented with a negative amount; a positive one is taken as well, because `positionSide` leaves no
-    doubt and the alternative is a position without a stop (invariant 14).
-    """
-    row = PositionRow.model_validate(raw)
-    hedged = row.position_side is not PositionSide.BOTH
-    side = Side.LONG if row.position_amt > 0 else Side.SHORT
-    if row.position_side is PositionSide.LONG and row.position_amt < 0:
-        raise ValueError("positionAmt was negative in a LONG row")
-    if hedged:
-        side = Side(row.position_side.value)
-    return Position(
-        symbol=row.symbol,
-        side=side,
-        quantity=abs(row.position_amt),
-        entry_price=row.entry_price,
-        mark_price=row.mark_price,
-        liquidation_price=row.liquidation_price if row.liquidation_price > 0 else None,
-        unrealized_pnl=row.un_realized_profit,
-        leverage=leverage if row.leverage is None else row.leverage,
-        hedged=hedged,
-        updated_at_ms=row.update_time,
-    )
-
-
-def _without_duplicates(orders: list[LiveOrder]) -> list[LiveOrder]:
-    """The same order twice counts once; the same id with other content is a contradiction (ValueError)."""
-    by_id: dict[str, LiveOrder] = {}
-    for order in orders:
-        if by_id.setdefault(order.order_id, order) != order:
-            raise ValueError(_CONTRADICTION)
-    return list(by_id.values())
 
 
 E = TypeVar("E", bound=StrEnum)

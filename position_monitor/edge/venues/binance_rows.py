@@ -124,6 +124,14 @@ class PositionRow(PositionSizeRow):
     )
 
 
+def readable_part(raw: Mapping[str, Any], name: str) -> Decimal:
+    """A number of a malformed row, above zero; 0 where it is not that either."""
+    try:
+        return max(exact_decimal(raw.get(name)), Decimal(0))
+    except ValueError:
+        return Decimal(0)
+
+
 class PlainOrderRow(Row):
     """A row of `openOrders`."""
 

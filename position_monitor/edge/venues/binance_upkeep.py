@@ -23,7 +23,7 @@ from position_monitor.edge.venues.binance_rows import (
 )
 from position_monitor.edge.venues.binance_wire import BinanceWire
 from position_monitor.edge.venues.transport import Endpoint
-from position_monitor.errors import ExchangeFailure, RateLimited, Refused, RequestInvalid, Unreadable
+from position_monitor.errors import AuthRefused, ExchangeFailure, RateLimited
 
 CLOCK_EVERY_S: Final = 300.0
 CLOCK_STEP_MS: Final = 250
@@ -99,12 +99,18 @@ class BinanceUpkeep:
         if first_failure is not None:
             raise first_failure
 
-    async def known_hedged(self) -> bool:
-        """The position mode, read now if it never was."""
-        if self._hedged is None:
-            await self.load_mode()
-        assert self._hedged is not None
+    @property
+    def hedged(self) -> bool | None:
+        """The position mode as last read, or as open rows showed it; None before either."""
         return self._hedged
+
+    async def try_mode(self) -> None:
+        """Read the position mode if it never was. Without it zero rows prove nothing, and that is all."""
+        if self._hedged is None:
+            try:
+                await self.load_mode()
+            except ExchangeFailure as failure:
+                logger.debug("the position mode was not read: {}", failure)
 
     def learn_from(self, read: PositionsRead) -> None:
         """Open rows show the mode, and which leverages are still missing."""
@@ -145,7 +151,9 @@ class BinanceUpkeep:
         try:
             body = await self._wire.call(Endpoint.ACCOUNT_CONFIG, {}, self._mode_lane)
             account = parse_object(Endpoint.ACCOUNT_CONFIG, AccountConfigRow, body)
-        except (Refused, RequestInvalid, Unreadable):
+        except (RateLimited, AuthRefused):
+            raise
+        except ExchangeFailure:
             body = await self._wire.call(Endpoint.POSITION_MODE, {}, self._mode_lane)
             self._hedged = parse_object(Endpoint.POSITION_MODE, PositionModeRow, body).dual_side_position
         else:

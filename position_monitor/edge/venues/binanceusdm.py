@@ -34,7 +34,7 @@ from position_monitor.edge.venues.binance_writes import (
     placed_order_id,
 )
 from position_monitor.edge.venues.transport import Endpoint, Transport
-from position_monitor.errors import ExchangeFailure, Refused
+from position_monitor.errors import AuthRefused, ExchangeFailure, RateLimited, Refused
 
 NO_SUCH_ORDER_CODE: Final = -2013
 BOOKS_KEPT_MAX: Final = 100
@@ -50,6 +50,8 @@ class BinanceUsdm:
         self._upkeep = BinanceUpkeep(self._wire)
         self._clock = clock
         self._rows_endpoint = Endpoint.POSITION_ROWS
+        self._list_endpoint = Endpoint.POSITIONS
+        """The list of positions that answered last: one of the two may be down while the other is not."""
         self._books: dict[str | None, tuple[object, object, OrdersRead]] = {}
         """The bodies of the last two order lists, and what was read from them."""
 
@@ -109,8 +111,21 @@ class BinanceUsdm:
         return self._upkeep.instrument(symbol)
 
     async def read_positions(self) -> PositionsRead:
-        """Every open position of the account (v3, weight 5)."""
-        return await self._read_positions(Endpoint.POSITIONS, None)
+        """Every open position of the account (v3, weight 5), or where that call fails by the older one (v2)."""
+        try:
+            return await self._read_positions(self._list_endpoint, None)
+        except (RateLimited, AuthRefused):
+            raise
+        except ExchangeFailure as failure:
+            other = Endpoint.POSITION_ROWS if self._list_endpoint is Endpoint.POSITIONS else Endpoint.POSITIONS
+            if other.value.path.startswith("/fapi/v2") and self._rows_endpoint is Endpoint.POSITIONS:
+                raise  # the venue does not offer the older call any more
+            try:
+                read = await self._read_positions(other, None)
+            except ExchangeFailure:
+                raise failure from None
+            self._list_endpoint = other
+            return read
 
     async def read_position_rows(self, symbol: str) -> PositionsRead:
         """The rows of one symbol (weight 5), zero rows too.
@@ -127,9 +142,10 @@ class BinanceUsdm:
         return await self._read_positions(Endpoint.POSITIONS, symbol)
 
     async def read_orders(self, symbol: str | None) -> OrdersRead:
-        """Both lists at the same time (weight 2 for one symbol, 80 for all); raises when either is not valid.
+        """Both lists at the same time (weight 2 for one symbol, 80 for all).
 
-        The first lists of a symbol are what its first stop waits for: they go before those of all others.
+        The first lists of a symbol are what its first stop waits for: they go before those of all others. Raises when
+        the list of conditional orders is not valid; without the plain one the answer says so.
         """
         params = {} if symbol is None else {"symbol": symbol}
         lane = Lane.READ if symbol is None else Lane.HELD if symbol in self._books else Lane.POSITIONS
@@ -139,10 +155,13 @@ class BinanceUsdm:
             self._wire.call(Endpoint.OPEN_ALGO_ORDERS, params, lane),
             return_exceptions=True,
         )
-        for answer in answers:
-            if isinstance(answer, BaseException):
-                raise answer
         plain, algo = answers
+        if isinstance(algo, BaseException):
+            raise algo
+        if isinstance(plain, BaseException):
+            if not isinstance(plain, ExchangeFailure):
+                raise plain
+            return orders_from([], algo, began_at_ms=began_at_ms, symbol=symbol, plain_unread=str(plain))
         known = self._books.get(symbol)
         if known is not None and known[0] is plain and known[1] is algo:
             return replace(known[2], began_at_ms=began_at_ms)  # word for word as the last time
@@ -200,7 +219,9 @@ class BinanceUsdm:
         await self._wire.aclose()
 
     async def _read_positions(self, endpoint: Endpoint, symbol: str | None) -> PositionsRead:
-        hedged = await self._upkeep.known_hedged()
+        if symbol is not None:
+            await self._upkeep.try_mode()  # zero rows say something only where the mode is known
+        hedged = self._upkeep.hedged
         params = {} if symbol is None else {"symbol": symbol}
         began_at_ms = self._clock.now_ms()
         body = await self._wire.call(endpoint, params, Lane.POSITIONS)

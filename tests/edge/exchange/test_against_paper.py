@@ -182,8 +182,11 @@ async def test_foreign_orders_are_read_like_any_other(paper: Open) -> None:
 async def test_garbled_answers(paper: Open, fault: str, path: str) -> None:
     venue, server = await paper("seven-naked")
     server.engine.world.faults.add(fault, path=path)
-    with pytest.raises(Unreadable):
-        await (venue.read_positions() if path == "positionRisk" else venue.read_orders(None))
+    if path == "openOrders":
+        assert (await venue.read_orders(None)).plain_unread, "the list of conditional orders speaks for itself"
+    else:
+        with pytest.raises(Unreadable):
+            await (venue.read_positions() if path == "positionRisk" else venue.read_orders(None))
     server.engine.world.faults.remove()
     assert len((await venue.read_positions()).positions) == 7
 

@@ -159,7 +159,7 @@ async def test_headers_reach_the_budget_through_ccxt(venue: BinanceUsdm, loopbac
     headers = {"X-MBX-USED-WEIGHT-1M": "777"}
     loopback.script("GET", "/fapi/v3/positionRisk", Answer([], headers=headers))
     await venue.read_positions()
-    assert venue.api_weight_1m == 777 and venue.foreign_weight_1m == 777 - 10
+    assert venue.api_weight_1m == 777 and venue.foreign_weight_1m == 777 - 5
 
 
 async def test_a_wait_for_the_budget_is_no_part_of_the_clock_sample(venue: BinanceUsdm, clock: Any) -> None:

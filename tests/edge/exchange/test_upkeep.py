@@ -278,16 +278,20 @@ async def test_a_symbol_nobody_knows_loads_the_rules_again_but_not_for_ever(
 async def test_the_mode_falls_back_to_its_own_call(venue: BinanceUsdm, loopback: LoopbackVenue) -> None:
     loopback.script("GET", ACCOUNT, Answer("{}"))
     loopback.script("GET", DUAL, Answer({"dualSidePosition": True}))
-    assert (await venue.read_positions()).hedged
+    loopback.script("GET", "/fapi/v2/positionRisk", Answer([]))
+    assert (await venue.read_position_rows("BTCUSDT")).hedged
 
 
 @pytest.mark.parametrize("body", [{}, [], {"dualSidePosition": "yes"}, {"dualSidePosition": None}])
 async def test_an_unreadable_mode_is_never_assumed(venue: BinanceUsdm, loopback: LoopbackVenue, body: Any) -> None:
     loopback.script("GET", ACCOUNT, Answer(body))
     loopback.script("GET", DUAL, Answer(body))
-    with pytest.raises(Unreadable):
-        await venue.read_positions()
-    assert not loopback.sent("GET", POSITIONS)
+    zero = {"symbol": "BTCUSDT", "positionSide": "BOTH", "positionAmt": "0"}
+    loopback.script("GET", "/fapi/v2/positionRisk", Answer([zero]))
+    assert (await venue.read_position_rows("BTCUSDT")).zero_keys == frozenset(), "a zero row of an unknown mode"
+    loopback.script("GET", POSITIONS, Answer([zero | {"positionAmt": "1", "markPrice": "3"}]))
+    [position] = (await venue.read_positions()).positions
+    assert not position.hedged, "the row itself says BOTH: its stop needs no mode (invariant 3)"
 
 
 async def test_a_bad_key_is_said_in_words(venue: BinanceUsdm, loopback: LoopbackVenue) -> None:

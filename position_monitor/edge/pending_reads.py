@@ -1,0 +1,72 @@
+"""Reads of many symbols at once, none of which holds up the others for long.
+
+Whoever asks gets the answers that arrived in time. A read that is late goes on, and its answer is given to the next one
+who asks for that symbol, unless it has become old by then. So one symbol whose list hangs costs the others a moment.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Iterable
+from typing import Final, Generic, TypeVar
+
+from position_monitor.edge.clock import Clock
+from position_monitor.errors import ExchangeFailure
+
+Answer = TypeVar("Answer")
+
+PATIENCE_S: Final = 3.0
+"""How long anything is waited for."""
+STRAGGLERS_S: Final = 1.0
+"""How long a read is waited for after the last one that answered."""
+KEPT_S: Final = 5.0
+"""A late answer that nobody asked for within this time after it was asked for is asked for anew."""
+
+
+class PendingReads(Generic[Answer]):
+    """The reads under way, by symbol."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._reads: dict[str, tuple[float, asyncio.Future[Answer | ExchangeFailure]]] = {}
+        """When each was begun (monotonic), and its answer."""
+
+    async def answers(
+        self, symbols: Iterable[str], read: Callable[[str], Awaitable[Answer]], *, anew: bool = False
+    ) -> dict[str, Answer]:
+        """What arrived in time, by symbol. `anew`: an answer to an earlier question is none (after a write)."""
+        now_s = self._clock.monotonic_s()
+        reads: dict[str, asyncio.Future[Answer | ExchangeFailure]] = {}
+        for symbol in symbols:
+            begun_s, pending = self._reads.get(symbol, (now_s, None))
+            if pending is None or anew or (pending.done() and now_s - begun_s > KEPT_S):
+                begun_s, pending = now_s, asyncio.ensure_future(_answer(read(symbol)))
+            self._reads[symbol] = (begun_s, pending)
+            reads[symbol] = pending
+        await self._arrive(set(reads.values()))
+        answered: dict[str, Answer] = {}
+        for symbol, pending in reads.items():
+            if pending.done():
+                self._reads.pop(symbol, None)
+                if not isinstance(answer := pending.result(), ExchangeFailure):
+                    answered[symbol] = answer
+        return answered
+
+    async def _arrive(self, waiting: set[asyncio.Future[Answer | ExchangeFailure]]) -> None:
+        until_s = self._clock.monotonic_s() + PATIENCE_S
+        while waiting:
+            left_s = until_s - self._clock.monotonic_s()
+            if left_s <= 0:
+                return
+            done, waiting = await asyncio.wait(waiting, timeout=left_s, return_when=asyncio.FIRST_COMPLETED)
+            if not done:
+                return
+            until_s = min(until_s, self._clock.monotonic_s() + STRAGGLERS_S)
+
+
+async def _answer(read: Awaitable[Answer]) -> Answer | ExchangeFailure:
+    """The answer, or why there is none; given and not raised, because nobody may be there to hear it."""
+    try:
+        return await read
+    except ExchangeFailure as failure:
+        return failure
