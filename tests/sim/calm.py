@@ -15,7 +15,7 @@ from tests.sim.conduct import NO_ANSWER, Answer
 from tests.sim.truth import Key, side_of
 
 MINUTE_MS = 60_000
-MOST = {"requests": 1_500, "orders": 150, "events": 600, "journal lines": 500}
+MOST = {"requests": 1_500, "orders": 150, "events": 600, "journal lines": 800}
 """Of one daemon within a minute, in the worst of states: several times what the swarm shows."""
 HOPELESS_LINES_MAX = 5
 PRICES = frozenset({-2021, -1021, -1003, -1015})

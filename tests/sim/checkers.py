@@ -58,6 +58,12 @@ class Checker:
         self._firing: dict[Key, int] = {}
         """Position -> when a stop of ours began to trigger."""
         self.names = Names(foggy=foggy and conduct is not None)
+        self._ids: dict[tuple[object, ...], str] = {}
+        """What an order of ours is -> the client id it was asked for with."""
+        self._placed_by: dict[str, tuple[int | None, int]] = {}
+        """Client id -> the daemon that placed the newest order of that id, and the moment."""
+        self._open_since: dict[Key, int] = {}
+        """Position that is open -> since which moment."""
         self._first_accepted: dict[str, tuple[str, int]] = {}
         """Client id -> symbol, and the moment at which an order of this id was accepted first."""
 
@@ -84,7 +90,12 @@ class Checker:
             self._known_levels = {name: self._levels(name) for name in self._known_levels}
         if entry.kind == "order_canceled" and entry.origin == "api":
             self._cancel(entry, before, after)
+        for key in [key for key in self._open_since if key[0] == symbol and key not in after]:
+            del self._open_since[key]
+        for key in after:
+            self._open_since.setdefault(key, entry.sequence)
         if entry.kind == "order_accepted":
+            self._placed_by[detail["client_id"]] = (self._speaker, entry.sequence)
             self._first_accepted.setdefault(detail["client_id"], (symbol, entry.sequence))
         if entry.kind == "order_accepted" and own:
             self._once_per_intent(entry)
@@ -194,6 +205,8 @@ class Checker:
         key = (entry.symbol, _side(detail))
         if key not in before or detail["type"] != "STOP_MARKET":
             return
+        if self._knew_open(key, detail["client_id"]):
+            self.violations.append(f"INV-7: a stop of {key} was removed, open since before it was placed: {detail}")
         if self._raced(entry):
             self.counts["cancel that raced with a change"] += 1
             return
@@ -205,6 +218,15 @@ class Checker:
             self.violations.append(f"INV-2: the backstop of the open position {key} was cancelled: {detail}")
         elif self._speaker is not None and after[key] is not None and not self._proven(key):
             self.violations.append(f"INV-2: what replaces a stop of {key} was not read back often enough: {detail}")
+
+    def _knew_open(self, key: Key, client_id: str) -> bool:
+        """Whether the backstop was placed by the very daemon that removes it, for a position that is open since before.
+
+        It knew then that the position was open. Whatever shows the position flat is older than that, however late it
+        comes (invariant 7): this holds for answers of any age.
+        """
+        hand, placed = self._placed_by.get(client_id, (None, 0))
+        return client_id[4:5] == "b" and hand is not None and hand == self._speaker and self._open_since[key] < placed
 
     def _looked(self, entry: Any) -> bool:
         """Whether the daemon read positions and orders of the symbol after its own last write that matters here.

@@ -35,7 +35,7 @@ class Judges:
         self._silent = frozenset() if "all" in asked else AWAITING - asked
         truth, seldom_ms = run.checker.truth, round(1000 * THRIFTY_S) if run.swarm.thrifty else 0
         self.liveness = Liveness(truth, VenueNow(run.gateway), lists_seldom_ms=seldom_ms)
-        clear = not {"ai_advice", *LYING_LISTS} & {*run.swarm.host, *run.swarm.venue}
+        clear = not run.swarm.stale_ms and not {"ai_advice", *LYING_LISTS} & {*run.swarm.host, *run.swarm.venue}
         self.over_exit = OverExit(truth, run.engine.world, run.levels.marks, ladder=clear)
         self.hammering = Hammering()
         self.state_truth = StateTruth(run.levels.marks, clocks_hold="clock_step" not in run.swarm.host)
@@ -93,7 +93,7 @@ class Judges:
         self._nobody_since_ms = None if run.alive else (self._nobody_since_ms or at_ms)
         if self._nobody_since_ms is not None:
             self._find("state_truth", self.state_truth.silent(run.published(), at_ms - self._nobody_since_ms))
-        self._find("liveness", self.liveness.look(at_ms, run.watching, exposed))
+        self._find("liveness", self.liveness.look(at_ms, run.watching, exposed, living=len(run.alive)))
 
     def left_over(self) -> set[str]:
         """What is not as wanted now; only a daemon that may do everything can put it right."""

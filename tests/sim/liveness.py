@@ -139,8 +139,9 @@ class Liveness:
 
     # -- judging
 
-    def look(self, at_ms: int, watching: Iterable[int], exposed: Mapping[Key, int]) -> list[str]:
-        """`watching` are the daemons at work now; `exposed` are positions without cover and for how many ms."""
+    def look(self, at_ms: int, watching: Iterable[int], exposed: Mapping[Key, int], *, living: int = 1) -> list[str]:
+        """`watching` are the daemons at work now, of `living` that are alive; `exposed` are positions without cover,
+        and for how many ms."""
         at_work = set(watching)
         self._watching = {number: self._watching.get(number, at_ms) for number in at_work}
         for number in at_work:
@@ -153,7 +154,7 @@ class Liveness:
                 continue
             for number, since_ms in self._watching.items():
                 waited_ms = at_ms - max(since_ms, at_ms - exposed_ms, self._last_change(number, key))
-                if waited_ms > self._allowed_ms(key) and key not in self._told:
+                if waited_ms > self._allowed_ms(key, living) and key not in self._told:
                     self._told.add(key)
                     violations.append(
                         f"INV-3: {key} has no stop for {exposed_ms} ms; nothing that a stop needs failed for daemon "
@@ -161,8 +162,8 @@ class Liveness:
                     )
         return violations
 
-    def _allowed_ms(self, key: Key) -> int:
-        soon_ms = SOON_MS if len(self._watching) == 1 else BESIDE_ANOTHER_MS
+    def _allowed_ms(self, key: Key, living: int) -> int:
+        soon_ms = SOON_MS if living == 1 else BESIDE_ANOTHER_MS
         return soon_ms + (self._lists_seldom_ms if self._unspoken.get(key) else 0)
 
     def _last_change(self, number: int, key: Key) -> int:

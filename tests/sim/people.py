@@ -75,12 +75,12 @@ class Trader:
         choice = self._rng.random()
         held = {s: leg.amount for s, leg in self._engine.world.account.positions.get(symbol, {}).items() if leg.amount}
         if not held or choice < 0.1:
-            self._engine.trade("open", symbol, self._rng.choice(("LONG", "SHORT")), self._size(symbol))
+            self._engine.trade("open", symbol, self._rng.choice(("LONG", "SHORT")), self.size_for(symbol))
             return
         leg, amount = self._rng.choice(sorted(held.items()))
         side = "LONG" if amount > 0 else "SHORT"
         if choice < 0.3:
-            self._engine.trade("add", symbol, side, self._size(symbol))
+            self._engine.trade("add", symbol, side, self.size_for(symbol))
         elif choice < 0.45:
             step = self._engine.world.instruments[symbol].step
             self._engine.trade("reduce", symbol, side, max(step, floor_to(abs(amount) / 2, step)))
@@ -93,7 +93,8 @@ class Trader:
         else:
             self._place_by_hand(symbol, leg, side, abs(amount))
 
-    def _size(self, symbol: str) -> Decimal:
+    def size_for(self, symbol: str) -> Decimal:
+        """What a trader of this account would open or add."""
         instrument = self._engine.world.instruments[symbol]
         notional = Decimal(self._rng.choice((30, 200, 1_000, 5_000)))
         size = floor_to(notional / self._engine.world.market.mark(symbol), instrument.step)

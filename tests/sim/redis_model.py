@@ -24,6 +24,8 @@ class RedisModel:
     def __init__(self) -> None:
         self.down = False
         self.hung = False
+        self.cut_off: set[str] = set()
+        """Owners that do not reach it."""
         self.values: dict[str, tuple[Any, int]] = {}
         """key -> (value, expiry in true ms or 0)."""
         self.events: deque[str] = deque(maxlen=10_000)
@@ -66,7 +68,7 @@ class _Script:
         if self._model.hung or befallen == "hung":
             await sleep(3_600)
         await sleep(0.0005)
-        if self._model.down or befallen == "down":
+        if self._model.down or befallen == "down" or str(args[0]) in self._model.cut_off:
             raise RedisConnectionError("refused")
         answer = self._run(keys, [str(arg) for arg in args])
         if befallen == "lost":

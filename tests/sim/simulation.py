@@ -136,13 +136,13 @@ class WatchedJournal(Journal):
 class Simulation:
     """Everything of one run."""
 
-    symbols = SYMBOLS
-
     def __init__(self, seed: int, swarm: Swarm | None = None, *, faulty_s: float | None = None) -> None:
         self.seed = seed
         self.rng = random.Random(f"sim:{seed}")
         self.swarm = swarm if swarm is not None else Swarm.drawn_for(seed, self.rng)
         self.faulty_s = faulty_s if faulty_s is not None else self.rng.choice(FAULTY_S)
+        self.symbols = [*SYMBOLS]
+        """Those in which something may happen."""
         self.engine = build_engine(self.rng, seed)
         self.engine.world.market.frozen = True
         for symbol in SYMBOLS:
@@ -201,7 +201,7 @@ class Simulation:
             number=number,
         )
         config = self.settings
-        owner = self._owner(number)
+        owner = self.owner_of(number)
         store = store_on(self.redis, owner, config, clock, self._is_dead)
         exchange = BinanceUsdm(transport, clock)
         service = Service(
@@ -226,7 +226,8 @@ class Simulation:
         return service
 
     @staticmethod
-    def _owner(number: int) -> str:
+    def owner_of(number: int) -> str:
+        """The name under which a daemon holds the lease."""
         return f"sim:{number}:0-{number}"
 
     def _adviser(self, number: int, clock: SimClock) -> Adviser | None:
@@ -255,7 +256,9 @@ class Simulation:
         return [
             number
             for number in self.alive
-            if self.daemons[number][1].running.is_set() and self.settings.protection.mode == "live"
+            if self.daemons[number][1].running.is_set()
+            and not self.daemons[number][3].cut
+            and self.settings.protection.mode == "live"
         ]
 
     # -- the run
@@ -333,7 +336,7 @@ class Simulation:
         """Judge what was published, restart what crashed, look for defects."""
         for look in count():
             await sleep(LOOK_S)
-            self.levels.note_marks(true_ms(), SYMBOLS)
+            self.levels.note_marks(true_ms(), self.symbols)
             self._check_publications()
             self.judges.look()
             if self.swarm.gentle:
@@ -345,7 +348,7 @@ class Simulation:
                     await sleep(0.05)
                     self.start_daemon(crash_at=self.rng.randint(5, 200) if "crash" in self.swarm.host else 0)
                 elif look % LOOKS_PER_BOUNDS_CHECK == 0:
-                    self.defects += [] if self.defects else bounds.exceeded(service, SYMBOLS)
+                    self.defects += [] if self.defects else bounds.exceeded(service, self.symbols)
 
     def _on_entry(self, entry: Entry) -> None:
         """Judge one entry of the venue's journal at the very moment it is written."""
@@ -369,7 +372,7 @@ class Simulation:
         """Only the holder of the lease removes; who knows of another holder only observes (invariant 9)."""
         if entry.origin != "api" or self.conduct.speaker is None:
             return
-        owner = self._owner(self.conduct.speaker)
+        owner = self.owner_of(self.conduct.speaker)
         if entry.kind == "order_canceled" and not self.conduct.may_remove(owner, round(_config().lease_ttl_s * 1000)):
             self.checker.violations.append(f"INV-9: {owner} removed an order without the lease: {entry.detail}")
         stepped = "clock_step" in self.swarm.host

@@ -48,6 +48,8 @@ class Troubles:
         """Every message takes this much longer, in order."""
         self.refuse: str = ""
         """How new connections end: "" they stand, `hang`, `network`, or an HTTP status."""
+        self.cut_off: set[int] = set()
+        """Daemons that reach no stream host."""
         self.seen: Counter[str] = Counter()
 
     def end(self) -> None:
@@ -151,7 +153,7 @@ class StreamHost:
         await self.clock_of(number).sleep(self._rng.uniform(LEAST_S, MOST_S))
         if self.troubles.refuse == "hang":
             await sleep(1_000_000)
-        if self.troubles.refuse == "network":
+        if self.troubles.refuse == "network" or number in self.troubles.cut_off:
             raise ClientConnectionError("no route")
         if self.troubles.refuse:
             raise _handshake_error(int(self.troubles.refuse))

@@ -38,7 +38,7 @@ class Scene:
         for _ in range(ms // LOOK_MS):
             self.world.at_ms += LOOK_MS
             naked_ms = self.world.at_ms - self.naked_since_ms
-            self.said += self.judge.look(self.world.at_ms, self.daemons, {KEY: naked_ms})
+            self.said += self.judge.look(self.world.at_ms, self.daemons, {KEY: naked_ms}, living=len(self.daemons))
         return self
 
     def hears(self, answer: object) -> Scene:

@@ -6,6 +6,7 @@ import asyncio
 import random
 from collections import Counter
 from collections.abc import Mapping
+from typing import NoReturn
 
 from position_monitor.edge.patience import Patience
 from position_monitor.edge.venues.transport import (
@@ -54,6 +55,8 @@ class SimTransport:
         self.crashed = asyncio.Event()
         self.gone = False
         """The process is no more: whatever of it still runs gets nowhere."""
+        self.cut = False
+        """The process does not reach the venue."""
         self._conduct = conduct or Conduct(lambda: gateway.engine.world.journal.last_sequence)
         self._number = number
 
@@ -66,6 +69,8 @@ class SimTransport:
         clock, conduct, uniform = self._clock, self._conduct, self._rng.uniform
         sent_s = clock.monotonic_s()
         await clock.sleep(uniform(0.001, 0.04))
+        if self.cut:
+            await self._no_way(endpoint, params)
         self._gateway.engine.advance_to(true_ms())
         moment = conduct.enters(self._number, endpoint, params, sent_s)
         answer = self._answer(endpoint, params)
@@ -98,6 +103,14 @@ class SimTransport:
             except VenueRefusal as refused:
                 return self._gateway._refused(refused)
         return self._gateway.handle(request)
+
+    async def _no_way(self, endpoint: Endpoint, params: Mapping[str, str]) -> NoReturn:
+        """The request never leaves, or nobody ever answers it."""
+        refused = self._rng.random() < 0.5
+        await self._clock.sleep(0.01 if refused else self._timeout_s)
+        moment = self._gateway.engine.world.journal.last_sequence
+        self._conduct.ends(Answer(self._number, endpoint, params, NO_ANSWER, None, {}, moment))
+        raise TransportFailure(TransportCause.NOT_SENT if refused else TransportCause.TIMEOUT)
 
     async def _die(self) -> None:
         self.crashed.set()
