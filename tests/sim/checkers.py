@@ -58,8 +58,6 @@ class Checker:
         self._firing: dict[Key, int] = {}
         """Position -> when a stop of ours began to trigger."""
         self.names = Names(foggy=foggy and conduct is not None)
-        self._ids: dict[tuple[object, ...], str] = {}
-        """What an order of ours is -> the client id it was asked for with."""
         self._placed_by: dict[str, tuple[int | None, int]] = {}
         """Client id -> the daemon that placed the newest order of that id, and the moment."""
         self._open_since: dict[Key, int] = {}

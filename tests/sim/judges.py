@@ -19,7 +19,7 @@ from tests.sim.virtual_time import true_ms
 if TYPE_CHECKING:
     from tests.sim.simulation import Simulation
 
-AWAITING = frozenset({"liveness", "over_exit", "state_truth"})
+AWAITING = frozenset({"liveness", "over_exit", "state_truth", "stop_behind"})
 """Judges whose verdicts do not count yet in a drawn swarm: what they show is still to be mended. A swarm may name them
 (`Swarm.judges`), and so may the environment: `SIM_JUDGES=liveness` or `SIM_JUDGES=all`."""
 LYING_LISTS = frozenset({"empty_orders", "stale_reads", "delayed_listing"})
@@ -97,5 +97,7 @@ class Judges:
 
     def left_over(self) -> set[str]:
         """What is not as wanted now; only a daemon that may do everything can put it right."""
-        live = "settled_book" not in self._silent and self._run.published().get("mode") == "live"
-        return self.settled_book.wrong() if live else set()
+        if self._run.published().get("mode") != "live":
+            return set()
+        found = {"settled_book": self.settled_book.wrong(), "stop_behind": self.settled_book.behind()}
+        return {words for judge, said in found.items() if judge not in self._silent for words in said}

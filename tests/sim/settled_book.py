@@ -64,8 +64,10 @@ class SettledBook:
             size, [o for o in stops if is_own(o) and not o["close_position"]], least_of(self._world, key)
         )
         yield from self._ladder(key, size)
-        if stops and all(is_own(order) for order in stops) and key not in self._passed:
-            yield from self._behind(key)
+
+    def behind(self) -> set[str]:
+        """Stops, all of them ours, that are behind the policy's level now."""
+        return {f"INV-10: {key} {what}" for key in sorted(self._truth.positions) for what in self._behind(key)}
 
     def _surplus(self, size: Decimal, working: list[Order], least: Least) -> Iterator[str]:
         levels = sorted({order["trigger"] for order in working})
@@ -87,6 +89,9 @@ class SettledBook:
             yield f"has a wrong ladder: {words}"
 
     def _behind(self, key: Key) -> Iterator[str]:
+        stops = [o for o in self._truth.orders.values() if is_stop(o) and reducing(o, key)]
+        if key in self._passed or not all(is_own(order) for order in stops):
+            return
         level, entry, way = self._truth.level(key), self._entry(key), _way(key)
         wanted = entry * (1 - way * STOP_LOSS_PCT / 100)
         if level is not None and way * (wanted - level) > NEAR * wanted:

@@ -59,10 +59,10 @@ def test_the_users_own_take_profits_may_stand_for_the_ladder() -> None:
 
 
 def test_a_stop_behind_the_policys_level_is_a_jam_unless_the_price_had_passed_that_level() -> None:
-    assert "behind" in "".join(Scene(stop="97").judge.wrong())
-    assert not Scene(stop="97").marks("98.4").marks("99").judge.wrong()
+    assert "behind" in "".join(Scene(stop="97").judge.behind())
+    assert not Scene(stop="97").marks("98.4").marks("99").judge.behind()
     again = Scene(stop="97").marks("98.4").marks("99")
     again.judge.entry(again.world.resize("0"))
     again.judge.entry(again.world.resize("1"))
-    assert "behind" in "".join(again.judge.wrong()), "another position has its own history"
-    assert not Scene(stop="97").rests("STOP_MARKET", "0.1", "96", ours=False).judge.wrong(), "the user has a say"
+    assert "behind" in "".join(again.judge.behind()), "another position has its own history"
+    assert not Scene(stop="97").rests("STOP_MARKET", "0.1", "96", ours=False).judge.behind(), "the user has a say"
