@@ -11,14 +11,18 @@ from `OrderFacts` alone, and kept beside the orders they were compared with unti
 from __future__ import annotations
 
 from collections.abc import Sequence
+from decimal import Decimal
 from typing import NamedTuple
 
 from position_monitor.core.desired import DesiredBook, DesiredOrder, Level
 from position_monitor.core.diff import BookDiff, diff
 from position_monitor.core.ladder import RUNGS_MAX, passed_rungs
-from position_monitor.core.model import PositionKey
+from position_monitor.core.model import PositionKey, Role
+from position_monitor.core.money import is_multiple
 from position_monitor.core.policy import Levels, levels_for
-from position_monitor.core.stop_book import effective_stop, foreign_is_enough, stop_orders, trailing_of
+from position_monitor.core.stop_book import stop_orders
+from position_monitor.core.stop_level import effective_stop, foreign_is_enough, trailing_of, why_behind, why_far
+from position_monitor.core.stop_price import fitted_stop
 from position_monitor.core.target_book import beyond_the_mark, take_profits
 from position_monitor.core.wanted import NO_RUNGS, BookInputs, OrderFacts, RungsAllowed
 
@@ -26,6 +30,9 @@ __all__ = ["NO_RUNGS", "BookInputs", "RungsAllowed", "compared_book", "desired_b
 
 SPARE_TO_GROW = 10
 """One in so many slots for conditional orders must be free before a collapsed ladder grows back."""
+
+
+_NONE: frozenset[str] = frozenset()
 
 
 class _Wanted(NamedTuple):
@@ -50,6 +57,7 @@ def compared_book(inputs: BookInputs) -> tuple[DesiredBook, BookDiff]:
     facts, wanted = _order_facts(inputs, levels, stop), known.get(key)
     if wanted is None or wanted.facts != facts:
         wanted = known[key] = _wanted(facts)
+    behind = why_behind(inputs, stop)
     book = DesiredBook(
         key,
         facts.epoch,
@@ -58,9 +66,15 @@ def compared_book(inputs: BookInputs) -> tuple[DesiredBook, BookDiff]:
         inputs.settings.profile,
         trailing_of(inputs),
         inputs.advice.regime if inputs.advice else "",
-        (*levels.notes, *wanted.notes),
+        _notes(levels, wanted, behind, why_far(inputs, stop)),
+        levels.obstacle,
+        behind,
     )
     return book, wanted.found
+
+
+def _notes(levels: Levels, wanted: _Wanted, *more: str) -> tuple[str, ...]:
+    return tuple([note for note in (levels.obstacle, *levels.notes, *more, *wanted.notes) if note])
 
 
 def _wanted(facts: OrderFacts) -> _Wanted:
@@ -84,6 +98,8 @@ def _order_facts(inputs: BookInputs, levels: Levels, stop: Level) -> OrderFacts:
         inputs.settings,
         inputs.live,
         inputs.cover.orders,
+        inputs.in_transit,
+        _unproven(inputs),
         known.epoch,
         known.spent,
         known.done_rungs,
@@ -92,14 +108,36 @@ def _order_facts(inputs: BookInputs, levels: Levels, stop: Level) -> OrderFacts:
         known.taking_profit(inputs.now_ms, inputs.triggering_grace_ms),
         inputs.rungs,
         stop.price,
+        _today(inputs, stop.price),
         stop.source,
+        stop.anchored,
         levels.stop.price,
         levels.stop.source,
+        levels.stop.anchored,
+        levels.obstacle,
         foreign_is_enough(inputs, levels),
         levels.targets,
         passed,
         beyond_the_mark(inputs) if levels.targets and levels.targets[-1].rung in passed else None,
     )
+
+
+def _today(inputs: BookInputs, price: Decimal) -> Decimal:
+    """A level at a price that the venue permits today, on its side of the mark."""
+    position, venue = inputs.position, inputs.instrument
+    if venue.permits(price) and is_multiple(price, venue.tick):
+        return price
+    side, mark = position.side, position.mark_price
+    fitted = fitted_stop(price, side, mark, position.liquidation_ahead, venue)
+    return fitted or fitted_stop(price, side, mark, None, venue) or price
+
+
+def _unproven(inputs: BookInputs) -> frozenset[str]:
+    """Working stops that rest and were not read back often enough to replace another one."""
+    seen, needed = inputs.known.seen, inputs.replacement_reads
+    working = [own.order.client_id for own in inputs.live.resting if own.role is Role.WORKING_STOP]
+    few = [client_id for client_id in working if seen.get(client_id, 0) < needed]
+    return frozenset(few) if few else _NONE
 
 
 def rungs_for(

@@ -168,14 +168,11 @@ def owned_role(order: LiveOrder) -> Role | None:
     return owned.role if owned else None
 
 
-def stopped_by(
-    position: Position, orders: Iterable[LiveOrder], settings: ProtectionSettings, price: Decimal
-) -> Decimal:
-    """How much of the position is stopped at `price` or before an adverse move reaches it."""
+def stopped_by(position: Position, stops: Iterable[LiveOrder], price: Decimal) -> Decimal:
+    """How much of the position is stopped at `price` or before an adverse move reaches it; `stops` count as cover."""
     total = Decimal(0)
-    for order in cover_of(position, orders, settings).orders:
-        trigger = order.trigger_price or Decimal(0)
-        if not tighter(price, trigger, position.side):
+    for order in stops:
+        if not tighter(price, order.trigger_price or Decimal(0), position.side):
             total += position.quantity if order.close_all else order.quantity
     return min(total, position.quantity)
 
@@ -184,10 +181,10 @@ def loosened_at(
     position: Position, before: Iterable[LiveOrder], after: Iterable[LiveOrder], settings: ProtectionSettings
 ) -> Decimal | None:
     """The price at which less of the position would be stopped than before; None when nothing loosens (invariant 8)."""
-    had, kept = tuple(before), tuple(after)
-    for stop in cover_of(position, had, settings).orders:
+    had, kept = cover_of(position, before, settings).orders, cover_of(position, after, settings).orders
+    for stop in had:
         price = stop.trigger_price or Decimal(0)
-        if stopped_by(position, kept, settings, price) < stopped_by(position, had, settings, price):
+        if stopped_by(position, kept, price) < stopped_by(position, had, price):
             return price
     return None
 

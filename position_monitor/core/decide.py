@@ -172,6 +172,8 @@ def _case(
             rungs.get(key, NO_RUNGS),
             rules.evidence.triggering_grace_ms,
             now_ms,
+            evidence.working_stops_under_way(key, now_ms),
+            rules.evidence.replacement_reads,
         )
     )
     return Case(position, key, settings, known, unmanaged, live, cover, closing, book, found)

@@ -33,6 +33,9 @@ class Level(NamedTuple):
     """A `LevelSource` value, or `brain:<profile>`."""
     inputs: Mapping[str, Decimal] = MappingProxyType({})
     """The figures it was made from, by name. They become words only where somebody reads them."""
+    anchored: bool = False
+    """Whether a stop was measured from the mark because the price was beyond the policy's own level (or the entry was
+    unknown). The rung in its client id says so, and it is not tightened to the entry's distance while losing."""
 
 
 class Target(NamedTuple):
@@ -90,6 +93,10 @@ class DesiredBook(NamedTuple):
     trailing: Trailing | None = None
     regime: str = ""
     notes: tuple[str, ...] = ()
+    obstacle: str = ""
+    """Why no stop can protect the position, whoever places it; empty nearly always."""
+    stop_behind: str = ""
+    """Why the stop does not rest where the policy wants it by now; empty nearly always."""
 
     @property
     def stops(self) -> tuple[DesiredOrder, ...]:

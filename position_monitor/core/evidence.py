@@ -15,6 +15,7 @@ from decimal import Decimal
 from typing import NamedTuple
 
 from position_monitor.core import ids
+from position_monitor.core.desired import DesiredOrder
 from position_monitor.core.live_book import Own
 from position_monitor.core.model import LiveOrder, PositionKey, Role
 from position_monitor.core.refusals import NONE_REFUSED, Refusals
@@ -33,6 +34,8 @@ UNANSWERED_STOP_MS = 5_000
 """A stop that is absent from a readable list this long is sent again, whatever the query for it answers."""
 UNSEEN_STOP_MS = 8_000
 """The same where the list cannot be read either: the venue refuses a second order of the id, so nothing is doubled."""
+UNDER_WAY_MS = 2_000
+"""How long a working stop that was written counts as being on its way; then the lists must show it."""
 MISSES_UNTIL_GONE = 2
 """Targeted queries that must all say "no such order" before a written order counts as not placed."""
 
@@ -47,6 +50,8 @@ class Awaited:
     """The venue refused a second order of this id: it is live, whatever the lists and queries say."""
     backstop_of: PositionKey | None = None
     """The position, when the order takes the only slot for a close-all stop that the venue gives it."""
+    working_stop: DesiredOrder | None = None
+    """The order, when it is a working stop."""
 
 
 class Vanished(NamedTuple):
@@ -192,6 +197,13 @@ class Evidence:
         """Whether a backstop of this position was written and not read back yet: the venue would refuse another."""
         return any(wait.backstop_of == key for wait in self.awaited.values())
 
+    def working_stops_under_way(self, key: PositionKey, now_ms: int) -> tuple[DesiredOrder, ...]:
+        """Working stops of a position that were written a moment ago and not read back yet."""
+        if not self.awaited:
+            return ()
+        recent = (wait for wait in self.awaited.values() if abs(now_ms - wait.sent_at_ms) < UNDER_WAY_MS)
+        return tuple([w.working_stop for w in recent if w.working_stop is not None and w.working_stop.key == key])
+
     def proved_in(self, symbol: str) -> frozenset[str]:
         """Of these, the ones the venue said are live when it refused a second order of the same id."""
         return frozenset(i for (where, i), wait in self.awaited.items() if where == symbol and wait.proved)
@@ -217,9 +229,10 @@ def after_write(
     *,
     proved: bool = False,
     backstop_of: PositionKey | None = None,
+    working_stop: DesiredOrder | None = None,
 ) -> Evidence:
     """Remember a write (under way, accepted or ambiguous) until its order is read back."""
-    wait = Awaited(now_ms, proved=proved, backstop_of=backstop_of)
+    wait = Awaited(now_ms, proved=proved, backstop_of=backstop_of, working_stop=working_stop)
     awaited = {**evidence.awaited, (symbol, client_id): wait}
     while len(awaited) > AWAITED_PER_POSITION_MAX * max(1, len(evidence.keys)):
         awaited.pop(min(awaited, key=lambda ref: awaited[ref].sent_at_ms))

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from decimal import Decimal
 from typing import Generic, TypeVar
 
 from position_monitor.core import ids
@@ -17,8 +18,8 @@ from position_monitor.core.closing import close_id
 from position_monitor.core.cover import cover_of, loosened_at, outdated_backstop
 from position_monitor.core.desired import DesiredOrder
 from position_monitor.core.evidence import KeyEvidence
-from position_monitor.core.model import LiveOrder, OrderKind, OrderStatus, Position, Role
-from position_monitor.core.money import beyond, is_multiple, reached, tighter
+from position_monitor.core.model import Instrument, LiveOrder, OrderKind, OrderStatus, Position, Role, Side
+from position_monitor.core.money import beyond, ceil_to, floor_to, is_multiple, reached, tighter
 from position_monitor.core.needs import Deed
 from position_monitor.core.observation import SymbolObservation
 from position_monitor.core.provisional_rules import provisional_rules
@@ -73,10 +74,10 @@ def approve_place(action: Place, gate: GateInputs) -> Approved[Place] | Denied:
         _why_not_writable(gate, Deed.PLACE_STOP if is_stop else Deed.PLACE_TAKE_PROFIT),
         _why_not_reducing(order, position),
         _why_not_on_grid(order, position, gate),
-        _why_wrong_price(order, position),
+        _why_wrong_price(order, position, gate),
         _why_wrong_id(order, gate),
         _why_firing(order, gate),
-        _why_too_many(order, gate),
+        _why_too_many(order, position, gate),
     )
     reason = next((check for check in checks if check), "")
     return Denied(reason) if reason else Approved(action, _SEAL)
@@ -135,21 +136,32 @@ def _why_not_reducing(order: DesiredOrder, position: Position | None) -> str:
 
 
 def _why_not_on_grid(order: DesiredOrder, position: Position | None, gate: GateInputs) -> str:
-    instrument = gate.seen.instrument
-    if instrument is None:
-        if position is None or gate.known is None or order.role is Role.TAKE_PROFIT:
-            return "the venue's trading rules for the symbol are not known"
-        instrument = provisional_rules(position, gate.known.grid_refusals)
+    instrument = _rules_of(position, gate)
+    if instrument is None or (gate.seen.instrument is None and order.role is Role.TAKE_PROFIT):
+        return "the venue's trading rules for the symbol are not known"
     if order.trigger_price <= 0 or not is_multiple(order.trigger_price, instrument.tick):
         return f"trigger was {order.trigger_price}; expected a positive multiple of {instrument.tick}"
     if order.quantity is not None and not is_multiple(order.quantity, instrument.step):
         return f"quantity was {order.quantity}; expected a multiple of {instrument.step}"
+    if not instrument.min_price <= order.trigger_price <= instrument.max_price:
+        return f"trigger was {order.trigger_price}; expected {instrument.min_price} to {instrument.max_price}"
+    least, most = max(instrument.min_quantity, instrument.market_min_quantity), instrument.market_max_quantity
+    if order.quantity is not None and not least <= order.quantity <= max(most, instrument.step):
+        return f"quantity was {order.quantity}; expected {least} to {most} in one market-type order"
     return ""
 
 
-def _why_wrong_price(order: DesiredOrder, position: Position | None) -> str:
+def _rules_of(position: Position | None, gate: GateInputs) -> Instrument | None:
+    """The venue's trading rules, or the ones made up for a stop while they are not known."""
+    if gate.seen.instrument is not None or position is None or gate.known is None:
+        return gate.seen.instrument
+    return provisional_rules(position, gate.known.grid_refusals)
+
+
+def _why_wrong_price(order: DesiredOrder, position: Position | None, gate: GateInputs) -> str:
     """The wrong-side check before every send: a long's stop below the mark and above liquidation, its target above."""
-    if position is None:
+    instrument = _rules_of(position, gate)
+    if position is None or instrument is None:
         return ""
     mark, trigger, side = position.mark_price, order.trigger_price, position.side
     if order.kind is OrderKind.TAKE_PROFIT_MARKET:
@@ -158,8 +170,20 @@ def _why_wrong_price(order: DesiredOrder, position: Position | None) -> str:
         return f"stop {trigger} is on the wrong side of the mark {mark}"
     liquidation = position.liquidation_ahead
     if liquidation is not None and not tighter(trigger, liquidation, side):
+        if (better := _tightest_price(position, instrument)) is None or not tighter(better, liquidation, side):
+            return ""  # the venue takes none before it: one that may come too late is better than none
         return f"stop {trigger} lies beyond the liquidation price {liquidation}"
     return ""
+
+
+def _tightest_price(position: Position, instrument: Instrument) -> Decimal | None:
+    """The price next to the mark at which the venue would take a stop; None when there is none."""
+    mark, tick = position.mark_price, instrument.tick
+    if position.side is Side.LONG:
+        price = min(ceil_to(mark, tick) - tick, floor_to(instrument.max_price, tick))
+    else:
+        price = max(floor_to(mark, tick) + tick, ceil_to(instrument.min_price, tick))
+    return price if instrument.min_price <= price <= instrument.max_price and price > 0 else None
 
 
 def _why_wrong_id(order: DesiredOrder, gate: GateInputs) -> str:
@@ -196,21 +220,31 @@ def _why_firing(order: DesiredOrder, gate: GateInputs) -> str:
     return ""
 
 
-def _why_too_many(order: DesiredOrder, gate: GateInputs) -> str:
+def _why_too_many(order: DesiredOrder, position: Position | None, gate: GateInputs) -> str:
     """The limit on our orders binds take-profits. Stops have room beyond it: a crowd must never cost the cover.
 
-    The venue itself allows one close-all stop only, so the backstop needs no limit.
+    The venue itself allows one close-all stop only, so the backstop needs no limit. Beyond all room a working stop is
+    sent where the position lacks cover, and else only once every stop that rests was read back: then it makes others
+    redundant, and a crowd, whatever it came from, is replaced in one step.
     """
-    if order.role is Role.BACKSTOP:
+    if order.role is Role.BACKSTOP or position is None:
         return ""
     owned = [live for live in gate.seen.orders if ids.is_ours(live.client_id) and live.key == order.key]
     most = gate.limits.owned_orders_per_position_max
     most += 0 if order.role is Role.TAKE_PROFIT else STOPS_BEYOND_LIMIT
-    return f"{len(owned)} orders of ours rest already; the limit is {most} (invariant 10)" if len(owned) >= most else ""
+    if len(owned) < most:
+        return ""
+    cover = cover_of(position, gate.seen.orders, gate.settings)
+    if order.role is Role.WORKING_STOP and not (cover.full and _why_not_seen_enough(cover.orders, gate)):
+        return ""
+    return f"{len(owned)} orders of ours rest already; the limit is {most} (invariant 10)"
 
 
 def _why_uncovered(order: LiveOrder, position: Position, gate: GateInputs) -> str:
-    """Without the order, what was read just now must still cover the largest recent size, no looser than before."""
+    """Without the order, stops that were read back, and just now again, must cover the largest recent size, no looser.
+
+    Stops that were not read back often enough count for nothing here, and stand in nobody's way.
+    """
     parsed = ids.parse(order.client_id)
     if parsed is not None and parsed.role is Role.TAKE_PROFIT:
         return ""
@@ -225,15 +259,19 @@ def _why_uncovered(order: LiveOrder, position: Position, gate: GateInputs) -> st
     after = cover_of(largest, rest, gate.settings)
     if after.whole_price is None:
         return f"without it only {after.pct:.1f} % of {largest.quantity} would be covered (invariant 2)"
-    loosened = None if loosening_allowed else loosened_at(largest, gate.seen.orders, rest, gate.settings)
+    proven = [live for live in rest if not _why_not_seen_enough([live], gate)]
+    if not cover_of(largest, proven, gate.settings).full:
+        return _why_not_seen_enough(after.orders, gate)
+    loosened = None if loosening_allowed else loosened_at(largest, [*proven, order], proven, gate.settings)
     if loosened is not None:
         return f"without it part of the position would lose its stop at {loosened} (invariant 8)"
-    return _why_not_seen_enough(after.orders, gate)
+    return ""
 
 
 def _why_not_seen_enough(stops: Sequence[LiveOrder], gate: GateInputs) -> str:
     needed = gate.evidence_settings.replacement_reads
-    assert gate.known is not None
+    if gate.known is None:
+        return "nothing is known about the position"
     for stop in stops:
         if ids.is_ours(stop.client_id) and gate.known.seen.get(stop.client_id, 0) < needed:
             return f"the remaining stop {stop.client_id} was not read back {needed} times yet (invariant 2)"

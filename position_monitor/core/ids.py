@@ -4,7 +4,7 @@
     |   | | | |        |
     |   | | | |        18 base32 characters (90 bits) of SHA-256 over the whole intent
     |   | | | epoch of the position, 8 base36 characters
-    |   | | rung (base36; 0 for stops)
+    |   | | rung (base36; of a stop: the number of its part, 18 more when it was anchored to the mark)
     |   | role: b backstop, w working stop, t take-profit, c close
     |   format version
     prefix
@@ -33,6 +33,9 @@ PREFIX = "qpm"
 MAX_LENGTH = 32
 EPOCH_LENGTH = 8
 RUNG_CODES = 36
+STOP_PARTS_MAX = RUNG_CODES // 2
+"""Parts one stop may be split into. The rung of a stop is the number of its part, and `STOP_PARTS_MAX` more when its
+level was anchored to the mark: so a restart can tell such a stop from one that was measured from the entry."""
 
 _ROLE_CODES = {Role.BACKSTOP: "b", Role.WORKING_STOP: "w", Role.TAKE_PROFIT: "t", Role.CLOSE: "c"}
 _ROLES = {code: role for role, code in _ROLE_CODES.items()}
@@ -47,6 +50,21 @@ class OwnedId:
     role: Role
     rung: int
     epoch: str
+
+
+def stop_rung(part: int, *, anchored: bool) -> int:
+    """The rung code of one part of a stop."""
+    return part + (STOP_PARTS_MAX if anchored else 0)
+
+
+def part_of(rung: int) -> int:
+    """Which part of a split stop a rung code names, from 0."""
+    return rung % STOP_PARTS_MAX
+
+
+def is_anchored(rung: int) -> bool:
+    """Whether the rung code of a stop says that its level was anchored to the mark."""
+    return rung >= STOP_PARTS_MAX
 
 
 @lru_cache(maxsize=16_384)

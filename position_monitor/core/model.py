@@ -6,7 +6,7 @@ What was read and how it is judged. What should rest is in `desired.py`, what is
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from decimal import Decimal
+from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
 from enum import StrEnum
 from typing import NamedTuple
 
@@ -142,6 +142,28 @@ class Instrument:
     percent_down: Decimal
     status: str = "TRADING"
     contract_type: str = "PERPETUAL"
+    lowest_price: Decimal = field(init=False, repr=False, compare=False)
+    """The lowest and the highest price on the tick grid that PRICE_FILTER permits."""
+    highest_price: Decimal = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        steps_low = (self.min_price / self.tick).to_integral_value(ROUND_CEILING)
+        steps_high = (self.max_price / self.tick).to_integral_value(ROUND_FLOOR)
+        object.__setattr__(self, "lowest_price", max(steps_low * self.tick, self.tick))
+        object.__setattr__(self, "highest_price", steps_high * self.tick)
+
+    def permits(self, price: Decimal) -> bool:
+        """Whether PRICE_FILTER lets a price through; the grid is another question."""
+        return self.lowest_price <= price <= self.highest_price
+
+    def nearest_permitted(self, price: Decimal) -> Decimal:
+        """The price, or the bound of PRICE_FILTER that it lies beyond."""
+        return min(max(price, self.lowest_price), self.highest_price)
+
+    @property
+    def least_quantity(self) -> Decimal:
+        """The smallest quantity of a market-type order: a stop or a take-profit with a quantity."""
+        return max(self.min_quantity, self.market_min_quantity)
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from decimal import Decimal
 from enum import StrEnum
 
+from position_monitor.core import ids
 from position_monitor.core.actions import Action, Cancel, Close, Place
 from position_monitor.core.desired import DesiredOrder
 from position_monitor.core.evidence import Evidence, KeyEvidence, after_write, with_key, without_write
@@ -87,7 +88,16 @@ def after_outcome(evidence: Evidence, outcome: Outcome) -> Evidence:
 def claimed(evidence: Evidence, order: DesiredOrder, at_ms: int, *, proved: bool = False) -> Evidence:
     """Remember an order that is being sent, or that may rest: nobody writes it again before it was looked for."""
     backstop_of = order.key if order.role is Role.BACKSTOP else None
-    return after_write(evidence, order.symbol, order.client_id, at_ms, proved=proved, backstop_of=backstop_of)
+    working = order if order.role is Role.WORKING_STOP else None
+    return after_write(
+        evidence,
+        order.symbol,
+        order.client_id,
+        at_ms,
+        proved=proved,
+        backstop_of=backstop_of,
+        working_stop=working,
+    )
 
 
 def _after_place(evidence: Evidence, outcome: Outcome, action: Place) -> Evidence:
@@ -107,7 +117,7 @@ def _after_place(evidence: Evidence, outcome: Outcome, action: Place) -> Evidenc
             known = replace(known, stop_refused=outcome.text)  # else the same words stay, for those who compare them
         evidence = with_key(evidence, order.key, known)
     if is_stop and outcome.code in CROSSED_CODES:
-        if order.role is Role.WORKING_STOP and order.rung:
+        if order.role is Role.WORKING_STOP and ids.part_of(order.rung):
             return evidence  # the parts of one split stop are refused together and count once
         return _changed(evidence, order.key, known, crossed_refusals=known.crossed_refusals + 1)
     if is_stop and outcome.code in GRID_CODES:

@@ -3,11 +3,13 @@
 Make before break is written here once. Within one symbol the order is: place stops, place take-profits, close, and
 only then remove. An order of ours that is part of the stop cover is removed only when
 
-1. no wanted stop is missing or still waiting to be read back,
-2. the wanted stops were each seen resting in `replacement_reads` reads in a row, the last one being this very read, and
-3. without all the orders this plan removes, the cover still reaches the largest size the position had lately.
+1. the stops that were each seen resting in `replacement_reads` reads in a row, the last one being this very read, cover
+   the largest size the position had lately without it and without all the others this plan removes, and
+2. they stop all of that no later than at its level (invariant 8).
 
-The backstop is never removed while the position is open; only `rebase_on_add` replaces it, by the same three rules.
+Whether the wanted stops are among them is not asked: plan and guard must never wait for each other (invariant 10).
+
+The backstop is never removed while the position is open; only `rebase_on_add` replaces it, by the first of them.
 Orders of a position that is not listed are removed only when it is proven flat. Whatever point a plan is interrupted
 at, the next cycle reads the exchange and plans again; there is no state in between that has less cover than before,
 which `tests/core/test_interrupted.py` shows for every prefix.
@@ -15,21 +17,22 @@ which `tests/core/test_interrupted.py` shows for every prefix.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
+from decimal import Decimal
 from typing import NamedTuple
 
 from position_monitor.core import ids
 from position_monitor.core.actions import Cancel, Close, Mode, Place
 from position_monitor.core.case import Case
 from position_monitor.core.closing import CLOSE_READS, closes_in_the_last_minute, next_close
-from position_monitor.core.cover import cover_of, loosened_at, outdated_backstop, owned_role
+from position_monitor.core.cover import cover_of, outdated_backstop, owned_role, stopped_by, why_not_cover
 from position_monitor.core.desired import DesiredBook, DesiredOrder
 from position_monitor.core.diff import BookDiff
 from position_monitor.core.evidence import Evidence, KeyEvidence
 from position_monitor.core.ladder import rungs_of
 from position_monitor.core.live_book import LiveBook
-from position_monitor.core.model import LiveOrder, Position, PositionKey, Role
+from position_monitor.core.model import LiveOrder, Position, PositionKey, Role, Side
 from position_monitor.core.money import plain
 from position_monitor.core.needs import BLIND_READS, Deed, Fact
 from position_monitor.core.observation import SymbolObservation
@@ -38,6 +41,9 @@ from position_monitor.core.settings import EvidenceSettings, Limits
 
 _LADDER_READS = 2
 """Reads before a ladder is placed: after a restart one empty list must not double it. Stops never wait."""
+
+CANCELS_RESERVED = 2
+"""Writes of one plan that take-profits leave to removals."""
 
 
 class Held(NamedTuple):
@@ -208,7 +214,8 @@ def _removals(
         surplus += [live for wanted, live in found.matched if wanted.role is Role.TAKE_PROFIT]
     wanted_stops = [live for wanted, live in found.matched if wanted.role is not Role.TAKE_PROFIT]
     replaced_by = tuple(live.client_id for live in wanted_stops)
-    for order in surplus:
+    going: set[str] = set()
+    for order in _least_needed_first(surplus, case.position.side):
         role = owned_role(order)
         if role is Role.TAKE_PROFIT:
             crowded = shed or inputs.crowded or _room(inputs, found, 0) <= 0
@@ -216,7 +223,8 @@ def _removals(
         elif role is Role.BACKSTOP and not outdated_backstop(order, known.epoch, case.settings):
             why = "the backstop stays until the position is proven flat (invariant 2)"
         else:
-            why = _why_keep_stop(inputs, case, known, found, order)
+            why = _why_keep_stop(inputs, case, known, found, order, going)
+            going.update([] if why else [order.order_id])
         if why:
             held.append(Held(case.key, f"cancel {_describe_live(order)}", why))
         else:
@@ -241,24 +249,44 @@ def _room(inputs: PlanInputs, found: BookDiff, stops: int) -> int:
     return inputs.limits.owned_orders_per_position_max - resting - unlisted - stops
 
 
-def _why_keep_stop(inputs: PlanInputs, case: Case, known: KeyEvidence, found: BookDiff, order: LiveOrder) -> str:
+def _least_needed_first(surplus: Sequence[LiveOrder], side: Side) -> list[LiveOrder]:
+    """Take-profits, then stops: the loosest level first, and at one level the smallest."""
+    targets = [order for order in surplus if owned_role(order) is Role.TAKE_PROFIT]
+    stops = [order for order in surplus if owned_role(order) is not Role.TAKE_PROFIT]
+    way = 1 if side is Side.LONG else -1
+    return targets + sorted(stops, key=lambda o: (way * (o.trigger_price or Decimal(0)), o.quantity, o.order_id))
+
+
+def _why_keep_stop(
+    inputs: PlanInputs, case: Case, known: KeyEvidence, found: BookDiff, order: LiveOrder, going: Collection[str]
+) -> str:
+    """Why a working stop that is not wanted stays, or empty: then the ones that were read back do as much without it.
+
+    Whether the wanted stops rest does not matter for that: what is redundant goes also while they are refused, or
+    while a position grows faster than its stops are read back. Else plan and guard would wait for each other.
+    """
+    needed = inputs.evidence_settings.replacement_reads
+    largest = replace(case.position, quantity=max(case.position.quantity, known.largest_quantity))
+    proven = [
+        other
+        for other in inputs.seen.orders
+        if other.order_id not in going
+        and other.order_id != order.order_id
+        and (not ids.is_ours(other.client_id) or known.seen.get(other.client_id, 0) >= needed)
+    ]
+    cover, price = cover_of(largest, proven, case.settings), order.trigger_price
+    # One of another epoch stayed behind when an earlier life of the position ended: its level binds nobody.
+    binds = _is_of(order, known.epoch) and not why_not_cover(order, largest, case.settings)
+    if cover.full and (not binds or price is None or stopped_by(largest, cover.orders, price) >= largest.quantity):
+        return ""
     if any(wanted.role is not Role.TAKE_PROFIT for wanted in found.missing):
         return "its replacement does not rest yet (invariant 2)"
-    needed = inputs.evidence_settings.replacement_reads
     stops = [live for wanted, live in found.matched if wanted.role is not Role.TAKE_PROFIT]
-    waiting = [live.client_id for live in stops if known.seen.get(live.client_id, 0) < needed]
-    if waiting:
+    if any(known.seen.get(live.client_id, 0) < needed for live in stops):
         return f"its replacement must be read back in {needed} reads (invariant 2)"
-    position, settings = case.position, case.settings
-    largest = replace(position, quantity=max(position.quantity, known.largest_quantity))
-    going = {other.order_id for other in found.surplus if owned_role(other) is Role.WORKING_STOP} | {order.order_id}
-    rest = [other for other in inputs.seen.orders if other.order_id not in going]
-    if not cover_of(largest, rest, settings).full:
+    if not cover.full:
         return f"without it {plain(largest.quantity)} would not be covered (invariant 2)"
-    if not _is_of(order, known.epoch):
-        return ""  # it stayed behind when an earlier life of the position ended: its level binds nobody
-    price = loosened_at(largest, inputs.seen.orders, rest, settings)
-    return f"without it part of the position would lose its stop at {plain(price)} (invariant 8)" if price else ""
+    return f"without it part of the position would lose its stop at {plain(price or Decimal(0))} (invariant 8)"
 
 
 def _is_of(order: LiveOrder, epoch: str) -> bool:
@@ -315,7 +343,8 @@ def _bounded(result: Plan, limits: Limits) -> Plan:
     left -= len(stops)
     closes = result.closes[:left]
     left -= len(closes)
-    targets = result.take_profits[:left]
+    # Removals must not starve where take-profits are refused again and again.
+    targets = result.take_profits[: max(0, left - min(len(result.cancels), CANCELS_RESERVED))]
     left -= len(targets)
     return result._replace(stops=stops, closes=closes, take_profits=targets, cancels=result.cancels[:left])
 

@@ -7,6 +7,7 @@ turns levels into a desired book, adding the ratchet, foreign orders and sizes.
 from __future__ import annotations
 
 from decimal import Decimal
+from enum import StrEnum
 from functools import lru_cache
 from typing import NamedTuple
 
@@ -26,6 +27,7 @@ from position_monitor.core.money import (
     tighter,
 )
 from position_monitor.core.settings import Policy, ProtectionSettings, Rung
+from position_monitor.core.stop_price import fitted_stop
 
 _NOTHING = Decimal(0)
 _SOURCES = {Policy.STATIC: LevelSource.STATIC, Policy.HYBRID: LevelSource.HYBRID}
@@ -33,11 +35,31 @@ _FULL_CONFIDENCE = Decimal("0.80")
 _LEAST_CONFIDENCE = Decimal("0.20")
 
 
+class Obstacle(StrEnum):
+    """What keeps a stop from protecting, whoever places it."""
+
+    NONE = ""
+    LIQUIDATION_FIRST = "no price lies between the liquidation price and the mark: the stop may come too late"
+    NO_PRICE = "the venue permits no stop price on the losing side of the mark"
+
+
+class PriceGrid(NamedTuple):
+    """The prices that the venue permits."""
+
+    tick: Decimal
+    lowest: Decimal
+    highest: Decimal
+
+    def nearest(self, price: Decimal) -> Decimal:
+        """The price, or the bound that it lies beyond."""
+        return min(max(price, self.lowest), self.highest)
+
+
 class Levels(NamedTuple):
     """What a policy wants for one position, before sizing and before what already rests is considered."""
 
     stop: Level
-    """On the tick grid, never beyond the clamp to the liquidation price."""
+    """At a price that the venue permits, never beyond the clamp to the liquidation price where there is room for it."""
     targets: tuple[Target, ...]
     """Nearest first; empty while the entry price is unknown."""
     crossed: bool
@@ -45,6 +67,8 @@ class Levels(NamedTuple):
     clamp: Decimal | None = None
     """On the tick grid: a stop looser than this lies too near the liquidation price; None without one ahead."""
     notes: tuple[str, ...] = ()
+    obstacle: Obstacle = Obstacle.NONE
+    """Why `stop` cannot protect: it lies where the venue takes one (LIQUIDATION_FIRST), or nowhere (NO_PRICE)."""
 
 
 def levels_for(
@@ -90,28 +114,56 @@ def _stop_level(
     advised: bool,
 ) -> Levels:
     """The policy's levels; anchored to the mark when the price is already beyond the stop or the entry is unknown."""
-    side, entry, mark, tick = position.side, position.entry_price, position.mark_price, instrument.tick
+    side, entry, mark = position.side, position.entry_price, position.mark_price
+    grid = PriceGrid(instrument.tick, instrument.lowest_price, instrument.highest_price)
     if entry > 0:
         source = LevelSource.AI if advised and stop_pct != settings.stop_loss_pct else _SOURCES[settings.policy]
-        levels = _from_entry(entry, side, tick, settings, stop_pct, stretch, source, position.liquidation_ahead)
+        levels = _from_entry(entry, side, grid, settings, stop_pct, stretch, source, position.liquidation_ahead)
+        levels = _before_liquidation(levels, position, instrument, settings)
         if not beyond(mark, levels.stop.price, side):
             return levels
     inputs = {"entry_price": entry, "mark_price": mark, "stop_loss_pct": stop_pct}
-    anchored = Level(against(mark, side, stop_pct), LevelSource.REANCHOR, inputs)
-    level = _clamped(anchored, side, position.liquidation_ahead, settings, mark)
-    trigger = _just_behind(stop_trigger(level.price, side, tick), mark, side, tick)
-    stop = Level(trigger, level.source, level.inputs)
+    anchored = Level(against(mark, side, stop_pct), LevelSource.REANCHOR, inputs, anchored=True)
+    stop, obstacle = _fitted(_clamped(anchored, position, settings, mark), position, instrument)
     if entry <= 0:
-        return Levels(stop, (), False, None, ("entry price was 0: stop anchored to the mark, take-profits held",))
+        note = "entry price was 0: stop anchored to the mark, take-profits held"
+        return Levels(stop, (), False, None, (note,), obstacle)
+    targets, notes = _targets(entry, side, grid, settings, stop_pct, stretch)
     note = f"the mark {plain(mark)} is beyond the desired stop: anchored to the mark"
-    return Levels(stop, _targets(entry, side, tick, settings, stop_pct, stretch), True, None, (note,))
+    return Levels(stop, targets, True, None, (note, *notes), obstacle)
+
+
+def _before_liquidation(
+    levels: Levels, position: Position, instrument: Instrument, settings: ProtectionSettings
+) -> Levels:
+    """The levels as they are, unless their stop lies beyond the liquidation price: then it is measured from the mark.
+
+    That is so where the entry itself lies beyond it, as it may with cross margin when other positions lose.
+    """
+    ahead = position.liquidation_ahead
+    if ahead is None or tighter(levels.stop.price, ahead, position.side):
+        return levels
+    stop, obstacle = _fitted(_clamped(levels.stop, position, settings, position.mark_price), position, instrument)
+    return levels._replace(stop=stop, obstacle=obstacle)
+
+
+def _fitted(level: Level, position: Position, instrument: Instrument) -> tuple[Level, Obstacle]:
+    """The level at a price that can protect, else at one that the venue takes; and what stands in the way."""
+    side, mark, ahead = position.side, position.mark_price, position.liquidation_ahead
+    price = fitted_stop(level.price, side, mark, ahead, instrument)
+    if price is not None:
+        return level._replace(price=price), Obstacle.NONE
+    price = fitted_stop(level.price, side, mark, None, instrument)
+    if price is not None:
+        return level._replace(price=price), Obstacle.LIQUIDATION_FIRST
+    return level, Obstacle.NO_PRICE
 
 
 @lru_cache(maxsize=2_048)
 def _from_entry(
     entry: Decimal,
     side: Side,
-    tick: Decimal,
+    grid: PriceGrid,
     settings: ProtectionSettings,
     stop_pct: Decimal,
     stretch: Decimal | None,
@@ -119,15 +171,18 @@ def _from_entry(
     liquidation: Decimal | None,
 ) -> Levels:
     """The policy's levels measured from the entry. The mark has no part in them, so they are remembered."""
-    wanted = Level(against(entry, side, stop_pct), source, {"entry_price": entry, "stop_loss_pct": stop_pct})
-    level = _clamped(wanted, side, liquidation, settings, entry)
-    stop = Level(stop_trigger(level.price, side, tick), level.source, level.inputs)
-    risk_pct = min(stop_pct, distance_pct(stop.price, entry))
-    return Levels(stop, _targets(entry, side, tick, settings, risk_pct, stretch), False)
+    level = Level(against(entry, side, stop_pct), source, {"entry_price": entry, "stop_loss_pct": stop_pct})
+    clamp = _clamp(side, liquidation, settings, entry)
+    if clamp is not None and tighter(clamp, level.price, side):
+        level = _moved_to(clamp, level, liquidation)
+    price = grid.nearest(stop_trigger(level.price, side, grid.tick))
+    risk_pct = min(stop_pct, distance_pct(price, entry))
+    targets, notes = _targets(entry, side, grid, settings, risk_pct, stretch)
+    return Levels(level._replace(price=price), targets, False, None, notes)
 
 
 def _clamp(side: Side, liquidation: Decimal | None, settings: ProtectionSettings, anchor: Decimal) -> Decimal | None:
-    """The configured fraction of the way from the anchor to a liquidation price ahead; None without one."""
+    """The configured fraction of the way from the anchor to a liquidation price ahead of it; None without one."""
     if liquidation is None or anchor <= 0 or not tighter(anchor, liquidation, side):
         return None
     return anchor + (liquidation - anchor) * settings.liquidation_fraction_pct / HUNDRED
@@ -136,30 +191,25 @@ def _clamp(side: Side, liquidation: Decimal | None, settings: ProtectionSettings
 def _clamp_level(
     position: Position, instrument: Instrument, settings: ProtectionSettings, anchor: Decimal
 ) -> Decimal | None:
-    anchor = anchor if anchor > 0 else position.mark_price
-    clamp = _clamp(position.side, position.liquidation_ahead, settings, anchor)
+    """The clamp from the anchor, or from the mark where the anchor is unknown or beyond the liquidation price."""
+    side, mark, ahead = position.side, position.mark_price, position.liquidation_ahead
+    clamp = _clamp(side, ahead, settings, anchor)
     if clamp is None:
-        return None
-    trigger = stop_trigger(clamp, position.side, instrument.tick)
-    return _just_behind(trigger, position.mark_price, position.side, instrument.tick)
+        clamp = _clamp(side, ahead, settings, mark)
+    return None if clamp is None else fitted_stop(clamp, side, mark, ahead, instrument)
 
 
-def _clamped(
-    level: Level, side: Side, liquidation: Decimal | None, settings: ProtectionSettings, anchor: Decimal
-) -> Level:
+def _clamped(level: Level, position: Position, settings: ProtectionSettings, anchor: Decimal) -> Level:
     """Keep the stop at most the configured fraction of the way from the anchor to the liquidation price."""
-    clamp = _clamp(side, liquidation, settings, anchor)
-    if clamp is None or not tighter(clamp, level.price, side):
+    clamp = _clamp(position.side, position.liquidation_ahead, settings, anchor)
+    if clamp is None or not tighter(clamp, level.price, position.side):
         return level
-    found = {"liquidation_price": liquidation or Decimal(0), "wanted": level.price}
-    return Level(clamp, LevelSource.LIQUIDATION, {**level.inputs, **found})
+    return _moved_to(clamp, level, position.liquidation_ahead)
 
 
-def _just_behind(trigger: Decimal, mark: Decimal, side: Side, tick: Decimal) -> Decimal:
-    """Rounding toward less loss may reach the mark; then the last tick before the mark is the stop."""
-    if not beyond(mark, trigger, side):
-        return trigger
-    return ceil_to(mark, tick) - tick if side is Side.LONG else floor_to(mark, tick) + tick
+def _moved_to(clamp: Decimal, level: Level, liquidation: Decimal | None) -> Level:
+    made_from = {"liquidation_price": liquidation or Decimal(0), "wanted": level.price}
+    return Level(clamp, LevelSource.LIQUIDATION, {**level.inputs, **made_from}, level.anchored)
 
 
 def _stretch(settings: ProtectionSettings, advice: Advice | None, weight: Decimal) -> Decimal | None:
@@ -170,12 +220,18 @@ def _stretch(settings: ProtectionSettings, advice: Advice | None, weight: Decima
 
 
 def _targets(
-    entry: Decimal, side: Side, tick: Decimal, settings: ProtectionSettings, risk_pct: Decimal, stretch: Decimal | None
-) -> tuple[Target, ...]:
-    """The ladder: fixed rungs from the entry, stretched by advice, inside the reward:risk bounds.
+    entry: Decimal,
+    side: Side,
+    grid: PriceGrid,
+    settings: ProtectionSettings,
+    risk_pct: Decimal,
+    stretch: Decimal | None,
+) -> tuple[tuple[Target, ...], tuple[str, ...]]:
+    """The ladder: fixed rungs from the entry, stretched by advice, inside the reward:risk bounds; and notes about it.
 
     `risk_pct` is R in percent of the entry. No rung lies beyond the largest reward:risk, the last not within the least.
-    The mark has no part in it: the ladder of a position stays the same from cycle to cycle.
+    The mark has no part in it: the ladder of a position stays the same from cycle to cycle. A rung goes to the nearest
+    price that the venue permits; one for which none lies in profit is left out.
     """
     rungs = settings.ladder if settings.policy is Policy.HYBRID else (Rung(settings.take_profit_pct, HUNDRED),)
     source, factor = (_SOURCES[settings.policy], 1) if stretch is None else (LevelSource.AI, stretch)
@@ -185,10 +241,14 @@ def _targets(
         if number == len(rungs) - 1:
             pct = max(pct, risk_pct * settings.reward_risk_min)
         pct = min(max(pct, settings.target_min_pct), settings.target_max_pct)
-        price = _in_profit(in_favour(entry, side, pct), entry, side, tick)
-        inputs = {"entry_price": entry, "target_pct": pct}
-        targets.append(Target(number, Level(price, source, inputs), rung.share_pct / HUNDRED))
-    return tuple(targets)
+        wanted = _in_profit(in_favour(entry, side, pct), entry, side, grid.tick)
+        price = grid.nearest(wanted)
+        if price == wanted or tighter(price, entry, side):
+            inputs = {"entry_price": entry, "target_pct": pct}
+            targets.append(Target(number, Level(price, source, inputs), rung.share_pct / HUNDRED))
+    left_out = len(rungs) - len(targets)
+    note = f"{left_out} take-profit(s) left out: prices in profit are outside what the venue permits"
+    return tuple(targets), (note,) if left_out else ()
 
 
 def _in_profit(price: Decimal, entry: Decimal, side: Side, tick: Decimal) -> Decimal:

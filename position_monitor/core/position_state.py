@@ -21,7 +21,9 @@ from position_monitor.core.state import PositionState, TakeProfitState
 from position_monitor.core.verdict import Judgement, foreign_targets
 
 _WHEN_UNREADABLE = MappingProxyType(
-    dict.fromkeys(("StopCovered", "BackstopLive", "TakeProfitsPlaced", "BookInSync", "Exposed"), "Unknown")
+    dict.fromkeys(
+        ("StopCovered", "StopCurrent", "BackstopLive", "TakeProfitsPlaced", "BookInSync", "Exposed"), "Unknown"
+    )
 )
 
 
@@ -88,6 +90,7 @@ def _conditions(judgement: Judgement, seen: SymbolObservation) -> Mapping[str, s
     cover, found = judgement.cover, judgement.found
     return _named_facts(
         cover.full,
+        judgement.book is None or not judgement.book.stop_behind,
         any(order.close_all for order in cover.orders),
         judgement.verdict is Verdict.PROTECTED,
         found is not None and found.in_sync,
@@ -96,9 +99,12 @@ def _conditions(judgement: Judgement, seen: SymbolObservation) -> Mapping[str, s
 
 
 @lru_cache(maxsize=32)
-def _named_facts(covered: bool, backstop: bool, targets: bool, in_sync: bool, exposed: bool) -> Mapping[str, str]:
+def _named_facts(
+    covered: bool, current: bool, backstop: bool, targets: bool, in_sync: bool, exposed: bool
+) -> Mapping[str, str]:
     return MappingProxyType({
         "StopCovered": str(covered),
+        "StopCurrent": str(current),
         "BackstopLive": str(backstop),
         "TakeProfitsPlaced": str(targets),
         "BookInSync": str(in_sync),

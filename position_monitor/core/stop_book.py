@@ -1,4 +1,4 @@
-"""The stop side of a desired book: the two layers, the ratchet, breakeven and trailing (DESIGN 2, 9).
+"""The stop side of a desired book: the two layers (DESIGN 2, 9).
 
 The stop on this venue has two layers. The *backstop* is a close-all order: the exchange sizes it when it triggers, so
 it covers a position that grew after it was placed, and it disappears by itself when the position ends. The exchange
@@ -6,8 +6,7 @@ allows only one of it per direction (-4130) and offers no amendment, so it can n
 therefore placed once, at the policy's own level, and left alone; a tighter level is a *working stop*, a reduce-only
 quantity order above it, which can be replaced make-before-break.
 
-The ratchet has no memory of its own: the best stop of ours that rests is how far the stop has come. That is also what
-remembers the best mark of a trailing stop over a restart.
+Where they should be is `stop_level.py`'s business; here levels become orders, beside what rests.
 """
 
 from __future__ import annotations
@@ -15,126 +14,23 @@ from __future__ import annotations
 from decimal import Decimal
 
 from position_monitor.core import ids
-from position_monitor.core.cover import belongs_to, cover_of, outdated_backstop
-from position_monitor.core.desired import DesiredOrder, Level, LevelSource, Trailing
+from position_monitor.core.cover import belongs_to, outdated_backstop
+from position_monitor.core.desired import DesiredOrder, LevelSource
 from position_monitor.core.diff import same_content
 from position_monitor.core.ladder import even_parts
 from position_monitor.core.model import LiveOrder, OrderKind, OrderStatus, Role
-from position_monitor.core.money import against, beyond, distance_pct, stop_trigger, tighter, tightest
-from position_monitor.core.policy import Levels
-from position_monitor.core.settings import Policy
-from position_monitor.core.wanted import BookInputs, OrderFacts, as_desired, new_order
-
-LEVELS_AT_ONCE_MAX = 4
-"""Levels at which working stops of one position may rest while the stop is moved on and on."""
-
-
-def _best_resting(inputs: BookInputs) -> Decimal | None:
-    """The tightest of our resting stops that binds the level; None without one."""
-    best: Decimal | None = None
-    for order in inputs.cover.orders:
-        price = order.trigger_price
-        if price is not None and _holds_the_ratchet(order, inputs):
-            best = price if best is None else tightest(price, best, inputs.position.side)
-    return best
-
-
-def _holds_the_ratchet(order: LiveOrder, inputs: BookInputs) -> bool:
-    """Stops of ours of this epoch bind its level, and so does any backstop that is not being replaced by a rebase."""
-    owned = ids.parse(order.client_id)
-    if owned is None:
-        return False
-    return owned.epoch == inputs.known.epoch or (owned.role is Role.BACKSTOP and not inputs.settings.rebase_on_add)
-
-
-def effective_stop(inputs: BookInputs, levels: Levels, *, breakeven: bool) -> Level:
-    """The tightest level asked for now, but never looser than the best stop of ours that rests (invariant 8)."""
-    side, best = inputs.position.side, _best_resting(inputs)
-    wanted = _wanted(inputs, levels, breakeven=breakeven)
-    if best is None:
-        return wanted
-    if tighter(wanted.price, best, side) and _worth_moving(inputs, levels, wanted, best):
-        return wanted
-    if levels.clamp is not None and tighter(levels.clamp, best, side) and _far_enough(inputs, levels.clamp, best):
-        return Level(levels.clamp, LevelSource.LIQUIDATION, {"resting": best, "clamp": levels.clamp})
-    if wanted.price == best:
-        return wanted
-    if not _far_enough(inputs, wanted.price, best):
-        return Level(best, wanted.source, wanted.inputs)  # it rests where the policy wants it
-    return Level(best, LevelSource.RATCHET, {"resting": best, "wanted": wanted.price})
-
-
-def _wanted(inputs: BookInputs, levels: Levels, *, breakeven: bool) -> Level:
-    """The policy's stop, or breakeven after the first rung, or the trailed mark: whichever is tightest.
-
-    A level at or beyond the mark is not wanted: it would be an exit, not a stop.
-    """
-    position, settings = inputs.position, inputs.settings
-    if settings.policy is not Policy.HYBRID or levels.crossed or position.entry_price <= 0:
-        return levels.stop
-    entry, mark, side, tick = position.entry_price, position.mark_price, position.side, inputs.instrument.tick
-    candidates: list[Level] = []
-    if breakeven:
-        candidates.append(Level(stop_trigger(entry, side, tick), LevelSource.HYBRID, {"breakeven": entry}))
-    trailed = stop_trigger(against(mark, side, settings.trailing_pct), side, tick)
-    if not tighter(entry, trailed, side):
-        made_from = {"mark_price": mark, "trailing_pct": settings.trailing_pct}
-        candidates.append(Level(trailed, LevelSource.HYBRID, made_from))
-    chosen = levels.stop
-    for level in candidates:
-        if not beyond(mark, level.price, side) and tighter(level.price, chosen.price, side):
-            chosen = level
-    return chosen
-
-
-def trailing_of(inputs: BookInputs) -> Trailing | None:
-    """How the stop follows the mark, for display; active once the trailed level is at breakeven or better."""
-    position, settings = inputs.position, inputs.settings
-    if settings.policy is not Policy.HYBRID or position.entry_price <= 0:
-        return None
-    trailed = against(position.mark_price, position.side, settings.trailing_pct)
-    active = not tighter(position.entry_price, trailed, position.side)
-    return Trailing(settings.trailing_pct, position.mark_price, active)
-
-
-def _worth_moving(inputs: BookInputs, levels: Levels, wanted: Level, best: Decimal) -> bool:
-    """Whether a tighter level should replace a resting stop.
-
-    A level measured from the entry does so only while the position is not losing: a stop that was anchored to the mark
-    in a loss would otherwise jump back to the entry's distance on the first bounce and turn the next small move into an
-    exit nobody asked for. (The clamp to the liquidation price is another matter: it always moves the stop, to itself.)
-    """
-    if not _far_enough(inputs, wanted.price, best) or levels.crossed or inputs.position.entry_price <= 0:
-        return False
-    if (
-        len({own.order.trigger_price for own in inputs.live.resting if own.role is Role.WORKING_STOP})
-        >= LEVELS_AT_ONCE_MAX
-    ):
-        return False  # the ones it moved from go first, or a trend would pile up orders (invariant 10)
-    if wanted.source == LevelSource.AI:
-        room = against(inputs.position.mark_price, inputs.position.side, inputs.settings.stop_loss_min_pct)
-        return not tighter(wanted.price, room, inputs.position.side)
-    return inputs.position.loss_pct <= 0
-
-
-def _far_enough(inputs: BookInputs, level: Decimal, best: Decimal) -> bool:
-    return distance_pct(level, best) >= inputs.settings.stop_min_move_pct
-
-
-def foreign_is_enough(inputs: BookInputs, levels: Levels) -> bool:
-    """A user's own full cover is respected, unless it lies beyond the clamp to the liquidation price."""
-    if not inputs.live.foreign:
-        return False
-    cover = cover_of(inputs.position, inputs.live.foreign, inputs.settings)
-    if cover.whole_price is None:
-        return False
-    return levels.clamp is None or not tighter(levels.clamp, cover.whole_price, inputs.position.side)
+from position_monitor.core.money import distance_pct, tighter
+from position_monitor.core.policy import Obstacle
+from position_monitor.core.stop_level import LEVELS_AT_ONCE_MAX
+from position_monitor.core.wanted import OrderFacts, as_desired, new_order
 
 
 def stop_orders(facts: OrderFacts) -> tuple[DesiredOrder, ...]:
     """The backstop and, when the effective stop is tighter than it, the working stop."""
-    if facts.firing:
+    if facts.firing or facts.obstacle is Obstacle.NO_PRICE:
         return _own_as_they_rest(facts)
+    if facts.obstacle and (resting := _own_as_they_rest(facts)):
+        return resting  # none of them can protect, and moving one with every tick of the mark would not either
     close_all = _resting_close_all(facts)
     if close_all is not None and outdated_backstop(close_all, facts.epoch, facts.settings):
         return _working_stops(facts)
@@ -148,10 +44,13 @@ def stop_orders(facts: OrderFacts) -> tuple[DesiredOrder, ...]:
             return (kept,)
         return (kept, *_working_stops(facts))
     if facts.foreign_is_enough:
-        return _own_as_they_rest(facts)
+        own = _own_as_they_rest(facts)
+        return own if len(own) <= LEVELS_AT_ONCE_MAX else _working_stops(facts)
     if close_all is not None or facts.close_all_blocked or _stuck_close_all(facts):
         return _working_stops(facts)
-    backstop = new_order(facts, Role.BACKSTOP, 0, OrderKind.STOP_MARKET, facts.policy_price, facts.policy_source, None)
+    rung = ids.stop_rung(0, anchored=facts.policy_anchored)
+    kind, price, source = OrderKind.STOP_MARKET, facts.policy_price, facts.policy_source
+    backstop = new_order(facts, Role.BACKSTOP, rung, kind, price, source, None)
     if tighter(facts.stop_price, facts.policy_price, facts.side):
         return (backstop, *_working_stops(facts))
     return (backstop,)
@@ -186,17 +85,51 @@ def _working_stops(facts: OrderFacts) -> tuple[DesiredOrder, ...]:
     """Reduce-only quantity stops over the whole position, in equal parts where the venue's market maximum demands it.
 
     The minimum notional is not applied: whether the venue exempts the closing side in hedge mode is not documented,
-    and a stop that is tried and refused costs nothing.
+    and a stop that is tried and refused costs nothing. A position below the least quantity gets none.
     """
-    parts = even_parts(facts.quantity, facts.instrument, ids.RUNG_CODES)
-    return tuple(_working_stop(facts, number, part) for number, part in enumerate(parts))
+    parts = even_parts(facts.quantity, facts.instrument, ids.STOP_PARTS_MAX)
+    if parts and parts[-1] < facts.instrument.least_quantity:
+        return ()
+    wanted = tuple(_working_stop(facts, number, part) for number, part in enumerate(parts))
+    settling = _settling(facts, wanted)
+    return wanted if settling is None else settling
 
 
 def _working_stop(facts: OrderFacts, number: int, part: Decimal) -> DesiredOrder:
-    """One part where it rests; else on today's tick grid, which a level that rests may be older than."""
+    """One part where it rests; else at a price the venue permits today, which a level that rests may be older than."""
     kind, price, source = OrderKind.STOP_MARKET, facts.stop_price, facts.stop_source
-    wanted = new_order(facts, Role.WORKING_STOP, number, kind, price, source, part)
-    on_grid = stop_trigger(price, facts.side, facts.instrument.tick)
-    if on_grid == price or any(same_content(wanted, own) for own in facts.live.resting):
+    rung = ids.stop_rung(number, anchored=facts.stop_anchored)
+    wanted = new_order(facts, Role.WORKING_STOP, rung, kind, price, source, part)
+    today = facts.stop_today
+    if today == price or any(same_content(wanted, own) for own in facts.live.resting):
         return wanted
-    return new_order(facts, Role.WORKING_STOP, number, kind, on_grid, source, part)
+    return new_order(facts, Role.WORKING_STOP, rung, kind, today, source, part)
+
+
+def _settling(facts: OrderFacts, wanted: tuple[DesiredOrder, ...]) -> tuple[DesiredOrder, ...] | None:
+    """What rests at the level, wanted as it is for a moment, where that is enough; None where `wanted` is the answer.
+
+    A position that grows fill by fill would else get a stop of its whole size with each of them. While a stop at the
+    level was not read back often enough, and all of them together stop the whole position, nothing is added: a stop of
+    the whole size that is added when they do not doubles what rests, so fifty fills make six stops.
+    """
+    if not wanted or all(_is_written(order, facts) for order in wanted):
+        return None
+    level = wanted[0].trigger_price
+    here = [own for own in facts.live.resting if own.role is Role.WORKING_STOP and own.order.trigger_price == level]
+    here = [own for own in here if own.order in facts.cover]
+    under_way = [order for order in facts.in_transit if order.trigger_price == level]
+    if not under_way and not any(own.order.client_id in facts.unproven for own in here):
+        return None
+    total = sum([own.order.quantity for own in here], Decimal(0))
+    total += sum([order.quantity or Decimal(0) for order in under_way], Decimal(0))
+    if total < facts.quantity:
+        return None
+    source = facts.stop_source
+    return tuple([as_desired(facts, own.order, own.role, own.order.quantity, source) for own in here])
+
+
+def _is_written(order: DesiredOrder, facts: OrderFacts) -> bool:
+    """Whether a wanted order rests, or was sent a moment ago."""
+    sent = any(other.client_id == order.client_id for other in facts.in_transit)
+    return sent or any(same_content(order, own) for own in facts.live.resting)

@@ -49,6 +49,9 @@ def take_profits(facts: OrderFacts) -> tuple[tuple[DesiredOrder, ...], tuple[str
     orders = tuple([_snapped(_as_rung(facts, rung), facts, resting) for rung in sized])
     if good is not None and len(orders) <= len(good):
         return _as_it_rests(facts, good), ()
+    permitted = tuple([order for order in orders if facts.instrument.permits(order.trigger_price)])
+    if len(permitted) < len(orders):
+        orders, note = permitted, "no take-profit beyond the mark: the venue permits no such price"
     notes = (note,) if note else ()
     return orders, notes if rungs.most > 0 else ("no conditional-order capacity left for take-profits",)
 
@@ -155,7 +158,8 @@ def beyond_the_mark(inputs: BookInputs) -> Decimal:
     if reached(position.mark_price, price, position.side):
         one_tick = tick if position.side is Side.LONG else -tick
         price = target_trigger(position.mark_price, position.side, tick) + one_tick
-    return price
+    nearest = inputs.instrument.nearest_permitted(price)
+    return price if reached(position.mark_price, nearest, position.side) else nearest
 
 
 def _snapped(wanted: DesiredOrder, facts: OrderFacts, resting: Sequence[Own]) -> DesiredOrder:

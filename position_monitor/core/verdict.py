@@ -61,6 +61,7 @@ def _verdict(case: Case, seen: SymbolObservation) -> tuple[Verdict, str]:
     if not cover.full:
         refused = case.known.stop_refused if case.known is not None else ""
         why = f"; the last one that was sent does not rest: {refused}" if refused else ""
+        why += f"; {book.obstacle}" if book is not None and book.obstacle else ""
         if cover.quantity > 0:
             return Verdict.UNDERCOVERED, f"stops cover {plain(cover.quantity)} of {plain(position.quantity)}{why}"
         return Verdict.NAKED, f"no stop counts as cover{why}"
@@ -118,6 +119,7 @@ def account_risk(
     safe = sum((_notional(state) * state.cover_pct / HUNDRED for state in managed if state not in unknown), Decimal(0))
     reasons = [f"{state.key}: {state.verdict} ({state.reason})" for state in (*exposed, *unknown)]
     soft = [*degraded, *(f"{s.key}: {s.verdict}" for s in managed if s.verdict in (Verdict.STOP_ONLY, Verdict.CLOSING))]
+    soft += [f"{s.key}: {s.reason}" for s in managed if s.conditions.get("StopCurrent") == "False"]
     if exposed or banned:
         status = RiskStatus.CRITICAL
     elif unreadable or unknown:

@@ -16,6 +16,7 @@ from position_monitor.core.desired import DesiredOrder, Target
 from position_monitor.core.evidence import KeyEvidence
 from position_monitor.core.live_book import LiveBook, SymbolOrders
 from position_monitor.core.model import Advice, Instrument, LiveOrder, OrderKind, Position, PositionSide, Role, Side
+from position_monitor.core.policy import Obstacle
 from position_monitor.core.settings import ProtectionSettings
 
 
@@ -50,6 +51,10 @@ class BookInputs(NamedTuple):
     triggering_grace_ms: int
     """How long a stop may be in the act of triggering before it is given up as stuck."""
     now_ms: int
+    in_transit: tuple[DesiredOrder, ...] = ()
+    """Working stops of the position that were written a moment ago and not read back yet."""
+    replacement_reads: int = 1
+    """Reads in which a stop must have been listed before it may replace another."""
 
 
 class OrderFacts(NamedTuple):
@@ -67,6 +72,10 @@ class OrderFacts(NamedTuple):
     """What rests for the position, ours and foreign."""
     cover: tuple[LiveOrder, ...]
     """Those that count as stop cover now."""
+    in_transit: tuple[DesiredOrder, ...]
+    """Working stops that were written a moment ago and not read back yet."""
+    unproven: frozenset[str]
+    """Client ids of working stops that rest and were not read back often enough to replace another."""
     epoch: str
     spent: tuple[str, ...]
     """Client ids of the epoch that named orders which ended."""
@@ -79,10 +88,17 @@ class OrderFacts(NamedTuple):
     rungs: RungsAllowed
     stop_price: Decimal
     """The effective stop."""
+    stop_today: Decimal
+    """The same for a new order: at a price that the venue permits today, which a level that rests may be older than."""
     stop_source: str
+    stop_anchored: bool
+    """Whether it was measured from the mark in a loss."""
     policy_price: Decimal
     """The policy's own stop, where a new backstop goes."""
     policy_source: str
+    policy_anchored: bool
+    obstacle: Obstacle
+    """What keeps every stop from protecting; nothing, nearly always."""
     foreign_is_enough: bool
     """The user's own stops cover the position."""
     targets: tuple[Target, ...]

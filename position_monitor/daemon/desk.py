@@ -29,6 +29,7 @@ from position_monitor.core.outcome import DUPLICATE_CODE, Outcome, Sent, after_o
 from position_monitor.core.state import Event
 from position_monitor.core.wanted import renewed
 from position_monitor.daemon.repeats import Repeats, subject_of
+from position_monitor.daemon.stuck_removals import StuckRemovals
 from position_monitor.edge import actor
 from position_monitor.edge.clock import Clock
 from position_monitor.edge.exchange import Exchange
@@ -67,10 +68,13 @@ class Desk:
     _last_write: dict[str, int] = field(default_factory=dict, init=False)
     """The count at the last one of each symbol."""
     _under_way: Counter[str] = field(default_factory=Counter, init=False)
+    stuck: StuckRemovals = field(init=False)
+    """Removals that the venue refuses again and again."""
     _repeats: Repeats = field(init=False)
 
     def __post_init__(self) -> None:
         self._repeats = Repeats(self.clock)
+        self.stuck = StuckRemovals(self.clock)
 
     def tell(self, events: Sequence[Event]) -> None:
         """Keep events for the next report."""
@@ -197,7 +201,10 @@ class Desk:
             return
         logger.log("DEBUG" if self.is_failing(cancel) else "INFO", sentence.intent(cancel))
         outcome = await actor.send_cancel(self.exchange, self.clock, approved)
+        if outcome.sent is Sent.REFUSED:
+            self.stuck.refused(cancel)
         if outcome.sent is Sent.ACCEPTED:
+            self.stuck.removed(cancel)
             order = cancel.order
             ended = Word(order.symbol, order.client_id, OrderStatus.CANCELED, 0, nothing_filled=True)
             self.evidence = after_word(self.evidence, ended, self.clock.now_ms())

@@ -24,7 +24,7 @@ from position_monitor.edge.observer import Observer
 
 async def retire(plans: Mapping[str, Plan], desk: Desk, observer: Observer, events: EventMemory) -> None:
     """Remove what the plans remove. What cannot be removed now is found again by the next cycle."""
-    due = [plan.cancels for plan in plans.values() if plan.cancels]
+    due = [desk.stuck.due(plan.cancels) for plan in plans.values() if plan.cancels]
     await asyncio.gather(*(_retire_symbol(cancels, desk, observer, events) for cancels in due))
 
 

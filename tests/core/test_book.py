@@ -4,6 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from position_monitor.core import ids
 from position_monitor.core.book import rungs_allowed, rungs_for
 from position_monitor.core.cover import owned_role
 from position_monitor.core.desired import LevelSource
@@ -12,7 +13,7 @@ from position_monitor.core.ladder import rungs_of
 from position_monitor.core.model import OrderKind, OrderStatus, PositionKey, Role
 from position_monitor.core.money import beyond, tighter
 from position_monitor.core.settings import Rung
-from position_monitor.core.stop_book import LEVELS_AT_ONCE_MAX
+from position_monitor.core.stop_level import LEVELS_AT_ONCE_MAX, LEVELS_STUCK_MAX
 
 from .build import (
     LONG,
@@ -42,6 +43,7 @@ from .build import (
     working,
 )
 
+ANCHORED = ids.stop_rung(0, anchored=True)
 both_sides = pytest.mark.parametrize("side", SIDES)
 both_modes = pytest.mark.parametrize("hedged", [False, True], ids=["one-way", "hedge"])
 
@@ -273,7 +275,7 @@ def test_a_stop_of_an_earlier_epoch_does_not_bind_a_new_position(side):
 def test_while_the_price_is_beyond_the_policys_stop_a_resting_stop_stays(side):
     """Anchored once to the mark, it does not follow the price back up in a loss."""
     held = position(side, mark=at(side, -3))
-    anchored = backstop(held, at(side, -4))
+    anchored = backstop(held, at(side, -4), rung=ANCHORED)
     for mark in ("-3", "-2", "-1.6", "-1", "-0.1"):
         moved = position(side, mark=at(side, mark))
         assert stops(book_for(moved, [anchored])) == [("backstop", at(side, -4), None)]
@@ -309,8 +311,9 @@ def test_new_foreign_cover_does_not_make_our_tighter_stop_unwanted(side):
 @both_sides
 def test_a_breached_clamp_moves_the_stop_to_the_clamp_and_no_further_in_a_loss(side):
     held = position(side, mark=at(side, "-1.4"), liquidation=at(side, "-3"))
-    book = book_for(held, [backstop(held, at(side, "-2.9"))])
+    book = book_for(held, [backstop(held, at(side, "-2.9"), rung=ANCHORED)])
     assert book.stop.price == at(side, "-2.4")
+    assert book.stop.anchored, "a stop that was anchored to the mark stays one where the clamp moves it"
 
 
 @both_sides
@@ -670,8 +673,10 @@ def test_a_stop_that_moves_on_and_on_waits_for_the_removal_of_those_it_moved_fro
         book = book_for(held, orders)
         orders = [*orders, *(rested(o) for o in book.orders if o.client_id not in {r.client_id for r in orders})]
         levels = {o.trigger_price for o in orders if owned_role(o) is Role.WORKING_STOP}
-    assert len(levels) == LEVELS_AT_ONCE_MAX
+    assert LEVELS_AT_ONCE_MAX < len(levels) <= LEVELS_STUCK_MAX
     best = max(levels) if side is LONG else min(levels)
+    assert tighter(best, at(side, 15), side), "it goes on following, in larger and larger steps"
+    assert "do not go" in book.stop_behind, "at the end it says why it stays behind"
     kept = [o for o in orders if owned_role(o) is not Role.WORKING_STOP or o.trigger_price == best]
     assert tighter(book_for(held, kept).stop.price, best, side), "when they are gone it moves again"
 

@@ -70,7 +70,7 @@ def test_other_refusals_are_not_crossings():
 
 def test_the_pieces_of_one_split_stop_are_one_refusal():
     evidence = Evidence({KEY: known()})
-    for rung in (0, 9, 18):
+    for rung in (0, 9, 17):
         piece = desired(working(HELD, 98, "0.3", rung=rung), HELD)
         evidence = after_outcome(evidence, Outcome(Place(piece, "test"), Sent.REFUSED, NOW_MS, -2021))
     assert evidence.keys[KEY].crossed_refusals == 1

@@ -34,6 +34,8 @@ class Levels:
         self._entries: dict[Key, deque[tuple[int, Decimal]]] = defaultdict(lambda: deque(maxlen=300))
         self._marks: dict[str, deque[tuple[int, Decimal]]] = defaultdict(lambda: deque(maxlen=300))
         self._used: dict[Key, set[Decimal]] = defaultdict(set)
+        self.squeezed: set[str] = set()
+        """Symbols whose liquidation price or price limits may leave a stop no room but next to the mark."""
 
     def note_marks(self, at_ms: int, symbols: list[str]) -> None:
         """Remember the marks; a mark that did not move is remembered once."""
@@ -81,9 +83,9 @@ class Levels:
         known = trigger in self._used[key]
         explained = known or self._explained(key, trigger, entry.at_ms)
         self._used[key].add(trigger)
-        if not explained:
+        if not explained and entry.symbol not in self.squeezed:
             return f"DESIGN-9: a stop of {key} at {trigger} loses more than {STOP_LOSS_PCT} %: {entry.detail}"
-        if not known and self._too_near(key, trigger, entry.at_ms):
+        if not known and entry.symbol not in self.squeezed and self._too_near(key, trigger, entry.at_ms):
             return f"DESIGN-9: a stop of {key} at {trigger} is next to entry and mark: {entry.detail}"
         return ""
 

@@ -19,7 +19,7 @@ from typing import Any
 from unittest import mock
 
 from position_monitor.config import Config
-from position_monitor.core import evidence, guard, ids, money, plan, policy, stop_book
+from position_monitor.core import evidence, guard, ids, money, plan, policy, stop_level
 from position_monitor.core.actions import Cancel, Mode, Place
 from position_monitor.core.cover import loosened_at, outdated_backstop, why_not_cover
 from position_monitor.core.diff import BookDiff, diff
@@ -358,16 +358,22 @@ def backstop_is_moved_like_any_stop(stack: ExitStack) -> None:
         return owned is not None and owned.role is Role.BACKSTOP
 
     stack.enter_context(everywhere(outdated_backstop, outdated))
-    stack.enter_context(everywhere(loosened_at, lambda *inputs: None))
+    nothing_loosens(stack)
 
 
 @mutant("INV-8", swarm=ADVISED)
 def stop_follows_the_policy_downward_too(stack: ExitStack) -> None:
     """The level is taken anew from the entry in every cycle, and nobody asks whether a removal loosens it."""
     stack.enter_context(
-        everywhere(stop_book.effective_stop, lambda inputs, levels, **more: levels.stop),
+        everywhere(stop_level.effective_stop, lambda inputs, levels, **more: levels.stop),
     )
+    nothing_loosens(stack)
+
+
+def nothing_loosens(stack: ExitStack) -> None:
+    """Neither planner nor guard asks at which price the position is stopped after a removal."""
     stack.enter_context(everywhere(loosened_at, lambda *inputs: None))
+    stack.enter_context(changed(plan, "stopped_by", lambda position, *rest: position.quantity))
 
 
 @mutant("INV-2", "INV-8", swarm=ADVISED)
@@ -468,7 +474,7 @@ def nothing_is_placed_without_redis(stack: ExitStack) -> None:
 @mutant("INV-10", swarm=Swarm({"empty_orders": 0.4, "late_expire": 0.1}, ("ai_advice",)), faulty_s=120.0)
 def orders_of_ours_are_not_counted(stack: ExitStack) -> None:
     stack.enter_context(changed(plan, "_room", lambda *inputs: 10_000))
-    stack.enter_context(changed(guard, "_why_too_many", lambda order, gate: ""))
+    stack.enter_context(changed(guard, "_why_too_many", lambda *inputs: ""))
     stack.enter_context(changed(plan, "_why_keep_target", lambda *inputs, **more: "it is kept"))
 
 

@@ -1,0 +1,54 @@
+"""Removals that the venue refuses again and again although the orders still rest (invariant 10).
+
+One refusal is ordinary: the order fired or was cancelled a moment before. When the same order is refused a second time,
+removals in its symbol go one at a time, the one that was refused longest ago first, and at a growing distance, until
+one succeeds. Nothing else waits for them: a stop that cannot be removed is too much cover, never too little.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from position_monitor.core.actions import Cancel
+from position_monitor.edge.clock import Clock
+
+FIRST_PAUSE_S = 10.0
+LONGEST_PAUSE_S = 30.0
+REMEMBERED_MAX = 2_000
+"""Orders remembered; beyond that all is forgotten, which only makes a removal be tried sooner."""
+
+
+class StuckRemovals:
+    """Remembers refused removals and says which ones are due."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._refused_at_s: dict[str, float] = {}
+        """Order id -> when its removal was last refused."""
+        self._pauses: dict[str, tuple[float, float]] = {}
+        """Symbol -> the pause after its last refusal, and when it ends."""
+
+    def due(self, cancels: Sequence[Cancel]) -> Sequence[Cancel]:
+        """Of the removals of one symbol, the ones that are tried now."""
+        pause = self._pauses.get(cancels[0].key.symbol) if cancels else None
+        if pause is None:
+            return cancels
+        if self._clock.monotonic_s() < pause[1]:
+            return ()
+        return [min(cancels, key=lambda cancel: self._refused_at_s.get(cancel.order.order_id, 0.0))]
+
+    def refused(self, cancel: Cancel) -> None:
+        """The venue said no."""
+        now_s, symbol, order_id = self._clock.monotonic_s(), cancel.key.symbol, cancel.order.order_id
+        if len(self._refused_at_s) >= REMEMBERED_MAX:
+            self._refused_at_s.clear()
+        if order_id in self._refused_at_s or symbol in self._pauses:
+            before_s = self._pauses.get(symbol, (FIRST_PAUSE_S / 2, 0.0))[0]
+            pause_s = min(2 * before_s, LONGEST_PAUSE_S)
+            self._pauses[symbol] = (pause_s, now_s + pause_s)
+        self._refused_at_s[order_id] = now_s
+
+    def removed(self, cancel: Cancel) -> None:
+        """The order went: the others of its symbol may go at once."""
+        self._refused_at_s.pop(cancel.order.order_id, None)
+        self._pauses.pop(cancel.key.symbol, None)
