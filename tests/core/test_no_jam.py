@@ -47,13 +47,11 @@ def crowded_world(seed: int) -> World:
     world = World(
         venue=instrument(min_notional="0.05", market_max_quantity=chance.choice([D(120), D(4)])),
         hedged=chance.random() < 0.4,
-        lag_reads=chance.choice([0, 0, 1, 2]),
     )
     world.trade(side, D(chance.choice(["0.01", "1", "3.333", "10"])))
     world.mark = at(side, chance.choice(["-1", "-0.2", "0", "0.8", "3", "6"]))
     held = world.positions[0]
     epochs = chance.choice([[EPOCH], [OLD_EPOCH]])
-    world.lag_reads = 0 if epochs == [OLD_EPOCH] else world.lag_reads  # else the position looks like a new one
     first = chance.choice(["", "ours", "far", "near"])
     if first == "ours":
         world.add(backstop(held, at(side, chance.choice(["-1.5", "-3", "-6"])), epoch=chance.choice(epochs)))
