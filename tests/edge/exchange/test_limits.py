@@ -1,4 +1,4 @@
-"""Every limit that `exchangeInfo` states for a symbol is used, or named as unused with the reason (docs/exchange.md)."""
+"""Every limit of a symbol in `exchangeInfo` is used, or named as unused with its reason (`docs/exchange.md`)."""
 
 from __future__ import annotations
 
