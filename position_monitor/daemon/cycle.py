@@ -22,7 +22,7 @@ from position_monitor.core.evidence import Evidence, after_miss, after_silence
 from position_monitor.core.history import History, after_failure, after_first_look, after_judging
 from position_monitor.core.learning import pruned
 from position_monitor.core.model import Advice, PositionKey, Verdict
-from position_monitor.core.needs import Fact
+from position_monitor.core.needs import BLIND_READS, Fact
 from position_monitor.core.outcome import without_numbers
 from position_monitor.core.state import Event
 from position_monitor.core.verdict import AccountRisk, account_risk
@@ -236,7 +236,7 @@ class Daemon:
                 break
             sent = await placing.round(observed.symbols, decision, closing=number == 0)
             again_soon = sent.turned_away if number < ROUNDS_TURNED_AWAY_MAX else frozenset()
-            waiting = again_soon | self._exposed_and_awaited(decision)
+            waiting = again_soon | self._exposed_and_awaited(decision) | self._half_blind(observed)
             if not sent.touched and not waiting:
                 break
             if not sent.touched:
@@ -246,13 +246,23 @@ class Daemon:
             began = self.events.look_begins()
             again = await self.observer.symbols(sent.touched | waiting, self.evidence, observed.symbols)
             if again.failure:
-                return again, decision
+                return replace(observed, failure=again.failure), decision
             self._learn(again)
             symbols = {**observed.symbols, **again.symbols}
             self.events.note_read(again.symbols, symbols, began)
             observed = replace(again, symbols=symbols, swept=observed.swept)
             decision = self._decide(observed)
         return observed, decision
+
+    def _half_blind(self, observed: AccountObservation) -> set[str]:
+        """Symbols whose conditional orders could not be read once: a second look decides about a stop without them."""
+        return {
+            symbol
+            for symbol, seen in observed.symbols.items()
+            if Fact.CONDITIONAL_ORDERS in seen.unread
+            for position in seen.positions
+            if (known := self.evidence.of(position.key)) is not None and known.blind_reads < BLIND_READS
+        }
 
     def _exposed_and_awaited(self, decision: Decision) -> set[str]:
         """Symbols whose position is exposed while a stop for it was written and is not read back yet."""
@@ -267,12 +277,15 @@ class Daemon:
     ) -> CycleReport:
         now_ms, mode = self.clock.now_ms(), self.desk.mode()
         failure = observed.failure
-        if decision is None or failure:
-            self.history, events = after_failure(self.history, failure, now_ms)
-        else:
+        events: tuple[Event, ...] = ()
+        if decision is not None:
             self.history, events = after_judging(
                 self.history, decision.judgements, observed.symbols, self.evidence, self.rules.evidence, now_ms
             )
+        if decision is None or failure:  # what was read before the failure is known, and old by now
+            self.history, lost = after_failure(self.history, failure, now_ms)
+            events = (*events, *lost)
+        else:
             self.desk.evidence = pruned(self.evidence, self.rules.evidence)
             self._unsettled = self._not_settled(decision)
         states = self.history.states

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -67,6 +67,8 @@ class Desk:
     """Writes begun."""
     _last_write: dict[str, int] = field(default_factory=dict, init=False)
     """The count at the last one of each symbol."""
+    _late: set[asyncio.Future[Outcome]] = field(default_factory=set, init=False)
+    """Writes that nobody waits for any more; each ends with the time-out of its request."""
     _under_way: Counter[str] = field(default_factory=Counter, init=False)
     stuck: StuckRemovals = field(init=False)
     """Removals that the venue refuses again and again."""
@@ -89,6 +91,12 @@ class Desk:
         events, wrote = tuple(self._events), self._wrote
         self._events, self._wrote = [], False
         return events, wrote
+
+    def keep(self, late: Iterable[asyncio.Future[Outcome]]) -> None:
+        """Hold on to writes whose answer did not come in time, until it does."""
+        for write in late:
+            self._late.add(write)
+            write.add_done_callback(self._late.discard)
 
     def learn(self, outcome: Outcome) -> None:
         """Take what a write taught into the evidence."""

@@ -20,6 +20,7 @@ from position_monitor.core.observation import SymbolObservation
 from position_monitor.core.outcome import CAPACITY_CODES, Outcome, Sent
 from position_monitor.daemon.desk import Desk
 from position_monitor.edge.observer import Observer
+from position_monitor.edge.pending_reads import arrive
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,18 +66,28 @@ class Placing:
         return result | await self._send_all(targets, observed) if result.settled else result
 
     async def _send_all(self, actions: Sequence[Place | Close], observed: Mapping[str, SymbolObservation]) -> SentRound:
-        outcomes = await asyncio.gather(*(self.desk.send(action, observed[_symbol(action)]) for action in actions))
-        for outcome in outcomes:
-            self.desk.learn(outcome)
-            if outcome.code in CAPACITY_CODES:
-                self.observer.sweep_soon()
-            if _is_final(outcome) and isinstance(outcome.action, Place):
-                self.refused.add(outcome.action.order.client_id)
+        """Send side by side. One whose answer does not come holds up nobody: what became of it is learned when it does,
+        and until then it counts as written and not read back."""
+        sending = [asyncio.ensure_future(self._send(action, observed[_symbol(action)])) for action in actions]
+        await arrive(sending, self.desk.clock)
+        late = {task: action for task, action in zip(sending, actions, strict=True) if not task.done()}
+        self.desk.keep(late)
+        outcomes = [task.result() for task in sending if task.done()]
+        touched = {_symbol(o.action) for o in outcomes if o.sent is not Sent.NOT_SENT}
         return SentRound(
-            frozenset(_symbol(o.action) for o in outcomes if o.sent is not Sent.NOT_SENT),
+            frozenset(touched | {_symbol(action) for action in late.values()}),
             frozenset(_symbol(o.action) for o in outcomes if o.turned_away),
-            all(o.sent is Sent.ACCEPTED or _is_final(o) for o in outcomes),
+            not late and all(o.sent is Sent.ACCEPTED or _is_final(o) for o in outcomes),
         )
+
+    async def _send(self, action: Place | Close, seen: SymbolObservation) -> Outcome:
+        outcome = await self.desk.send(action, seen)
+        self.desk.learn(outcome)
+        if outcome.code in CAPACITY_CODES:
+            self.observer.sweep_soon()
+        if _is_final(outcome) and isinstance(outcome.action, Place):
+            self.refused.add(outcome.action.order.client_id)
+        return outcome
 
 
 def _is_final(outcome: Outcome) -> bool:

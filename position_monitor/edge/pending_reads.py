@@ -7,8 +7,8 @@ who asks for that symbol, unless it has become old by then. So one symbol whose 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable
-from typing import Final, Generic, TypeVar
+from collections.abc import Awaitable, Callable, Collection, Iterable
+from typing import Any, Final, Generic, TypeVar
 
 from position_monitor.edge.clock import Clock
 from position_monitor.errors import ExchangeFailure
@@ -43,7 +43,7 @@ class PendingReads(Generic[Answer]):
                 begun_s, pending = now_s, asyncio.ensure_future(_answer(read(symbol)))
             self._reads[symbol] = (begun_s, pending)
             reads[symbol] = pending
-        await self._arrive(set(reads.values()))
+        await arrive(set(reads.values()), self._clock)
         answered: dict[str, Answer] = {}
         for symbol, pending in reads.items():
             if pending.done():
@@ -52,16 +52,18 @@ class PendingReads(Generic[Answer]):
                     answered[symbol] = answer
         return answered
 
-    async def _arrive(self, waiting: set[asyncio.Future[Answer | ExchangeFailure]]) -> None:
-        until_s = self._clock.monotonic_s() + PATIENCE_S
-        while waiting:
-            left_s = until_s - self._clock.monotonic_s()
-            if left_s <= 0:
-                return
-            done, waiting = await asyncio.wait(waiting, timeout=left_s, return_when=asyncio.FIRST_COMPLETED)
-            if not done:
-                return
-            until_s = min(until_s, self._clock.monotonic_s() + STRAGGLERS_S)
+
+async def arrive(waiting: Collection[asyncio.Future[Any]], clock: Clock) -> None:
+    """Wait until all of them are done, but not for long: `PATIENCE_S` at most, `STRAGGLERS_S` after the last one."""
+    until_s, left = clock.monotonic_s() + PATIENCE_S, set(waiting)
+    while left:
+        left_s = until_s - clock.monotonic_s()
+        if left_s <= 0:
+            return
+        done, left = await asyncio.wait(left, timeout=left_s, return_when=asyncio.FIRST_COMPLETED)
+        if not done:
+            return
+        until_s = min(until_s, clock.monotonic_s() + STRAGGLERS_S)
 
 
 async def _answer(read: Awaitable[Answer]) -> Answer | ExchangeFailure:

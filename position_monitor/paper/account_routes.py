@@ -96,10 +96,11 @@ class AccountRoutes:
         faults = self._world.faults
         if faults.take(("false_flat",), path=path, method="GET"):
             return []
-        rule = faults.first("shrunken_positions")
-        if rule is None or not rule.admits(rule.symbol, path, "GET", None):
+        named = faults.first("shrunken_positions")
+        about = named.symbol if named is not None else None
+        rule = faults.take(("shrunken_positions",), symbol=about, path=path, method="GET")
+        if rule is None:
             return rows
-        faults.take(("shrunken_positions",), symbol=rule.symbol, path=path, method="GET")
         if rule.symbol is not None:
             return [row for row in rows if row["symbol"] != rule.symbol]
         return rows[: rule.keep]

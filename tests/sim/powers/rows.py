@@ -11,7 +11,7 @@ from tests.sim.virtual_time import sleep
 if TYPE_CHECKING:
     from tests.sim.simulation import Simulation
 
-FIELDS = ("markPrice", "entryPrice", "liquidationPrice", "unRealizedProfit", "updateTime", "leverage")
+FIELDS = ("markPrice", "liquidationPrice", "unRealizedProfit", "updateTime", "leverage")
 VALUES = (None, "", "NaN", "-1", "soon")
 """What a field says that cannot be read. A liquidation price below zero is one that is not there, so it can be."""
 
