@@ -145,7 +145,7 @@ class Daemon:
         self._note_exposed(observed, decision)
         self.advisor.watch({key.symbol: Question(j.position.mark_price) for key, j in decision.judgements.items()})
         observed, decision = await self._rounds(observed, decision, began_s + self.cycle_deadline_s)
-        if not observed.failure:
+        if not observed.failure and self.exchange.has_spare_weight:
             await removal.retire(decision.plans, self.desk, self.observer, self.events)
         await self._let_events_in(observed)
         return self._report(observed, decision, began_s, weight)

@@ -33,6 +33,11 @@ class Exchange(Protocol):
         ...
 
     @property
+    def has_spare_weight(self) -> bool:
+        """Whether the minute has weight left for what may wait, such as a removal and the read just before it."""
+        ...
+
+    @property
     def banned_until_ms(self) -> int:
         """When the venue is next asked whether its ban of our address is over, ms UTC of our clock; 0: not banned."""
         ...

@@ -46,9 +46,9 @@ class Lane(StrEnum):
     STOP = "stop"
     """Stops, emergency closes, the queries that settle whether a stop rests, the clock that signs them."""
     POSITIONS = "positions"
-    """Reads of positions, zero rows included: only the venue's own limit stops them."""
+    """Reads of all positions, and the first lists of a symbol: only the venue's own limit stops them."""
     HELD = "held"
-    """The order lists and the trading rules of a symbol that matters."""
+    """The order lists, zero rows and trading rules of a symbol that matters."""
     OTHER_WRITE = "other_write"
     """Take-profits and removals."""
     READ = "read"
@@ -202,6 +202,10 @@ class RateBudget:
         """Weight of the running minute that somebody else on this IP used (at least)."""
         self._roll()
         return max(0, self._weight.reported - self._weight.own)
+
+    def has_room(self, lane: Lane, weight: int) -> bool:
+        """Whether a lane could use this much now."""
+        return self._wait_s(lane, weight, 0) <= 0
 
     @property
     def banned_until_ms(self) -> int:

@@ -261,3 +261,21 @@ async def test_an_unknown_key_in_a_ladder_leaves_the_old_configuration() -> None
             assert len(told) == 1 and "protection.ladder[0].shares is not a known key (was 3)" in told[0]
             assert stage.status()["risk_status"] == "PROTECTED"
             stage.must_be_protected()
+
+
+# -- a venue that is slower than the time-out (1.3)
+
+
+@pytest.mark.parametrize("delay_s", [5, 9, 14])
+@staged
+async def test_a_venue_slower_than_the_time_out_is_waited_for(delay_s: int) -> None:
+    """Row 1.3: every answer takes longer than the 4 s that are waited for; the time-out grows until answers come."""
+    async with Stage(*HELD) as stage:
+        stage.fault("latency", delay_ms=delay_s * 1_000)
+        stage.start()
+        covered = await stage.until("covered", lambda: all(stage.covered(*k) for k in stage.open_keys()), within_s=120)
+        assert covered <= 15 + 8 * delay_s
+        stage.heal()
+        await stage.until("protected", stage.is_protected, within_s=90)
+        await stage.run(10)
+        stage.must_be_protected()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import math
 from collections import deque
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from typing import Final
 
 from loguru import logger
@@ -36,6 +36,8 @@ INSTRUMENTS_UNKNOWN_S: Final = (1.0, 2.0, 5.0, 10.0, 20.0, 40.0, 60.0)
 made at once, whatever was loaded before; the last pause stays."""
 INSTRUMENT_LOADS_1M_MAX: Final = 10
 """However many symbols are unknown or refused: each load is of every symbol, and takes the processor a while."""
+RULES_PATIENCE_S: Final = 0.5
+"""How long a read of positions waits for the rules of a symbol that is new."""
 UNKNOWN_MAX: Final = 200
 """Symbols that are waited for; further ones come with the next load all the same, which is of every symbol."""
 MODE_EVERY_S: Final = 60.0
@@ -64,6 +66,7 @@ class BinanceUpkeep:
         self._asked: set[str] = set()
         """Those of them that were asked for since the last attempt: the others matter to nobody any more."""
         self._loads_s: deque[float] = deque(maxlen=INSTRUMENT_LOADS_1M_MAX)
+        self._loading: asyncio.Future[None] | None = None
         self._wire = wire
         self._hedged: bool | None = None
         self._mode_shown = False
@@ -130,6 +133,27 @@ class BinanceUpkeep:
             self._wanted.setdefault(symbol, 0)
             self._asked.add(symbol)
         return known
+
+    async def rules_for(self, symbols: Iterable[str]) -> None:
+        """Let the rules of these symbols be loaded now where one has none and it is time to ask: its stop needs them.
+
+        Waits for a moment only: what is not there then comes with a later look, and holds nothing else back.
+        """
+        missing = [symbol for symbol in symbols if self.instrument(symbol) is None]  # each is asked for
+        if not missing or not self.instruments:
+            return
+        if self._loading is None and self._now_s() - self._instruments_at_s >= self._instruments_every_s():
+            self._loading = asyncio.ensure_future(self._try_instruments())
+        if self._loading is not None:
+            await asyncio.wait({self._loading}, timeout=RULES_PATIENCE_S)
+
+    async def _try_instruments(self) -> None:
+        try:
+            await self.load_instruments()
+        except ExchangeFailure as failure:
+            logger.debug("the trading rules were not read: {}", failure)
+        finally:
+            self._loading = None
 
     async def load_instruments(self) -> None:
         """Read the trading rules of every symbol; raises `ExchangeFailure` and keeps the old ones."""

@@ -24,6 +24,8 @@ _LIMIT_CODES: Final = frozenset({-4002, -4004, -4005, -4007, -4013})
 _CLOCK_SAMPLES: Final = 3
 _CLOCK_PATIENCE_S: Final = 1.0
 """No further sample once this much time went into them: nothing can be signed, so no stop be placed, before."""
+_TRIP_EXACT_MS: Final = 1_000
+"""A trip up to this long is halved: the venue takes a timestamp that is one second ahead of its clock."""
 _OFFSET_WARNING_MS: Final = 500
 
 
@@ -37,6 +39,8 @@ class BinanceWire:
         """The venue refused a number or a symbol in a way that says its trading rules changed."""
         self.mode_flagged = False
         """The venue refused a position side: the position mode may have changed."""
+        self._doubted = False
+        """The venue refused a timestamp: what is believed of its clock is wrong."""
         self._transport = transport
         self._measuring = asyncio.Lock()
 
@@ -45,6 +49,7 @@ class BinanceWire:
         measurements = self.time.measurements
         failure = await self._attempt(endpoint, params, lane)
         if isinstance(failure, ClockSkewed):
+            self._doubted = True
             await self.measure_clock(unless_done_since=measurements)
             failure = await self._attempt(endpoint, params, lane)
         if isinstance(failure, ExchangeFailure):
@@ -96,6 +101,7 @@ class BinanceWire:
             if unless_done_since is not None and self.time.measurements != unless_done_since:
                 return
             self.time.set_offset(round(statistics.median(await self._offset_samples_ms(samples))))
+            self._doubted = False
         if abs(self.time.offset_ms) > _OFFSET_WARNING_MS:
             logger.warning("the exchange's clock differs from ours by {} ms", self.time.offset_ms)
 
@@ -115,7 +121,12 @@ class BinanceWire:
             raise reply
         round_trip_ms = (local.monotonic_s() - began_s) * 1000
         server_ms = parse_object(Endpoint.TIME, ServerTimeRow, reply.body).server_time
-        return server_ms + round_trip_ms / 2 - local.now_ms()
+        latest = server_ms - local.now_ms() + round_trip_ms
+        if round_trip_ms > _TRIP_EXACT_MS and not self._doubted:
+            # The venue wrote this at some moment of a long trip. Half of it may be seconds wrong, so what is believed
+            # stays as long as it is possible.
+            return min(max(self.time.offset_ms, latest - round_trip_ms), latest)
+        return latest - round_trip_ms / 2
 
     def _flag(self, code: int | None) -> None:
         action = action_for(code)

@@ -38,6 +38,8 @@ from position_monitor.errors import AuthRefused, ExchangeFailure, RateLimited, R
 
 NO_SUCH_ORDER_CODE: Final = -2013
 BOOKS_KEPT_MAX: Final = 100
+REMOVAL_WEIGHT: Final = 8
+"""Zero rows, both lists and the removal itself."""
 _GONE_STATUSES: Final = frozenset({404, 405, 410})
 """HTTP statuses of a call that the venue does not offer (any more)."""
 
@@ -69,6 +71,11 @@ class BinanceUsdm:
     def own_weight_1m(self) -> int:
         """Part of `api_weight_1m` that this program used."""
         return self._wire.budget.own_weight_1m
+
+    @property
+    def has_spare_weight(self) -> bool:
+        """Whether the minute has weight left for a removal and the read just before it."""
+        return self._wire.budget.has_room(Lane.OTHER_WRITE, REMOVAL_WEIGHT)
 
     @property
     def banned_until_ms(self) -> int:
@@ -224,7 +231,7 @@ class BinanceUsdm:
         hedged = self._upkeep.hedged
         params = {} if symbol is None else {"symbol": symbol}
         began_at_ms = self._clock.now_ms()
-        body = await self._wire.call(endpoint, params, Lane.POSITIONS)
+        body = await self._wire.call(endpoint, params, Lane.POSITIONS if symbol is None else Lane.HELD)
         read = positions_from(
             endpoint,
             body,
@@ -234,6 +241,7 @@ class BinanceUsdm:
             symbol=symbol,
         )
         self._upkeep.learn_from(read)
+        await self._upkeep.rules_for(position.symbol for position in read.positions)
         if symbol is not None and body and not (read.positions or read.zero_keys or read.unreadable):
             self._wire.mode_flagged = True  # rows that say nothing in the mode we know: it may be another one by now
         return read

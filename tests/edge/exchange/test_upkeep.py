@@ -412,3 +412,23 @@ async def test_every_failure_of_preparing_is_one_of_ours(venue: BinanceUsdm, loo
     await loopback.stop()
     with pytest.raises(ExchangeFailure):
         await venue.prepare()
+
+
+async def test_a_slow_sample_changes_only_what_it_proves(
+    venue: BinanceUsdm, loopback: LoopbackVenue, clock: Any
+) -> None:
+    """An answer that took 10 s was written at some moment of them: half of them would be 5 s wrong."""
+    await venue.prepare()
+    call = venue._wire._transport.call
+
+    async def slowly(endpoint: Any, params: Any) -> Any:
+        reply = await call(endpoint, params)
+        clock.advance(10)
+        return reply
+
+    venue._wire._transport.call = slowly  # type: ignore[method-assign]
+    for server_ms, expected in ((0, 0), (4_000, 0), (10_000, 0), (12_000, 2_000), (-3_000, -3_000)):
+        venue._wire.time.set_offset(0)
+        loopback.script("GET", TIME, Answer({"serverTime": clock.now_ms() + server_ms}))
+        await venue._wire.measure_clock(samples=1)
+        assert venue.clock_offset_ms == expected, server_ms
