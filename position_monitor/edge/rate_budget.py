@@ -44,11 +44,11 @@ class Lane(StrEnum):
     """Who is asking, the most needed first."""
 
     STOP = "stop"
-    """Stops, emergency closes, the queries that settle whether a stop rests, the clock that signs them."""
+    """Stops, emergency closes, and the clock that signs them."""
     POSITIONS = "positions"
     """Reads of all positions, and the first lists of a symbol: only the venue's own limit stops them."""
     HELD = "held"
-    """The order lists, zero rows and trading rules of a symbol that matters."""
+    """The order lists, zero rows and trading rules of a symbol that matters, and single orders of ours."""
     OTHER_WRITE = "other_write"
     """Take-profits and removals."""
     READ = "read"

@@ -62,5 +62,5 @@ def a_ban_lasts_as_long_as_it_says(stack: ExitStack) -> None:
 
 @mutant("INV-3", swarm=Swarm({}, ("late_listing",)))
 def the_rules_of_a_new_symbol_wait_a_minute(stack: ExitStack) -> None:
-    """Counted from whichever load of all rules came last."""
+    """Counted from whichever load of all rules came last. A stop needs none; the ladder does not come, or not whole."""
     stack.enter_context(changed(BinanceUpkeep, "_instruments_every_s", lambda self: 60.0 if self.instruments else 0.0))

@@ -182,7 +182,7 @@ class BinanceUsdm:
         """One of our conditional orders by client id; None when the venue knows none (-2013, which may be lag)."""
         params = {"clientAlgoId": client_id}
         try:
-            body = await self._wire.call(Endpoint.QUERY_ALGO_ORDER, params, Lane.STOP)
+            body = await self._wire.call(Endpoint.QUERY_ALGO_ORDER, params, Lane.HELD)
         except Refused as refusal:
             if refusal.code == NO_SUCH_ORDER_CODE:
                 return None

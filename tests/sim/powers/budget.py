@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from tests.sim.simulation import Simulation
 
 MINUTE_MS = 60_000
+RULES_WITHIN_S = 12.0
+"""Two looks and some time: within it the rules of a new symbol are there."""
 ENDS = ("", "0", "-5", "1", "7200", "259200", "99999999", "9" * 30, "soon", "2035-01-01", "1e9")
 """What a Retry-After may say instead of an end."""
 
@@ -72,3 +74,14 @@ async def late_listing(run: Simulation, rng: random.Random) -> None:
         run.counts["fault late_listing"] += 1
         with suppress(VenueRefusal):
             run.engine.trade("open", symbol, side, Decimal(100))
+        if run.swarm.host == ("late_listing",) and not run.swarm.venue:
+            await sleep(RULES_WITHIN_S)
+            _judge_ladder(run, symbol)
+
+
+def _judge_ladder(run: Simulation, symbol: str) -> None:
+    """Where nothing else happens: a stop needs no rules, its ladder does, so it shows when they were read."""
+    world = run.engine.world
+    ladders = [order for order in world.algo.open_all() if order.symbol == symbol and order.client_id[3:5] == "1t"]
+    if any(leg.symbol == symbol for leg in world.account.open_positions()) and not ladders:
+        run.checker.violations.append(f"INV-3: {symbol} is held for {RULES_WITHIN_S:g} s and has no take-profit")
