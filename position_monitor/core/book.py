@@ -108,7 +108,7 @@ def _order_facts(inputs: BookInputs, levels: Levels, stop: Level) -> OrderFacts:
         known.taking_profit(inputs.now_ms, inputs.triggering_grace_ms),
         inputs.rungs,
         stop.price,
-        _today(inputs, stop.price),
+        stop.price if stop.price == levels.stop.price else _today(inputs, stop.price),
         stop.source,
         stop.anchored,
         levels.stop.price,

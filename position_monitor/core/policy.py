@@ -196,7 +196,12 @@ def _clamp_level(
     clamp = _clamp(side, ahead, settings, anchor)
     if clamp is None:
         clamp = _clamp(side, ahead, settings, mark)
-    return None if clamp is None else fitted_stop(clamp, side, mark, ahead, instrument)
+    if clamp is None or ahead is None:
+        return None
+    trigger = instrument.nearest_permitted(stop_trigger(clamp, side, instrument.tick))
+    if tighter(trigger, ahead, side) and not beyond(mark, trigger, side):
+        return trigger
+    return fitted_stop(clamp, side, mark, ahead, instrument)
 
 
 def _clamped(level: Level, position: Position, settings: ProtectionSettings, anchor: Decimal) -> Level:
