@@ -130,7 +130,7 @@ class Inspector:
         times = [seen.observed_at_ms for seen in observed.symbols.values() if seen.readable]
         return AccountState(
             risk_status=RiskStatus(risk.status),
-            mode=str(mode),
+            mode=mode.published,
             positions=risk.positions,
             protected=risk.protected,
             coverage_pct=risk.coverage_pct,

@@ -109,6 +109,7 @@ _MODE_NOTES = {
     "observe": "nothing is placed",
     "place_only": "missing protection is placed, nothing is removed",
     "paused": "nothing is placed until the pause expires",
+    "stopped": "nobody watches, all orders stay on the exchange",
 }
 
 

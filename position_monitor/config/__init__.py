@@ -164,6 +164,8 @@ class Config(Section):
             replacement_reads=section.replacement_reads,
             listing_grace_ms=round(section.listing_grace_s * 1000),
             triggering_grace_ms=round(section.triggering_grace_s * 1000),
+            standby_patience_ms=round(self.loop.check_interval_s * 1900),
+            lease_ttl_ms=round(self.lease_ttl_s * 1000),
         )
 
     def limits(self) -> Limits:

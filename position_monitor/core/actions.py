@@ -11,13 +11,31 @@ from position_monitor.core.model import LiveOrder, PositionKey, PositionSide
 
 
 class Mode(StrEnum):
-    """What the daemon may do now (DESIGN 2.9)."""
+    """The state of ownership, which says what the daemon may do now. `core/ownership.py` has the rights of each."""
 
     LIVE = "live"
+    """The owner: the lease is ours, and nobody else writes."""
+    STANDBY = "standby"
+    """A live other owner holds the lease."""
     PLACE_ONLY = "place_only"
-    """No lease: missing protection is placed, nothing is removed."""
+    """No lease: Redis does not say who holds it."""
+    STALE_OWNER = "stale_owner"
+    """The lease holds a value that nobody renews within our own expiry."""
+    SECOND_WRITER = "second_writer"
+    """Orders with our prefix appear that this process did not write."""
     OBSERVE = "observe"
-    """Nothing is written: by configuration, or a live other owner holds the lease."""
+    """Nothing is written, by configuration."""
+
+    @property
+    def published(self) -> str:
+        """The word in the published state: live, place_only or observe."""
+        match self:
+            case Mode.STANDBY:
+                return str(Mode.OBSERVE)
+            case Mode.STALE_OWNER | Mode.SECOND_WRITER:
+                return str(Mode.PLACE_ONLY)
+            case _:
+                return str(self)
 
 
 @dataclass(frozen=True, slots=True)

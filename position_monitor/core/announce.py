@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from position_monitor.core.actions import Cancel, Close, Place
 from position_monitor.core.evidence import Evidence
-from position_monitor.core.model import Role
+from position_monitor.core.model import LiveOrder, Role
 from position_monitor.core.observation import SymbolObservation
 from position_monitor.core.outcome import Outcome, Sent
 from position_monitor.core.state import Event
@@ -33,6 +33,12 @@ def written(outcome: Outcome) -> Event:
     elif outcome.sent is not Sent.ACCEPTED:
         kind = "WriteRefused"
     return Event(kind, outcome.at_ms, key.symbol, str(key.side), details)
+
+
+def second_writer(sign: LiveOrder, now_ms: int) -> Event:
+    """The event of an order with our prefix that this process did not write."""
+    details = {"client_id": sign.client_id, "order_id": sign.order_id, "kind": str(sign.kind)}
+    return Event("SecondWriterSeen", now_ms, sign.symbol, str(sign.key.side), details)
 
 
 def read_back(seen: SymbolObservation, evidence: Evidence, now_ms: int) -> list[Event]:

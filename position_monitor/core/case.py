@@ -14,7 +14,7 @@ from position_monitor.core.diff import BookDiff
 from position_monitor.core.evidence import KeyEvidence
 from position_monitor.core.live_book import LiveBook
 from position_monitor.core.model import Position, PositionKey
-from position_monitor.core.settings import ProtectionSettings
+from position_monitor.core.settings import EvidenceSettings, ProtectionSettings
 
 
 class Case(NamedTuple):
@@ -40,3 +40,7 @@ class Case(NamedTuple):
         """Whether nothing is to be done: it is as it should be, or nothing may be wanted."""
         found = self.found
         return found is None or not (found.missing or found.surplus or self.closing)
+
+    def long_missing(self, settings: EvidenceSettings, now_ms: int) -> bool:
+        """Whether its stop is missing now and was missing in this daemon's own reads for two check intervals."""
+        return self.known is not None and not self.cover.full and self.known.long_exposed(settings, now_ms)

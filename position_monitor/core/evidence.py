@@ -138,6 +138,10 @@ class KeyEvidence:
     """Client ids of ours whose order is known to have ended, the newest last: none of them is used again."""
     fired: Mapping[str, Fired] = field(default_factory=dict)
     """Client id -> an order of ours whose price came, until the position is read without what it closed."""
+    exposed_reads: int = 0
+    """Cycles in a row whose read showed it without full cover."""
+    exposed_since_ms: int = 0
+    """When the first of them was."""
 
     @property
     def largest_quantity(self) -> Decimal:
@@ -169,6 +173,12 @@ class KeyEvidence:
     def unconfirmed(self) -> bool:
         """Whether something says it is open that no read has confirmed yet."""
         return self.opened_at_ms > 0 and self.present_reads == 0 and not self.zero_seen
+
+    def long_exposed(self, settings: EvidenceSettings, now_ms: int) -> bool:
+        """Whether our own reads showed it without full cover for as long as a live owner may take to place its stop."""
+        if self.exposed_reads < AGREEING_READS:
+            return False
+        return abs(now_ms - self.exposed_since_ms) >= settings.standby_patience_ms
 
     def flat_proven(self, settings: EvidenceSettings) -> bool:
         """Whether the position is proven closed (invariant 7)."""
@@ -215,7 +225,9 @@ class Evidence:
     def without_window(self) -> Evidence:
         """Forget counts after a long gap (a suspended host): everything must be seen again before a removal."""
         keys = {
-            key: replace(known, present_reads=0, absent_reads=0, zero_seen=False, zero_at_ms=0, seen={})
+            key: replace(
+                known, present_reads=0, absent_reads=0, zero_seen=False, zero_at_ms=0, seen={}, exposed_reads=0
+            )
             for key, known in self.keys.items()
         }
         return Evidence(keys, self.awaited)

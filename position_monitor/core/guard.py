@@ -22,6 +22,7 @@ from position_monitor.core.model import Instrument, LiveOrder, OrderKind, OrderS
 from position_monitor.core.money import beyond, ceil_to, floor_to, is_multiple, reached, tighter
 from position_monitor.core.needs import Deed
 from position_monitor.core.observation import SymbolObservation
+from position_monitor.core.ownership import MEANINGS, RIGHTS, may_place_stop
 from position_monitor.core.provisional_rules import provisional_rules
 from position_monitor.core.settings import EvidenceSettings, Limits, ProtectionSettings
 
@@ -71,6 +72,7 @@ def approve_place(action: Place, gate: GateInputs) -> Approved[Place] | Denied:
     position = gate.seen.position(order.key)
     is_stop = order.role in (Role.BACKSTOP, Role.WORKING_STOP)
     checks = (
+        _why_not_permitted(order, position, gate),
         _why_not_writable(gate, Deed.PLACE_STOP if is_stop else Deed.PLACE_TAKE_PROFIT),
         _why_not_reducing(order, position),
         _why_not_on_grid(order, position, gate),
@@ -86,8 +88,8 @@ def approve_place(action: Place, gate: GateInputs) -> Approved[Place] | Denied:
 def approve_cancel(action: Cancel, gate: GateInputs) -> Approved[Cancel] | Denied:
     """Approve a removal against a fresh read: ours, still resting, and the cover without it is whole."""
     order = next((live for live in gate.seen.orders if live.order_id == action.order.order_id), None)
-    if gate.mode is not Mode.LIVE:
-        return Denied("nothing is removed without the lease (invariant 9)")
+    if not RIGHTS[gate.mode].removals:
+        return Denied(f"nothing is removed: {MEANINGS[gate.mode]} (invariant 9)")
     if not gate.seen.readable:
         return Denied("the symbol could not be read: nothing is removed (invariant 7)")
     if order is None or order.status is not OrderStatus.NEW:
@@ -102,6 +104,8 @@ def approve_cancel(action: Cancel, gate: GateInputs) -> Approved[Cancel] | Denie
 def approve_close(action: Close, gate: GateInputs) -> Approved[Close] | Denied:
     """Approve a reduce-only exit order: never larger than the position, and the position was seen twice."""
     position = gate.seen.position(action.key)
+    if not RIGHTS[gate.mode].closes:
+        return Denied(f"nothing is closed: {MEANINGS[gate.mode]} (invariant 9)")
     if reason := _why_not_writable(gate, Deed.CLOSE):
         return Denied(reason)
     if position is None or action.position_side is not position.position_side:
@@ -117,9 +121,20 @@ def approve_close(action: Close, gate: GateInputs) -> Approved[Close] | Denied:
     return Approved(action, _SEAL)
 
 
+def _why_not_permitted(order: DesiredOrder, position: Position | None, gate: GateInputs) -> str:
+    """What the state of ownership forbids (invariant 9), by the cover that the observation itself shows."""
+    mode = gate.mode
+    if mode is Mode.LIVE:
+        return ""
+    if order.role is Role.TAKE_PROFIT:
+        return "" if RIGHTS[mode].take_profits else f"no take-profit: {MEANINGS[mode]} (invariant 9)"
+    missing = position is None or not cover_of(position, gate.seen.orders, gate.settings).full
+    long = missing and gate.known is not None and gate.known.long_exposed(gate.evidence_settings, gate.now_ms)
+    permitted = may_place_stop(mode, missing=missing, long_missing=long)
+    return "" if permitted else f"this stop is not ours to place: {MEANINGS[mode]} (invariant 9)"
+
+
 def _why_not_writable(gate: GateInputs, deed: Deed) -> str:
-    if gate.mode is Mode.OBSERVE:
-        return "observe mode: nothing is written"
     return "" if gate.seen.allows(deed) else f"too little was read to {deed}: {gate.seen.unreadable} (invariant 6)"
 
 

@@ -126,6 +126,22 @@ def _with_open_sign(known: KeyEvidence, at_ms: int, told_at_ms: int) -> KeyEvide
     )
 
 
+def after_exposure(evidence: Evidence, exposed: Mapping[PositionKey, bool], now_ms: int) -> Evidence:
+    """Count, once a cycle, whose cover was not whole in its read; one read with full cover ends the count.
+
+    A position that is not among them, because it could not be read, keeps its count: nothing is known of it.
+    """
+    keys: dict[PositionKey, KeyEvidence] = {}
+    for key, is_exposed in exposed.items():
+        known = evidence.keys.get(key)
+        if known is None or not (is_exposed or known.exposed_reads):
+            continue
+        count = known.exposed_reads + 1 if is_exposed else 0
+        since_ms = known.exposed_since_ms if known.exposed_reads else now_ms
+        keys[key] = replace(known, exposed_reads=count, exposed_since_ms=since_ms)
+    return Evidence({**evidence.keys, **keys}, evidence.awaited) if keys else evidence
+
+
 def pruned(evidence: Evidence, settings: EvidenceSettings) -> Evidence:
     """Forget positions that are proven flat and have no order of ours left."""
     keys = {key: known for key, known in evidence.keys.items() if not (known.flat_proven(settings) and not known.seen)}
@@ -181,6 +197,8 @@ def _present(
         vanished=known.vanished if reused else _vanished(known, live, seen),
         spent=known.spent,
         fired=still_firing(known, position, live, seen.observed_at_ms),
+        exposed_reads=known.exposed_reads,
+        exposed_since_ms=known.exposed_since_ms,
     )
 
 

@@ -36,6 +36,7 @@ from position_monitor.core.model import LiveOrder, Position, PositionKey, Role, 
 from position_monitor.core.money import plain
 from position_monitor.core.needs import BLIND_READS, Deed, Fact
 from position_monitor.core.observation import SymbolObservation
+from position_monitor.core.ownership import MEANINGS, RIGHTS, may_place_stop
 from position_monitor.core.refusals import Facts, worth_a_try
 from position_monitor.core.settings import EvidenceSettings, Limits
 
@@ -104,7 +105,7 @@ def plan(inputs: PlanInputs) -> Plan:
     if inputs.orphaned:
         parts |= {key: _for_absent(inputs, key, live) for key, live in inputs.orphaned.items()}
     result = _joined(symbol, [parts[key] for key in sorted(parts)])
-    return result if result.empty else _bounded(_allowed_by_mode(result, inputs.mode), inputs.limits)
+    return result if result.empty else _bounded(_allowed_by_mode(result, inputs), inputs.limits)
 
 
 def _stops_only(inputs: PlanInputs) -> Plan:
@@ -114,7 +115,7 @@ def _stops_only(inputs: PlanInputs) -> Plan:
     result = _joined(inputs.seen.symbol, parts)
     held = [Held(p.order.key, _describe(p.order), why) for p in result.take_profits]
     stops = Plan(result.symbol, stops=result.stops, held=(*result.held, *held))
-    return _bounded(_allowed_by_mode(stops, inputs.mode), inputs.limits) if stops.stops else stops
+    return _bounded(_allowed_by_mode(stops, inputs), inputs.limits) if stops.stops else stops
 
 
 def _is_served_blind(inputs: PlanInputs, case: Case) -> bool:
@@ -321,19 +322,46 @@ def _for_absent(inputs: PlanInputs, key: PositionKey, live: LiveBook) -> Plan:
     return Plan(key.symbol, held=tuple(Held(key, f"cancel {_describe_live(own.order)}", why) for own in live.resting))
 
 
-def _allowed_by_mode(result: Plan, mode: Mode) -> Plan:
+def _allowed_by_mode(result: Plan, inputs: PlanInputs) -> Plan:
+    """What the state of ownership permits (`core/ownership.py`); the rest is named with its reason."""
+    mode, rights = inputs.mode, RIGHTS[inputs.mode]
     if mode is Mode.LIVE:
         return result
-    if mode is Mode.PLACE_ONLY:
-        held = tuple(
-            Held(c.key, f"cancel {_describe_live(c.order)}", "no lease: nothing is removed") for c in result.cancels
-        )
-        return result._replace(cancels=(), held=result.held + held)
-    why = "observe mode: nothing is written"
-    held = tuple(Held(p.order.key, _describe(p.order), why) for p in result.stops + result.take_profits)
-    held += tuple(Held(c.key, f"cancel {_describe_live(c.order)}", why) for c in result.cancels)
-    held += tuple(Held(c.key, f"close {plain(c.quantity)}", why) for c in result.closes)
-    return Plan(result.symbol, held=result.held + held)
+    missing = {case.key: case.long_missing(inputs.evidence_settings, inputs.now_ms) for case in _uncovered(inputs)}
+    held: list[Held] = []
+    stops: list[Place] = []
+    for place in result.stops:
+        key = place.order.key
+        if may_place_stop(mode, missing=key in missing, long_missing=missing.get(key, False)):
+            stops.append(place)
+        else:
+            held.append(Held(key, _describe(place.order), _why_held(mode, key in missing)))
+    targets = result.take_profits if rights.take_profits else ()
+    cancels = result.cancels if rights.removals else ()
+    closes = result.closes if rights.closes else ()
+    if not rights.take_profits:
+        why = f"{MEANINGS[mode]}: no take-profit is placed"
+        held += [Held(p.order.key, _describe(p.order), why) for p in result.take_profits]
+    if not rights.removals:
+        why = f"{MEANINGS[mode]}: nothing is removed"
+        held += [Held(c.key, f"cancel {_describe_live(c.order)}", why) for c in result.cancels]
+    if not rights.closes:
+        why = f"{MEANINGS[mode]}: nothing is closed"
+        held += [Held(c.key, f"close {plain(c.quantity)}", why) for c in result.closes]
+    return Plan(result.symbol, tuple(stops), targets, closes, cancels, (*result.held, *held))
+
+
+def _uncovered(inputs: PlanInputs) -> list[Case]:
+    return [case for case in inputs.cases if not case.cover.full]
+
+
+def _why_held(mode: Mode, missing: bool) -> str:
+    """Why a stop is not sent in this state of ownership."""
+    if not missing:
+        return f"{MEANINGS[mode]}: the stop that covers stays as it is"
+    if RIGHTS[mode].long_missing_stops:
+        return f"{MEANINGS[mode]}: placed when it was read without cover for two check intervals"
+    return f"{MEANINGS[mode]}: nothing is written"
 
 
 def _bounded(result: Plan, limits: Limits) -> Plan:

@@ -7,7 +7,7 @@ from decimal import ROUND_FLOOR, Decimal
 
 from position_monitor.core.actions import Cancel, Close, Mode, Place
 from position_monitor.core.desired import DesiredOrder
-from position_monitor.core.model import Position, RiskStatus, Role, Side, Verdict
+from position_monitor.core.model import LiveOrder, Position, RiskStatus, Role, Side, Verdict
 from position_monitor.core.money import HUNDRED, plain
 from position_monitor.core.outcome import Outcome, Sent
 from position_monitor.core.state import PositionState
@@ -30,6 +30,14 @@ def checking(positions: int) -> str:
 def unprotected(position: Position) -> str:
     """Said before the first order of a position without a stop."""
     return f"⚠️ {position.symbol} has no TP/SL - setting protection"
+
+
+def second_writer(sign: LiveOrder) -> str:
+    """Said when an order of a second daemon shows up."""
+    return (
+        f"{sign.symbol}: order {sign.client_id} has our prefix and was not written by this process: a second daemon is "
+        "at work on this account; only missing stops are placed for a while"
+    )
 
 
 def intent(action: Place | Cancel | Close) -> str:
@@ -95,7 +103,7 @@ def _distance(order: DesiredOrder, position: Position | None) -> str:
 def cycle(risk: AccountRisk, states: Sequence[PositionState], mode: Mode, *, failure: str) -> str:
     """The sentence of a cycle: journal line, `STATUS=` and `status_line`."""
     if failure:
-        return f"❓ UNKNOWN: {failure}; {risk.positions} positions last known, mode {mode}"
+        return f"❓ UNKNOWN: {failure}; {risk.positions} positions last known, mode {mode.published}"
     percent = risk.coverage_pct.quantize(Decimal(1), ROUND_FLOOR) if risk.coverage_pct < HUNDRED else HUNDRED
     icon = "🛡️" if risk.status in (RiskStatus.PROTECTED, RiskStatus.DEGRADED) else "⚠️"
     parts = [f"{icon} {risk.protected}/{risk.positions} protected ({percent}%)"]
@@ -107,5 +115,5 @@ def cycle(risk: AccountRisk, states: Sequence[PositionState], mode: Mode, *, fai
     if unmanaged:
         parts.append(f"{unmanaged} unmanaged by configuration")
     if mode is not Mode.LIVE:
-        parts.append(f"mode {mode}")
+        parts.append(f"mode {mode.published}")
     return "; ".join(parts)

@@ -86,6 +86,11 @@ class EvidenceSettings:
     """How long a just-placed order may be absent from the lists before it counts as missing."""
     triggering_grace_ms: int
     """How long an order may stay TRIGGERING before it is reported as stuck."""
+    standby_patience_ms: int = 19_000
+    """How long a standby reads a position without cover before it places the stop beside a live owner: two check
+    intervals, less a twentieth, because two reads are never exactly as far apart as their cycles."""
+    lease_ttl_ms: int = 20_000
+    """How long another owner may go on writing after its lease was taken."""
 
 
 @dataclass(frozen=True, slots=True)

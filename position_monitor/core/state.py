@@ -70,7 +70,7 @@ class AccountState:
 
     risk_status: RiskStatus
     mode: str
-    """live, place_only, observe or paused."""
+    """live, place_only, observe, paused or stopped."""
     positions: int
     protected: int
     """Positions with full stop cover (PROTECTED or STOP_ONLY)."""

@@ -20,7 +20,7 @@ from position_monitor.core.decide import Decision, Rules, decide
 from position_monitor.core.endings import after_word, word_of
 from position_monitor.core.evidence import Evidence, after_miss, after_silence
 from position_monitor.core.history import History, after_failure, after_first_look, after_judging
-from position_monitor.core.learning import pruned
+from position_monitor.core.learning import after_exposure, pruned
 from position_monitor.core.model import Advice, PositionKey, Verdict
 from position_monitor.core.needs import BLIND_READS, Fact
 from position_monitor.core.outcome import without_numbers
@@ -49,8 +49,10 @@ LARGE_ACCOUNT = 25
 """Symbols from which the work of a cycle takes long enough to be done in parts (200 positions: a few ms each)."""
 TURNS_BETWEEN_PARTS = 10
 """Turns of the loop between two parts: as many as lie between an event on the wire and its order on the wire."""
-SUSPEND_GAP_MS = 60_000
-"""A gap between cycles that can only be a suspended host or a stepped clock: the evidence window is dropped."""
+GAP_MIN_S = 60.0
+GAP_SLACK_S = 20.0
+"""A cycle begins at the latest two intervals and one deadline after the one before; what is this much longer, and no
+less than `GAP_MIN_S`, can only be a suspended host or a stepped clock: the evidence window is dropped."""
 
 
 class Advisor(Protocol):
@@ -101,12 +103,16 @@ class Daemon:
     observer: Observer
     cycle_deadline_s: float
     """No new round begins after this; what is missing waits for the next cycle."""
+    check_interval_s: float
     events: EventMemory = field(default_factory=NoEvents)
     history: History = field(default_factory=History, init=False)
     _upkeep_failure: str = field(default="", init=False)
     _refreshing: asyncio.Future[str] | None = field(default=None, init=False)
     """Upkeep that goes on."""
-    _last_cycle_ms: int = field(default=0, init=False)
+    read_at_s: float = field(default=float("-inf"), init=False)
+    """When a cycle could read the positions last, by the monotonic clock."""
+    _last_cycle: tuple[int, float] = field(default=(0, 0.0), init=False)
+    """When the last cycle began, by the wall clock and by the monotonic one."""
     _weight_before: int = field(default=0, init=False)
     """Our request weight of the minute when the cycle began."""
     _unsettled: frozenset[str] = field(default=frozenset(), init=False)
@@ -138,7 +144,9 @@ class Daemon:
         if observed.failure:
             self.events.note_failure()
             return self._report(observed, None, began_s, weight)
+        self.read_at_s = self.clock.monotonic_s()
         self._learn(observed)
+        self.desk.look_ended()
         self.events.note_read(observed.symbols, observed.symbols, began)
         await self._let_events_in(observed)
         decision = self._decide(observed)
@@ -189,14 +197,14 @@ class Daemon:
         return observed, self._decide(observed)
 
     def _notice_gap(self) -> None:
-        now_ms = self.clock.now_ms()
-        if self._last_cycle_ms and abs(now_ms - self._last_cycle_ms) > SUSPEND_GAP_MS:
-            logger.warning("The clock moved {} s since the last cycle: evidence is gathered anew", self._gap_s(now_ms))
+        """Both clocks are asked: one of them stands still while a host is suspended, the other one may be stepped."""
+        now_ms, now_s = self.clock.now_ms(), self.clock.monotonic_s()
+        before_ms, before_s = self._last_cycle
+        self._last_cycle = (now_ms, now_s)
+        gap_s = max(abs(now_ms - before_ms) / 1000, now_s - before_s)
+        if before_ms and gap_s > max(GAP_MIN_S, 2 * self.check_interval_s + self.cycle_deadline_s + GAP_SLACK_S):
+            logger.warning("The clock moved {:.0f} s since the last cycle: evidence is gathered anew", gap_s)
             self.desk.evidence = self.evidence.without_window()
-        self._last_cycle_ms = now_ms
-
-    def _gap_s(self, now_ms: int) -> int:
-        return (now_ms - self._last_cycle_ms) // 1000
 
     def _learn(self, observed: AccountObservation) -> None:
         """Update the evidence from what was read."""
@@ -217,8 +225,15 @@ class Daemon:
     def _note_exposed(self, observed: AccountObservation, decision: Decision) -> None:
         """What is without cover when the cycle finds it was so, even if it is covered when the cycle ends."""
         now_ms = self.clock.now_ms()
+        exposed = {key: judged.exposed for key, judged in decision.judgements.items() if self._was_read(key, observed)}
+        self.desk.evidence = after_exposure(self.evidence, exposed, now_ms)
         self.history, events = after_first_look(self.history, decision.judgements, observed.symbols, now_ms)
         self.desk.tell(events)
+
+    @staticmethod
+    def _was_read(key: PositionKey, observed: AccountObservation) -> bool:
+        seen = observed.symbols.get(key.symbol)
+        return seen is not None and seen.readable
 
     def _decide(self, observed: AccountObservation) -> Decision:
         now_ms = self.clock.now_ms()

@@ -28,6 +28,7 @@ from position_monitor.core.observation import SymbolObservation
 from position_monitor.core.outcome import DUPLICATE_CODE, Outcome, Sent, after_outcome, claimed, reason
 from position_monitor.core.state import Event
 from position_monitor.core.wanted import renewed
+from position_monitor.core.writers import Writers, after_listing, after_sending, beginning, begun
 from position_monitor.daemon.repeats import Repeats, subject_of
 from position_monitor.daemon.stuck_removals import StuckRemovals
 from position_monitor.edge import actor
@@ -57,6 +58,7 @@ class Desk:
     accepted: Callable[[str], None]
     """Told the client id of every order the venue accepted: the user stream must speak of it soon."""
     evidence: Evidence = field(default_factory=Evidence, init=False)
+    writers: Writers = field(default_factory=Writers, init=False)
     _events: list[Event] = field(default_factory=list, init=False)
     _wrote: bool = field(default=False, init=False)
     began_at_ms: int = field(default=0, init=False)
@@ -69,6 +71,8 @@ class Desk:
     """The count at the last one of each symbol."""
     _late: set[asyncio.Future[Outcome]] = field(default_factory=set, init=False)
     """Writes that nobody waits for any more; each ends with the time-out of its request."""
+    _stood_by: bool = field(default=False, init=False)
+    """Whether another daemon wrote while this one only looked on."""
     _under_way: Counter[str] = field(default_factory=Counter, init=False)
     stuck: StuckRemovals = field(init=False)
     """Removals that the venue refuses again and again."""
@@ -104,8 +108,36 @@ class Desk:
 
     def absorb(self, seen: SymbolObservation) -> None:
         """Take one observation into the evidence; one that could not be read completely teaches next to nothing."""
+        if seen.readable and not seen.orders_reused:
+            self._look_for_signs(seen)
         learn = partial(after_read, rebases=self._rebases) if seen.readable else after_blind_read
         self.evidence = learn(self.evidence, seen)
+
+    def _look_for_signs(self, seen: SymbolObservation) -> None:
+        """Look for orders with our prefix that somebody else wrote."""
+        now_ms = self.clock.now_ms()
+        self.writers, sign = after_listing(self.writers, seen, self.evidence.awaited, self._resting(), now_ms)
+        if sign is not None:
+            logger.error(sentence.second_writer(sign))
+            self.tell([announce.second_writer(sign, now_ms)])
+
+    def _resting(self) -> Iterator[str]:
+        """Client ids of ours that rested in the last reads."""
+        return (client_id for known in self.evidence.keys.values() for client_id in known.seen)
+
+    def look_ended(self) -> None:
+        """A complete look is over: from now on orders of others are signs, unless another daemon is the owner."""
+        if self.mode() in (Mode.STANDBY, Mode.OBSERVE):
+            self._stood_by = True
+            self.begins_to_write()
+        elif not self.writers.counts_from_ms:
+            others_until_ms = self.rules.evidence.lease_ttl_ms if self._stood_by else 0
+            self.writers = begun(self.writers, self.exchange.venue_now_ms(), others_until_ms=others_until_ms)
+            self._stood_by = False
+
+    def begins_to_write(self) -> None:
+        """Whatever rests until the end of the next look was written by an earlier owner, or by this process."""
+        self.writers = beginning(self.writers)
 
     def _rebases(self, key: PositionKey) -> bool:
         return self.rules.protection_for(key).rebase_on_add
@@ -134,12 +166,20 @@ class Desk:
         try:
             with self._writing(key.symbol):
                 outcome = await self._approved(action, seen)
+                if not outcome.denied:
+                    self._remember_sent(outcome.action)
         except Exception as fault:  # a defect in handling one symbol must not stop the others
             if self._repeats.failed(subject_of(action), type(fault).__name__) is not None:
                 logger.exception("Handling {} failed; it is held, the others go on", key)
             return Outcome(action, Sent.AMBIGUOUS, self.clock.now_ms(), text=f"defect: {type(fault).__name__}")
         self._record(outcome, seen.position(key))
         return replace(outcome, instrument=seen.instrument)
+
+    def _remember_sent(self, action: Action) -> None:
+        """An order with this id is of this process, whenever it shows up."""
+        if isinstance(action, (Place, Close)):
+            client_id = action.order.client_id if isinstance(action, Place) else action.client_id
+            self.writers = after_sending(self.writers, client_id, self._resting())
 
     async def _approved(self, action: Place | Close, seen: SymbolObservation) -> Outcome:
         if isinstance(action, Place):

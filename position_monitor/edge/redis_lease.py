@@ -1,8 +1,11 @@
-"""The lease of an account: at most one daemon may remove orders (invariant 9).
+"""The lease of an account: at most one daemon may remove orders and rest take-profits (invariant 9).
 
 The lease prevents two daemons from flapping; it is not what makes writes safe (client ids and make-before-break
 are). So its validity is judged pessimistically: by our own clocks, from before the renewal was sent (fault C4), and
 by the wall clock too, because the monotonic clock of Linux stands still while a machine is suspended (C3).
+
+Another owner counts as alive only while its lease is renewed within our own expiry. A value that was watched for that
+long and never moved is overwritten; then nothing is removed until whoever wrote it can no longer believe in it.
 """
 
 from __future__ import annotations
@@ -13,7 +16,7 @@ import secrets
 import socket
 from asyncio import timeout
 from collections.abc import Callable
-from dataclasses import dataclass
+from math import inf, isfinite
 from pathlib import Path
 from typing import Any, Final
 
@@ -21,6 +24,7 @@ from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
 from position_monitor.edge.clock import Clock
+from position_monitor.edge.lease_states import Held, HeldByOther, LeaseState, Stale, Unavailable, Watched
 from position_monitor.edge.redis_connection import OPERATION_TIMEOUT_S
 from position_monitor.edge.redis_documents import Keys
 from position_monitor.edge.redis_scripts import RELEASE, RENEW
@@ -28,38 +32,12 @@ from position_monitor.edge.redis_scripts import RELEASE, RENEW
 REDIS_FAILURES: Final = (RedisError, OSError, TimeoutError)
 
 
-@dataclass(frozen=True, slots=True)
-class Held:
-    """We are the single remover, with this fencing number."""
-
-    epoch: int
-
-    def __str__(self) -> str:
-        return f"ours, epoch {self.epoch}"
-
-
-@dataclass(frozen=True, slots=True)
-class HeldByOther:
-    """A live other owner holds the lease: observe only. `config_hash` is what it published, if anything."""
-
-    owner: str
-    config_hash: str
-
-    def __str__(self) -> str:
-        return f"held by {self.owner} (configuration {self.config_hash or 'unknown'}); observing only"
-
-
-@dataclass(frozen=True, slots=True)
-class Unavailable:
-    """Nobody can say who holds the lease: place missing protection, remove nothing."""
-
-    reason: str
-
-    def __str__(self) -> str:
-        return f"none ({self.reason}); missing stops are placed, nothing is removed"
-
-
-LeaseState = Held | HeldByOther | Unavailable
+HEARD_OF_MS: Final = 1_000.0
+"""How long a holder that a refused write told of counts as alive, before the lease itself was looked at."""
+LEASE_TTL_MAX_S: Final = 300.0
+"""The longest lease a configuration permits: for so long an owner may believe in one that it took."""
+RELEASED_BY: Final = 2
+"""How much higher the fencing number is when a lease that was given up is taken: one for giving up, one for taking."""
 
 
 def new_owner() -> str:
@@ -119,14 +97,26 @@ class Lease:
         self._release_script = client.register_script(RELEASE)
         self._state: LeaseState = Unavailable("Redis was not asked yet")
         self._sent_at = (clock.monotonic_s(), clock.now_ms())
-        self._valid_ms = 0
+        self._valid_ms = 0.0
         self._distrust_until_s = 0.0
+        self._distrusts = ""
+        self._watched: Watched | None = None
+        self._taken = False
         self._epoch_seen = _read_epoch(epoch_file)
 
     @property
     def renew_interval_s(self) -> float:
         """How often `renew` should be called: a third of the TTL, so two failures in a row are survived."""
         return self._ttl_ms / 3000
+
+    @property
+    def taken(self) -> bool:
+        """Whether the key was ours when Redis answered last, trusted yet or not."""
+        return self._taken
+
+    def follow(self, ttl_s: float) -> None:
+        """The lease is to live for so long from its next renewal on."""
+        self._ttl_ms = round(ttl_s * 1000)
 
     def state(self) -> LeaseState:
         """What may be believed now. An answer that outlived its time is `Unavailable`."""
@@ -135,10 +125,16 @@ class Lease:
         return Unavailable(f"the lease was last confirmed {self._age_ms() / 1000:.1f} s ago")
 
     def lost(self, holder: str) -> None:
-        """A fenced write was refused: forget the lease at once. `holder` is empty when nobody has it."""
-        self._sent_at, self._valid_ms = (self._clock.monotonic_s(), self._clock.now_ms()), self._ttl_ms
-        other = holder and holder != self.owner
-        self._state = HeldByOther(holder, "") if other else Unavailable("the lease is gone from Redis")
+        """A fenced write was refused: forget the lease at once. `holder` is empty when nobody has it.
+
+        Whether the new holder is alive is for the next answer about the lease to say, which is asked for at once.
+        """
+        if not holder or holder == self.owner:
+            self._state = Unavailable("the lease is gone from Redis")
+        elif not isinstance(self._state, Stale):
+            self._sent_at, self._valid_ms = (self._clock.monotonic_s(), self._clock.now_ms()), HEARD_OF_MS
+            self._state = HeldByOther(holder, "")
+        self._taken = False
 
     async def renew(self) -> LeaseState:
         """Take or renew the lease, or learn who has it. Never raises for anything Redis does."""
@@ -146,6 +142,9 @@ class Lease:
         try:
             answer = await self._ask(dead_owner="")
             if answer[0] == 0 and self._is_dead(answer[1]):
+                self._watched = None  # what it believed died with it
+                answer = await self._ask(dead_owner=answer[1])
+            elif answer[0] == 0 and self._watched_in_vain(self._look(answer, sent_at[0]), sent_at[0]):
                 answer = await self._ask(dead_owner=answer[1])
             self._accept(answer, sent_at)
         except REDIS_FAILURES as fault:
@@ -155,12 +154,12 @@ class Lease:
             self._state = Unavailable(f"Redis answered something else than a lease ({type(fault).__name__})")
         return self.state()
 
-    async def release(self) -> None:
-        """Give the lease up on a clean stop, so that a standby need not wait for its expiry."""
-        self._state = Unavailable("the lease was released")
+    async def release(self, reason: str = "the lease was given up") -> None:
+        """Give the lease up, so that a standby need not wait for its expiry."""
+        self._state, self._taken, self._watched = Unavailable(reason), False, None
         with contextlib.suppress(*REDIS_FAILURES):
             async with timeout(OPERATION_TIMEOUT_S):
-                await self._release_script(keys=[self._keys.lease], args=[self.owner])
+                await self._release_script(keys=[self._keys.lease, self._keys.lease_epoch], args=[self.owner])
 
     async def _ask(self, *, dead_owner: str) -> list[Any]:
         async with timeout(OPERATION_TIMEOUT_S):
@@ -170,21 +169,51 @@ class Lease:
             )
         return answer
 
+    def _look(self, answer: list[Any], now_s: float) -> Watched:
+        """Take in how the lease of another owner looks now."""
+        _, owner, ttl_ms, _, epoch = answer
+        expires_s = now_s + int(ttl_ms) / 1000 if int(ttl_ms) >= 0 else inf
+        if self._watched is None or self._watched.owner != owner:
+            self._watched = Watched(str(owner), expires_s, now_s, renewed=False, epoch=int(epoch))
+        else:
+            self._watched = self._watched.looked_at(now_s, expires_s, int(epoch))
+        return self._watched
+
+    def _watched_in_vain(self, watched: Watched, now_s: float) -> bool:
+        """Whether nobody renewed the lease while we watched it for a whole lease time of ours."""
+        ttl_s = self._ttl_ms / 1000
+        return watched.alive_for_s(now_s, ttl_s) <= 0 and now_s - watched.unmoved_since_s >= ttl_s
+
     def _accept(self, answer: list[Any], sent_at: tuple[float, int]) -> None:
-        self._sent_at = sent_at
+        self._sent_at, now_s = sent_at, sent_at[0]
         if answer[0] == 0:
-            _, owner, ttl_ms, config_hash = answer
-            self._valid_ms = min(int(ttl_ms), self._ttl_ms) if int(ttl_ms) > 0 else self._ttl_ms
-            self._state = HeldByOther(str(owner), str(config_hash))
+            self._taken = False
+            self._accept_other(self._look(answer, now_s), str(answer[3]), now_s)
             return
-        epoch, gone_back = int(answer[1]), bool(answer[2])
+        epoch, gone_back, odd = int(answer[1]), bool(answer[2]), bool(answer[3])
+        ttl_s = self._ttl_ms / 1000
         if gone_back:
             # Another daemon may still trust a lease the lost data knew about: nothing is removed until it ran out.
-            self._distrust_until_s = sent_at[0] + self._ttl_ms / 1000
+            self._distrust(now_s + ttl_s, "Redis lost data: its lease epoch went back")
+        if odd:
+            self._distrust(now_s + ttl_s, "the lease held something that is no owner")
+        if self._watched is not None and epoch != self._watched.epoch + RELEASED_BY:
+            ends_s = self._watched.expires_s if isfinite(self._watched.expires_s) else now_s + ttl_s
+            self._distrust(min(ends_s, now_s + LEASE_TTL_MAX_S), f"{self._watched.owner} may still trust its lease")
+        self._watched, self._taken = None, True
         self._remember_epoch(epoch)
         self._valid_ms = self._ttl_ms
-        distrusted = sent_at[0] < self._distrust_until_s
-        self._state = Unavailable("Redis lost data: its lease epoch went back") if distrusted else Held(epoch)
+        self._state = Unavailable(self._distrusts) if now_s < self._distrust_until_s else Held(epoch)
+
+    def _accept_other(self, watched: Watched, config_hash: str, now_s: float) -> None:
+        alive_s = watched.alive_for_s(now_s, self._ttl_ms / 1000)
+        self._valid_ms = 1000 * alive_s if alive_s > 0 else self._ttl_ms
+        self._state = HeldByOther(watched.owner, config_hash) if alive_s > 0 else Stale(watched.owner)
+
+    def _distrust(self, until_s: float, why: str) -> None:
+        """Remove nothing until a moment: somebody else may believe to be the owner."""
+        if until_s > self._distrust_until_s:
+            self._distrust_until_s, self._distrusts = until_s, why
 
     def _age_ms(self) -> float:
         monotonic_ms = (self._clock.monotonic_s() - self._sent_at[0]) * 1000

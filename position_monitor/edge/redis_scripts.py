@@ -7,43 +7,71 @@ from __future__ import annotations
 
 from typing import Final
 
-RENEW: Final = """
+_TEXT: Final = """
+-- What a key holds as a text: '' for none. Any value may stand in any key: one of another type, one that is too long
+-- or holds control characters is nothing a daemon wrote, and reads as none.
+local function text(key)
+  if redis.call('TYPE', key).ok ~= 'string' or redis.call('STRLEN', key) > 255 then return '' end
+  return string.match(redis.call('GET', key) or '', '^[!-~]+$') or ''
+end
+-- The fencing number in a key; 0 for anything that is not a whole number a counter could have reached.
+local function counted(key)
+  local digits = string.match(text(key), '^[1-9]%d*$')
+  return digits and #digits < 16 and tonumber(digits) or 0
+end
+"""
+
+RENEW: Final = (
+    _TEXT
+    + """
 -- Take, renew or read the lease.
 -- KEYS: 1 lease, 2 epoch counter, 3 status
 -- ARGV: 1 owner, 2 lease TTL in ms, 3 highest epoch this owner ever saw, 4 an owner proven dead ('' for none)
--- Answers {1, epoch, 1 if the counter had gone back}  or  {0, holder, its TTL in ms, its config hash}
-local holder = redis.call('GET', KEYS[1])
-if holder and holder ~= ARGV[1] and holder ~= ARGV[4] then
-  return {0, holder, redis.call('PTTL', KEYS[1]), redis.call('HGET', KEYS[3], 'config_hash') or ''}
+-- Answers {1, epoch, 1 if the counter had gone back, 1 if the lease held what is no owner}
+--     or  {0, holder, its TTL in ms (-1: none), its config hash, the counter}
+local holder = text(KEYS[1])
+if holder ~= '' and holder ~= ARGV[1] and holder ~= ARGV[4] then
+  local hash = redis.call('TYPE', KEYS[3]).ok == 'hash' and redis.call('HGET', KEYS[3], 'config_hash') or ''
+  hash = #hash < 65 and string.match(hash, '^%w+$') or ''
+  return {0, holder, redis.call('PTTL', KEYS[1]), hash, counted(KEYS[2])}
 end
+local odd = holder == '' and redis.call('EXISTS', KEYS[1]) or 0
 local seen = tonumber(ARGV[3])
-local epoch = tonumber(redis.call('GET', KEYS[2]) or '0') or 0
+local epoch = counted(KEYS[2])
 local gone_back = epoch < seen
 if gone_back or holder ~= ARGV[1] then
   epoch = math.max(epoch, seen) + 1
   redis.call('SET', KEYS[2], string.format('%d', epoch))
 end
 redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[2])
-return {1, epoch, gone_back and 1 or 0}
+return {1, epoch, gone_back and 1 or 0, odd}
 """
+)
 
-RELEASE: Final = """
--- Give the lease up, only if it is still ours.
--- KEYS: 1 lease   ARGV: 1 owner
-if redis.call('GET', KEYS[1]) == ARGV[1] then return redis.call('DEL', KEYS[1]) end
-return 0
+RELEASE: Final = (
+    _TEXT
+    + """
+-- Give the lease up, only if it is still ours. The counter rises by one more than by a taking: whoever takes the lease
+-- next sees by it that it was given up and not lost.
+-- KEYS: 1 lease, 2 epoch counter   ARGV: 1 owner
+if text(KEYS[1]) ~= ARGV[1] then return 0 end
+redis.call('SET', KEYS[2], string.format('%d', counted(KEYS[2]) + 1))
+return redis.call('DEL', KEYS[1])
 """
+)
 
-PUBLISH: Final = """
+PUBLISH: Final = (
+    _TEXT
+    + """
 -- Replace the whole published state of an account and append its events.
 -- KEYS: 1 lease, 2 epoch counter, 3 status, 4 positions, 5 events
 -- ARGV: 1 owner, 2 epoch ('0': published without a lease), 3 prefix of the position keys, 4 state TTL in ms,
 --       5 cap of the event stream, 6 JSON {status: [field, value, ...], positions: [[member, [field, ...]], ...],
 --       events: [data, ...]}
 -- Answers {1, ''}  or, having written nothing,  {0, the holder that is in the way ('' when there is none)}
-local holder = redis.call('GET', KEYS[1])
-if holder and holder ~= ARGV[1] then return {0, holder} end
-if ARGV[2] ~= '0' and not (holder and redis.call('GET', KEYS[2]) == ARGV[2]) then return {0, holder or ''} end
+local holder = text(KEYS[1])
+if holder ~= '' and holder ~= ARGV[1] then return {0, holder} end
+if ARGV[2] ~= '0' and not (holder ~= '' and text(KEYS[2]) == ARGV[2]) then return {0, holder} end
 
 local batch = cjson.decode(ARGV[6])
 local function replace(key, fields)
@@ -54,8 +82,10 @@ end
 
 local open = {}
 for _, position in ipairs(batch.positions) do open[position[1]] = true end
-for _, member in ipairs(redis.call('SMEMBERS', KEYS[4])) do
-  if not open[member] then redis.call('DEL', ARGV[3] .. member) end
+if redis.call('TYPE', KEYS[4]).ok == 'set' then
+  for _, member in ipairs(redis.call('SMEMBERS', KEYS[4])) do
+    if not open[member] then redis.call('DEL', ARGV[3] .. member) end
+  end
 end
 redis.call('DEL', KEYS[4])
 for _, position in ipairs(batch.positions) do
@@ -65,7 +95,13 @@ end
 if #batch.positions > 0 then redis.call('PEXPIRE', KEYS[4], ARGV[4]) end
 replace(KEYS[3], batch.status)
 for _, data in ipairs(batch.events) do
-  redis.call('XADD', KEYS[5], 'MAXLEN', '~', ARGV[5], '*', 'data', data)
+  local added = redis.pcall('XADD', KEYS[5], 'MAXLEN', '~', ARGV[5], '*', 'data', data)
+  if type(added) == 'table' and added.err then
+    if not (string.find(added.err, 'WRONGTYPE') or string.find(added.err, ' ID')) then error(added.err) end
+    redis.call('DEL', KEYS[5])  -- not a stream, or one whose ids have run out: nothing of ours stands there
+    redis.call('XADD', KEYS[5], '*', 'data', data)
+  end
 end
 return {1, ''}
 """
+)

@@ -18,19 +18,13 @@ from typing import Any, Final
 from loguru import logger
 
 from position_monitor.core.state import AccountState, Event, PositionState
-from position_monitor.edge.background import sleep_or_wake, stop_if_cancelled
+from position_monitor.edge.background import stop_if_cancelled
 from position_monitor.edge.clock import Clock
+from position_monitor.edge.lease_keeper import LeaseKeeper
+from position_monitor.edge.lease_states import Held, HeldByOther, LeaseState, Stale, Unavailable
 from position_monitor.edge.redis_connection import OPERATION_TIMEOUT_S, ScriptLine, connect
 from position_monitor.edge.redis_documents import Keys, event_data, json_text, status_fields
-from position_monitor.edge.redis_lease import (
-    REDIS_FAILURES,
-    Held,
-    HeldByOther,
-    Lease,
-    LeaseState,
-    Unavailable,
-    dead_on_this_host,
-)
+from position_monitor.edge.redis_lease import REDIS_FAILURES, Lease, dead_on_this_host
 from position_monitor.edge.redis_position_texts import PositionTexts
 from position_monitor.edge.redis_scripts import PUBLISH
 
@@ -41,7 +35,7 @@ STATE_TTL_CHECKS: Final = 3
 RETRY_PAUSE_S: Final = 1.0
 CLOSE_TIMEOUT_S: Final = 3.0
 
-__all__ = ["Held", "HeldByOther", "LeaseState", "PublishHealth", "RedisState", "Unavailable"]
+__all__ = ["Held", "HeldByOther", "LeaseState", "PublishHealth", "RedisState", "Stale", "Unavailable"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +85,7 @@ class RedisState:
         epoch_file: Path | None = None,
         is_dead: Callable[[str], bool] = dead_on_this_host,
     ) -> None:
-        """`contend=False` never takes the lease (protection.mode = "observe"). Raises `ConfigError` for a bad URL."""
+        """`contend=False` leaves the lease to others, as in observe mode. Raises `ConfigError` for a bad URL."""
         self._client = connect(url)
         self._keys = Keys(prefix, account)
         self._account = account
@@ -99,7 +93,6 @@ class RedisState:
         self._owner = owner
         self._clock = clock
         self._state_ttl_s = check_interval_s * STATE_TTL_CHECKS
-        self._contend = contend
         self._lease = Lease(
             self._client,
             self._keys,
@@ -109,6 +102,7 @@ class RedisState:
             epoch_file=epoch_file,
             is_dead=is_dead,
         )
+        self._keeper = LeaseKeeper(self._lease, clock, contend=contend)
         self._publish_line = ScriptLine(self._client, PUBLISH)
         self._letter: _Letter | None = None
         self._events: deque[tuple[int, Event]] = deque()
@@ -116,15 +110,28 @@ class RedisState:
         self._events_dropped = 0
         self._written = asyncio.Lock()
         self._wake = asyncio.Event()
-        self._renew_now = asyncio.Event()
         self._reachable: bool | None = None
         self._published_at_ms = 0
         self._fenced = False
         self._last_error = "nothing was written yet"
 
-    def follow(self, check_interval_s: float) -> None:
-        """The configuration was reloaded: what is published from now on lives for so many of these intervals."""
+    def follow(self, check_interval_s: float, *, lease_ttl_s: float, contend: bool) -> None:
+        """The configuration was reloaded: how long states and lease live from now on, and whether we want the lease.
+
+        It is asked for, or given up, at once.
+        """
         self._state_ttl_s = check_interval_s * STATE_TTL_CHECKS
+        self._lease.follow(lease_ttl_s)
+        self._keeper.contend = contend
+        self._keeper.ask_now()
+
+    def when_reading(self, reads: Callable[[], bool]) -> None:
+        """Have the lease only while `reads` says that this daemon reads positions."""
+        self._keeper.reads = reads
+
+    def positions_read(self) -> None:
+        """Positions can be read: a lease that was left to others meanwhile is asked for at once."""
+        self._keeper.positions_read()
 
     def publish(self, account: AccountState, positions: Sequence[PositionState], events: Sequence[Event] = ()) -> None:
         """Hand in the newest state and new events. Returns at once and never raises."""
@@ -143,7 +150,7 @@ class RedisState:
 
     async def renew_lease(self) -> LeaseState:
         """Ask Redis for the lease now, within a few seconds. `run` does it regularly; this is for the start."""
-        return await self._lease.renew() if self._contend else self._lease.state()
+        return await self._keeper.ask()
 
     def health(self) -> PublishHealth:
         """How publishing goes. Instant."""
@@ -160,15 +167,19 @@ class RedisState:
         """Write what is handed in and renew the lease, until cancelled. Nothing Redis does ends it."""
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self._write_forever(), name="redis-publish")
-            if self._contend:
-                tasks.create_task(self._renew_forever(), name="redis-lease")
+            tasks.create_task(self._keeper.run(self._told_of_lease), name="redis-lease")
+
+    def _told_of_lease(self, lease: LeaseState) -> None:
+        """A state that was refused is written as soon as nobody stands in its way."""
+        if self._fenced and not isinstance(lease, (HeldByOther, Stale)):
+            self._wake.set()
 
     async def close(self) -> None:
         """Write what still waits, release the lease and disconnect, within `CLOSE_TIMEOUT_S`. Call after `run`."""
         try:
             async with asyncio.timeout(CLOSE_TIMEOUT_S):
                 await self.write_once()
-                if self._contend:
+                if self._lease.taken:
                     await self._lease.release()
                 await self._publish_line.aclose()
                 await self._client.aclose()
@@ -186,7 +197,7 @@ class RedisState:
                 self._last_error = "the state was too old to be published"
                 return True
             lease = self._lease.state()
-            if isinstance(lease, HeldByOther):
+            if isinstance(lease, (HeldByOther, Stale)):
                 return self._refused(letter, lease.owner)
             batch = list(islice(self._events, EVENTS_PER_WRITE_MAX))
             try:
@@ -241,7 +252,7 @@ class RedisState:
         self._reachable = True
         if answer[0] != 1:
             self._lease.lost(str(answer[1]))
-            self._renew_now.set()
+            self._keeper.ask_now()
             return self._refused(letter, str(answer[1]))
         self._fenced, self._last_error = False, ""
         self._published_at_ms = self._clock.now_ms()
@@ -271,16 +282,3 @@ class RedisState:
             if not self._reachable:
                 await self._clock.sleep(RETRY_PAUSE_S)
             self._wake.set()
-
-    async def _renew_forever(self) -> None:
-        while True:
-            before = self._lease.state()
-            after = await self._lease.renew()
-            stop_if_cancelled()
-            if type(before) is not type(after):
-                logger.log("INFO" if isinstance(after, Held) else "WARNING", "Lease: {}", after)
-            if self._fenced and not isinstance(after, HeldByOther):
-                self._wake.set()
-            pause_s = self._lease.renew_interval_s
-            pause_s = pause_s if isinstance(after, Held) else min(pause_s, RETRY_PAUSE_S)
-            await sleep_or_wake(self._clock, pause_s, self._renew_now)

@@ -37,7 +37,7 @@ class Pace:
 
         A daemon that only observes has no reason to hurry: the budget of the address is the owner's too.
         """
-        spare = report.mode is not Mode.OBSERVE and self.exchange.own_weight_1m < SOON_WEIGHT_1M
+        spare = report.mode not in (Mode.OBSERVE, Mode.STANDBY) and self.exchange.own_weight_1m < SOON_WEIGHT_1M
         if not (report.suspicious and spare) or self._soon_in_a_row >= SOON_IN_A_ROW_MAX:
             self._soon_in_a_row = 0
             return check_interval_s

@@ -8,6 +8,7 @@ cycle in hand finish and leaves every order resting.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import gc
 import signal
 from collections.abc import Callable, Coroutine, Mapping, Sequence
@@ -20,6 +21,7 @@ from loguru import logger
 from position_monitor.config import Config, load_config
 from position_monitor.core import sentence
 from position_monitor.core.actions import Mode
+from position_monitor.core.ownership import mode_of
 from position_monitor.core.stream_events import (
     EventBox,
     MarkPrices,
@@ -36,10 +38,11 @@ from position_monitor.edge.backend import BreakerPoller
 from position_monitor.edge.background import end_tasks
 from position_monitor.edge.clock import Clock
 from position_monitor.edge.exchange import Exchange
-from position_monitor.edge.redis_state import Held, HeldByOther, RedisState
+from position_monitor.edge.redis_state import Held, HeldByOther, RedisState, Stale, Unavailable
 from position_monitor.edge.systemd import Systemd
 from position_monitor.errors import ConfigError, ExchangeFailure
 from position_monitor.service.pacing import Pace
+from position_monitor.service.reloading import Reloaded, ReloadPace, taken_over
 from position_monitor.service.streams import Marks, UserEvents
 from position_monitor.service.telling import Teller
 from position_monitor.service.wiring import open_daemon, rules_from
@@ -52,6 +55,8 @@ PREPARE_PATIENCE_S = 3.0
 """How long the start waits for clock, trading rules and position mode."""
 LEASE_WAIT_S = 0.2
 """How long the start waits for the first answer about the lease, beyond what preparing the exchange took."""
+GOODBYE_WITHIN_S = 2.0
+"""How long a stop waits for Redis to take the last state."""
 
 Worker = Callable[[], Coroutine[None, None, None]]
 
@@ -78,7 +83,12 @@ class Service:
     _box: EventBox = field(default_factory=EventBox, init=False)
     _stop: asyncio.Event = field(default_factory=asyncio.Event, init=False)
     _wake: asyncio.Event = field(default_factory=asyncio.Event, init=False)
-    _reload: bool = field(default=False, init=False)
+    _reload: ReloadPace = field(init=False)
+    _reload_waits: asyncio.Future[None] | None = field(default=None, init=False)
+    _epoch: int = field(default=0, init=False)
+    """The fencing number of the lease when it was held last."""
+    _opened_s: float = field(init=False)
+    """When this service was made: until the first read it is taken for one that reads."""
     _ready: bool = field(default=False, init=False)
     _began_s: float = field(default=float("-inf"), init=False)
     """When the last cycle began."""
@@ -92,6 +102,9 @@ class Service:
         self.daemon.events = self.fast_path
         self.daemon.observer.stream_delivers = self._delivers
         self.daemon.observer.streamed_mark = self._streamed_mark
+        self.store.when_reading(self._reads_positions)
+        self._opened_s = self.clock.monotonic_s()
+        self._reload = ReloadPace(self.clock)
         self._pace = Pace(self.exchange)
         self._teller = Teller(self.clock, self.exchange, self.store, self.advisor, self.breaker, self.owner)
 
@@ -100,31 +113,39 @@ class Service:
         self._user, self._marks = user, marks
 
     def mode(self) -> Mode:
-        """What may be done now: the operator's wish, then the lease (invariant 9)."""
-        if self.config.protection.mode == "observe":
-            return Mode.OBSERVE
-        match self.store.lease_state():
-            case Held():
-                return Mode.LIVE
-            case HeldByOther():
-                return Mode.OBSERVE
-            case _:
-                return Mode.PLACE_ONLY
+        """What may be done now: the state of ownership (invariant 9, `core/ownership.py`)."""
+        return mode_of(
+            observes=self.config.protection.mode == "observe",
+            lease=self.store.lease_state().standing,
+            second_writer=self.daemon.desk.writers.suspected(self.clock.now_ms()),
+        )
 
     def degraded(self) -> Sequence[str]:
         """What keeps a fully covered account from PROTECTED."""
-        found = [self.config.exit_plan().degraded_reason]
-        if self.config.protection.mode == "observe":
-            found.append("protection.mode is observe: nothing is written")
-        else:
-            match self.store.lease_state():
-                case HeldByOther(owner=owner):
-                    found.append(f"{owner} holds the lease: this daemon only observes")
-                case Held():
-                    pass
-                case missing:
-                    found.append(f"no lease ({missing.reason}): missing stops are placed, nothing is removed")
+        found = [self.config.exit_plan().degraded_reason, self._why_not_owner()]
         return [reason for reason in found if reason]
+
+    def _why_not_owner(self) -> str:
+        """What is missing to the rights of an owner, in words."""
+        mode, lease = self.mode(), self.store.lease_state()
+        if mode is Mode.OBSERVE:
+            return "protection.mode is observe: nothing is written"
+        if mode is Mode.SECOND_WRITER:
+            sign = self.daemon.desk.writers.sign
+            return f"a second daemon writes ({sign} is not of this process): only missing stops are placed"
+        match lease:
+            case HeldByOther(owner=owner):
+                return f"{owner} holds the lease: this daemon stands by"
+            case Stale() | Unavailable():
+                return f"no lease ({lease.reason}): missing stops are placed, nothing is removed"
+            case _:
+                return ""
+
+    def _reads_positions(self) -> bool:
+        """Whether a cycle could read the positions lately: a daemon that cannot leaves the lease to others."""
+        loop = self.config.loop
+        within_s = 2 * loop.check_interval_s + loop.cycle_deadline_s
+        return self.clock.monotonic_s() - max(self._opened_s, self.daemon.read_at_s) <= within_s
 
     async def serve(self) -> int:
         """Run until `stop`. Returns the exit code."""
@@ -134,16 +155,32 @@ class Service:
         workers += [stream.run for stream in (self._user, self._marks) if stream is not None]
         background = [asyncio.ensure_future(self._keep_running(worker)) for worker in workers]
         try:
-            lease = asyncio.ensure_future(self.store.renew_lease())
-            await self._prepare()
-            await asyncio.wait({lease}, timeout=LEASE_WAIT_S)  # nothing about placing needs it, so it is not waited for
+            await self._begin()
             while not self._stop.is_set():
                 await self._turn()
             self.systemd.stopping("stopping; all orders stay on the exchange")
+            await self._say_goodbye()
         finally:
             await end_tasks(background)
         logger.info("Stopped; all orders stay on the exchange")
         return 0
+
+    async def _begin(self) -> None:
+        """Prepare the exchange and ask for the lease, side by side; a stop ends both."""
+        lease = asyncio.ensure_future(self.store.renew_lease())
+        preparing, stopping = asyncio.ensure_future(self._prepare()), asyncio.ensure_future(self._stop.wait())
+        await asyncio.wait({preparing, stopping}, return_when=asyncio.FIRST_COMPLETED)
+        for task in (preparing, stopping):
+            task.cancel()
+        if not self._stop.is_set():
+            await asyncio.wait({lease}, timeout=LEASE_WAIT_S)  # nothing about placing needs it, so it is not waited for
+
+    async def _say_goodbye(self) -> None:
+        """Publish at once that nobody watches any more; a Redis that does not answer is waited for a moment only."""
+        self._teller.stopped(self.daemon.history, self.config)
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(GOODBYE_WITHIN_S):
+                await self.store.write_once()
 
     async def _keep_running(self, worker: Worker) -> None:
         """A defect in publishing or polling must not end protection: it is reported, and the worker starts again."""
@@ -157,7 +194,11 @@ class Service:
     async def _prepare(self) -> None:
         """Nothing of it holds back a stop, so it is not waited for long; what is missing then, the cycles ask for."""
         preparing = asyncio.ensure_future(self.exchange.prepare())
-        await asyncio.wait({preparing}, timeout=PREPARE_PATIENCE_S)
+        try:
+            await asyncio.wait({preparing}, timeout=PREPARE_PATIENCE_S)
+        except asyncio.CancelledError:  # the stop came first
+            preparing.cancel()
+            raise
         if not preparing.done():
             preparing.cancel()
             logger.error("The exchange was not prepared within {:g} s: it is read all the same", PREPARE_PATIENCE_S)
@@ -168,8 +209,9 @@ class Service:
 
     async def _turn(self) -> None:
         """One cycle with everything around it. A defect is reported as such and does not end the loop."""
-        if self._reload:
-            self._reload_config()
+        if self._reload.take():
+            await self._reload_config()
+        self._note_epoch()
         look_at = self._drained()
         self._wake.clear()
         self._began_s = self.clock.monotonic_s()
@@ -179,6 +221,8 @@ class Service:
             logger.exception("Unexpected failure of a cycle; please report it as a bug")
             await self._pause(self.config.loop.check_interval_s, self.config.loop.check_interval_s)
             return
+        if not report.failure:
+            self.store.positions_read()
         if self._marks is not None:
             self._marks.watch({key.symbol for key in report.history.tracks})
         self._teller.publish(report, self.config, self._stream_health())
@@ -202,7 +246,7 @@ class Service:
         """Wait until `interval_s` after the beginning of the last cycle, or for an event, then at least `least_s`."""
         _keep_what_is_loaded()
         await self._wait(self._began_s + interval_s, self._wake)
-        if not self._stop.is_set() and not self._reload:
+        if not self._stop.is_set():
             await self._wait(self._began_s + least_s, self._stop)
 
     async def _wait(self, until_s: float, event: asyncio.Event) -> None:
@@ -263,30 +307,51 @@ class Service:
         self._wake.set()
 
     def request_reload(self) -> None:
-        """Read the configuration again before the next cycle."""
-        self._reload = True
-        self._wake.set()
+        """Read the configuration again before the next cycle; requests that come faster are one request."""
+        self._reload.wanted = True
+        if self._reload.due_in_s == 0:
+            self._wake.set()
+        elif self._reload_waits is None or self._reload_waits.done():
+            self._reload_waits = asyncio.ensure_future(self._reload.wake_when_due(self._wake.set))
 
-    def _reload_config(self) -> None:
+    async def _reload_config(self) -> None:
         """Take over a valid new configuration; an invalid one is reported and the old one stays."""
-        self._reload = False
         self.systemd.reloading()
         try:
-            fresh = load_config(self.config_path)
+            reloaded = taken_over(self.config, load_config(self.config_path))
         except ConfigError as problem:
             logger.error("The configuration was not reloaded, the old one stays: {}", problem)
+            self._teller.config_refused(str(problem))
+        except Exception as defect:  # whatever a file does to us, it must not end the loop
+            logger.exception("The configuration was not reloaded, the old one stays")
+            self._teller.config_refused(type(defect).__name__)
         else:
-            needs_restart = ("account", "exchange", "redis")
-            if any(getattr(fresh, name) != getattr(self.config, name) for name in needs_restart):
-                logger.warning("account, [exchange] and [redis] take effect after a restart")
-            self.config = fresh
-            self.daemon.desk.rules = rules_from(fresh)
-            self.daemon.cycle_deadline_s = fresh.loop.cycle_deadline_s
-            self.daemon.observer.full_sweep_s = fresh.loop.full_sweep_s
-            self.store.follow(fresh.loop.check_interval_s)
-            logger.info("Configuration reloaded, hash {}", fresh.config_hash)
+            await self._take_over(reloaded)
         if self._ready:
             self.systemd.ready()
+
+    async def _take_over(self, reloaded: Reloaded) -> None:
+        """What of a new configuration takes effect now does so; the log says what does not."""
+        before, self.config = self.config, reloaded.config
+        loop = self.config.loop
+        self.daemon.desk.rules = rules_from(self.config)
+        self.daemon.cycle_deadline_s, self.daemon.check_interval_s = loop.cycle_deadline_s, loop.check_interval_s
+        self.daemon.observer.full_sweep_s = loop.full_sweep_s
+        if reloaded.waiting:
+            logger.warning("Changed, and in effect only after a restart: {}", ", ".join(reloaded.waiting))
+        logger.info("Configuration reloaded, hash {}", self.config.config_hash)
+        self._teller.reloaded(before, self.config, reloaded.waiting)
+        contends = self.config.protection.mode == "live"
+        self.store.follow(loop.check_interval_s, lease_ttl_s=self.config.lease_ttl_s, contend=contends)
+        if contends != (before.protection.mode == "live"):
+            await asyncio.wait({asyncio.ensure_future(self.store.renew_lease())}, timeout=LEASE_WAIT_S)
+
+    def _note_epoch(self) -> None:
+        """A lease newly taken ends what is known of other writers: whoever had it before wrote until now."""
+        lease = self.store.lease_state()
+        if isinstance(lease, Held) and lease.epoch != self._epoch:
+            self._epoch = lease.epoch
+            self.daemon.desk.begins_to_write()
 
 
 def _keep_what_is_loaded() -> None:

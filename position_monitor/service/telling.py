@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from loguru import logger
@@ -10,8 +10,10 @@ from loguru import logger
 from position_monitor import __version__
 from position_monitor.config import Config
 from position_monitor.core.actions import Mode
+from position_monitor.core.history import History, after_failure
 from position_monitor.core.state import AccountState, Event
 from position_monitor.core.stream_events import StreamHealth, StreamState
+from position_monitor.core.verdict import AccountRisk, account_risk
 from position_monitor.daemon import CycleReport
 from position_monitor.edge.ai_engine import AdvicePoller
 from position_monitor.edge.backend import BreakerPoller
@@ -21,6 +23,7 @@ from position_monitor.edge.rate_budget import COMMAND_LINE_WEIGHT_1M
 from position_monitor.edge.redis_state import Held, RedisState
 
 HEARTBEAT_S = 60.0
+STOPPED = "the daemon was stopped: nobody watches the positions, all orders stay on the exchange"
 FOREIGN_WEIGHT_1M = COMMAND_LINE_WEIGHT_1M
 """Weight a minute beyond which another program on this address is worth a warning. Our own command line, which reads
 the exchange with --direct, ends below it; what it used alone is no news."""
@@ -37,6 +40,9 @@ class Teller:
     breaker: BreakerPoller
     owner: str
     _pending: list[Event] = field(default_factory=list, init=False)
+    _observed_at_ms: int = field(default=0, init=False)
+    _epoch: int = field(default=0, init=False)
+    """The fencing number of the lease that was told of last; 0 without one."""
     _sequence: int = field(default=0, init=False)
     _said: str = field(default="", init=False)
     _said_at_s: float = field(default=float("-inf"), init=False)
@@ -53,6 +59,29 @@ class Teller:
             logger.warning("Configuration conflict: {}", conflict)
             self._pending.append(Event("ConfigConflict", self.clock.now_ms(), details={"text": conflict}))
 
+    def reloaded(self, before: Config, after: Config, waiting: Sequence[str]) -> None:
+        """Announce a configuration that was taken over, and what newly contradicts itself in it."""
+        details = {"config_hash": after.config_hash, "after_restart": ", ".join(waiting)}
+        self._pending.append(Event("ConfigReloaded", self.clock.now_ms(), details=details))
+        if after.exit_plan().conflicts != before.exit_plan().conflicts:
+            self.conflicts(after)
+
+    def config_refused(self, problem: str) -> None:
+        """Announce a configuration that was not taken over."""
+        self._pending.append(Event("ConfigRefused", self.clock.now_ms(), details={"problem": problem[:300]}))
+
+    def stopped(self, history: History, config: Config) -> None:
+        """Hand in the last state: nobody watches any more, so nothing is claimed of any position."""
+        now_ms = self.clock.now_ms()
+        history, events = after_failure(history, STOPPED, now_ms)
+        risk = account_risk(history.states, unreadable=STOPPED, degraded=())
+        self._sequence += 1
+        text = f"❓ UNKNOWN: {STOPPED}"
+        state = self._account_state(risk, config, {}, mode="stopped", text=text, observed_at_ms=self._observed_at_ms)
+        stopped = Event("Stopped", now_ms, details={"reason": STOPPED})
+        self.store.publish(state, history.states, (*self._pending, *events, stopped))
+        self._pending = []
+
     def margin_called(self, symbols: Iterable[str]) -> None:
         """Say and announce that the venue warns of liquidation."""
         for symbol in sorted(symbols):
@@ -64,7 +93,17 @@ class Teller:
         self._sequence += 1
         events = (*self._pending, *self._changes(report, streams), *report.events)
         self._pending = []
-        self.store.publish(self._account_state(report, config, streams), report.history.states, events)
+        self._observed_at_ms = report.observed_at_ms
+        state = self._account_state(
+            report.risk,
+            config,
+            streams,
+            mode=report.mode.published,
+            text=report.sentence,
+            observed_at_ms=report.observed_at_ms,
+            cycle_ms=report.cycle_ms,
+        )
+        self.store.publish(state, report.history.states, events)
 
     def say(self, report: CycleReport) -> None:
         """One journal line for a cycle that changed something, one a minute otherwise (DESIGN 7)."""
@@ -81,9 +120,8 @@ class Teller:
         events: list[Event] = []
         if self._mode is not None and report.mode is not self._mode:
             events.append(Event("ModeChanged", now_ms, details={"from": str(self._mode), "to": str(report.mode)}))
-            if self._mode is Mode.LIVE:
-                events.append(Event("LeaseLost", now_ms, details={"mode": str(report.mode)}))
         self._mode = report.mode
+        events += self._lease_changes(report.mode, now_ms)
         breaker = self.breaker.breaker()
         active = breaker.active if breaker else None
         if active is not None and active != self._breaker_active:
@@ -108,6 +146,17 @@ class Teller:
         logger.error("The exchange has banned this address (HTTP 418): nothing is read and no stop is placed meanwhile")
         return [Event("BanBegan", now_ms, details={"until_ms": until_ms})]
 
+    def _lease_changes(self, mode: Mode, now_ms: int) -> list[Event]:
+        """The lease was taken, or lost to somebody or nobody."""
+        lease = self.store.lease_state()
+        epoch = lease.epoch if isinstance(lease, Held) else 0
+        before, self._epoch = self._epoch, epoch
+        if epoch == before:
+            return []
+        lost = [Event("LeaseLost", now_ms, details={"mode": str(mode), "lease": str(lease)})] if before else []
+        taken = [Event("LeaseTaken", now_ms, details={"epoch": epoch})] if epoch else []
+        return [*lost, *taken]
+
     def _foreign_weight(self, now_ms: int) -> list[Event]:
         """Another program that uses up the request budget of our address, told once until it is quiet again."""
         weight = self.exchange.foreign_weight_1m
@@ -118,25 +167,35 @@ class Teller:
         logger.warning("Another program on this address used {} of 2,400 request weight in this minute", weight)
         return [Event("ForeignWeightSeen", now_ms, details={"weight_1m": weight})]
 
-    def _account_state(self, report: CycleReport, config: Config, streams: Mapping[str, StreamHealth]) -> AccountState:
+    def _account_state(
+        self,
+        risk: AccountRisk,
+        config: Config,
+        streams: Mapping[str, StreamHealth],
+        *,
+        mode: str,
+        text: str,
+        observed_at_ms: int,
+        cycle_ms: int = 0,
+    ) -> AccountState:
         plan, lease = config.exit_plan(), self.store.lease_state()
         return AccountState(
-            risk_status=report.risk.status,
-            mode=str(report.mode),
-            positions=report.risk.positions,
-            protected=report.risk.protected,
-            coverage_pct=report.risk.coverage_pct,
-            unprotected_notional=report.risk.unprotected_notional,
-            status_line=report.sentence,
-            reason=report.risk.reason,
+            risk_status=risk.status,
+            mode=mode,
+            positions=risk.positions,
+            protected=risk.protected,
+            coverage_pct=risk.coverage_pct,
+            unprotected_notional=risk.unprotected_notional,
+            status_line=text,
+            reason=risk.reason,
             exit_mode=f"{plan.requested} (live: {plan.live})",
             conflicts=tuple(plan.conflicts),
             ai_engine=str(self.advisor.status()),
             circuit_breaker=self.breaker.text(),
             streams={name: self._health_text(health) for name, health in streams.items()},
-            observed_at_ms=report.observed_at_ms,
+            observed_at_ms=observed_at_ms,
             published_at_ms=self.clock.now_ms(),
-            cycle_ms=report.cycle_ms,
+            cycle_ms=cycle_ms,
             api_weight_1m=self.exchange.api_weight_1m,
             version=__version__,
             config_hash=self._config_hash(config),

@@ -55,4 +55,5 @@ def open_daemon(config: Config, exchange: Exchange, clock: Clock, advisor: Advic
         degraded=lambda: (),
         observer=Observer(exchange, clock, config.loop.full_sweep_s),
         cycle_deadline_s=config.loop.cycle_deadline_s,
+        check_interval_s=config.loop.check_interval_s,
     )

@@ -21,6 +21,9 @@ READS_AGE_MAX_MS = 60_000
 """What was read before a gap this long (a suspended host) proves nothing about now."""
 LEASE_SLACK_MS = 6_000
 """A request held up on its way longer than this is refused by its timestamp (recvWindow)."""
+OWN_TTL_MS = 20_000
+"""The lease time of the daemons of a run: an owner counts as alive only while it renews within it."""
+RENEWED_BY_MS = 500
 UNDER_WAY_MS = 6_000
 """A write may have been decided before the answer about the lease came."""
 
@@ -65,19 +68,41 @@ class Visitor:
 
 @dataclass
 class Lease:
-    """What Redis last told one daemon about the lease."""
+    """What Redis told one daemon about the lease, and what follows for it (invariant 9)."""
 
     confirmed_ms: int = -1
-    refused_ms: int = -1
-    """When it was last told of another holder; -1 when the last answer was another one."""
-    refused_since_ms: int = -1
-    """Since when every answer named another holder."""
-    left_ms: int = 0
+    holder: str = ""
+    """The other holder of the last answer; empty when that was another one."""
+    expires_ms: int = -1
+    """When what it was told runs out, by the last answer; -1: never."""
+    alive_since_ms: int = -1
+    """Since when every answer showed a live other owner; -1 when the last one did not."""
+    alive_until_ms: int = -1
+    """Until when that owner counts as alive: its lease expires by then, or must have been renewed."""
+
+    def told(self, *, ours: bool, left_ms: int, holder: str) -> None:
+        now_ms = true_ms()
+        if ours:
+            self.confirmed_ms, self.alive_since_ms, self.holder = now_ms, -1, ""
+            return
+        expires_ms = now_ms + left_ms if left_ms >= 0 else -1
+        moved = holder == self.holder and expires_ms > self.expires_ms + RENEWED_BY_MS and self.expires_ms >= 0
+        if 0 <= left_ms <= OWN_TTL_MS:
+            until_ms = expires_ms
+        elif moved:
+            until_ms = now_ms + OWN_TTL_MS
+        else:
+            until_ms = self.alive_until_ms if holder == self.holder else -1
+        if until_ms <= now_ms:
+            self.alive_since_ms = -1
+        elif self.alive_since_ms < 0 or self.alive_until_ms < now_ms or holder != self.holder:
+            self.alive_since_ms = now_ms
+        self.holder, self.expires_ms, self.alive_until_ms = holder, expires_ms, until_ms
 
     @property
-    def refused(self) -> bool:
-        """Whether it knows of another holder now: what it was told has not run out."""
-        return self.refused_ms >= 0 and true_ms() - self.refused_ms < self.left_ms
+    def beside_an_owner(self) -> bool:
+        """Whether it knows of a live other owner now: what it was told has not run out."""
+        return self.alive_since_ms >= 0 and true_ms() < self.alive_until_ms
 
 
 class Conduct:
@@ -125,14 +150,12 @@ class Conduct:
         elif endpoint is Endpoint.OPEN_ALGO_ORDERS:
             visitor.orders[symbol].append((moment, true_ms()))
 
-    def told_of_lease(self, owner: str, *, ours: bool, left_ms: int) -> None:
+    def told_of_lease(self, owner: str, *, ours: bool, left_ms: int, holder: str) -> None:
+        self.leases[owner].told(ours=ours, left_ms=left_ms, holder=holder)
+
+    def gave_up_lease(self, owner: str) -> None:
         lease = self.leases[owner]
-        if ours:
-            lease.confirmed_ms, lease.refused_ms = true_ms(), -1
-        else:
-            if not lease.refused:  # what was told long ago has run out: it knows since now
-                lease.refused_since_ms = true_ms()
-            lease.refused_ms, lease.left_ms = true_ms(), left_ms
+        lease.confirmed_ms = min(lease.confirmed_ms, true_ms() - OWN_TTL_MS)
 
     # -- asked by the checkers
 
@@ -160,15 +183,15 @@ class Conduct:
         tried = self.visitors[self.speaker].tried.get(symbol)
         return tried is not None and (tried[0] >= moment or true_ms() - tried[1] <= READS_AGE_MAX_MS)
 
-    def may_remove(self, owner: str, ttl_ms: int) -> bool:
-        """Whether Redis confirmed the lease recently enough."""
+    def is_owner(self, owner: str) -> bool:
+        """Whether Redis confirmed the lease recently enough to remove, and to rest take-profits."""
         confirmed_ms = self.leases[owner].confirmed_ms
-        return confirmed_ms >= 0 and true_ms() - confirmed_ms <= ttl_ms + LEASE_SLACK_MS
+        return confirmed_ms >= 0 and true_ms() - confirmed_ms <= OWN_TTL_MS + LEASE_SLACK_MS
 
-    def must_observe(self, owner: str) -> bool:
+    def stands_by(self, owner: str) -> bool:
         """Whether the daemon has known for a while that a live other owner holds the lease, and that still holds."""
         lease = self.leases[owner]
-        return lease.refused and true_ms() - lease.refused_since_ms > UNDER_WAY_MS
+        return lease.beside_an_owner and true_ms() - lease.alive_since_ms > UNDER_WAY_MS
 
     def _lists(self, symbol: str) -> list[tuple[int, int]]:
         assert self.speaker is not None

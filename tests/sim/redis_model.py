@@ -48,6 +48,22 @@ class RedisModel:
     def put(self, key: str, value: Any, ttl_ms: int = 0) -> None:
         self.values[key] = (value, true_ms() + ttl_ms if ttl_ms else 0)
 
+    def text(self, key: str) -> str:
+        """What a key holds as a short, printable text, as the scripts read it; empty for none."""
+        value = self.get(key)
+        value = str(value) if isinstance(value, (str, int)) else ""
+        return value if len(value) <= 255 and all("!" <= letter <= "~" for letter in value) else ""
+
+    def counted(self, key: str) -> int:
+        """The fencing number in a key, as the scripts read it."""
+        digits = self.text(key)
+        return int(digits) if digits.isdigit() and not digits.startswith("0") and len(digits) < 16 else 0
+
+    def left_ms(self, key: str) -> int:
+        """The time a key has left; -1 without expiry."""
+        expires_ms = self.values[key][1]
+        return expires_ms - true_ms() if expires_ms else -1
+
     def flush(self) -> None:
         self.values.clear()
         self.events.clear()
@@ -77,41 +93,52 @@ class _Script:
 
     def _renew(self, keys: list[str], args: list[str]) -> list[Any]:
         model, (owner, ttl, seen, dead) = self._model, args
-        holder = model.get(keys[0])
+        holder = model.text(keys[0])
         if holder and holder not in (owner, dead):
-            left = model.values[keys[0]][1] - true_ms()
-            self._tell(owner, ours=False, left_ms=left)
-            return [0, holder, left, (model.get(keys[2]) or {}).get("config_hash", "")]
-        epoch = int(model.get(keys[1]) or 0)
+            left = model.left_ms(keys[0])
+            self._tell(owner, ours=False, left_ms=left, holder=holder)
+            status = model.get(keys[2])
+            found = status.get("config_hash", "") if isinstance(status, dict) else ""
+            return [0, holder, left, found if found.isalnum() and len(found) <= 64 else "", model.counted(keys[1])]
+        odd = int(not holder and model.get(keys[0]) is not None)
+        epoch = model.counted(keys[1])
         gone_back = epoch < int(seen)
         if gone_back or holder != owner:
             epoch = max(epoch, int(seen)) + 1
             model.put(keys[1], epoch)
         model.put(keys[0], owner, int(ttl))
-        self._tell(owner, ours=not gone_back, left_ms=0)
-        return [1, epoch, int(gone_back)]
+        self._tell(owner, ours=not gone_back, left_ms=0, holder=owner)
+        return [1, epoch, int(gone_back), odd]
 
-    def _tell(self, owner: str, *, ours: bool, left_ms: int) -> None:
+    def _tell(self, owner: str, *, ours: bool, left_ms: int, holder: str) -> None:
         if self._model.conduct is not None:
-            self._model.conduct.told_of_lease(owner, ours=ours, left_ms=left_ms)
+            self._model.conduct.told_of_lease(owner, ours=ours, left_ms=left_ms, holder=holder)
 
     def _release(self, keys: list[str], args: list[str]) -> int:
-        if self._model.get(keys[0]) == args[0]:
-            del self._model.values[keys[0]]
-            return 1
-        return 0
+        model = self._model
+        if model.text(keys[0]) != args[0]:
+            return 0
+        model.put(keys[1], model.counted(keys[1]) + 1)
+        del model.values[keys[0]]
+        if model.conduct is not None:
+            model.conduct.gave_up_lease(args[0])
+        return 1
 
     def _publish(self, keys: list[str], args: list[str]) -> list[Any]:
         model, (owner, epoch, prefix, ttl, _, body) = self._model, args
-        holder = model.get(keys[0])
+        holder = model.text(keys[0])
         if holder and holder != owner:
             return [0, holder]
-        if epoch != "0" and not (holder and str(model.get(keys[1])) == epoch):
-            return [0, holder or ""]
+        if epoch != "0" and not (holder and model.text(keys[1]) == epoch):
+            return [0, holder]
         batch = json.loads(body)
         status, positions = _mapping(batch["status"]), {name: _mapping(fields) for name, fields in batch["positions"]}
-        for key in [key for key in model.values if key.startswith(prefix)]:
-            del model.values[key]
+        members = model.get(keys[3])
+        for member in members if isinstance(members, set) else ():
+            model.values.pop(prefix + member, None)
+        model.values.pop(keys[3], None)
+        if positions:
+            model.put(keys[3], set(positions), int(ttl))
         for member, fields in positions.items():
             model.put(prefix + member, fields, int(ttl))
         model.put(keys[2], status, int(ttl))

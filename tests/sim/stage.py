@@ -177,8 +177,8 @@ class Stage(StageWorld):
 
     def _is_dead(self, holder: str, host: str) -> bool:
         """What a process sees of the processes on its own host; of others it knows nothing."""
-        where, number, _ = holder.split(":")
-        return where == host and not self.processes[int(number)].alive
+        where, _, number = holder.rpartition(":")[0].partition(":")
+        return where == host and number.isdigit() and not self.processes[int(number)].alive
 
     # -- time
 

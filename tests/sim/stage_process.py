@@ -111,6 +111,12 @@ class Process:
 
     @property
     def mode(self) -> str:
+        """The word that is published for its state of ownership."""
+        return self.service.mode().published
+
+    @property
+    def ownership(self) -> str:
+        """Its state of ownership."""
         return str(self.service.mode())
 
     def kill(self) -> None:

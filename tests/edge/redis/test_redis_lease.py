@@ -7,9 +7,12 @@ import subprocess
 
 import pytest
 
+from position_monitor.core.ownership import LeaseStanding
+from position_monitor.edge.lease_keeper import LeaseKeeper
+from position_monitor.edge.lease_states import Held, HeldByOther, Stale, Unavailable
 from position_monitor.edge.redis_connection import connect
 from position_monitor.edge.redis_documents import Keys
-from position_monitor.edge.redis_lease import Held, HeldByOther, Lease, Unavailable, dead_on_this_host, new_owner
+from position_monitor.edge.redis_lease import Lease, dead_on_this_host, new_owner
 
 KEYS = Keys("quantum:position_monitor", "main")
 
@@ -202,7 +205,82 @@ async def test_knowledge_of_another_holder_also_ends(lease_of, clock, monkeypatc
     assert isinstance(second.state(), Unavailable)
 
 
-@pytest.mark.parametrize("answer", [[], [1], [1, "x", 0], [0, "other"], None])
+async def test_a_lease_without_expiry_is_nobodys_and_is_overwritten_after_our_own_lease_time(redis, lease_of, clock):
+    """Row 3.1: `SET lease x`: stops are placed at once, and nothing keeps us from the lease for longer than our TTL."""
+    await redis.set(KEYS.lease, "x")
+    lease = lease_of(ttl_s=20)
+    for _ in range(19):
+        assert await lease.renew() == Stale("x")
+        assert lease.state().standing is LeaseStanding.STALE
+        clock.advance(1)
+    clock.advance(1.1)
+    found = await lease.renew()
+    assert isinstance(found, Unavailable), "whoever wrote it may believe in it for as long as a lease of ours lives"
+    assert await redis.get(KEYS.lease) == "host-a:1:aaaa"
+    clock.advance(20)
+    assert isinstance(await lease.renew(), Held)
+
+
+async def test_a_lease_longer_than_ours_that_nobody_renews_is_nobodys(redis, lease_of, clock):
+    """Row 3.1: five minutes of expiry prove nothing; taken over, nothing is removed before they ran out."""
+    lease = lease_of(ttl_s=20)
+    for passed_s in range(21):
+        await redis.set(KEYS.lease, "x", px=60_000 - 1_000 * passed_s)
+        assert isinstance(await lease.renew(), Stale if passed_s < 20 else Unavailable)
+        clock.advance(1)
+    assert await redis.get(KEYS.lease) == "host-a:1:aaaa"
+    clock.advance(38)
+    assert isinstance(await lease.renew(), Unavailable)
+    clock.advance(2)
+    assert isinstance(await lease.renew(), Held)
+
+
+async def test_a_lease_longer_than_ours_that_is_renewed_in_time_has_a_live_owner(redis, lease_of, clock):
+    """A leader with a longer interval: seen renewed within our own expiry it is alive, and dead when that ends."""
+    lease = lease_of(ttl_s=20)
+    await redis.set(KEYS.lease, "host-b:2:bbbb", px=68_000)
+    assert isinstance(await lease.renew(), Stale)
+    for _ in range(40):
+        clock.advance(10)
+        await redis.set(KEYS.lease, "host-b:2:bbbb", px=68_000)
+        assert isinstance(await lease.renew(), HeldByOther)
+    clock.advance(19)
+    await redis.set(KEYS.lease, "host-b:2:bbbb", px=49_000)
+    assert isinstance(await lease.renew(), HeldByOther)
+    clock.advance(2)
+    await redis.set(KEYS.lease, "host-b:2:bbbb", px=47_000)
+    assert not isinstance(await lease.renew(), HeldByOther)
+
+
+async def test_a_lease_that_vanished_under_its_owner_is_not_trusted_until_that_owner_cannot_be(redis, lease_of, clock):
+    """Two removers at once: the old owner believes until its expiry, whoever ate its key; one that gave up does not."""
+    first, second = lease_of(), lease_of("host-b:2:bbbb")
+    await first.renew()
+    await second.renew()
+    await redis.delete(KEYS.lease)
+    assert isinstance(await second.renew(), Unavailable)
+    clock.advance(21)
+    assert isinstance(await second.renew(), Held)
+    await first.renew()
+    await second.release()
+    assert isinstance(await first.renew(), Held)
+
+
+async def test_one_that_does_not_contend_gives_the_lease_up_and_asks_again_when_it_does(redis, lease_of, clock):
+    """Rows 3.3 and 3.4: at once, both ways; so does a daemon that reads no positions (row 3.2)."""
+    keeper = LeaseKeeper(lease_of(), clock, contend=True)
+    assert isinstance(await keeper.ask(), Held)
+    keeper.contend = False
+    assert isinstance(await keeper.ask(), Unavailable)
+    assert not await redis.exists(KEYS.lease)
+    keeper.contend = True
+    assert isinstance(await keeper.ask(), Held)
+    keeper.reads = lambda: False
+    assert isinstance(await keeper.ask(), Unavailable)
+    assert not await redis.exists(KEYS.lease)
+
+
+@pytest.mark.parametrize("answer", [[], [1], [1, "x", 0, 0], [0, "other"], [0, "other", "x", "", 1], None])
 async def test_an_answer_that_is_no_lease_is_unavailable(lease_of, monkeypatch, answer):
     """Something between us and Redis answers nonsense."""
     lease = lease_of()

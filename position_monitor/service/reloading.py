@@ -1,0 +1,81 @@
+"""A configuration read again in mid-run: what of it takes effect now, what waits for a restart, and how often.
+
+Now: [loop], [protection], [bounds], [exit], [symbols], [evidence], [limits]. After a restart: `account`, [exchange] and
+[redis], which say whose orders and whose keys are ours, [ai_engine] and [backend], whose clients are open, and the
+credentials. What waits keeps its running value in everything: ids, keys, the published hash.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+from position_monitor.config import Config
+from position_monitor.config.rules import broken_rules
+from position_monitor.config.values import Section
+from position_monitor.edge.clock import Clock
+from position_monitor.errors import ConfigError
+
+WAIT_FOR_RESTART = ("account", "exchange", "redis", "ai_engine", "backend")
+RELOAD_EVERY_S = 5.0
+"""Least time between two reloads, however often one is asked for: each ends with a look at the whole account."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reloaded:
+    """What became of a configuration that was read again."""
+
+    config: Config
+    """What holds from now on."""
+    waiting: tuple[str, ...]
+    """Keys that were changed and take effect after a restart."""
+
+
+def taken_over(running: Config, fresh: Config) -> Reloaded:
+    """`fresh` with everything that waits for a restart as it runs. Raises `ConfigError` when the two do not fit."""
+    kept: dict[str, Any] = {name: getattr(running, name) for name in WAIT_FOR_RESTART}
+    waiting = [key for name in WAIT_FOR_RESTART for key in _changed(name, getattr(running, name), getattr(fresh, name))]
+    if running._credentials is not None and running._credentials != fresh._credentials:
+        waiting.append("the exchange's credentials")
+    effective = fresh.model_copy(update=kept)
+    effective._credentials = running._credentials
+    if problems := broken_rules(effective):
+        both = f"with {', '.join(waiting)} as they are until a restart: " if waiting else ""
+        raise ConfigError(both + "; ".join(problems))
+    return Reloaded(effective, tuple(waiting))
+
+
+def _changed(name: str, running: object, fresh: object) -> list[str]:
+    """The keys of a section that differ; their values are not shown, an address may hold a password."""
+    if running == fresh:
+        return []
+    if not isinstance(running, Section):
+        return [name]
+    return [f"{name}.{key}" for key in type(running).model_fields if getattr(running, key) != getattr(fresh, key)]
+
+
+@dataclass(slots=True)
+class ReloadPace:
+    """Lets reloads through one by one. The last request is never lost: it waits its turn."""
+
+    clock: Clock
+    wanted: bool = field(default=False, init=False)
+    _last_s: float = field(default=float("-inf"), init=False)
+
+    @property
+    def due_in_s(self) -> float:
+        """How long a reload that is asked for has to wait; 0 when it may be done now."""
+        return max(0.0, self._last_s + RELOAD_EVERY_S - self.clock.monotonic_s())
+
+    def take(self) -> bool:
+        """Whether to reload now."""
+        if not self.wanted or self.due_in_s > 0:
+            return False
+        self.wanted, self._last_s = False, self.clock.monotonic_s()
+        return True
+
+    async def wake_when_due(self, wake: Callable[[], None]) -> None:
+        """Call `wake` when the reload may be done."""
+        await self.clock.sleep(self.due_in_s)
+        wake()
