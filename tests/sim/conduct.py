@@ -7,6 +7,7 @@ the newest journal entry, so "before" and "after" are exact even within one mill
 
 from __future__ import annotations
 
+import asyncio
 from collections import defaultdict, deque
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -182,6 +183,11 @@ class Conduct:
         assert self.speaker is not None
         tried = self.visitors[self.speaker].tried.get(symbol)
         return tried is not None and (tried[0] >= moment or true_ms() - tried[1] <= READS_AGE_MAX_MS)
+
+    @property
+    def is_late(self) -> bool:
+        """Whether the request was held up on its way for so long that a venue refuses it by its timestamp."""
+        return (asyncio.get_running_loop().time() - self.sent_s) * 1000 > LEASE_SLACK_MS
 
     def is_owner(self, owner: str) -> bool:
         """Whether Redis confirmed the lease recently enough to remove, and to rest take-profits."""

@@ -455,6 +455,7 @@ def lease_is_timed_by_the_wall_clock(stack: ExitStack) -> None:
 @mutant("INV-2", swarm=Swarm({}, ("suspend_after_stop", "ai_advice")), faulty_s=400.0)
 def evidence_survives_a_suspend(stack: ExitStack) -> None:
     stack.enter_context(changed(Daemon, "_notice_gap", lambda self: None))
+    stack.enter_context(changed(Service, "_reads_positions", lambda self: True))
 
 
 @mutant("INV-3", swarm=Swarm({}, ("redis_down", "redis_hung")))

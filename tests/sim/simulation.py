@@ -374,7 +374,7 @@ class Simulation:
     def _check_lease(self, entry: Entry) -> None:
         """Only the holder of the lease removes and rests take-profits; who stands by places nothing but the stop of a
         position that is exposed for two intervals (invariant 9)."""
-        if entry.origin != "api" or self.conduct.speaker is None:
+        if entry.origin != "api" or self.conduct.speaker is None or self.conduct.is_late:
             return
         owner, checker = self.owner_of(self.conduct.speaker), self.checker
         places = entry.kind == "order_accepted" and entry.detail["type"] in ("STOP_MARKET", "TAKE_PROFIT_MARKET")
