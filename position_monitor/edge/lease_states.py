@@ -75,13 +75,12 @@ class Watched:
     unmoved_since_s: float
     """When it was last seen to move; when it was first seen, where it never did."""
     renewed: bool
-    epoch: int
 
-    def looked_at(self, now_s: float, expires_s: float, epoch: int) -> Watched:
+    def looked_at(self, now_s: float, expires_s: float) -> Watched:
         """The same after another look: an expiry that lies later than before was renewed."""
         moved = isfinite(expires_s) and expires_s > self.expires_s + MOVED_S
         since_s = now_s if moved else self.unmoved_since_s
-        return Watched(self.owner, expires_s, since_s, self.renewed or moved, epoch)
+        return Watched(self.owner, expires_s, since_s, self.renewed or moved)
 
     def alive_for_s(self, now_s: float, ttl_s: float) -> float:
         """How long its owner counts as alive from now on, as far as is known; 0 or less when it does not.

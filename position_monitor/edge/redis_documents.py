@@ -63,6 +63,11 @@ class Keys:
         """Counter: the fencing number of the newest lease."""
         return self._key("lease:epoch")
 
+    @property
+    def lease_given_up(self) -> str:
+        """String, expiring: the owner that gave the lease up last."""
+        return self._key("lease:given_up")
+
     def position(self, key: PositionKey) -> str:
         """Hash of one position."""
         return f"{self.position_prefix}{key}"

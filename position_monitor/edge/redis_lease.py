@@ -36,8 +36,6 @@ HEARD_OF_MS: Final = 1_000.0
 """How long a holder that a refused write told of counts as alive, before the lease itself was looked at."""
 LEASE_TTL_MAX_S: Final = 300.0
 """The longest lease a configuration permits: for so long an owner may believe in one that it took."""
-RELEASED_BY: Final = 2
-"""How much higher the fencing number is when a lease that was given up is taken: one for giving up, one for taking."""
 
 
 def new_owner() -> str:
@@ -159,24 +157,25 @@ class Lease:
         self._state, self._taken, self._watched = Unavailable(reason), False, None
         with contextlib.suppress(*REDIS_FAILURES):
             async with timeout(OPERATION_TIMEOUT_S):
-                await self._release_script(keys=[self._keys.lease, self._keys.lease_epoch], args=[self.owner])
+                keys = [self._keys.lease, self._keys.lease_given_up]
+                await self._release_script(keys=keys, args=[self.owner, self._ttl_ms])
 
     async def _ask(self, *, dead_owner: str) -> list[Any]:
         async with timeout(OPERATION_TIMEOUT_S):
             answer: list[Any] = await self._renew_script(
-                keys=[self._keys.lease, self._keys.lease_epoch, self._keys.status],
+                keys=[self._keys.lease, self._keys.lease_epoch, self._keys.status, self._keys.lease_given_up],
                 args=[self.owner, self._ttl_ms, self._epoch_seen, dead_owner],
             )
         return answer
 
     def _look(self, answer: list[Any], now_s: float) -> Watched:
         """Take in how the lease of another owner looks now."""
-        _, owner, ttl_ms, _, epoch = answer
+        _, owner, ttl_ms, _ = answer
         expires_s = now_s + int(ttl_ms) / 1000 if int(ttl_ms) >= 0 else inf
         if self._watched is None or self._watched.owner != owner:
-            self._watched = Watched(str(owner), expires_s, now_s, renewed=False, epoch=int(epoch))
+            self._watched = Watched(str(owner), expires_s, now_s, renewed=False)
         else:
-            self._watched = self._watched.looked_at(now_s, expires_s, int(epoch))
+            self._watched = self._watched.looked_at(now_s, expires_s)
         return self._watched
 
     def _watched_in_vain(self, watched: Watched, now_s: float) -> bool:
@@ -197,7 +196,7 @@ class Lease:
             self._distrust(now_s + ttl_s, "Redis lost data: its lease epoch went back")
         if odd:
             self._distrust(now_s + ttl_s, "the lease held something that is no owner")
-        if self._watched is not None and epoch != self._watched.epoch + RELEASED_BY:
+        if self._watched is not None and self._watched.owner != answer[4]:
             ends_s = self._watched.expires_s if isfinite(self._watched.expires_s) else now_s + ttl_s
             self._distrust(min(ends_s, now_s + LEASE_TTL_MAX_S), f"{self._watched.owner} may still trust its lease")
         self._watched, self._taken = None, True

@@ -25,15 +25,15 @@ RENEW: Final = (
     _TEXT
     + """
 -- Take, renew or read the lease.
--- KEYS: 1 lease, 2 epoch counter, 3 status
+-- KEYS: 1 lease, 2 epoch counter, 3 status, 4 who gave the lease up last
 -- ARGV: 1 owner, 2 lease TTL in ms, 3 highest epoch this owner ever saw, 4 an owner proven dead ('' for none)
--- Answers {1, epoch, 1 if the counter had gone back, 1 if the lease held what is no owner}
---     or  {0, holder, its TTL in ms (-1: none), its config hash, the counter}
+-- Answers {1, epoch, 1 if the counter had gone back, 1 if the lease held what is no owner, who gave it up}
+--     or  {0, holder, its TTL in ms (-1: none), its config hash}
 local holder = text(KEYS[1])
 if holder ~= '' and holder ~= ARGV[1] and holder ~= ARGV[4] then
   local hash = redis.call('TYPE', KEYS[3]).ok == 'hash' and redis.call('HGET', KEYS[3], 'config_hash') or ''
   hash = #hash < 65 and string.match(hash, '^%w+$') or ''
-  return {0, holder, redis.call('PTTL', KEYS[1]), hash, counted(KEYS[2])}
+  return {0, holder, redis.call('PTTL', KEYS[1]), hash}
 end
 local odd = holder == '' and redis.call('EXISTS', KEYS[1]) or 0
 local seen = tonumber(ARGV[3])
@@ -44,18 +44,17 @@ if gone_back or holder ~= ARGV[1] then
   redis.call('SET', KEYS[2], string.format('%d', epoch))
 end
 redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[2])
-return {1, epoch, gone_back and 1 or 0, odd}
+return {1, epoch, gone_back and 1 or 0, odd, text(KEYS[4])}
 """
 )
 
 RELEASE: Final = (
     _TEXT
     + """
--- Give the lease up, only if it is still ours. The counter rises by one more than by a taking: whoever takes the lease
--- next sees by it that it was given up and not lost.
--- KEYS: 1 lease, 2 epoch counter   ARGV: 1 owner
+-- Give the lease up, only if it is still ours, and leave a note: whoever takes it next sees that it was not lost.
+-- KEYS: 1 lease, 2 who gave it up last   ARGV: 1 owner, 2 life of the note in ms
 if text(KEYS[1]) ~= ARGV[1] then return 0 end
-redis.call('SET', KEYS[2], string.format('%d', counted(KEYS[2]) + 1))
+redis.call('SET', KEYS[2], ARGV[1], 'PX', ARGV[2])
 return redis.call('DEL', KEYS[1])
 """
 )

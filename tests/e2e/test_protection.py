@@ -152,8 +152,9 @@ def test_a_restart_changes_nothing(stack: Stack) -> None:
     assert {row["algoId"]: row["clientAlgoId"] for row in paper.resting()} == book
 
 
-def test_without_redis_everything_is_protected_and_published_later(stack: Stack, tmp_path: Path) -> None:
-    """Redis is for telling: down at start, nothing waits for it; when it comes, the state is there."""
+def test_without_redis_every_stop_rests_and_the_rest_follows_with_it(stack: Stack, tmp_path: Path) -> None:
+    """Redis is for telling: down at start, no stop waits for it; when it comes, ladders and state are there. Who rests
+    take-profits is for the lease to say (invariant 9)."""
     from position_monitor.edge.embedded_redis import EmbeddedRedis
 
     probe = EmbeddedRedis()
@@ -162,12 +163,13 @@ def test_without_redis_everything_is_protected_and_published_later(stack: Stack,
     probe.stop()
     paper = stack.start_paper("seven-naked")
     stack.start_daemon(stack.config(redis_url=f"redis://127.0.0.1:{port}/0"))
-    eventually("all is placed", lambda: fully_protected(paper))
+    eventually("every stop is placed", lambda: fully_protected(paper, ladder=False))
     with EmbeddedRedis(port) as late:
         import redis
 
         database = redis.Redis.from_url(late.url, decode_responses=True)
         eventually("the state is published", lambda: database.hget(f"{PREFIX}:status", "risk_status") == "PROTECTED")
+        assert fully_protected(paper)
 
 
 def test_hedge_mode_protects_both_legs(stack: Stack) -> None:

@@ -99,7 +99,7 @@ class _Script:
             self._tell(owner, ours=False, left_ms=left, holder=holder)
             status = model.get(keys[2])
             found = status.get("config_hash", "") if isinstance(status, dict) else ""
-            return [0, holder, left, found if found.isalnum() and len(found) <= 64 else "", model.counted(keys[1])]
+            return [0, holder, left, found if found.isalnum() and len(found) <= 64 else ""]
         odd = int(not holder and model.get(keys[0]) is not None)
         epoch = model.counted(keys[1])
         gone_back = epoch < int(seen)
@@ -108,7 +108,7 @@ class _Script:
             model.put(keys[1], epoch)
         model.put(keys[0], owner, int(ttl))
         self._tell(owner, ours=not gone_back, left_ms=0, holder=owner)
-        return [1, epoch, int(gone_back), odd]
+        return [1, epoch, int(gone_back), odd, model.text(keys[3])]
 
     def _tell(self, owner: str, *, ours: bool, left_ms: int, holder: str) -> None:
         if self._model.conduct is not None:
@@ -118,7 +118,7 @@ class _Script:
         model = self._model
         if model.text(keys[0]) != args[0]:
             return 0
-        model.put(keys[1], model.counted(keys[1]) + 1)
+        model.put(keys[1], args[0], int(args[1]))
         del model.values[keys[0]]
         if model.conduct is not None:
             model.conduct.gave_up_lease(args[0])
