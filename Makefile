@@ -9,7 +9,7 @@ EXPORT := uv export --quiet --format requirements.txt --no-emit-project --no-hea
 # Compiled modules are kept, whatever the environment says: the tests start this program a hundred times.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: run test check sim bench lock venv
+.PHONY: run test check sim explore bench lock venv
 
 # The incident on this machine: 0/7 to 7/7. FOR=20 ends it by itself. With a config.toml here, the daemon on that.
 run: $(STAMP)
@@ -33,6 +33,12 @@ check: $(STAMP)
 SEEDS ?= 1000
 sim: $(STAMP)
 	@$(PY) -m tests.sim $(if $(SEED),--seed $(SEED) --trace,--seeds $(SEEDS))
+
+# Every fault at every step: short lives of the daemon, each lived again with every fault at every contact with the world,
+# once and lasting, and with pairs of faults (PAIRS=0: without). LIFE=reduce picks lives, FAULT=answer_lost faults,
+# SHARE=7/20 one share of all; RUN=reduce:17:answer_lost:once repeats one run with its trace.
+explore: $(STAMP)
+	@$(PY) -m tests.explore $(if $(RUN),--run $(RUN)) $(if $(LIFE),--lives $(LIFE)) $(if $(FAULT),--faults $(FAULT)) $(if $(SHARE),--share $(SHARE)) $(if $(filter 0,$(PAIRS)),--no-pairs)
 
 # The figures of docs/performance.md, and bench.json; slow, exit code 1 when a bar is missed. QUICK=1 takes about four
 # minutes, ROWS=fills,cold runs a part, DOCS=1 writes the table and the plot into docs/.

@@ -1,0 +1,38 @@
+"""Rows of the page of inputs found from outside that are not mended yet, and the runs that show them.
+
+A violation is excused by the row it shows and by nothing else; who mends a row takes its line away here.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class OpenRow:
+    """One row that runs still show."""
+
+    row: str
+    runs: str
+    """A pattern of the names of the runs that show it."""
+    violation: str
+    """A pattern of the beginning of what they show."""
+
+
+LASTING = "(request_lost|timeout_before|unavailable|answer_lost|timeout_after|html):(8s|end)"
+OPEN = (
+    OpenRow("1.1, 1.2", rf".*:{LASTING}.*", "INV-3: .* is exposed"),
+    OpenRow("1.6", "listed_later.*", "INV-3"),
+    OpenRow("3.1", ".*:lease_stuck:.*", "INV-"),
+    OpenRow("3.2", "takeover.*", "INV-3: .* is exposed"),
+    OpenRow("3.3", "observe_first.*", "INV-6: the published state is DEGRADED"),
+)
+
+
+def shown_by(run: str, violations: list[str]) -> str:
+    """The open row a run shows, "" when there is none or when a violation is not explained by it."""
+    for one in OPEN:
+        if re.fullmatch(one.runs, run) and all(re.match(one.violation, text) for text in violations):
+            return one.row
+    return ""
