@@ -162,11 +162,13 @@ def _refusal(name: str, code: int, at: Callable[[Contact], bool], spans: tuple[S
 
 
 _PLACES, _CANCELS = _on(E.PLACE_ALGO_ORDER), _on(E.CANCEL_ALGO_ORDER, E.CANCEL_ORDER)
+_IN_HAND = "a request in hand when the venue answers again waits for its own time-out, which has grown meanwhile"
 _BUDGET = "a refused request is told to wait, and the venue's Retry-After is honoured"
 
 AT_THE_DOOR = (
     Fault("request_lost", Kind.REQUEST, (ONCE, EIGHT, END, CUT), venue="lose_request"),
-    Fault("timeout_before", Kind.REQUEST, (ONCE, END), venue="timeout_before", settings={"delay_ms": 9_000}),
+    Fault("timeout_before", Kind.REQUEST, (ONCE, END), venue="timeout_before", settings={"delay_ms": 9_000},
+          later_s=8.0, why=_IN_HAND),
     Fault("executed_late", Kind.REQUEST, (ONCE, EIGHT), _writes, "late_execution", {"delay_ms": 2_500},
           later_s=2.5, why="a request of before may arrive this late"),
     Fault("busy", Kind.REQUEST, (ONCE, EIGHT), venue="busy"),
@@ -184,14 +186,15 @@ AT_THE_DOOR = (
 )  # fmt: skip
 OF_ANSWERS = (
     Fault("answer_lost", Kind.ANSWER, (ONCE, EIGHT, END), venue="lose_response"),
-    Fault("timeout_after", Kind.ANSWER, (ONCE, END), venue="timeout_after", settings={"delay_ms": 9_000}),
+    Fault("timeout_after", Kind.ANSWER, (ONCE, END), venue="timeout_after", settings={"delay_ms": 9_000},
+          later_s=8.0, why=_IN_HAND),
     Fault("unknown", Kind.ANSWER, (ONCE, EIGHT), venue="unknown_503", settings={"executed": True}),
     Fault("html", Kind.ANSWER, (ONCE, END), venue="html"),
     Fault("truncated", Kind.ANSWER, (ONCE,), venue="truncated"),
     Fault("empty_list", Kind.ANSWER, (ONCE, EIGHT, ALL_EIGHT), _on(*LISTS), word="empty"),
     Fault("older", Kind.ANSWER, (ONCE, EIGHT, ALL_EIGHT), _on(*LISTS), word="older", stale_ms=15_000),
     Fault("dies_after", Kind.ANSWER, (ONCE,), act=_kill),
-)
+)  # fmt: skip
 OF_EVENTS = (
     Fault("event_lost", Kind.EVENT, (ONCE, END), word="lost"),
     Fault("event_late", Kind.EVENT, (ONCE, END), word="late"),
