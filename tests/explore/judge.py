@@ -6,7 +6,7 @@ No planner code in here: what rests at the venue, what its journal says, what Re
 from __future__ import annotations
 
 import hashlib
-from types import SimpleNamespace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from position_monitor.config import Config
@@ -19,6 +19,7 @@ from tests.sim.levels import Levels
 from tests.sim.report import describe
 from tests.sim.simulation import WatchedJournal
 from tests.sim.stage_process import INTERVAL_S, config_of
+from tests.sim.swarm import Swarm
 from tests.sim.virtual_time import EPOCH_MS, true_ms
 
 if TYPE_CHECKING:
@@ -32,6 +33,22 @@ ORDER_S = 40.0
 """From the healing until everything is as it should be: protected, nothing twice, nothing left over."""
 LOOKS_PER_BOUNDS_CHECK = 6
 ACCEPTABLE = ("PROTECTED", "DEGRADED")
+
+
+@dataclass
+class Weather(Swarm):
+    """The faults of one run, as the simulator's judges ask for them."""
+
+    oldest_ms: int = 0
+    unclear: bool = False
+
+    @property
+    def stale_ms(self) -> int:
+        return self.oldest_ms
+
+    @property
+    def foggy(self) -> bool:
+        return self.unclear
 
 
 class Judge:
@@ -50,7 +67,8 @@ class Judge:
         """How long after the healing everything was covered, and in order."""
         lists = {"empty_list": "empty_orders", "older": "stale_reads", "id_taken": "delayed_listing"}
         venue = {lists[fault.name]: 1.0 for fault in met if fault.name in lists}
-        self.swarm = SimpleNamespace(venue=venue, host=(), judges=(), thrifty=True, foggy=any(one.foggy for one in met))
+        foggy = any(fault.foggy for fault in met)
+        self.swarm = Weather(venue, stream={}, marks=True, thrifty=True, oldest_ms=stale_ms, unclear=foggy)
         """What the simulator's judges ask about the faults of a run."""
         self.judges = Judges(self)  # type: ignore[arg-type]
         self._digest = hashlib.sha256()
