@@ -131,7 +131,7 @@ async def neighbour(stage: Stage, weight: int) -> None:
         await asyncio.sleep((60_000 - true_ms() % 60_000 + 1) / 1000)
 
 
-@pytest.mark.parametrize("weight", [1_300, 2_150, 2_300])
+@pytest.mark.parametrize("weight", [1_300, 2_150, 2_200])
 @pytest.mark.parametrize("phase_s", [2, 17, 33, 51])
 @staged
 async def test_a_neighbour_on_the_budget_leaves_positions_their_reads(weight: int, phase_s: int) -> None:
