@@ -88,9 +88,16 @@ def after_word(evidence: Evidence, word: Word, now_ms: int) -> Evidence:
     for side in SIDES:
         key = PositionKey(word.symbol, side)
         known = evidence.of(key)
-        if known is not None and known.epoch == owned.epoch and owned.role is not Role.CLOSE:
+        if known is not None and owned.role is not Role.CLOSE and _is_about(known, owned.epoch, word.client_id):
             evidence = with_key(evidence, key, _with_word(known, word, now_ms))
     return evidence
+
+
+def _is_about(known: KeyEvidence, epoch: str, client_id: str) -> bool:
+    """Whether an order is, or was read as, one of this position; it may be left over from an earlier epoch."""
+    if known.epoch == epoch or client_id in known.vanished:
+        return True
+    return any(own.order.client_id == client_id for own in known.rested)
 
 
 def _with_word(known: KeyEvidence, word: Word, now_ms: int) -> KeyEvidence:

@@ -9,13 +9,14 @@ in time is taken without its sign: a step may end a waiting time early, and must
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from typing import NamedTuple
 
 from position_monitor.core import ids
 from position_monitor.core.desired import DesiredOrder
+from position_monitor.core.exit_profile import Exit, exits_of
 from position_monitor.core.live_book import Own
 from position_monitor.core.model import LiveOrder, PositionKey, Role
 from position_monitor.core.refusals import NONE_REFUSED, Refusals
@@ -52,6 +53,8 @@ class Awaited:
     """The position, when the order takes the only slot for a close-all stop that the venue gives it."""
     working_stop: DesiredOrder | None = None
     """The order, when it is a working stop."""
+    take_profit: DesiredOrder | None = None
+    """The order, when it is a take-profit: it may rest already."""
 
 
 class Vanished(NamedTuple):
@@ -110,6 +113,9 @@ class KeyEvidence:
     """Rung -> quantity resting in the last read."""
     done_rungs: frozenset[int] = frozenset()
     """Rungs that took their profit in this epoch."""
+    ladder_from: int = 0
+    """The nearest rung of the last ladder that took the whole position: the nearer ones were filled, or passed before
+    it was placed. Forgotten when the position grows."""
     crossed_refusals: int = 0
     """-2021 refusals of a stop in a row."""
     stop_refused: str = ""
@@ -214,6 +220,19 @@ class Evidence:
         recent = (wait for wait in self.awaited.values() if abs(now_ms - wait.sent_at_ms) < UNDER_WAY_MS)
         return tuple([w.working_stop for w in recent if w.working_stop is not None and w.working_stop.key == key])
 
+    def unlisted_take_profits(self, key: PositionKey, listed: Collection[str]) -> list[Exit]:
+        """Take-profits of ours that no list shows and that may rest: written lately, or vanished unexplained."""
+        exits: list[Exit] = []
+        for (_, client_id), wait in self.awaited.items():
+            order = wait.take_profit
+            if order is not None and order.key == key and client_id not in listed and order.quantity is not None:
+                exits.append(Exit(order.trigger_price, order.quantity))
+        known = self.keys.get(key)
+        for client_id, gone in known.vanished.items() if known is not None else ():
+            if client_id not in listed and (key.symbol, client_id) not in self.awaited:
+                exits += exits_of([gone.order])
+        return exits
+
     def proved_in(self, symbol: str) -> frozenset[str]:
         """Of these, the ones the venue said are live when it refused a second order of the same id."""
         return frozenset(i for (where, i), wait in self.awaited.items() if where == symbol and wait.proved)
@@ -242,9 +261,10 @@ def after_write(
     proved: bool = False,
     backstop_of: PositionKey | None = None,
     working_stop: DesiredOrder | None = None,
+    take_profit: DesiredOrder | None = None,
 ) -> Evidence:
     """Remember a write (under way, accepted or ambiguous) until its order is read back."""
-    wait = Awaited(now_ms, proved=proved, backstop_of=backstop_of, working_stop=working_stop)
+    wait = Awaited(now_ms, proved=proved, backstop_of=backstop_of, working_stop=working_stop, take_profit=take_profit)
     awaited = {**evidence.awaited, (symbol, client_id): wait}
     while len(awaited) > AWAITED_PER_POSITION_MAX * max(1, len(evidence.keys)):
         awaited.pop(min(awaited, key=lambda ref: awaited[ref].sent_at_ms))

@@ -18,13 +18,15 @@ from position_monitor.core.closing import close_id
 from position_monitor.core.cover import cover_of, loosened_at, outdated_backstop
 from position_monitor.core.desired import DesiredOrder
 from position_monitor.core.evidence import KeyEvidence
+from position_monitor.core.exit_profile import Exit, closed_by, exits_of
+from position_monitor.core.ladder import rungs_of
 from position_monitor.core.model import Instrument, LiveOrder, OrderKind, OrderStatus, Position, Role, Side
-from position_monitor.core.money import beyond, ceil_to, floor_to, is_multiple, reached, tighter
+from position_monitor.core.money import HUNDRED, beyond, ceil_to, distance_pct, floor_to, is_multiple, reached, tighter
 from position_monitor.core.needs import Deed
 from position_monitor.core.observation import SymbolObservation
 from position_monitor.core.ownership import MEANINGS, RIGHTS, may_place_stop
 from position_monitor.core.provisional_rules import provisional_rules
-from position_monitor.core.settings import EvidenceSettings, Limits, ProtectionSettings
+from position_monitor.core.settings import EvidenceSettings, Limits, Policy, ProtectionSettings
 
 A = TypeVar("A", Place, Cancel, Close)
 
@@ -64,6 +66,8 @@ class GateInputs:
     limits: Limits
     mode: Mode
     now_ms: int = 0
+    unlisted: tuple[Exit, ...] = ()
+    """Take-profits of ours for the position that no list shows and that may rest."""
 
 
 def approve_place(action: Place, gate: GateInputs) -> Approved[Place] | Denied:
@@ -79,6 +83,7 @@ def approve_place(action: Place, gate: GateInputs) -> Approved[Place] | Denied:
         _why_wrong_price(order, position, gate),
         _why_wrong_id(order, gate),
         _why_firing(order, gate),
+        _why_over_exit(order, position, gate),
         _why_too_many(order, position, gate),
     )
     reason = next((check for check in checks if check), "")
@@ -233,6 +238,50 @@ def _why_firing(order: DesiredOrder, gate: GateInputs) -> str:
     if order.role is Role.TAKE_PROFIT and gate.known.taking_profit(gate.now_ms, grace_ms):
         return "a take-profit of ours is in the act of triggering (invariant 16)"
     return ""
+
+
+def _why_over_exit(order: DesiredOrder, position: Position | None, gate: GateInputs) -> str:
+    """At no price may take-profits of ours close more than the policy's shares up to the furthest rung reached there:
+    by the number of the rung, because advice may move it, or by its configured distance.
+
+    Derived from the settings and what rests, not from the book. Where the venue's least amounts join rungs, only the
+    whole is compared.
+    """
+    instrument = gate.seen.instrument
+    if order.role is not Role.TAKE_PROFIT or position is None or order.quantity is None or instrument is None:
+        return ""
+    resting = [live for live in gate.seen.orders if live.key == order.key]
+    rungs = [(_share_up_to(live.client_id, gate), one) for live in resting for one in exits_of([live])]
+    rungs.append((_share_up_to(order.client_id, gate), Exit(order.trigger_price, order.quantity)))
+    whole = [one for _, one in rungs] + list(gate.unlisted)
+    for price in {one.price for one in whole}:
+        reached_here = [share for share, one in rungs if closed_by(price, [one], position.side)]
+        share = max(*reached_here, _share_at(price, position, gate), Decimal(0))
+        left = position.quantity * (1 - share)
+        if left < instrument.min_quantity or left * price < instrument.min_notional:
+            share = Decimal(1)
+        most, closes = position.quantity * share, closed_by(price, whole, position.side)
+        if closes > most + instrument.step * len(whole) or closes > position.quantity:
+            return f"take-profits would close {closes} by {price}; at most {most} may be (invariant 16)"
+    return ""
+
+
+def _share_up_to(client_id: str, gate: GateInputs) -> Decimal:
+    """The part of a position that may be closed when the rung of this order is reached."""
+    owned, ladder = ids.parse(client_id), gate.settings.ladder
+    last = rungs_of(owned.rung)[-1] if owned is not None else len(ladder)
+    if gate.settings.policy is not Policy.HYBRID or last >= len(ladder) - 1:
+        return Decimal(1)
+    return sum((rung.share_pct for rung in ladder[: last + 1]), Decimal(0)) / HUNDRED
+
+
+def _share_at(price: Decimal, position: Position, gate: GateInputs) -> Decimal:
+    """The part of a position that the configured distances let be closed at a price; nothing without an entry."""
+    entry, settings = position.entry_price, gate.settings
+    if entry <= 0 or not tighter(price, entry, position.side):
+        return Decimal(0)
+    way_pct = distance_pct(price, entry) + settings.stop_min_move_pct
+    return sum((rung.share_pct for rung in settings.ladder if rung.target_pct <= way_pct), Decimal(0)) / HUNDRED
 
 
 def _why_too_many(order: DesiredOrder, position: Position | None, gate: GateInputs) -> str:

@@ -184,6 +184,7 @@ def _present(
         rung_sizes=rungs,
         done_rungs=done,
         grid_refusals=known.grid_refusals if seen.instrument is None else 0,
+        ladder_from=_ladder_from(known, position, live),
         crossed_refusals=known.crossed_refusals,
         stop_refused=known.stop_refused,
         stops_refused=known.stops_refused,
@@ -307,6 +308,15 @@ def _rungs(known: KeyEvidence, position: Position, live: LiveBook) -> tuple[dict
             done.update(rung for rung in rungs_of(number) if rung not in rest)
             shrank -= known.rung_sizes[number]
     return now, frozenset(done)
+
+
+def _ladder_from(known: KeyEvidence, position: Position, live: LiveBook) -> int:
+    """The nearest rung of a ladder that is the whole position, remembered while a smaller one takes its place."""
+    total = sum([own.order.quantity for own in live.ladder], Decimal(0))
+    if live.ladder and total == position.quantity:
+        return rungs_of(live.ladder[0].rung)[0]
+    grew = bool(known.quantities) and position.quantity > known.quantities[-1]
+    return 0 if grew else known.ladder_from
 
 
 def _firing(order: LiveOrder, position: Position) -> bool:

@@ -89,6 +89,7 @@ def claimed(evidence: Evidence, order: DesiredOrder, at_ms: int, *, proved: bool
     """Remember an order that is being sent, or that may rest: nobody writes it again before it was looked for."""
     backstop_of = order.key if order.role is Role.BACKSTOP else None
     working = order if order.role is Role.WORKING_STOP else None
+    target = order if order.role is Role.TAKE_PROFIT else None
     return after_write(
         evidence,
         order.symbol,
@@ -97,6 +98,7 @@ def claimed(evidence: Evidence, order: DesiredOrder, at_ms: int, *, proved: bool
         proved=proved,
         backstop_of=backstop_of,
         working_stop=working,
+        take_profit=target,
     )
 
 

@@ -30,6 +30,7 @@ from position_monitor.core.cover import cover_of, outdated_backstop, owned_role,
 from position_monitor.core.desired import DesiredBook, DesiredOrder
 from position_monitor.core.diff import BookDiff
 from position_monitor.core.evidence import Evidence, KeyEvidence
+from position_monitor.core.exit_profile import Exit, exits_of, fitting, too_much_at
 from position_monitor.core.ladder import rungs_of
 from position_monitor.core.live_book import LiveBook
 from position_monitor.core.model import LiveOrder, Position, PositionKey, Role, Side
@@ -168,7 +169,10 @@ def _for_open(inputs: PlanInputs, case: Case) -> Plan:
     if why := _why_targets_wait(case, known, has_rules=inputs.seen.instrument is not None):
         held += [Held(key, _describe(order), why) for order in targets]
         targets = []
-    cancels, held_cancels = _removals(inputs, case, known, found)
+    due, targets = targets, _beside_what_rests(inputs, case, book, found, targets)
+    why = "it waits until what rests in its place is removed (invariant 16)"
+    held += [Held(key, _describe(order), why) for order in due if order not in targets]
+    cancels, held_cancels = _removals(inputs, case, known, found, ladder_due=bool(due))
     closes, held_closes = _closes(inputs, position, known, case.closing)
     return Plan(
         position.symbol,
@@ -191,6 +195,30 @@ def _why_targets_wait(case: Case, known: KeyEvidence, *, has_rules: bool) -> str
     return "take-profits wait for a second read" if known.present_reads < _LADDER_READS else ""
 
 
+def _beside_what_rests(
+    inputs: PlanInputs, case: Case, book: DesiredBook, found: BookDiff, targets: Sequence[DesiredOrder]
+) -> list[DesiredOrder]:
+    """The take-profits that close no more than wanted at any price, beside all of ours that rest or may rest.
+
+    None while one rests that is not wanted: no ladder beside a ladder. It is removed in the same cycle.
+    """
+    if any(owned_role(order) is Role.TAKE_PROFIT for order in found.surplus):
+        return []
+    side = case.position.side
+    rungs = [(order, one) for order in targets for one in _exits([order])]
+    return fitting(rungs, _resting_exits(inputs, case), _exits(book.take_profits), side) if rungs else []
+
+
+def _resting_exits(inputs: PlanInputs, case: Case) -> list[Exit]:
+    listed = {own.order.client_id for own in case.live.owned}
+    resting = exits_of(own.order for own in case.live.owned)
+    return resting + inputs.evidence.unlisted_take_profits(case.key, listed)
+
+
+def _exits(orders: Sequence[DesiredOrder]) -> list[Exit]:
+    return [Exit(order.trigger_price, order.quantity) for order in orders if order.quantity is not None]
+
+
 def _is_awaited(order: DesiredOrder, inputs: PlanInputs) -> bool:
     """Whether an order was written already, or, for a backstop, another one for the only slot the venue gives."""
     if (order.symbol, order.client_id) in inputs.evidence.awaited:
@@ -204,9 +232,9 @@ def _why_stop(order: DesiredOrder, book: DesiredBook) -> str:
 
 
 def _removals(
-    inputs: PlanInputs, case: Case, known: KeyEvidence, found: BookDiff
+    inputs: PlanInputs, case: Case, known: KeyEvidence, found: BookDiff, *, ladder_due: bool
 ) -> tuple[tuple[Cancel, ...], list[Held]]:
-    """Which surplus orders of an open position may go now."""
+    """Which surplus orders of an open position may go now. `ladder_due`: take-profits wait for nothing but room."""
     cancels: list[Cancel] = []
     held: list[Held] = []
     surplus = list(found.surplus)
@@ -219,8 +247,8 @@ def _removals(
     for order in _least_needed_first(surplus, case.position.side):
         role = owned_role(order)
         if role is Role.TAKE_PROFIT:
-            crowded = shed or inputs.crowded or _room(inputs, found, 0) <= 0
-            why = _why_keep_target(found, inputs.evidence.proved_in(case.key.symbol), crowded=crowded)
+            in_the_way = ladder_due or shed or inputs.crowded or _room(inputs, found, 0) <= 0
+            why = "" if in_the_way else _why_keep_target(inputs, case, found)
         elif role is Role.BACKSTOP and not outdated_backstop(order, known.epoch, case.settings):
             why = "the backstop stays until the position is proven flat (invariant 2)"
         else:
@@ -234,13 +262,18 @@ def _removals(
     return tuple(cancels), held
 
 
-def _why_keep_target(found: BookDiff, proved: frozenset[str], *, crowded: bool) -> str:
-    """Take-profits are expendable, but while there is room a ladder stays until its successor rests.
+def _why_keep_target(inputs: PlanInputs, case: Case, found: BookDiff) -> str:
+    """Take-profits are expendable. One that is not wanted goes before its successor comes: beside each other they would
+    close too much of the position. It stays while the successor cannot come yet, unless it closes too much itself.
 
-    That a successor rests is believed here of the venue's refusal of a second one (`proved`), without a list.
+    That a successor rests is believed here of the venue's refusal of a second one, without a list.
     """
+    proved, book = inputs.evidence.proved_in(case.key.symbol), case.book
     missing = any(order.role is Role.TAKE_PROFIT and order.client_id not in proved for order in found.missing)
-    return "its replacement does not rest yet" if missing and not crowded else ""
+    if not missing or book is None:
+        return ""
+    beyond = too_much_at(_resting_exits(inputs, case), _exits(book.take_profits), case.position.side)
+    return "its replacement cannot be placed yet" if beyond is None else ""
 
 
 def _room(inputs: PlanInputs, found: BookDiff, stops: int) -> int:

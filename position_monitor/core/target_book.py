@@ -23,10 +23,12 @@ from position_monitor.core.ladder import (
 )
 from position_monitor.core.live_book import Own
 from position_monitor.core.model import OrderKind, Role, Side
-from position_monitor.core.money import distance_pct, in_favour, reached, target_trigger, tighter
+from position_monitor.core.money import HUNDRED, distance_pct, in_favour, reached, target_trigger, tighter
 from position_monitor.core.wanted import BookInputs, OrderFacts, as_desired, new_order
 
 _NOTHING = Decimal(0)
+TOLERANCE_PCT = Decimal(1)
+"""A ladder that differs from what is to be taken by no more than this part of the position, in percent, stays."""
 
 
 def take_profits(facts: OrderFacts) -> tuple[tuple[DesiredOrder, ...], tuple[str, ...]]:
@@ -34,14 +36,14 @@ def take_profits(facts: OrderFacts) -> tuple[tuple[DesiredOrder, ...], tuple[str
     if not facts.targets or facts.firing or facts.taking_profit:
         return _as_it_rests(facts, resting_ladder(facts)), ()
     quantity = facts.quantity - _foreign_target_quantity(facts)
-    if quantity <= 0:
-        return (), ("take-profits are the user's own",)
     resting, rungs = resting_ladder(facts), facts.rungs
     standing = [ladder for ladder in _ladders(resting) if ladder_stands(ladder, quantity, facts)]
+    if quantity <= 0 and not standing:
+        return (), ("take-profits are the user's own",)
     good = next((ladder for ladder in standing if _rungs_in(ladder) <= rungs.most), None)
     if good is not None and not _may_grow(good, rungs.again):
         return _as_it_rests(facts, good), ()
-    done = facts.done_rungs | (_nearer(good or standing[0]) if standing else frozenset())
+    done = facts.done_rungs | (_nearer(good or standing[0]) if standing else frozenset(range(facts.ladder_from)))
     targets = open_targets(facts.targets, facts.passed, done) or (_reanchored(facts, resting),)
     targets = collapsed(targets, rungs.most if good is None else rungs.again)
     notional = facts.instrument.min_notional if facts.hedged else _NOTHING
@@ -119,12 +121,11 @@ def ladder_stands(resting: Sequence[Own], quantity: Decimal, facts: OrderFacts) 
     """Whether the resting ladder is good as it is, if only there is room for it.
 
     It is when it adds up to the position and every rung sits at its level: after a rung took its profit, the rest of
-    the ladder is exactly the rest of the position, and this holds without any memory of what was there before.
+    the ladder is the rest of the position, and this holds without any memory of what was there before.
     """
     if not resting or len({own.rung for own in resting}) != len(resting):
         return False
-    total = sum([own.order.quantity for own in resting], _NOTHING)
-    if not 0 <= quantity - total < facts.instrument.step:
+    if not _adds_up(resting, quantity, facts) or not _in_shares(resting, facts):
         return False
     wanted = {target.rung: target.level.price for target in facts.targets}
     last = facts.targets[-1].rung
@@ -135,6 +136,35 @@ def ladder_stands(resting: Sequence[Own], quantity: Decimal, facts: OrderFacts) 
             continue
         # A last rung further away than its level was placed when the price had passed every target; it may stay.
         if rung != last or not tighter(trigger, wanted[last], facts.side):
+            return False
+    return True
+
+
+def _adds_up(resting: Sequence[Own], quantity: Decimal, facts: OrderFacts) -> bool:
+    """Whether a ladder takes as much as is to be taken, near enough: a trifle is no reason to replace it.
+
+    What the ladder lacks is left to the stop. What it has too much is clipped by the venue, which lets these orders
+    only reduce; but only the user's own take-profits may have made it so, never a position that became smaller.
+    """
+    total = sum([own.order.quantity for own in resting], _NOTHING)
+    spare, tolerance = quantity - total, _tolerance(facts)
+    if spare < 0:
+        return -spare <= tolerance and total <= facts.quantity
+    return spare < facts.instrument.step or spare <= tolerance
+
+
+def _tolerance(facts: OrderFacts) -> Decimal:
+    return facts.quantity * TOLERANCE_PCT / HUNDRED
+
+
+def _in_shares(resting: Sequence[Own], facts: OrderFacts) -> bool:
+    """Whether no rung is reached with more than the shares up to it (invariant 16), whatever was filled or passed."""
+    shares = _NOTHING
+    for target in facts.targets[:-1]:
+        shares += target.fraction
+        upto = [own for own in resting if rungs_of(own.rung)[-1] <= target.rung]
+        closes = sum([own.order.quantity for own in upto], _NOTHING)
+        if closes > facts.quantity * shares + facts.instrument.step * len(upto):
             return False
     return True
 

@@ -80,6 +80,8 @@ class OrderFacts(NamedTuple):
     spent: tuple[str, ...]
     """Client ids of the epoch that named orders which ended."""
     done_rungs: frozenset[int]
+    ladder_from: int
+    """The nearest rung of the last ladder that was the whole position."""
     close_all_blocked: bool
     firing: bool
     """Whether a stop of ours is being triggered just now."""

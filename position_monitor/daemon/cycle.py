@@ -351,7 +351,8 @@ class Daemon:
         exposed = any(judged.exposed and key not in hopeless for key, judged in decision.judgements.items())
         symbols = {key.symbol for key in hopeless}
         awaited = any(symbol not in symbols for symbol, _ in self.evidence.awaited)
-        return absent or exposed or unknown or awaited
+        makes_room = any(removal.is_take_profit(one) for plan in decision.plans.values() for one in plan.cancels)
+        return absent or exposed or unknown or awaited or makes_room
 
     def _hopeless(self) -> set[PositionKey]:
         """Positions whose stop the venue refuses again and again: each check tries it, and no look is made for it."""

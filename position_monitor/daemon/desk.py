@@ -269,6 +269,7 @@ class Desk:
             limits=self.rules.limits,
             mode=self.mode(),
             now_ms=self.clock.now_ms(),
+            unlisted=tuple(self.evidence.unlisted_take_profits(key, {order.client_id for order in seen.orders})),
         )
 
     def is_failing(self, action: Action) -> bool:

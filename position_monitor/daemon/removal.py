@@ -39,12 +39,13 @@ async def _retire_symbol(cancels: Sequence[Cancel], desk: Desk, observer: Observ
 
 
 def _sharing_a_read(cancels: Sequence[Cancel]) -> Iterator[list[Cancel]]:
-    for cover_nothing, group in groupby(cancels, _is_take_profit):
+    for cover_nothing, group in groupby(cancels, is_take_profit):
         alike = list(group)
         yield from [alike] if cover_nothing else ([cancel] for cancel in alike)
 
 
-def _is_take_profit(cancel: Cancel) -> bool:
+def is_take_profit(cancel: Cancel) -> bool:
+    """Whether a removal is of a take-profit: it covers nothing, and makes room for another."""
     return owned_role(cancel.order) is Role.TAKE_PROFIT
 
 

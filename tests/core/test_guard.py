@@ -70,7 +70,7 @@ def rewritten(order, held, **changes):
 @both_modes
 def test_inv_1_a_stop_and_a_target_that_reduce_are_approved(side, hedged):
     held = position(side, hedged=hedged)
-    for order in (backstop(held, at(side, -2)), working(held, at(side, -2)), target(held, 0, at(side, 2), "1")):
+    for order in (backstop(held, at(side, -2)), working(held, at(side, -2)), target(held, 0, at(side, 2), "0.3")):
         answer = placing(held, order)
         assert isinstance(answer, Approved) and answer.action.order.client_id == order.client_id
 
@@ -129,7 +129,7 @@ def test_a_stop_must_lie_between_the_mark_and_liquidation(side, trigger, mark, l
 @pytest.mark.parametrize(("trigger", "approved"), [("2", True), ("1", False), ("0.9", False), ("-3", False)])
 def test_a_target_must_lie_beyond_the_mark(side, trigger, approved):
     held = position(side, mark=at(side, 1))
-    answer = placing(held, target(held, 0, at(side, trigger), "1"))
+    answer = placing(held, target(held, 0, at(side, trigger), "0.3"))
     assert isinstance(answer, Approved) is approved
 
 
@@ -428,12 +428,12 @@ def test_inv_9_without_the_lease_nothing_is_removed_and_in_observe_nothing_is_wr
 
 
 def many_targets(held, count):
-    return [target(held, n % 36, at(held.side, 2 + n), "0.1") for n in range(count)]
+    return [target(held, n % 36, at(held.side, 4 + n), "0.01") for n in range(count)]
 
 
 def test_inv_10_the_orders_of_one_position_are_bounded():
     held = position()
-    wanted = target(held, 20, 130, "0.1")
+    wanted = target(held, 20, 130, "0.01")
     assert isinstance(placing(held, wanted, many_targets(held, 9)), Approved)
     assert "invariant 10" in reason(placing(held, wanted, many_targets(held, 10)))
     foreign = [live(held, 97, "1", client_id=f"web_{n}") for n in range(30)]
@@ -489,4 +489,31 @@ def test_the_answer_carries_the_very_action_that_was_checked():
 def test_the_limits_of_the_gate_are_the_configured_ones():
     held = position()
     narrow = replace(LIMITS, owned_orders_per_position_max=3)
-    assert "the limit is 3" in reason(placing(held, target(held, 9, 130, "0.1"), ladder(held), limits=narrow))
+    wanted = target(held, 9, 130, "0.1")
+    assert "the limit is 3" in reason(placing(held, wanted, many_targets(held, 3), limits=narrow))
+
+
+@both_sides
+@pytest.mark.parametrize(
+    ("rung", "trigger", "quantity", "beside", "approved"),
+    [
+        (0, "1.5", "0.3", (), True),
+        (0, "1.5", "0.31", (), False),
+        (1, "2.5", "0.6", (), True),
+        (2, "4", "1", (), True),
+        (0, "1.6", "0.3", ((0, "1.5", "0.3"),), False),
+        (1, "2.5", "0.3", ((0, "1.5", "0.3"),), True),
+        (1, "2.5", "0.4", ((0, "1.5", "0.3"),), False),
+        (2, "4", "0.4", ((0, "1.5", "0.3"), (1, "2.5", "0.3")), True),
+        (2, "4", "0.5", ((0, "1.5", "0.3"), (1, "2.5", "0.3")), False),
+        (2, "4", "0.1", ((0, "6", "1"),), False),
+    ],
+)
+def test_inv_16_no_more_than_the_shares_up_to_a_price_may_be_closed_there(
+    side, rung, trigger, quantity, beside, approved
+):
+    held = position(side)
+    resting = [target(held, n, at(side, away), size) for n, away, size in beside]
+    answer = placing(held, target(held, rung, at(side, trigger), quantity), resting)
+    assert isinstance(answer, Approved) is approved
+    assert approved or "invariant 16" in reason(answer)

@@ -11,6 +11,7 @@ from position_monitor.core.guard import Approved, approve_cancel
 from position_monitor.core.learning import after_blind_read
 from position_monitor.core.model import OrderStatus, PositionKey, Role
 from position_monitor.core.needs import BLIND_READS, Fact
+from position_monitor.core.outcome import claimed
 from position_monitor.core.plan import Plan
 from position_monitor.core.settings import OnBreach
 
@@ -28,13 +29,13 @@ from .build import (
     at,
     backstop,
     decided,
+    desired,
     gate,
     instrument,
     ladder,
     learned,
     live,
     position,
-    rested,
     rules,
     seen_at,
     settings,
@@ -243,29 +244,38 @@ def test_foreign_orders_are_never_in_a_plan(side):
 
 
 @both_sides
-def test_a_ladder_is_not_torn_down_before_its_successor_rests(side):
+def test_a_ladder_goes_before_its_successor_comes(side):
+    """Beside each other they would close more at the first rung than is wanted (invariant 16)."""
     held = position(side, "2")
     old = ladder(position(side))
     bottom = backstop(held, at(side, "-1.5"))
     first = plan_for(held, [bottom, *old])
-    assert len(first.take_profits) == 3 and not first.cancels
-    new = [rested(place.order) for place in first.take_profits]
-    after = plan_for(held, [bottom, *old, *new])
-    assert removed(after) == {order.client_id for order in old}
+    assert removed(first) == {order.client_id for order in old}
+    assert not first.take_profits and sum("invariant 16" in held.why for held in first.held) == 3
+    assert len(plan_for(held, [bottom]).take_profits) == 3
 
 
 @both_sides
-def test_a_successor_that_was_proven_live_need_not_be_listed_for_the_old_ladder_to_go(side):
-    held = position(side, "2")
-    old = ladder(position(side))
+def test_a_ladder_of_which_a_part_is_right_keeps_that_part(side):
+    held = position(side)
+    kept, *others = ladder(held)
+    wrong = target(held, 1, at(side, "2.2"), "0.3")
     bottom = backstop(held, at(side, "-1.5"))
-    places = plan_for(held, [bottom, *old]).take_profits
-    seen, evidence = settled(held, [bottom, *old])
-    for place in places:
-        evidence = after_write(evidence, SYMBOL, place.order.client_id, NOW_MS, proved=place is not places[0])
-    assert not decided(seen, evidence).plans[SYMBOL].cancels
-    evidence = after_write(evidence, SYMBOL, places[0].order.client_id, NOW_MS, proved=True)
-    assert removed(decided(seen, evidence).plans[SYMBOL]) == {order.client_id for order in old}
+    first = plan_for(held, [bottom, kept, wrong, others[1]])
+    assert removed(first) == {wrong.client_id} and not first.take_profits
+    after = plan_for(held, [bottom, kept, others[1]])
+    assert [place.order.trigger_price for place in after.take_profits] == [at(side, "2.5")] and not after.cancels
+
+
+@both_sides
+def test_a_take_profit_that_was_written_and_is_not_listed_counts(side):
+    held = position(side)
+    bottom = backstop(held, at(side, "-1.5"))
+    seen, evidence = settled(held, [bottom])
+    for trigger, rungs in (("1.4", []), ("1.5", [1, 2]), ("2", [])):
+        written = desired(target(held, 0, at(side, trigger), "0.3" if trigger != "2" else "0.4"), held)
+        places = decided(seen, claimed(evidence, written, NOW_MS)).plans[SYMBOL].take_profits
+        assert [place.order.rung for place in places] == rungs
 
 
 # --- absence ----------------------------------------------------------------------------------------------------------

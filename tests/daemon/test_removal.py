@@ -75,9 +75,10 @@ class World:
 
     def sends(self):
         """An event makes us send an order in the symbol; the venue has not answered yet."""
-        plans = decide({SYMBOL: self.seen}, self.desk.evidence, self.desk.rules, {}, Mode.LIVE, 0, NOW_MS).plans
+        seen = seen_at([HELD], [STOP])
+        plans = decide({SYMBOL: seen}, self.desk.evidence, self.desk.rules, {}, Mode.LIVE, 0, NOW_MS).plans
         wanted: Place = plans[SYMBOL].take_profits[0]
-        self.writing = asyncio.ensure_future(self.desk.send(wanted, self.seen))
+        self.writing = asyncio.ensure_future(self.desk.send(wanted, seen))
 
 
 async def test_take_profits_that_go_one_after_another_share_a_read():

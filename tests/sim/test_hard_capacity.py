@@ -206,7 +206,8 @@ async def test_a_rung_that_took_its_profit_is_not_placed_again_by_room_that_come
         stage.price(BTC, against(ENTRY, side, "-0.7"))
         await stage.run(10)
         entries_of_another_bot(stage, CAP - len(stage.resting()) - 1)
-        await stage.until("collapsed", lambda: len(stage.targets(BTC, side)) == 1, within_s=60)
+        rest = [Decimal("0.700")]
+        await stage.until("collapsed", lambda: [o.quantity for o in stage.targets(BTC, side)] == rest, within_s=60)
         first.kill()
         stage.start(host="b")
         await stage.run(20)
