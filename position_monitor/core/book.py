@@ -104,6 +104,7 @@ def _order_facts(inputs: BookInputs, levels: Levels, stop: Level) -> OrderFacts:
         known.spent,
         known.done_rungs,
         known.ladder_from,
+        known.slot_is_foreign,
         known.close_all_blocked,
         known.firing(inputs.now_ms, inputs.triggering_grace_ms),
         known.taking_profit(inputs.now_ms, inputs.triggering_grace_ms),

@@ -126,6 +126,8 @@ class KeyEvidence:
     """The tries for its stops that failed lately."""
     targets_refused: Refusals = NONE_REFUSED
     """The same for its take-profits."""
+    slot_is_foreign: bool = False
+    """Another program had its own close-all stop in this epoch: the venue's only slot for one is left to it."""
     close_all_blocked: bool = False
     """The venue said a close-all stop exists (-4130) that no list shows."""
     closes_sent: int = 0

@@ -7,6 +7,7 @@ from dataclasses import replace
 from decimal import Decimal
 
 from position_monitor.core import ids
+from position_monitor.core.cover import belongs_to
 from position_monitor.core.endings import not_counted_yet, still_firing, unexplained
 from position_monitor.core.evidence import (
     AGREEING_READS,
@@ -189,6 +190,7 @@ def _present(
         stop_refused=known.stop_refused,
         stops_refused=known.stops_refused,
         targets_refused=known.targets_refused,
+        slot_is_foreign=known.slot_is_foreign or _slot_is_foreign(known, position, live),
         close_all_blocked=known.close_all_blocked and not _shows_close_all(position, live),
         closes_sent=known.closes_sent,
         closes_at_ms=known.closes_at_ms,
@@ -207,6 +209,16 @@ def _vanished(known: KeyEvidence, live: LiveBook, seen: SymbolObservation) -> Ma
     if not known.vanished and live.resting is known.rested:
         return known.vanished
     return unexplained(known, live, {own.order.client_id for own in live.owned}, seen.observed_at_ms)
+
+
+def _slot_is_foreign(known: KeyEvidence, position: Position, live: LiveBook) -> bool:
+    """Whether somebody else holds the slot for a close-all stop; after a restart, whether a working stop of ours says
+    that somebody did: without that, a backstop would rest beside it."""
+    if any(not ids.is_ours(order.client_id) and belongs_to(order, position) for order in live.close_alls):
+        return True
+    if known.present_reads or not known.inherited or any(own.role is Role.BACKSTOP for own in live.owned):
+        return False
+    return any(own.role is Role.WORKING_STOP and own.epoch == known.epoch for own in live.resting)
 
 
 def _shows_close_all(position: Position, live: LiveBook) -> bool:

@@ -46,7 +46,7 @@ def stop_orders(facts: OrderFacts) -> tuple[DesiredOrder, ...]:
     if facts.foreign_is_enough:
         own = _own_as_they_rest(facts)
         return own if len(own) <= LEVELS_AT_ONCE_MAX else _working_stops(facts)
-    if close_all is not None or facts.close_all_blocked or _stuck_close_all(facts):
+    if close_all is not None or _slot_is_taken(facts):
         return _working_stops(facts)
     rung = ids.stop_rung(0, anchored=facts.policy_anchored)
     kind, price, source = OrderKind.STOP_MARKET, facts.policy_price, facts.policy_source
@@ -59,6 +59,12 @@ def stop_orders(facts: OrderFacts) -> tuple[DesiredOrder, ...]:
 def _resting_close_all(facts: OrderFacts) -> LiveOrder | None:
     """The close-all stop of this position and direction, ours or foreign: the venue allows only one."""
     return next((order for order in facts.live.close_alls if belongs_to(order, facts)), None)
+
+
+def _slot_is_taken(facts: OrderFacts) -> bool:
+    """Whether the only slot for a close-all stop is not ours to take: an order holds it that no list shows, or another
+    program had its stop there, which it may be about to replace."""
+    return facts.slot_is_foreign or facts.close_all_blocked or _stuck_close_all(facts)
 
 
 def _stuck_close_all(facts: OrderFacts) -> bool:

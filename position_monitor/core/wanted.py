@@ -82,6 +82,8 @@ class OrderFacts(NamedTuple):
     done_rungs: frozenset[int]
     ladder_from: int
     """The nearest rung of the last ladder that was the whole position."""
+    slot_is_foreign: bool
+    """Another program had its own close-all stop in this epoch."""
     close_all_blocked: bool
     firing: bool
     """Whether a stop of ours is being triggered just now."""

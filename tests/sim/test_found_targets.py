@@ -255,3 +255,49 @@ async def test_a_ladder_stays_while_the_users_own_take_profits_change_a_little(h
             await stage.run(11)
             assert sorted(order.client_id for order in stage.targets("BTCUSDT", side)) == before
             assert stage.verdict("BTCUSDT", side) == "PROTECTED"
+
+
+# -- the slot of another program's own stop (3.7)
+
+
+@EVERY_WORLD
+@pytest.mark.parametrize("stream", [False, True], ids=["polled", "streamed"])
+@pytest.mark.parametrize("gap_s", [0.05, 0.5, 7])
+@staged
+async def test_another_program_can_replace_its_own_close_all_stop(hedge, side, stream, gap_s):
+    async with Stage(Held("BTCUSDT", side, "0.3", entry=ENTRY), hedge=hedge) as stage:
+        own = stage.foreign_stop("BTCUSDT", side, against(ENTRY, side, "1"))
+        stage.start(stream=stream)
+        await stage.until("protected", stage.is_protected)
+        for pct in ("0.9", "0.8", "0.7", "0.9", "0.6"):
+            stage.cancel_by_hand(own)
+            await stage.run(gap_s)
+            own = stage.foreign_stop("BTCUSDT", side, against(ENTRY, side, pct))  # raises what the venue refuses
+            await stage.run(6)
+            assert stage.covered("BTCUSDT", side)
+        stage.cancel_by_hand(own)
+        await stage.until("covered by ours", lambda: stage.covered("BTCUSDT", side), 8)
+        await stage.run(20)
+        assert not stage.own("BTCUSDT", side, "b")
+        stage.must_be_protected()
+
+
+@TWO_WORLDS
+@staged
+async def test_the_slot_stays_free_over_a_restart_and_is_ours_in_the_next_life(hedge, side):
+    async with Stage(Held("BTCUSDT", side, "0.3", entry=ENTRY), hedge=hedge) as stage:
+        own = stage.foreign_stop("BTCUSDT", side, against(ENTRY, side, "1"))
+        process = stage.start()
+        await stage.until("protected", stage.is_protected)
+        stage.cancel_by_hand(own)
+        await stage.until("covered by ours", lambda: stage.covered("BTCUSDT", side), 8)
+        process.kill()
+        stage.start()
+        await stage.run(20)
+        stage.foreign_stop("BTCUSDT", side, against(ENTRY, side, "0.8"))
+        stage.must_be_protected()
+        stage.trade("close", "BTCUSDT", side)
+        await stage.run(30)
+        stage.trade("open", "BTCUSDT", side, "0.2")
+        await stage.until("protected", stage.is_protected)
+        assert len(stage.own("BTCUSDT", side, "b")) == 1
