@@ -28,7 +28,8 @@ from position_monitor.core.wanted import BookInputs, OrderFacts, as_desired, new
 
 _NOTHING = Decimal(0)
 TOLERANCE_PCT = Decimal(1)
-"""A ladder that differs from what is to be taken by no more than this part of the position, in percent, stays."""
+"""A ladder that differs from what the user's own take-profits leave by no more than this part of the position, in
+percent, stays."""
 
 
 def take_profits(facts: OrderFacts) -> tuple[tuple[DesiredOrder, ...], tuple[str, ...]]:
@@ -141,20 +142,17 @@ def ladder_stands(resting: Sequence[Own], quantity: Decimal, facts: OrderFacts) 
 
 
 def _adds_up(resting: Sequence[Own], quantity: Decimal, facts: OrderFacts) -> bool:
-    """Whether a ladder takes as much as is to be taken, near enough: a trifle is no reason to replace it.
+    """Whether a ladder takes as much as is to be taken; beside the user's own take-profits, near enough.
 
-    What the ladder lacks is left to the stop. What it has too much is clipped by the venue, which lets these orders
-    only reduce; but only the user's own take-profits may have made it so, never a position that became smaller.
+    A trifle by which theirs change is no reason to replace it. What the ladder lacks then is left to the stop; what it
+    has too much is clipped by the venue, which lets these orders only reduce.
     """
     total = sum([own.order.quantity for own in resting], _NOTHING)
-    spare, tolerance = quantity - total, _tolerance(facts)
-    if spare < 0:
-        return -spare <= tolerance and total <= facts.quantity
-    return spare < facts.instrument.step or spare <= tolerance
-
-
-def _tolerance(facts: OrderFacts) -> Decimal:
-    return facts.quantity * TOLERANCE_PCT / HUNDRED
+    spare = quantity - total
+    if 0 <= spare < facts.instrument.step:
+        return True
+    foreign = facts.quantity - quantity
+    return foreign > 0 and abs(spare) <= facts.quantity * TOLERANCE_PCT / HUNDRED and total <= facts.quantity
 
 
 def _in_shares(resting: Sequence[Own], facts: OrderFacts) -> bool:

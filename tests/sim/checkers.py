@@ -17,6 +17,8 @@ from tests.sim.conduct import TARGETS_GONE, Conduct
 from tests.sim.names import Names
 from tests.sim.truth import PREFIX, Key, Order, Truth, is_own, side_of
 
+TRIFLE = Decimal("0.01")
+"""The part of a position by which a ladder may differ from what the user's own take-profits leave."""
 OWN_ORDERS_MAX = 32
 """The configured limit of 10, the backstop and 4 working stops beyond it, and what late lists may hide."""
 WRITES_PER_MINUTE_MAX = 60
@@ -328,12 +330,13 @@ class Checker:
         return [o["client_id"] for o in mine if (o["symbol"], _side(o)) not in self.truth.positions]
 
     def overbooked(self) -> list[Key]:
-        """Positions whose take-profits, everybody's together with ours, would close more than there is."""
+        """Positions whose take-profits, everybody's together with ours, would close more than there is, by more than
+        a trifle: the venue clips these orders, and a bot that changes its own a little must not replace a ladder."""
         return [
             key
             for key, size in sorted(self.truth.positions.items())
             if (ours := self.truth.target_quantity(key, ours=True))
-            and ours > max(Decimal(0), size - self.truth.target_quantity(key, ours=False))
+            and ours > max(Decimal(0), size - self.truth.target_quantity(key, ours=False)) + size * TRIFLE
         ]
 
 

@@ -13,6 +13,7 @@ from decimal import Decimal
 from typing import Any
 
 from position_monitor.paper.world import World
+from tests.sim.checkers import TRIFLE
 from tests.sim.levels import STOP_LOSS_PCT
 from tests.sim.over_exit import NEAR, Least, least_of, rungs_of, too_much
 from tests.sim.truth import Key, Order, Truth, is_own, is_stop, reducing
@@ -83,7 +84,8 @@ class SettledBook:
         total = sum((quantity for _, quantity in rungs), Decimal(0))
         mark = self._world.market.mark(key[0])
         enough = left >= least.quantity and left * mark >= least.notional * SMALL
-        if enough and entry and left - total >= least.step:
+        trifle = size * TRIFLE if left < size else Decimal(0)  # beside the user's own a ladder need not be exact
+        if enough and entry and left - total >= least.step and left - total > trifle:
             yield f"has take-profits of ours over {total}, where {left} are left for them"
         if self._own_levels and entry and (words := too_much(rungs, key[1], size, entry, least)):
             yield f"has a wrong ladder: {words}"
