@@ -113,7 +113,12 @@ def _with_word(known: KeyEvidence, word: Word, now_ms: int) -> KeyEvidence:
     if not word.status.terminal:
         return replace(known, fired=fired)
     vanished = {client_id: one for client_id, one in known.vanished.items() if client_id != word.client_id}
-    return replace(known, fired=fired, vanished=vanished, spent=(*known.spent, word.client_id)[-SPENT_KEPT:])
+    spent = (*known.spent, word.client_id)[-SPENT_KEPT:]
+    owned, sizes = ids.parse(word.client_id), known.rung_sizes
+    if word.status is not OrderStatus.FINISHED and owned is not None and owned.role is Role.TAKE_PROFIT:
+        # Gone without a fill: if the position shrank as well, somebody else made it smaller.
+        sizes = {rung: size for rung, size in sizes.items() if rung != owned.rung}
+    return replace(known, fired=fired, vanished=vanished, spent=spent, rung_sizes=sizes)
 
 
 def not_counted_yet(known: KeyEvidence, position: Position) -> Mapping[str, Fired]:

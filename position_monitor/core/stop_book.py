@@ -45,7 +45,7 @@ def stop_orders(facts: OrderFacts) -> tuple[DesiredOrder, ...]:
         return (kept, *_working_stops(facts))
     if facts.foreign_is_enough:
         own = _own_as_they_rest(facts)
-        return own if len(own) <= LEVELS_AT_ONCE_MAX else _working_stops(facts)
+        return own if len(own) <= LEVELS_AT_ONCE_MAX and not _is_oversized(facts) else _working_stops(facts)
     if close_all is not None or _slot_is_taken(facts):
         return _working_stops(facts)
     rung = ids.stop_rung(0, anchored=facts.policy_anchored)
@@ -59,6 +59,12 @@ def stop_orders(facts: OrderFacts) -> tuple[DesiredOrder, ...]:
 def _resting_close_all(facts: OrderFacts) -> LiveOrder | None:
     """The close-all stop of this position and direction, ours or foreign: the venue allows only one."""
     return next((order for order in facts.live.close_alls if belongs_to(order, facts)), None)
+
+
+def _is_oversized(facts: OrderFacts) -> bool:
+    """Whether working stops of ours that rest beside the user's own stop are for a position that was larger."""
+    working = [own.order.quantity for own in facts.live.guarding if own.role is Role.WORKING_STOP]
+    return sum(working, Decimal(0)) > facts.quantity
 
 
 def _slot_is_taken(facts: OrderFacts) -> bool:

@@ -45,6 +45,7 @@ def take_profits(facts: OrderFacts) -> tuple[tuple[DesiredOrder, ...], tuple[str
     if good is not None and not _may_grow(good, rungs.again):
         return _as_it_rests(facts, good), ()
     done = facts.done_rungs | (_nearer(good or standing[0]) if standing else frozenset(range(facts.ladder_from)))
+    done = _in_order(done, facts)
     targets = open_targets(facts.targets, facts.passed, done) or (_reanchored(facts, resting),)
     targets = collapsed(targets, rungs.most if good is None else rungs.again)
     notional = facts.instrument.min_notional if facts.hedged else _NOTHING
@@ -87,6 +88,16 @@ def _may_grow(resting: Sequence[Own], rungs: int) -> bool:
 def _nearer(resting: Sequence[Own]) -> frozenset[int]:
     """The rungs nearer than a ladder that stands: they took their profit, or the price had passed them before."""
     return frozenset(range(min(rungs_of(own.rung)[0] for own in resting)))
+
+
+def _in_order(done: frozenset[int], facts: OrderFacts) -> frozenset[int]:
+    """The rungs that took their profit as a price takes them: none beyond one that is still to be reached."""
+    reached_ones: set[int] = set()
+    for target in facts.targets:
+        if target.rung not in done and target.rung not in facts.passed:
+            break
+        reached_ones.add(target.rung)
+    return done & reached_ones
 
 
 def _as_it_rests(facts: OrderFacts, resting: Sequence[Own]) -> tuple[DesiredOrder, ...]:

@@ -27,7 +27,7 @@ WINDOW_MS = 30_000
 """How old the size and the entry may be that an order was decided from."""
 NEAR = Decimal("0.0015")
 """Levels differ from the policy's by ticks, and by less than the least move (0.1 %)."""
-TRIGGERING_GRACE_MS = 15_000
+TRIGGERING_GRACE_MS = 10_000
 """`triggering_grace_s`: after it a stop in the act of triggering counts as stuck, and is replaced."""
 REFUSED_MS = 60_000
 """How old the refusal may be that a close at market follows from."""
