@@ -10,8 +10,9 @@ from enum import StrEnum
 from position_monitor.core import ids
 from position_monitor.core.actions import Action, Cancel, Close, Place
 from position_monitor.core.desired import DesiredOrder
+from position_monitor.core.endings import Word, after_word
 from position_monitor.core.evidence import Evidence, KeyEvidence, after_write, with_key, without_write
-from position_monitor.core.model import Instrument, PositionKey, Role
+from position_monitor.core.model import Instrument, OrderStatus, PositionKey, Role
 from position_monitor.core.refusals import NONE_REFUSED, Refusals, RefusedOrder, after_failure, slot_of
 
 CROSSED_CODES = frozenset({-2021, -4142})
@@ -81,8 +82,11 @@ def after_outcome(evidence: Evidence, outcome: Outcome) -> Evidence:
             return _after_place(evidence, outcome, outcome.action)
         case Close():
             return _after_close(evidence, outcome, outcome.action)
-        case Cancel():
-            return evidence
+        case Cancel(order=order):
+            if outcome.sent is not Sent.ACCEPTED:
+                return evidence
+            ended = Word(order.symbol, order.client_id, OrderStatus.CANCELED, 0, nothing_filled=True)
+            return after_word(evidence, ended, outcome.at_ms)
 
 
 def claimed(evidence: Evidence, order: DesiredOrder, at_ms: int, *, proved: bool = False) -> Evidence:

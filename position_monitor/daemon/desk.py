@@ -19,11 +19,11 @@ from position_monitor.core import announce, sentence
 from position_monitor.core.actions import Action, Cancel, Close, Mode, Place
 from position_monitor.core.decide import Rules
 from position_monitor.core.desired import DesiredOrder
-from position_monitor.core.endings import Word, after_word, may_have_named, word_of
+from position_monitor.core.endings import after_word, may_have_named, word_of
 from position_monitor.core.evidence import Evidence
 from position_monitor.core.guard import Denied, GateInputs, approve_cancel, approve_close, approve_place
 from position_monitor.core.learning import after_blind_read, after_read
-from position_monitor.core.model import LiveOrder, OrderStatus, Position, PositionKey, Role
+from position_monitor.core.model import LiveOrder, Position, PositionKey, Role
 from position_monitor.core.observation import SymbolObservation
 from position_monitor.core.outcome import DUPLICATE_CODE, Outcome, Sent, after_outcome, claimed, reason
 from position_monitor.core.state import Event
@@ -253,9 +253,7 @@ class Desk:
             self.stuck.refused(cancel)
         if outcome.sent is Sent.ACCEPTED:
             self.stuck.removed(cancel)
-            order = cancel.order
-            ended = Word(order.symbol, order.client_id, OrderStatus.CANCELED, 0, nothing_filled=True)
-            self.evidence = after_word(self.evidence, ended, self.clock.now_ms())
+        self.learn(outcome)
         self._record(outcome, seen.position(cancel.key))
 
     def gate(self, key: PositionKey, seen: SymbolObservation) -> GateInputs:

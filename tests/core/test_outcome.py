@@ -1,5 +1,7 @@
 """What the end of a write teaches (invariants 4 and 6): an acknowledgement only says where to look."""
 
+from dataclasses import replace
+
 import pytest
 
 from position_monitor.core.actions import Cancel, Close, Place
@@ -106,11 +108,13 @@ def test_the_times_of_closes_are_bounded():
 
 
 @pytest.mark.parametrize("sent", list(Sent))
-def test_a_cancel_teaches_nothing_whatever_its_outcome(sent):
-    """Whether it is gone is seen in the next read."""
+def test_a_cancel_teaches_only_that_its_id_is_spent(sent):
+    """Whether it is gone is seen in the next read; an id that named it is not used again."""
     evidence = Evidence({KEY: known(seen={"x": 2})})
     cancel = Cancel(working(HELD, 98), KEY, "test")
-    assert after_outcome(evidence, Outcome(cancel, sent, NOW_MS, -2011)) == evidence
+    learned = after_outcome(evidence, Outcome(cancel, sent, NOW_MS, -2011)).keys[KEY]
+    assert learned.spent == ((cancel.order.client_id,) if sent is Sent.ACCEPTED else ())
+    assert replace(learned, spent=()) == evidence.keys[KEY]
 
 
 def test_a_write_for_a_forgotten_position_changes_nothing():

@@ -21,7 +21,15 @@ if TYPE_CHECKING:
 SLOT_TAKEN = -4130
 TRIFLE_PCT = Decimal("0.12")
 """By how much of the position a bot's take-profit changes each time."""
+HARMLESS = frozenset({"redis_hung", "ai_advice", "slow_triggers", "other_program_moves_its_stop"})
+HARMLESS |= {"other_program_changes_its_targets"}
+"""What may happen beside a program that is judged."""
 TRIGGERS_MS = (4, 40, 400, 2_000, 6_000, 30_000)
+
+
+def _judged(run: Simulation) -> bool:
+    """Whether what the daemon does about a program follows from what it could read: else only the cover is judged."""
+    return not run.swarm.venue and HARMLESS.issuperset(run.swarm.host)
 
 
 def _exit(run: Simulation, symbol: str, leg: str, amount: Decimal, kind: str, pct: Decimal) -> dict[str, str]:
@@ -46,7 +54,14 @@ def _own(run: Simulation, symbol: str, side: str, roles: str) -> list[AlgoOrder]
     return [order for order in ours if order.side == side and order.status == "NEW"]
 
 
-@power("other_program_moves_its_stop", foggy=False, gentle=False, later_s=2.0, why="its stop may be gone just then")
+@power(
+    "other_program_moves_its_stop",
+    chance=0.06,
+    foggy=False,
+    gentle=False,
+    later_s=2.0,
+    why="its stop may be gone just then",
+)
 async def other_program_moves_its_stop(run: Simulation, rng: random.Random) -> None:
     """It never has two stops: it cancels the one and places the next a moment later. Once its stop was the cover of a
     position, the venue's only slot for one must be free for it, as long as that position lives."""
@@ -71,7 +86,7 @@ async def _guard_for_a_while(run: Simulation, rng: random.Random, symbol: str, l
             placed = run.engine.place_algo(params | {"closePosition": "true"}, origin="foreign")
         except VenueRefusal as refused:
             ours = _own(run, symbol, params["side"], "b")
-            if refused.code == SLOT_TAKEN and stop is not None and ours:
+            if refused.code == SLOT_TAKEN and stop is not None and ours and _judged(run):
                 sentence = f"INV-5: the slot of another program's stop of {symbol} was taken by {ours[0].client_id}"
                 run.checker.violations.append(sentence)
             return
@@ -84,7 +99,7 @@ async def _guard_for_a_while(run: Simulation, rng: random.Random, symbol: str, l
         await sleep(rng.uniform(0.05, 7))
 
 
-@power("other_program_changes_its_targets", foggy=False)
+@power("other_program_changes_its_targets", chance=0.06, foggy=False)
 async def other_program_changes_its_targets(run: Simulation, rng: random.Random) -> None:
     """A bot's take-profit of about a tenth of a position, changed by a trifle again and again."""
     while True:
@@ -117,7 +132,7 @@ async def _trifle(run: Simulation, rng: random.Random, symbol: str, leg: str) ->
             entry.symbol == symbol and (entry.origin != "api" or entry.position_before != entry.position_after)
             for entry in run.engine.world.journal.after(sequence)
         )
-        if number and quiet and before and after != before:
+        if number and quiet and before and after != before and _judged(run):
             run.checker.violations.append(f"INV-10: a ladder of {symbol} was replaced for a trifle: {before} {after}")
         before = after if quiet else set()
         if order.status == "NEW":
@@ -129,7 +144,12 @@ def _at_once(run: Simulation, rng: random.Random) -> None:
 
 
 @power(
-    "slow_triggers", end=_at_once, foggy=False, later_s=45.0, why="a stop that triggers may take 30 s, then its grace"
+    "slow_triggers",
+    chance=0.06,
+    end=_at_once,
+    foggy=False,
+    later_s=45.0,
+    why="a stop may take 30 s, and its grace",
 )
 async def slow_triggers(run: Simulation, rng: random.Random) -> None:
     """From a stop's price to its fill it takes 4 ms to 30 s."""
