@@ -212,10 +212,10 @@ def _vanished(known: KeyEvidence, live: LiveBook, seen: SymbolObservation) -> Ma
 
 
 def _slot_is_foreign(known: KeyEvidence, position: Position, live: LiveBook) -> bool:
-    """Whether somebody else holds the slot for a close-all stop; after a restart, whether a working stop of ours says
-    that somebody did: without that, a backstop would rest beside it."""
+    """Whether somebody else's close-all stop is the cover: two looks found it, and none of ours beside it. After a
+    restart, whether a working stop of ours says that it was: without that, a backstop would rest beside it."""
     if any(not ids.is_ours(order.client_id) and belongs_to(order, position) for order in live.close_alls):
-        return True
+        return known.present_reads > 0 and not live.guarding
     if known.present_reads or not known.inherited or any(own.role is Role.BACKSTOP for own in live.owned):
         return False
     return any(own.role is Role.WORKING_STOP and own.epoch == known.epoch for own in live.resting)

@@ -71,16 +71,17 @@ async def test_our_working_stop_follows_the_size_while_the_users_stop_takes_the_
 
 @EVERY_WORLD
 @staged
-async def test_the_users_stop_removed_later_is_replaced_by_our_backstop(hedge: bool, side: str) -> None:
-    """H1, X6: when his cover goes, ours comes at the next look, and the working stop in between is retired after."""
+async def test_the_users_stop_removed_later_is_replaced_by_our_quantity_stop(hedge: bool, side: str) -> None:
+    """H1, X6: when his cover goes, ours comes at the next look, and leaves him the only slot for a close-all."""
     async with Stage(btc(side), hedge=hedge) as stage:
         near = stage.foreign_stop(BTC, side, against(ENTRY, side, 2))
         stage.start()
         await stage.until("the ladder rests", lambda: stage.targets(BTC, side))
         assert not stage.stops(BTC, side)
         stage.cancel_by_hand(near)
-        await stage.until("our backstop rests", lambda: stage.own(BTC, side, "b"), within_s=7)
+        await stage.until("our stop rests", lambda: stage.own(BTC, side, "w"), within_s=7)
         await stage.run(10)
+        assert not stage.own(BTC, side, "b")
         stage.must_be_protected()
 
 
