@@ -125,23 +125,27 @@ class Inspector:
     def _account(self, history: History, observed: AccountObservation, exchange: Exchange, mode: Mode) -> AccountState:
         plan = self._config.exit_plan()
         degraded = [plan.degraded_reason] if plan.degraded_reason else []
-        risk: AccountRisk = account_risk(history.states, unreadable="", degraded=degraded)
+        risk: AccountRisk = account_risk(
+            history.states, unreadable="", degraded=degraded, unread=observed.unreadable_positions
+        )
         now_ms = self._clock.now_ms()
-        times = [seen.observed_at_ms for seen in observed.symbols.values() if seen.readable]
         return AccountState(
             risk_status=RiskStatus(risk.status),
             mode=mode.published,
             positions=risk.positions,
             protected=risk.protected,
             coverage_pct=risk.coverage_pct,
-            unprotected_notional=risk.unprotected_notional,
+            exposed_notional=risk.exposed_notional,
+            unknown_notional=risk.unknown_notional,
+            unread=risk.unread,
+            environment=self._config.exchange.environment,
             status_line=sentence.cycle(risk, history.states, mode, failure=""),
             reason=risk.reason,
             exit_mode=f"{plan.requested} (live: {plan.live})",
             conflicts=tuple(plan.conflicts),
             ai_engine="not asked",
             circuit_breaker="not asked",
-            observed_at_ms=min(times, default=now_ms),
+            observed_at_ms=observed.observed_at_ms,
             published_at_ms=now_ms,
             cycle_ms=0,
             api_weight_1m=exchange.api_weight_1m,

@@ -6,7 +6,9 @@ There is no flatten and no cancel-all: a program that can do those is one typo a
 from __future__ import annotations
 
 import argparse
+import errno
 import importlib
+import io
 import math
 import os
 import sys
@@ -33,10 +35,13 @@ class _Parser(argparse.ArgumentParser):
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; returns its exit code."""
+    _speak_in_any_terminal()
     arguments = parser().parse_args(argv)
     try:
         command = importlib.import_module(f"position_monitor.cli.{arguments.module}")
-        return int(command.execute(arguments))
+        code = int(command.execute(arguments))
+        sys.stdout.flush()
+        return code
     except ConfigError as error:
         return _failed(arguments, error, ExitCode.BAD_CONFIG)
     except PositionMonitorError as error:
@@ -45,8 +50,29 @@ def main(argv: Sequence[str] | None = None) -> int:
         return ExitCode.INTERRUPTED
     except BrokenPipeError:
         # The reader (head, less) has left. Python would complain again while flushing stdout at exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _let_go_of_stdout()
         return ExitCode.ERROR
+    except OSError as error:
+        if error.errno not in _CANNOT_BE_WRITTEN:
+            raise
+        say(f"position-monitor: the output could not be written: {error.strerror}")
+        _let_go_of_stdout()
+        return ExitCode.ERROR
+
+
+_CANNOT_BE_WRITTEN = (errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EFBIG)
+
+
+def _speak_in_any_terminal() -> None:
+    """What a terminal's encoding cannot show is escaped: a shield that is not drawn must not hide who is naked."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
+
+
+def _let_go_of_stdout() -> None:
+    """Python would complain again while it flushes what nobody can take."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _failed(arguments: argparse.Namespace, error: PositionMonitorError, code: ExitCode) -> ExitCode:

@@ -162,7 +162,7 @@ def _present(
         known = _new_life(known, position, "")
     elif known.quantities and position.quantity > known.largest_quantity and rebases(position.key):
         known = replace(known, epoch=ids.epoch_of(position.updated_at_ms), inherited=False, done_rungs=frozenset())
-    elif (epoch := _settled_epoch(known, live)) != known.epoch and not rebases(position.key):
+    elif (epoch := _settled_epoch(known, live, position)) != known.epoch and not rebases(position.key):
         known = replace(known, epoch=epoch, inherited=True)
     rungs, done = _rungs(known, position, live)
     firing = any(_firing(own.order, position) for own in live.guarding)
@@ -278,7 +278,8 @@ def _epoch_of_life(live: LiveBook, position: Position) -> str:
     since_ms += [position.updated_at_ms] if position.updated_at_ms > 0 else []
     if not since_ms:
         return ""
-    return max((own.epoch for own in live.owned if own.order.created_at_ms >= min(since_ms)), default="")
+    ours = [own for own in live.owned if own.order.created_at_ms >= min(since_ms)]
+    return min(ours, key=lambda own: (own.order.created_at_ms, own.epoch)).epoch if ours else ""
 
 
 def _newest_epoch(live: LiveBook) -> str:
@@ -286,17 +287,20 @@ def _newest_epoch(live: LiveBook) -> str:
     return max((own.epoch for own in live.owned), default="")
 
 
-def _settled_epoch(known: KeyEvidence, live: LiveBook) -> str:
-    """The epoch in memory, unless a backstop of another one rests that is of this life.
+def _settled_epoch(known: KeyEvidence, live: LiveBook, position: Position) -> str:
+    """The epoch in memory, unless something of ours rests that is of this life and of another one.
 
     After a restart the lists may lag: an epoch made up then yields to the backstop that appears a read later.
     """
     backstops = [
         own for own in live.resting if own.role is Role.BACKSTOP and own.order.created_at_ms >= known.born_at_ms
     ]
-    if not backstops or any(own.epoch == known.epoch for own in backstops):
+    if any(own.epoch == known.epoch for own in backstops):
         return known.epoch
-    return max(backstops, key=lambda own: (own.order.created_at_ms, own.epoch)).epoch
+    if backstops:
+        return max(backstops, key=lambda own: (own.order.created_at_ms, own.epoch)).epoch
+    # First met after a restart, perhaps in lists that lagged: its oldest order of this life knows better than we do.
+    return known.epoch if known.born_at_ms else _epoch_of_life(live, position) or known.epoch
 
 
 def _seen(before: Mapping[str, int], live: LiveBook) -> dict[str, int]:

@@ -25,6 +25,8 @@ _WHEN_UNREADABLE = MappingProxyType(
         ("StopCovered", "StopCurrent", "BackstopLive", "TakeProfitsPlaced", "BookInSync", "Exposed"), "Unknown"
     )
 )
+_EXPOSED_AND_UNREADABLE = MappingProxyType({**_WHEN_UNREADABLE, "StopCovered": "False", "Exposed": "True"})
+"""The conditional orders were read and do not cover it; something else could not be read."""
 
 
 def position_state(judgement: Judgement, seen: SymbolObservation, *, since_ms: int, naked_ms: int) -> PositionState:
@@ -86,7 +88,7 @@ def _foreign_state(order: LiveOrder, position: Position) -> TakeProfitState:
 
 def _conditions(judgement: Judgement, seen: SymbolObservation) -> Mapping[str, str]:
     if not seen.readable:
-        return _WHEN_UNREADABLE
+        return _EXPOSED_AND_UNREADABLE if judgement.exposed else _WHEN_UNREADABLE
     cover, found = judgement.cover, judgement.found
     return _named_facts(
         cover.full,

@@ -75,7 +75,14 @@ class AccountState:
     protected: int
     """Positions with full stop cover (PROTECTED or STOP_ONLY)."""
     coverage_pct: Decimal
-    unprotected_notional: Decimal
+    exposed_notional: Decimal
+    """What of the naked and undercovered positions no stop covers; published as `unprotected_notional` as well."""
+    unknown_notional: Decimal
+    """Positions of which it cannot be said, as last known."""
+    unread: tuple[str, ...]
+    """Symbols whose rows could not be read."""
+    environment: str
+    """paper, demo or live."""
     status_line: str
     reason: str
     exit_mode: str
@@ -85,6 +92,7 @@ class AccountState:
     circuit_breaker: str
     """OFF, INACTIVE, ACTIVE, or UNKNOWN, with the age of what was read: `ACTIVE (read 4 s ago)`."""
     observed_at_ms: int
+    """The last good read, also of a flat account, and while reads fail; 0 before the first."""
     published_at_ms: int
     cycle_ms: int
     api_weight_1m: int

@@ -17,9 +17,12 @@ from position_monitor.core.desired import DesiredBook
 from position_monitor.core.diff import BookDiff
 from position_monitor.core.model import LiveOrder, Position, RiskStatus, Role, Verdict
 from position_monitor.core.money import HUNDRED, plain
+from position_monitor.core.needs import Fact
 from position_monitor.core.observation import SymbolObservation
 from position_monitor.core.settings import EvidenceSettings, ProtectionSettings
 from position_monitor.core.state import PositionState
+
+_EXPOSED = (Verdict.NAKED, Verdict.UNDERCOVERED)
 
 
 class Judgement(NamedTuple):
@@ -48,7 +51,8 @@ def judge(case: Case, seen: SymbolObservation, evidence_settings: EvidenceSettin
     firing = not covered and known is not None and known.firing(now_ms, evidence_settings.triggering_grace_ms)
     if firing and verdict in (Verdict.NAKED, Verdict.UNDERCOVERED):
         verdict, reason = Verdict.CLOSING, "its stop is being triggered"
-    exposed = seen.readable and not covered and not firing and not case.unmanaged
+    read = seen.unread.isdisjoint((Fact.POSITION, Fact.CONDITIONAL_ORDERS))
+    exposed = read and not covered and not firing and not case.unmanaged
     return Judgement(case.position, verdict, reason, case.cover, case.book, case.found, case.settings, exposed)
 
 
@@ -97,20 +101,33 @@ class AccountRisk:
     positions: int
     protected: int
     coverage_pct: Decimal
-    unprotected_notional: Decimal
+    """Share of the notional that stops cover. What is not known is not covered."""
+    exposed_notional: Decimal
+    """What of the naked and undercovered positions no stop covers, in quote units."""
+    unknown_notional: Decimal
+    """The positions of which it cannot be said, as last known, in quote units."""
+    unread: tuple[str, ...]
+    """Symbols whose rows could not be read. One of which nothing was ever known counts as a position."""
     reason: str
 
 
 def account_risk(
-    states: Iterable[PositionState], *, unreadable: str, degraded: Iterable[str], banned: bool = False
+    states: Iterable[PositionState],
+    *,
+    unreadable: str,
+    degraded: Iterable[str],
+    banned: bool = False,
+    unread: Iterable[str] = (),
 ) -> AccountRisk:
     """The risk status of the account.
 
     `unreadable` says why the position list itself could not be believed (or is empty); `degraded` lists what keeps a
     fully covered account from being called PROTECTED. While the venue has `banned` us no stop can be placed, and what
     is opened meanwhile is not seen: that is CRITICAL whatever was last read. Unmanaged positions are the operator's own
-    and not counted.
+    and not counted. `unread` are the symbols whose rows could not be read: what nobody knows is never left out of a
+    total (invariant 17).
     """
+    states, unread = tuple(states), tuple(sorted(unread))
     managed = [state for state in states if state.verdict is not Verdict.UNMANAGED]
     covered = [state for state in managed if state.verdict in (Verdict.PROTECTED, Verdict.STOP_ONLY)]
     exposed = [state for state in managed if _is_exposed(state)]
@@ -129,14 +146,31 @@ def account_risk(
     else:
         status = RiskStatus.PROTECTED
     reason = "; ".join(part for part in (unreadable, *reasons, *soft) if part)
+    nameless = set(unread) - {state.key.symbol for state in states}
+    positions = len(managed) + len(nameless)
     pct = safe / total * HUNDRED if total else HUNDRED
-    return AccountRisk(status, len(managed), len(covered), pct, total - safe, reason)
+    if nameless:  # nobody knows how large they are: their share is taken by number
+        pct = pct * len(managed) / positions
+    return AccountRisk(
+        status=status,
+        positions=positions,
+        protected=len(covered),
+        coverage_pct=pct,
+        exposed_notional=sum((_uncovered(state) for state in managed if state.verdict in _EXPOSED), Decimal(0)),
+        unknown_notional=sum((_notional(state) for state in unknown), Decimal(0)),
+        unread=unread,
+        reason=reason,
+    )
 
 
 def _is_exposed(state: PositionState) -> bool:
-    if state.verdict in (Verdict.NAKED, Verdict.UNDERCOVERED):
+    if state.verdict in _EXPOSED:
         return True
     return state.verdict in (Verdict.CLOSING, Verdict.UNKNOWN) and state.conditions.get("Exposed") == "True"
+
+
+def _uncovered(state: PositionState) -> Decimal:
+    return _notional(state) * (HUNDRED - state.cover_pct) / HUNDRED
 
 
 def _notional(state: PositionState) -> Decimal:

@@ -113,6 +113,8 @@ class Daemon:
     """When a cycle could read the positions last, by the monotonic clock."""
     _last_cycle: tuple[int, float] = field(default=(0, 0.0), init=False)
     """When the last cycle began, by the wall clock and by the monotonic one."""
+    _observed_at_ms: int = field(default=0, init=False)
+    """The time of the last good read of the account; 0 before the first."""
     _weight_before: int = field(default=0, init=False)
     """Our request weight of the minute when the cycle began."""
     _unsettled: frozenset[str] = field(default=frozenset(), init=False)
@@ -307,8 +309,14 @@ class Daemon:
         told, wrote = self.desk.take_report()
         unseen = "; ".join((*_unreadable(observed), *self._unconfirmed()))
         banned = bool(self.exchange.banned_until_ms)
-        risk = account_risk(states, unreadable=failure or unseen, degraded=self.degraded(), banned=banned)
-        times = [seen.observed_at_ms for seen in observed.symbols.values() if seen.readable]
+        risk = account_risk(
+            states,
+            unreadable=failure or unseen,
+            degraded=self.degraded(),
+            banned=banned,
+            unread=observed.unreadable_positions,
+        )
+        self._observed_at_ms = observed.observed_at_ms or self._observed_at_ms
         return CycleReport(
             risk=risk,
             history=self.history,
@@ -318,7 +326,7 @@ class Daemon:
             sentence=sentence.cycle(risk, states, mode, failure=failure),
             failure=failure,
             changed=wrote or bool(events),
-            observed_at_ms=min(times, default=0),
+            observed_at_ms=self._observed_at_ms,
             cycle_ms=round((self.clock.monotonic_s() - began_s) * 1000),
             suspicious=self._suspicious(decision),
             weight=weight,

@@ -58,6 +58,17 @@ class AccountObservation:
     """Open conditional orders on symbols without a position of ours: they use up the account's cap as well."""
     weight: int = 0
     """Request weight of this look, near enough to plan the next one."""
+    positions_read_at_ms: int = 0
+    """When the list of positions was asked for; 0 where that failed."""
+
+    @property
+    def observed_at_ms(self) -> int:
+        """How old the oldest part of it is that could be read; 0 where nothing could."""
+        if self.failure:
+            return 0
+        times = [seen.observed_at_ms for seen in self.symbols.values() if seen.readable]
+        return min([*times, self.positions_read_at_ms])
+
     ends: tuple[LiveOrder, ...] = ()
     """Orders of ours that a targeted query showed to have ended."""
 
@@ -126,6 +137,7 @@ class Observer:
                 unreadable_positions=positions.unreadable,
                 conditional_orders_elsewhere=self._elsewhere,
                 weight=weight,
+                positions_read_at_ms=positions.began_at_ms,
             ),
             evidence,
         )
@@ -180,7 +192,10 @@ class Observer:
         seen = {name: self._observation(name, positions, orders.get(name), None) for name in names}
         return await self._with_awaited(
             AccountObservation(
-                seen, unreadable_positions=positions.unreadable, conditional_orders_elsewhere=self._elsewhere
+                seen,
+                unreadable_positions=positions.unreadable,
+                conditional_orders_elsewhere=self._elsewhere,
+                positions_read_at_ms=positions.began_at_ms,
             ),
             evidence,
         )

@@ -8,19 +8,14 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from typing import Any, Final
 
-from position_monitor.core.model import PositionKey, RiskStatus, Side, Verdict
+from position_monitor.core.model import PositionKey
 from position_monitor.core.state import SCHEMA_VERSION, AccountState, Event, PositionState, TakeProfitState
-from position_monitor.errors import PositionMonitorError
 
 TEXT_LENGTH_MAX: Final = 500
 DECIMAL_DIGITS_MAX: Final = 40
-
-
-class DocumentUnreadable(PositionMonitorError):
-    """A value in Redis does not have the published form, or its schema is newer than this program."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +103,11 @@ def status_fields(state: AccountState, *, owner: str, epoch: int) -> dict[str, s
         "positions": str(state.positions),
         "protected": str(state.protected),
         "coverage_pct": decimal_text(state.coverage_pct),
-        "unprotected_notional": decimal_text(state.unprotected_notional),
+        "exposed_notional": decimal_text(state.exposed_notional),
+        "unprotected_notional": decimal_text(state.exposed_notional),
+        "unknown_notional": decimal_text(state.unknown_notional),
+        "unread": json_text(list(state.unread)),
+        "environment": state.environment,
         "status_line": bounded_text(state.status_line),
         "reason": bounded_text(state.reason),
         "exit_mode": state.exit_mode,
@@ -204,95 +203,3 @@ def event_data(event: Event, account: str, *, event_id: str) -> str:
         "symbol": event.symbol,
         "side": event.side,
     })  # fmt: skip
-
-
-def _require_schema(found: object) -> None:
-    if not str(found).isdigit() or int(str(found)) > SCHEMA_VERSION:
-        raise DocumentUnreadable(f"schema was {found!r}; this program reads up to {SCHEMA_VERSION}")
-
-
-def _required_decimal(text: object) -> Decimal:
-    return Decimal(str(text)) if text not in (None, "") else Decimal("NaN")
-
-
-def _decimal_or_none(text: object) -> Decimal | None:
-    return Decimal(str(text)) if text not in (None, "") else None
-
-
-def read_status(fields: Mapping[str, str]) -> AccountState:
-    """`P:status` back as a value. Unknown fields are ignored. Raises `DocumentUnreadable`."""
-    try:
-        _require_schema(fields["schema"])
-        return AccountState(
-            risk_status=RiskStatus(fields["risk_status"]),
-            mode=fields["mode"],
-            positions=int(fields["positions"]),
-            protected=int(fields["protected"]),
-            coverage_pct=_required_decimal(fields["coverage_pct"]),
-            unprotected_notional=_required_decimal(fields["unprotected_notional"]),
-            status_line=fields["status_line"],
-            reason=fields["reason"],
-            exit_mode=fields["exit_mode"],
-            conflicts=tuple(json.loads(fields["conflicts"])),
-            ai_engine=fields["ai_engine"],
-            circuit_breaker=fields["circuit_breaker"],
-            observed_at_ms=int(fields["observed_at_ms"]),
-            published_at_ms=int(fields["published_at_ms"]),
-            cycle_ms=int(fields["cycle_ms"]),
-            api_weight_1m=int(fields["api_weight_1m"]),
-            version=fields["version"],
-            config_hash=fields["config_hash"],
-            owner=fields["owner"],
-            epoch=int(fields["epoch"]),
-            sequence=int(fields["sequence"]),
-            streams=dict(json.loads(fields.get("streams", "{}"))),
-        )
-    except (KeyError, ValueError, TypeError, InvalidOperation) as fault:
-        raise DocumentUnreadable(f"the status hash is not readable: {fault!r}") from None
-
-
-def read_position(doc: str) -> PositionState:
-    """The `doc` field of a position back as a value. Unknown members are ignored. Raises `DocumentUnreadable`."""
-    try:
-        found = json.loads(doc)
-        _require_schema(found["schema"])
-        return PositionState(
-            key=PositionKey(found["symbol"], Side(found["side"])),
-            verdict=Verdict(found["verdict"]),
-            reason=found["reason"],
-            since_ms=found["since_ms"],
-            quantity=_required_decimal(found["quantity"]),
-            entry_price=_required_decimal(found["entry_price"]),
-            mark_price=_required_decimal(found["mark_price"]),
-            liquidation_price=_decimal_or_none(found["liquidation_price"]),
-            leverage=found["leverage"],
-            unrealized_pnl=_required_decimal(found["unrealized_pnl"]),
-            stop_price=_decimal_or_none(found["stop_price"]),
-            stop_quantity=_required_decimal(found["stop_quantity"]),
-            cover_pct=_required_decimal(found["cover_pct"]),
-            stop_client_ids=tuple(found["stop_client_ids"]),
-            backstop_price=_decimal_or_none(found["backstop_price"]),
-            take_profits=tuple(_read_take_profit(rung) for rung in found["take_profits"]),
-            trailing=found["trailing"],
-            profile=found["profile"],
-            regime=found["regime"],
-            level_source=found["level_source"],
-            worst_case_loss=_decimal_or_none(found["worst_case_loss"]),
-            naked_ms=found["naked_ms"],
-            observed_at_ms=found["observed_at_ms"],
-            conditions=dict(found["conditions"]),
-        )
-    except (KeyError, ValueError, TypeError, InvalidOperation) as fault:
-        raise DocumentUnreadable(f"the position document is not readable: {fault!r}") from None
-
-
-def _read_take_profit(rung: Mapping[str, Any]) -> TakeProfitState:
-    return TakeProfitState(
-        rung=rung["rung"],
-        trigger_price=_required_decimal(rung["trigger_price"]),
-        quantity=_required_decimal(rung["quantity"]),
-        client_id=rung["client_id"],
-        source=rung["source"],
-        resting=rung["resting"],
-        foreign=rung["foreign"],
-    )

@@ -6,17 +6,20 @@ A missing key means UNKNOWN, never "fine": every read that finds nothing says No
 from __future__ import annotations
 
 import asyncio
-import json
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any, Final
 
+from redis.exceptions import ResponseError
+
 from position_monitor.core.model import PositionKey, RiskStatus, Side
 from position_monitor.core.state import AccountState, PositionState
 from position_monitor.edge.background import stop_if_cancelled
+from position_monitor.edge.published_text import harmless, parsed
+from position_monitor.edge.published_values import DocumentUnreadable, read_position, read_status
 from position_monitor.edge.redis_connection import OPERATION_TIMEOUT_S, SOCKET_TIMEOUT_S, connect
-from position_monitor.edge.redis_documents import DocumentUnreadable, Keys, read_position, read_status
+from position_monitor.edge.redis_documents import Keys
 from position_monitor.edge.redis_lease import REDIS_FAILURES
 from position_monitor.errors import PositionMonitorError
 
@@ -81,7 +84,7 @@ class RedisStateReader:
             positions={
                 key: read_position(doc) if doc else None for key, doc in zip(keys, documents, strict=True)
             },
-            lease_owner=owner,
+            lease_owner=harmless(owner) if owner is not None else None,
         )  # fmt: skip
 
     async def account(self) -> AccountState | None:
@@ -130,6 +133,8 @@ async def _bounded() -> AsyncIterator[None]:
     try:
         async with asyncio.timeout(OPERATION_TIMEOUT_S):
             yield
+    except ResponseError as fault:
+        raise DocumentUnreadable(f"a key of the account is of another kind: {harmless(str(fault))[:120]}") from None
     except REDIS_FAILURES as fault:
         raise RedisUnreachable(f"Redis did not answer ({type(fault).__name__})") from None
 
@@ -147,14 +152,16 @@ def _entries(reply: Any) -> list[tuple[str, dict[str, str]]]:  # noqa: ANN401
 def _position_key(member: str) -> PositionKey:
     symbol, _, side = member.rpartition(":")
     try:
+        if harmless(symbol) != symbol:
+            raise ValueError
         return PositionKey(symbol, Side(side))
     except ValueError:
-        raise DocumentUnreadable(f"the set of positions holds {member[:60]!r}") from None
+        raise DocumentUnreadable(f"the set of positions holds {harmless(member[:60])!r}") from None
 
 
 def _event(stream_id: str, fields: Mapping[str, str]) -> PublishedEvent:
     try:
-        data = json.loads(fields["data"])
+        data = parsed(fields["data"])
         return PublishedEvent(
             stream_id=stream_id,
             id=data["id"],
@@ -164,5 +171,5 @@ def _event(stream_id: str, fields: Mapping[str, str]) -> PublishedEvent:
             side=data["side"],
             details={name: value for name, value in data.items() if name not in _OWN_MEMBERS},
         )
-    except (KeyError, ValueError, TypeError) as fault:
-        raise DocumentUnreadable(f"event {stream_id} is not readable: {fault!r}") from None
+    except (KeyError, ValueError, TypeError, AttributeError) as fault:
+        raise DocumentUnreadable(f"event {stream_id} is not readable: {type(fault).__name__}") from None

@@ -140,6 +140,30 @@ def test_a_reader_that_leaves_is_no_traceback(config_file: Path) -> None:
     assert "Traceback" not in done.stderr and "BrokenPipe" not in done.stderr
 
 
+def test_a_terminal_that_knows_ascii_only_gets_everything(config_file: Path) -> None:
+    """Row 6.8: what cannot be shown is escaped, and the exit code is as ever."""
+    done = command("status", "--config", str(config_file), PYTHONIOENCODING="ascii", LC_ALL="C")
+    assert done.returncode == 1 and "Traceback" not in done.stderr
+    shown = command("config", "generate", PYTHONIOENCODING="ascii", LC_ALL="C")
+    assert shown.returncode == 0 and "Traceback" not in shown.stderr and shown.stdout.isascii()
+
+
+@pytest.mark.parametrize("arguments", [["config", "generate"], ["config", "show", "--json"]])
+def test_a_full_device_is_a_word_and_1(arguments: list[str], config_file: Path) -> None:
+    """Row 6.8: output that cannot be written is no traceback."""
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run(
+            [sys.executable, "-m", "position_monitor", *arguments, "--config", str(config_file)],
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+            timeout=TIMEOUT_S,
+            check=False,
+        )
+    assert done.returncode == 1
+    assert "could not be written" in done.stderr and "Traceback" not in done.stderr
+
+
 @pytest.fixture(scope="module")
 def valkey() -> Iterator[EmbeddedRedis]:
     """A real server."""

@@ -292,14 +292,14 @@ def test_coverage_is_by_notional_and_unknown_positions_are_not_counted_as_safe()
     big = state_of(large, [live(large, 98), live(large, 104, kind=OrderKind.TAKE_PROFIT_MARKET, client_id="web_tp")])
     risk = account_risk([big, U], unreadable="", degraded=[])
     assert (risk.positions, risk.protected) == (2, 1)
-    assert (risk.coverage_pct, risk.unprotected_notional) == (D(85), D(60))
+    assert (risk.coverage_pct, risk.exposed_notional, risk.unknown_notional) == (D(85), D(60), 0)
     unknown = account_risk([big, X], unreadable="", degraded=[])
-    assert (unknown.coverage_pct, unknown.unprotected_notional) == (D(75), D(100))
+    assert (unknown.coverage_pct, unknown.exposed_notional, unknown.unknown_notional) == (D(75), 0, D(100))
 
 
 def test_unmanaged_positions_are_the_operators_own():
     risk = account_risk([M, P], unreadable="", degraded=[])
-    assert (risk.positions, risk.protected, risk.unprotected_notional) == (1, 1, 0)
+    assert (risk.positions, risk.protected, risk.exposed_notional) == (1, 1, 0)
 
 
 def test_an_empty_account_is_fully_covered_and_the_reason_is_complete():
@@ -307,3 +307,11 @@ def test_an_empty_account_is_fully_covered_and_the_reason_is_complete():
     risk = account_risk([N, X, replace(S, key=PositionKey("ETHUSDT", SHORT))], unreadable="html", degraded=["no lease"])
     for part in ("html", "BTCUSDT:LONG: NAKED", "BTCUSDT:LONG: UNKNOWN", "no lease", "ETHUSDT:SHORT: STOP_ONLY"):
         assert part in risk.reason
+
+
+def test_what_could_not_be_read_is_counted_and_named():
+    """Row 6.4: a symbol whose row is unreadable counts as a position, also when nothing was ever known of it."""
+    risk = account_risk([P], unreadable="XUSDT: markPrice was malformed", degraded=[], unread=["XUSDT"])
+    assert (risk.positions, risk.protected, risk.coverage_pct, risk.unread) == (2, 1, D(50), ("XUSDT",))
+    named = account_risk([P, X], unreadable="", degraded=[], unread=["BTCUSDT"])
+    assert (named.positions, named.unread) == (2, ("BTCUSDT",)), "it is one of the positions that are listed"

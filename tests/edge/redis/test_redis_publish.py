@@ -19,7 +19,8 @@ from position_monitor.edge.redis_state import Held, HeldByOther, Unavailable
 
 P = "quantum:position_monitor:main"
 STATUS_FIELDS = set(
-    """schema risk_status mode positions protected coverage_pct unprotected_notional status_line reason exit_mode
+    """schema risk_status mode positions protected coverage_pct exposed_notional unprotected_notional
+    unknown_notional unread environment status_line reason exit_mode
     conflicts ai_engine circuit_breaker streams observed_at_ms published_at_ms cycle_ms api_weight_1m version
     config_hash owner epoch sequence""".split()  # noqa: SIM905
 )

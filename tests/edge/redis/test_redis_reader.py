@@ -11,7 +11,7 @@ import pytest
 
 from position_monitor.core.model import PositionKey, RiskStatus, Side
 from position_monitor.core.state import Event
-from position_monitor.edge.redis_documents import DocumentUnreadable
+from position_monitor.edge.published_values import DocumentUnreadable
 from position_monitor.edge.redis_reader import RedisStateReader, RedisUnreachable
 from position_monitor.edge.redis_state import Held, Unavailable
 
@@ -159,3 +159,51 @@ async def test_every_published_field_is_documented(reader, redis, make_state, ma
     text = (DOCS / "redis.md").read_text()
     fields = [*await redis.hkeys(f"{P}:status"), *await redis.hkeys(f"{P}:position:BTCUSDT:LONG")]
     assert [name for name in fields if not re.search(rf"\b{name}\b", text)] == []
+
+
+HOSTILE = "\x1b[2J\x1b]0;owned\x07\u202eDETCETORP\u2066\x9b31m\r\nok"
+
+
+async def test_what_a_terminal_would_obey_is_taken_out(reader, redis, make_state, make_account, make_position):
+    """Row 6.7: whoever may write a key must not be able to clear a screen or to hide a line."""
+    state = make_state()
+    state.publish(make_account(reason=HOSTILE, conflicts=(HOSTILE,)), [make_position(reason=HOSTILE)], [])
+    await state.write_once()
+    await redis.hset(f"{P}:status", "status_line", HOSTILE)
+    await redis.set(f"{P}:lease", HOSTILE)
+    found = await reader.published()
+    texts = [found.account.status_line, found.account.reason, *found.account.conflicts, found.lease_owner]
+    texts += [position.reason for position in found.positions.values()]
+    assert all(text.isprintable() and text.endswith("ok") for text in texts), texts
+
+
+BROKEN_DOCUMENTS = {
+    "brackets": "[" * 200_000,
+    "half": '{"schema": 1, "symbol": "BTCUSDT"',
+    "a list": "[1, 2]",
+    "a number": "7",
+    "absurd figure": '{"schema": 1, "quantity": "1e999999999"}',
+    "ten megabytes": '"' + "x" * 10_000_000 + '"',
+}
+
+
+@pytest.mark.parametrize("document", BROKEN_DOCUMENTS.values(), ids=BROKEN_DOCUMENTS)
+async def test_a_broken_document_is_one_clear_line(reader, redis, make_state, make_account, make_position, document):
+    state = make_state()
+    state.publish(make_account(), [make_position()])
+    await state.write_once()
+    await redis.hset(f"{P}:position:BTCUSDT:LONG", "doc", document)
+    with pytest.raises(DocumentUnreadable) as caught:
+        await reader.published()
+    assert len(str(caught.value)) < 700 and str(caught.value).isprintable()
+
+
+@pytest.mark.parametrize("key", ["status", "positions", "lease", "position:BTCUSDT:LONG"])
+async def test_a_key_of_another_kind_is_one_clear_line(reader, redis, make_state, make_account, make_position, key):
+    state = make_state()
+    state.publish(make_account(), [make_position()])
+    await state.write_once()
+    await redis.delete(f"{P}:{key}")
+    await redis.rpush(f"{P}:{key}", "a", "list")
+    with pytest.raises(DocumentUnreadable, match="of another kind"):
+        await reader.published()

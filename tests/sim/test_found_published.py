@@ -1,0 +1,52 @@
+"""Found from outside, 6.1, 6.2 and 6.4: the state says what is known, how old it is, and what is not known."""
+
+from __future__ import annotations
+
+from tests.sim.stage import Held, Stage, staged
+from tests.sim.test_found_reads import spoiled
+from tests.sim.virtual_time import true_ms
+
+
+@staged
+async def test_a_flat_account_says_when_it_was_read() -> None:
+    """6.1: also when there is nothing; an alert on the age of the state must not page all weekend."""
+    async with Stage() as stage:
+        stage.start()
+        for _ in range(4):
+            await stage.run(8)
+            assert 0 <= true_ms() - int(stage.status()["observed_at_ms"]) < 11_000
+        assert stage.status()["risk_status"] == "PROTECTED"
+
+
+@staged
+async def test_the_last_good_read_keeps_its_time_while_reads_fail() -> None:
+    """6.2: the state that cannot be read any more says since when."""
+    async with Stage(Held("BTCUSDT", "LONG", "0.3", entry=42_000)) as stage:
+        stage.start()
+        await stage.until("protected", stage.is_protected)
+        await stage.run(6)
+        stage.fault("internal_503", path="positionRisk")
+        failed_ms = true_ms()
+        await stage.run(10)
+        first = int(stage.status()["observed_at_ms"])
+        assert stage.status()["risk_status"] == "UNKNOWN" and failed_ms - 12_000 < first <= failed_ms
+        assert float(stage.status()["unknown_notional"]) > 12_000 and stage.status()["exposed_notional"] == "0"
+        await stage.run(10)
+        assert int(stage.status()["observed_at_ms"]) == first
+        stage.heal()
+        await stage.until("protected", stage.is_protected)
+        assert int(stage.status()["observed_at_ms"]) > first
+
+
+@staged
+async def test_a_position_that_was_never_readable_is_counted_and_named() -> None:
+    """6.4: its size is nonsense, so nothing can be placed; it is a position all the same."""
+    async with Stage(Held("BTCUSDT", "LONG", "0.3", entry=42_000), Held("ETHUSDT", "LONG", "2", entry=2_250)) as stage:
+        daemon = stage.start()
+        daemon.transport.rewrites.append(spoiled("positionAmt", "lots"))
+        await stage.until("the other one", lambda: stage.verdict("ETHUSDT", "LONG") == "PROTECTED")
+        await stage.run(6)
+        status = stage.status()
+        assert (status["positions"], status["protected"], status["unread"]) == ("2", "1", '["BTCUSDT"]')
+        assert float(status["coverage_pct"]) == 50 and status["risk_status"] == "UNKNOWN"
+        assert "1/2 protected (50%)" in status["status_line"]
