@@ -15,6 +15,7 @@ from tests.explore.faults import FAULTS
 from tests.sim import bounds
 from tests.sim.checkers import Checker
 from tests.sim.judges import Judges
+from tests.sim.lease_rights import without_lease
 from tests.sim.levels import Levels
 from tests.sim.report import describe
 from tests.sim.simulation import WatchedJournal
@@ -127,25 +128,19 @@ class Judge:
 
     def _on_entry(self, entry: Entry) -> None:
         """Judge one entry of the venue's journal at the very moment it is written."""
+        self._check_lease(entry)
         self.checker.entry(entry)
         if judged := self.levels.entry(entry):
             self.violations.append(judged)
-        self._check_lease(entry)
         self.judges.entry(entry)
         facts = repr((entry.at_ms, entry.kind, entry.symbol, sorted(entry.detail.items())))
         self._digest.update(facts.encode())
         self._play.say(f"venue: {describe(entry)}")
 
     def _check_lease(self, entry: Entry) -> None:
-        """Only the holder of the lease removes; who knows of another holder only observes (invariant 9)."""
         conduct = self._play.conduct
-        if entry.origin != "api" or conduct.speaker is None:
-            return
-        process = self._play.processes[conduct.speaker]
-        owner = process.service.owner
-        ttl_ms = round(process.service.config.lease_ttl_s * 1000)
-        if entry.kind == "order_canceled" and not conduct.may_remove(owner, ttl_ms):
-            self.violations.append(f"INV-9: {owner} removed an order without the lease: {entry.detail}")
+        owner = self._play.processes[conduct.speaker].service.owner if conduct.speaker is not None else ""
+        self.violations += without_lease(entry, owner, conduct, self.checker, foggy=self.swarm.foggy)
 
     def look(self) -> None:
         """Twice a second: what was published, and whether a stop is missing for too long."""

@@ -127,8 +127,8 @@ class Play(StageWorld):
 
     def _is_dead(self, slot: str, holder: str) -> bool:
         """What a process sees of the processes on its own host; of others it knows nothing."""
-        where, number, _ = holder.split(":")
-        return where == slot and not self.processes[int(number)].alive
+        where, _, number = holder.rpartition(":")[0].partition(":")
+        return where == slot and number.isdigit() and not self.processes[int(number)].alive
 
     def on(self, slot: str) -> Process:
         """The process on a host, or the last that was."""

@@ -35,6 +35,7 @@ from tests.sim import bounds, host_faults, stream_faults
 from tests.sim.checkers import Checker
 from tests.sim.conduct import Conduct
 from tests.sim.judges import Judges
+from tests.sim.lease_rights import without_lease
 from tests.sim.levels import Levels
 from tests.sim.listening import listen
 from tests.sim.people import Adviser, Market, Trader
@@ -42,7 +43,6 @@ from tests.sim.redis_model import RedisModel, store_on
 from tests.sim.report import describe
 from tests.sim.streams import StreamHost, connected_to
 from tests.sim.swarm import STREAM_EPISODES, Swarm
-from tests.sim.truth import side_of
 from tests.sim.venue import SimTransport
 from tests.sim.virtual_time import EPOCH_MS, SimClock, run, sleep, true_ms
 
@@ -68,8 +68,6 @@ LOOKS_PER_BOUNDS_CHECK = 6
 SPEAKER: contextvars.ContextVar[object] = contextvars.ContextVar("speaker", default="?")
 """Number of the daemon that runs in this task, for the trace."""
 INTERVAL_S = 5.0
-PATIENCE_S = 1.8 * INTERVAL_S
-"""A little less than two intervals: for so long a standby leaves an exposed position to the live owner."""
 USUAL: dict[str, dict[str, Any]] = {
     "loop": {"check_interval_s": INTERVAL_S, "full_sweep_s": 20},
     "exchange": {"request_timeout_s": TIMEOUT_S, "rest_url": "http://127.0.0.1:1"},
@@ -372,23 +370,12 @@ class Simulation:
         self.judges.told(owner, published)
 
     def _check_lease(self, entry: Entry) -> None:
-        """Only the holder of the lease removes and rests take-profits; who stands by places nothing but the stop of a
-        position that is exposed for two intervals (invariant 9)."""
-        if entry.origin != "api" or self.conduct.speaker is None or self.conduct.is_late:
-            return
-        owner, checker = self.owner_of(self.conduct.speaker), self.checker
-        places = entry.kind == "order_accepted" and entry.detail["type"] in ("STOP_MARKET", "TAKE_PROFIT_MARKET")
-        target = places and entry.detail["type"] == "TAKE_PROFIT_MARKET"
-        if (entry.kind == "order_canceled" or target) and not self.conduct.is_owner(owner):
-            checker.violations.append(f"INV-9: {owner} {entry.kind} without the lease: {entry.detail}")
-        stepped = "clock_step" in self.swarm.host
-        if entry.kind != "order_accepted" or stepped or not self.conduct.stands_by(owner):
-            return
-        side = side_of(entry.detail["position_side"], entry.detail["side"])
-        exposed_ms = checker.exposed(true_ms()).get((entry.symbol, side), 0)
-        helps = places and not target and (self.swarm.foggy or exposed_ms >= PATIENCE_S * 1000)
-        if not helps:
-            checker.violations.append(f"INV-9: {owner} wrote while another holds the lease: {entry.detail}")
+        number = self.conduct.speaker
+        owner = self.owner_of(number) if number is not None else ""
+        sure = "clock_step" not in self.swarm.host
+        self.checker.violations += without_lease(
+            entry, owner, self.conduct, self.checker, foggy=self.swarm.foggy, standing_by=sure
+        )
 
     def _check_prompt(self) -> None:
         """Where nothing hinders the daemon, a position is covered in time, whatever Redis and the streams do."""
