@@ -76,7 +76,8 @@ class Calm:
             if number == daemon and symbol in text:
                 lines = _recent(self._lines[daemon, symbol], at_ms)
                 lines.append(at_ms)
-                lasting = len(refused) > 1 and at_ms - refused[0][0] >= MINUTE_MS
+                since_ms, last_ms = (refused[0][0], refused[-1][0]) if refused else (at_ms, 0)
+                lasting = at_ms - since_ms >= MINUTE_MS > at_ms - last_ms
                 if lasting and len(lines) > HOPELESS_LINES_MAX + 2 * self._changes(symbol, at_ms):
                     code = refused[-1][1]
                     yield from self._once(
