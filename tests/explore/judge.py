@@ -59,6 +59,7 @@ class Judge:
         self._play = play
         met = [FAULTS[strike.fault] for strike in play.strikes]
         self.later_s = sum(fault.later_s for fault in met)
+        self.live_s = LIVE_S + self.later_s + (play.life.blind_s if any(fault.foggy for fault in met) else 0.0)
         self.order_later_s = sum(max(fault.later_s, fault.order_later_s) for fault in met)
         stale_ms = max((fault.stale_ms for fault in met), default=0)
         self.checker = Checker(stale_ms=stale_ms, conduct=play.conduct, foggy=any(fault.foggy for fault in met))
@@ -177,7 +178,7 @@ class Judge:
         free_ms, now_ms = self._play.fates.free_since_ms, true_ms()
         for key, exposed_ms in self.checker.exposed(now_ms).items():
             since_ms = max(free_ms, now_ms - exposed_ms)
-            if now_ms - since_ms > 1000 * (LIVE_S + self.later_s):
+            if now_ms - since_ms > 1000 * self.live_s:
                 begun_s = (now_ms - exposed_ms - EPOCH_MS) / 1000
                 self._once(f"INV-3: {key} is exposed since {begun_s:.1f} s, and nothing held its stop up so long")
 

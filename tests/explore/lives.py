@@ -34,6 +34,9 @@ class Life:
     stream: bool = True
     config: Mapping[str, Any] = field(default_factory=dict)
     symbols: tuple[str, ...] = (BTC, ETH, SOL)
+    blind_s: float = 0.0
+    """Seconds beyond the usual for which a stop may wait where requests or answers fail."""
+    why: str = ""
     paired: bool = False
     """Whether every pair of faults is tried on it too: a shorter one."""
     ends: tuple[str, ...] = ("PROTECTED",)

@@ -33,7 +33,13 @@ async def killed(play: Play) -> None:
     await play.rest(14)
 
 
-@life("standby", LONG)
+BLIND_STANDBY = {
+    "blind_s": 10.0,
+    "why": "a standby that cannot read the lists has not read a position naked: it waits until the lease has run out",
+}
+
+
+@life("standby", LONG, **BLIND_STANDBY)
 async def beside_an_owner(play: Play) -> None:
     """A second daemon on another host stands by while the owner works."""
     play.start("a")
@@ -44,7 +50,7 @@ async def beside_an_owner(play: Play) -> None:
     await play.rest(14)
 
 
-@life("takeover", LONG)
+@life("takeover", LONG, **BLIND_STANDBY)
 async def the_owner_is_gone_for_good(play: Play) -> None:
     """The owner dies and does not come back: the other one takes over."""
     play.start("a")

@@ -73,6 +73,7 @@ def test_what_a_fault_may_delay_is_granted_with_a_reason() -> None:
     granted = [fault for fault in FAULTS.values() if fault.later_s or fault.order_later_s]
     assert all(fault.why for fault in granted)
     assert all(not fault.why for fault in FAULTS.values() if fault not in granted)
+    assert all(bool(life.why) == bool(life.blind_s) for life in LIVES.values())
 
 
 @pytest.mark.parametrize(("life", "fault"), REPEATED)
