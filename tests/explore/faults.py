@@ -19,6 +19,8 @@ NEEDED = frozenset(endpoint.name for endpoint in (E.POSITIONS, E.PLACE_ALGO_ORDE
 """What nobody can place a stop without: the positions, the door for stops, and the price steps that door accepts."""
 LEASE_S = 15
 """How long a lease that somebody else takes is valid."""
+CLOCK_MS = 400_000
+"""What a daemon says about time after its clock stepped proves nothing."""
 OLD_MS = 3_000
 """An older answer is at least this old."""
 
@@ -66,6 +68,10 @@ class Fault:
         return self.kind in (Kind.REQUEST, Kind.ANSWER) and self.meets_contacts
 
     @property
+    def steps_clock(self) -> bool:
+        return self.stale_ms == CLOCK_MS
+
+    @property
     def meets_contacts(self) -> bool:
         """Whether every contact in its span meets it; else it begins once and ends once."""
         return bool(self.venue or self.word)
@@ -101,6 +107,18 @@ def _resume(play: Play, at: Contact, span: Span) -> None:
 
 def _reload(play: Play, at: Contact, span: Span) -> None:
     play.reload(_daemon(at))
+
+
+def _step_clock(by_ms: int) -> Act:
+    def act(play: Play, at: Contact, span: Span) -> None:
+        play.processes[_daemon(at)].clock.skew_ms += by_ms
+
+    return act
+
+
+def _spoil(play: Play, at: Contact, span: Span) -> None:
+    for key in list(play.redis.values):
+        play.redis.put(key, [key, 7.5])
 
 
 def _flush(play: Play, at: Contact, span: Span) -> None:
@@ -183,6 +201,8 @@ AT_THE_DOOR = (
     _refusal("no_such_order", -2011, _CANCELS, (ONCE, END)),
     _refusal("not_found", -2013, _on(E.QUERY_ALGO_ORDER), (ONCE, END)),
     Fault("dies_before", Kind.REQUEST, (ONCE,), act=_kill),
+    Fault("sleeps_before", Kind.REQUEST, (EIGHT,), act=_suspend, undo=_resume),
+    Fault("told_to_stop", Kind.REQUEST, (ONCE,), act=_terminate),
 )  # fmt: skip
 OF_ANSWERS = (
     Fault("answer_lost", Kind.ANSWER, (ONCE, EIGHT, END), venue="lose_response"),
@@ -207,6 +227,7 @@ OF_REDIS = (
     Fault("redis_hung", Kind.REDIS, (ONCE, END), word="hung"),
     Fault("redis_answer_lost", Kind.REDIS, (ONCE, EIGHT), word="lost"),
     Fault("redis_flushed", Kind.REDIS, (ONCE,), act=_flush),
+    Fault("redis_spoiled", Kind.REDIS, (ONCE,), act=_spoil),
     Fault("lease_taken", Kind.REDIS, (ONCE,), act=_take_lease),
     Fault("lease_stuck", Kind.REDIS, (END,), act=_stick_lease, undo=_free_lease),
 )
@@ -219,6 +240,8 @@ OF_PROCESSES = (
     Fault("killed", Kind.PROCESS, (ONCE, END), act=_kill, undo=_restart),
     Fault("suspended", Kind.PROCESS, (EIGHT, END), act=_suspend, undo=_resume),
     Fault("reloaded", Kind.PROCESS, (ONCE,), act=_reload),
+    Fault("clock_ahead", Kind.PROCESS, (ONCE,), act=_step_clock(120_000), stale_ms=CLOCK_MS),
+    Fault("clock_behind", Kind.PROCESS, (ONCE,), act=_step_clock(-3_000), stale_ms=CLOCK_MS),
     Fault("stopped", Kind.PROCESS, (ONCE, END), act=_terminate, undo=_restart),
 )
 FAULTS = {

@@ -69,8 +69,8 @@ class Judge:
         """How long after the healing everything was covered, and in order."""
         lists = {"empty_list": "empty_orders", "older": "stale_reads", "id_taken": "delayed_listing"}
         venue = {lists[fault.name]: 1.0 for fault in met if fault.name in lists}
-        foggy = any(fault.foggy for fault in met)
-        self.swarm = Weather(venue, stream={}, marks=True, thrifty=True, oldest_ms=stale_ms, unclear=foggy)
+        foggy, host = any(fault.foggy for fault in met), ("clock_step",) if any(one.steps_clock for one in met) else ()
+        self.swarm = Weather(venue, host, {}, marks=True, thrifty=True, oldest_ms=stale_ms, unclear=foggy)
         """What the simulator's judges ask about the faults of a run."""
         self.judges = Judges(self)  # type: ignore[arg-type]
         self._digest = hashlib.sha256()
@@ -141,7 +141,8 @@ class Judge:
     def _check_lease(self, entry: Entry) -> None:
         conduct = self._play.conduct
         owner = self._play.processes[conduct.speaker].service.owner if conduct.speaker is not None else ""
-        self.violations += without_lease(entry, owner, conduct, self.checker, foggy=self.swarm.foggy)
+        sure = "clock_step" not in self.swarm.host
+        self.violations += without_lease(entry, owner, conduct, self.checker, foggy=self.swarm.foggy, standing_by=sure)
 
     def look(self) -> None:
         """Twice a second: what was published, and whether a stop is missing for too long."""

@@ -240,6 +240,11 @@ class Play(StageWorld):
         met = self.fates.meet(Kind.REDIS, script, f"Redis: {script}", int(number) if number.isdigit() else None)
         return next((fault.word for fault in met if fault.word), "")
 
+    def status(self) -> dict[str, str]:
+        """The published state of the account; empty where there is none, or something else."""
+        found = super().status()
+        return found if isinstance(found, dict) else {}
+
     # -- the end
 
     def heal(self) -> None:
