@@ -24,7 +24,7 @@ from position_monitor.core.observation import SymbolObservation
 SPENT_KEPT = 512
 """Spent ids remembered of one position; when there are as many, the venue is asked before an id is used."""
 VANISHED_KEPT = 64
-ASKED_AT_ONCE_MAX = 16
+ASKED_AT_ONCE_MAX = 4
 """Orders of one symbol that are asked for in one look."""
 FIRED_KEPT_MS = 120_000
 """How long it is remembered that an order's price came when no end of it is ever read."""
@@ -132,11 +132,11 @@ def still_firing(known: KeyEvidence, position: Position, live: LiveBook, now_ms:
     under_way = [own for own in live.in_flight if own.order.status in UNDER_WAY]
     if not known.fired and not under_way:
         return known.fired
-    resting = {own.order.client_id for own in live.resting}
+    resting, listed = ({own.order.client_id for own in some} for some in (live.resting, under_way))
     fired = {
         client_id: one
         for client_id, one in not_counted_yet(known, position).items()
-        if client_id not in resting and abs(now_ms - one.since_ms) <= FIRED_KEPT_MS
+        if client_id not in resting and (abs(now_ms - one.since_ms) <= FIRED_KEPT_MS or client_id in listed)
     }
     for own in under_way:
         fired.setdefault(own.order.client_id, Fired(known.firing_since_ms or now_ms))

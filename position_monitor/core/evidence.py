@@ -166,6 +166,10 @@ class KeyEvidence:
         """Whether a take-profit of ours is closing its part just now, so that the size that was read may be too big."""
         return bool(self.fired) and self._fired(now_ms, grace_ms, (Role.TAKE_PROFIT,))
 
+    def stuck_in_triggering(self, now_ms: int, grace_ms: int) -> frozenset[str]:
+        """Client ids of orders whose price came longer ago than the grace time, and that nothing is heard of since."""
+        return frozenset(i for i, one in self.fired.items() if abs(now_ms - one.since_ms) > grace_ms)
+
     def _fired(self, now_ms: int, grace_ms: int, roles: tuple[Role, ...]) -> bool:
         for client_id, fired in self.fired.items():
             owned = ids.parse(client_id)

@@ -7,12 +7,12 @@ rung.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from decimal import Decimal
 from typing import NamedTuple, TypeVar
 
 from position_monitor.core import ids
-from position_monitor.core.model import LiveOrder, Role, Side
+from position_monitor.core.model import LiveOrder, OrderStatus, Role, Side
 
 _NOTHING = Decimal(0)
 
@@ -54,12 +54,15 @@ def fitting(
     return kept
 
 
-def exits_of(orders: Iterable[LiveOrder]) -> list[Exit]:
-    """The take-profits of ours among orders that were read, those in the act of triggering included."""
+def exits_of(orders: Iterable[LiveOrder], stuck: Collection[str] = ()) -> list[Exit]:
+    """The take-profits of ours among orders that were read. Those in the act of triggering count, unless they are
+    `stuck` in it (client ids): nothing is to be expected of them."""
     found: list[Exit] = []
     for order in orders:
         owned = ids.parse(order.client_id)
         if owned is None or owned.role is not Role.TAKE_PROFIT or order.status.terminal or order.trigger_price is None:
+            continue
+        if order.client_id in stuck and order.status is not OrderStatus.NEW:
             continue
         found.append(Exit(order.trigger_price, order.quantity))
     return found

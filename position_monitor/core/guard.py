@@ -251,7 +251,9 @@ def _why_over_exit(order: DesiredOrder, position: Position | None, gate: GateInp
     if order.role is not Role.TAKE_PROFIT or position is None or order.quantity is None or instrument is None:
         return ""
     resting = [live for live in gate.seen.orders if live.key == order.key]
-    rungs = [(_share_up_to(live.client_id, gate), one) for live in resting for one in exits_of([live])]
+    grace_ms = gate.evidence_settings.triggering_grace_ms
+    stuck = gate.known.stuck_in_triggering(gate.now_ms, grace_ms) if gate.known is not None else frozenset()
+    rungs = [(_share_up_to(live.client_id, gate), one) for live in resting for one in exits_of([live], stuck)]
     rungs.append((_share_up_to(order.client_id, gate), Exit(order.trigger_price, order.quantity)))
     whole = [one for _, one in rungs] + list(gate.unlisted)
     for price in {one.price for one in whole}:

@@ -211,7 +211,9 @@ def _beside_what_rests(
 
 def _resting_exits(inputs: PlanInputs, case: Case) -> list[Exit]:
     listed = {own.order.client_id for own in case.live.owned}
-    resting = exits_of(own.order for own in case.live.owned)
+    assert case.known is not None
+    stuck = case.known.stuck_in_triggering(inputs.now_ms, inputs.evidence_settings.triggering_grace_ms)
+    resting = exits_of((own.order for own in case.live.owned), stuck)
     return resting + inputs.evidence.unlisted_take_profits(case.key, listed)
 
 

@@ -138,7 +138,7 @@ class Daemon:
         began_s, self._weight_before = self.clock.monotonic_s(), self.exchange.own_weight_1m
         self._notice_gap()
         await self._upkeep()
-        self.desk.begin()
+        self.desk.earlier.begin()
         also = {key.symbol for key in self.history.tracks}
         began = self.events.look_begins()
         observed = await self.observer.account(self.evidence, also, look_at=self._unsettled.union(look_at))

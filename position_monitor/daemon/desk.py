@@ -18,8 +18,7 @@ from loguru import logger
 from position_monitor.core import announce, sentence
 from position_monitor.core.actions import Action, Cancel, Close, Mode, Place
 from position_monitor.core.decide import Rules
-from position_monitor.core.desired import DesiredOrder
-from position_monitor.core.endings import after_word, may_have_named, word_of
+from position_monitor.core.endings import after_word, word_of
 from position_monitor.core.evidence import Evidence
 from position_monitor.core.guard import Denied, GateInputs, approve_cancel, approve_close, approve_place
 from position_monitor.core.learning import after_blind_read, after_read
@@ -29,18 +28,15 @@ from position_monitor.core.outcome import DUPLICATE_CODE, Outcome, Sent, after_o
 from position_monitor.core.state import Event
 from position_monitor.core.wanted import renewed
 from position_monitor.core.writers import Writers, after_listing, after_sending, beginning, begun
+from position_monitor.daemon.earlier_orders import EarlierOrders
 from position_monitor.daemon.repeats import Repeats, subject_of
 from position_monitor.daemon.stuck_removals import StuckRemovals
 from position_monitor.edge import actor
 from position_monitor.edge.clock import Clock
 from position_monitor.edge.exchange import Exchange
-from position_monitor.errors import ExchangeFailure, Unreachable
 
-ASKING_S = 1.0
-"""How long an order waits for the answer whether its id was used before; a stop is sent without one then."""
 RENAMED_MAX = 3
 """Revisions of one intent that are tried in one go."""
-UNNAMED_KEPT = 4_000
 SYMBOLS_MAX = 2_000
 """Symbols whose writes are counted; beyond that the count begins anew, which only makes a removal wait."""
 EVENTS_KEPT = 5_000
@@ -61,10 +57,8 @@ class Desk:
     writers: Writers = field(default_factory=Writers, init=False)
     _events: list[Event] = field(default_factory=list, init=False)
     _wrote: bool = field(default=False, init=False)
-    began_at_ms: int = field(default=0, init=False)
-    """The venue's time at the first look: ids of positions that are older may have been used by an earlier process."""
-    _unnamed: set[tuple[str, str]] = field(default_factory=set, init=False)
-    """(symbol, client id) of which the venue said that no order has it."""
+    earlier: EarlierOrders = field(init=False)
+    """Tells which ids named an order before."""
     _count: int = field(default=0, init=False)
     """Writes begun."""
     _last_write: dict[str, int] = field(default_factory=dict, init=False)
@@ -80,15 +74,12 @@ class Desk:
 
     def __post_init__(self) -> None:
         self._repeats = Repeats(self.clock)
+        self.earlier = EarlierOrders(self.exchange, self.clock)
         self.stuck = StuckRemovals(self.clock)
 
     def tell(self, events: Sequence[Event]) -> None:
         """Keep events for the next report."""
         self._events.extend(events[: EVENTS_KEPT - len(self._events)])
-
-    def begin(self) -> None:
-        """Called when a look begins: what is remembered reaches back to the first one."""
-        self.began_at_ms = self.began_at_ms or self.exchange.venue_now_ms()
 
     def take_report(self) -> tuple[tuple[Event, ...], bool]:
         """The events since the last report, and whether anything was written since then."""
@@ -201,7 +192,7 @@ class Desk:
         if isinstance(approved, Denied):
             return self._denied(action, approved)
         self.evidence = claimed(self.evidence, order, self.clock.now_ms())
-        answer = await self._earlier_order(order)
+        answer = await self.earlier.of(order, self.evidence.of(order.key))
         if isinstance(answer, LiveOrder) and not answer.status.terminal:
             return Outcome(
                 action, Sent.REFUSED, self.clock.now_ms(), DUPLICATE_CODE, "it rests already, says the venue"
@@ -215,31 +206,11 @@ class Desk:
             why = "the venue did not say whether its id has named an order before"
             return Outcome(action, Sent.NOT_SENT, self.clock.now_ms(), text=why)
         logger.log("DEBUG" if self.is_failing(action) else "INFO", sentence.intent(action))
-        self._unnamed.discard((order.symbol, order.client_id))
+        self.earlier.used(order)
         outcome = await actor.send_place(self.exchange, self.clock, approved)
         if outcome.sent is Sent.ACCEPTED:
             self.accepted(order.client_id)
         return outcome
-
-    async def _earlier_order(self, order: DesiredOrder) -> LiveOrder | ExchangeFailure | None:
-        """The order that carries or carried this id; None where there was none, or nobody could have placed one."""
-        known, asked = self.evidence.of(order.key), (order.symbol, order.client_id)
-        if known is None or not may_have_named(known, order.client_id, self.began_at_ms):
-            return None
-        if asked in self._unnamed and order.client_id not in known.vanished:
-            return None
-        patience_s = None if order.role is Role.TAKE_PROFIT else ASKING_S
-        try:
-            answer = await asyncio.wait_for(self.exchange.query_order(order.symbol, order.client_id), patience_s)
-        except ExchangeFailure as failure:
-            return failure
-        except TimeoutError:
-            return Unreachable(f"no answer about {order.client_id} within {ASKING_S:g} s")
-        if answer is None:
-            if len(self._unnamed) >= UNNAMED_KEPT:
-                self._unnamed.clear()
-            self._unnamed.add(asked)
-        return answer
 
     async def remove(self, cancel: Cancel, seen: SymbolObservation) -> None:
         """One removal; `seen` must be a read made just for it (invariant 2)."""

@@ -46,7 +46,7 @@ class Names:
         intent = (entry.symbol, client_id[4:14], new["side"], *sizes)
         before = self._current.get(intent, client_id)
         self._current[intent] = client_id
-        if before != client_id and before not in self._over:
+        if before != client_id and before not in self._over and client_id not in self._over:
             return [f"INV-4: one intent, two ids, {before} and {client_id}: {intent}"]
         return []
 

@@ -257,6 +257,21 @@ async def test_a_ladder_stays_while_the_users_own_take_profits_change_a_little(h
             assert stage.verdict("BTCUSDT", side) == "PROTECTED"
 
 
+@TWO_WORLDS
+@staged
+async def test_a_take_profit_stuck_in_triggering_does_not_hold_up_the_ladder_for_ever(hedge, side):
+    async with Stage(Held("BTCUSDT", side, "0.4", entry=ENTRY), hedge=hedge) as stage:
+        stage.start()
+        await stage.until("protected", stage.is_protected)
+        stage.fault("stuck_triggering", count=1)
+        stage.price("BTCUSDT", against(ENTRY, side, "-1.6"))
+        await stage.run(1)
+        stage.price("BTCUSDT", against(ENTRY, side, "-0.5"))
+        stage.trade("add", "BTCUSDT", side, "0.2")
+        await stage.until("a ladder for all of it rests", lambda: len(stage.targets("BTCUSDT", side)) == 3, 40)
+        assert sum(order.quantity for order in stage.targets("BTCUSDT", side)) == Decimal("0.6")
+
+
 # -- the slot of another program's own stop (3.7)
 
 
