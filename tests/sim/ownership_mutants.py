@@ -1,0 +1,35 @@
+"""Planted bugs about ownership: values that pass for an owner, owners that see nothing, a second writer unnoticed."""
+
+from __future__ import annotations
+
+from contextlib import ExitStack
+
+from position_monitor.core.evidence import KeyEvidence
+from position_monitor.core.writers import Writers
+from position_monitor.edge.lease_states import Watched
+from position_monitor.service import Service
+from tests.sim.mutants import changed, mutant
+from tests.sim.swarm import Swarm
+
+STALE = Swarm({}, ("lease_of_nobody",))
+CUT = Swarm({}, ("cut_from_venue", "second_daemon"), judges=("liveness",))
+STRANGER = Swarm({}, ("redis_of_its_own",))
+
+
+@mutant("INV-3", swarm=STALE)
+def whatever_stands_in_the_lease_is_a_live_owner(stack: ExitStack) -> None:
+    """Row 3.1."""
+    stack.enter_context(changed(Watched, "alive_for_s", lambda self, now_s, ttl_s: ttl_s))
+
+
+@mutant("INV-3", swarm=CUT)
+def an_owner_that_reads_nothing_keeps_the_lease_and_everybody_waits(stack: ExitStack) -> None:
+    """Row 3.2."""
+    stack.enter_context(changed(Service, "_reads_positions", lambda self: True))
+    stack.enter_context(changed(KeyEvidence, "long_exposed", lambda self, settings, now_ms: False))
+
+
+@mutant("INV-10", swarm=STRANGER, caught_at=3)
+def a_second_writer_is_not_noticed(stack: ExitStack) -> None:
+    """Row 3.6."""
+    stack.enter_context(changed(Writers, "suspected", lambda self, now_ms: False))

@@ -1,0 +1,76 @@
+"""Who owns the account: any value in any key of Redis, and a second daemon that Redis does not tell of."""
+
+from __future__ import annotations
+
+import random
+from typing import TYPE_CHECKING, Any
+
+from position_monitor.config import Config
+from tests.sim.powers import power
+from tests.sim.redis_model import RedisModel
+from tests.sim.virtual_time import sleep
+
+if TYPE_CHECKING:
+    from tests.sim.simulation import Simulation
+
+KEYS = ("lease", "lease:epoch", "lease:given_up", "status", "positions", "position:BTCUSDT:LONG")
+VALUES: tuple[Any, ...] = ("x", "", "two words", "y" * 300, "1e300", "-7", ["x"], {"x"}, {"config_hash": "z" * 99}, 7.5)
+TTLS_MS = (0, 0, 3_000, 19_000, 60_000, 3_600_000)
+
+
+@power(
+    "any_value_in_redis",
+    chance=0.05,
+    gentle=True,
+    later_s=25.0,
+    why="what stood in the lease is watched for a lease time",
+)
+async def any_value_in_redis(run: Simulation, rng: random.Random) -> None:
+    """Somebody writes what he likes into the keys of the account, the lease first of all."""
+    while True:
+        key = "lease" if rng.random() < 0.5 else rng.choice(KEYS)
+        run.redis.put(f"q:main:{key}", rng.choice(VALUES), rng.choice(TTLS_MS))
+        run.counts["fault any value in Redis"] += 1
+        await sleep(rng.uniform(1, 40))
+
+
+def first_value(run: Simulation, rng: random.Random) -> None:
+    """Before anybody looked, the lease holds a name without an expiry."""
+    run.redis.put("q:main:lease", "x")
+
+
+@power("lease_of_nobody", chance=0.03, gentle=True, prepare=first_value)
+async def lease_of_nobody(run: Simulation, rng: random.Random) -> None:
+    """The value comes back as soon as somebody has the lease."""
+    while True:
+        await sleep(rng.uniform(20, 60))
+        run.redis.put("q:main:lease", "x")
+        run.counts["fault lease of nobody"] += 1
+
+
+def start_a_stranger(run: Simulation, rng: random.Random) -> None:
+    """A daemon with a Redis of its own and other ideas about the ladder."""
+    shared, settings = run.redis, run.settings
+    ladder = [{"target_pct": 2.0, "share_pct": 60}, {"target_pct": 3.0, "share_pct": 40}]
+    data = {"loop": {"check_interval_s": 5, "full_sweep_s": 20}, "exchange": {"rest_url": "http://127.0.0.1:1"}}
+    run.settings = Config.from_data({**data, "protection": {"ladder": ladder, "trailing_pct": 1.2}})
+    run.redis = RedisModel()
+    run.redis.conduct = run.conduct
+    run.start_daemon()
+    run.redis, run.settings = shared, settings
+
+
+def only_one_is_left(run: Simulation, rng: random.Random) -> None:
+    """Everybody is killed, and one daemon begins anew: it is careful with nobody."""
+    for number in run.alive:
+        run.kill(number)
+    run.start_daemon()
+
+
+@power("redis_of_its_own", end=only_one_is_left)
+async def redis_of_its_own(run: Simulation, rng: random.Random) -> None:
+    """Two daemons, each the owner by its own Redis."""
+    await sleep(rng.uniform(1, 8))
+    start_a_stranger(run, rng)
+    run.counts["fault Redis of its own"] += 1
+    await sleep(100_000)
