@@ -107,7 +107,7 @@ class SimTransport:
     async def _no_way(self, endpoint: Endpoint, params: Mapping[str, str]) -> NoReturn:
         """The request never leaves, or nobody ever answers it."""
         refused = self._rng.random() < 0.5
-        await self._clock.sleep(0.01 if refused else self._timeout_s)
+        await self._clock.sleep(0.01 if refused else self._patience.timeout_s)
         moment = self._gateway.engine.world.journal.last_sequence
         self._conduct.ends(Answer(self._number, endpoint, params, NO_ANSWER, None, {}, moment))
         raise TransportFailure(TransportCause.NOT_SENT if refused else TransportCause.TIMEOUT)
