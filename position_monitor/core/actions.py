@@ -7,7 +7,7 @@ from decimal import Decimal
 from enum import StrEnum
 
 from position_monitor.core.desired import DesiredOrder
-from position_monitor.core.model import LiveOrder, PositionKey, PositionSide
+from position_monitor.core.model import LiveOrder, PositionKey, PositionSide, WorkingType
 
 
 class Mode(StrEnum):
@@ -67,6 +67,10 @@ class Close:
     limit_price: Decimal | None
     """None for MARKET; otherwise LIMIT IOC at this price."""
     reason: str
+    level: Decimal
+    """What the reason claims the price has reached, against the position."""
+    working_type: WorkingType
+    """Which price that is."""
 
 
 Action = Place | Cancel | Close

@@ -14,6 +14,7 @@ from collections.abc import Sequence
 from decimal import Decimal
 from typing import NamedTuple
 
+from position_monitor.core.crossing import stepped_back
 from position_monitor.core.desired import DesiredBook, DesiredOrder, Level
 from position_monitor.core.diff import BookDiff, diff
 from position_monitor.core.ladder import RUNGS_MAX, passed_rungs
@@ -52,6 +53,8 @@ def desired_book(inputs: BookInputs) -> DesiredBook:
 def compared_book(inputs: BookInputs) -> tuple[DesiredBook, BookDiff]:
     """What should rest for one position now, and how what rests differs from it."""
     levels = levels_for(inputs.position, inputs.instrument, inputs.settings, inputs.advice, inputs.now_ms)
+    if inputs.known.crossed.count and not inputs.cover.full:
+        levels = stepped_back(levels, inputs.known.crossed, inputs.position, inputs.instrument, inputs.settings)
     stop = effective_stop(inputs, levels, breakeven=bool(inputs.known.done_rungs))
     key, known = inputs.position.key, inputs.orders.remembered
     facts, wanted = _order_facts(inputs, levels, stop), known.get(key)
@@ -86,7 +89,7 @@ def _wanted(facts: OrderFacts) -> _Wanted:
 def _order_facts(inputs: BookInputs, levels: Levels, stop: Level) -> OrderFacts:
     """By position, because a cycle makes one for every position it looks at."""
     position, known = inputs.position, inputs.known
-    passed = passed_rungs(levels.targets, position.mark_price, position.side)
+    passed = passed_rungs(levels.targets, position.arming_price, position.side)
     return OrderFacts(
         inputs.account,
         position.symbol,
@@ -129,7 +132,7 @@ def _today(inputs: BookInputs, price: Decimal) -> Decimal:
     position, venue = inputs.position, inputs.instrument
     if venue.permits(price) and is_multiple(price, venue.tick):
         return price
-    side, mark = position.side, position.mark_price
+    side, mark = position.side, position.arming_price
     fitted = fitted_stop(price, side, mark, position.liquidation_ahead, venue)
     return fitted or fitted_stop(price, side, mark, None, venue) or price
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+from position_monitor.core.closing import Reason
 from position_monitor.core.cover import Cover
 from position_monitor.core.desired import DesiredBook
 from position_monitor.core.diff import BookDiff
@@ -28,18 +29,23 @@ class Case(NamedTuple):
     live: LiveBook
     cover: Cover
     """What counts as a stop among the orders that were read."""
-    closing: str
-    """Why it should be closed at market, or empty."""
+    to_close: Reason | None
+    """Why it should be closed at market, or None."""
     book: DesiredBook | None
     """None where nothing may be wanted: unmanaged, unreadable, or without trading rules."""
     found: BookDiff | None
     """The book against what rests; None without a book."""
 
     @property
+    def closing(self) -> str:
+        """Why it should be closed at market, or empty."""
+        return self.to_close.text if self.to_close is not None else ""
+
+    @property
     def quiet(self) -> bool:
         """Whether nothing is to be done: it is as it should be, or nothing may be wanted."""
         found = self.found
-        return found is None or not (found.missing or found.surplus or self.closing)
+        return found is None or not (found.missing or found.surplus or self.to_close)
 
     def long_missing(self, settings: EvidenceSettings, now_ms: int) -> bool:
         """Whether its stop is missing now and was missing in this daemon's own reads for two check intervals."""

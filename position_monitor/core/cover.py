@@ -72,8 +72,9 @@ def why_not_cover(order: LiveOrder, position: Position, settings: ProtectionSett
     liquidation = position.liquidation_ahead
     if liquidation is not None and not tighter(trigger, liquidation, position.side):
         return f"its trigger {trigger} lies beyond the liquidation price {liquidation}"
-    if beyond(position.mark_price, trigger, position.side):
-        return f"the mark {position.mark_price} has passed its trigger {trigger}"
+    price = position.price_arming(order.working_type)
+    if beyond(price, trigger, position.side):
+        return f"the price {price} has passed its trigger {trigger}"
     return "" if ids.is_ours(order.client_id) else _why_not_foreign(trigger, position, settings)
 
 

@@ -13,7 +13,7 @@ from typing import NamedTuple
 from position_monitor.core.actions import Mode, Place
 from position_monitor.core.book import NO_RUNGS, BookInputs, RungsAllowed, compared_book, rungs_for
 from position_monitor.core.case import Case
-from position_monitor.core.closing import closes_in_the_last_minute, why_close
+from position_monitor.core.closing import closes_in_the_last_minute, reason_to_close
 from position_monitor.core.cover import NO_COVER, cover_of
 from position_monitor.core.desired import DesiredBook
 from position_monitor.core.evidence import Evidence
@@ -40,6 +40,8 @@ class Rules:
     is_unmanaged: Callable[[PositionKey], bool]
     evidence: EvidenceSettings
     limits: Limits
+    armed_by_last: Callable[[PositionKey], bool] | None = None
+    """Which positions have orders that the last trade arms; None where no setting says so."""
 
 
 class Decision(NamedTuple):
@@ -154,8 +156,8 @@ def _case(
     live = books.get(key, NOTHING_RESTS)
     cover = cover_of(position, live.stops, settings)
     if known is None:
-        return Case(position, key, settings, None, unmanaged, live, cover, "", None, None)
-    closing = why_close(position, known, settings, rules.limits, rules.evidence, now_ms, covered=cover.full)
+        return Case(position, key, settings, None, unmanaged, live, cover, None, None, None)
+    closing = reason_to_close(position, known, settings, rules.limits, rules.evidence, now_ms, covered=cover.full)
     if not seen.allows(Deed.PLACE_STOP) or unmanaged:
         return Case(position, key, settings, known, unmanaged, live, cover, closing, None, None)
     book, found = compared_book(

@@ -30,6 +30,7 @@ from position_monitor.core.model import (
     PositionKey,
     PositionSide,
     Side,
+    WorkingType,
 )
 from position_monitor.core.observation import SymbolObservation
 from position_monitor.core.stream_events import AlgoEvent, PositionEvent
@@ -126,6 +127,8 @@ def stops_from_event(
     key = event.key
     assert key is not None, "Invariant: only an open position gets a stop"
     opened = position_of(event, key, None if key in since.flat else last, mark)
+    if rules.protection_for(key).working_type is WorkingType.CONTRACT_PRICE:
+        opened = replace(opened, last_price=_last_traded(event, key, last, since))
     others = tuple(position for position in (last.positions if last else ()) if _stays(position, opened, since))
     orders = tuple(seen for order in (last.orders if last else ()) if (seen := _order_now(order, since)) is not None)
     view = SymbolObservation(
@@ -155,7 +158,7 @@ def mark_moves_a_stop(
     now_ms: int,
 ) -> bool:
     """Whether stops would be placed if the symbol were as last read but for the mark: a reason to look, no more."""
-    positions = tuple(replace(position, mark_price=mark) for position in last.positions)
+    positions = tuple(replace(position, mark_price=mark, last_price=None) for position in last.positions)
     view = replace(last, positions=positions, orders_reused=True)
     return bool(decide_symbol(view, evidence, rules, advice, mode, {}, now_ms).plans[last.symbol].stops)
 
@@ -180,6 +183,16 @@ def position_of(
         hedged=event.position_side is not PositionSide.BOTH,
         updated_at_ms=event.at_ms,
     )
+
+
+def _last_traded(
+    event: PositionEvent, key: PositionKey, last: SymbolObservation | None, since: SinceRead
+) -> Decimal | None:
+    """The best word on the last price: of the last read, else what a position that was just opened was bought at."""
+    before = last.position(key) if last is not None and key not in since.flat else None
+    if before is not None:
+        return before.last_price
+    return event.entry_price if event.entry_price > 0 else None
 
 
 def _stays(position: Position, opened: Position, since: SinceRead) -> bool:

@@ -15,10 +15,12 @@ from decimal import Decimal
 from typing import NamedTuple
 
 from position_monitor.core import ids
+from position_monitor.core.crossing import NOT_CROSSED, Crossed
 from position_monitor.core.desired import DesiredOrder
 from position_monitor.core.exit_profile import Exit, exits_of
 from position_monitor.core.live_book import Own
-from position_monitor.core.model import LiveOrder, PositionKey, Role
+from position_monitor.core.model import LiveOrder, PositionKey, Role, Side
+from position_monitor.core.money import beyond
 from position_monitor.core.refusals import NONE_REFUSED, Refusals
 from position_monitor.core.settings import EvidenceSettings
 
@@ -116,8 +118,10 @@ class KeyEvidence:
     ladder_from: int = 0
     """The nearest rung of the last ladder that took the whole position: the nearer ones were filled, or passed before
     it was placed. Forgotten when the position grows."""
-    crossed_refusals: int = 0
-    """-2021 refusals of a stop in a row."""
+    prices: tuple[Decimal, ...] = ()
+    """The price that arms its orders in the last reads, newest last."""
+    crossed: Crossed = NOT_CROSSED
+    """Refusals of its stops as already passed (-2021), in a row and while nothing covered it."""
     stop_refused: str = ""
     """Why the last stop that was sent does not rest, in the words of its failure; empty once one was taken."""
     grid_refusals: int = 0
@@ -136,6 +140,8 @@ class KeyEvidence:
     """When the last few of them were sent."""
     close_budget_refused: bool = False
     """A close was refused because resting reduce-only orders use up the position (-2022, -4118)."""
+    closing_since_ms: int = 0
+    """Since when each look found a reason to close it at market; 0 while none does."""
     firing_since_ms: int = 0
     """Since when a stop of ours is being triggered (or its trigger was passed and it still rests); 0 when none is."""
     rested: tuple[Own, ...] = ()
@@ -150,6 +156,10 @@ class KeyEvidence:
     """Cycles in a row whose read showed it without full cover."""
     exposed_since_ms: int = 0
     """When the first of them was."""
+    firing_trigger: Decimal = Decimal(0)
+    """The trigger of that stop."""
+    closes_refused: Refusals = NONE_REFUSED
+    """Closing orders that were refused, or did not arrive, lately."""
 
     @property
     def largest_quantity(self) -> Decimal:
@@ -191,6 +201,11 @@ class KeyEvidence:
         if self.exposed_reads < AGREEING_READS:
             return False
         return abs(now_ms - self.exposed_since_ms) >= settings.standby_patience_ms
+
+    def passed(self, level: Decimal, side: Side) -> bool:
+        """Whether the last reads agree that the price which arms its orders has reached a level."""
+        agreeing = self.prices[-AGREEING_READS:]
+        return len(agreeing) == AGREEING_READS and all(beyond(price, level, side) for price in agreeing)
 
     def flat_proven(self, settings: EvidenceSettings) -> bool:
         """Whether the position is proven closed (invariant 7)."""
@@ -246,6 +261,10 @@ class Evidence:
     def symbols(self) -> frozenset[str]:
         """Symbols something is known about."""
         return frozenset(key.symbol for key in self.keys) | frozenset(symbol for symbol, _ in self.awaited)
+
+    def hopeless(self, now_ms: int) -> set[PositionKey]:
+        """Positions whose stop is refused again and again: each check tries it, and no look is made for it."""
+        return {key for key, known in self.keys.items() if known.stops_refused.hopeless(now_ms)}
 
     def without_window(self) -> Evidence:
         """Forget counts after a long gap (a suspended host): everything must be seen again before a removal."""

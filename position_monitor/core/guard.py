@@ -14,7 +14,7 @@ from typing import Generic, TypeVar
 
 from position_monitor.core import ids
 from position_monitor.core.actions import Cancel, Close, Mode, Place
-from position_monitor.core.closing import close_id
+from position_monitor.core.closing import WITHOUT_WITNESS_MS, close_id
 from position_monitor.core.cover import cover_of, loosened_at, outdated_backstop
 from position_monitor.core.desired import DesiredOrder
 from position_monitor.core.evidence import KeyEvidence
@@ -68,6 +68,8 @@ class GateInputs:
     now_ms: int = 0
     unlisted: tuple[Exit, ...] = ()
     """Take-profits of ours for the position that no list shows and that may rest."""
+    witness: Decimal | None = None
+    """For a close: the price it is about, read apart from the position just now; None when it could not be."""
 
 
 def approve_place(action: Place, gate: GateInputs) -> Approved[Place] | Denied:
@@ -123,7 +125,19 @@ def approve_close(action: Close, gate: GateInputs) -> Approved[Close] | Denied:
         expected := close_id(gate.account, position, gate.known, action.limit_price, action.quantity)
     ):
         return Denied(f"client id was {action.client_id}; its intent gives {expected} (invariant 4)")
-    return Approved(action, _SEAL)
+    reason = _why_no_second_witness(action, position, gate)
+    return Denied(reason) if reason else Approved(action, _SEAL)
+
+
+def _why_no_second_witness(action: Close, position: Position, gate: GateInputs) -> str:
+    """Nothing is closed at market on one witness (invariant 16)."""
+    price, since_ms = gate.witness, gate.known.closing_since_ms if gate.known is not None else 0
+    if price is None:
+        waited = since_ms > 0 and gate.now_ms - since_ms >= WITHOUT_WITNESS_MS
+        return "" if waited else "no price could be read apart from the position; one witness is not enough"
+    if beyond(price, action.level, position.side):
+        return ""
+    return f"a price read apart from the position, {price}, has not reached {action.level} (invariant 16)"
 
 
 def _why_not_permitted(order: DesiredOrder, position: Position | None, gate: GateInputs) -> str:
@@ -183,7 +197,7 @@ def _why_wrong_price(order: DesiredOrder, position: Position | None, gate: GateI
     instrument = _rules_of(position, gate)
     if position is None or instrument is None:
         return ""
-    mark, trigger, side = position.mark_price, order.trigger_price, position.side
+    mark, trigger, side = position.price_arming(order.working_type), order.trigger_price, position.side
     if order.kind is OrderKind.TAKE_PROFIT_MARKET:
         return f"target {trigger} is not beyond the mark {mark}" if reached(mark, trigger, side) else ""
     if beyond(mark, trigger, side):
@@ -198,7 +212,7 @@ def _why_wrong_price(order: DesiredOrder, position: Position | None, gate: GateI
 
 def _tightest_price(position: Position, instrument: Instrument) -> Decimal | None:
     """The price next to the mark at which the venue would take a stop; None when there is none."""
-    mark, tick = position.mark_price, instrument.tick
+    mark, tick = position.arming_price, instrument.tick
     if position.side is Side.LONG:
         price = min(ceil_to(mark, tick) - tick, floor_to(instrument.max_price, tick))
     else:

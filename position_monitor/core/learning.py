@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Container, Iterable, Mapping
 from dataclasses import replace
 from decimal import Decimal
 
 from position_monitor.core import ids
 from position_monitor.core.cover import belongs_to
+from position_monitor.core.crossing import NOT_CROSSED
 from position_monitor.core.endings import not_counted_yet, still_firing, unexplained
 from position_monitor.core.evidence import (
     AGREEING_READS,
@@ -149,6 +150,28 @@ def pruned(evidence: Evidence, settings: EvidenceSettings) -> Evidence:
     return Evidence(keys, evidence.awaited)
 
 
+def after_decision(
+    evidence: Evidence, covered: Mapping[PositionKey, bool], closing: Container[PositionKey], now_ms: int
+) -> Evidence:
+    """What a look at the whole account ends: refusals of a stop at full cover, the reasons to close that are gone.
+
+    `covered` says of each position that was read whether its cover is full; `closing` are those to be closed.
+    """
+    changed: dict[PositionKey, KeyEvidence] = {}
+    for key, full in covered.items():
+        known = evidence.keys.get(key)
+        if known is None:
+            continue
+        if full and (known.crossed.count or known.stop_refused):
+            known = changed[key] = replace(known, crossed=NOT_CROSSED, stop_refused="")
+        if key in closing:
+            if not known.closing_since_ms:
+                changed[key] = replace(known, closing_since_ms=now_ms)
+        elif known.closing_since_ms or known.close_budget_refused:
+            changed[key] = replace(known, closing_since_ms=0, close_budget_refused=False)
+    return Evidence({**evidence.keys, **changed}, evidence.awaited) if changed else evidence
+
+
 def _present(
     known: KeyEvidence | None,
     position: Position,
@@ -165,8 +188,8 @@ def _present(
     elif (epoch := _settled_epoch(known, live, position)) != known.epoch and not rebases(position.key):
         known = replace(known, epoch=epoch, inherited=True)
     rungs, done = _rungs(known, position, live)
-    firing = any(_firing(own.order, position) for own in live.guarding)
     reused = seen.orders_reused
+    firing = next((own.order for own in live.guarding if _firing(own.order, position)), None)
     return KeyEvidence(  # not `replace`: this is done for every position in every cycle
         epoch=known.epoch,
         inherited=known.inherited,
@@ -179,14 +202,15 @@ def _present(
         last_absent_at_ms=known.last_absent_at_ms,
         zero_seen=known.zero_seen,
         entry_price=position.entry_price,
-        losses_pct=(*known.losses_pct, position.loss_pct)[-AGREEING_READS:],
+        losses_pct=(*known.losses_pct, _agreed_loss_pct(position))[-AGREEING_READS:],
+        prices=(*known.prices, position.arming_price)[-AGREEING_READS:],
         quantities=(*known.quantities, position.quantity)[-QUANTITY_WINDOW:],
         seen=known.seen if reused else _seen(known.seen, live),
         rung_sizes=rungs,
         done_rungs=done,
         grid_refusals=known.grid_refusals if seen.instrument is None else 0,
         ladder_from=_ladder_from(known, position, live),
-        crossed_refusals=known.crossed_refusals,
+        crossed=known.crossed,
         stop_refused=known.stop_refused,
         stops_refused=known.stops_refused,
         targets_refused=known.targets_refused,
@@ -195,7 +219,10 @@ def _present(
         closes_sent=known.closes_sent,
         closes_at_ms=known.closes_at_ms,
         close_budget_refused=known.close_budget_refused,
+        closing_since_ms=known.closing_since_ms,
+        closes_refused=known.closes_refused,
         firing_since_ms=(known.firing_since_ms or seen.observed_at_ms) if firing else 0,
+        firing_trigger=(firing.trigger_price if firing else None) or Decimal(0),
         rested=known.rested if reused else live.resting,
         vanished=known.vanished if reused else _vanished(known, live, seen),
         spent=known.spent,
@@ -219,6 +246,14 @@ def _slot_is_foreign(known: KeyEvidence, position: Position, live: LiveBook) -> 
     if known.present_reads or not known.inherited or any(own.role is Role.BACKSTOP for own in live.owned):
         return False
     return any(own.role is Role.WORKING_STOP and own.epoch == known.epoch for own in live.resting)
+
+
+def _agreed_loss_pct(position: Position) -> Decimal:
+    """The loss that entry, mark and the venue's own figure agree on: one of them alone may be a mistake."""
+    value = position.quantity * position.entry_price
+    if value <= 0:
+        return Decimal(0)
+    return min(position.loss_pct, -position.unrealized_pnl / value * 100)
 
 
 def _shows_close_all(position: Position, live: LiveBook) -> bool:
@@ -340,5 +375,8 @@ def _firing(order: LiveOrder, position: Position) -> bool:
         return False
     if order.status in (OrderStatus.TRIGGERING, OrderStatus.TRIGGERED):
         return True
-    resting_on_mark = order.status is OrderStatus.NEW and order.working_type is WorkingType.MARK_PRICE
-    return resting_on_mark and beyond(position.mark_price, order.trigger_price, position.side)
+    if order.status is not OrderStatus.NEW:
+        return False
+    if order.working_type is WorkingType.CONTRACT_PRICE and position.last_price is None:
+        return False  # nobody knows whether the price that arms it has passed it
+    return beyond(position.price_arming(order.working_type), order.trigger_price, position.side)

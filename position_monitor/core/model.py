@@ -185,6 +185,9 @@ class Position:
     """The venue's time of the last change of this position; 0 when the venue did not say."""
     unread: str = ""
     """What of its row could not be read, and why. Side, size and some price are right: enough for a stop."""
+    last_price: Decimal | None = None
+    """Price of the last trade, where it arms the orders of this position (`working_type = CONTRACT_PRICE`) and could be
+    read; else None."""
     key: PositionKey = field(init=False, repr=False, compare=False)
     """Symbol and side."""
 
@@ -195,6 +198,16 @@ class Position:
     def position_side(self) -> PositionSide:
         """The `positionSide` that orders for this position carry."""
         return _LEGS[self.side] if self.hedged else _ONE_WAY
+
+    @property
+    def arming_price(self) -> Decimal:
+        """The price that arms the orders we place: the mark, or the last trade where that is configured and read."""
+        return self.mark_price if self.last_price is None else self.last_price
+
+    def price_arming(self, working_type: WorkingType) -> Decimal:
+        """The price that arms an order of this working type; the mark where the last price was not read."""
+        last = self.last_price
+        return self.mark_price if last is None or working_type is WorkingType.MARK_PRICE else last
 
     @property
     def notional(self) -> Decimal:

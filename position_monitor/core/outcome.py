@@ -7,13 +7,13 @@ from dataclasses import dataclass, replace
 from decimal import Decimal
 from enum import StrEnum
 
-from position_monitor.core import ids
 from position_monitor.core.actions import Action, Cancel, Close, Place
+from position_monitor.core.crossing import NOT_CROSSED, after_refusal
 from position_monitor.core.desired import DesiredOrder
 from position_monitor.core.endings import Word, after_word
 from position_monitor.core.evidence import Evidence, KeyEvidence, after_write, with_key, without_write
 from position_monitor.core.model import Instrument, OrderStatus, PositionKey, Role
-from position_monitor.core.refusals import NONE_REFUSED, Refusals, RefusedOrder, after_failure, slot_of
+from position_monitor.core.refusals import CLOSE_SLOT, NONE_REFUSED, Refusals, RefusedOrder, after_failure, slot_of
 
 CROSSED_CODES = frozenset({-2021, -4142})
 """The price has already passed the trigger."""
@@ -73,13 +73,16 @@ def reason(outcome: Outcome) -> str:
     return f"{outcome.sent} {without_numbers(outcome.text) if outcome.code is None else outcome.code}"
 
 
-def after_outcome(evidence: Evidence, outcome: Outcome) -> Evidence:
-    """Learn from one write. What was claimed in the evidence when it was sent is taken back unless it may rest."""
+def after_outcome(evidence: Evidence, outcome: Outcome, *, pause_ms: int = 9_000) -> Evidence:
+    """Learn from one write. What was claimed in the evidence when it was sent is taken back unless it may rest.
+
+    `pause_ms` is the time between two tries of what is refused: refusals further apart are not in a row.
+    """
     if outcome.denied:
         return evidence
     match outcome.action:
         case Place():
-            return _after_place(evidence, outcome, outcome.action)
+            return _after_place(evidence, outcome, outcome.action, pause_ms)
         case Close():
             return _after_close(evidence, outcome, outcome.action)
         case Cancel(order=order):
@@ -106,7 +109,7 @@ def claimed(evidence: Evidence, order: DesiredOrder, at_ms: int, *, proved: bool
     )
 
 
-def _after_place(evidence: Evidence, outcome: Outcome, action: Place) -> Evidence:
+def _after_place(evidence: Evidence, outcome: Outcome, action: Place, pause_ms: int) -> Evidence:
     order = action.order
     known = evidence.of(order.key)
     if known is None:
@@ -116,16 +119,17 @@ def _after_place(evidence: Evidence, outcome: Outcome, action: Place) -> Evidenc
     evidence = with_key(evidence, order.key, known)
     if outcome.sent in (Sent.ACCEPTED, Sent.AMBIGUOUS) or outcome.code in DUPLICATE_CODES:
         evidence = claimed(evidence, order, outcome.at_ms, proved=outcome.code in DUPLICATE_CODES)
-        return _changed(evidence, order.key, known, crossed_refusals=0, stop_refused="") if is_stop else evidence
+        return _changed(evidence, order.key, known, crossed=NOT_CROSSED, stop_refused="") if is_stop else evidence
     evidence = without_write(evidence, order.symbol, order.client_id)
     if is_stop:
         if without_numbers(known.stop_refused) != without_numbers(outcome.text):
             known = replace(known, stop_refused=outcome.text)  # else the same words stay, for those who compare them
         evidence = with_key(evidence, order.key, known)
     if is_stop and outcome.code in CROSSED_CODES:
-        if order.role is Role.WORKING_STOP and ids.part_of(order.rung):
-            return evidence  # the parts of one split stop are refused together and count once
-        return _changed(evidence, order.key, known, crossed_refusals=known.crossed_refusals + 1)
+        crossed = after_refusal(
+            known.crossed, order.trigger_price, outcome.at_ms, reads=known.present_reads, pause_ms=pause_ms
+        )
+        return _changed(evidence, order.key, known, crossed=crossed)
     if is_stop and outcome.code in GRID_CODES:
         return _changed(evidence, order.key, known, grid_refusals=known.grid_refusals + 1)
     if order.close_all and outcome.code in CLOSE_ALL_EXISTS_CODES:
@@ -170,11 +174,18 @@ def _tried(before: Refusals, known: KeyEvidence, outcome: Outcome, order: Desire
 
 
 def _after_close(evidence: Evidence, outcome: Outcome, action: Close) -> Evidence:
+    """A refusal had no effect: it is paced by itself and uses up nothing of the account's limit on closing orders."""
     known = evidence.of(action.key)
-    if known is None or outcome.sent is Sent.NOT_SENT:
+    if known is None:
         return evidence
-    if outcome.code in BUDGET_CODES:
-        return _changed(evidence, action.key, known, close_budget_refused=True)
+    refused = after_failure(known.closes_refused, outcome.at_ms, CLOSE_SLOT, None)
+    if outcome.sent is Sent.NOT_SENT:
+        return _changed(evidence, action.key, known, closes_refused=refused)
+    if outcome.sent is Sent.REFUSED:
+        known = replace(known, closes_refused=refused)
+        if outcome.code in BUDGET_CODES:
+            return _changed(evidence, action.key, known, close_budget_refused=True)
+        return _changed(evidence, action.key, known, closes_sent=known.closes_sent + 1)
     return _changed(
         evidence,
         action.key,

@@ -25,7 +25,7 @@ from typing import NamedTuple
 from position_monitor.core import ids
 from position_monitor.core.actions import Cancel, Close, Mode, Place
 from position_monitor.core.case import Case
-from position_monitor.core.closing import CLOSE_READS, closes_in_the_last_minute, next_close
+from position_monitor.core.closing import Reason, closes_in_the_last_minute, next_close, why_not_close_now
 from position_monitor.core.cover import cover_of, outdated_backstop, owned_role, stopped_by, why_not_cover
 from position_monitor.core.desired import DesiredBook, DesiredOrder
 from position_monitor.core.diff import BookDiff
@@ -173,7 +173,7 @@ def _for_open(inputs: PlanInputs, case: Case) -> Plan:
     why = "it waits until what rests in its place is removed (invariant 16)"
     held += [Held(key, _describe(order), why) for order in due if order not in targets]
     cancels, held_cancels = _removals(inputs, case, known, found, ladder_due=bool(due))
-    closes, held_closes = _closes(inputs, position, known, case.closing)
+    closes, held_closes = _closes(inputs, position, known, case.to_close)
     return Plan(
         position.symbol,
         stops,
@@ -331,17 +331,15 @@ def _is_of(order: LiveOrder, epoch: str) -> bool:
 
 
 def _closes(
-    inputs: PlanInputs, position: Position, known: KeyEvidence, reason: str
+    inputs: PlanInputs, position: Position, known: KeyEvidence, reason: Reason | None
 ) -> tuple[tuple[Close, ...], list[Held]]:
     """The next order of the close ladder, if the evidence and the account's limit allow it."""
     instrument = inputs.seen.instrument
-    if not reason or instrument is None:
+    if reason is None or instrument is None:
         return (), []
     recent = closes_in_the_last_minute(inputs.evidence, inputs.now_ms)
-    if known.present_reads < CLOSE_READS:
-        return (), [Held(position.key, "close at market", f"needs {CLOSE_READS} agreeing reads")]
-    if recent >= inputs.limits.closes_per_minute_max:
-        return (), [Held(position.key, "close at market", f"{recent} closes were sent in the last minute")]
+    if why := why_not_close_now(known, recent, inputs.limits, inputs.now_ms):
+        return (), [Held(position.key, "close at market", why)]
     return (next_close(inputs.account, position, instrument, known, reason),), []
 
 

@@ -82,7 +82,7 @@ def levels_for(
         # The price has passed the advised level only: anchored to the mark it could lose more than without advice.
         own = _stop_level(position, instrument, settings, own_pct, stretch, advised=False)
         found = found if own.crossed else own
-    anchor = position.mark_price if found.crossed else position.entry_price
+    anchor = position.arming_price if found.crossed else position.entry_price
     clamp = _clamp_level(position, instrument, settings, anchor)
     return found if clamp is None else found._replace(clamp=clamp)
 
@@ -114,7 +114,7 @@ def _stop_level(
     advised: bool,
 ) -> Levels:
     """The policy's levels; anchored to the mark when the price is already beyond the stop or the entry is unknown."""
-    side, entry, mark = position.side, position.entry_price, position.mark_price
+    side, entry, mark = position.side, position.entry_price, position.arming_price
     grid = PriceGrid(instrument.tick, instrument.lowest_price, instrument.highest_price)
     if entry > 0:
         source = LevelSource.AI if advised and stop_pct != settings.stop_loss_pct else _SOURCES[settings.policy]
@@ -129,7 +129,8 @@ def _stop_level(
         note = "entry price was 0: stop anchored to the mark, take-profits held"
         return Levels(stop, (), False, None, (note,), obstacle)
     targets, notes = _targets(entry, side, grid, settings, stop_pct, stretch)
-    note = f"the mark {plain(mark)} is beyond the desired stop: anchored to the mark"
+    word = "mark" if position.last_price is None else "last price"
+    note = f"the {word} {plain(mark)} is beyond the desired stop: anchored to the {word}"
     return Levels(stop, targets, True, None, (note, *notes), obstacle)
 
 
@@ -143,13 +144,13 @@ def _before_liquidation(
     ahead = position.liquidation_ahead
     if ahead is None or tighter(levels.stop.price, ahead, position.side):
         return levels
-    stop, obstacle = _fitted(_clamped(levels.stop, position, settings, position.mark_price), position, instrument)
+    stop, obstacle = _fitted(_clamped(levels.stop, position, settings, position.arming_price), position, instrument)
     return levels._replace(stop=stop, obstacle=obstacle)
 
 
 def _fitted(level: Level, position: Position, instrument: Instrument) -> tuple[Level, Obstacle]:
     """The level at a price that can protect, else at one that the venue takes; and what stands in the way."""
-    side, mark, ahead = position.side, position.mark_price, position.liquidation_ahead
+    side, mark, ahead = position.side, position.arming_price, position.liquidation_ahead
     price = fitted_stop(level.price, side, mark, ahead, instrument)
     if price is not None:
         return level._replace(price=price), Obstacle.NONE
@@ -192,7 +193,7 @@ def _clamp_level(
     position: Position, instrument: Instrument, settings: ProtectionSettings, anchor: Decimal
 ) -> Decimal | None:
     """The clamp from the anchor, or from the mark where the anchor is unknown or beyond the liquidation price."""
-    side, mark, ahead = position.side, position.mark_price, position.liquidation_ahead
+    side, mark, ahead = position.side, position.arming_price, position.liquidation_ahead
     clamp = _clamp(side, ahead, settings, anchor)
     if clamp is None:
         clamp = _clamp(side, ahead, settings, mark)

@@ -37,6 +37,10 @@ class Slot(NamedTuple):
     rung: int
 
 
+CLOSE_SLOT = Slot("close", 0)
+"""Closing orders have no place in the book."""
+
+
 @dataclass(frozen=True, slots=True)
 class RefusedOrder:
     """The last refusal of the order for one place, with the facts it was refused under."""
@@ -68,6 +72,10 @@ class Refusals:
         return len(self.tries_at_ms) >= TRIES_AT_ONCE_MAX and (
             self.tries_in_the_last_minute(now_ms) >= TRIES_AT_ONCE_MAX
         )
+
+    def rested(self, now_ms: int, pause_ms: int) -> bool:
+        """Whether the last try is long enough ago."""
+        return not self.tries_at_ms or abs(now_ms - self.tries_at_ms[-1]) >= pause_ms
 
 
 NONE_REFUSED = Refusals()
@@ -118,8 +126,7 @@ def _due(orders: Sequence[DesiredOrder], before: Refusals, facts: Facts) -> list
     if not tries:
         return list(orders)
     now = [order for order in orders if _at_once(order, _lately(before, order, facts), tries, facts)]
-    rested = abs(facts.now_ms - before.tries_at_ms[-1]) >= facts.again_ms
-    if now or not rested or not orders:
+    if now or not orders or not before.rested(facts.now_ms, facts.again_ms):
         return now
     return [min(orders, key=lambda order: _waits_since(before, order))]
 

@@ -90,7 +90,7 @@ def _wanted(inputs: BookInputs, levels: Levels, *, breakeven: bool) -> Level:
     position, settings = inputs.position, inputs.settings
     if settings.policy is not Policy.HYBRID or levels.crossed or position.entry_price <= 0:
         return levels.stop
-    entry, mark, side, venue = position.entry_price, position.mark_price, position.side, inputs.instrument
+    entry, mark, side, venue = position.entry_price, position.arming_price, position.side, inputs.instrument
     candidates: list[Level] = []
     if breakeven:
         at_entry = venue.nearest_permitted(stop_trigger(entry, side, venue.tick))
@@ -111,9 +111,9 @@ def trailing_of(inputs: BookInputs) -> Trailing | None:
     position, settings = inputs.position, inputs.settings
     if settings.policy is not Policy.HYBRID or position.entry_price <= 0:
         return None
-    trailed = against(position.mark_price, position.side, settings.trailing_pct)
+    trailed = against(position.arming_price, position.side, settings.trailing_pct)
     active = not tighter(position.entry_price, trailed, position.side)
-    return Trailing(settings.trailing_pct, position.mark_price, active)
+    return Trailing(settings.trailing_pct, position.arming_price, active)
 
 
 def _worth_moving(inputs: BookInputs, levels: Levels, wanted: Level, best: Decimal) -> bool:
@@ -128,7 +128,7 @@ def _worth_moving(inputs: BookInputs, levels: Levels, wanted: Level, best: Decim
     if position.entry_price <= 0 or not _room_to_move(inputs, wanted.price, best):
         return False
     if wanted.source == LevelSource.AI:
-        room = against(position.mark_price, position.side, inputs.settings.stop_loss_min_pct)
+        room = against(position.arming_price, position.side, inputs.settings.stop_loss_min_pct)
         return not levels.crossed and not tighter(wanted.price, room, position.side)
     return not (levels.crossed or position.loss_pct > 0) or not _rests_anchored(inputs, best)
 

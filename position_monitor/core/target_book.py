@@ -192,13 +192,13 @@ def _reanchored(facts: OrderFacts, resting: Sequence[Own]) -> Target:
 def beyond_the_mark(inputs: BookInputs) -> Decimal:
     """Where a target goes when the price has passed all of them: the least way from the mark, on the tick grid."""
     position, tick = inputs.position, inputs.instrument.tick
-    price = in_favour(position.mark_price, position.side, inputs.settings.target_min_pct)
+    price = in_favour(position.arming_price, position.side, inputs.settings.target_min_pct)
     price = target_trigger(price, position.side, tick)
-    if reached(position.mark_price, price, position.side):
+    if reached(position.arming_price, price, position.side):
         one_tick = tick if position.side is Side.LONG else -tick
-        price = target_trigger(position.mark_price, position.side, tick) + one_tick
+        price = target_trigger(position.arming_price, position.side, tick) + one_tick
     nearest = inputs.instrument.nearest_permitted(price)
-    return price if reached(position.mark_price, nearest, position.side) else nearest
+    return price if reached(position.arming_price, nearest, position.side) else nearest
 
 
 def _snapped(wanted: DesiredOrder, facts: OrderFacts, resting: Sequence[Own]) -> DesiredOrder:

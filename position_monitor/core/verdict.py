@@ -38,6 +38,8 @@ class Judgement(NamedTuple):
     """None when even the settings could not be found; then the position is held."""
     exposed: bool = False
     """It was read, it is not fully covered, and no stop is just then closing it."""
+    closing: bool = False
+    """There is a reason to close it at market."""
 
 
 def judge(case: Case, seen: SymbolObservation, evidence_settings: EvidenceSettings, now_ms: int) -> Judgement:
@@ -53,7 +55,9 @@ def judge(case: Case, seen: SymbolObservation, evidence_settings: EvidenceSettin
         verdict, reason = Verdict.CLOSING, "its stop is being triggered"
     read = seen.unread.isdisjoint((Fact.POSITION, Fact.CONDITIONAL_ORDERS))
     exposed = read and not covered and not firing and not case.unmanaged
-    return Judgement(case.position, verdict, reason, case.cover, case.book, case.found, case.settings, exposed)
+    return Judgement(
+        case.position, verdict, reason, case.cover, case.book, case.found, case.settings, exposed, bool(case.to_close)
+    )
 
 
 def _verdict(case: Case, seen: SymbolObservation) -> tuple[Verdict, str]:
@@ -66,6 +70,8 @@ def _verdict(case: Case, seen: SymbolObservation) -> tuple[Verdict, str]:
         refused = case.known.stop_refused if case.known is not None else ""
         why = f"; the last one that was sent does not rest: {refused}" if refused else ""
         why += f"; {book.obstacle}" if book is not None and book.obstacle else ""
+        if book is not None and case.known is not None and case.known.crossed.count:
+            why += "".join(f"; {note}" for note in book.notes)
         if cover.quantity > 0:
             return Verdict.UNDERCOVERED, f"stops cover {plain(cover.quantity)} of {plain(position.quantity)}{why}"
         return Verdict.NAKED, f"no stop counts as cover{why}"

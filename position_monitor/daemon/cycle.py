@@ -20,7 +20,7 @@ from position_monitor.core.decide import Decision, Rules, decide
 from position_monitor.core.endings import after_word, word_of
 from position_monitor.core.evidence import Evidence, after_miss, after_silence
 from position_monitor.core.history import History, after_failure, after_first_look, after_judging
-from position_monitor.core.learning import after_exposure, pruned
+from position_monitor.core.learning import after_decision, after_exposure, pruned
 from position_monitor.core.model import Advice, PositionKey, Verdict
 from position_monitor.core.needs import BLIND_READS, Fact
 from position_monitor.core.outcome import without_numbers
@@ -137,6 +137,7 @@ class Daemon:
         """
         began_s, self._weight_before = self.clock.monotonic_s(), self.exchange.own_weight_1m
         self._notice_gap()
+        self.exchange.arm_by_last(self.rules.armed_by_last)
         await self._upkeep()
         self.desk.earlier.begin()
         also = {key.symbol for key in self.history.tracks}
@@ -191,6 +192,7 @@ class Daemon:
 
     async def look(self, *, sweep: bool = True) -> tuple[AccountObservation, Decision | None]:
         """Observe and decide without acting: what `plan`, `explain` and `status --direct` show."""
+        self.exchange.arm_by_last(self.rules.armed_by_last)
         await self._upkeep()
         observed = await self.observer.account(self.evidence, sweep=sweep)
         if observed.failure:
@@ -241,7 +243,11 @@ class Daemon:
         now_ms = self.clock.now_ms()
         elsewhere = observed.conditional_orders_elsewhere
         advice = {symbol: a for symbol in observed.symbols if (a := self.advisor.advice(symbol)) is not None}
-        return decide(observed.symbols, self.evidence, self.rules, advice, self.desk.mode(), elsewhere, now_ms)
+        decision = decide(observed.symbols, self.evidence, self.rules, advice, self.desk.mode(), elsewhere, now_ms)
+        covered = {key: judged.cover.full for key, judged in decision.judgements.items()}
+        closing = {key for key, judged in decision.judgements.items() if judged.closing}
+        self.desk.evidence = after_decision(self.evidence, covered, closing, now_ms)
+        return decision
 
     async def _rounds(
         self, observed: AccountObservation, decision: Decision, until_s: float
@@ -355,17 +361,12 @@ class Daemon:
             return True
         unknown = any(track.state.verdict is Verdict.UNKNOWN for track in self.history.tracks.values())
         absent = any(known.absent_reads or known.present_reads == 1 for known in self.evidence.keys.values())
-        hopeless = self._hopeless()
+        hopeless = self.evidence.hopeless(self.clock.now_ms())
         exposed = any(judged.exposed and key not in hopeless for key, judged in decision.judgements.items())
         symbols = {key.symbol for key in hopeless}
         awaited = any(symbol not in symbols for symbol, _ in self.evidence.awaited)
         makes_room = any(removal.is_take_profit(one) for plan in decision.plans.values() for one in plan.cancels)
         return absent or exposed or unknown or awaited or makes_room
-
-    def _hopeless(self) -> set[PositionKey]:
-        """Positions whose stop the venue refuses again and again: each check tries it, and no look is made for it."""
-        now_ms = self.clock.now_ms()
-        return {key for key, known in self.evidence.keys.items() if known.stops_refused.hopeless(now_ms)}
 
 
 def _unreadable(observed: AccountObservation) -> list[str]:

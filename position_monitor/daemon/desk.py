@@ -11,6 +11,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from decimal import Decimal
 from functools import partial
 
 from loguru import logger
@@ -34,6 +35,7 @@ from position_monitor.daemon.stuck_removals import StuckRemovals
 from position_monitor.edge import actor
 from position_monitor.edge.clock import Clock
 from position_monitor.edge.exchange import Exchange
+from position_monitor.errors import ExchangeFailure
 
 RENAMED_MAX = 3
 """Revisions of one intent that are tried in one go."""
@@ -95,7 +97,7 @@ class Desk:
 
     def learn(self, outcome: Outcome) -> None:
         """Take what a write taught into the evidence."""
-        self.evidence = after_outcome(self.evidence, outcome)
+        self.evidence = after_outcome(self.evidence, outcome, pause_ms=self.rules.limits.again_ms)
 
     def absorb(self, seen: SymbolObservation) -> None:
         """Take one observation into the evidence; one that could not be read completely teaches next to nothing."""
@@ -176,7 +178,8 @@ class Desk:
         if isinstance(action, Place):
             return await self._placed(action, seen)
         gate = self.gate(action.key, seen)
-        permitted = approve_close(action, gate)
+        witness = await self._witness(action)
+        permitted = approve_close(action, replace(gate, witness=witness, now_ms=self.clock.now_ms()))
         if isinstance(permitted, Denied):
             return self._denied(action, permitted)
         logger.log("DEBUG" if self.is_failing(action) else "WARNING", sentence.intent(action))
@@ -211,6 +214,13 @@ class Desk:
         if outcome.sent is Sent.ACCEPTED:
             self.accepted(order.client_id)
         return outcome
+
+    async def _witness(self, close: Close) -> Decimal | None:
+        """The price a close is about, from another part of the venue than the position; None when it fails."""
+        try:
+            return await self.exchange.read_price(close.key.symbol, close.working_type)
+        except ExchangeFailure:
+            return None
 
     async def remove(self, cancel: Cancel, seen: SymbolObservation) -> None:
         """One removal; `seen` must be a read made just for it (invariant 2)."""

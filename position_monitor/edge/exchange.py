@@ -6,11 +6,13 @@ Writes are sent exactly once and take an `Approved` action, which only `core/gua
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from decimal import Decimal
 from typing import Protocol
 
 from position_monitor.core.actions import Cancel, Close, Place
 from position_monitor.core.guard import Approved
-from position_monitor.core.model import Instrument, LiveOrder
+from position_monitor.core.model import Instrument, LiveOrder, PositionKey, WorkingType
 from position_monitor.core.observation import OrdersRead, PositionsRead
 
 
@@ -68,6 +70,14 @@ class Exchange(Protocol):
 
     async def read_position_rows(self, symbol: str) -> PositionsRead:
         """The rows of one symbol including zero rows: positive evidence of flat."""
+        ...
+
+    def arm_by_last(self, wanted: Callable[[PositionKey], bool] | None) -> None:
+        """Which positions have orders that the last trade arms: they are read together with its price."""
+        ...
+
+    async def read_price(self, symbol: str, working_type: WorkingType) -> Decimal:
+        """The price that arms orders of this type, read apart from the account: a second witness."""
         ...
 
     async def read_orders(self, symbol: str | None) -> OrdersRead:

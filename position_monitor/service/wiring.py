@@ -7,7 +7,7 @@ from functools import lru_cache
 from position_monitor.config import Config
 from position_monitor.core.actions import Mode
 from position_monitor.core.decide import Rules
-from position_monitor.core.model import PositionKey
+from position_monitor.core.model import PositionKey, WorkingType
 from position_monitor.core.settings import ProtectionSettings
 from position_monitor.daemon import Daemon
 from position_monitor.daemon.desk import Desk
@@ -27,7 +27,14 @@ def rules_from(config: Config) -> Rules:
         return config.protection_for(key.symbol, key.side)
 
     is_unmanaged = lru_cache(maxsize=4_096)(config.is_unmanaged)
-    return Rules(config.account, protection_for, is_unmanaged, config.evidence(), config.limits())
+    types = {config.protection.working_type, *(one.working_type for one in config.symbols.overrides.values())}
+    by_last = None
+    if WorkingType.CONTRACT_PRICE in types:
+
+        def by_last(key: PositionKey) -> bool:
+            return protection_for(key).working_type is WorkingType.CONTRACT_PRICE
+
+    return Rules(config.account, protection_for, is_unmanaged, config.evidence(), config.limits(), by_last)
 
 
 def open_exchange(config: Config, clock: Clock, limits: BudgetLimits | None = None) -> BinanceUsdm:

@@ -5,7 +5,7 @@ import pytest
 from position_monitor.core.actions import Cancel, Close, Place
 from position_monitor.core.announce import read_back, written
 from position_monitor.core.evidence import after_write
-from position_monitor.core.model import OrderStatus, PositionKey
+from position_monitor.core.model import OrderStatus, PositionKey, WorkingType
 from position_monitor.core.outcome import Outcome, Sent
 
 from .build import LONG, NOW_MS, SYMBOL, D, backstop, desired, learned, live, position, seen_at, target, working
@@ -13,7 +13,7 @@ from .build import LONG, NOW_MS, SYMBOL, D, backstop, desired, learned, live, po
 HELD = position()
 KEY = PositionKey(SYMBOL, LONG)
 STOP, UPPER, RUNG = backstop(HELD, 98), working(HELD, 99), target(HELD, 0, 102, "0.3")
-CLOSE = Close(KEY, HELD.position_side, D(1), "qpmclose", None, "too much lost")
+CLOSE = Close(KEY, HELD.position_side, D(1), "qpmclose", None, "too much lost", D(1), WorkingType.MARK_PRICE)
 
 
 @pytest.mark.parametrize(

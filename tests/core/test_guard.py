@@ -7,12 +7,13 @@ import pytest
 from position_monitor.core import ids
 from position_monitor.core.actions import Cancel, Close, Mode, Place
 from position_monitor.core.guard import Approved, Denied, approve_cancel, approve_close, approve_place
-from position_monitor.core.model import OrderKind, OrderStatus, PositionKey, PositionSide, Role
+from position_monitor.core.model import OrderKind, OrderStatus, PositionKey, PositionSide, Role, WorkingType
 
 from .build import (
     ACCOUNT,
     EPOCH,
     LIMITS,
+    NOW_MS,
     OLD_EPOCH,
     SIDES,
     SYMBOL,
@@ -179,8 +180,11 @@ def closing(held, *, known_as=None, mode=Mode.LIVE, **changes):
         quantity=changes.get("quantity", held.quantity),
         epoch=EPOCH,
     )
-    base = Close(held.key, held.position_side, held.quantity, client_id, None, "test")
+    base = Close(
+        held.key, held.position_side, held.quantity, client_id, None, "test", held.mark_price, WorkingType.MARK_PRICE
+    )
     checks = gate(seen_at([held]), known() if known_as is None else known_as, mode=mode)
+    checks = replace(checks, now_ms=NOW_MS, witness=changes.pop("witness", held.mark_price))
     return approve_close(replace(base, **changes), checks)
 
 
@@ -189,6 +193,24 @@ def test_a_close_needs_two_reads_and_an_id_of_ours():
     assert "two agreeing reads" in reason(closing(held, known_as=known(present_reads=1)))
     assert "invariant 4" in reason(closing(held, client_id="web_abcdef"))
     assert "observe" in reason(closing(held, mode=Mode.OBSERVE))
+
+
+@pytest.mark.parametrize(
+    ("witness", "since_ms", "approved"),
+    [
+        (D(100), 0, True),
+        (D(99), 0, True),
+        (D("100.01"), NOW_MS - 60_000, False),
+        (None, 0, False),
+        (None, NOW_MS - 14_999, False),
+        (None, NOW_MS - 15_000, True),
+    ],
+)
+def test_inv_16_nothing_is_closed_on_one_witness(witness, since_ms, approved):
+    """The price read apart must have reached the level; without one, reads must have agreed for long enough."""
+    result = closing(position(), witness=witness, known_as=known(closing_since_ms=since_ms))
+    assert isinstance(result, Approved) is approved
+    assert approved or "witness" in reason(result) or "invariant 16" in reason(result)
 
 
 def test_inv_4_the_id_of_a_close_is_derived_again():

@@ -5,8 +5,9 @@ from dataclasses import replace
 import pytest
 
 from position_monitor.core.actions import Cancel, Close, Place
+from position_monitor.core.crossing import Crossed
 from position_monitor.core.evidence import Evidence
-from position_monitor.core.model import PositionKey
+from position_monitor.core.model import PositionKey, WorkingType
 from position_monitor.core.outcome import Outcome, Sent, after_outcome
 
 from .build import LONG, NOW_MS, SYMBOL, D, backstop, desired, known, position, target, working
@@ -16,7 +17,10 @@ HELD = position()
 STOP = desired(backstop(HELD, 98), HELD)
 WORKING = desired(working(HELD, 98), HELD)
 TARGET = desired(target(HELD, 0, 102, "0.3"), HELD)
-CLOSE = Close(KEY, HELD.position_side, D(1), "qpmclose", None, "test")
+CLOSE = Close(KEY, HELD.position_side, D(1), "qpmclose", None, "test", D(1), WorkingType.MARK_PRICE)
+
+
+TWICE = Crossed(2, D(99), NOW_MS - 1_000, 1)
 
 
 def after(action, sent, code=None, **before) -> Evidence:
@@ -50,7 +54,7 @@ def test_only_what_may_rest_is_looked_for(order, sent, code, awaited):
     ("order", "counted"), [(STOP, 3), (WORKING, 3), (TARGET, 2)], ids=["backstop", "working", "target"]
 )
 def test_a_stop_refused_as_crossed_is_counted_and_a_target_is_not(code, order, counted):
-    assert after(Place(order, "test"), Sent.REFUSED, code, crossed_refusals=2).keys[KEY].crossed_refusals == counted
+    assert after(Place(order, "test"), Sent.REFUSED, code, crossed=TWICE).keys[KEY].crossed.count == counted
 
 
 @pytest.mark.parametrize(
@@ -63,11 +67,21 @@ def test_a_stop_refused_as_crossed_is_counted_and_a_target_is_not(code, order, c
     ],
 )
 def test_an_accepted_stop_ends_the_row_of_refusals(order, sent, count):
-    assert after(Place(order, "test"), sent, crossed_refusals=2).keys[KEY].crossed_refusals == count
+    assert after(Place(order, "test"), sent, crossed=TWICE).keys[KEY].crossed.count == count
 
 
 def test_other_refusals_are_not_crossings():
-    assert after(Place(STOP, "test"), Sent.REFUSED, -1111, crossed_refusals=2).keys[KEY].crossed_refusals == 2
+    assert after(Place(STOP, "test"), Sent.REFUSED, -1111, crossed=TWICE).keys[KEY].crossed.count == 2
+
+
+def test_refusals_far_apart_are_not_in_a_row():
+    old = replace(TWICE, last_at_ms=NOW_MS - 40_000)
+    assert after(Place(STOP, "test"), Sent.REFUSED, -2021, crossed=old).keys[KEY].crossed.count == 1
+
+
+def test_the_first_trigger_of_the_row_is_remembered():
+    crossed = after(Place(STOP, "test"), Sent.REFUSED, -2021, crossed=TWICE).keys[KEY].crossed
+    assert crossed.first_trigger == TWICE.first_trigger != STOP.trigger_price
 
 
 def test_the_pieces_of_one_split_stop_are_one_refusal():
@@ -75,7 +89,7 @@ def test_the_pieces_of_one_split_stop_are_one_refusal():
     for rung in (0, 9, 17):
         piece = desired(working(HELD, 98, "0.3", rung=rung), HELD)
         evidence = after_outcome(evidence, Outcome(Place(piece, "test"), Sent.REFUSED, NOW_MS, -2021))
-    assert evidence.keys[KEY].crossed_refusals == 1
+    assert evidence.keys[KEY].crossed.count == 1
 
 
 @pytest.mark.parametrize(
@@ -99,7 +113,8 @@ def test_an_existing_close_all_is_remembered(order, code, blocked):
 def test_a_close_advances_the_ladder_unless_it_had_no_effect(sent, code, counted, budget):
     learned = after(CLOSE, sent, code, closes_sent=4).keys[KEY]
     assert learned.closes_sent == (5 if counted else 4)
-    assert learned.closes_at_ms == ((NOW_MS,) if counted else ())
+    assert learned.closes_at_ms == ((NOW_MS,) if counted and sent is not Sent.REFUSED else ())
+    assert bool(learned.closes_refused.tries_at_ms) is (sent in (Sent.REFUSED, Sent.NOT_SENT))
     assert learned.close_budget_refused is budget
 
 

@@ -6,6 +6,7 @@ from itertools import combinations
 import pytest
 
 from position_monitor.core.actions import Cancel, Close, Mode
+from position_monitor.core.crossing import NOT_CROSSED, Crossed
 from position_monitor.core.evidence import Evidence, after_write
 from position_monitor.core.guard import Approved, approve_cancel
 from position_monitor.core.learning import after_blind_read
@@ -362,6 +363,37 @@ def test_a_plan_is_bounded_and_stops_have_the_first_places(most):
 CLOSING = rules(settings(on_breach=OnBreach.CLOSE))
 
 
+def row_of(refusals, side) -> Crossed:
+    """So many refusals of the policy's own stop as already passed."""
+    return Crossed(refusals, at(side, "-1.5"), NOW_MS, 1) if refusals else NOT_CROSSED
+
+
+def test_a_row_of_refusals_ends_by_its_age():
+    held = position(mark=at(LONG, -3))
+    assert plan_for(held, crossed=row_of(3, LONG)).closes
+    assert not plan_for(held, crossed=replace(row_of(3, LONG), last_at_ms=NOW_MS - 60_000)).closes
+
+
+@both_sides
+def test_each_refused_try_goes_a_step_further_back_inside_the_bound(side):
+    held = position(side)
+    tried = [plan_for(held, crossed=row_of(n, side)).stops[0].order.trigger_price for n in (0, 1, 2, 7, 8, 50)]
+    assert tried == [at(side, pct) for pct in ("-1.5", "-2", "-2.5", "-5", "-5", "-5")]
+
+
+@both_sides
+def test_a_refused_stop_never_goes_beyond_the_clamp_to_the_liquidation_price(side):
+    held = position(side, liquidation=at(side, "-2.5"))
+    assert plan_for(held, crossed=row_of(9, side)).stops[0].order.trigger_price == at(side, "-2")
+
+
+@both_sides
+@pytest.mark.parametrize("pnl", ["0", "3"])
+def test_a_loss_that_the_venues_own_figure_denies_is_no_reason_to_close(side, pnl):
+    held = replace(position(side, mark=at(side, -12)), unrealized_pnl=D(pnl))
+    assert plan_for(held, rulebook=CLOSING).closes == ()
+
+
 @both_sides
 @pytest.mark.parametrize(
     ("on_breach", "mark", "refusals", "closes"),
@@ -374,12 +406,14 @@ CLOSING = rules(settings(on_breach=OnBreach.CLOSE))
         (OnBreach.CLOSE, "-3", 3, True),
         (OnBreach.ALERT, "-50", 0, False),
         (OnBreach.ALERT, "-50", 9, False),
+        (OnBreach.REANCHOR, "-1.4", 3, False),
+        (OnBreach.REANCHOR, "1", 9, False),
     ],
 )
 def test_when_a_position_is_closed(side, on_breach, mark, refusals, closes):
     held = position(side, mark=at(side, mark))
-    result = plan_for(held, rulebook=rules(settings(on_breach=on_breach)), crossed_refusals=refusals)
-    assert bool(result.closes) is closes
+    result = plan_for(held, rulebook=rules(settings(on_breach=on_breach)), crossed=row_of(refusals, side))
+    assert bool(result.closes) is closes, "what the refusals claim must be seen in the reads"
     assert len(result.stops) == 1, "a stop is wanted all the same"
     if closes:
         assert result.take_profits == ()
@@ -465,7 +499,7 @@ def test_after_a_close_is_no_longer_needed_the_ladder_stays():
 def test_a_covered_position_is_not_closed_because_a_tighter_stop_was_refused(side):
     held = position(side, mark=at(side, 1))
     rows = [backstop(held, at(side, "-1.5")), *ladder(held)]
-    assert plan_for(held, rows, crossed_refusals=3).closes == ()
+    assert plan_for(held, rows, crossed=row_of(3, side)).closes == ()
 
 
 # --- the whole plan ---------------------------------------------------------------------------------------------------

@@ -7,7 +7,7 @@ import pytest
 from position_monitor.core import sentence
 from position_monitor.core.actions import Cancel, Close, Mode, Place
 from position_monitor.core.evidence import Evidence
-from position_monitor.core.model import PositionKey, RiskStatus, Verdict
+from position_monitor.core.model import PositionKey, RiskStatus, Verdict, WorkingType
 from position_monitor.core.outcome import Outcome, Sent
 from position_monitor.core.position_state import position_state
 from position_monitor.core.verdict import AccountRisk, account_risk
@@ -96,7 +96,7 @@ def test_the_intent_before_a_write_names_what_where_and_why():
     assert sentence.intent(Cancel(upper, KEY, "replaced", ("a", "b"))) == (
         f"→ cancel BTCUSDT STOP_MARKET id {upper.client_id}: replaced, replaced by a b"
     )
-    close = Close(KEY, held.position_side, D("1.50"), "qpmc", None, "lost")
+    close = Close(KEY, held.position_side, D("1.50"), "qpmc", None, "lost", D(1), WorkingType.MARK_PRICE)
     assert sentence.intent(close) == "→ close BTCUSDT LONG 1.5 MARKET id qpmc: lost"
     assert "LIMIT IOC @ 95" in sentence.intent(replace(close, limit_price=D("95.0")))
 
@@ -105,7 +105,9 @@ def test_removals_and_closes_are_said_when_they_were_accepted():
     held = position()
     cancel = Outcome(Cancel(working(held, 99), KEY, "x"), Sent.ACCEPTED, NOW_MS)
     assert sentence.ended(cancel, held).startswith("✅ Order removed: BTCUSDT STOP_MARKET id qpm")
-    close = Outcome(Close(KEY, held.position_side, D(1), "qpmc", None, "x"), Sent.ACCEPTED, NOW_MS)
+    close = Outcome(
+        Close(KEY, held.position_side, D(1), "qpmc", None, "x", D(1), WorkingType.MARK_PRICE), Sent.ACCEPTED, NOW_MS
+    )
     assert sentence.ended(close, held) == "🛑 Close order accepted: BTCUSDT LONG 1"
     refused = replace(close, sent=Sent.REFUSED, text="band")
     assert sentence.ended(refused, held) == "Close of BTCUSDT LONG 1 was refused: band"

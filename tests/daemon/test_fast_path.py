@@ -135,7 +135,7 @@ async def test_a_refused_symbol_is_left_to_the_loop_until_it_was_read(answer):
     await world.hears(told())
     world.venue.answer = None
     known = world.desk.evidence.of(position().key)
-    assert (known.crossed_refusals, known.close_all_blocked, world.desk.evidence.awaited) == (0, False, {})
+    assert (known.crossed.count, known.close_all_blocked, world.desk.evidence.awaited) == (0, False, {})
     await world.hears(told("2", at_ms=NOW_MS + 1))
     assert world.venue.resting == []
     world.read(seen_at([]))

@@ -15,6 +15,7 @@ from tests.sim.settled_book import SettledBook
 from tests.sim.state_truth import StateTruth
 from tests.sim.swarm import THRIFTY_S
 from tests.sim.virtual_time import true_ms
+from tests.sim.witnesses import Witnesses
 
 if TYPE_CHECKING:
     from tests.sim.simulation import Simulation
@@ -42,6 +43,7 @@ class Judges:
         self.settled_book = SettledBook(truth, run.engine.world, own_levels="ai_advice" not in run.swarm.host)
         self.calm = Calm(interval_s=run.settings.loop.check_interval_s)
         self._nobody_since_ms: int | None = None
+        self.witnesses = Witnesses(run.levels.prices)
         run.conduct.listeners.append(self._answer)
 
     def _find(self, judge: str, violations: Iterable[str]) -> None:
@@ -72,6 +74,7 @@ class Judges:
         at_ms = true_ms()
         self.liveness.answer(answer, at_ms)
         self.over_exit.answer(answer, at_ms)
+        self._find("witnesses", self.witnesses.answer(answer, at_ms))
         # What is without a stop is known to a daemon only where reads are right and in time.
         exposed = {} if self._run.swarm.foggy else self._run.checker.exposed(at_ms)
         self._find("hammering", self.hammering.answer(answer, at_ms, exposed))

@@ -15,6 +15,8 @@ from tests.sim.truth import PREFIX, Key, side_of
 
 STOP_LOSS_PCT = Decimal("1.5")
 """The default `stop_loss_pct`, which the simulator's configuration does not change."""
+STOP_LOSS_MAX_PCT, STEP_PCT = Decimal(5), Decimal("0.5")
+"""A stop that was refused is tried this much further away, and never beyond the bound (`stop_loss_max_pct`)."""
 WINDOW_MS = 100_000
 """How old the read may be that a placed stop was decided from: the process may have been suspended in between."""
 CROSSED = -2021
@@ -36,6 +38,11 @@ class Levels:
         self._used: dict[Key, set[Decimal]] = defaultdict(set)
         self.squeezed: set[str] = set()
         """Symbols whose liquidation price or price limits may leave a stop no room but next to the mark."""
+        self._lasts: dict[str, deque[tuple[int, Decimal]]] = defaultdict(lambda: deque(maxlen=300))
+        self._refused: dict[str, deque[int]] = defaultdict(lambda: deque(maxlen=50))
+        """When stops of a symbol were refused."""
+        self.by_last = False
+        """Whether the last trade arms the orders of the daemons."""
 
     def note_marks(self, at_ms: int, symbols: list[str]) -> None:
         """Remember the marks; a mark that did not move is remembered once."""
@@ -43,6 +50,13 @@ class Levels:
             line, mark = self._marks[symbol], self._world.market.mark(symbol)
             if not line or line[-1][1] != mark:
                 line.append((at_ms, mark))
+            lasts, last = self._lasts[symbol], self._world.market.last(symbol)
+            if self.by_last and (not lasts or lasts[-1][1] != last):
+                lasts.append((at_ms, last))
+
+    def prices(self, symbol: str, at_ms: int) -> list[Decimal]:
+        """The prices that a stop may have been made from lately."""
+        return _recent(self._marks[symbol], at_ms) + _recent(self._lasts[symbol], at_ms)
 
     def marks(self, symbol: str, since_ms: int) -> list[Decimal]:
         """The marks a symbol had since then, that of then included."""
@@ -59,6 +73,8 @@ class Levels:
                 if not line or line[-1][1] != position.entry:
                     line.append((entry.at_ms, position.entry))
         detail = entry.detail
+        if detail.get("code") == CROSSED or detail.get("name") == "error":
+            self._refused[entry.symbol].append(entry.at_ms)
         if entry.origin != "api" or detail.get("type") != "STOP_MARKET":
             return ""
         if not str(detail["client_id"]).startswith(PREFIX):
@@ -72,7 +88,8 @@ class Levels:
         key = (entry.symbol, side_of("BOTH", entry.detail["side"]))
         way, trigger = 1 if key[1] == "LONG" else -1, Decimal(entry.detail["trigger"])
         self.note_marks(entry.at_ms, [entry.symbol])
-        if any(way * (mark - trigger) > 0 for mark in _recent(self._marks[entry.symbol], entry.at_ms)):
+        arming = self._lasts if self.by_last else self._marks
+        if any(way * (price - trigger) > 0 for price in _recent(arming[entry.symbol], entry.at_ms)):
             return ""
         return f"DESIGN-9: a stop of {key} at {trigger} was wanted on the wrong side of every price: {entry.detail}"
 
@@ -92,18 +109,24 @@ class Levels:
     def _explained(self, key: Key, trigger: Decimal, at_ms: int) -> bool:
         """Whether some recent entry, or a recent mark after the entry's level was passed, leads to this stop."""
         way = 1 if key[1] == "LONG" else -1
-        share = 1 - way * STOP_LOSS_PCT / 100
+        share = 1 - way * self._furthest_pct(key[0], at_ms) / 100
         entries = _recent(self._entries[key], at_ms)
         if not entries or any(way * (trigger - price * share) >= -HAIR * price for price in entries):
             return True
-        marks = _recent(self._marks[key[0]], at_ms)
-        passed = any(way * (mark - price * share) <= NEAR * price for mark in marks for price in entries)
+        marks = self.prices(key[0], at_ms)
+        level = 1 - way * STOP_LOSS_PCT / 100
+        passed = any(way * (mark - price * level) <= NEAR * price for mark in marks for price in entries)
         tick = self._world.instruments[key[0]].tick
         return passed and any(way * (trigger - mark * share) >= -2 * tick for mark in marks)
 
+    def _furthest_pct(self, symbol: str, at_ms: int) -> Decimal:
+        """How far a stop may lie: a step further for every refusal lately, which may say that the price is there."""
+        refused = sum(1 for then_ms in self._refused[symbol] if then_ms >= at_ms - WINDOW_MS)
+        return min(STOP_LOSS_PCT + STEP_PCT * refused, STOP_LOSS_MAX_PCT)
+
     def _too_near(self, key: Key, trigger: Decimal, at_ms: int) -> bool:
         """Whether every recent price is next to the stop. Breakeven is honest: it lies at an entry."""
-        entries, marks = _recent(self._entries[key], at_ms), _recent(self._marks[key[0]], at_ms)
+        entries, marks = _recent(self._entries[key], at_ms), self.prices(key[0], at_ms)
         tick = self._world.instruments[key[0]].tick
         if any(abs(trigger - price) <= tick for price in entries):
             return False

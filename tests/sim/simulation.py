@@ -175,6 +175,7 @@ class Simulation:
         self.settings = _config_with(self._settings())
         """The configuration a daemon starts with; a power may put another one in its place."""
         self.judges = Judges(self)
+        self.levels.by_last = self.settings.protection.working_type == "CONTRACT_PRICE"
         self.engine.world.journal = WatchedJournal(self.engine.world.journal, self._on_entry)
 
     def _settings(self) -> dict[str, dict[str, Any]]:

@@ -85,10 +85,13 @@ async def test_a_re_anchored_stop_stays_when_the_price_comes_back_and_when_it_fa
 @EVERY_WORLD
 @staged
 async def test_three_refusals_in_a_row_close_the_position(hedge: bool, side: str) -> None:
-    """X7: a stop that is refused as passed three times is not tried for ever: a reduce-only market order ends it."""
+    """X7: a stop that was refused as passed three times, and that the price passed, is completed at market."""
     async with Stage(btc(side, mark=against(ENTRY, side, 2)), hedge=hedge) as stage:
         await refused_as_crossed(stage)
         stage.start()
+        await stage.run(12)
+        assert not closes(stage), "the price has not passed what was refused"
+        stage.price(BTC, against(ENTRY, side, 4))
         await stage.until("closed", lambda: not stage.size(BTC, side), within_s=20)
         refused = [e for e in stage.entries("fault_struck") if e.detail["path"] == ALGO]
         assert len(refused) >= 3

@@ -236,6 +236,21 @@ class ServerTimeRow(Row):
     server_time: Annotated[int, BeforeValidator(whole_number), Field(gt=1_500_000_000_000, lt=4_102_444_800_000)]
 
 
+class LastPriceRow(Row):
+    """A row of `ticker/price`: the price of the last trade."""
+
+    symbol: SymbolId
+    price: Positive
+
+
+class MarkPriceRow(Row):
+    """A row of `premiumIndex`."""
+
+    symbol: SymbolId
+    mark_price: Positive
+    time: Whole
+
+
 R = TypeVar("R", bound=Row)
 
 

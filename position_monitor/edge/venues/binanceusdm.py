@@ -7,19 +7,21 @@ Nothing here knows ccxt. One help only is given to writes: a request the venue t
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
+from decimal import Decimal
 from typing import Final
 
 from loguru import logger
 
 from position_monitor.core.actions import Cancel, Close, Place
 from position_monitor.core.guard import Approved
-from position_monitor.core.model import Instrument, LiveOrder
+from position_monitor.core.model import Instrument, LiveOrder, PositionKey, WorkingType
 from position_monitor.core.observation import OrdersRead, PositionsRead
 from position_monitor.edge.clock import Clock, VenueClock
 from position_monitor.edge.rate_budget import BudgetLimits, Lane, RateBudget
 from position_monitor.edge.venues.binance_failures import unusable
+from position_monitor.edge.venues.binance_prices import BinancePrices
 from position_monitor.edge.venues.binance_reads import algo_order, orders_from, positions_from
 from position_monitor.edge.venues.binance_rows import AlgoOrderRow, ListenKeyRow, parse_object
 from position_monitor.edge.venues.binance_upkeep import BinanceUpkeep
@@ -50,6 +52,7 @@ class BinanceUsdm:
     def __init__(self, transport: Transport, clock: Clock, budget: RateBudget | None = None) -> None:
         self._wire = BinanceWire(transport, clock, budget)
         self._upkeep = BinanceUpkeep(self._wire)
+        self._prices = BinancePrices(self._wire)
         self._clock = clock
         self._rows_endpoint = Endpoint.POSITION_ROWS
         self._list_endpoint = Endpoint.POSITIONS
@@ -133,6 +136,14 @@ class BinanceUsdm:
                 raise failure from None
             self._list_endpoint = other
             return read
+
+    def arm_by_last(self, wanted: Callable[[PositionKey], bool] | None) -> None:
+        """Which positions are read together with their last price."""
+        self._prices.wanted = wanted
+
+    async def read_price(self, symbol: str, working_type: WorkingType) -> Decimal:
+        """The price that arms orders of this type (weight 1), from market data and not from the account."""
+        return await self._prices.witness(symbol, working_type)
 
     async def read_position_rows(self, symbol: str) -> PositionsRead:
         """The rows of one symbol (weight 5), zero rows too.
@@ -223,6 +234,7 @@ class BinanceUsdm:
 
     async def aclose(self) -> None:
         """Release connections."""
+        self._prices.end()
         await self._wire.aclose()
 
     async def _read_positions(self, endpoint: Endpoint, symbol: str | None) -> PositionsRead:
@@ -244,7 +256,7 @@ class BinanceUsdm:
         await self._upkeep.rules_for(position.symbol for position in read.positions)
         if symbol is not None and body and not (read.positions or read.zero_keys or read.unreadable):
             self._wire.mode_flagged = True  # rows that say nothing in the mode we know: it may be another one by now
-        return read
+        return await self._prices.completed(read)
 
 
 def connect(

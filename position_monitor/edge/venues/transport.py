@@ -41,6 +41,8 @@ class Endpoint(Enum):
     POSITION_MODE = EndpointSpec("position mode", "GET", "/fapi/v1/positionSide/dual", 30)
     POSITIONS = EndpointSpec("positions", "GET", "/fapi/v3/positionRisk", 5)
     POSITION_ROWS = EndpointSpec("position rows", "GET", "/fapi/v2/positionRisk", 5)
+    LAST_PRICE = EndpointSpec("last price", "GET", "/fapi/v1/ticker/price", 1, weight_all=2, signed=False)
+    MARK_PRICE = EndpointSpec("mark price", "GET", "/fapi/v1/premiumIndex", 1, weight_all=10, signed=False)
     OPEN_ORDERS = EndpointSpec("open orders", "GET", "/fapi/v1/openOrders", 1, weight_all=40)
     OPEN_ALGO_ORDERS = EndpointSpec("open algo orders", "GET", "/fapi/v1/openAlgoOrders", 1, weight_all=40)
     QUERY_ALGO_ORDER = EndpointSpec("query algo order", "GET", "/fapi/v1/algoOrder", 1)

@@ -92,4 +92,6 @@ def close_market(
         client_id="qpmCLOSE1",
         limit_price=None if limit is None else Decimal(limit),
         reason="test",
+        level=Decimal(1),
+        working_type=WorkingType.MARK_PRICE,
     )

@@ -152,7 +152,16 @@ async def test_the_life_of_a_position(paper: Open, approve: Approve) -> None:
 
 
 def close_of(position: Position, quantity: Decimal, client_id: str, limit: Decimal | None = None) -> Close:
-    return Close(position.key, position.position_side, quantity, client_id, limit, "test")
+    return Close(
+        position.key,
+        position.position_side,
+        quantity,
+        client_id,
+        limit,
+        "test",
+        position.mark_price,
+        WorkingType.MARK_PRICE,
+    )
 
 
 @pytest.mark.parametrize("scenario", ["seven-naked", "hedge"])

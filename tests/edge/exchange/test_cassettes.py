@@ -81,7 +81,20 @@ async def live_through(venue: BinanceUsdm, approve: Approve) -> dict[str, Any]:
     await venue.cancel(approve(Cancel(target, held.key, "cassette")))
     with pytest.raises(Refused) as gone:
         await venue.cancel(approve(Cancel(target, held.key, "cassette")))
-    await venue.close(approve(Close(held.key, held.position_side, held.quantity, "qpmCASSC", None, "cassette")))
+    await venue.close(
+        approve(
+            Close(
+                held.key,
+                held.position_side,
+                held.quantity,
+                "qpmCASSC",
+                None,
+                "cassette",
+                held.mark_price,
+                WorkingType.MARK_PRICE,
+            )
+        )
+    )
     rows = await venue.read_position_rows("BTCUSDT")
     return {
         "positions": positions,

@@ -1,0 +1,40 @@
+"""Invariant 16 from outside: nothing is closed at market where no price has passed a stop of ours."""
+
+from __future__ import annotations
+
+from collections import defaultdict, deque
+from collections.abc import Callable
+from decimal import Decimal
+
+from position_monitor.edge.venues.transport import Endpoint
+from tests.sim.conduct import Answer
+from tests.sim.truth import PREFIX, Key, side_of
+
+TRIGGERS_MAX = 500
+
+Prices = Callable[[str, int], list[Decimal]]
+"""The prices of a symbol, marks and where they arm orders last prices too, in the time before a moment."""
+
+
+class Witnesses:
+    """Remembers where stops were tried, taken or not, and judges every closing order that was taken."""
+
+    def __init__(self, prices: Prices) -> None:
+        self._prices = prices
+        self._tried: dict[Key, deque[Decimal]] = defaultdict(lambda: deque(maxlen=TRIGGERS_MAX))
+
+    def answer(self, answer: Answer, at_ms: int) -> list[str]:
+        """A request of a daemon ended."""
+        params = answer.params
+        if answer.endpoint is Endpoint.PLACE_ALGO_ORDER and params["type"] == "STOP_MARKET":
+            key = (params["symbol"], side_of(params.get("positionSide", "BOTH"), params["side"]))
+            self._tried[key].append(Decimal(params["triggerPrice"]))
+        name = str(params.get("newClientOrderId", ""))
+        if answer.endpoint is not Endpoint.PLACE_ORDER or not name.startswith(PREFIX) or answer.status != 200:
+            return []
+        key = (params["symbol"], side_of(params.get("positionSide", "BOTH"), params["side"]))
+        way = 1 if key[1] == "LONG" else -1
+        prices = self._prices(key[0], at_ms)
+        if any(way * (price - trigger) <= 0 for price in prices for trigger in self._tried[key]):
+            return []
+        return [f"INV-16: {key} was closed at market and no price has passed a stop of it: {name}"]
