@@ -9,7 +9,7 @@ EXPORT := uv export --quiet --format requirements.txt --no-emit-project --no-hea
 # Compiled modules are kept, whatever the environment says: the tests start this program a hundred times.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: run test check sim explore bench lock venv
+.PHONY: run test check sim explore bench beside lock venv
 
 # The incident on this machine: 0/7 to 7/7. FOR=20 ends it by itself. With a config.toml here, the daemon on that.
 run: $(STAMP)
@@ -39,6 +39,10 @@ sim: $(STAMP)
 # SHARE=7/20 one share of all; RUN=reduce:17:answer_lost:once repeats one run with its trace.
 explore: $(STAMP)
 	@$(PY) -m tests.explore $(if $(RUN),--run $(RUN)) $(if $(LIFE),--lives $(LIFE)) $(if $(FAULT),--faults $(FAULT)) $(if $(SHARE),--share $(SHARE)) $(if $(filter 0,$(PAIRS)),--no-pairs)
+
+# Other programs on the same account, each in its own venv: freqtrade, NautilusTrader. About eight minutes.
+beside: $(STAMP)
+	@BESIDE=1 $(PY) -m pytest -q -p no:cacheprovider tests/beside
 
 # The figures of docs/performance.md, and bench.json; slow, exit code 1 when a bar is missed. QUICK=1 takes about four
 # minutes, ROWS=fills,cold runs a part, DOCS=1 writes the table and the plot into docs/.

@@ -63,8 +63,8 @@ def ended(process: subprocess.Popen[str]) -> None:
 class Venue:
     """The paper exchange and its control interface, which knows the truth and costs the client nothing."""
 
-    def __init__(self, scenario: str, *, latency_ms: int = 0) -> None:
-        command = [sys.executable, "-m", "position_monitor.paper", "--port", "0", "--scenario", scenario]
+    def __init__(self, scenario: str, *options: str, latency_ms: int = 0) -> None:
+        command = [sys.executable, "-m", "position_monitor.paper", "--port", "0", "--scenario", scenario, *options]
         self.process = subprocess.Popen([*command, "--latency-ms", str(latency_ms)], stdout=subprocess.PIPE, text=True)
         assert self.process.stdout is not None
         said = self.process.stdout.readline()
@@ -177,9 +177,9 @@ class Watched:
 
 
 @contextlib.contextmanager
-def venue(scenario: str, *, latency_ms: int = 0) -> Iterator[Venue]:
+def venue(scenario: str, *options: str, latency_ms: int = 0) -> Iterator[Venue]:
     """A paper exchange for the length of the block."""
-    running = Venue(scenario, latency_ms=latency_ms)
+    running = Venue(scenario, *options, latency_ms=latency_ms)
     try:
         yield running
     finally:

@@ -1,0 +1,102 @@
+"""freqtrade with its stop on the exchange, and the daemon beside it on the same account."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.bench.freqtrade_peer import install
+from tests.bench.processes import BenchFailed, daemon, venue
+from tests.beside.freqtrade_bot import Bot, Led, freqtrade
+from tests.beside.record import Shared
+
+pytestmark = pytest.mark.skipif(not os.environ.get("BESIDE"), reason="takes minutes and a venv of its own: make beside")
+COINS = ("ETH", "SOL", "LTC")
+BACKSTOP = """
+[exit]
+legacy_policy = "static"
+[protection]
+stop_loss_pct = 4.0
+take_profit_pct = 15.0
+"""
+"""What docs/beside-a-bot.md recommends: ours lies behind what the bot does by itself."""
+QUIET_S = 45.0
+ORDERS_PER_LIFE = 5
+"""A stop, a take-profit, and what is removed or expires at the end, with one to spare."""
+
+
+@pytest.fixture
+def led(tmp_path: Path) -> Led:
+    """freqtrade believes it is on the venue: ccxt chooses the class of an error by the address."""
+    return Led.beside(tmp_path)
+
+
+@pytest.fixture
+def shared(led: Led) -> Iterator[Shared]:
+    """A venue whose prices stand until somebody moves them."""
+    try:
+        install()
+    except BenchFailed as failed:
+        pytest.skip(str(failed))
+    with venue("flat", *led.options()) as exchange:
+        exchange.tell("freeze")
+        yield Shared(exchange)
+
+
+def entered(shared: Shared, bot: Bot) -> bool:
+    """freqtrade holds every coin, and both its stop and ours rest for each."""
+    symbols = {f"{coin}USDT" for coin in COINS}
+    return set(bot.open_amounts()) == symbols == shared.stops(ours=False) == shared.stops(ours=True)
+
+
+def test_a_backstop_behind_the_bots_own_stop_is_never_in_its_way(shared: Shared, led: Led) -> None:
+    """Entries, a quiet while, its stop, its profit, entries again: nothing it believes is wrong."""
+    with daemon(shared.exchange, limits=BACKSTOP) as running, freqtrade(shared.exchange, COINS, led) as bot:
+        running.manager.wait_ready(90)
+        shared.reached("three positions with both stops", lambda: entered(shared, bot))
+        place = shared.place()
+        time.sleep(QUIET_S)
+        assert shared.writes(place) == [], "nothing of ours is written in a quiet while"
+
+        shared.move("ETHUSDT", -0.8, -1.0)
+        shared.reached("its stop ended its trade", lambda: bot.ended_by("ETHUSDT") == ["stoploss_on_exchange"])
+        shared.move("SOLUSDT", 1.2, 1.2)
+        shared.reached("it took its profit", lambda: bot.ended_by("SOLUSDT") == ["roi"])
+        shared.reached("it is in again", lambda: entered(shared, bot))
+
+        assert bot.open_amounts() == shared.held(), "it holds what it believes to hold"
+        assert shared.refused() == [], "nothing was refused to it"
+        assert bot.complaints() == []
+        assert shared.reused_ids() == []
+        assert shared.busiest_minute() <= ORDERS_PER_LIFE * 5
+        assert shared.exchange.ask("usage")["limited"] == 0
+        running.require_alive()
+
+
+def test_at_the_same_distance_ours_ends_its_trade_and_it_finds_out(shared: Shared, led: Led) -> None:
+    """The shipped defaults: our close-all stop fires first, then freqtrade's stop and its exit are refused, and it
+    finds the fill in the order history.
+
+    That is why the page recommends another distance.  What holds even so: its own stop was taken, no id is used twice,
+    and in the end it believes what is.
+    """
+    with daemon(shared.exchange) as running, freqtrade(shared.exchange, COINS, led) as bot:
+        running.manager.wait_ready(90)
+        shared.reached("three positions with both stops", lambda: entered(shared, bot))
+        assert shared.refused() == [], "its stops are taken beside ours"
+        place = shared.place()
+        time.sleep(QUIET_S)
+        assert shared.writes(place) == []
+
+        shared.move("ETHUSDT", -0.8, -1.0)
+        shared.reached("its trade is ended", lambda: bot.ended_by("ETHUSDT"))
+        assert bot.ended_by("ETHUSDT") in (["sold_on_exchange"], ["stoploss_on_exchange"])
+        assert {code for _, _, code in shared.refused()} <= {-2022}
+        shared.reached("it holds what it believes to hold", lambda: bot.open_amounts() == shared.held())
+        assert shared.reused_ids() == []
+        assert shared.busiest_minute() <= ORDERS_PER_LIFE * 5
+        running.require_alive()
