@@ -95,9 +95,9 @@ def after_open_event(evidence: Evidence, position: Position, orders: Iterable[Li
 def after_flat_event(evidence: Evidence, key: PositionKey, at_ms: int) -> Evidence:
     """An event says that a position was flat at the venue's time `at_ms`: evidence, where nothing newer says open."""
     known = evidence.of(key)
-    if known is None or at_ms <= known.zero_at_ms:
+    if known is None or at_ms < known.zero_at_ms:
         return evidence
-    return with_key(evidence, key, replace(known, zero_at_ms=at_ms, zero_seen=at_ms > known.opened_at_ms))
+    return with_key(evidence, key, replace(known, zero_at_ms=at_ms, zero_seen=at_ms >= known.opened_at_ms))
 
 
 def _is_reborn(known: KeyEvidence, at_ms: int) -> bool:
@@ -200,7 +200,7 @@ def _present(
         born_at_ms=known.born_at_ms,
         absent_reads=0,
         last_absent_at_ms=known.last_absent_at_ms,
-        zero_seen=known.zero_seen,
+        zero_seen=known.zero_seen and known.zero_at_ms > position.updated_at_ms,
         entry_price=position.entry_price,
         losses_pct=(*known.losses_pct, _agreed_loss_pct(position))[-AGREEING_READS:],
         prices=(*known.prices, position.arming_price)[-AGREEING_READS:],
@@ -286,7 +286,7 @@ def _zero_at_ms(key: PositionKey, seen: SymbolObservation) -> int:
 
 
 def _says_flat(known: KeyEvidence, key: PositionKey, seen: SymbolObservation, zero_at_ms: int) -> bool:
-    """Whether a sign of flat is believed: it is newer than every sign of open, by the venue's own time (invariant 7).
+    """Whether a sign of flat is believed: no sign of open is newer, by the venue's own time (invariant 7).
 
     Where the venue states no time, or the row of a moment at which it was open, the sign counts once no replica can lag
     behind the last sign of open any more.
@@ -294,7 +294,7 @@ def _says_flat(known: KeyEvidence, key: PositionKey, seen: SymbolObservation, ze
     opposite = seen.position(PositionKey(key.symbol, key.side.opposite))
     if key not in seen.zero_keys and (opposite is None or opposite.hedged):
         return False
-    if known.opened_at_ms == 0 or zero_at_ms > known.opened_at_ms:
+    if zero_at_ms >= known.opened_at_ms:  # of one millisecond the last of several fills may be: then it is flat
         return True
     return abs(seen.positions_read_at_ms - known.open_told_at_ms) >= STALE_REPLICA_MS
 

@@ -275,7 +275,7 @@ class Observer:
             key.symbol
             for key, known in evidence.keys.items()
             if key not in listed and key.symbol in symbols and not known.zero_seen
-            if key not in positions.zero_keys or positions.zero_at_ms.get(key, 0) <= known.opened_at_ms
+            if key not in positions.zero_keys or positions.zero_at_ms.get(key, 0) < known.opened_at_ms
         }
         names = sorted(gone)[:FLAT_CHECKS_MAX]
         return await PendingReads[PositionsRead](self.clock).answers(names, self.exchange.read_position_rows)

@@ -26,6 +26,8 @@ WRITES_PER_MINUTE_MAX = 60
 MINUTE_MS = 60_000
 HEARD_OF_MS = 100_000
 """How old the news of a position may be: the process may have been suspended in between."""
+LEFT_BEHIND_MS = 15_000
+"""Within this after a position began anew no stop of ours rests that was made for an earlier life of it."""
 FIRING_MS = 20_000
 """How long a stop may be in the act of triggering before another one is due (`triggering_grace_s` and a look)."""
 CHANGES = frozenset(f"order_{end}" for end in ("accepted", "canceled", "vanished", "rejected", "expired", "finished"))
@@ -64,6 +66,8 @@ class Checker:
         """Client id -> the daemon that placed the newest order of that id, and the moment."""
         self._open_since: dict[Key, int] = {}
         """Position that is open -> since which moment."""
+        self._began: dict[Key, tuple[int, int]] = {}
+        """Position -> the entry with which its life began, and when."""
         self._first_accepted: dict[str, tuple[str, int]] = {}
         """Client id -> symbol, and the moment at which an order of this id was accepted first."""
 
@@ -76,6 +80,7 @@ class Checker:
         self.counts[f"{'own ' if own else ''}{entry.kind}"] += 1
         if entry.kind == "order_triggering" and is_own(detail) and detail["type"] == "STOP_MARKET":
             self._firing[symbol, _side(detail)] = entry.at_ms
+            self._made_for_it(entry)
         if detail.get("order_kind") == "algo":
             self.violations += self.names.entry(entry, own=own)
             if own and entry.kind in ("order_accepted", "order_refused"):
@@ -131,6 +136,8 @@ class Checker:
             if key in self._exposed_since:
                 self.exposed_ms.append(entry.at_ms - self._exposed_since.pop(key)[0])
         for key, level in levels.items():
+            if key not in self._covered:
+                self._began[key] = (entry.sequence, entry.at_ms)
             full, line = level is not None, self._covered[key]
             if not line or line[-1][1] != full:
                 line.append((entry.at_ms, full))
@@ -212,7 +219,7 @@ class Checker:
             return
         if before[key] is not None and after[key] is None:
             self.violations.append(f"INV-2: a cancel of ours uncovered {key}: {detail}")
-        elif before[key] is not None and _looser(after[key], before[key], key[1]):
+        elif self._of_this_life(key, detail) and before[key] is not None and _looser(after[key], before[key], key[1]):
             self.violations.append(f"INV-8: a cancel of ours loosened {key} to {after[key]}: {detail}")
         if detail["client_id"][4:5] == "b":
             self.violations.append(f"INV-2: the backstop of the open position {key} was cancelled: {detail}")
@@ -227,6 +234,17 @@ class Checker:
         """
         hand, placed = self._placed_by.get(client_id, (None, 0))
         return client_id[4:5] == "b" and hand is not None and hand == self._speaker and self._open_since[key] < placed
+
+    def _made_for_it(self, entry: Any) -> None:
+        """What closes a position was made for it: a stop that an earlier life of it left behind goes in time."""
+        key = (entry.symbol, _side(entry.detail))
+        old_ms = entry.at_ms - self._began.get(key, (0, entry.at_ms))[1]
+        if not self._foggy and old_ms > LEFT_BEHIND_MS and not self._of_this_life(key, entry.detail):
+            self.violations.append(f"INV-8: {key} is closed by a stop of an earlier life: {entry.detail}")
+
+    def _of_this_life(self, key: Key, order: Order) -> bool:
+        """Whether an order was made for the position that is open now: the level of any other binds nobody."""
+        return self._first_accepted.get(order["client_id"], ("", 0))[1] >= self._began.get(key, (0, 0))[0]
 
     def _looked(self, entry: Any) -> bool:
         """Whether the daemon read positions and orders of the symbol after its own last write that matters here.

@@ -27,7 +27,7 @@ def without_both_lists_nothing_is_placed(stack: ExitStack) -> None:
     stack.enter_context(changed(plan, "_stops_only", lambda inputs: plan.Plan(inputs.seen.symbol)))
 
 
-@mutant("INV-3", swarm=ONE_OUT, caught_at=5)
+@mutant("INV-3", swarm=ONE_OUT, caught_at=33)
 def positions_are_not_read_before_the_mode(stack: ExitStack) -> None:
     """Row 1.2: the call that tells the position mode stands before every read of positions."""
     honest = BinanceUsdm._read_positions
@@ -45,7 +45,7 @@ def positions_are_not_read_before_the_mode(stack: ExitStack) -> None:
     stack.enter_context(changed(BinanceUsdm, "_read_positions", read))
 
 
-@mutant("INV-3", swarm=LOST, caught_at=14)
+@mutant("INV-3", swarm=LOST, caught_at=12)
 def a_lost_stop_waits_for_its_query(stack: ExitStack) -> None:
     """Row 1.4: only an answer to the question for it ends the waiting."""
     stack.enter_context(everywhere(evidence.after_silence, lambda known, *about, **more: known))
@@ -70,7 +70,7 @@ def a_zero_row_of_any_age_says_flat(stack: ExitStack) -> None:
     stack.enter_context(changed(learning, "_says_flat", lambda known, key, seen, zero_at_ms: key in seen.zero_keys))
 
 
-@mutant("DESIGN-9", swarm=Swarm({}, ("reentry_while_down",), judges=("stop_behind",)), caught_at=10)
+@mutant("INV-8", "INV-10", swarm=Swarm({}, ("life_after_a_trend",), {}, marks=True), caught_at=32)
 def any_order_of_ours_tells_the_epoch(stack: ExitStack) -> None:
     """Row 2.2: a working stop that an earlier life left behind speaks for the position that is open now."""
 

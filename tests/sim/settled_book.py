@@ -1,9 +1,10 @@
 """No jam (invariant 10): at rest the wanted book is reached, whatever orders of ours there were.
 
 Looked at again and again over some checks: what is wrong in every look is a jam. Wanted is one level of working stops
-and no more of them than there is to close; a whole ladder, where the user's own take-profits leave something and the
-venue's least amounts allow one; and a stop that is not behind the policy's level, unless the price had passed that
-level since the position began, so that the stop was measured from the mark. The policy is the configuration's default.
+and no more of them than there is to close, none of them of an earlier life of the position; a whole ladder, where the
+user's own take-profits leave something and the venue's least amounts allow one; and a stop that is not behind the
+policy's level, unless the price had passed that level since the position began, so that the stop was measured from the
+mark. The policy is the configuration's default.
 """
 
 from __future__ import annotations
@@ -32,11 +33,15 @@ class SettledBook:
         self._own_levels = own_levels
         self._passed: set[Key] = set()
         """Positions whose policy stop the price had passed since they began."""
+        self._began: dict[Key, int] = {}
+        """Position -> the journal entry with which its life began."""
 
     def entry(self, entry: Any) -> None:
         """One journal entry, after the truth has it: a position that ended is forgotten, any other is looked at."""
         if entry.position_before != entry.position_after:
             self._passed -= {key for key in self._passed if key[0] == entry.symbol and self._anew(key, entry)}
+            anew = [key for key in self._truth.of_symbol(entry.symbol) if self._anew(key, entry)]
+            self._began.update(dict.fromkeys(anew, entry.sequence))
         self.look(entry.symbol)
 
     def _anew(self, key: Key, entry: Any) -> bool:
@@ -61,6 +66,9 @@ class SettledBook:
     def _of(self, key: Key) -> Iterator[str]:
         size = self._truth.positions[key]
         stops = [o for o in self._truth.orders.values() if is_stop(o) and reducing(o, key)]
+        began = self._began.get(key, 0)
+        if any(is_own(order) and order["since"] < began for order in stops):
+            yield "has a stop of ours that an earlier life of it left behind"
         yield from self._surplus(
             size, [o for o in stops if is_own(o) and not o["close_position"]], least_of(self._world, key)
         )
