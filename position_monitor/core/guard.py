@@ -333,7 +333,7 @@ def _why_uncovered(order: LiveOrder, position: Position, gate: GateInputs) -> st
     rebasing = outdated_backstop(order, gate.known.epoch, gate.settings)
     if parsed is None or (parsed.role is Role.BACKSTOP and not rebasing):
         return "the backstop stays until the position is proven flat (invariant 2)"
-    loosening_allowed = parsed.epoch != gate.known.epoch  # of an earlier life, or rebased: its level binds nobody
+    loosening_allowed = parsed.epoch < gate.known.epoch  # of an earlier life, or rebased: its level binds nobody
     largest = replace(position, quantity=max(position.quantity, gate.known.largest_quantity))
     rest = [live for live in gate.seen.orders if live.order_id != order.order_id]
     after = cover_of(largest, rest, gate.settings)

@@ -311,7 +311,7 @@ def _why_keep_stop(
         and (not ids.is_ours(other.client_id) or known.seen.get(other.client_id, 0) >= needed)
     ]
     cover, price = cover_of(largest, proven, case.settings), order.trigger_price
-    # One of another epoch stayed behind when an earlier life of the position ended: its level binds nobody.
+    # One of an earlier epoch stayed behind when an earlier life of the position ended: its level binds nobody.
     binds = _is_of(order, known.epoch) and not why_not_cover(order, largest, case.settings)
     if cover.full and (not binds or price is None or stopped_by(largest, cover.orders, price) >= largest.quantity):
         return ""
@@ -327,7 +327,8 @@ def _why_keep_stop(
 
 def _is_of(order: LiveOrder, epoch: str) -> bool:
     parsed = ids.parse(order.client_id)
-    return parsed is not None and parsed.epoch == epoch
+    # A later one was minted in this life, by a process that did not see the backstop yet. Tags order as their times do.
+    return parsed is not None and parsed.epoch >= epoch
 
 
 def _closes(

@@ -38,7 +38,7 @@ def _holds_the_ratchet(order: LiveOrder, inputs: BookInputs) -> bool:
     owned = ids.parse(order.client_id)
     if owned is None:
         return False
-    return owned.epoch == inputs.known.epoch or (owned.role is Role.BACKSTOP and not inputs.settings.rebase_on_add)
+    return owned.epoch >= inputs.known.epoch or (owned.role is Role.BACKSTOP and not inputs.settings.rebase_on_add)
 
 
 def effective_stop(inputs: BookInputs, levels: Levels, *, breakeven: bool) -> Level:
