@@ -275,7 +275,14 @@ class Daemon:
             self.events.note_read(again.symbols, symbols, began)
             observed = replace(again, symbols=symbols, swept=observed.swept)
             decision = self._decide(observed)
+            self._note_covered(again, decision)
         return observed, decision
+
+    def _note_covered(self, observed: AccountObservation, decision: Decision) -> None:
+        """Cover that was read back within the cycle ends what was counted of its absence."""
+        covered = {key: False for key, judged in decision.judgements.items() if not judged.exposed}
+        read = {key: exposed for key, exposed in covered.items() if self._was_read(key, observed)}
+        self.desk.evidence = after_exposure(self.evidence, read, self.clock.now_ms())
 
     def _half_blind(self, observed: AccountObservation) -> set[str]:
         """Symbols whose conditional orders could not be read once: a second look decides about a stop without them."""

@@ -174,7 +174,7 @@ class Judge:
 
     def _check_live(self) -> None:
         """A position whose stop nothing honestly holds up has one within `LIVE_S` of the last change."""
-        if self._play.excused:
+        if self._play.excused or not self._play.watched:
             self._play.fates.free_since_ms = true_ms()
         free_ms, now_ms = self._play.fates.free_since_ms, true_ms()
         for key, exposed_ms in self.checker.exposed(now_ms).items():

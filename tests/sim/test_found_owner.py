@@ -454,3 +454,20 @@ async def test_a_stop_before_the_first_look_says_so_too() -> None:
         daemon.service.stop()
         await stage.until("it ended", lambda: daemon.task.done(), within_s=3)
         assert (stage.status()["risk_status"], stage.status()["mode"]) == ("UNKNOWN", "stopped")
+
+
+@EVERY_MODE
+@staged
+async def test_a_standby_whose_stop_goes_again_leaves_it_to_the_owner_anew(hedge: bool) -> None:
+    """Its own stop was read back in the very cycle that placed it: that ends the two intervals it had waited for."""
+    async with Stage(btc(), hedge=hedge) as stage:
+        stage.redis.put(LEASE, "elsewhere:99:0-99", round(1000 * LEASE_S))
+        standby = stage.start(stream=True)
+        await stage.until("the standby places it", lambda: stage.covered(BTC, "LONG"), within_s=2 * INTERVAL_S + 2)
+        assert standby.ownership == "standby"
+        await stage.run(1)
+        stage.redis.put(LEASE, "elsewhere:99:0-99", round(1000 * LEASE_S))  # renewed: the owner lives
+        stage.cancel_by_hand(stage.own(BTC, "LONG", "b")[0])
+        await stage.run(1.5 * INTERVAL_S)
+        assert not stage.own(BTC, "LONG", "b")
+        await stage.until("the standby places it again", lambda: stage.covered(BTC, "LONG"), within_s=2 * INTERVAL_S)
