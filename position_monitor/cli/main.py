@@ -35,6 +35,7 @@ class _Parser(argparse.ArgumentParser):
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; returns its exit code."""
+    _stand_in_for_closed_streams()
     _speak_in_any_terminal()
     arguments = parser().parse_args(argv)
     try:
@@ -61,6 +62,18 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 _CANNOT_BE_WRITTEN = (errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EFBIG)
+
+
+def _stand_in_for_closed_streams() -> None:
+    """Whoever starts us may have closed the standard streams: that costs words, never a stop. Their numbers are taken,
+    so that no socket gets one of them and what a library prints does not go to an exchange."""
+    for number in range(3):
+        try:
+            os.fstat(number)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)  # the lowest free number, which is this one
+    sys.stdout = sys.stdout or os.fdopen(os.open(os.devnull, os.O_WRONLY), "w")
+    sys.stderr = sys.stderr or os.fdopen(os.open(os.devnull, os.O_WRONLY), "w")
 
 
 def _speak_in_any_terminal() -> None:

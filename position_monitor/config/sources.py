@@ -5,6 +5,8 @@ Precedence: environment over file over default. Each value remembers which it wa
 
 from __future__ import annotations
 
+import os
+import stat
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -63,7 +65,9 @@ def config_path(path: Path | None, environ: Mapping[str, str]) -> Path:
 def read_file(path: Path) -> dict[str, Any]:
     """The file as TOML with exact decimals; `InvalidConfig` when it cannot be read."""
     try:
-        with path.open("rb") as file:
+        with os.fdopen(_opened_without_waiting(path), "rb") as file:
+            if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+                raise InvalidConfig(["a regular file is expected, this is something else (a pipe, a device)"], path)
             content = file.read(FILE_BYTES_MAX + 1)
         if len(content) > FILE_BYTES_MAX:
             raise InvalidConfig([f"the file has more than {FILE_BYTES_MAX} bytes: is it the right one?"], path)
@@ -75,6 +79,11 @@ def read_file(path: Path) -> dict[str, Any]:
         raise InvalidConfig([f"the file could not be read: {error.strerror}"], path) from None
     except (UnicodeDecodeError, tomllib.TOMLDecodeError, InvalidOperation) as error:
         raise InvalidConfig([f"the file is not valid TOML: {error}"], path) from None
+
+
+def _opened_without_waiting(path: Path) -> int:
+    """A pipe at the file's place would hold up whoever opens it, and with it every stop, until somebody writes."""
+    return os.open(path, os.O_RDONLY | os.O_NONBLOCK)
 
 
 def dotted_keys(data: Mapping[str, Any], origin: str, prefix: str = "") -> dict[str, str]:
