@@ -19,7 +19,7 @@ from tests.sim.lease_rights import without_lease
 from tests.sim.levels import Levels
 from tests.sim.report import describe
 from tests.sim.simulation import WatchedJournal
-from tests.sim.stage_process import INTERVAL_S, config_of
+from tests.sim.stage_process import INTERVAL_S
 from tests.sim.swarm import Swarm
 from tests.sim.virtual_time import EPOCH_MS, true_ms
 
@@ -95,7 +95,7 @@ class Judge:
     @property
     def settings(self) -> Config:
         """The configuration the daemons have now."""
-        return config_of(self._play.settings)
+        return self._play.config
 
     @property
     def daemons(self) -> list[tuple[Any, ...]]:

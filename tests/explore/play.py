@@ -71,6 +71,11 @@ class Play(StageWorld):
         self._suspended: set[int] = set()
         self._lasting: list[asyncio.Task[None]] = []
 
+    @property
+    def config(self) -> Config:
+        """The configuration a daemon starts with now."""
+        return _config(json.dumps(self.settings))
+
     # -- the story
 
     async def rest(self, seconds: float) -> None:
@@ -110,10 +115,12 @@ class Play(StageWorld):
         """A daemon with nothing remembered, on the host of this name, unless one runs there or none may."""
         if slot in self._down or (slot in self._slots and self._slots[slot].alive):
             return
+        if not self.watched:
+            self.fates.free_since_ms = true_ms()
         number, neighbours = len(self.processes), Neighbours()
         line = partial(ExploredTransport, fates=self.fates, conduct=self.conduct, number=number)
         process = process_of(
-            number, slot, _config(json.dumps(self.settings)), self.gateway, self.redis, partial(self._is_dead, slot),
+            number, slot, self.config, self.gateway, self.redis, partial(self._is_dead, slot),
             neighbours, path=None, stream=self.life.stream, line=line,
         )  # fmt: skip
         if self.life.stream and not self._lasting:

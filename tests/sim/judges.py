@@ -34,6 +34,8 @@ class Judges:
         self._run = run
         asked = {*run.swarm.judges, *os.environ.get("SIM_JUDGES", "").split(",")}
         self._silent = frozenset() if "all" in asked else AWAITING - asked
+        if run.settings.protection.on_breach == "close":
+            self._silent |= {"witnesses"}  # the operator wants a position closed for its loss alone
         truth, seldom_ms = run.checker.truth, round(1000 * THRIFTY_S) if run.swarm.thrifty else 0
         self.liveness = Liveness(truth, VenueNow(run.gateway), lists_seldom_ms=seldom_ms)
         clear = not run.swarm.stale_ms and not {"ai_advice", *LYING_LISTS} & {*run.swarm.host, *run.swarm.venue}
