@@ -25,7 +25,7 @@ def what_was_refused_is_sent_again_at_every_look(stack: ExitStack) -> None:
     stack.enter_context(changed(planner, "worth_a_try", lambda orders, *rest: (list(orders), [])))
 
 
-@mutant("INV-10", swarm=HOPELESS, caught_at=40)
+@mutant("INV-10", swarm=Swarm({}, ("nothing_is_taken",)))
 def every_refusal_is_told(stack: ExitStack) -> None:
     stack.enter_context(changed(Repeats, "failed", lambda self, subject, reason: 0))
 

@@ -44,6 +44,15 @@ async def hopeless_symbol(run: Simulation, rng: random.Random) -> None:
         await sleep(rng.uniform(1, 15))
 
 
+@power("nothing_is_taken", chance=0.02, foggy=False)
+async def nothing_is_taken(run: Simulation, rng: random.Random) -> None:
+    """No conditional order of the account is taken, all the time: it is locked, say."""
+    code = rng.choice(FOR_GOOD)
+    run.engine.add_fault(
+        "error", path=ALGO.path, method=ALGO.method, code=code, client_id=rng.choice(("qpm1", "qpm1t"))
+    )
+
+
 def _trading_again(run: Simulation, rng: random.Random) -> None:
     for symbol in run.symbols:
         if run.engine.world.instruments[symbol].status != "TRADING":
@@ -61,7 +70,7 @@ async def halted_symbol(run: Simulation, rng: random.Random) -> None:
         _trading_again(run, rng)
 
 
-@power("lying_refusals", foggy=False)
+@power("lying_refusals", chance=0.05, foggy=False)
 async def lying_refusals(run: Simulation, rng: random.Random) -> None:
     """Stops that are honest are refused as already passed (-2021), at random or all of them, of one symbol or all."""
     await sleep(rng.choice((0.0, rng.uniform(1, 20))))
@@ -86,6 +95,7 @@ def _last_is_the_mark(run: Simulation, rng: random.Random) -> None:
 
 @power(
     "last_price_arms",
+    chance=0.03,
     settings=lambda rng: {"protection": {"working_type": "CONTRACT_PRICE"}},
     end=_last_is_the_mark,
     foggy=False,
