@@ -232,6 +232,18 @@ def test_nothing_is_planned_that_the_gate_must_refuse(side):
 
 
 @both_sides
+@pytest.mark.parametrize(("epoch", "binds"), [(EPOCH, True), (OLD_EPOCH, False)])
+def test_only_the_level_of_an_earlier_life_binds_nobody(side, epoch, binds):
+    """A process that did not see the backstop mints a later epoch in the same life: its tighter stop is kept."""
+    life = OLD_EPOCH if binds else EPOCH
+    held = position(side, mark=at(side, 1))
+    tight = working(held, at(side, "-0.9"), "1", epoch=epoch)
+    seen, evidence = settled(held, [backstop(held, at(side, "-1.5"), epoch=life), tight], epoch=life)
+    result = decided(seen, evidence, rules(settings(STATIC))).plans[SYMBOL]
+    assert (tight.client_id not in removed(result)) is binds
+
+
+@both_sides
 def test_foreign_orders_are_never_in_a_plan(side):
     held = position(side, mark=at(side, 2))
     rows = [

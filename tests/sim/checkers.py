@@ -15,7 +15,7 @@ from typing import Any
 
 from tests.sim.conduct import TARGETS_GONE, Conduct
 from tests.sim.names import Names
-from tests.sim.truth import PREFIX, Key, Order, Truth, is_own, side_of
+from tests.sim.truth import PREFIX, Key, Order, Truth, is_own, reducing, side_of
 
 TRIFLE = Decimal("0.01")
 """The part of a position by which a ladder may differ from what the user's own take-profits leave."""
@@ -64,8 +64,6 @@ class Checker:
         self.names = Names(foggy=foggy and conduct is not None)
         self._placed_by: dict[str, tuple[int | None, int]] = {}
         """Client id -> the daemon that placed the newest order of that id, and the moment."""
-        self._open_since: dict[Key, int] = {}
-        """Position that is open -> since which moment."""
         self._began: dict[Key, tuple[int, int]] = {}
         """Position -> the entry with which its life began, and when."""
         self._first_accepted: dict[str, tuple[str, int]] = {}
@@ -95,10 +93,6 @@ class Checker:
             self._known_levels = {name: self._levels(name) for name in self._known_levels}
         if entry.kind == "order_canceled" and entry.origin == "api":
             self._cancel(entry, before, after)
-        for key in [key for key in self._open_since if key[0] == symbol and key not in after]:
-            del self._open_since[key]
-        for key in after:
-            self._open_since.setdefault(key, entry.sequence)
         if entry.kind == "order_accepted":
             self._placed_by[detail["client_id"]] = (self._speaker, entry.sequence)
             self._first_accepted.setdefault(detail["client_id"], (symbol, entry.sequence))
@@ -177,7 +171,8 @@ class Checker:
         new = entry.detail
         if new.get("order_kind") != "algo":
             return
-        mine = [(_content(order, epoch=True)) for order in self.truth.own()]
+        by_daemons = [o for o in self.truth.own() if self._placed_by.get(o["client_id"], (None, 0))[0] is not None]
+        mine = [_content(order, epoch=True) for order in (by_daemons if self._conduct else self.truth.own())]
         content = _content({**new, "symbol": entry.symbol}, epoch=True)
         if mine.count(content) > 1:
             self.violations.append(f"INV-4: the same intent rests twice: {content}")
@@ -219,12 +214,18 @@ class Checker:
             return
         if before[key] is not None and after[key] is None:
             self.violations.append(f"INV-2: a cancel of ours uncovered {key}: {detail}")
-        elif self._of_this_life(key, detail) and before[key] is not None and _looser(after[key], before[key], key[1]):
+        elif self._binds(key, detail) and before[key] is not None and _looser(after[key], before[key], key[1]):
             self.violations.append(f"INV-8: a cancel of ours loosened {key} to {after[key]}: {detail}")
         if detail["client_id"][4:5] == "b":
             self.violations.append(f"INV-2: the backstop of the open position {key} was cancelled: {detail}")
         elif self._speaker is not None and after[key] is not None and not self._proven(key):
             self.violations.append(f"INV-2: what replaces a stop of {key} was not read back often enough: {detail}")
+
+    def _binds(self, key: Key, detail: Order) -> bool:
+        """Whether the level of a stop counts: an epoch older than that of a resting backstop is an earlier life's."""
+        mine = [order for order in self.truth.own() if order["close_position"] and reducing(order, key)]
+        newer = any(order["client_id"][6:14] > detail["client_id"][6:14] for order in mine)
+        return self._of_this_life(key, detail) and not newer
 
     def _knew_open(self, key: Key, client_id: str) -> bool:
         """Whether the backstop was placed by the very daemon that removes it, for a position that is open since before.
@@ -233,7 +234,12 @@ class Checker:
         comes (invariant 7): this holds for answers of any age.
         """
         hand, placed = self._placed_by.get(client_id, (None, 0))
-        return client_id[4:5] == "b" and hand is not None and hand == self._speaker and self._open_since[key] < placed
+        return (
+            client_id[4:5] == "b"
+            and hand is not None
+            and hand == self._speaker
+            and self._began.get(key, (0, 0))[0] < placed
+        )
 
     def _made_for_it(self, entry: Any) -> None:
         """What closes a position was made for it: a stop that an earlier life of it left behind goes in time."""

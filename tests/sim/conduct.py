@@ -118,6 +118,8 @@ class Conduct:
         self.leases: dict[str, Lease] = defaultdict(Lease)
         self.listeners: list[Callable[[Answer], None]] = []
         """Told how each request ended, at the moment the daemon learns it."""
+        self.in_vain: dict[tuple[int, Endpoint], int] = {}
+        """Daemon and call -> until when (true ms) it waits for an answer that will not come."""
         self._moment = moment
 
     # -- told by the transport and by Redis
@@ -131,6 +133,10 @@ class Conduct:
 
     def leaves(self) -> None:
         self.speaker = None
+
+    def waits_in_vain(self, daemon: int, endpoint: Endpoint, seconds: float) -> None:
+        """The daemon will wait so long for an answer that does not come."""
+        self.in_vain[daemon, endpoint] = true_ms() + round(1000 * seconds)
 
     def ends(self, answer: Answer) -> None:
         """A request ended: with an answer of whatever kind, or without one."""

@@ -20,7 +20,7 @@ from tests.sim.witnesses import Witnesses
 if TYPE_CHECKING:
     from tests.sim.simulation import Simulation
 
-AWAITING = frozenset({"liveness", "over_exit", "state_truth", "stop_behind"})
+AWAITING = frozenset({"beside_firing", "settled_ladder"})
 """Judges whose verdicts do not count yet in a drawn swarm: what they show is still to be mended. A swarm may name them
 (`Swarm.judges`), and so may the environment: `SIM_JUDGES=liveness` or `SIM_JUDGES=all`."""
 LYING_LISTS = frozenset({"empty_orders", "stale_reads", "delayed_listing"})
@@ -37,7 +37,7 @@ class Judges:
         if run.settings.protection.on_breach == "close":
             self._silent |= {"witnesses"}  # the operator wants a position closed for its loss alone
         truth, seldom_ms = run.checker.truth, round(1000 * THRIFTY_S) if run.swarm.thrifty else 0
-        self.liveness = Liveness(truth, VenueNow(run.gateway), lists_seldom_ms=seldom_ms)
+        self.liveness = Liveness(truth, VenueNow(run.gateway), lists_seldom_ms=seldom_ms, in_vain=run.conduct.in_vain)
         clear = not run.swarm.stale_ms and not {"ai_advice", *LYING_LISTS} & {*run.swarm.host, *run.swarm.venue}
         self.over_exit = OverExit(truth, run.engine.world, run.levels.marks, ladder=clear)
         self.hammering = Hammering()
@@ -60,7 +60,8 @@ class Judges:
         self.state_truth.entry(entry)
         self.calm.entry(entry)
         self.settled_book.entry(entry)
-        self._find("over_exit", self.over_exit.entry(entry, run.conduct.speaker))
+        for words in self.over_exit.entry(entry, run.conduct.speaker):
+            self._find("beside_firing" if "is triggering" in words else "over_exit", [words])
 
     def told(self, owner: str, published: Mapping[str, Any]) -> None:
         """Something is published, at this very moment."""
@@ -102,7 +103,9 @@ class Judges:
 
     def left_over(self) -> set[str]:
         """What is not as wanted now; only a daemon that may do everything can put it right."""
-        if self._run.published().get("mode") != "live":
+        # After a forced change of the position mode, which no venue makes, quantity orders reduce nothing any more.
+        if self._run.published().get("mode") != "live" or "mode_flip" in self._run.swarm.host:
             return set()
-        found = {"settled_book": self.settled_book.wrong(), "stop_behind": self.settled_book.behind()}
+        book = self.settled_book
+        found = {"surplus_stops": book.surplus(), "settled_ladder": book.ladders(), "stop_behind": book.behind()}
         return {words for judge, said in found.items() if judge not in self._silent for words in said}

@@ -19,7 +19,7 @@ from typing import Any
 from position_monitor.edge.venues.transport import Endpoint
 from position_monitor.paper.faults import GARBLING, REFUSING, Fault
 from position_monitor.paper.gateway import Gateway
-from position_monitor.paper.ratelimit import WEIGHT_LIMIT
+from position_monitor.paper.ratelimit import LONGEST_BAN_MS, WEIGHT_LIMIT
 from tests.sim.conduct import NO_ANSWER, Answer
 from tests.sim.truth import Key, Truth, is_own, side_of
 
@@ -29,11 +29,15 @@ BESIDE_ANOTHER_MS = 30_000
 """As long as another daemon lives it may hold the lease: a standby first reads the position naked for two intervals."""
 LIMITED_MS = 60_000
 """A 429 holds back at most for the venue's minute, whatever its Retry-After says."""
-BANNED_MS = 600_000
-"""Beyond this a ban is absurd: it is probed meanwhile."""
+PROBED_MS = 301_000
+"""A ban without a usable end is asked about in growing steps, the longest of five minutes."""
 OPEN_CONDITIONAL_MAX = 200
 READS = (Endpoint.POSITIONS.value.path, "GET")
 WRITES = (Endpoint.PLACE_ALGO_ORDER.value.path, "POST")
+NEEDED = (Endpoint.POSITIONS, Endpoint.POSITION_ROWS, Endpoint.PLACE_ALGO_ORDER)
+"""Calls whose answer a stop may wait for, as long as one of them that was lost may take: the second is asked when the
+first fails."""
+MISDATED = -1021
 LASTING = 0.9
 """A fault that strikes this often is the state of the venue, whether the daemon asks or not."""
 HOLDING_BACK = ("lose_request", "lose_response", "timeout_before", "timeout_after", "late_execution")
@@ -72,8 +76,17 @@ class VenueNow:
 class Liveness:
     """Remembers when each daemon was last hindered, and judges positions that stay exposed."""
 
-    def __init__(self, truth: Truth, venue: VenueNow, *, lists_seldom_ms: int = 0) -> None:
-        """`lists_seldom_ms`: how long a lost change of orders may go unseen because quiet lists are read rarely."""
+    def __init__(
+        self,
+        truth: Truth,
+        venue: VenueNow,
+        *,
+        lists_seldom_ms: int = 0,
+        in_vain: Mapping[tuple[int, Endpoint], int] | None = None,
+    ) -> None:
+        """`lists_seldom_ms`: how long a lost change of orders may go unseen because quiet lists are read rarely;
+        `in_vain`: daemon and call -> until when it waits for an answer that does not come."""
+        self._in_vain = in_vain if in_vain is not None else {}
         self._truth = truth
         self._venue = venue
         self._lists_seldom_ms = lists_seldom_ms
@@ -93,6 +106,8 @@ class Liveness:
         """When a daemon was first at work."""
         self._unspoken: dict[Key, bool] = {}
         """Exposed position -> whether only the lists can tell."""
+        self._misdated: set[int] = set()
+        """Daemons whose timestamps the venue refuses: they must ask for the time first."""
         self._ruled: set[str] = set()
         """Client ids which the venue itself refused: its rules, not a fault."""
         self._told: set[Key] = set()
@@ -114,8 +129,10 @@ class Liveness:
     def answer(self, answer: Answer, at_ms: int) -> None:
         """A request of a daemon ended."""
         if answer.status in (418, 429):
-            self._barred[answer.daemon] = at_ms + _held_off_ms(answer)
+            self._barred[answer.daemon] = max(self._barred[answer.daemon], at_ms + _held_off_ms(answer))
         if answer.endpoint is Endpoint.POSITIONS:
+            misdated = isinstance(answer.body, dict) and answer.body.get("code") == MISDATED
+            (self._misdated.add if misdated else self._misdated.discard)(answer.daemon)
             shown = _shown(answer.body)
             for key in self._truth.positions:
                 if key not in shown:
@@ -168,6 +185,8 @@ class Liveness:
 
     def _last_change(self, number: int, key: Key) -> int:
         last = max(self._hindered[number, key], self._barred[number], self._changed[key[0]], self._changed[""])
+        needed = (*NEEDED, Endpoint.TIME) if number in self._misdated else NEEDED
+        last = max([last, *(self._in_vain.get((number, call), 0) for call in needed)])
         if (rules_ms := max(self._rules[key[0]], self._rules[""])) > self._born[number]:
             last = max(last, rules_ms + RULES_READ_MS)
         if self._unspoken.get(key):
@@ -176,11 +195,12 @@ class Liveness:
 
 
 def _held_off_ms(answer: Answer) -> int:
-    try:
-        asked_ms = round(float(answer.headers.get("retry-after", "0")) * 1000)
-    except ValueError:
-        asked_ms = LIMITED_MS
-    return max(0, min(asked_ms, LIMITED_MS if answer.status == 429 else BANNED_MS))
+    """How long the venue asks for silence; where it says nothing usable, until a careful client would try again."""
+    text = answer.headers.get("retry-after", "")
+    asked_ms = 1_000 * int(text) if text.isascii() and text.isdigit() and len(text) < 10 else 0
+    if answer.status == 429:
+        return min(asked_ms or LIMITED_MS, LIMITED_MS)
+    return max(asked_ms, PROBED_MS) if asked_ms <= LONGEST_BAN_MS else PROBED_MS
 
 
 def _shown(body: object) -> set[Key]:

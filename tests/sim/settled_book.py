@@ -17,7 +17,7 @@ from position_monitor.paper.world import World
 from tests.sim.checkers import TRIFLE
 from tests.sim.levels import STOP_LOSS_PCT
 from tests.sim.over_exit import NEAR, Least, least_of, rungs_of, too_much
-from tests.sim.truth import Key, Order, Truth, is_own, is_stop, reducing
+from tests.sim.truth import Key, Order, Truth, is_own, is_stop, reducing, side_of
 
 SMALL = Decimal("1.1")
 """A ladder below the venue's least notional by this much may be absent."""
@@ -35,6 +35,8 @@ class SettledBook:
         """Positions whose policy stop the price had passed since they began."""
         self._began: dict[Key, int] = {}
         """Position -> the journal entry with which its life began."""
+        self._acting: dict[int, Key] = {}
+        """Take-profit of ours that is in the act of triggering -> its position: it is a rung still."""
 
     def entry(self, entry: Any) -> None:
         """One journal entry, after the truth has it: a position that ended is forgotten, any other is looked at."""
@@ -42,7 +44,17 @@ class SettledBook:
             self._passed -= {key for key in self._passed if key[0] == entry.symbol and self._anew(key, entry)}
             anew = [key for key in self._truth.of_symbol(entry.symbol) if self._anew(key, entry)]
             self._began.update(dict.fromkeys(anew, entry.sequence))
+        self._note_acting(entry)
         self.look(entry.symbol)
+
+    def _note_acting(self, entry: Any) -> None:
+        detail = entry.detail
+        if detail.get("order_kind") != "algo" or "order_id" not in detail:
+            return
+        if detail.get("status") in ("TRIGGERING", "TRIGGERED") and is_own(detail) and "TAKE" in detail["type"]:
+            self._acting[detail["order_id"]] = (entry.symbol, side_of(detail["position_side"], detail["side"]))
+        else:
+            self._acting.pop(detail["order_id"], None)
 
     def _anew(self, key: Key, entry: Any) -> bool:
         """Whether the position is not the one it was: flat, or turned."""
@@ -59,8 +71,8 @@ class SettledBook:
                 if way * (mark - level) <= NEAR * level:
                     self._passed.add(key)
 
-    def wrong(self) -> set[str]:
-        """What is not as it should be now, in words that do not change while nothing changes."""
+    def surplus(self) -> set[str]:
+        """Working stops of ours that are too many now; like all of these, in words that do not change by themselves."""
         return {f"INV-10: {key} {what}" for key in sorted(self._truth.positions) for what in self._of(key)}
 
     def _of(self, key: Key) -> Iterator[str]:
@@ -72,7 +84,11 @@ class SettledBook:
         yield from self._surplus(
             size, [o for o in stops if is_own(o) and not o["close_position"]], least_of(self._world, key)
         )
-        yield from self._ladder(key, size)
+
+    def ladders(self) -> set[str]:
+        """Ladders of ours that are short, or would close too much too soon."""
+        positions = sorted(self._truth.positions.items())
+        return {f"INV-10: {key} {what}" for key, size in positions for what in self._ladder(key, size)}
 
     def behind(self) -> set[str]:
         """Stops, all of them ours, that are behind the policy's level now."""
@@ -87,6 +103,8 @@ class SettledBook:
             yield f"has working stops of ours over {total}, and its size is {size}"
 
     def _ladder(self, key: Key, size: Decimal) -> Iterator[str]:
+        if key in self._acting.values():
+            return
         entry, least, rungs = self._entry(key), least_of(self._world, key), rungs_of(self._truth, key)
         left = size - self._truth.target_quantity(key, ours=False)
         total = sum((quantity for _, quantity in rungs), Decimal(0))

@@ -18,6 +18,8 @@ from tests.sim.conduct import Answer
 from tests.sim.truth import Key, side_of
 
 READS_KEPT = 60
+LOOK_MS = 6_000
+"""A check interval and some time: what was read before belongs to an earlier look than the one that is published."""
 MARKS_MS = 30_000
 """A published mark may come from the stream: any mark of this last while is honest."""
 SAFE = ("PROTECTED", "STOP_ONLY")
@@ -40,8 +42,8 @@ class Read(NamedTuple):
 
     at_ms: int
     """By the daemon's own clock."""
-    everything: bool
-    """Whether it speaks of all positions: without a symbol, and of the version that lists what is open."""
+    symbol: str
+    """The only symbol it speaks of; empty for all."""
     rows: Mapping[Key, Row]
 
 
@@ -61,8 +63,8 @@ class StateTruth:
     def answer(self, answer: Answer, clock_ms: int) -> None:
         """A request of a daemon ended, at this time of its clock."""
         if answer.endpoint in (Endpoint.POSITIONS, Endpoint.POSITION_ROWS) and isinstance(answer.body, list):
-            everything = answer.endpoint is Endpoint.POSITIONS and not answer.params.get("symbol")
-            self._reads[answer.daemon].append(Read(clock_ms, everything, dict(_rows(answer.body))))
+            symbol = answer.params.get("symbol", "")
+            self._reads[answer.daemon].append(Read(clock_ms, symbol, dict(_rows(answer.body))))
 
     def entry(self, entry: Any) -> None:
         """One journal entry: the contents of each stop that was ever accepted."""
@@ -100,16 +102,23 @@ class StateTruth:
         yield from self._left_out(daemon, int(status["published_at_ms"]), positions)
 
     def _left_out(self, daemon: int, published_ms: int, positions: Mapping[str, Any]) -> Iterator[str]:
-        """What the last two looks at all positions showed is told of, whatever else could not be read."""
-        looks = [read for read in self._reads[daemon] if read.everything and read.at_ms <= published_ms][-2:]
-        if len(looks) < 2 or not self._clocks_hold:
+        """What every read of a symbol showed, for longer than a look takes, is told of, whatever else failed."""
+        if not self._clocks_hold:
             return
-        for symbol, side in sorted(looks[0].rows.keys() & looks[1].rows.keys()):
-            if f"{symbol}:{side}" not in positions:
-                yield f"INV-17: {symbol}:{side} was read twice and is missing from the state"
+        reads = [read for read in self._reads[daemon] if read.at_ms <= published_ms]
+        for key in sorted({key for read in reads[-1:] for key in read.rows}):
+            if f"{key[0]}:{key[1]}" in positions:
+                continue
+            of_it = [read for read in reads if read.symbol in ("", key[0])]
+            earlier = [read for read in of_it if read.at_ms <= published_ms - LOOK_MS][-1:]
+            since = [read for read in of_it if read.at_ms > published_ms - LOOK_MS]
+            if earlier and since and all(key in read.rows for read in (*earlier, *since)):
+                yield f"INV-17: {key[0]}:{key[1]} was read again and again and is missing from the state"
 
     def _of_position(self, key: Key, fields: Mapping[str, str], daemon: int, at_ms: int) -> Iterator[str]:
-        rows = [read.rows[key] for read in self._reads[daemon] if key in read.rows]
+        reads = self._reads[daemon]
+        remembered = len(reads) < READS_KEPT or reads[0].at_ms <= int(fields["observed_at_ms"])
+        rows = [read.rows[key] for read in reads if key in read.rows] if remembered else []
         size, entry, mark = (_number(fields[name]) for name in ("quantity", "entry_price", "mark_price"))
         if rows and not any(row.size == size for row in rows):
             yield f"quantity {size} was never read"
@@ -156,8 +165,9 @@ def _totals(status: Mapping[str, str], managed: Iterable[Mapping[str, str]]) -> 
             unknown += notional
             continue
         safe += notional * share
-        if fields["verdict"] in EXPOSED or (fields["verdict"] == "CLOSING" and share < 1):
-            exposed, uncovered = exposed + notional, uncovered + notional * (1 - share)
+        if fields["verdict"] in (*EXPOSED, "CLOSING"):
+            exposed += notional
+            uncovered += notional * (1 - share) if fields["verdict"] in EXPOSED else 0
     if total and not unknown and abs(_number(status["coverage_pct"]) - safe / total * 100) > HAIR:
         yield f"INV-17: coverage {status['coverage_pct']} %, and the positions say {safe / total * 100:.4f} %"
     bounds = [("exposed_notional", uncovered, exposed), ("unknown_notional", unknown, unknown)]

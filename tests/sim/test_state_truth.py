@@ -22,8 +22,8 @@ class Scene:
         self.judge = StateTruth(lambda symbol, since_ms: [Decimal("109")])
         self.stop = self.world.order("STOP_MARKET", "1.5", "98.5")
         self.judge.entry(self.world.accepted(self.stop))
-        for _ in range(2):
-            self.world.at_ms += 5_000
+        for _ in range(3):
+            self.world.at_ms += 4_000
             self.judge.answer(self.world.positions_read(), self.world.at_ms)
 
     def state(self, status: dict[str, str], position: dict[str, str]) -> dict[str, Any]:

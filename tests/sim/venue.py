@@ -79,6 +79,8 @@ class SimTransport:
             await self._die()
         delay_s = answer.delay_ms / 1000
         timeout_s = self._patience.timeout_s
+        if delay_s >= timeout_s:
+            conduct.waits_in_vain(self._number, endpoint, timeout_s)
         await clock.sleep(min(timeout_s, uniform(0.001, 0.04) + delay_s))
         if delay_s >= timeout_s or answer.dropped:
             conduct.ends(Answer(self._number, endpoint, params, NO_ANSWER, None, {}, moment))
@@ -106,8 +108,12 @@ class SimTransport:
 
     async def _no_way(self, endpoint: Endpoint, params: Mapping[str, str]) -> NoReturn:
         """The request never leaves, or nobody ever answers it."""
-        refused = self._rng.random() < 0.5
-        await self._clock.sleep(0.01 if refused else self._patience.timeout_s)
+        refused, timeout_s = self._rng.random() < 0.5, self._patience.timeout_s
+        if not refused:
+            self._conduct.waits_in_vain(self._number, endpoint, timeout_s)
+        await self._clock.sleep(0.01 if refused else timeout_s)
+        if not refused:
+            self._patience.timed_out(timeout_s)
         moment = self._gateway.engine.world.journal.last_sequence
         self._conduct.ends(Answer(self._number, endpoint, params, NO_ANSWER, None, {}, moment))
         raise TransportFailure(TransportCause.NOT_SENT if refused else TransportCause.TIMEOUT)

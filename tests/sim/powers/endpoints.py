@@ -64,19 +64,21 @@ async def come_and_go(run: Simulation, rng: random.Random, endpoints: list[Endpo
         await sleep(rng.uniform(1, 15))
 
 
-@power("side_endpoint_out", later_s=60.0, why="trading rules are read again at most once a minute")
+@power("side_endpoint_out", chance=0.08, later_s=60.0, why="trading rules are read again at most once a minute")
 async def side_endpoint_out(run: Simulation, rng: random.Random) -> None:
     """One of the endpoints that no stop may wait for."""
     await come_and_go(run, rng, BESIDE_A_STOP)
 
 
-@power("endpoint_out", later_s=60.0, why="trading rules are read again at most once a minute")
+@power("endpoint_out", chance=0.05, later_s=60.0, why="trading rules are read again at most once a minute")
 async def endpoint_out(run: Simulation, rng: random.Random) -> None:
     """Any of them."""
     await come_and_go(run, rng, ENDPOINTS)
 
 
-@power("write_lost_query_out", later_s=5.0, why="what is absent from a readable list for 5 s is sent again")
+@power(
+    "write_lost_query_out", chance=0.05, later_s=5.0, why="what is absent from a readable list for 5 s is sent again"
+)
 async def write_lost_query_out(run: Simulation, rng: random.Random) -> None:
     """Orders are lost on their way now and then, and the question whether one arrived is never answered."""
     await sleep(rng.choice((0.0, rng.uniform(1, 10))))

@@ -54,7 +54,7 @@ async def daemon_cut_from_venue(run: Simulation, rng: random.Random) -> None:
     await _by_turns(run, rng, act, together)
 
 
-@power("cut_from_redis", end=together)
+@power("cut_from_redis", chance=0.05, end=together)
 async def daemon_cut_from_redis(run: Simulation, rng: random.Random) -> None:
     """One daemon keeps the exchange and loses Redis."""
 

@@ -40,7 +40,7 @@ async def _again(run: Simulation, rng: random.Random) -> None:
         run.counts["fault reentry"] += 1
 
 
-@power("reentry", foggy=False)
+@power("reentry", chance=0.06, foggy=False)
 async def reentry(run: Simulation, rng: random.Random) -> None:
     """Under the eyes of the daemon, sometimes several times in a row."""
     while True:
