@@ -82,6 +82,8 @@ def levels_for(
         # The price has passed the advised level only: anchored to the mark it could lose more than without advice.
         own = _stop_level(position, instrument, settings, own_pct, stretch, advised=False)
         found = found if own.crossed else own
+    if instrument.lowest_price > instrument.highest_price:  # the grid is so coarse that no price lies in the range
+        return found._replace(targets=(), obstacle=Obstacle.NO_PRICE)
     anchor = position.arming_price if found.crossed else position.entry_price
     clamp = _clamp_level(position, instrument, settings, anchor)
     return found if clamp is None else found._replace(clamp=clamp)

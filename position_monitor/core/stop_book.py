@@ -48,6 +48,8 @@ def stop_orders(facts: OrderFacts) -> tuple[DesiredOrder, ...]:
         return own if len(own) <= LEVELS_AT_ONCE_MAX and not _is_oversized(facts) else _working_stops(facts)
     if close_all is not None or _slot_is_taken(facts):
         return _working_stops(facts)
+    if facts.slot_is_foreign and _fits_in_parts(facts):
+        return _working_stops(facts)
     rung = ids.stop_rung(0, anchored=facts.policy_anchored)
     kind, price, source = OrderKind.STOP_MARKET, facts.policy_price, facts.policy_source
     backstop = new_order(facts, Role.BACKSTOP, rung, kind, price, source, None)
@@ -68,9 +70,15 @@ def _is_oversized(facts: OrderFacts) -> bool:
 
 
 def _slot_is_taken(facts: OrderFacts) -> bool:
-    """Whether the only slot for a close-all stop is not ours to take: an order holds it that no list shows, or another
-    program had its stop there, which it may be about to replace."""
-    return facts.slot_is_foreign or facts.close_all_blocked or _stuck_close_all(facts)
+    """Whether an order that no list shows holds the only slot for a close-all stop: the venue would refuse another."""
+    return facts.close_all_blocked or _stuck_close_all(facts)
+
+
+def _fits_in_parts(facts: OrderFacts) -> bool:
+    """Whether quantity stops can cover the whole position. Where not, it needs the close-all slot, also one that
+    another program had and may be about to fill again: leaving it free is a courtesy, the cover is not."""
+    parts = even_parts(facts.quantity, facts.instrument, ids.STOP_PARTS_MAX)
+    return sum(parts, Decimal(0)) >= facts.quantity and parts[-1] >= facts.instrument.least_quantity
 
 
 def _stuck_close_all(facts: OrderFacts) -> bool:

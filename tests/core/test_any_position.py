@@ -35,13 +35,18 @@ from .build import (
     working,
 )
 
+# How many cases are tried is a matter of the profile (`tests/conftest.py`): `--hypothesis-profile=search` tries many new
+# ones.
 TICKS = [D("0.01"), D("0.1"), D("0.5"), D("3")]
 
 
-def stop_prices(held: Position, venue: Instrument, *, before_liquidation: bool = True) -> range:
-    """The permitted stop prices of a position, counted in ticks, by trying: strictly between liquidation and mark."""
+TICKS_TRIED = 2_200
+"""So far from the mark the permitted prices begin at most."""
+
+
+def has_stop_price(held: Position, venue: Instrument, *, before_liquidation: bool = True) -> bool:
+    """Whether there is a permitted stop price for a position, by trying: strictly between liquidation and mark."""
     long = held.side is Side.LONG
-    least, most = int(held.mark_price / venue.tick) - 400, int(held.mark_price / venue.tick) + 400
     ahead = held.liquidation_ahead if before_liquidation else None
 
     def fits(steps: int) -> bool:
@@ -52,8 +57,14 @@ def stop_prices(held: Position, venue: Instrument, *, before_liquidation: bool =
             return False
         return price < held.mark_price if long else price > held.mark_price
 
-    found = [steps for steps in range(least, most) if fits(steps)]
-    return range(found[0], found[-1] + 1) if found else range(0)
+    near = int(held.mark_price / venue.tick)
+    return any(fits(near + (1 - steps if long else steps)) for steps in range(TICKS_TRIED))
+
+
+def fits_in_parts(held: Position, venue: Instrument) -> bool:
+    """Whether some number of quantity stops, as many as ids tell apart, can cover a position."""
+    least, most = max(venue.min_quantity, venue.market_min_quantity), venue.market_max_quantity
+    return any(least * count <= held.quantity <= most * count for count in range(1, 19))
 
 
 @st.composite
@@ -123,7 +134,7 @@ def first_look(held: Position, venue: Instrument, protection, orders=()):
 
 
 @given(positions(), protections(), st.data())
-@effort(max_examples=200, deadline=None)
+@effort(max_examples=2 * effort.default.max_examples)
 def test_where_a_stop_can_protect_a_first_look_places_one_that_the_gate_approves(drawn, protection, data):
     held, venue = drawn
     orders = data.draw(resting(held))
@@ -132,28 +143,24 @@ def test_where_a_stop_can_protect_a_first_look_places_one_that_the_gate_approves
     decision, answers = first_look(held, venue, protection, orders)
     assert all(isinstance(answer, Approved) for answer in answers), answers
     reason = decision.judgements[held.key].reason
-    if not stop_prices(held, venue):
+    if not has_stop_price(held, venue):
         assert reason, "where no stop can protect, it is said"
         return
     placed = [rested(answer.action.order) for answer in answers if isinstance(answer.action, Place)]
     covered = cover_of(held, [*orders, *placed], protection)
-    slot_is_taken = any(order.close_all for order in orders)
-    too_small = held.quantity < max(venue.min_quantity, venue.market_min_quantity)
-    too_large = held.quantity > 18 * venue.market_max_quantity
-    if not (slot_is_taken and (too_small or too_large)):
+    if fits_in_parts(held, venue) or not any(order.close_all for order in orders):
         assert covered.full, (reason, placed)
 
 
 @given(positions(), protections())
-@effort(max_examples=120, deadline=None)
 def test_a_naked_position_gets_a_stop_wherever_the_venue_takes_one(drawn, protection):
     held, venue = drawn
     decision, answers = first_look(held, venue, protection)
-    if stop_prices(held, venue, before_liquidation=False):
+    if has_stop_price(held, venue, before_liquidation=False):
         assert [answer.action.order.role for answer in answers if isinstance(answer, Approved)][:1] == [Role.BACKSTOP]
     else:
         assert not answers and "permits no stop price" in decision.judgements[held.key].reason
-    if answers and not stop_prices(held, venue):
+    if answers and not has_stop_price(held, venue):
         assert "between the liquidation price and the mark" in decision.judgements[held.key].reason
 
 
@@ -171,7 +178,6 @@ def test_the_row_that_was_found_a_winning_position_whose_entry_lies_beyond_its_l
 
 
 @given(positions(), protections())
-@effort(max_examples=80, deadline=None)
 def test_take_profits_keep_to_the_limits_of_the_venue_too(drawn, protection):
     held, venue = drawn
     seen = seen_at([held], venue=venue)
@@ -188,3 +194,17 @@ def test_a_stop_that_is_too_late_is_not_moved_with_every_tick_of_the_mark():
     stop = rested(answer.action.order)
     moved = position(mark="100.028", entry=100, liquidation="100.025")
     assert not first_look(moved, instrument(), settings(), [stop])[1]
+
+
+@pytest.mark.parametrize("side", SIDES)
+def test_a_working_stop_alone_leaves_the_close_all_slot_free_only_where_quantity_stops_can_cover(side):
+    """After a restart a working stop without a backstop says that another program had the slot. A position that
+    quantity stops cannot cover takes it all the same."""
+    venue = instrument(market_max_quantity=D("0.002"), market_min_quantity=D("0.003"))
+    held = position(side, "0.004")
+    level = held.entry_price * (D("0.98") if side is Side.LONG else D("1.02"))
+    alone = working(held, level, "0.001")
+    decision, answers = first_look(held, venue, settings(), [alone])
+    assert [answer.action.order.role for answer in answers if isinstance(answer, Approved)] == [Role.BACKSTOP]
+    decision, answers = first_look(held, instrument(), settings(), [alone])
+    assert [answer.action.order.role for answer in answers if isinstance(answer, Approved)] == [Role.WORKING_STOP]

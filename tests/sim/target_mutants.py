@@ -22,10 +22,7 @@ def an_id_is_used_again_after_its_order_ended(stack: ExitStack) -> None:
 
 @mutant("INV-5", swarm=Swarm({}, ("other_program_moves_its_stop",)))
 def the_slot_of_another_programs_stop_is_taken(stack: ExitStack) -> None:
-    honest = stop_book._slot_is_taken
-    stack.enter_context(
-        changed(stop_book, "_slot_is_taken", lambda facts: honest(facts._replace(slot_is_foreign=False)))
-    )
+    stack.enter_context(changed(stop_book, "_fits_in_parts", lambda facts: False))
 
 
 @mutant("INV-16", swarm=Swarm({}, (), judges=("over_exit",)))
