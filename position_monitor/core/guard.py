@@ -76,7 +76,7 @@ def approve_place(action: Place, gate: GateInputs) -> Approved[Place] | Denied:
     """Approve a new order: it can only reduce, is on the right side, and its intent does not rest yet."""
     order = action.order
     position = gate.seen.position(order.key)
-    is_stop = order.role in (Role.BACKSTOP, Role.WORKING_STOP)
+    is_stop = _is_stop(order)
     checks = (
         _why_not_permitted(order, position, gate),
         _why_not_writable(gate, Deed.PLACE_STOP if is_stop else Deed.PLACE_TAKE_PROFIT),
@@ -177,12 +177,19 @@ def _why_not_on_grid(order: DesiredOrder, position: Position | None, gate: GateI
         return f"trigger was {order.trigger_price}; expected a positive multiple of {instrument.tick}"
     if order.quantity is not None and not is_multiple(order.quantity, instrument.step):
         return f"quantity was {order.quantity}; expected a multiple of {instrument.step}"
-    if not instrument.min_price <= order.trigger_price <= instrument.max_price:
+    permitted = instrument.min_price <= order.trigger_price <= instrument.max_price
+    if not permitted and not (
+        _is_stop(order) and position is not None and _tightest_price(position, instrument) is None
+    ):
         return f"trigger was {order.trigger_price}; expected {instrument.min_price} to {instrument.max_price}"
     least, most = max(instrument.min_quantity, instrument.market_min_quantity), instrument.market_max_quantity
     if order.quantity is not None and not least <= order.quantity <= max(most, instrument.step):
         return f"quantity was {order.quantity}; expected {least} to {most} in one market-type order"
     return ""
+
+
+def _is_stop(order: DesiredOrder) -> bool:
+    return order.role in (Role.BACKSTOP, Role.WORKING_STOP)
 
 
 def _rules_of(position: Position | None, gate: GateInputs) -> Instrument | None:
@@ -210,8 +217,13 @@ def _why_wrong_price(order: DesiredOrder, position: Position | None, gate: GateI
     return ""
 
 
+def _permits_no_stop(position: Position | None, instrument: Instrument) -> bool:
+    return position is not None and _tightest_price(position, instrument) is None
+
+
 def _tightest_price(position: Position, instrument: Instrument) -> Decimal | None:
-    """The price next to the mark at which the venue would take a stop; None when there is none."""
+    """The price next to the mark at which the venue would take a stop; None when its rules permit none. They may be
+    older than the venue's: then one is tried at any price (invariant 3)."""
     mark, tick = position.arming_price, instrument.tick
     if position.side is Side.LONG:
         price = min(ceil_to(mark, tick) - tick, floor_to(instrument.max_price, tick))

@@ -40,7 +40,7 @@ class Obstacle(StrEnum):
 
     NONE = ""
     LIQUIDATION_FIRST = "no price lies between the liquidation price and the mark: the stop may come too late"
-    NO_PRICE = "the venue permits no stop price on the losing side of the mark"
+    NO_PRICE = "the venue permits no stop price on the losing side of the mark; one is tried all the same"
 
 
 class PriceGrid(NamedTuple):
@@ -83,7 +83,8 @@ def levels_for(
         own = _stop_level(position, instrument, settings, own_pct, stretch, advised=False)
         found = found if own.crossed else own
     if instrument.lowest_price > instrument.highest_price:  # the grid is so coarse that no price lies in the range
-        return found._replace(targets=(), obstacle=Obstacle.NO_PRICE)
+        stop = found.stop._replace(price=_unpermitted(found.stop.price, position, instrument.tick))
+        return found._replace(stop=stop, targets=(), obstacle=Obstacle.NO_PRICE)
     anchor = position.arming_price if found.crossed else position.entry_price
     clamp = _clamp_level(position, instrument, settings, anchor)
     return found if clamp is None else found._replace(clamp=clamp)
@@ -159,7 +160,18 @@ def _fitted(level: Level, position: Position, instrument: Instrument) -> tuple[L
     price = fitted_stop(level.price, side, mark, None, instrument)
     if price is not None:
         return level._replace(price=price), Obstacle.LIQUIDATION_FIRST
-    return level, Obstacle.NO_PRICE
+    return level._replace(price=_unpermitted(level.price, position, instrument.tick)), Obstacle.NO_PRICE
+
+
+def _unpermitted(price: Decimal, position: Position, tick: Decimal) -> Decimal:
+    """Where a stop is tried when the rules permit none: on the grid, on the losing side of the mark.
+
+    Rules are read rarely, so the venue may permit it by now; its refusal has them read again (invariant 3).
+    """
+    side, mark = position.side, position.mark_price
+    if side is Side.LONG:
+        return max(min(stop_trigger(price, side, tick), ceil_to(mark, tick) - tick), tick)
+    return max(stop_trigger(price, side, tick), floor_to(mark, tick) + tick)
 
 
 @lru_cache(maxsize=2_048)

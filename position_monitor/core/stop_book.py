@@ -20,14 +20,13 @@ from position_monitor.core.diff import same_content
 from position_monitor.core.ladder import even_parts
 from position_monitor.core.model import LiveOrder, OrderKind, OrderStatus, Role
 from position_monitor.core.money import distance_pct, tighter
-from position_monitor.core.policy import Obstacle
 from position_monitor.core.stop_level import LEVELS_AT_ONCE_MAX
 from position_monitor.core.wanted import OrderFacts, as_desired, new_order
 
 
 def stop_orders(facts: OrderFacts) -> tuple[DesiredOrder, ...]:
     """The backstop and, when the effective stop is tighter than it, the working stop."""
-    if facts.firing or facts.obstacle is Obstacle.NO_PRICE:
+    if facts.firing:
         return _own_as_they_rest(facts)
     if facts.obstacle and (resting := _own_as_they_rest(facts)):
         return resting  # none of them can protect, and moving one with every tick of the mark would not either

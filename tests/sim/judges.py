@@ -42,7 +42,9 @@ class Judges:
         self.over_exit = OverExit(truth, run.engine.world, run.levels.marks, ladder=clear)
         self.hammering = Hammering()
         self.state_truth = StateTruth(run.levels.marks, clocks_hold="clock_step" not in run.swarm.host)
-        self.settled_book = SettledBook(truth, run.engine.world, own_levels="ai_advice" not in run.swarm.host)
+        self.settled_book = SettledBook(
+            truth, run.engine.world, own_levels="ai_advice" not in run.swarm.host, squeezed=run.levels.squeezed
+        )
         self.calm = Calm(interval_s=run.settings.loop.check_interval_s)
         self._nobody_since_ms: int | None = None
         self.witnesses = Witnesses(run.levels.prices)

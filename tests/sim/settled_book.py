@@ -9,7 +9,7 @@ mark. The policy is the configuration's default.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from decimal import Decimal
 from typing import Any
 
@@ -26,11 +26,15 @@ SMALL = Decimal("1.1")
 class SettledBook:
     """Remembers which levels prices have passed, and judges what rests at the end."""
 
-    def __init__(self, truth: Truth, world: World, *, own_levels: bool = True) -> None:
-        """`own_levels`: the levels are the policy's own, no advice moves them."""
+    def __init__(
+        self, truth: Truth, world: World, *, own_levels: bool = True, squeezed: Collection[str] = frozenset()
+    ) -> None:
+        """`own_levels`: the levels are the policy's own, no advice moves them. In `squeezed` symbols the venue's bounds
+        may: a target beyond them lies at the bound of the moment at which it was placed, or is left out."""
         self._truth = truth
         self._world = world
         self._own_levels = own_levels
+        self._squeezed = squeezed
         self._passed: set[Key] = set()
         """Positions whose policy stop the price had passed since they began."""
         self._began: dict[Key, int] = {}
@@ -111,9 +115,11 @@ class SettledBook:
         mark = self._world.market.mark(key[0])
         enough = left >= least.quantity and left * mark >= least.notional * SMALL
         trifle = size * TRIFLE if left < size else Decimal(0)  # beside the user's own a ladder need not be exact
-        if enough and entry and left - total >= least.step and left - total > trifle:
+        room = key[0] not in self._squeezed or total > 0
+        if enough and room and entry and left - total >= least.step and left - total > trifle:
             yield f"has take-profits of ours over {total}, where {left} are left for them"
-        if self._own_levels and entry and (words := too_much(rungs, key[1], size, entry, least)):
+        own_levels = self._own_levels and key[0] not in self._squeezed
+        if own_levels and entry and (words := too_much(rungs, key[1], size, entry, least)):
             yield f"has a wrong ladder: {words}"
 
     def _behind(self, key: Key) -> Iterator[str]:
