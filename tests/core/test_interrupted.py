@@ -144,6 +144,7 @@ def check_cover_kept(before: World, after: World, rulebook: Rules) -> None:
         had = cover_of(held, before.orders.values(), chosen)
         has = cover_of(held, after.orders.values(), chosen)
         assert has.quantity >= had.quantity, "our own cancel took cover away (invariant 2)"
+        had = cover_of(held, [order for number, order in before.orders.items() if number not in before.earlier], chosen)
         if had.stop_price is not None and has.stop_price is not None:
             assert not tighter(had.stop_price, has.stop_price, held.side), (
                 "our own cancel loosened a stop (invariant 8)"

@@ -6,6 +6,7 @@ somebody else - the cycle is left alone with it. Every single action is checked 
 
 from __future__ import annotations
 
+import os
 import random
 from dataclasses import replace
 from decimal import Decimal
@@ -14,7 +15,7 @@ import pytest
 
 from position_monitor.core.cover import cover_of, stopped_by
 from position_monitor.core.learning import QUANTITY_WINDOW
-from position_monitor.core.model import PositionKey, Side
+from position_monitor.core.model import LiveOrder, PositionKey, Side
 from position_monitor.core.outcome import after_outcome
 
 from .build import (
@@ -37,26 +38,36 @@ from .test_interrupted import Guardian
 from .world import World
 
 ROUNDS_MAX = 40
-SEEDS = 30
+SEEDS = int(os.environ.get("NO_JAM_SEEDS", "40"))
+"""Worlds in one run; more of them with `NO_JAM_SEEDS=2000`."""
 
 
 def crowded_world(seed: int) -> World:
-    """A position, and any number of orders of ours."""
+    """A position, and any number of orders of ours: of this life of it and of earlier ones, listed at once or later."""
     chance = random.Random(seed)
     side = chance.choice(list(Side))
     world = World(
-        venue=instrument(min_notional="0.05", market_max_quantity=chance.choice([D(120), D(4)])),
+        venue=instrument(min_notional="0.05", market_max_quantity=chance.choice([D(120), D(4), D(3)])),
         hedged=chance.random() < 0.4,
     )
     world.trade(side, D(chance.choice(["0.01", "1", "3.333", "10"])))
+    opened_ms = world.now_ms
     world.mark = at(side, chance.choice(["-1", "-0.2", "0", "0.8", "3", "6"]))
     held = world.positions[0]
-    epochs = chance.choice([[EPOCH], [OLD_EPOCH]])
+    epoch_of = {"this": EPOCH, "earlier": OLD_EPOCH}
+    lives = chance.choice([["this"], ["this"], ["earlier"], ["this", "earlier"]])
+
+    def rest(order: LiveOrder, life: str) -> None:
+        live_order = world.add(order)
+        made_ms = opened_ms + len(world.orders) if life == "this" else opened_ms - 60_000 + len(world.orders)
+        world.orders[live_order.order_id] = live_order._replace(created_at_ms=made_ms, updated_at_ms=made_ms)
+        world.earlier.update([live_order.order_id] if life == "earlier" else [])
+
     first = chance.choice(["", "ours", "far", "near"])
     if first == "ours":
-        world.add(backstop(held, at(side, chance.choice(["-1.5", "-3", "-6"])), epoch=chance.choice(epochs)))
+        rest(backstop(held, at(side, chance.choice(["-1.5", "-3", "-6"])), epoch=EPOCH), "this")
     elif first:
-        world.add(live(held, at(side, "-7" if first == "far" else "-2"), client_id="web_all"))
+        rest(live(held, at(side, "-7" if first == "far" else "-2"), client_id="web_all"), "this")
     levels = [
         at(side, chance.choice(["-4", "-3", "-1.5", "-1.4", "-1.2", "-1.1"])) for _ in range(chance.choice([1, 6]))
     ]
@@ -64,15 +75,25 @@ def crowded_world(seed: int) -> World:
         share = D(chance.choice(["0.1", "0.5", "1", "1", "0.9", "0.02"]))
         quantity = max(D("0.001"), (held.quantity * share).quantize(D("0.001")) - D("0.001") * (number % 7))
         quantity = min(max(D("0.001"), quantity), world.venue.market_max_quantity)
-        level, epoch = chance.choice(levels), chance.choice(epochs)
-        order = working(held, level, quantity, rung=chance.choice([0, 0, 0, 1, 18, 35]), epoch=epoch)
+        level, life = chance.choice(levels), chance.choice(lives)
+        order = working(held, level, quantity, rung=chance.choice([0, 0, 0, 1, 18, 35]), epoch=epoch_of[life])
         if (held.mark_price > level) is (side is Side.LONG):
-            world.add(order._replace(client_id=order.client_id[:14] + unique(number)))
+            rest(order._replace(client_id=order.client_id[:14] + unique(number)), life)
     for number in range(chance.choice([0, 0, 3, 12])):
-        price, size = at(side, chance.choice(["7", "8", "9"])), (held.quantity / 10).quantize(D("0.001"))
-        order = target(held, chance.choice([0, 0, 1, 2, 12]), price, max(size, D("0.001")), epoch=chance.choice(epochs))
-        world.add(order._replace(client_id=order.client_id[:14] + unique(number)))
+        price, size, life = at(side, chance.choice(["7", "8", "9"])), held.quantity / 10, chance.choice(lives)
+        size = max(size.quantize(D("0.001")), D("0.001"))
+        order = target(held, chance.choice([0, 0, 1, 2, 12]), price, size, epoch=epoch_of[life])
+        rest(order._replace(client_id=order.client_id[:14] + unique(number)), life)
+    if chance.random() < 0.4:  # the process begins anew, and what was placed last is listed a few reads later
+        late = chance.sample(sorted(world.orders), k=len(world.orders) // 3)
+        world.listed_from |= {number: chance.choice([2, 3, 4]) for number in late}
+        world.lag_reads = chance.choice([0, 1, 2])
     return world
+
+
+def binding(world: World) -> list[LiveOrder]:
+    """The orders whose levels bind: those made in this life of the position, and everybody else's."""
+    return [order for number, order in world.orders.items() if number not in world.earlier]
 
 
 def unique(number: int) -> str:
@@ -84,7 +105,7 @@ def stopped_at(world: World, protection) -> dict[tuple[PositionKey, Decimal], De
     """How much of each position is stopped at each level at which something rests."""
     stopped = {}
     for held in world.positions:
-        stops = cover_of(held, world.orders.values(), protection).orders
+        stops = cover_of(held, binding(world), protection).orders
         for level in {order.trigger_price for order in stops}:
             stopped[held.key, level] = stopped_by(held, stops, level)
     return stopped

@@ -56,6 +56,8 @@ class World:
     """When the position of a side ended last."""
     orders: dict[str, LiveOrder] = field(default_factory=dict)
     listed_from: dict[str, int] = field(default_factory=dict)
+    earlier: set[str] = field(default_factory=set)
+    """Orders that stayed behind when an earlier life of the position ended: their levels bind nobody."""
 
     def copy(self) -> World:
         """The same moment, to be continued differently."""

@@ -75,6 +75,10 @@ class SettledBook:
                 if way * (mark - level) <= NEAR * level:
                     self._passed.add(key)
 
+    def may_be_anchored(self, key: Key) -> bool:
+        """Whether the price has passed the level of the policy's stop since the position began."""
+        return key in self._passed
+
     def surplus(self) -> set[str]:
         """Working stops of ours that are too many now; like all of these, in words that do not change by themselves."""
         return {f"INV-10: {key} {what}" for key in sorted(self._truth.positions) for what in self._of(key)}

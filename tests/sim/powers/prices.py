@@ -71,7 +71,7 @@ def _winners_in_danger(run: Simulation, rng: random.Random) -> None:
         run.levels.squeezed.add(symbol)
 
 
-@power("odd_liquidation", prepare=_winners_in_danger, foggy=False)
+@power("odd_liquidation", chance=0.06, prepare=_winners_in_danger, foggy=False)
 async def odd_liquidation(run: Simulation, rng: random.Random) -> None:
     """Cross margin, and others lose: a position's liquidation price lies anywhere, also between entry and mark."""
     while True:
@@ -99,7 +99,12 @@ def _bind(run: Simulation, rng: random.Random) -> None:
 
 
 @power(
-    "tight_filters", prepare=_bind, foggy=False, later_s=60.0, why="trading rules are read again at most once a minute"
+    "tight_filters",
+    chance=0.06,
+    prepare=_bind,
+    foggy=False,
+    later_s=60.0,
+    why="trading rules are read again at most once a minute",
 )
 async def tight_filters(run: Simulation, rng: random.Random) -> None:
     """The price bounds of the symbols are near; they follow the mark when it comes too close, as the venue's do."""
@@ -129,7 +134,7 @@ async def averaging_in(run: Simulation, rng: random.Random) -> None:
             tightest = max((way(side) * price for price in triggers), default=None)
             far = tightest is not None and way(side) * entry - tightest > entry * FAR_PCT / 100
             told = (run.redis.get(f"q:main:position:{symbol}:{side}") or {}).get("reason", "")
-            if not far or "anchored" in told:
+            if not far or run.judges.settled_book.may_be_anchored((symbol, side)) or run.swarm.foggy:
                 since.pop((symbol, side), None)
             elif clock_s - since.setdefault((symbol, side), clock_s) > PATIENCE_S:
                 run.checker.violations.append(
@@ -152,7 +157,7 @@ def _average(run: Simulation, rng: random.Random) -> None:
         run.engine.set_price(symbol, back, round_to(back, tick))
 
 
-@power("burst_of_fills", foggy=False)
+@power("burst_of_fills", chance=0.06, foggy=False)
 async def burst_of_fills(run: Simulation, rng: random.Random) -> None:
     """Fifty fills in a second, often beside somebody's far close-all stop, which takes the only slot."""
     while True:
@@ -203,7 +208,9 @@ def _far_close_all(run: Simulation, symbol: str, side: str) -> None:
         )
 
 
-@power("nothing_is_removed", foggy=False, later_s=30.0, why="what piled up goes a few orders in each check")
+@power(
+    "nothing_is_removed", chance=0.06, foggy=False, later_s=30.0, why="what piled up goes a few orders in each check"
+)
 async def nothing_is_removed(run: Simulation, rng: random.Random) -> None:
     """Cancels and queries of resting orders are refused as unknown while a symbol trends."""
     await sleep(rng.uniform(6, 12))
