@@ -7,10 +7,11 @@ to act; `plan`, `explain` and `status --direct` call the same function to show.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 from position_monitor.core.actions import Mode, Place
+from position_monitor.core.believed_cap import BelievedCap
 from position_monitor.core.book import NO_RUNGS, BookInputs, RungsAllowed, compared_book, rungs_for
 from position_monitor.core.case import Case
 from position_monitor.core.closing import closes_in_the_last_minute, reason_to_close
@@ -65,11 +66,14 @@ def decide(
     mode: Mode,
     elsewhere: int,
     now_ms: int,
+    *,
+    cap: BelievedCap | None = None,
 ) -> Decision:
     """Decide for the whole account. `elsewhere` counts open conditional orders on symbols that were not observed."""
+    if cap is not None and cap.most < rules.limits.conditional_orders_max:
+        rules = replace(rules, limits=replace(rules.limits, conditional_orders_max=cap.most))
     rungs = _rungs(observed, rules, elsewhere)
-    taken = elsewhere + sum([seen.live.conditional for seen in observed.values()])
-    free = rules.limits.conditional_orders_max - taken
+    free = rules.limits.conditional_orders_max - resting_now(observed, elsewhere)
     books: dict[PositionKey, DesiredBook] = {}
     plans: dict[str, Plan] = {}
     judgements: dict[PositionKey, Judgement] = {}
@@ -95,6 +99,11 @@ def decide(
         return Decision(books, plans, judgements)
     plans = _bounded_closes(plans, evidence, rules.limits, now_ms)
     return Decision(books, _within_capacity(plans, free), judgements)
+
+
+def resting_now(observed: Mapping[str, SymbolObservation], elsewhere: int) -> int:
+    """Open conditional orders of the account as last read, foreign ones included."""
+    return elsewhere + sum([seen.live.conditional for seen in observed.values()])
 
 
 def decide_symbol(

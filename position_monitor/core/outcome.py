@@ -28,8 +28,6 @@ PRICE_BAND_CODES = frozenset({-4131, -4016, -4024})
 """A market order was refused because the book is too thin for the price band: the next close uses another form."""
 GRID_CODES = frozenset({-1111, -4014, -4023})
 """A number is off the symbol's grid: while its rules are not known, coarser ones are tried."""
-CAPACITY_CODES = frozenset({-4045, -2025})
-"""No slot is left for a conditional order: what is known about foreign ones is out of date."""
 _CLOSES_KEPT = 10
 _NUMBER = re.compile(r"\d[\d.,:]*")
 

@@ -16,7 +16,8 @@ from loguru import logger
 
 from position_monitor.core import announce, sentence
 from position_monitor.core.actions import Mode
-from position_monitor.core.decide import Decision, Rules, decide
+from position_monitor.core.believed_cap import BelievedCap, after_counting
+from position_monitor.core.decide import Decision, Rules, decide, resting_now
 from position_monitor.core.endings import after_word, word_of
 from position_monitor.core.evidence import Evidence, after_miss, after_silence
 from position_monitor.core.history import History, after_failure, after_first_look, after_judging
@@ -119,6 +120,9 @@ class Daemon:
     """Our request weight of the minute when the cycle began."""
     _unsettled: frozenset[str] = field(default=frozenset(), init=False)
     """Symbols in which something is not as it should be: their orders are read in every cycle."""
+
+    _cap: BelievedCap | None = field(default=None, init=False)
+    """How many conditional orders the venue takes, where it showed that it takes fewer than configured."""
 
     @property
     def evidence(self) -> Evidence:
@@ -243,7 +247,10 @@ class Daemon:
         now_ms = self.clock.now_ms()
         elsewhere = observed.conditional_orders_elsewhere
         advice = {symbol: a for symbol in observed.symbols if (a := self.advisor.advice(symbol)) is not None}
-        decision = decide(observed.symbols, self.evidence, self.rules, advice, self.desk.mode(), elsewhere, now_ms)
+        self._cap = after_counting(self._cap, self.evidence, resting_now(observed.symbols, elsewhere), now_ms)
+        decision = decide(
+            observed.symbols, self.evidence, self.rules, advice, self.desk.mode(), elsewhere, now_ms, cap=self._cap
+        )
         covered = {key: judged.cover.full for key, judged in decision.judgements.items()}
         closing = {key for key, judged in decision.judgements.items() if judged.closing}
         self.desk.evidence = after_decision(self.evidence, covered, closing, now_ms)

@@ -14,10 +14,11 @@ from loguru import logger
 
 from position_monitor.core import sentence
 from position_monitor.core.actions import Action, Close, Place
+from position_monitor.core.believed_cap import CAPACITY_CODES
 from position_monitor.core.decide import Decision
 from position_monitor.core.model import Position
 from position_monitor.core.observation import SymbolObservation
-from position_monitor.core.outcome import CAPACITY_CODES, Outcome, Sent
+from position_monitor.core.outcome import Outcome, Sent
 from position_monitor.daemon.desk import Desk
 from position_monitor.edge.observer import Observer
 from position_monitor.edge.pending_reads import arrive

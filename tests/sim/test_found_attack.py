@@ -1,0 +1,49 @@
+"""What an attacker who knew only README and DESIGN found: small scenes of the whole daemon."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.sim.stage import EVERY_MODE, Held, Stage, staged
+
+BTC, ETH, SOL = "BTCUSDT", "ETHUSDT", "SOLUSDT"
+
+
+def covered(stage: Stage) -> bool:
+    stage.observe()
+    return not stage.checker.uncovered()
+
+
+@pytest.mark.parametrize("kept_free", [0, 1])
+@EVERY_MODE
+@staged
+async def test_a_venue_that_takes_fewer_orders_than_configured_makes_ladders_give_way(
+    hedge: bool, kept_free: int
+) -> None:
+    """-4045 for a stop while our take-profits hold the places, far below `conditional_orders_max`."""
+    async with Stage(Held(BTC, "LONG", "0.300", entry=42_000), Held(ETH, "SHORT", "3"), hedge=hedge) as stage:
+        stage.start()
+        await stage.until("protected", stage.is_protected)
+        stage.world.conditional_orders_max = len(stage.resting()) + kept_free
+        stage.trade("open", SOL, "SHORT", "10")
+        await stage.until("the new position is covered", lambda: covered(stage), within_s=13)
+        await stage.run(40)
+        assert covered(stage)
+        refused = [e for e in stage.entries("order_refused", ours=True) if e.detail["code"] == -4045]
+        assert len([e for e in refused if e.detail["type"] == "STOP_MARKET"]) <= 4, "what the venue takes is remembered"
+        assert len(refused) <= 20
+        assert stage.targets(BTC, "LONG"), "ladders are shortened, not taken away"
+
+
+@staged
+async def test_a_venue_that_says_full_for_one_symbol_takes_no_ladder_of_the_others_away() -> None:
+    """-4045 for ever for one symbol: room is made once, and what rests for the others stays."""
+    async with Stage(Held(BTC, "LONG", "0.300", entry=42_000), Held(ETH, "SHORT", "3")) as stage:
+        stage.start()
+        await stage.until("protected", stage.is_protected)
+        stage.fault("error", method="POST", path="algoOrder", code=-4045, symbol=SOL)
+        stage.trade("open", SOL, "SHORT", "10")
+        await stage.run(90)
+        assert stage.verdict(SOL, "SHORT") == "NAKED"
+        assert stage.targets(BTC, "LONG")
+        assert stage.targets(ETH, "SHORT")
