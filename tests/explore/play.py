@@ -4,14 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import json
-import random
 from collections.abc import Callable, Sequence
-from functools import cache, partial
-from pathlib import Path
-from tempfile import TemporaryDirectory
+from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
-
-import tomlkit
 
 from position_monitor.config import Config
 from position_monitor.paper import scenario
@@ -20,10 +15,11 @@ from position_monitor.paper.gateway import Gateway
 from position_monitor.paper.signing import Gatekeeper
 from tests.explore.contacts import Kind, Strike
 from tests.explore.fates import Fates
+from tests.explore.settings import config_from, file_with
 from tests.explore.world import ExploredStreams, ExploredTransport
 from tests.sim.conduct import Conduct
 from tests.sim.simulation import SPEAKER
-from tests.sim.stage_process import INTERVAL_S, TIMEOUT_S, Neighbours, Process, config_of, process_of
+from tests.sim.stage_process import Neighbours, Process, process_of
 from tests.sim.stage_world import StageWorld
 from tests.sim.streams import Socket
 from tests.sim.virtual_time import EPOCH_MS, sleep, true_ms
@@ -74,7 +70,7 @@ class Play(StageWorld):
     @property
     def config(self) -> Config:
         """The configuration a daemon starts with now."""
-        return _config(json.dumps(self.settings))
+        return config_from(json.dumps(self.settings))
 
     # -- the story
 
@@ -213,7 +209,7 @@ class Play(StageWorld):
         self.settings = {**self.settings, **(changes or {})}
         process = self.processes[number]
         if process.alive:
-            process.service.config_path = _file_with(json.dumps(self.settings))
+            process.service.config_path = file_with(json.dumps(self.settings))
             process.service.request_reload()
 
     # -- what is no daemon's own
@@ -276,25 +272,3 @@ class Play(StageWorld):
     def watched(self) -> bool:
         """Whether a daemon runs that could protect."""
         return any(process.alive and process.number not in self._suspended for process in self._slots.values())
-
-
-@cache
-def _config(settings: str) -> Config:
-    return config_of(json.loads(settings))
-
-
-@cache
-def _room() -> TemporaryDirectory[str]:
-    return TemporaryDirectory(prefix="explore-")
-
-
-@cache
-def _file_with(settings: str) -> Path:
-    """A configuration file with these settings."""
-    data = {
-        "loop": {"check_interval_s": INTERVAL_S, "full_sweep_s": 20},
-        "exchange": {"request_timeout_s": TIMEOUT_S, "rest_url": "http://127.0.0.1:1"},
-    }
-    path = Path(_room().name) / f"{random.Random(settings).getrandbits(64):x}.toml"
-    path.write_text(tomlkit.dumps(data | json.loads(settings)))
-    return path
