@@ -39,7 +39,7 @@ class Judges:
         truth, seldom_ms = run.checker.truth, round(1000 * THRIFTY_S) if run.swarm.thrifty else 0
         self.liveness = Liveness(truth, VenueNow(run.gateway), lists_seldom_ms=seldom_ms, in_vain=run.conduct.in_vain)
         clear = not run.swarm.stale_ms and not {"ai_advice", *LYING_LISTS} & {*run.swarm.host, *run.swarm.venue}
-        self.over_exit = OverExit(truth, run.engine.world, run.levels.marks, ladder=clear)
+        self.over_exit = OverExit(truth, run.engine.world, run.levels.marks, ladder=clear, squeezed=run.levels.squeezed)
         self.hammering = Hammering()
         self.state_truth = StateTruth(run.levels.marks, clocks_hold="clock_step" not in run.swarm.host)
         self.settled_book = SettledBook(

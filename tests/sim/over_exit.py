@@ -12,7 +12,7 @@ The policy is the default one of the configuration: hybrid, 30/30/40 % at 1.5/2.
 from __future__ import annotations
 
 from collections import defaultdict, deque
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from decimal import Decimal
 from typing import Any, NamedTuple
 
@@ -47,11 +47,19 @@ class OverExit:
     """Remembers what positions were like, and judges what is placed for them."""
 
     def __init__(
-        self, truth: Truth, world: World, marks: Callable[[str, int], Iterable[Decimal]], *, ladder: bool = True
+        self,
+        truth: Truth,
+        world: World,
+        marks: Callable[[str, int], Iterable[Decimal]],
+        *,
+        ladder: bool = True,
+        squeezed: Collection[str] = frozenset(),
     ) -> None:
         """`marks(symbol, since_ms)` are the prices the symbol had since then; `ladder` says that the levels of the
-        targets are the policy's own: no advice moves them, and no list hides one."""
+        targets are the policy's own: no advice moves them, and no list hides one. In `squeezed` symbols the venue's
+        bounds move a target to the nearest permitted price, by the bounds that the daemon read."""
         self._ladder = ladder
+        self._squeezed = squeezed
         self._truth = truth
         self._world = world
         self._marks = marks
@@ -93,7 +101,7 @@ class OverExit:
         if detail.get("order_kind") != "algo":
             return self._closed(key, entry, speaker)
         found = self._beside_firing(key, entry, speaker)
-        if self._ladder and _takes_profit(detail):
+        if self._ladder and key[0] not in self._squeezed and _takes_profit(detail):
             found += self._too_much(key, entry.at_ms)
         return found
 
