@@ -8,6 +8,8 @@ that merely crashes the run, or breaks something else, does not count.
 
 from __future__ import annotations
 
+import importlib
+import pkgutil
 import random
 import sys
 from collections.abc import Callable, Iterator
@@ -18,6 +20,7 @@ from itertools import count
 from typing import Any
 from unittest import mock
 
+import tests.sim
 from position_monitor.config import Config
 from position_monitor.core import evidence, guard, ids, money, plan, policy, stop_level
 from position_monitor.core.actions import Cancel, Mode, Place
@@ -74,6 +77,14 @@ class Mutant:
 MUTANTS: list[Mutant] = []
 REMEMBERED = (policy._from_entry, ids.parse)
 """What the core remembers beyond a run."""
+
+
+def all_mutants() -> list[Mutant]:
+    """Every planted bug of every module of this folder that plants any."""
+    for planting in sorted(module.name for module in pkgutil.iter_modules(tests.sim.__path__)):
+        if planting.endswith("_mutants"):
+            importlib.import_module(f"tests.sim.{planting}")
+    return MUTANTS
 
 
 def mutant(

@@ -5,6 +5,9 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+from tests.sim.mutants import all_mutants
+from tests.sim.powers import all_powers
+
 HERE = Path(__file__).resolve().parents[2]
 NUMBERS = {"N": 12, "X": 27, "C": 5, "R": 10, "P": 11, "G": 7, "D": 8, "H": 9}
 
@@ -34,3 +37,16 @@ def test_expected_failures_are_said_to_be_so() -> None:
             r"^@pytest\.mark\.xfail\(.*?def (test_\w+)\(", path.read_text("utf-8"), re.DOTALL | re.MULTILINE
         )
         assert all(any(f"`{name}`" in row for row in rows) for name in decorated), decorated
+
+
+def test_every_row_that_was_found_from_outside_names_what_holds_it() -> None:
+    """A test, the power of the simulated world that draws it, and the planted bug it catches, or why there is none."""
+    part = _page().split("## Found from outside")[1].split("### 7.")[0]
+    rows = re.findall(r"^\| (\d\.\d) \|[^|]*\|([^|]*)\|([^|]*)\|([^|]*)\|$", part, re.MULTILINE)
+    assert len(rows) == 43
+    assert [number for number, *columns in rows if not all(column.strip() for column in columns)] == []
+    powers = {*all_powers(), "over_exit"}
+    drawn = {name for _, _, power, _ in rows for name in re.findall(r"`(\w+)`", power)}
+    assert drawn <= powers, drawn - powers
+    planted = {name for *_, bug in rows for name in re.findall(r"`(\w+)`", bug)}
+    assert planted <= (bugs := {mutant.name for mutant in all_mutants()}), planted - bugs

@@ -5,21 +5,14 @@ The same seed without the bug must not show that violation: what catches a mutan
 
 from __future__ import annotations
 
-import importlib
-import pkgutil
-
 import pytest
 
-import tests.sim
 from tests.sim import stream_mutants
-from tests.sim.mutants import MUTANTS, Mutant
+from tests.sim.mutants import MUTANTS, Mutant, all_mutants
 from tests.sim.report import kind
 from tests.sim.simulation import simulate
 
-for planting in sorted(found.name for found in pkgutil.iter_modules(tests.sim.__path__)):
-    if planting.endswith("_mutants"):
-        importlib.import_module(f"tests.sim.{planting}")
-
+all_mutants()
 SEEDS_MAX = 60
 MUTANTS_MIN = 28
 OF_STREAMS_MIN = 9
