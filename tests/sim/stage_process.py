@@ -194,13 +194,23 @@ def settings_of(path: Path | None, overrides: Mapping[str, Any] | None) -> Confi
     return load_config(path, {}) if path else config_of(overrides)
 
 
+def _on_the_wire(answer: Answer) -> Answer:
+    """The answers as a connection brings them: a body that was not read yet."""
+
+    async def streamed(request: httpx.Request) -> httpx.Response:
+        made = await answer(request)
+        return httpx.Response(made.status_code, headers=made.headers, stream=httpx.ByteStream(made.content))
+
+    return streamed
+
+
 def _neighbour(client: type[Any], clock: SimClock, answer: Answer | None) -> Any:
     """A client of a neighbouring service whose every request is answered by `answer`."""
     if answer is None:
         return None
     service = client("http://neighbour", clock)
     service._service._client = httpx.AsyncClient(
-        base_url="http://neighbour", transport=httpx.MockTransport(answer), timeout=2.0
+        base_url="http://neighbour", transport=httpx.MockTransport(_on_the_wire(answer)), timeout=2.0
     )
     return service
 

@@ -72,8 +72,12 @@ def symbol_rows(rows: Iterable[Mapping[str, Any]], account_hedged: bool | None, 
 def _the_open_one(
     one: tuple[PositionSizeRow, Mapping[str, Any]], other: tuple[PositionSizeRow, Mapping[str, Any]]
 ) -> tuple[PositionSizeRow, Mapping[str, Any]]:
-    """Of two rows that contradict each other the larger position; opposite directions say nothing."""
-    if one[0].position_amt * other[0].position_amt < 0:
+    """Of two rows that contradict each other the larger position, where both say that one is open on the same side.
+
+    Where one of them says zero, or in one-way mode the other direction, nothing is known to be open.
+    """
+    product = one[0].position_amt * other[0].position_amt
+    if product == 0 or (product < 0 and one[0].position_side is PositionSide.BOTH):
         return (one[0].model_copy(update={"position_amt": Decimal(0)}), one[1])
     return max(one, other, key=lambda row: abs(row[0].position_amt))
 

@@ -243,10 +243,11 @@ async def test_a_malformed_row_costs_its_symbol_only(
 
 async def test_contradicting_duplicates_make_the_symbol_unreadable(venue: BinanceUsdm, loopback: LoopbackVenue) -> None:
     rows = [position_row(), position_row(amount="0.000"), position_row("ETHUSDT", "1"), position_row("ETHUSDT", "1")]
+    rows += [position_row("XRPUSDT", "10"), position_row("XRPUSDT", "12")]
     loopback.script("GET", POSITIONS, Answer(rows))
     read = await venue.read_positions()
-    assert set(read.unreadable) == {"BTCUSDT"}
-    assert [str(position.key) for position in read.positions] == ["BTCUSDT:LONG", "ETHUSDT:LONG"]
+    assert set(read.unreadable) == {"BTCUSDT", "XRPUSDT"}
+    assert [str(position.key) for position in read.positions] == ["ETHUSDT:LONG", "XRPUSDT:LONG"], "its side is sure"
     assert not any(key.symbol == "BTCUSDT" for key in read.zero_keys), "one of the rows says it is open"
 
 
