@@ -55,6 +55,8 @@ PREPARE_PATIENCE_S = 3.0
 """How long the start waits for clock, trading rules and position mode."""
 LEASE_WAIT_S = 0.2
 """How long the start waits for the first answer about the lease, beyond what preparing the exchange took."""
+DEAF_LOOK_S = 10.0
+"""The longest time between two looks while the user stream does not deliver: what happens then is told by nobody."""
 GOODBYE_WITHIN_S = 2.0
 """How long a stop waits for Redis to take the last state."""
 
@@ -245,9 +247,19 @@ class Service:
     async def _pause(self, interval_s: float, least_s: float) -> None:
         """Wait until `interval_s` after the beginning of the last cycle, or for an event, then at least `least_s`."""
         _keep_what_is_loaded()
-        await self._wait(self._began_s + interval_s, self._wake)
+        await self._wait_for_turn(self._began_s + interval_s)
         if not self._stop.is_set():
             await self._wait(self._began_s + least_s, self._stop)
+
+    async def _wait_for_turn(self, turn_s: float) -> None:
+        """An interval longer than `DEAF_LOOK_S` relies on events: while none can come, nothing is awaited so long."""
+        look_s = self._began_s + DEAF_LOOK_S
+        while look_s < turn_s:
+            await self._wait(look_s, self._wake)
+            if self._wake.is_set() or not self._delivers():
+                return
+            look_s += DEAF_LOOK_S
+        await self._wait(turn_s, self._wake)
 
     async def _wait(self, until_s: float, event: asyncio.Event) -> None:
         """Sleep until a moment, or until the event is set."""

@@ -47,3 +47,18 @@ async def test_a_venue_that_says_full_for_one_symbol_takes_no_ladder_of_the_othe
         assert stage.verdict(SOL, "SHORT") == "NAKED"
         assert stage.targets(BTC, "LONG")
         assert stage.targets(ETH, "SHORT")
+
+
+@pytest.mark.parametrize("refusal", ["403", "hang"])
+@staged
+async def test_an_interval_of_a_minute_is_not_waited_for_while_no_event_can_come(refusal: str) -> None:
+    """`check_interval_s = 60` and a stream that is away: a position opened then has its stop within 15 s."""
+    async with Stage(config={"loop": {"check_interval_s": 60, "full_sweep_s": 60}}) as stage:
+        stage.start(stream=True)
+        await stage.run(70)
+        stage.streams.troubles.refuse = refusal
+        for socket in list(stage.streams.sockets):
+            socket.cut()
+        await stage.run(7)
+        stage.trade("open", SOL, "SHORT", "10")
+        await stage.until("covered", lambda: covered(stage), within_s=15)
