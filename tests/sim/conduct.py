@@ -23,7 +23,7 @@ READS_AGE_MAX_MS = 60_000
 LEASE_SLACK_MS = 6_000
 """A request held up on its way longer than this is refused by its timestamp (recvWindow)."""
 OWN_TTL_MS = 20_000
-"""The lease time of the daemons of a run: an owner counts as alive only while it renews within it."""
+"""The usual lease time of the daemons of a run: an owner counts as alive only while it renews within it."""
 RENEWED_BY_MS = 500
 UNDER_WAY_MS = 6_000
 """A write may have been decided before the answer about the lease came."""
@@ -81,17 +81,17 @@ class Lease:
     alive_until_ms: int = -1
     """Until when that owner counts as alive: its lease expires by then, or must have been renewed."""
 
-    def told(self, *, ours: bool, left_ms: int, holder: str) -> None:
+    def told(self, *, ours: bool, left_ms: int, holder: str, own_ttl_ms: int) -> None:
         now_ms = true_ms()
         if ours:
             self.confirmed_ms, self.alive_since_ms, self.holder = now_ms, -1, ""
             return
         expires_ms = now_ms + left_ms if left_ms >= 0 else -1
         moved = holder == self.holder and expires_ms > self.expires_ms + RENEWED_BY_MS and self.expires_ms >= 0
-        if 0 <= left_ms <= OWN_TTL_MS:
+        if 0 <= left_ms <= own_ttl_ms:
             until_ms = expires_ms
         elif moved:
-            until_ms = now_ms + OWN_TTL_MS
+            until_ms = now_ms + own_ttl_ms
         else:
             until_ms = self.alive_until_ms if holder == self.holder else -1
         if until_ms <= now_ms:
@@ -116,6 +116,8 @@ class Conduct:
         """When that request was sent (loop time)."""
         self.visitors: dict[int, Visitor] = defaultdict(Visitor)
         self.leases: dict[str, Lease] = defaultdict(Lease)
+        self.own_ttl_ms = OWN_TTL_MS
+        """The lease time of the daemons."""
         self.listeners: list[Callable[[Answer], None]] = []
         """Told how each request ended, at the moment the daemon learns it."""
         self.in_vain: dict[tuple[int, Endpoint], int] = {}
@@ -158,11 +160,11 @@ class Conduct:
             visitor.orders[symbol].append((moment, true_ms()))
 
     def told_of_lease(self, owner: str, *, ours: bool, left_ms: int, holder: str) -> None:
-        self.leases[owner].told(ours=ours, left_ms=left_ms, holder=holder)
+        self.leases[owner].told(ours=ours, left_ms=left_ms, holder=holder, own_ttl_ms=self.own_ttl_ms)
 
     def gave_up_lease(self, owner: str) -> None:
         lease = self.leases[owner]
-        lease.confirmed_ms = min(lease.confirmed_ms, true_ms() - OWN_TTL_MS)
+        lease.confirmed_ms = min(lease.confirmed_ms, true_ms() - self.own_ttl_ms)
 
     # -- asked by the checkers
 
@@ -198,7 +200,7 @@ class Conduct:
     def is_owner(self, owner: str) -> bool:
         """Whether Redis confirmed the lease recently enough to remove, and to rest take-profits."""
         confirmed_ms = self.leases[owner].confirmed_ms
-        return confirmed_ms >= 0 and true_ms() - confirmed_ms <= OWN_TTL_MS + LEASE_SLACK_MS
+        return confirmed_ms >= 0 and true_ms() - confirmed_ms <= self.own_ttl_ms + LEASE_SLACK_MS
 
     def stands_by(self, owner: str) -> bool:
         """Whether the daemon has known for a while that a live other owner holds the lease, and that still holds."""

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from tests.sim.calm import Calm
+from tests.sim.claims import Claims
 from tests.sim.conduct import Answer
 from tests.sim.hammering import Hammering, too_many_events
 from tests.sim.liveness import Liveness, VenueNow
@@ -23,6 +24,10 @@ if TYPE_CHECKING:
 AWAITING = frozenset({"beside_firing", "settled_ladder"})
 """Judges whose verdicts do not count yet in a drawn swarm: what they show is still to be mended. A swarm may name them
 (`Swarm.judges`), and so may the environment: `SIM_JUDGES=liveness` or `SIM_JUDGES=all`."""
+OTHER_LEVELS = frozenset({"ai_advice", "reloads"})
+"""Under these other ladders and stops are wanted than those of the usual configuration."""
+USUAL_INTERVAL_S = 5.0
+"""Some bounds of `hammering` are made for it."""
 LYING_LISTS = frozenset({"empty_orders", "stale_reads", "delayed_listing"})
 """Under these a ladder that rests is not in the list, and a daemon may place another one."""
 
@@ -36,16 +41,20 @@ class Judges:
         self._silent = frozenset() if "all" in asked else AWAITING - asked
         if run.settings.protection.on_breach == "close":
             self._silent |= {"witnesses"}  # the operator wants a position closed for its loss alone
+        host = {*run.swarm.host}
+        longest_s = max(run.interval_s, 12.0 if "reloads" in host else 0.0)
         truth, seldom_ms = run.checker.truth, round(1000 * THRIFTY_S) if run.swarm.thrifty else 0
         self.liveness = Liveness(truth, VenueNow(run.gateway), lists_seldom_ms=seldom_ms, in_vain=run.conduct.in_vain)
-        clear = not run.swarm.stale_ms and not {"ai_advice", *LYING_LISTS} & {*run.swarm.host, *run.swarm.venue}
+        clear = not run.swarm.stale_ms and not {*OTHER_LEVELS, *LYING_LISTS} & {*host, *run.swarm.venue}
         self.over_exit = OverExit(truth, run.engine.world, run.levels.marks, ladder=clear, squeezed=run.levels.squeezed)
         self.hammering = Hammering()
-        self.state_truth = StateTruth(run.levels.marks, clocks_hold="clock_step" not in run.swarm.host)
+        clocks_hold = "clock_step" not in host
+        self.state_truth = StateTruth(run.levels.marks, clocks_hold=clocks_hold, interval_s=longest_s)
         self.settled_book = SettledBook(
-            truth, run.engine.world, own_levels="ai_advice" not in run.swarm.host, squeezed=run.levels.squeezed
+            truth, run.engine.world, own_levels=not OTHER_LEVELS & host, squeezed=run.levels.squeezed
         )
-        self.calm = Calm(interval_s=run.settings.loop.check_interval_s)
+        self.calm = Calm(interval_s=min(run.interval_s, 3.0) if "reloads" in host else run.interval_s)
+        self.claims = Claims(host, foggy=run.swarm.foggy)
         self._nobody_since_ms: int | None = None
         self.witnesses = Witnesses(run.levels.prices)
         run.conduct.listeners.append(self._answer)
@@ -74,6 +83,7 @@ class Judges:
     def said(self, daemon: int, text: str) -> None:
         """A daemon said a line that an operator sees."""
         self._find("calm", self.calm.said(daemon, text, true_ms()))
+        self._find("claims", self.claims.said(daemon, text, true_ms()))
 
     def _answer(self, answer: Answer) -> None:
         at_ms = true_ms()
@@ -81,7 +91,8 @@ class Judges:
         self.over_exit.answer(answer, at_ms)
         self._find("witnesses", self.witnesses.answer(answer, at_ms))
         # What is without a stop is known to a daemon only where reads are right and in time.
-        exposed = {} if self._run.swarm.foggy else self._run.checker.exposed(at_ms)
+        blind = self._run.swarm.foggy or self._run.interval_s > USUAL_INTERVAL_S
+        exposed = {} if blind else self._run.checker.exposed(at_ms)
         self._find("hammering", self.hammering.answer(answer, at_ms, exposed))
         self._find("calm", self.calm.answer(answer, at_ms))
         self.state_truth.answer(answer, self._run.daemons[answer.daemon][1].now_ms())
@@ -101,6 +112,9 @@ class Judges:
         self._nobody_since_ms = None if run.alive else (self._nobody_since_ms or at_ms)
         if self._nobody_since_ms is not None:
             self._find("state_truth", self.state_truth.silent(run.published(), at_ms - self._nobody_since_ms))
+        self._find("claims", self.claims.after_the_end(run.published(), at_ms))
+        wanting = [run.owner_of(number) for number in run.watching]
+        self._find("claims", self.claims.owner_is(run.redis.text("q:main:lease"), wanting, at_ms))
         self._find("liveness", self.liveness.look(at_ms, run.watching, exposed, living=len(run.alive)))
 
     def left_over(self) -> set[str]:

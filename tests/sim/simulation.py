@@ -34,6 +34,7 @@ from position_monitor.service import Service
 from tests.sim import bounds, host_faults, stream_faults
 from tests.sim.checkers import Checker
 from tests.sim.conduct import Conduct
+from tests.sim.files import Files, read_from
 from tests.sim.judges import Judges
 from tests.sim.lease_rights import without_lease
 from tests.sim.levels import Levels
@@ -58,8 +59,6 @@ STILL_S = 2.0
 BUDGET_S = 95.0
 """A daemon that used up the venue's request weight while things failed waits for the venue's next minute to read again;
 when the clock was wrong meanwhile, that minute is counted half as long again."""
-LEFT_OVER_S = 10.0
-"""Two check intervals: after that long nothing superfluous is under way any more."""
 TIMEOUT_S = 4.0
 INFO_LEVEL = 20
 ERROR_LEVEL = 40
@@ -172,8 +171,14 @@ class Simulation:
         """What goes on until the run ends."""
         self._digest = hashlib.sha256()
         self._converged_ms = 0
-        self.settings = _config_with(self._settings())
+        data = self._settings()
+        self.settings = _config_with(data)
         """The configuration a daemon starts with; a power may put another one in its place."""
+        self.files = Files(data)
+        """The configuration a daemon reads again when it is told to."""
+        self.interval_s = self.settings.loop.check_interval_s
+        """Time between two checks; what is granted to a daemon follows from it."""
+        self.conduct.own_ttl_ms = round(1000 * self.settings.lease_ttl_s)
         self.judges = Judges(self)
         self.levels.by_last = self.settings.protection.working_type == "CONTRACT_PRICE"
         self.engine.world.journal = WatchedJournal(self.engine.world.journal, self._on_entry)
@@ -254,13 +259,15 @@ class Simulation:
 
     @property
     def watching(self) -> list[int]:
-        """Daemons that run now and may act: not suspended, and not told to only observe."""
+        """Daemons that run now and may act: not suspended, and not told to only observe or to stop."""
         return [
             number
             for number in self.alive
             if self.daemons[number][1].running.is_set()
             and not self.daemons[number][3].cut
+            and not self.daemons[number][0]._stop.is_set()
             and self.settings.protection.mode == "live"
+            and self.files.is_live(number)
         ]
 
     # -- the run
@@ -310,7 +317,7 @@ class Simulation:
 
     async def _settle(self, least_s: float) -> None:
         """The faults are off and the market is still: everything is covered within the time the swarm allows."""
-        healed_ms, allowed_s, since_s = true_ms(), self.swarm.settle_s(INTERVAL_S), 0.0
+        healed_ms, allowed_s, since_s = true_ms(), self.swarm.settle_s(self.interval_s), 0.0
         late: list[tuple[str, str]] = []
         while late or since_s < least_s or (since_s < allowed_s and not self._well()):
             await sleep(LOOK_S)
@@ -380,7 +387,7 @@ class Simulation:
 
     def _check_prompt(self) -> None:
         """Where nothing hinders the daemon, a position is covered in time, whatever Redis and the streams do."""
-        most_ms = 1000 * self.swarm.prompt_s(INTERVAL_S)
+        most_ms = 1000 * self.swarm.prompt_s(self.interval_s)
         for key, exposed_ms in self.checker.exposed(true_ms()).items():
             if 0 <= exposed_ms - most_ms < LOOK_S * 1000 and not self.is_dust(*key):
                 self.checker.violations.append(f"INV-3: {key} is exposed for {exposed_ms} ms and nothing hinders")
@@ -396,17 +403,22 @@ class Simulation:
     async def _check_left_over(self) -> None:
         """What should go goes within two cycles: duplicates, orphans, ladders on top of the user's own."""
         left = self._left_over()
-        for _ in range(round(LEFT_OVER_S)):
+        for _ in range(round(self.left_over_s)):
             await sleep(1)
             left &= self._left_over()
         self.checker.violations += sorted(left)
         if self._has_spent_its_budget():
             await self._settle(0)  # it may run out now, of a minute in which things failed
 
+    @property
+    def left_over_s(self) -> float:
+        """Two check intervals: after that long nothing superfluous is under way any more."""
+        return 2 * self.interval_s
+
     def _left_over(self) -> set[str]:
         if self.published().get("mode") not in ("live", None):
             return set()  # it removes nothing now: as a standby, without the lease, or beside a second writer
-        checker, end = self.checker, f"for {LEFT_OVER_S:g} s after the faults stopped"
+        checker, end = self.checker, f"for {self.left_over_s:g} s after the faults stopped"
         found = {f"INV-4: {content} rests more than once {end}" for content in checker.duplicates()}
         found |= {f"{wrong} {end}" for wrong in self.judges.left_over()}
         found |= {f"INV-10: {order} rests without its position {end}" for order in checker.orphans()}
@@ -516,7 +528,12 @@ def simulate(
 async def _play(seed: int, swarm: Swarm | None, faulty_s: float | None, trace: list[str] | None) -> Result:
     simulation = Simulation(seed, swarm, faulty_s=faulty_s)
     simulation.traced = trace is not None
-    with _heard(simulation), connected_to(simulation.stream_host), _reading_orders(thrifty=simulation.swarm.thrifty):
+    with (
+        _heard(simulation),
+        connected_to(simulation.stream_host),
+        _reading_orders(thrifty=simulation.swarm.thrifty),
+        read_from(simulation.files, SPEAKER.get),
+    ):
         result = await simulation.play()
     if trace is not None:
         lines = sorted(simulation.trace, key=lambda line: line[0])

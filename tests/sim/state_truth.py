@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 from collections import defaultdict, deque
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from decimal import Decimal, InvalidOperation
 from typing import Any, NamedTuple
 
@@ -24,9 +24,11 @@ MARKS_MS = 30_000
 """A published mark may come from the stream: any mark of this last while is honest."""
 SAFE = ("PROTECTED", "STOP_ONLY")
 EXPOSED = ("NAKED", "UNDERCOVERED")
+READ_WITHIN_MS = 10_000
+"""After a good answer about all positions there is a time of a read within this: a cycle, its lists included."""
 HAIR = Decimal("0.01")
 SILENCE_MS = 16_000
-"""Nobody lives: after three check intervals nothing claims to watch any more."""
+"""Nobody lives: after three check intervals (of 5 s) nothing claims to watch any more."""
 
 
 class Row(NamedTuple):
@@ -45,13 +47,19 @@ class Read(NamedTuple):
     symbol: str
     """The only symbol it speaks of; empty for all."""
     rows: Mapping[Key, Row]
+    spoilt: frozenset[str]
+    """Symbols with a row whose size is no number."""
 
 
 class StateTruth:
     """Remembers what each daemon was told, and judges what it tells."""
 
-    def __init__(self, marks: Callable[[str, int], Iterable[Decimal]], *, clocks_hold: bool = True) -> None:
-        """`marks(symbol, since_ms)` are the prices since then; `clocks_hold`: no daemon's clock is stepped."""
+    def __init__(
+        self, marks: Callable[[str, int], Iterable[Decimal]], *, clocks_hold: bool = True, interval_s: float = 5.0
+    ) -> None:
+        """`marks(symbol, since_ms)` are the prices since then; `clocks_hold`: no daemon's clock is stepped;
+        `interval_s`: the time between two checks."""
+        self._silence_ms = round(SILENCE_MS * interval_s / 5)
         self._marks = marks
         self._clocks_hold = clocks_hold
         self._reads: dict[int, deque[Read]] = defaultdict(lambda: deque(maxlen=READS_KEPT))
@@ -64,7 +72,7 @@ class StateTruth:
         """A request of a daemon ended, at this time of its clock."""
         if answer.endpoint in (Endpoint.POSITIONS, Endpoint.POSITION_ROWS) and isinstance(answer.body, list):
             symbol = answer.params.get("symbol", "")
-            self._reads[answer.daemon].append(Read(clock_ms, symbol, dict(_rows(answer.body))))
+            self._reads[answer.daemon].append(Read(clock_ms, symbol, dict(_rows(answer.body)), _spoilt(answer.body)))
 
     def entry(self, entry: Any) -> None:
         """One journal entry: the contents of each stop that was ever accepted."""
@@ -86,20 +94,26 @@ class StateTruth:
 
     def silent(self, status: Mapping[str, str], nobody_ms: int) -> list[str]:
         """No daemon lives since so many ms: the state must not go on claiming that one watches."""
-        if nobody_ms <= SILENCE_MS or status.get("risk_status", "UNKNOWN") == "UNKNOWN":
+        if nobody_ms <= self._silence_ms or status.get("risk_status", "UNKNOWN") == "UNKNOWN":
             return []
         return [f"INV-17: nobody watches since {nobody_ms} ms and the state says {status['risk_status']}"]
 
     def _of_account(self, daemon: int, published: Mapping[str, Any]) -> Iterator[str]:
         status, positions = published["status"], published["positions"]
         managed = [fields for fields in positions.values() if fields["verdict"] != "UNMANAGED"]
-        if int(status["positions"]) != len(managed):
-            yield f"INV-17: {status['positions']} positions are counted, {len(managed)} are told of"
+        nameless = set(json.loads(status.get("unread", "[]"))) - {member.rsplit(":", 1)[0] for member in positions}
+        if int(status["positions"]) != len(managed) + len(nameless):
+            told = f"{len(managed)} are told of and {len(nameless)} could not be read"
+            yield f"INV-17: {status['positions']} positions are counted, {told}"
         protected = sum(fields["verdict"] in SAFE for fields in managed)
         if int(status["protected"]) != protected:
             yield f"INV-17: {status['protected']} are counted as protected, {protected} are"
-        yield from _totals(status, managed)
-        yield from self._left_out(daemon, int(status["published_at_ms"]), positions)
+        yield from _totals(status, managed, len(nameless))
+        published_ms = int(status["published_at_ms"])
+        yield from self._left_out(daemon, published_ms, positions)
+        if self._clocks_hold and status.get("mode") != "stopped":
+            yield from self._unread(daemon, published_ms, positions, status)
+            yield from self._age(daemon, published_ms, int(status.get("observed_at_ms", -1)))
 
     def _left_out(self, daemon: int, published_ms: int, positions: Mapping[str, Any]) -> Iterator[str]:
         """What every read of a symbol showed, for longer than a look takes, is told of, whatever else failed."""
@@ -114,6 +128,31 @@ class StateTruth:
             since = [read for read in of_it if read.at_ms > published_ms - LOOK_MS]
             if earlier and since and all(key in read.rows for read in (*earlier, *since)):
                 yield f"INV-17: {key[0]}:{key[1]} was read again and again and is missing from the state"
+
+    def _unread(
+        self, daemon: int, published_ms: int, positions: Mapping[str, Any], status: Mapping[str, str]
+    ) -> Iterator[str]:
+        """A symbol whose size no look could read, for longer than a look takes, is told of or named, and nothing is
+        well."""
+        looks = [read for read in self._reads[daemon] if not read.symbol and read.at_ms <= published_ms]
+        earlier = [read.spoilt for read in looks if read.at_ms <= published_ms - LOOK_MS][-1:]
+        since = [read.spoilt for read in looks if read.at_ms > published_ms - LOOK_MS]
+        both = frozenset.intersection(*earlier, *since) if earlier and since else frozenset()
+        named = {*json.loads(status.get("unread", "[]")), *(member.rsplit(":", 1)[0] for member in positions)}
+        for symbol in sorted(both - named):
+            yield f"INV-17: {symbol} could not be read again and again and is missing from the state"
+        if both and status["risk_status"] not in ("UNKNOWN", "CRITICAL"):
+            yield f"INV-17: {', '.join(sorted(both))} could not be read, and the state is {status['risk_status']}"
+
+    def _age(self, daemon: int, published_ms: int, observed_ms: int) -> Iterator[str]:
+        """The time of the last good read: there is one as soon as something was read, and none is made up.
+        (-1: it is not published.)"""
+        whole = [read.at_ms for read in self._reads[daemon] if not read.symbol]
+        last_ms = max((read.at_ms for read in self._reads[daemon]), default=published_ms)
+        if not observed_ms and whole and published_ms - whole[0] >= READ_WITHIN_MS:
+            yield f"INV-17: it was never read, it says, and positions were read {published_ms - whole[0]} ms ago"
+        if observed_ms > last_ms:
+            yield f"INV-17: it was read at {observed_ms}, and the last answer about positions came at {last_ms}"
 
     def _of_position(self, key: Key, fields: Mapping[str, str], daemon: int, at_ms: int) -> Iterator[str]:
         reads = self._reads[daemon]
@@ -154,8 +193,9 @@ class StateTruth:
             yield f"{fields['verdict']} with a cover of {pct} %"
 
 
-def _totals(status: Mapping[str, str], managed: Iterable[Mapping[str, str]]) -> Iterator[str]:
-    """Notionals and the share covered, added up from the positions; what the status does not name is not judged."""
+def _totals(status: Mapping[str, str], managed: Sequence[Mapping[str, str]], nameless: int) -> Iterator[str]:
+    """Notionals and the share covered, added up from the positions; what the status does not name is not judged. The
+    share of positions that nobody could read is taken by number."""
     total = safe = exposed = uncovered = unknown = Decimal(0)
     for fields in managed:
         notional = _number(fields["quantity"]) * _number(fields["mark_price"])
@@ -168,8 +208,10 @@ def _totals(status: Mapping[str, str], managed: Iterable[Mapping[str, str]]) -> 
         if fields["verdict"] in (*EXPOSED, "CLOSING"):
             exposed += notional
             uncovered += notional * (1 - share) if fields["verdict"] in EXPOSED else 0
-    if total and not unknown and abs(_number(status["coverage_pct"]) - safe / total * 100) > HAIR:
-        yield f"INV-17: coverage {status['coverage_pct']} %, and the positions say {safe / total * 100:.4f} %"
+    by_number = len(managed) / Decimal(len(managed) + nameless or 1)
+    pct = by_number * 100 * (safe / total if total else 1)
+    if (total or nameless) and not unknown and abs(_number(status["coverage_pct"]) - pct) > HAIR:
+        yield f"INV-17: coverage {status['coverage_pct']} %, and the positions say {pct:.4f} %"
     bounds = [("exposed_notional", uncovered, exposed), ("unknown_notional", unknown, unknown)]
     if not unknown or "exposed_notional" in status:
         bounds.append(("unprotected_notional", uncovered, exposed))
@@ -183,11 +225,27 @@ def _rows(body: Iterable[Any]) -> Iterator[tuple[Key, Row]]:
         try:
             amount, side = Decimal(str(row["positionAmt"])), row["positionSide"]
             entry, mark = Decimal(str(row.get("entryPrice") or 0)), Decimal(str(row.get("markPrice") or 0))
-            if amount and (entry > 0 or mark > 0):
+            if amount.is_finite() and amount and (entry > 0 or mark > 0):
                 side = side if side != "BOTH" else ("LONG" if amount > 0 else "SHORT")
                 yield (row["symbol"], side), Row(abs(amount), entry, mark)
         except (KeyError, TypeError, AttributeError, InvalidOperation):
             continue
+
+
+def _spoilt(body: Iterable[Any]) -> frozenset[str]:
+    """Symbols with a row whose size is there and is no number."""
+    return frozenset(
+        str(row["symbol"])
+        for row in body
+        if isinstance(row, dict) and "symbol" in row and "positionAmt" in row and not _is_finite(row["positionAmt"])
+    )
+
+
+def _is_finite(value: object) -> bool:
+    try:
+        return Decimal(str(value)).is_finite()
+    except InvalidOperation:
+        return False
 
 
 def _number(text: str | None) -> Decimal:

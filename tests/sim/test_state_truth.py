@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from tests.sim.planted import SYMBOL, PlantedWorld
-from tests.sim.state_truth import SILENCE_MS, StateTruth
+from tests.sim.state_truth import READ_WITHIN_MS, SILENCE_MS, StateTruth
 
 MEMBER = f"{SYMBOL}:LONG"
 
@@ -95,3 +95,46 @@ def test_nobody_watches_and_the_state_says_so_in_time() -> None:
     assert scene.judge.silent({"risk_status": "PROTECTED"}, SILENCE_MS + 1)
     assert not scene.judge.silent({"risk_status": "UNKNOWN"}, 10 * SILENCE_MS)
     assert not scene.judge.silent({}, 10 * SILENCE_MS)
+
+
+def spoilt(scene: Scene, looks: int = 3) -> None:
+    for _ in range(looks):
+        scene.world.at_ms += 4_000
+        scene.judge.answer(scene.world.positions_read(positionAmt="lots"), scene.world.at_ms)
+
+
+UNREAD: dict[str, str] = {"risk_status": "UNKNOWN", "positions": "1", "coverage_pct": "0", "unprotected_notional": "0"}
+
+
+def test_what_could_not_be_read_is_counted_and_named() -> None:
+    scene = Scene()
+    spoilt(scene)
+    nothing = scene.state(UNREAD | {"unread": json.dumps([SYMBOL])}, {}) | {"positions": {}}
+    assert not scene.said(nothing)
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [("unread", "[]"), ("positions", "0"), ("coverage_pct", "100"), ("risk_status", "PROTECTED")],
+)
+def test_what_could_not_be_read_and_is_left_out_is_told(field: str, value: str) -> None:
+    scene = Scene()
+    spoilt(scene)
+    account = UNREAD | {"unread": json.dumps([SYMBOL])} | {field: value}
+    assert scene.said(scene.state(account, {}) | {"positions": {}})
+
+
+def test_one_look_that_was_spoilt_is_not_enough() -> None:
+    scene = Scene()
+    spoilt(scene, looks=1)
+    assert not scene.said(scene.state({}, {}))
+
+
+def test_the_time_of_the_last_good_read_is_neither_forgotten_nor_made_up() -> None:
+    scene = Scene()
+    last_ms = scene.world.at_ms
+    assert not scene.said(scene.state({"observed_at_ms": str(last_ms)}, {}))
+    assert scene.said(scene.state({"observed_at_ms": str(last_ms + 1)}, {}))
+    scene.world.at_ms += READ_WITHIN_MS
+    assert not scene.said(scene.state({"observed_at_ms": str(last_ms)}, {}))
+    assert scene.said(scene.state({"observed_at_ms": "0"}, {}))

@@ -31,3 +31,17 @@ async def spoiled_rows(run: Simulation, rng: random.Random) -> None:
         await sleep(rng.choice((3, 12, 1_000)))
         run.engine.remove_fault(fault_id=rule.fault_id)
         await sleep(rng.uniform(1, 15))
+
+
+@power("unreadable_sizes", later_s=5.0, why="take-profits wait for two complete reads")
+async def unreadable_sizes(run: Simulation, rng: random.Random) -> None:
+    """The size of one symbol's rows is no number for a while, from the first second on or later."""
+    await sleep(rng.choice((0.0, rng.uniform(1, 15))))
+    while True:
+        value = rng.choice(("lots", "NaN", None, "", []))
+        symbol = rng.choice(run.symbols)
+        rule = run.engine.add_fault("odd_rows", path="positionRisk", symbol=symbol, field="positionAmt", value=value)
+        run.counts["fault rows without a size"] += 1
+        await sleep(rng.choice((3, 12, 40)))
+        run.engine.remove_fault(fault_id=rule.fault_id)
+        await sleep(rng.uniform(1, 15))
