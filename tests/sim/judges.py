@@ -44,7 +44,9 @@ class Judges:
         host = {*run.swarm.host}
         longest_s = max(run.interval_s, 12.0 if "reloads" in host else 0.0)
         truth, seldom_ms = run.checker.truth, round(1000 * THRIFTY_S) if run.swarm.thrifty else 0
-        self.liveness = Liveness(truth, VenueNow(run.gateway), lists_seldom_ms=seldom_ms, in_vain=run.conduct.in_vain)
+        self.liveness = Liveness(
+            truth, VenueNow(run.gateway), lists_seldom_ms=seldom_ms, interval_s=longest_s, in_vain=run.conduct.in_vain
+        )
         clear = not run.swarm.stale_ms and not {*OTHER_LEVELS, *LYING_LISTS} & {*host, *run.swarm.venue}
         self.over_exit = OverExit(truth, run.engine.world, run.levels.marks, ladder=clear, squeezed=run.levels.squeezed)
         self.hammering = Hammering()

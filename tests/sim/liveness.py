@@ -82,14 +82,17 @@ class Liveness:
         venue: VenueNow,
         *,
         lists_seldom_ms: int = 0,
+        interval_s: float = 5.0,
         in_vain: Mapping[tuple[int, Endpoint], int] | None = None,
     ) -> None:
         """`lists_seldom_ms`: how long a lost change of orders may go unseen because quiet lists are read rarely;
+        `interval_s`: time between two checks, of which two may pass until something is noticed;
         `in_vain`: daemon and call -> until when it waits for an answer that does not come."""
         self._in_vain = in_vain if in_vain is not None else {}
         self._truth = truth
         self._venue = venue
         self._lists_seldom_ms = lists_seldom_ms
+        self._looks_seldom_ms = round(2_000 * (interval_s - 5))
         self._watching: dict[int, int] = {}
         """Daemon that is at work -> since when."""
         self._hindered: dict[tuple[int, Key], int] = defaultdict(int)
@@ -181,7 +184,7 @@ class Liveness:
 
     def _allowed_ms(self, key: Key, living: int) -> int:
         soon_ms = SOON_MS if living == 1 else BESIDE_ANOTHER_MS
-        return soon_ms + (self._lists_seldom_ms if self._unspoken.get(key) else 0)
+        return soon_ms + self._looks_seldom_ms + (self._lists_seldom_ms if self._unspoken.get(key) else 0)
 
     def _last_change(self, number: int, key: Key) -> int:
         last = max(self._hindered[number, key], self._barred[number], self._changed[key[0]], self._changed[""])

@@ -22,8 +22,6 @@ RELOADED = Swarm({}, ("reloads",))
 RELOADED_OF_TWO = Swarm({}, ("reloads", "second_daemon"))
 STOPPED = Swarm({}, ("clean_stops",))
 SELDOM = Swarm({}, ("other_interval",))
-LONG_S = 300.0
-"""So long that a daemon waits in vain for the lease."""
 
 
 def follows(*, begins: bool, ends: bool) -> Any:
@@ -38,26 +36,26 @@ def follows(*, begins: bool, ends: bool) -> Any:
     return follow
 
 
-@mutant("INV-9", swarm=RELOADED, faulty_s=LONG_S)
+@mutant("INV-9", swarm=RELOADED, faulty_s=120.0, caught_at=8)
 def a_daemon_that_only_observed_never_asks_for_the_lease(stack: ExitStack) -> None:
     """Row 3.3: one that began to observe is not asked to contend again."""
     stack.enter_context(changed(RedisState, "follow", follows(begins=False, ends=True)))
 
 
-@mutant("INV-9", swarm=RELOADED_OF_TWO, faulty_s=LONG_S)
+@mutant("INV-9", swarm=RELOADED_OF_TWO, faulty_s=120.0)
 def a_daemon_that_only_observes_keeps_the_lease(stack: ExitStack) -> None:
     """Row 3.4."""
     stack.enter_context(changed(RedisState, "follow", follows(begins=True, ends=False)))
     stack.enter_context(changed(LeaseKeeper, "ask_now", lambda self: None))
 
 
-@mutant("INV-10", swarm=RELOADED, faulty_s=LONG_S)
+@mutant("INV-10", swarm=RELOADED, faulty_s=40.0)
 def every_signal_is_a_reload_at_once(stack: ExitStack) -> None:
     """Row 5.3."""
     stack.enter_context(changed(ReloadPace, "due_in_s", property(lambda self: 0.0)))
 
 
-@mutant("INV-17", swarm=SELDOM, faulty_s=LONG_S, caught_at=3)
+@mutant("INV-17", swarm=SELDOM, faulty_s=300.0, caught_at=3)
 def a_gap_is_a_minute_whatever_the_interval(stack: ExitStack) -> None:
     """Row 5.6."""
     honest = Daemon._notice_gap
@@ -73,7 +71,7 @@ def a_gap_is_a_minute_whatever_the_interval(stack: ExitStack) -> None:
     stack.enter_context(changed(Daemon, "_notice_gap", notice_gap))
 
 
-@mutant("INV-4", swarm=Swarm({"lose_response": 0.4, "delayed_listing": 0.3}, ("reloads",)), faulty_s=100.0)
+@mutant("INV-4", swarm=Swarm({"lose_response": 0.4, "delayed_listing": 0.3}, ("reloads",)), caught_at=15)
 def everything_takes_effect_at_once(stack: ExitStack) -> None:
     """Row 5.7: the account, and with it every client id."""
 

@@ -24,8 +24,8 @@ MARKS_MS = 30_000
 """A published mark may come from the stream: any mark of this last while is honest."""
 SAFE = ("PROTECTED", "STOP_ONLY")
 EXPOSED = ("NAKED", "UNDERCOVERED")
-READ_WITHIN_MS = 10_000
-"""After a good answer about all positions there is a time of a read within this: a cycle, its lists included."""
+READ_WITHIN_MS = 30_000
+"""After a good answer about all positions there is a time of a read within this: the longest cycle and a check more."""
 HAIR = Decimal("0.01")
 SILENCE_MS = 16_000
 """Nobody lives: after three check intervals (of 5 s) nothing claims to watch any more."""

@@ -52,6 +52,7 @@ def usual_again(run: Simulation, rng: random.Random) -> None:
 
 @power(
     "reloads",
+    chance=0.04,
     foggy=False,
     later_s=55.0,
     why="a reload waits for the one before, and a lease for the end of the last one or two",
@@ -78,7 +79,7 @@ def ends_now(run: Simulation, rng: random.Random) -> None:
             run.kill(number)
 
 
-@power("clean_stops", foggy=False, end=ends_now)
+@power("clean_stops", chance=0.05, foggy=False, end=ends_now)
 async def clean_stops(run: Simulation, rng: random.Random) -> None:
     """SIGTERM, as `service/process.py` ends a daemon, and a start some time later."""
     while True:

@@ -33,7 +33,7 @@ async def spoiled_rows(run: Simulation, rng: random.Random) -> None:
         await sleep(rng.uniform(1, 15))
 
 
-@power("unreadable_sizes", later_s=5.0, why="take-profits wait for two complete reads")
+@power("unreadable_sizes", chance=0.04, later_s=5.0, why="take-profits wait for two complete reads")
 async def unreadable_sizes(run: Simulation, rng: random.Random) -> None:
     """The size of one symbol's rows is no number for a while, from the first second on or later."""
     await sleep(rng.choice((0.0, rng.uniform(1, 15))))
