@@ -53,7 +53,11 @@ class Judges:
         clocks_hold = "clock_step" not in host
         self.state_truth = StateTruth(run.levels.marks, clocks_hold=clocks_hold, interval_s=longest_s)
         self.settled_book = SettledBook(
-            truth, run.engine.world, own_levels=not OTHER_LEVELS & host, squeezed=run.levels.squeezed
+            truth,
+            run.engine.world,
+            own_levels=not OTHER_LEVELS & host,
+            squeezed=run.levels.squeezed,
+            by_last=run.settings.protection.working_type == "CONTRACT_PRICE" or "reloads" in host,
         )
         self.calm = Calm(interval_s=min(run.interval_s, 3.0) if "reloads" in host else run.interval_s)
         self.claims = Claims(host, foggy=run.swarm.foggy)

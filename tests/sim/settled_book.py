@@ -27,10 +27,18 @@ class SettledBook:
     """Remembers which levels prices have passed, and judges what rests at the end."""
 
     def __init__(
-        self, truth: Truth, world: World, *, own_levels: bool = True, squeezed: Collection[str] = frozenset()
+        self,
+        truth: Truth,
+        world: World,
+        *,
+        own_levels: bool = True,
+        squeezed: Collection[str] = frozenset(),
+        by_last: bool = False,
     ) -> None:
         """`own_levels`: the levels are the policy's own, no advice moves them. In `squeezed` symbols the venue's bounds
-        may: a target beyond them lies at the bound of the moment at which it was placed, or is left out."""
+        may: a target beyond them lies at the bound of the moment at which it was placed, or is left out. `by_last`: the
+        last trade may arm the stops, so that they are measured from it."""
+        self._by_last = by_last
         self._truth = truth
         self._world = world
         self._own_levels = own_levels
@@ -70,9 +78,10 @@ class SettledBook:
         """The price as it is now: has it passed the level of a position's stop?"""
         for key in self._truth.of_symbol(symbol):
             if key not in self._passed and (entry := self._entry(key)):
-                way, mark = _way(key), self._world.market.mark(symbol)
+                way, market = _way(key), self._world.market
+                prices = [market.mark(symbol), *([market.last(symbol)] if self._by_last else [])]
                 level = entry * (1 - way * STOP_LOSS_PCT / 100)
-                if way * (mark - level) <= NEAR * level:
+                if any(way * (price - level) <= NEAR * level for price in prices):
                     self._passed.add(key)
 
     def may_be_anchored(self, key: Key) -> bool:
