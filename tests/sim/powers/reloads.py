@@ -106,7 +106,7 @@ def seldom(rng: random.Random) -> Mapping[str, Mapping[str, Any]]:
     return {"loop": {"check_interval_s": seconds, "full_sweep_s": seconds}}
 
 
-@power("other_interval", foggy=False, settings=seldom)
+@power("other_interval", chance=0.04, foggy=False, settings=seldom)
 async def other_interval(run: Simulation, rng: random.Random) -> None:
     """The daemons look seldom (`Simulation.interval_s`: what is granted follows from it)."""
     run.counts["fault another check interval"] += 1
