@@ -51,7 +51,9 @@ class Judges:
         self.over_exit = OverExit(truth, run.engine.world, run.levels.marks, ladder=clear, squeezed=run.levels.squeezed)
         self.hammering = Hammering()
         clocks_hold = "clock_step" not in host
-        self.state_truth = StateTruth(run.levels.marks, clocks_hold=clocks_hold, interval_s=longest_s)
+        self.state_truth = StateTruth(
+            run.levels.marks, clocks_hold=clocks_hold, interval_s=longest_s, foggy=run.swarm.foggy
+        )
         self.settled_book = SettledBook(
             truth,
             run.engine.world,

@@ -55,10 +55,18 @@ class StateTruth:
     """Remembers what each daemon was told, and judges what it tells."""
 
     def __init__(
-        self, marks: Callable[[str, int], Iterable[Decimal]], *, clocks_hold: bool = True, interval_s: float = 5.0
+        self,
+        marks: Callable[[str, int], Iterable[Decimal]],
+        *,
+        clocks_hold: bool = True,
+        interval_s: float = 5.0,
+        foggy: bool = False,
     ) -> None:
         """`marks(symbol, since_ms)` are the prices since then; `clocks_hold`: no daemon's clock is stepped;
-        `interval_s`: the time between two checks."""
+        `interval_s`: the time between two checks; `foggy`: reads may fail, and no look be whole."""
+        self._foggy = foggy
+        self._dated: set[int] = set()
+        """Daemons that published when they read last."""
         self._silence_ms = round(SILENCE_MS * interval_s / 5)
         self._marks = marks
         self._clocks_hold = clocks_hold
@@ -149,7 +157,11 @@ class StateTruth:
         (-1: it is not published.)"""
         whole = [read.at_ms for read in self._reads[daemon] if not read.symbol]
         last_ms = max((read.at_ms for read in self._reads[daemon]), default=published_ms)
-        if not observed_ms and whole and published_ms - whole[0] >= READ_WITHIN_MS:
+        if not observed_ms and daemon in self._dated:
+            yield "INV-17: it was never read, it says, and said before when it was"
+        if observed_ms > 0:
+            self._dated.add(daemon)
+        if not observed_ms and not self._foggy and whole and published_ms - whole[0] >= READ_WITHIN_MS:
             yield f"INV-17: it was never read, it says, and positions were read {published_ms - whole[0]} ms ago"
         if observed_ms > last_ms:
             yield f"INV-17: it was read at {observed_ms}, and the last answer about positions came at {last_ms}"
