@@ -7,7 +7,7 @@ from typing import Any
 
 from tests.sim.checkers import Checker
 from tests.sim.conduct import Conduct
-from tests.sim.truth import side_of
+from tests.sim.truth import Key, Truth, is_own, is_stop, reducing, side_of
 from tests.sim.virtual_time import true_ms
 
 PATIENCE_S = 9.0
@@ -29,8 +29,14 @@ def without_lease(
         yield f"INV-9: {owner} {entry.kind} without the lease: {entry.detail}"
     if entry.kind != "order_accepted" or not standing_by or not conduct.stands_by(owner):
         return
-    side = side_of(entry.detail["position_side"], entry.detail["side"])
-    exposed_ms = checker.exposed(true_ms()).get((entry.symbol, side), 0)
-    helps = places and not target and (foggy or exposed_ms >= PATIENCE_S * 1000)
+    key = (entry.symbol, side_of(entry.detail["position_side"], entry.detail["side"]))
+    exposed_ms = checker.exposed(true_ms()).get(key, 0)
+    long_exposed = foggy or exposed_ms >= PATIENCE_S * 1000 or _beside_the_users(checker.truth, key)
+    helps = places and not target and long_exposed
     if not helps:
         yield f"INV-9: {owner} wrote while another holds the lease: {entry.detail}"
+
+
+def _beside_the_users(truth: Truth, key: Key) -> bool:
+    """Whether somebody else's stop rests, which may lie too far away to count as cover."""
+    return any(is_stop(order) and reducing(order, key) and not is_own(order) for order in truth.orders.values())
