@@ -44,6 +44,7 @@ def test_every_row_that_was_found_from_outside_names_what_holds_it() -> None:
     part = _page().split("## Found from outside")[1].split("### 7.")[0]
     rows = re.findall(r"^\| (\d\.\d) \|[^|]*\|([^|]*)\|([^|]*)\|([^|]*)\|$", part, re.MULTILINE)
     assert len(rows) == 43
+    assert [number for number, *columns in rows if not all(column.strip() for column in columns)] == []
     powers = {*all_powers(), "over_exit"}
     drawn = {name for _, _, power, _ in rows for name in re.findall(r"`(\w+)`", power)}
     assert drawn <= powers, drawn - powers
