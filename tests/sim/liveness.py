@@ -133,9 +133,10 @@ class Liveness:
         """A request of a daemon ended."""
         if answer.status in (418, 429):
             self._barred[answer.daemon] = max(self._barred[answer.daemon], at_ms + _held_off_ms(answer))
-        if answer.endpoint is Endpoint.POSITIONS:
+        if answer.endpoint.value.signed and answer.status != NO_ANSWER:
             misdated = isinstance(answer.body, dict) and answer.body.get("code") == MISDATED
             (self._misdated.add if misdated else self._misdated.discard)(answer.daemon)
+        if answer.endpoint is Endpoint.POSITIONS:
             shown = _shown(answer.body)
             for key in self._truth.positions:
                 if key not in shown:
@@ -166,6 +167,9 @@ class Liveness:
         self._watching = {number: self._watching.get(number, at_ms) for number in at_work}
         for number in at_work:
             self._born.setdefault(number, at_ms)
+        for number in self._misdated & at_work:
+            waits_ms = self._in_vain.get((number, Endpoint.TIME), 0)
+            self._barred[number] = max(self._barred[number], min(waits_ms, at_ms))
         self._told &= exposed.keys()
         violations = []
         for key, exposed_ms in exposed.items():
@@ -188,8 +192,7 @@ class Liveness:
 
     def _last_change(self, number: int, key: Key) -> int:
         last = max(self._hindered[number, key], self._barred[number], self._changed[key[0]], self._changed[""])
-        needed = (*NEEDED, Endpoint.TIME) if number in self._misdated else NEEDED
-        last = max([last, *(self._in_vain.get((number, call), 0) for call in needed)])
+        last = max([last, *(self._in_vain.get((number, call), 0) for call in NEEDED)])
         if (rules_ms := max(self._rules[key[0]], self._rules[""])) > self._born[number]:
             last = max(last, rules_ms + RULES_READ_MS)
         if self._unspoken.get(key):

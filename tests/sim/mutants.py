@@ -359,7 +359,7 @@ def cancels_do_not_look_again(stack: ExitStack) -> None:
 @mutant("INV-2", swarm=ADVISED)
 def removals_of_a_symbol_share_a_look(stack: ExitStack) -> None:
     """Only take-profits may: a stop must not go on the word of a read that is older than another removal."""
-    stack.enter_context(changed(removal, "_is_take_profit", lambda cancel: True))
+    stack.enter_context(changed(removal, "is_take_profit", lambda cancel: True))
 
 
 @mutant("INV-2", swarm=ADVISED)

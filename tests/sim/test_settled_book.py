@@ -18,7 +18,7 @@ class Scene:
 
     def __init__(self, *, stop: str = "98.5", ladder: list[tuple[str, str]] | None = None) -> None:
         self.world = PlantedWorld()
-        self.world.venue.market = SimpleNamespace(mark=lambda symbol: self.world.mark)
+        self.world.venue.market = SimpleNamespace(mark=lambda _: self.world.mark, last=lambda _: self.world.mark)
         self.judge = SettledBook(self.world.truth, self.world.venue)
         self.rests("STOP_MARKET", "0", stop)
         for price, quantity in LADDER if ladder is None else ladder:

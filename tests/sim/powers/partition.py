@@ -40,7 +40,7 @@ async def _by_turns(run: Simulation, rng: random.Random, act: Prepare, undo: Pre
         await sleep(rng.uniform(2, 15))
 
 
-@power("cut_from_venue", end=together)
+@power("cut_from_venue", chance=0.04, end=together)
 async def daemon_cut_from_venue(run: Simulation, rng: random.Random) -> None:
     """One daemon, the leader as often as the standby, keeps Redis and loses the exchange."""
 

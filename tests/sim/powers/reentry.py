@@ -49,7 +49,7 @@ async def reentry(run: Simulation, rng: random.Random) -> None:
             await _again(run, rng)
 
 
-@power("reentry_while_down")
+@power("reentry_while_down", chance=0.04)
 async def reentry_while_down(run: Simulation, rng: random.Random) -> None:
     """The daemon is killed, positions are closed and entered again meanwhile, and a new one starts."""
     while True:

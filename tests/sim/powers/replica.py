@@ -31,7 +31,13 @@ def lag(run: Simulation, rng: random.Random) -> list[int]:
     ]
 
 
-@power("lagging_replica", stale_ms=10_200, later_s=15.0, why="what was read last may be 10 s old when the lag ends")
+@power(
+    "lagging_replica",
+    chance=0.04,
+    stale_ms=10_200,
+    later_s=15.0,
+    why="what was read last may be 10 s old when the lag ends",
+)
 async def lagging_replica(run: Simulation, rng: random.Random) -> None:
     """One replica at a time, for a while or for good."""
     await sleep(rng.choice((0.0, 0.0, rng.uniform(1, 15))))
