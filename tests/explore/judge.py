@@ -98,6 +98,10 @@ class Judge:
         return self._play.config
 
     @property
+    def interval_s(self) -> float:
+        return self.settings.loop.check_interval_s
+
+    @property
     def daemons(self) -> list[tuple[Any, ...]]:
         """Service, clock, task and connection of every process there was."""
         return [(one.service, one.clock, one.task, one.transport) for one in self._play.processes]
