@@ -117,6 +117,10 @@ class Judge:
         running = [number for number in self.alive if self._play.processes[number].clock.running.is_set()]
         return [] if self._play.excused else running
 
+    def owner_of(self, number: int) -> str:
+        """The name under which a daemon holds the lease."""
+        return self._play.processes[number].service.owner
+
     def published(self) -> dict[str, str]:
         """The state of the account in Redis."""
         return self._play.status()
@@ -144,7 +148,7 @@ class Judge:
 
     def _check_lease(self, entry: Entry) -> None:
         conduct = self._play.conduct
-        owner = self._play.processes[conduct.speaker].service.owner if conduct.speaker is not None else ""
+        owner = self.owner_of(conduct.speaker) if conduct.speaker is not None else ""
         sure = "clock_step" not in self.swarm.host
         self.violations += without_lease(entry, owner, conduct, self.checker, foggy=self.swarm.foggy, standing_by=sure)
 
