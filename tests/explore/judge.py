@@ -70,7 +70,10 @@ class Judge:
         lists = {"empty_list": "empty_orders", "older": "stale_reads", "id_taken": "delayed_listing"}
         venue = {lists[fault.name]: 1.0 for fault in met if fault.name in lists}
         foggy, host = any(fault.foggy for fault in met), ("clock_step",) if any(one.steps_clock for one in met) else ()
-        self.swarm = Weather(venue, host, {}, marks=True, thrifty=True, oldest_ms=stale_ms, unclear=foggy)
+        granted = ("liveness",) if self.live_s > LIVE_S else ()
+        self.swarm = Weather(
+            venue, host, {}, marks=True, thrifty=True, oldest_ms=stale_ms, unclear=foggy, silenced=granted
+        )
         """What the simulator's judges ask about the faults of a run."""
         self.judges = Judges(self)  # type: ignore[arg-type]
         self._digest = hashlib.sha256()

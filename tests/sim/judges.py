@@ -38,7 +38,7 @@ class Judges:
     def __init__(self, run: Simulation) -> None:
         self._run = run
         asked = {*run.swarm.judges, *os.environ.get("SIM_JUDGES", "").split(",")}
-        self._silent = frozenset() if "all" in asked else AWAITING - asked
+        self._silent = (frozenset() if "all" in asked else AWAITING - asked) | set(run.swarm.silenced)
         if run.settings.protection.on_breach == "close":
             self._silent |= {"witnesses"}  # the operator wants a position closed for its loss alone
         host = {*run.swarm.host}

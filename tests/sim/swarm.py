@@ -108,6 +108,8 @@ class Swarm:
     """Whether quiet order lists are read as seldom as the daemon does, and by sweeps; else in every cycle."""
     judges: tuple[str, ...] = ()
     """Judges whose verdicts count although they still await a mend (`judges.AWAITING`)."""
+    silenced: tuple[str, ...] = ()
+    """Judges that do not speak, because who plays judges the same with what it grants by name."""
 
     @classmethod
     def drawn_for(cls, seed: int, rng: random.Random) -> Swarm:
