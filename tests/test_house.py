@@ -14,7 +14,7 @@ from packaging.utils import canonicalize_name
 
 ROOT = Path(__file__).parent.parent
 VAGUE = re.compile(r"(^|_)(utils?|helpers?|managers?|misc|common)(_|$)")
-MACHINE = re.compile(r"(/home/|/root/|/Users/|/work/)[\w.-]+|[A-Z]:\\Users")
+MACHINE = re.compile(rf"(/home/|/root/|/Users/|{re.escape(str(ROOT))}/)[\w.-]+|[A-Z]:\\Users")
 TEXT = frozenset({".py", ".md", ".toml", ".txt", ".cfg", ".service", ".json", ".sh", ".yaml", ""})
 
 

@@ -25,6 +25,7 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from decimal import Decimal
 from functools import lru_cache
+from typing import TypedDict, Unpack
 
 from position_monitor.core.model import Role, Side
 from position_monitor.core.money import plain
@@ -91,52 +92,35 @@ def epoch_of(opened_at_ms: int) -> str:
     return digits
 
 
-def client_id(
-    *,
-    account: str,
-    symbol: str,
-    side: Side,
-    role: Role,
-    rung: int,
-    trigger: Decimal,
-    quantity: Decimal | None,
-    epoch: str,
-    revision: int = 0,
-) -> str:
-    """The id of an intent. `quantity` None means close-all; how the revision rises: `next_id`, for closes `closing`."""
+class Intent(TypedDict):
+    """What an order is for: equal intents have equal ids."""
+
+    account: str
+    symbol: str
+    side: Side
+    role: Role
+    rung: int
+    trigger: Decimal
+    quantity: Decimal | None
+    """None means close-all."""
+    epoch: str
+
+
+def client_id(*, revision: int = 0, **intent: Unpack[Intent]) -> str:
+    """The id of an intent; how the revision rises: `next_id`, for closes `closing`."""
+    role, rung, epoch, quantity = intent["role"], intent["rung"], intent["epoch"], intent["quantity"]
     if len(epoch) != EPOCH_LENGTH:
         raise ValueError(f"epoch was {epoch!r}; expected {EPOCH_LENGTH} characters")
-    size = "all" if quantity is None else plain(quantity)
-    intent = "|".join((account, symbol, side, role, str(rung), plain(trigger), size, epoch, str(revision)))
-    digest = base64.b32encode(hashlib.sha256(intent.encode()).digest()).decode().lower()[:18]
+    size, trigger = "all" if quantity is None else plain(quantity), plain(intent["trigger"])
+    words = (intent["account"], intent["symbol"], intent["side"], role, str(rung), trigger, size, epoch, str(revision))
+    digest = base64.b32encode(hashlib.sha256("|".join(words).encode()).digest()).decode().lower()[:18]
     return f"{PREFIX}1{_ROLE_CODES[role]}{_DIGITS[rung]}{epoch}{digest}"
 
 
-def next_id(
-    spent: Collection[str],
-    *,
-    account: str,
-    symbol: str,
-    side: Side,
-    role: Role,
-    rung: int,
-    trigger: Decimal,
-    quantity: Decimal | None,
-    epoch: str,
-) -> str:
+def next_id(spent: Collection[str], **intent: Unpack[Intent]) -> str:
     """The id an intent has now: that of the first revision which is not among the `spent` ids of ended orders."""
     for revision in range(len(spent) + 1):
-        found = client_id(
-            account=account,
-            symbol=symbol,
-            side=side,
-            role=role,
-            rung=rung,
-            trigger=trigger,
-            quantity=quantity,
-            epoch=epoch,
-            revision=revision,
-        )
+        found = client_id(revision=revision, **intent)
         if found not in spent:
             return found
     raise AssertionError("Invariant: one more revision than spent ids always leaves one")

@@ -179,14 +179,7 @@ def _present(
     seen: SymbolObservation,
     rebases: Callable[[PositionKey], bool],
 ) -> KeyEvidence:
-    if known is None:
-        known = _new_life(None, position, _epoch_of_life(live, position))
-    elif _is_reborn(known, position.updated_at_ms):
-        known = _new_life(known, position, "")
-    elif known.quantities and position.quantity > known.largest_quantity and rebases(position.key):
-        known = replace(known, epoch=ids.epoch_of(position.updated_at_ms), inherited=False, done_rungs=frozenset())
-    elif (epoch := _settled_epoch(known, live, position)) != known.epoch and not rebases(position.key):
-        known = replace(known, epoch=epoch, inherited=True)
+    known = _in_its_epoch(known, position, live, rebases)
     rungs, done = _rungs(known, position, live)
     reused = seen.orders_reused
     firing = next((own.order for own in live.guarding if _firing(own.order, position)), None)
@@ -230,6 +223,21 @@ def _present(
         exposed_reads=known.exposed_reads,
         exposed_since_ms=known.exposed_since_ms,
     )
+
+
+def _in_its_epoch(
+    known: KeyEvidence | None, position: Position, live: LiveBook, rebases: Callable[[PositionKey], bool]
+) -> KeyEvidence:
+    """The evidence of a position that was just listed, in the epoch that it is in now."""
+    if known is None:
+        return _new_life(None, position, _epoch_of_life(live, position))
+    if _is_reborn(known, position.updated_at_ms):
+        return _new_life(known, position, "")
+    if known.quantities and position.quantity > known.largest_quantity and rebases(position.key):
+        return replace(known, epoch=ids.epoch_of(position.updated_at_ms), inherited=False, done_rungs=frozenset())
+    if (epoch := _settled_epoch(known, live, position)) != known.epoch and not rebases(position.key):
+        return replace(known, epoch=epoch, inherited=True)
+    return known
 
 
 def _vanished(known: KeyEvidence, live: LiveBook, seen: SymbolObservation) -> Mapping[str, Vanished]:

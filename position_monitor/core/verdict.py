@@ -5,7 +5,7 @@ A verdict never says more than the read it came from, and never anything about a
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import NamedTuple
@@ -138,8 +138,6 @@ def account_risk(
     covered = [state for state in managed if state.verdict in (Verdict.PROTECTED, Verdict.STOP_ONLY)]
     exposed = [state for state in managed if _is_exposed(state)]
     unknown = [state for state in managed if state.verdict is Verdict.UNKNOWN]
-    total = sum((_notional(state) for state in managed), Decimal(0))
-    safe = sum((_notional(state) * state.cover_pct / HUNDRED for state in managed if state not in unknown), Decimal(0))
     reasons = [f"{state.key}: {state.verdict} ({state.reason})" for state in (*exposed, *unknown)]
     soft = [*degraded, *(f"{s.key}: {s.verdict}" for s in managed if s.verdict in (Verdict.STOP_ONLY, Verdict.CLOSING))]
     soft += [f"{s.key}: {s.reason}" for s in managed if s.conditions.get("StopCurrent") == "False"]
@@ -152,21 +150,26 @@ def account_risk(
     else:
         status = RiskStatus.PROTECTED
     reason = "; ".join(part for part in (unreadable, *reasons, *soft) if part)
-    nameless = set(unread) - {state.key.symbol for state in states}
-    positions = len(managed) + len(nameless)
-    pct = safe / total * HUNDRED if total else HUNDRED
-    if nameless:  # nobody knows how large they are: their share is taken by number
-        pct = pct * len(managed) / positions
+    nameless = len(set(unread) - {state.key.symbol for state in states})
     return AccountRisk(
         status=status,
-        positions=positions,
+        positions=len(managed) + nameless,
         protected=len(covered),
-        coverage_pct=pct,
+        coverage_pct=_coverage_pct(managed, nameless),
         exposed_notional=sum((_uncovered(state) for state in managed if state.verdict in _EXPOSED), Decimal(0)),
         unknown_notional=sum((_notional(state) for state in unknown), Decimal(0)),
         unread=unread,
         reason=reason,
     )
+
+
+def _coverage_pct(managed: Sequence[PositionState], nameless: int) -> Decimal:
+    """The covered share of the notional. Nobody knows how large the `nameless` are: they count by number."""
+    total = sum((_notional(state) for state in managed), Decimal(0))
+    readable = (state for state in managed if state.verdict is not Verdict.UNKNOWN)
+    safe = sum((_notional(state) * state.cover_pct / HUNDRED for state in readable), Decimal(0))
+    pct = safe / total * HUNDRED if total else HUNDRED
+    return pct * len(managed) / (len(managed) + nameless) if nameless else pct
 
 
 def _is_exposed(state: PositionState) -> bool:

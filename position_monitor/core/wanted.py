@@ -7,6 +7,7 @@ nothing else, so equal facts want the same orders, and `core/book.py` keeps the 
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from decimal import Decimal
 from typing import NamedTuple
 
@@ -140,18 +141,7 @@ def new_order(
     facts: OrderFacts, role: Role, rung: int, kind: OrderKind, price: Decimal, source: str, quantity: Decimal | None
 ) -> DesiredOrder:
     """A new order for the position, with the id its intent determines."""
-    client_id = ids.next_id(
-        facts.spent,
-        account=facts.account,
-        symbol=facts.symbol,
-        side=facts.side,
-        role=role,
-        rung=rung,
-        trigger=price,
-        quantity=quantity,
-        epoch=facts.epoch,
-    )
-    return DesiredOrder(
+    order = DesiredOrder(
         symbol=facts.symbol,
         side=facts.side,
         role=role,
@@ -161,15 +151,20 @@ def new_order(
         quantity=quantity,
         position_side=facts.position_side,
         working_type=facts.settings.working_type,
-        client_id=client_id,
+        client_id="",
         source=source,
     )
+    return _named(order, facts.account, facts.spent, facts.epoch)
 
 
 def renewed(order: DesiredOrder, account: str, known: KeyEvidence) -> DesiredOrder:
     """The same order under the id its intent has now."""
+    return _named(order, account, known.spent, known.epoch)
+
+
+def _named(order: DesiredOrder, account: str, spent: Collection[str], epoch: str) -> DesiredOrder:
     client_id = ids.next_id(
-        known.spent,
+        spent,
         account=account,
         symbol=order.symbol,
         side=order.side,
@@ -177,6 +172,6 @@ def renewed(order: DesiredOrder, account: str, known: KeyEvidence) -> DesiredOrd
         rung=order.rung,
         trigger=order.trigger_price,
         quantity=order.quantity,
-        epoch=known.epoch,
+        epoch=epoch,
     )
     return order._replace(client_id=client_id)

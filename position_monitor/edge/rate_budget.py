@@ -16,10 +16,9 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from position_monitor.edge.clock import VenueClock
+from position_monitor.edge.rate_windows import WINDOW_GUARD_MS, GrowingPause, Window
 from position_monitor.errors import RateLimited
 
-WINDOW_GUARD_MS = 50
-"""A window is taken as begun this much late, so a small clock error never counts an order into the next window."""
 FRONT_DOOR_PAUSE_S = 5.0
 """Silence after the venue's front turned a request away (403 without a code). It names no time, and one such page may
 be an accident, so the pause begins short (stops may be missing) and doubles with each further one."""
@@ -96,63 +95,6 @@ class BudgetLimits:
         return {lane: self.weight_1m - kept for lane, kept in self.weight_reserves.items()}
 
 
-class GrowingPause:
-    """How long to be silent each time the venue turns us away without naming an end one could believe."""
-
-    def __init__(self, first_s: float, most_s: float, growth: float) -> None:
-        self._first_s, self._most_s, self._growth = first_s, most_s, growth
-        self._pause_s = 0.0
-        self._until_s = -math.inf
-
-    def next(self, now_s: float) -> float:
-        """When the pause ends that begins now. Of several requests under way at once, the first one counts."""
-        if now_s >= self._until_s:
-            self._pause_s = min(max(self._growth * self._pause_s, self._first_s), self._most_s)
-            self._until_s = now_s + self._pause_s
-        return self._until_s
-
-    def over(self) -> None:
-        """The venue let us in."""
-        self._pause_s, self._until_s = 0.0, -math.inf
-
-
-class _Window:
-    """A counter that starts again at each multiple of its length of the venue's clock."""
-
-    def __init__(self, length_ms: int) -> None:
-        self.length_ms = length_ms
-        self.index = 0
-        self.used = 0
-        """The larger of what we sent and what the venue reported."""
-        self.own = 0
-        """What we sent."""
-        self.reported = 0
-
-    def roll(self, venue_ms: int) -> None:
-        """Start again when the venue's clock has entered another window."""
-        index = (venue_ms - WINDOW_GUARD_MS) // self.length_ms
-        if index != self.index:
-            self.index, self.used, self.own, self.reported = index, 0, 0, 0
-
-    def add(self, amount: int) -> None:
-        self.used += amount
-        self.own += amount
-
-    def report(self, value: int) -> None:
-        """Take the venue's own count in. One far below an earlier one means that its window began after ours."""
-        if 2 * value < self.reported:
-            self.reported, self.used = value, max(value, self.own)
-            return
-        self.reported = max(self.reported, value)
-        self.used = max(self.used, value)
-
-    def wait_ms(self, venue_ms: int, amount: int, ceiling: int) -> int:
-        """0 when `amount` fits now, else the time until the next window."""
-        if amount == 0 or self.used + amount <= ceiling:
-            return 0
-        return (self.index + 1) * self.length_ms + WINDOW_GUARD_MS - venue_ms
-
-
 @dataclass(frozen=True, slots=True)
 class Ticket:
     """Leave to send one request: which windows it was counted in."""
@@ -167,9 +109,9 @@ class RateBudget:
         self.clock = clock
         self._limits = limits or BudgetLimits()
         self._weight_ceilings = self._limits.weight_ceilings()
-        self._weight = _Window(60_000)
-        self._orders_10s = _Window(10_000)
-        self._orders_1m = _Window(60_000)
+        self._weight = Window(60_000)
+        self._orders_10s = Window(10_000)
+        self._orders_1m = Window(60_000)
         self._same_from_ms = self._same_until_ms = 0
         """From when until when, by the venue's clock, no window begins or ends."""
         self._blocked_until_s = -math.inf

@@ -11,7 +11,8 @@ from collections.abc import Mapping
 from typing import Final
 
 from position_monitor.edge.clock import VenueClock
-from position_monitor.edge.rate_budget import BAN_PAUSE_S, FRONT_DOOR_PAUSE_S, WINDOW_GUARD_MS
+from position_monitor.edge.rate_budget import BAN_PAUSE_S, FRONT_DOOR_PAUSE_S
+from position_monitor.edge.rate_windows import WINDOW_GUARD_MS
 from position_monitor.edge.venues.binance_codes import Action, action_for, meaning_of
 from position_monitor.edge.venues.transport import Endpoint, NotJson, Reply, TransportCause
 from position_monitor.errors import (
