@@ -16,7 +16,7 @@ from position_monitor.core.desired import DesiredBook
 from position_monitor.core.diff import BookDiff
 from position_monitor.core.history import History, after_judging
 from position_monitor.core.model import LiveOrder, Position, PositionKey, RiskStatus
-from position_monitor.core.plan import Held, Plan
+from position_monitor.core.plan_inputs import Held, Plan
 from position_monitor.core.state import AccountState, PositionState
 from position_monitor.core.verdict import AccountRisk, Judgement, account_risk
 from position_monitor.daemon import Daemon

@@ -16,7 +16,7 @@ from position_monitor.core.actions import Action, Cancel, Close, Place
 
 if TYPE_CHECKING:
     from position_monitor.config import Config
-    from position_monitor.core.plan import Held
+    from position_monitor.core.plan_inputs import Held
     from position_monitor.inspector import InspectedPosition, Inspection
 
 

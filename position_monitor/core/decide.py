@@ -23,7 +23,8 @@ from position_monitor.core.live_book import NOTHING_RESTS, LiveBook
 from position_monitor.core.model import Advice, Position, PositionKey, Verdict
 from position_monitor.core.needs import Deed
 from position_monitor.core.observation import SymbolObservation
-from position_monitor.core.plan import Held, Plan, PlanInputs, plan
+from position_monitor.core.plan import plan
+from position_monitor.core.plan_inputs import Held, Plan, PlanInputs
 from position_monitor.core.provisional_rules import rules_of
 from position_monitor.core.settings import EvidenceSettings, Limits, ProtectionSettings
 from position_monitor.core.verdict import Judgement, judge

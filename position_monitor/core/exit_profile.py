@@ -12,6 +12,7 @@ from decimal import Decimal
 from typing import NamedTuple, TypeVar
 
 from position_monitor.core import ids
+from position_monitor.core.desired import DesiredOrder
 from position_monitor.core.model import LiveOrder, OrderStatus, Role, Side
 
 _NOTHING = Decimal(0)
@@ -66,3 +67,8 @@ def exits_of(orders: Iterable[LiveOrder], stuck: Collection[str] = ()) -> list[E
             continue
         found.append(Exit(order.trigger_price, order.quantity))
     return found
+
+
+def exits_wanted(orders: Iterable[DesiredOrder]) -> list[Exit]:
+    """The take-profits of a desired book; a close-all order has no size of its own and is none of them."""
+    return [Exit(order.trigger_price, order.quantity) for order in orders if order.quantity is not None]

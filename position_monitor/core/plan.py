@@ -1,93 +1,39 @@
 """The planner: a diff becomes ordered actions, and everything that is not done yet is named with its reason.
 
 Make before break is written here once. Within one symbol the order is: place stops, place take-profits, close, and
-only then remove. An order of ours that is part of the stop cover is removed only when
-
-1. the stops that were each seen resting in `replacement_reads` reads in a row, the last one being this very read, cover
-   the largest size the position had lately without it and without all the others this plan removes, and
-2. they stop all of that no later than at its level (invariant 8).
-
-Whether the wanted stops are among them is not asked: plan and guard must never wait for each other (invariant 10).
-
-The backstop is never removed while the position is open; only `rebase_on_add` replaces it, by the first of them.
-Orders of a position that is not listed are removed only when it is proven flat. Whatever point a plan is interrupted
-at, the next cycle reads the exchange and plans again; there is no state in between that has less cover than before,
-which `tests/core/test_interrupted.py` shows for every prefix.
+only then remove (`core/surplus.py` says what may go). Whatever point a plan is interrupted at, the next cycle reads the
+exchange and plans again; there is no state in between that has less cover than before, which
+`tests/core/test_interrupted.py` shows for every prefix.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
-from dataclasses import replace
-from decimal import Decimal
-from typing import NamedTuple
+from collections.abc import Sequence
 
 from position_monitor.core import ids
-from position_monitor.core.actions import Cancel, Close, Mode, Place
+from position_monitor.core.actions import Close, Mode, Place
 from position_monitor.core.case import Case
 from position_monitor.core.closing import Reason, closes_in_the_last_minute, next_close, why_not_close_now
-from position_monitor.core.cover import cover_of, outdated_backstop, owned_role, stopped_by, why_not_cover
+from position_monitor.core.cover import owned_role
 from position_monitor.core.desired import DesiredBook, DesiredOrder
 from position_monitor.core.diff import BookDiff
-from position_monitor.core.evidence import Evidence, KeyEvidence
-from position_monitor.core.exit_profile import Exit, exits_of, fitting, too_much_at
+from position_monitor.core.evidence import KeyEvidence
+from position_monitor.core.exit_profile import exits_wanted, fitting
 from position_monitor.core.ladder import rungs_of
-from position_monitor.core.live_book import LiveBook
-from position_monitor.core.model import LiveOrder, Position, PositionKey, Role, Side
+from position_monitor.core.model import Position, Role
 from position_monitor.core.money import plain
 from position_monitor.core.needs import BLIND_READS, Deed, Fact
-from position_monitor.core.observation import SymbolObservation
 from position_monitor.core.ownership import MEANINGS, RIGHTS, may_place_stop
+from position_monitor.core.plan_inputs import Held, Plan, PlanInputs
 from position_monitor.core.refusals import Facts, worth_a_try
-from position_monitor.core.settings import EvidenceSettings, Limits
+from position_monitor.core.settings import Limits
+from position_monitor.core.surplus import describe_live, for_absent, removals
 
 _LADDER_READS = 2
 """Reads before a ladder is placed: after a restart one empty list must not double it. Stops never wait."""
 
 CANCELS_RESERVED = 2
 """Writes of one plan that take-profits leave to removals."""
-
-
-class Held(NamedTuple):
-    """Something the plan would do and does not do yet."""
-
-    key: PositionKey
-    what: str
-    why: str
-
-
-class Plan(NamedTuple):
-    """The actions of one symbol in the order they are to be performed."""
-
-    symbol: str
-    stops: tuple[Place, ...] = ()
-    take_profits: tuple[Place, ...] = ()
-    closes: tuple[Close, ...] = ()
-    cancels: tuple[Cancel, ...] = ()
-    held: tuple[Held, ...] = ()
-
-    @property
-    def empty(self) -> bool:
-        """Whether there is nothing to do."""
-        return not (self.stops or self.take_profits or self.closes or self.cancels)
-
-
-class PlanInputs(NamedTuple):
-    """Everything a plan for one symbol depends on."""
-
-    account: str
-    seen: SymbolObservation
-    cases: Sequence[Case]
-    """The open positions that are ours to protect."""
-    orphaned: Mapping[PositionKey, LiveBook]
-    """What rests for positions that are not listed."""
-    evidence: Evidence
-    evidence_settings: EvidenceSettings
-    limits: Limits
-    mode: Mode
-    crowded: bool
-    """The account has hardly a slot left for conditional orders: surplus take-profits make room at once."""
-    now_ms: int
 
 
 def plan(inputs: PlanInputs) -> Plan:
@@ -104,7 +50,7 @@ def plan(inputs: PlanInputs) -> Plan:
         return Plan(symbol)
     parts = {case.key: _for_open(inputs, case) for case in inputs.cases}
     if inputs.orphaned:
-        parts |= {key: _for_absent(inputs, key, live) for key, live in inputs.orphaned.items()}
+        parts |= {key: for_absent(inputs, key, live) for key, live in inputs.orphaned.items()}
     result = _joined(symbol, [parts[key] for key in sorted(parts)])
     return result if result.empty else _bounded(_allowed_by_mode(result, inputs), inputs.limits)
 
@@ -161,7 +107,7 @@ def _for_open(inputs: PlanInputs, case: Case) -> Plan:
     held += [Held(key, _describe(order), why) for order, why in waiting]
     stops = tuple(Place(order, _why_stop(order, book)) for order in ready if order.role is not Role.TAKE_PROFIT)
     targets = [order for order in ready if order.role is Role.TAKE_PROFIT]
-    room = max(0, _room(inputs, found, len(stops)))
+    room = max(0, inputs.room(found, len(stops)))
     if len(targets) > room:
         why = f"{inputs.limits.owned_orders_per_position_max} orders of ours for one position is the limit"
         held += [Held(key, _describe(order), why) for order in targets[room:]]
@@ -172,7 +118,7 @@ def _for_open(inputs: PlanInputs, case: Case) -> Plan:
     due, targets = targets, _beside_what_rests(inputs, case, book, found, targets)
     why = "it waits until what rests in its place is removed (invariant 16)"
     held += [Held(key, _describe(order), why) for order in due if order not in targets]
-    cancels, held_cancels = _removals(inputs, case, known, found, ladder_due=bool(due))
+    cancels, held_cancels = removals(inputs, case, known, found, ladder_due=bool(due))
     closes, held_closes = _closes(inputs, position, known, case.to_close)
     return Plan(
         position.symbol,
@@ -205,20 +151,8 @@ def _beside_what_rests(
     if any(owned_role(order) is Role.TAKE_PROFIT for order in found.surplus):
         return []
     side = case.position.side
-    rungs = [(order, one) for order in targets for one in _exits([order])]
-    return fitting(rungs, _resting_exits(inputs, case), _exits(book.take_profits), side) if rungs else []
-
-
-def _resting_exits(inputs: PlanInputs, case: Case) -> list[Exit]:
-    listed = {own.order.client_id for own in case.live.owned}
-    assert case.known is not None
-    stuck = case.known.stuck_in_triggering(inputs.now_ms, inputs.evidence_settings.triggering_grace_ms)
-    resting = exits_of((own.order for own in case.live.owned), stuck)
-    return resting + inputs.evidence.unlisted_take_profits(case.key, listed)
-
-
-def _exits(orders: Sequence[DesiredOrder]) -> list[Exit]:
-    return [Exit(order.trigger_price, order.quantity) for order in orders if order.quantity is not None]
+    rungs = [(order, one) for order in targets for one in exits_wanted([order])]
+    return fitting(rungs, inputs.resting_exits(case), exits_wanted(book.take_profits), side) if rungs else []
 
 
 def _is_awaited(order: DesiredOrder, inputs: PlanInputs) -> bool:
@@ -233,104 +167,6 @@ def _why_stop(order: DesiredOrder, book: DesiredBook) -> str:
     return f"{order.role} from {order.source} {inputs}".strip()
 
 
-def _removals(
-    inputs: PlanInputs, case: Case, known: KeyEvidence, found: BookDiff, *, ladder_due: bool
-) -> tuple[tuple[Cancel, ...], list[Held]]:
-    """Which surplus orders of an open position may go now. `ladder_due`: take-profits wait for nothing but room."""
-    cancels: list[Cancel] = []
-    held: list[Held] = []
-    surplus = list(found.surplus)
-    shed = bool(case.closing) and known.close_budget_refused
-    if shed:
-        surplus += [live for wanted, live in found.matched if wanted.role is Role.TAKE_PROFIT]
-    wanted_stops = [live for wanted, live in found.matched if wanted.role is not Role.TAKE_PROFIT]
-    replaced_by = tuple(live.client_id for live in wanted_stops)
-    going: set[str] = set()
-    for order in _least_needed_first(surplus, case.position.side):
-        role = owned_role(order)
-        if role is Role.TAKE_PROFIT:
-            in_the_way = ladder_due or shed or inputs.crowded or _room(inputs, found, 0) <= 0
-            why = "" if in_the_way else _why_keep_target(inputs, case, found)
-        elif role is Role.BACKSTOP and not outdated_backstop(order, known.epoch, case.settings):
-            why = "the backstop stays until the position is proven flat (invariant 2)"
-        else:
-            why = _why_keep_stop(inputs, case, known, found, order, going)
-            going.update([] if why else [order.order_id])
-        if why:
-            held.append(Held(case.key, f"cancel {_describe_live(order)}", why))
-        else:
-            replacement = () if role is Role.TAKE_PROFIT else replaced_by
-            cancels.append(Cancel(order, case.key, "no longer wanted", replacement))
-    return tuple(cancels), held
-
-
-def _why_keep_target(inputs: PlanInputs, case: Case, found: BookDiff) -> str:
-    """Take-profits are expendable. One that is not wanted goes before its successor comes: beside each other they would
-    close too much of the position. It stays while the successor cannot come yet, unless it closes too much itself.
-
-    That a successor rests is believed here of the venue's refusal of a second one, without a list.
-    """
-    proved, book = inputs.evidence.proved_in(case.key.symbol), case.book
-    missing = any(order.role is Role.TAKE_PROFIT and order.client_id not in proved for order in found.missing)
-    if not missing or book is None:
-        return ""
-    beyond = too_much_at(_resting_exits(inputs, case), _exits(book.take_profits), case.position.side)
-    return "its replacement cannot be placed yet" if beyond is None else ""
-
-
-def _room(inputs: PlanInputs, found: BookDiff, stops: int) -> int:
-    """How many more take-profits of ours may rest for a position, beside `stops` new stops (invariant 10)."""
-    resting = len(found.matched) + len(found.surplus) + len(found.in_flight)
-    unlisted = len(inputs.evidence.awaited_in(inputs.seen.symbol))
-    return inputs.limits.owned_orders_per_position_max - resting - unlisted - stops
-
-
-def _least_needed_first(surplus: Sequence[LiveOrder], side: Side) -> list[LiveOrder]:
-    """Take-profits, then stops: the loosest level first, and at one level the smallest."""
-    targets = [order for order in surplus if owned_role(order) is Role.TAKE_PROFIT]
-    stops = [order for order in surplus if owned_role(order) is not Role.TAKE_PROFIT]
-    way = 1 if side is Side.LONG else -1
-    return targets + sorted(stops, key=lambda o: (way * (o.trigger_price or Decimal(0)), o.quantity, o.order_id))
-
-
-def _why_keep_stop(
-    inputs: PlanInputs, case: Case, known: KeyEvidence, found: BookDiff, order: LiveOrder, going: Collection[str]
-) -> str:
-    """Why a working stop that is not wanted stays, or empty: then the ones that were read back do as much without it.
-
-    Whether the wanted stops rest does not matter for that: what is redundant goes also while they are refused, or
-    while a position grows faster than its stops are read back. Else plan and guard would wait for each other.
-    """
-    needed = inputs.evidence_settings.replacement_reads
-    largest = replace(case.position, quantity=max(case.position.quantity, known.largest_quantity))
-    proven = [
-        other
-        for other in inputs.seen.orders
-        if other.order_id not in going
-        and other.order_id != order.order_id
-        and (not ids.is_ours(other.client_id) or known.seen.get(other.client_id, 0) >= needed)
-    ]
-    cover, price = cover_of(largest, proven, case.settings), order.trigger_price
-    # One of an earlier epoch stayed behind when an earlier life of the position ended: its level binds nobody.
-    binds = _is_of(order, known.epoch) and not why_not_cover(order, largest, case.settings)
-    if cover.full and (not binds or price is None or stopped_by(largest, cover.orders, price) >= largest.quantity):
-        return ""
-    if any(wanted.role is not Role.TAKE_PROFIT for wanted in found.missing):
-        return "its replacement does not rest yet (invariant 2)"
-    stops = [live for wanted, live in found.matched if wanted.role is not Role.TAKE_PROFIT]
-    if any(known.seen.get(live.client_id, 0) < needed for live in stops):
-        return f"its replacement must be read back in {needed} reads (invariant 2)"
-    if not cover.full:
-        return f"without it {plain(largest.quantity)} would not be covered (invariant 2)"
-    return f"without it part of the position would lose its stop at {plain(price or Decimal(0))} (invariant 8)"
-
-
-def _is_of(order: LiveOrder, epoch: str) -> bool:
-    parsed = ids.parse(order.client_id)
-    # A later one was minted in this life, by a process that did not see the backstop yet. Tags order as their times do.
-    return parsed is not None and parsed.epoch >= epoch
-
-
 def _closes(
     inputs: PlanInputs, position: Position, known: KeyEvidence, reason: Reason | None
 ) -> tuple[tuple[Close, ...], list[Held]]:
@@ -342,18 +178,6 @@ def _closes(
     if why := why_not_close_now(known, recent, inputs.limits, inputs.now_ms):
         return (), [Held(position.key, "close at market", why)]
     return (next_close(inputs.account, position, instrument, known, reason),), []
-
-
-def _for_absent(inputs: PlanInputs, key: PositionKey, live: LiveBook) -> Plan:
-    """Orders of ours whose position is not listed: swept only after flat is proven (invariant 7)."""
-    known = inputs.evidence.of(key)
-    if known is not None and known.flat_proven(inputs.evidence_settings):
-        cancels = tuple(Cancel(own.order, key, "orphan of a position that is proven flat") for own in live.resting)
-        return Plan(key.symbol, cancels=cancels)
-    reads = known.absent_reads if known else 0
-    zero = "seen" if known and known.zero_seen else "missing"
-    why = f"flat is not proven: {reads} of {inputs.evidence_settings.flat_reads} reads, zero row {zero} (invariant 7)"
-    return Plan(key.symbol, held=tuple(Held(key, f"cancel {_describe_live(own.order)}", why) for own in live.resting))
 
 
 def _allowed_by_mode(result: Plan, inputs: PlanInputs) -> Plan:
@@ -378,7 +202,7 @@ def _allowed_by_mode(result: Plan, inputs: PlanInputs) -> Plan:
         held += [Held(p.order.key, _describe(p.order), why) for p in result.take_profits]
     if not rights.removals:
         why = f"{MEANINGS[mode]}: nothing is removed"
-        held += [Held(c.key, f"cancel {_describe_live(c.order)}", why) for c in result.cancels]
+        held += [Held(c.key, f"cancel {describe_live(c.order)}", why) for c in result.cancels]
     if not rights.closes:
         why = f"{MEANINGS[mode]}: nothing is closed"
         held += [Held(c.key, f"close {plain(c.quantity)}", why) for c in result.closes]
@@ -414,9 +238,3 @@ def _bounded(result: Plan, limits: Limits) -> Plan:
 def _describe(order: DesiredOrder) -> str:
     size = "close-all" if order.quantity is None else plain(order.quantity)
     return f"place {order.kind} {size} @ {plain(order.trigger_price)}"
-
-
-def _describe_live(order: LiveOrder) -> str:
-    size = "close-all" if order.close_all else plain(order.quantity)
-    trigger = plain(order.trigger_price) if order.trigger_price is not None else "no trigger"
-    return f"{order.kind} {size} @ {trigger}"

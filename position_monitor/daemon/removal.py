@@ -16,7 +16,7 @@ from loguru import logger
 from position_monitor.core.actions import Cancel
 from position_monitor.core.cover import owned_role
 from position_monitor.core.model import Role
-from position_monitor.core.plan import Plan
+from position_monitor.core.plan_inputs import Plan
 from position_monitor.daemon.desk import Desk
 from position_monitor.daemon.event_memory import EventMemory
 from position_monitor.edge.observer import Observer

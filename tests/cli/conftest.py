@@ -26,7 +26,7 @@ from position_monitor.core.model import (
     Verdict,
     WorkingType,
 )
-from position_monitor.core.plan import Held
+from position_monitor.core.plan_inputs import Held
 from position_monitor.core.state import AccountState, PositionState, TakeProfitState
 from position_monitor.inspector import InspectedOrder, InspectedPosition, Inspection
 

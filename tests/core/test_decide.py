@@ -8,7 +8,7 @@ from position_monitor.core import decide as decide_module
 from position_monitor.core.actions import Mode
 from position_monitor.core.evidence import Evidence
 from position_monitor.core.model import Verdict
-from position_monitor.core.plan import Plan
+from position_monitor.core.plan_inputs import Plan
 
 from .build import (
     LIMITS,

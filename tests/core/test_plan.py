@@ -13,7 +13,7 @@ from position_monitor.core.learning import after_blind_read
 from position_monitor.core.model import OrderStatus, PositionKey, Role
 from position_monitor.core.needs import BLIND_READS, Fact
 from position_monitor.core.outcome import claimed
-from position_monitor.core.plan import Plan
+from position_monitor.core.plan_inputs import Plan
 from position_monitor.core.settings import OnBreach
 
 from .build import (

@@ -22,7 +22,7 @@ from unittest import mock
 
 import tests.sim
 from position_monitor.config import Config
-from position_monitor.core import evidence, guard, ids, money, plan, policy, stop_level
+from position_monitor.core import evidence, guard, ids, money, plan, policy, stop_level, surplus
 from position_monitor.core.actions import Cancel, Mode, Place
 from position_monitor.core.cover import loosened_at, outdated_backstop, why_not_cover
 from position_monitor.core.diff import BookDiff, diff
@@ -31,6 +31,7 @@ from position_monitor.core.guard import Approved
 from position_monitor.core.model import LiveOrder, OrderKind, OrderList, OrderSide, OrderStatus, PositionKey, Role, Side
 from position_monitor.core.observation import PositionsRead
 from position_monitor.core.outcome import Sent
+from position_monitor.core.plan_inputs import PlanInputs
 from position_monitor.daemon import Daemon, removal
 from position_monitor.daemon.desk import Desk
 from position_monitor.daemon.placing import Placing, SentRound
@@ -384,12 +385,12 @@ def stop_follows_the_policy_downward_too(stack: ExitStack) -> None:
 def nothing_loosens(stack: ExitStack) -> None:
     """Neither planner nor guard asks at which price the position is stopped after a removal."""
     stack.enter_context(everywhere(loosened_at, lambda *inputs: None))
-    stack.enter_context(changed(plan, "stopped_by", lambda position, *rest: position.quantity))
+    stack.enter_context(changed(surplus, "stopped_by", lambda position, *rest: position.quantity))
 
 
 @mutant("INV-2", "INV-8", swarm=ADVISED)
 def planner_is_careless_and_the_guard_is_gone(stack: ExitStack) -> None:
-    stack.enter_context(changed(plan, "_why_keep_stop", lambda *inputs: ""))
+    stack.enter_context(changed(surplus, "_why_keep_stop", lambda *inputs: ""))
     without_guard(stack)
 
 
@@ -485,9 +486,9 @@ def nothing_is_placed_without_redis(stack: ExitStack) -> None:
 
 @mutant("INV-10", swarm=Swarm({"empty_orders": 0.4, "late_expire": 0.1}, ("ai_advice",)), faulty_s=120.0)
 def orders_of_ours_are_not_counted(stack: ExitStack) -> None:
-    stack.enter_context(changed(plan, "_room", lambda *inputs: 10_000))
+    stack.enter_context(changed(PlanInputs, "room", lambda *inputs: 10_000))
     stack.enter_context(changed(guard, "_why_too_many", lambda *inputs: ""))
-    stack.enter_context(changed(plan, "_why_keep_target", lambda *inputs, **more: "it is kept"))
+    stack.enter_context(changed(surplus, "_why_keep_target", lambda *inputs, **more: "it is kept"))
 
 
 @mutant("INV-10", swarm=Swarm({"lose_request": 0.2, "late_expire": 0.2}, ("ai_advice",)))

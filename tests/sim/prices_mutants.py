@@ -5,7 +5,7 @@ from __future__ import annotations
 from contextlib import ExitStack
 from typing import Any
 
-from position_monitor.core import guard, plan, policy, stop_book, stop_level
+from position_monitor.core import guard, policy, stop_book, stop_level, surplus
 from position_monitor.core.model import Instrument
 from tests.sim.mutants import changed, everywhere, mutant
 from tests.sim.swarm import Swarm
@@ -64,11 +64,11 @@ def every_fill_gets_a_stop_of_the_whole_size(stack: ExitStack) -> None:
 @mutant("INV-10", swarm=HEARD, caught_at=2)
 def plan_and_guard_wait_for_each_other(stack: ExitStack) -> None:
     every_fill_gets_a_stop_of_the_whole_size(stack)
-    honest = plan._why_keep_stop
+    honest = surplus._why_keep_stop
 
     def why(inputs: Any, case: Any, known: Any, found: Any, order: Any, going: Any) -> str:
         return (
             "its replacement does not rest yet" if found.missing else honest(inputs, case, known, found, order, going)
         )
 
-    stack.enter_context(changed(plan, "_why_keep_stop", why))
+    stack.enter_context(changed(surplus, "_why_keep_stop", why))

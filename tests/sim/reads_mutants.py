@@ -8,6 +8,7 @@ from typing import Any
 
 from position_monitor.core import evidence, learning, plan
 from position_monitor.core.observation import PositionsRead
+from position_monitor.core.plan_inputs import Plan
 from position_monitor.edge.rate_budget import Lane
 from position_monitor.edge.venues.binance_rows import AccountConfigRow, parse_object
 from position_monitor.edge.venues.binance_upkeep import BinanceUpkeep
@@ -24,7 +25,7 @@ SPOILED = Swarm({}, ("spoiled_rows",), judges=("liveness",))
 @mutant("INV-3", swarm=ONE_OUT)
 def without_both_lists_nothing_is_placed(stack: ExitStack) -> None:
     """Row 1.1: what could not be read completely is left alone."""
-    stack.enter_context(changed(plan, "_stops_only", lambda inputs: plan.Plan(inputs.seen.symbol)))
+    stack.enter_context(changed(plan, "_stops_only", lambda inputs: Plan(inputs.seen.symbol)))
 
 
 @mutant("INV-3", swarm=ONE_OUT, caught_at=33)
