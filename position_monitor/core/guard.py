@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from decimal import Decimal
 from typing import Generic, TypeVar
 
 from position_monitor.core import ids
@@ -17,16 +16,13 @@ from position_monitor.core.actions import Cancel, Close, Mode, Place
 from position_monitor.core.closing import WITHOUT_WITNESS_MS, close_id
 from position_monitor.core.cover import cover_of, loosened_at, outdated_backstop
 from position_monitor.core.desired import DesiredOrder
-from position_monitor.core.evidence import KeyEvidence
-from position_monitor.core.exit_profile import Exit, closed_by, exits_of
-from position_monitor.core.ladder import rungs_of
-from position_monitor.core.model import Instrument, LiveOrder, OrderKind, OrderStatus, Position, Role, Side
-from position_monitor.core.money import HUNDRED, beyond, ceil_to, distance_pct, floor_to, is_multiple, reached, tighter
+from position_monitor.core.gate import GateInputs
+from position_monitor.core.gate_exits import why_over_exit
+from position_monitor.core.gate_price import is_stop, why_not_on_grid, why_wrong_price
+from position_monitor.core.model import LiveOrder, OrderKind, OrderStatus, Position, Role
+from position_monitor.core.money import beyond
 from position_monitor.core.needs import Deed
-from position_monitor.core.observation import SymbolObservation
 from position_monitor.core.ownership import MEANINGS, RIGHTS, may_place_stop
-from position_monitor.core.provisional_rules import provisional_rules
-from position_monitor.core.settings import EvidenceSettings, Limits, Policy, ProtectionSettings
 
 A = TypeVar("A", Place, Cancel, Close)
 
@@ -54,38 +50,20 @@ class Denied:
     reason: str
 
 
-@dataclass(frozen=True, slots=True)
-class GateInputs:
-    """What an action is checked against."""
-
-    account: str
-    seen: SymbolObservation
-    known: KeyEvidence | None
-    settings: ProtectionSettings
-    evidence_settings: EvidenceSettings
-    limits: Limits
-    mode: Mode
-    now_ms: int = 0
-    unlisted: tuple[Exit, ...] = ()
-    """Take-profits of ours for the position that no list shows and that may rest."""
-    witness: Decimal | None = None
-    """For a close: the price it is about, read apart from the position just now; None when it could not be."""
-
-
 def approve_place(action: Place, gate: GateInputs) -> Approved[Place] | Denied:
     """Approve a new order: it can only reduce, is on the right side, and its intent does not rest yet."""
     order = action.order
     position = gate.seen.position(order.key)
-    is_stop = _is_stop(order)
+    deed = Deed.PLACE_STOP if is_stop(order) else Deed.PLACE_TAKE_PROFIT
     checks = (
         _why_not_permitted(order, position, gate),
-        _why_not_writable(gate, Deed.PLACE_STOP if is_stop else Deed.PLACE_TAKE_PROFIT),
+        _why_not_writable(gate, deed),
         _why_not_reducing(order, position),
-        _why_not_on_grid(order, position, gate),
-        _why_wrong_price(order, position, gate),
+        why_not_on_grid(order, position, gate),
+        why_wrong_price(order, position, gate),
         _why_wrong_id(order, gate),
         _why_firing(order, gate),
-        _why_over_exit(order, position, gate),
+        why_over_exit(order, position, gate),
         _why_too_many(order, position, gate),
     )
     reason = next((check for check in checks if check), "")
@@ -169,69 +147,6 @@ def _why_not_reducing(order: DesiredOrder, position: Position | None) -> str:
     return ""
 
 
-def _why_not_on_grid(order: DesiredOrder, position: Position | None, gate: GateInputs) -> str:
-    instrument = _rules_of(position, gate)
-    if instrument is None or (gate.seen.instrument is None and order.role is Role.TAKE_PROFIT):
-        return "the venue's trading rules for the symbol are not known"
-    if order.trigger_price <= 0 or not is_multiple(order.trigger_price, instrument.tick):
-        return f"trigger was {order.trigger_price}; expected a positive multiple of {instrument.tick}"
-    if order.quantity is not None and not is_multiple(order.quantity, instrument.step):
-        return f"quantity was {order.quantity}; expected a multiple of {instrument.step}"
-    permitted = instrument.min_price <= order.trigger_price <= instrument.max_price
-    if not permitted and not (
-        _is_stop(order) and position is not None and _tightest_price(position, instrument) is None
-    ):
-        return f"trigger was {order.trigger_price}; expected {instrument.min_price} to {instrument.max_price}"
-    least, most = max(instrument.min_quantity, instrument.market_min_quantity), instrument.market_max_quantity
-    if order.quantity is not None and not least <= order.quantity <= max(most, instrument.step):
-        return f"quantity was {order.quantity}; expected {least} to {most} in one market-type order"
-    return ""
-
-
-def _is_stop(order: DesiredOrder) -> bool:
-    return order.role in (Role.BACKSTOP, Role.WORKING_STOP)
-
-
-def _rules_of(position: Position | None, gate: GateInputs) -> Instrument | None:
-    """The venue's trading rules, or the ones made up for a stop while they are not known."""
-    if gate.seen.instrument is not None or position is None or gate.known is None:
-        return gate.seen.instrument
-    return provisional_rules(position, gate.known.grid_refusals)
-
-
-def _why_wrong_price(order: DesiredOrder, position: Position | None, gate: GateInputs) -> str:
-    """The wrong-side check before every send: a long's stop below the mark and above liquidation, its target above."""
-    instrument = _rules_of(position, gate)
-    if position is None or instrument is None:
-        return ""
-    mark, trigger, side = position.price_arming(order.working_type), order.trigger_price, position.side
-    if order.kind is OrderKind.TAKE_PROFIT_MARKET:
-        return f"target {trigger} is not beyond the mark {mark}" if reached(mark, trigger, side) else ""
-    if beyond(mark, trigger, side):
-        return f"stop {trigger} is on the wrong side of the mark {mark}"
-    liquidation = position.liquidation_ahead
-    if liquidation is not None and not tighter(trigger, liquidation, side):
-        if (better := _tightest_price(position, instrument)) is None or not tighter(better, liquidation, side):
-            return ""  # the venue takes none before it: one that may come too late is better than none
-        return f"stop {trigger} lies beyond the liquidation price {liquidation}"
-    return ""
-
-
-def _permits_no_stop(position: Position | None, instrument: Instrument) -> bool:
-    return position is not None and _tightest_price(position, instrument) is None
-
-
-def _tightest_price(position: Position, instrument: Instrument) -> Decimal | None:
-    """The price next to the mark at which the venue would take a stop; None when its rules permit none. They may be
-    older than the venue's: then one is tried at any price (invariant 3)."""
-    mark, tick = position.arming_price, instrument.tick
-    if position.side is Side.LONG:
-        price = min(ceil_to(mark, tick) - tick, floor_to(instrument.max_price, tick))
-    else:
-        price = max(floor_to(mark, tick) + tick, ceil_to(instrument.min_price, tick))
-    return price if instrument.min_price <= price <= instrument.max_price and price > 0 else None
-
-
 def _why_wrong_id(order: DesiredOrder, gate: GateInputs) -> str:
     """Derive the id again from the order's content, and make sure no open order carries it (invariant 4)."""
     if gate.known is None:
@@ -264,52 +179,6 @@ def _why_firing(order: DesiredOrder, gate: GateInputs) -> str:
     if order.role is Role.TAKE_PROFIT and gate.known.taking_profit(gate.now_ms, grace_ms):
         return "a take-profit of ours is in the act of triggering (invariant 16)"
     return ""
-
-
-def _why_over_exit(order: DesiredOrder, position: Position | None, gate: GateInputs) -> str:
-    """At no price may take-profits of ours close more than the policy's shares up to the furthest rung reached there:
-    by the number of the rung, because advice may move it, or by its configured distance.
-
-    Derived from the settings and what rests, not from the book. Where the venue's least amounts join rungs, only the
-    whole is compared.
-    """
-    instrument = gate.seen.instrument
-    if order.role is not Role.TAKE_PROFIT or position is None or order.quantity is None or instrument is None:
-        return ""
-    resting = [live for live in gate.seen.orders if live.key == order.key]
-    grace_ms = gate.evidence_settings.triggering_grace_ms
-    stuck = gate.known.stuck_in_triggering(gate.now_ms, grace_ms) if gate.known is not None else frozenset()
-    rungs = [(_share_up_to(live.client_id, gate), one) for live in resting for one in exits_of([live], stuck)]
-    rungs.append((_share_up_to(order.client_id, gate), Exit(order.trigger_price, order.quantity)))
-    whole = [one for _, one in rungs] + list(gate.unlisted)
-    for price in {one.price for one in whole}:
-        reached_here = [share for share, one in rungs if closed_by(price, [one], position.side)]
-        share = max(*reached_here, _share_at(price, position, gate), Decimal(0))
-        left = position.quantity * (1 - share)
-        if left < instrument.min_quantity or left * price < instrument.min_notional:
-            share = Decimal(1)
-        most, closes = position.quantity * share, closed_by(price, whole, position.side)
-        if closes > most + instrument.step * len(whole) or closes > position.quantity:
-            return f"take-profits would close {closes} by {price}; at most {most} may be (invariant 16)"
-    return ""
-
-
-def _share_up_to(client_id: str, gate: GateInputs) -> Decimal:
-    """The part of a position that may be closed when the rung of this order is reached."""
-    owned, ladder = ids.parse(client_id), gate.settings.ladder
-    last = rungs_of(owned.rung)[-1] if owned is not None else len(ladder)
-    if gate.settings.policy is not Policy.HYBRID or last >= len(ladder) - 1:
-        return Decimal(1)
-    return sum((rung.share_pct for rung in ladder[: last + 1]), Decimal(0)) / HUNDRED
-
-
-def _share_at(price: Decimal, position: Position, gate: GateInputs) -> Decimal:
-    """The part of a position that the configured distances let be closed at a price; nothing without an entry."""
-    entry, settings = position.entry_price, gate.settings
-    if entry <= 0 or not tighter(price, entry, position.side):
-        return Decimal(0)
-    way_pct = distance_pct(price, entry) + settings.stop_min_move_pct
-    return sum((rung.share_pct for rung in settings.ladder if rung.target_pct <= way_pct), Decimal(0)) / HUNDRED
 
 
 def _why_too_many(order: DesiredOrder, position: Position | None, gate: GateInputs) -> str:

@@ -21,7 +21,8 @@ from position_monitor.core.actions import Action, Cancel, Close, Mode, Place
 from position_monitor.core.decide import Rules
 from position_monitor.core.endings import after_word, word_of
 from position_monitor.core.evidence import Evidence
-from position_monitor.core.guard import Denied, GateInputs, approve_cancel, approve_close, approve_place
+from position_monitor.core.gate import GateInputs
+from position_monitor.core.guard import Denied, approve_cancel, approve_close, approve_place
 from position_monitor.core.learning import after_blind_read, after_read
 from position_monitor.core.model import LiveOrder, Position, PositionKey, Role
 from position_monitor.core.observation import SymbolObservation

@@ -19,7 +19,7 @@ from position_monitor.core.decide import Decision, Rules, decide
 from position_monitor.core.desired import DesiredBook, DesiredOrder
 from position_monitor.core.diff import BookDiff, diff
 from position_monitor.core.evidence import Evidence, KeyEvidence
-from position_monitor.core.guard import GateInputs
+from position_monitor.core.gate import GateInputs
 from position_monitor.core.learning import after_read
 from position_monitor.core.live_book import NOTHING_RESTS, SymbolOrders
 from position_monitor.core.model import (

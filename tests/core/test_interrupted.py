@@ -20,7 +20,8 @@ from position_monitor.core.actions import Cancel, Close, Mode, Place
 from position_monitor.core.cover import belongs_to, cover_of
 from position_monitor.core.decide import Decision, Rules, decide
 from position_monitor.core.evidence import Evidence, after_miss
-from position_monitor.core.guard import Approved, GateInputs, approve_cancel, approve_close, approve_place
+from position_monitor.core.gate import GateInputs
+from position_monitor.core.guard import Approved, approve_cancel, approve_close, approve_place
 from position_monitor.core.learning import after_read, pruned
 from position_monitor.core.model import LiveOrder, OrderKind, PositionKey, Side, Verdict
 from position_monitor.core.money import tighter

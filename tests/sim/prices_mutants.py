@@ -16,7 +16,7 @@ HEARD = Swarm({}, ("burst_of_fills",), {}, marks=True)
 @mutant("INV-3", swarm=Swarm({}, ("odd_liquidation",)))
 def the_entry_is_taken_to_lie_before_the_liquidation_price(stack: ExitStack) -> None:
     stack.enter_context(changed(policy, "_before_liquidation", lambda levels, *rest: levels))
-    honest = guard._why_wrong_price
+    honest = guard.why_wrong_price
 
     def why(order: Any, position: Any, venue: Any) -> str:
         reason = honest(order, position, venue)
@@ -24,7 +24,7 @@ def the_entry_is_taken_to_lie_before_the_liquidation_price(stack: ExitStack) -> 
         beyond = liquidation is not None and not policy.tighter(order.trigger_price, liquidation, position.side)
         return reason or ("beyond the liquidation price" if beyond and order.kind.value == "STOP_MARKET" else "")
 
-    stack.enter_context(changed(guard, "_why_wrong_price", why))
+    stack.enter_context(changed(guard, "why_wrong_price", why))
 
 
 @mutant("INV-3", swarm=Swarm({}, ("tight_filters",)))
@@ -32,7 +32,7 @@ def price_limits_are_not_known(stack: ExitStack) -> None:
     stack.enter_context(changed(policy.PriceGrid, "nearest", lambda self, price: price))
     stack.enter_context(changed(Instrument, "nearest_permitted", lambda self, price: price))
     stack.enter_context(changed(Instrument, "permits", lambda self, price: True))
-    stack.enter_context(changed(guard, "_why_not_on_grid", lambda *inputs: ""))
+    stack.enter_context(changed(guard, "why_not_on_grid", lambda *inputs: ""))
 
 
 @mutant("DESIGN-9", swarm=Swarm({}, ("averaging_in",)), caught_at=7)

@@ -28,7 +28,7 @@ def the_slot_of_another_programs_stop_is_taken(stack: ExitStack) -> None:
 @mutant("INV-16", swarm=Swarm({}, (), judges=("over_exit",)))
 def a_ladder_is_placed_beside_a_ladder(stack: ExitStack) -> None:
     stack.enter_context(changed(plan, "_beside_what_rests", lambda inputs, case, book, found, targets: list(targets)))
-    stack.enter_context(changed(guard, "_why_over_exit", lambda order, position, gate: ""))
+    stack.enter_context(changed(guard, "why_over_exit", lambda order, position, gate: ""))
 
 
 @mutant("INV-10", swarm=Swarm({}, ("other_program_changes_its_targets",)))
