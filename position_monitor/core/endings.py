@@ -16,10 +16,11 @@ from dataclasses import replace
 from typing import NamedTuple
 
 from position_monitor.core import ids
-from position_monitor.core.evidence import Evidence, Fired, KeyEvidence, Vanished, with_key, without_write
+from position_monitor.core.evidence import Evidence, Fired, KeyEvidence, Vanished, with_key
 from position_monitor.core.live_book import LiveBook
 from position_monitor.core.model import SIDES, LiveOrder, OrderStatus, Position, PositionKey, Role
 from position_monitor.core.observation import SymbolObservation
+from position_monitor.core.written import without_write
 
 SPENT_KEPT = 512
 """Spent ids remembered of one position; when there are as many, the venue is asked before an id is used."""

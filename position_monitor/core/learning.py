@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Container, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from decimal import Decimal
 
 from position_monitor.core import ids
 from position_monitor.core.cover import belongs_to
-from position_monitor.core.crossing import NOT_CROSSED
 from position_monitor.core.endings import not_counted_yet, still_firing, unexplained
 from position_monitor.core.evidence import (
     AGREEING_READS,
@@ -20,11 +19,11 @@ from position_monitor.core.evidence import (
 )
 from position_monitor.core.ladder import rungs_of
 from position_monitor.core.live_book import NOTHING_RESTS, LiveBook, SymbolOrders
+from position_monitor.core.lives import in_its_epoch, living, newest_epoch
 from position_monitor.core.model import SIDES, LiveOrder, OrderStatus, Position, PositionKey, Role, WorkingType
 from position_monitor.core.money import beyond
 from position_monitor.core.needs import Fact
 from position_monitor.core.observation import SymbolObservation
-from position_monitor.core.settings import EvidenceSettings
 
 QUANTITY_WINDOW = 4
 """How many reads the largest recent quantity is taken over."""
@@ -51,7 +50,7 @@ def after_read(
         if position is not None:
             keys[key] = _present(keys.get(key), position, live, seen, rebases)
         else:
-            known = keys.get(key) or KeyEvidence(epoch=_newest_epoch(live) or ids.epoch_of(0), inherited=True)
+            known = keys.get(key) or KeyEvidence(epoch=newest_epoch(live) or ids.epoch_of(0), inherited=True)
             keys[key] = _absent(known, key, live, seen)
     if not evidence.awaited:
         return Evidence(keys)
@@ -63,10 +62,7 @@ def after_read(
 def after_blind_read(evidence: Evidence, seen: SymbolObservation) -> Evidence:
     """Learn from a look that could not read everything: who is open, so that its stop has an epoch, and no more."""
     for position in seen.positions:
-        known = evidence.of(position.key)
-        if known is None or _is_reborn(known, position.updated_at_ms):
-            live = seen.live.books.get(position.key, NOTHING_RESTS)
-            known = _new_life(known, position, _epoch_of_life(live, position) if known is None else "")
+        known = living(evidence.of(position.key), position, seen.live.books.get(position.key, NOTHING_RESTS))
         blind = Fact.CONDITIONAL_ORDERS in seen.unread
         known = replace(
             _with_open_sign(known, position.updated_at_ms, seen.positions_read_at_ms),
@@ -82,12 +78,8 @@ def after_open_event(evidence: Evidence, position: Position, orders: Iterable[Li
 
     `orders` are ours of the last read: after a restart they remember the epoch. `told_at_ms` is the time here.
     """
-    known = evidence.of(position.key)
-    if known is None:
-        live = SymbolOrders(orders).books.get(position.key, NOTHING_RESTS)
-        known = _new_life(None, position, _epoch_of_life(live, position))
-    elif _is_reborn(known, position.updated_at_ms):
-        known = _new_life(known, position, "")
+    live = SymbolOrders(orders).books.get(position.key, NOTHING_RESTS)
+    known = living(evidence.of(position.key), position, live)
     known = replace(known, fired=not_counted_yet(known, position))
     return with_key(evidence, position.key, _with_open_sign(known, position.updated_at_ms, told_at_ms))
 
@@ -98,22 +90,6 @@ def after_flat_event(evidence: Evidence, key: PositionKey, at_ms: int) -> Eviden
     if known is None or at_ms < known.zero_at_ms:
         return evidence
     return with_key(evidence, key, replace(known, zero_at_ms=at_ms, zero_seen=at_ms >= known.opened_at_ms))
-
-
-def _is_reborn(known: KeyEvidence, at_ms: int) -> bool:
-    """Whether a sign of this venue time that the position is open is about a new life: it was flat before that."""
-    return known.zero_seen and at_ms > known.zero_at_ms
-
-
-def _new_life(before: KeyEvidence | None, position: Position, remembered: str) -> KeyEvidence:
-    """Evidence of a position that begins anew, or (with a `remembered` epoch) that is met for the first time."""
-    return KeyEvidence(
-        epoch=remembered or ids.epoch_of(position.updated_at_ms),
-        inherited=bool(remembered),
-        entry_price=position.entry_price,
-        born_at_ms=position.updated_at_ms if before is not None else 0,
-        seen=before.seen if before is not None else {},
-    )
 
 
 def _with_open_sign(known: KeyEvidence, at_ms: int, told_at_ms: int) -> KeyEvidence:
@@ -128,50 +104,6 @@ def _with_open_sign(known: KeyEvidence, at_ms: int, told_at_ms: int) -> KeyEvide
     )
 
 
-def after_exposure(evidence: Evidence, exposed: Mapping[PositionKey, bool], now_ms: int) -> Evidence:
-    """Count, once a cycle, whose cover was not whole in its read; one read with full cover ends the count.
-
-    A position that is not among them, because it could not be read, keeps its count: nothing is known of it.
-    """
-    keys: dict[PositionKey, KeyEvidence] = {}
-    for key, is_exposed in exposed.items():
-        known = evidence.keys.get(key)
-        if known is None or not (is_exposed or known.exposed_reads):
-            continue
-        count = known.exposed_reads + 1 if is_exposed else 0
-        since_ms = known.exposed_since_ms if known.exposed_reads else now_ms
-        keys[key] = replace(known, exposed_reads=count, exposed_since_ms=since_ms)
-    return Evidence({**evidence.keys, **keys}, evidence.awaited) if keys else evidence
-
-
-def pruned(evidence: Evidence, settings: EvidenceSettings) -> Evidence:
-    """Forget positions that are proven flat and have no order of ours left."""
-    keys = {key: known for key, known in evidence.keys.items() if not (known.flat_proven(settings) and not known.seen)}
-    return Evidence(keys, evidence.awaited)
-
-
-def after_decision(
-    evidence: Evidence, covered: Mapping[PositionKey, bool], closing: Container[PositionKey], now_ms: int
-) -> Evidence:
-    """What a look at the whole account ends: refusals of a stop at full cover, the reasons to close that are gone.
-
-    `covered` says of each position that was read whether its cover is full; `closing` are those to be closed.
-    """
-    changed: dict[PositionKey, KeyEvidence] = {}
-    for key, full in covered.items():
-        known = evidence.keys.get(key)
-        if known is None:
-            continue
-        if full and (known.crossed.count or known.stop_refused):
-            known = changed[key] = replace(known, crossed=NOT_CROSSED, stop_refused="")
-        if key in closing:
-            if not known.closing_since_ms:
-                changed[key] = replace(known, closing_since_ms=now_ms)
-        elif known.closing_since_ms or known.close_budget_refused:
-            changed[key] = replace(known, closing_since_ms=0, close_budget_refused=False)
-    return Evidence({**evidence.keys, **changed}, evidence.awaited) if changed else evidence
-
-
 def _present(
     known: KeyEvidence | None,
     position: Position,
@@ -179,7 +111,7 @@ def _present(
     seen: SymbolObservation,
     rebases: Callable[[PositionKey], bool],
 ) -> KeyEvidence:
-    known = _in_its_epoch(known, position, live, rebases)
+    known = in_its_epoch(known, position, live, rebases)
     rungs, done = _rungs(known, position, live)
     reused = seen.orders_reused
     firing = next((own.order for own in live.guarding if _firing(own.order, position)), None)
@@ -223,21 +155,6 @@ def _present(
         exposed_reads=known.exposed_reads,
         exposed_since_ms=known.exposed_since_ms,
     )
-
-
-def _in_its_epoch(
-    known: KeyEvidence | None, position: Position, live: LiveBook, rebases: Callable[[PositionKey], bool]
-) -> KeyEvidence:
-    """The evidence of a position that was just listed, in the epoch that it is in now."""
-    if known is None:
-        return _new_life(None, position, _epoch_of_life(live, position))
-    if _is_reborn(known, position.updated_at_ms):
-        return _new_life(known, position, "")
-    if known.quantities and position.quantity > known.largest_quantity and rebases(position.key):
-        return replace(known, epoch=ids.epoch_of(position.updated_at_ms), inherited=False, done_rungs=frozenset())
-    if (epoch := _settled_epoch(known, live, position)) != known.epoch and not rebases(position.key):
-        return replace(known, epoch=epoch, inherited=True)
-    return known
 
 
 def _vanished(known: KeyEvidence, live: LiveBook, seen: SymbolObservation) -> Mapping[str, Vanished]:
@@ -305,45 +222,6 @@ def _says_flat(known: KeyEvidence, key: PositionKey, seen: SymbolObservation, ze
     if zero_at_ms >= known.opened_at_ms:  # of one millisecond the last of several fills may be: then it is flat
         return True
     return abs(seen.positions_read_at_ms - known.open_told_at_ms) >= STALE_REPLICA_MS
-
-
-def _epoch_of_life(live: LiveBook, position: Position) -> str:
-    """The epoch that resting orders carry, if they are of this life of the position; else empty.
-
-    A backstop is: the venue removes a close-all order with its position. Working stops and rungs stay behind when a
-    position ends, so they speak only if they were made since the position is surely open: after a close-all order that
-    rests (anybody's), or after the last change of the position.
-    """
-    backstops = [own for own in live.owned if own.role is Role.BACKSTOP]
-    if backstops:
-        return max(backstops, key=lambda own: (own.order.created_at_ms, own.epoch)).epoch
-    since_ms = [order.created_at_ms for order in live.close_alls if order.created_at_ms > 0]
-    since_ms += [position.updated_at_ms] if position.updated_at_ms > 0 else []
-    if not since_ms:
-        return ""
-    ours = [own for own in live.owned if own.order.created_at_ms >= min(since_ms)]
-    return min(ours, key=lambda own: (own.order.created_at_ms, own.epoch)).epoch if ours else ""
-
-
-def _newest_epoch(live: LiveBook) -> str:
-    """The newest epoch of any order of ours: for orders whose position is not open, any name is as good."""
-    return max((own.epoch for own in live.owned), default="")
-
-
-def _settled_epoch(known: KeyEvidence, live: LiveBook, position: Position) -> str:
-    """The epoch in memory, unless something of ours rests that is of this life and of another one.
-
-    After a restart the lists may lag: an epoch made up then yields to the backstop that appears a read later.
-    """
-    backstops = [
-        own for own in live.resting if own.role is Role.BACKSTOP and own.order.created_at_ms >= known.born_at_ms
-    ]
-    if any(own.epoch == known.epoch for own in backstops):
-        return known.epoch
-    if backstops:
-        return max(backstops, key=lambda own: (own.order.created_at_ms, own.epoch)).epoch
-    # First met after a restart, perhaps in lists that lagged: its oldest order of this life knows better than we do.
-    return known.epoch if known.born_at_ms else _epoch_of_life(live, position) or known.epoch
 
 
 def _seen(before: Mapping[str, int], live: LiveBook) -> dict[str, int]:

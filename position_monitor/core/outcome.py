@@ -11,9 +11,10 @@ from position_monitor.core.actions import Action, Cancel, Close, Place
 from position_monitor.core.crossing import NOT_CROSSED, after_refusal
 from position_monitor.core.desired import DesiredOrder
 from position_monitor.core.endings import Word, after_word
-from position_monitor.core.evidence import Evidence, KeyEvidence, after_write, with_key, without_write
+from position_monitor.core.evidence import Evidence, KeyEvidence, with_key
 from position_monitor.core.model import Instrument, OrderStatus, PositionKey, Role
 from position_monitor.core.refusals import CLOSE_SLOT, NONE_REFUSED, Refusals, RefusedOrder, after_failure, slot_of
+from position_monitor.core.written import after_write, without_write
 
 CROSSED_CODES = frozenset({-2021, -4142})
 """The price has already passed the trigger."""

@@ -17,16 +17,17 @@ from loguru import logger
 from position_monitor.core import announce, sentence
 from position_monitor.core.actions import Mode
 from position_monitor.core.believed_cap import BelievedCap, after_counting
+from position_monitor.core.conclusions import after_decision, after_exposure, pruned
 from position_monitor.core.decide import Decision, Rules, decide, resting_now
 from position_monitor.core.endings import after_word, word_of
-from position_monitor.core.evidence import Evidence, after_miss, after_silence
+from position_monitor.core.evidence import Evidence
 from position_monitor.core.history import History, after_failure, after_first_look, after_judging
-from position_monitor.core.learning import after_decision, after_exposure, pruned
 from position_monitor.core.model import Advice, PositionKey, Verdict
 from position_monitor.core.needs import BLIND_READS, Fact
 from position_monitor.core.outcome import without_numbers
 from position_monitor.core.state import Event
 from position_monitor.core.verdict import AccountRisk, account_risk
+from position_monitor.core.written import after_miss, after_silence
 from position_monitor.daemon import removal
 from position_monitor.daemon.desk import Desk
 from position_monitor.daemon.event_memory import EventMemory, NoEvents

@@ -5,16 +5,12 @@ from dataclasses import replace
 import pytest
 
 from position_monitor.core import ids
-from position_monitor.core.evidence import (
-    AWAITED_PER_POSITION_MAX,
-    MISSES_UNTIL_GONE,
-    Evidence,
-    after_miss,
-    after_write,
-)
-from position_monitor.core.learning import after_read, pruned
+from position_monitor.core.conclusions import pruned
+from position_monitor.core.evidence import Evidence
+from position_monitor.core.learning import after_read
 from position_monitor.core.live_book import SymbolOrders
 from position_monitor.core.model import OrderStatus, PositionKey, Role
+from position_monitor.core.written import AWAITED_PER_POSITION_MAX, MISSES_UNTIL_GONE, after_miss, after_write
 
 from .build import (
     EPOCH,

@@ -7,7 +7,7 @@ import pytest
 
 from position_monitor.core.actions import Cancel, Close, Mode
 from position_monitor.core.crossing import NOT_CROSSED, Crossed
-from position_monitor.core.evidence import Evidence, after_write
+from position_monitor.core.evidence import Evidence
 from position_monitor.core.guard import Approved, approve_cancel
 from position_monitor.core.learning import after_blind_read
 from position_monitor.core.model import OrderStatus, PositionKey, Role
@@ -15,6 +15,7 @@ from position_monitor.core.needs import BLIND_READS, Fact
 from position_monitor.core.outcome import claimed
 from position_monitor.core.plan_inputs import Plan
 from position_monitor.core.settings import OnBreach
+from position_monitor.core.written import after_write
 
 from .build import (
     EPOCH,

@@ -22,7 +22,7 @@ from unittest import mock
 
 import tests.sim
 from position_monitor.config import Config
-from position_monitor.core import evidence, guard, ids, money, plan, policy, stop_level, surplus
+from position_monitor.core import guard, ids, money, plan, policy, stop_level, surplus, written
 from position_monitor.core.actions import Cancel, Mode, Place
 from position_monitor.core.cover import loosened_at, outdated_backstop, why_not_cover
 from position_monitor.core.diff import BookDiff, diff
@@ -494,7 +494,7 @@ def orders_of_ours_are_not_counted(stack: ExitStack) -> None:
 @mutant("INV-10", swarm=Swarm({"lose_request": 0.2, "late_expire": 0.2}, ("ai_advice",)))
 def writes_are_awaited_for_ever(stack: ExitStack) -> None:
     """A write that no query finds is never given up, and every write is remembered under a name of its own."""
-    honest = evidence.after_write
+    honest = written.after_write
     number = count()
 
     def hoard(known: Any, symbol: str, client_id: str, now_ms: int, **more: Any) -> Any:
@@ -502,4 +502,4 @@ def writes_are_awaited_for_ever(stack: ExitStack) -> None:
         return honest(known, symbol, f"{client_id[:-4]}{next(number):04}", now_ms, **more)
 
     stack.enter_context(everywhere(honest, hoard))
-    stack.enter_context(everywhere(evidence.after_miss, lambda known, *miss, **more: known))
+    stack.enter_context(everywhere(written.after_miss, lambda known, *miss, **more: known))

@@ -6,7 +6,7 @@ from contextlib import ExitStack
 from dataclasses import replace
 from typing import Any
 
-from position_monitor.core import evidence, learning, plan
+from position_monitor.core import learning, lives, plan, written
 from position_monitor.core.observation import PositionsRead
 from position_monitor.core.plan_inputs import Plan
 from position_monitor.edge.rate_budget import Lane
@@ -49,7 +49,7 @@ def positions_are_not_read_before_the_mode(stack: ExitStack) -> None:
 @mutant("INV-3", swarm=LOST, caught_at=12)
 def a_lost_stop_waits_for_its_query(stack: ExitStack) -> None:
     """Row 1.4: only an answer to the question for it ends the waiting."""
-    stack.enter_context(everywhere(evidence.after_silence, lambda known, *about, **more: known))
+    stack.enter_context(everywhere(written.after_silence, lambda known, *about, **more: known))
 
 
 @mutant("INV-3", swarm=SPOILED, caught_at=2)
@@ -78,4 +78,4 @@ def any_order_of_ours_tells_the_epoch(stack: ExitStack) -> None:
     def epoch(live: Any, position: Any) -> str:
         return max((own.epoch for own in live.owned), default="")
 
-    stack.enter_context(changed(learning, "_epoch_of_life", epoch))
+    stack.enter_context(changed(lives, "_epoch_of_life", epoch))
