@@ -20,10 +20,10 @@ from position_monitor.core.plan_inputs import Held, Plan
 from position_monitor.core.state import AccountState, PositionState
 from position_monitor.core.verdict import AccountRisk, Judgement, account_risk
 from position_monitor.daemon import Daemon
+from position_monitor.edge.account_observation import AccountObservation
 from position_monitor.edge.ai_engine import AdvicePoller
 from position_monitor.edge.clock import SystemClock
 from position_monitor.edge.exchange import Exchange
-from position_monitor.edge.observer import AccountObservation
 from position_monitor.edge.rate_budget import BudgetLimits
 from position_monitor.edge.venues.binanceusdm import BinanceUsdm
 from position_monitor.errors import ExchangeFailure

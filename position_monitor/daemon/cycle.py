@@ -32,10 +32,11 @@ from position_monitor.daemon import removal
 from position_monitor.daemon.desk import Desk
 from position_monitor.daemon.event_memory import EventMemory, NoEvents
 from position_monitor.daemon.placing import Placing
+from position_monitor.edge.account_observation import AccountObservation
 from position_monitor.edge.ai_engine import Question
 from position_monitor.edge.clock import Clock
 from position_monitor.edge.exchange import Exchange
-from position_monitor.edge.observer import AccountObservation, Observer
+from position_monitor.edge.observer import Observer
 from position_monitor.errors import ExchangeFailure
 
 ROUNDS_MAX = 5

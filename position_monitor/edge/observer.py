@@ -10,67 +10,34 @@ Without the stream every list is read every time.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from functools import partial
-from typing import TypeVar
 
-from position_monitor.core import ids
 from position_monitor.core.endings import to_ask_for
 from position_monitor.core.evidence import Evidence
 from position_monitor.core.model import LiveOrder, Position
 from position_monitor.core.needs import Deed, Fact
 from position_monitor.core.observation import OrdersRead, PositionsRead, SymbolObservation
 from position_monitor.edge import last_reads
+from position_monitor.edge.account_observation import (
+    AccountObservation,
+    has_ours,
+    swept_lists,
+    unread_facts,
+    with_order,
+)
 from position_monitor.edge.clock import Clock
 from position_monitor.edge.exchange import Exchange
 from position_monitor.edge.last_reads import SWEEP_WEIGHT, SYMBOL_WEIGHT, LastReads, weight_of, zero_keys, zero_times
-from position_monitor.edge.pending_reads import PATIENCE_S, PendingReads
-from position_monitor.errors import ExchangeFailure, Unreachable, Unreadable
-
-Read = TypeVar("Read", PositionsRead, OrdersRead)
+from position_monitor.edge.pending_reads import PATIENCE_S, PendingReads, patiently
+from position_monitor.errors import ExchangeFailure
 
 SWEEP_PAUSE_S = 10.0
 """After a sweep that failed, symbols are read one by one for this long."""
-TRIED_FOR_S = 1.5
-"""No read is tried again once this much time went into it."""
-READ_PAUSES_S = (0.1, 0.3)
 FLAT_CHECKS_MAX = 10
 """Zero-row reads per cycle (5 weight each); the rest waits for the next cycle."""
-
-
-@dataclass(frozen=True, slots=True)
-class AccountObservation:
-    """Everything one round of reading found."""
-
-    symbols: Mapping[str, SymbolObservation]
-    failure: str = ""
-    """Why the position list could not be read, or empty. Then `symbols` is empty and nothing may be concluded."""
-    misses: tuple[tuple[str, str], ...] = ()
-    """(symbol, client id) of orders of ours that no list shows and that a targeted query did not find either."""
-    unanswered: tuple[tuple[str, str], ...] = ()
-    """(symbol, client id) of awaited orders that are not listed and whose query gave no answer."""
-    swept: bool = False
-    unreadable_positions: Mapping[str, str] = field(default_factory=dict)
-    """Symbols whose position rows were malformed, with what was wrong: there may be a position nobody sees."""
-    conditional_orders_elsewhere: int = 0
-    """Open conditional orders on symbols without a position of ours: they use up the account's cap as well."""
-    weight: int = 0
-    """Request weight of this look, near enough to plan the next one."""
-    positions_read_at_ms: int = 0
-    """When the list of positions was asked for; 0 where that failed."""
-
-    @property
-    def observed_at_ms(self) -> int:
-        """How old the oldest part of it is that could be read; 0 where nothing could."""
-        if self.failure:
-            return 0
-        times = [seen.observed_at_ms for seen in self.symbols.values() if seen.readable]
-        return min([*times, self.positions_read_at_ms])
-
-    ends: tuple[LiveOrder, ...] = ()
-    """Orders of ours that a targeted query showed to have ended."""
 
 
 @dataclass(slots=True)
@@ -119,7 +86,7 @@ class Observer:
         weight = weight_of(due)
         if not beside and (due_now or self._sweeps_for(due, old)):
             whole = await self._in_time(asyncio.ensure_future(self._sweep()))
-        orders = await self._per_symbol(sorted(due)) if whole is None else _by_symbol(whole, symbols)
+        orders = await self._per_symbol(sorted(due)) if whole is None else swept_lists(whole, symbols)
         if whole is not None:
             symbols = due = symbols | self._swept(whole, symbols)
         zero_rows = await self._zero_rows(positions, symbols, evidence)
@@ -162,7 +129,7 @@ class Observer:
         """Note a sweep; gives the further symbols it found orders of ours in."""
         self._swept_at_s = self.clock.monotonic_s()
         elsewhere = whole.by_symbol.keys() - symbols
-        ours = {name for name in elsewhere if _has_ours(whole.of(name))}
+        ours = {name for name in elsewhere if has_ours(whole.of(name))}
         self._elsewhere = sum(whole.of(name).conditional for name in elsewhere - ours)
         return ours
 
@@ -204,32 +171,17 @@ class Observer:
         """One symbol, read just now, with zero rows: what a removal is checked against (invariant 2)."""
         try:
             rows, orders = await asyncio.gather(
-                self._patiently(partial(self.exchange.read_position_rows, symbol)),
-                self._patiently(partial(self.exchange.read_orders, symbol)),
+                patiently(self.clock, partial(self.exchange.read_position_rows, symbol)),
+                patiently(self.clock, partial(self.exchange.read_orders, symbol)),
             )
         except ExchangeFailure as failure:
             return SymbolObservation(symbol, None, (), frozenset(), (), 0, 0, str(failure))
         return self._observation(symbol, rows, orders, rows)
 
-    async def _patiently(self, read: Callable[[], Awaitable[Read]]) -> Read:
-        """A read is tried again a few times at once: it changes nothing, and waiting a cycle would leave stops unset.
-
-        Not after a slow failure: what took that long may be the whole venue, and the cycle has other symbols.
-        """
-        until_s = self.clock.monotonic_s() + TRIED_FOR_S
-        for pause_s in READ_PAUSES_S:
-            try:
-                return await read()
-            except (Unreadable, Unreachable):
-                if self.clock.monotonic_s() >= until_s:
-                    raise
-            await self.clock.sleep(pause_s)
-        return await read()
-
     async def _positions(self) -> PositionsRead | ExchangeFailure:
         """Every position, or why there is no answer; given and not raised, so that what is asked beside it goes on."""
         try:
-            return await self._patiently(self.exchange.read_positions)
+            return await patiently(self.clock, self.exchange.read_positions)
         except ExchangeFailure as failure:
             return failure
 
@@ -264,7 +216,7 @@ class Observer:
         return await self._pending.answers(symbols, self._symbol_orders, anew=anew)
 
     async def _symbol_orders(self, symbol: str) -> OrdersRead:
-        return await self._patiently(partial(self.exchange.read_orders, symbol))
+        return await patiently(self.clock, partial(self.exchange.read_orders, symbol))
 
     async def _zero_rows(
         self, positions: PositionsRead, symbols: set[str] | frozenset[str], evidence: Evidence
@@ -286,7 +238,7 @@ class Observer:
         held = positions.of(symbol)
         if rows is not None and rows.of(symbol):
             held = rows.of(symbol)
-        unread, why = _unread(symbol, positions, orders)
+        unread, why = unread_facts(symbol, positions, orders)
         if why:
             held = tuple(p for position in held if (p := self._with_a_price(position)) is not None)
             unread |= frozenset() if held else {Fact.POSITION}
@@ -339,40 +291,6 @@ class Observer:
             elif answer.status.terminal:
                 ends.append(answer)
             else:
-                symbols[symbol] = _with_order(symbols[symbol], answer)
+                symbols[symbol] = with_order(symbols[symbol], answer)
         unanswered = tuple((symbol, client_id) for client_id, symbol in where.items() if client_id not in answers)
         return replace(found, symbols=symbols, misses=tuple(misses), ends=tuple(ends), unanswered=unanswered)
-
-
-def _unread(symbol: str, positions: PositionsRead, orders: OrdersRead | None) -> tuple[frozenset[Fact], str]:
-    """The facts about a symbol that are missing, and why in words (`core/needs.py`)."""
-    unread: set[Fact] = set()
-    reasons: list[str] = []
-    if row := positions.unreadable.get(symbol, ""):
-        unread.add(Fact.ROW)
-        reasons.append(row)
-    if orders is None:
-        unread |= {Fact.CONDITIONAL_ORDERS, Fact.PLAIN_ORDERS}
-        reasons.append("its open orders could not be read")
-    elif spoiled := orders.unreadable.get(symbol, ""):
-        unread |= {Fact.CONDITIONAL_ORDERS, Fact.PLAIN_ORDERS}
-        reasons.append(spoiled)
-    elif orders.plain_unread:
-        unread.add(Fact.PLAIN_ORDERS)
-        reasons.append(orders.plain_unread)
-    return frozenset(unread), "; ".join(reasons)
-
-
-def _by_symbol(whole: OrdersRead, known: set[str]) -> dict[str, OrdersRead]:
-    """A sweep as the lists of every symbol it speaks of; it says of the `known` ones without a row that none rests."""
-    symbols = known | {order.symbol for order in whole.orders}
-    return dict.fromkeys(symbols, whole)
-
-
-def _with_order(seen: SymbolObservation, order: LiveOrder) -> SymbolObservation:
-    confirmed = seen.confirmed_orders | {order.client_id}
-    return replace(seen, orders=(*seen.orders, order), confirmed_orders=confirmed)
-
-
-def _has_ours(orders: Iterable[LiveOrder]) -> bool:
-    return any(ids.is_ours(order.client_id) for order in orders)

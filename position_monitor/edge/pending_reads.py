@@ -11,7 +11,7 @@ from collections.abc import Awaitable, Callable, Collection, Iterable
 from typing import Any, Final, Generic, TypeVar
 
 from position_monitor.edge.clock import Clock
-from position_monitor.errors import ExchangeFailure
+from position_monitor.errors import ExchangeFailure, Unreachable, Unreadable
 
 Answer = TypeVar("Answer")
 
@@ -21,6 +21,9 @@ STRAGGLERS_S: Final = 1.0
 """How long a read is waited for after the last one that answered."""
 KEPT_S: Final = 5.0
 """A late answer that nobody asked for within this time after it was asked for is asked for anew."""
+TRIED_FOR_S: Final = 1.5
+"""No read is tried again once this much time went into it."""
+READ_PAUSES_S: Final = (0.1, 0.3)
 
 
 class PendingReads(Generic[Answer]):
@@ -64,6 +67,23 @@ async def arrive(waiting: Collection[asyncio.Future[Any]], clock: Clock) -> None
         if not done:
             return
         until_s = min(until_s, clock.monotonic_s() + STRAGGLERS_S)
+
+
+async def patiently(clock: Clock, read: Callable[[], Awaitable[Answer]]) -> Answer:
+    """A read is tried again a few times at once: it changes nothing, and waiting a cycle would leave stops unset.
+
+    Not after a slow failure: what took that long may be the whole venue, and the cycle has other symbols. Raises the
+    last `ExchangeFailure`.
+    """
+    until_s = clock.monotonic_s() + TRIED_FOR_S
+    for pause_s in READ_PAUSES_S:
+        try:
+            return await read()
+        except (Unreadable, Unreachable):
+            if clock.monotonic_s() >= until_s:
+                raise
+        await clock.sleep(pause_s)
+    return await read()
 
 
 async def _answer(read: Awaitable[Answer]) -> Answer | ExchangeFailure:
