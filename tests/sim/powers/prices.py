@@ -98,24 +98,32 @@ def _bind(run: Simulation, rng: random.Random) -> None:
         run.levels.squeezed.add(symbol)
 
 
+def _follow(run: Simulation, rng: random.Random | None = None) -> None:
+    """The bounds move away from a price that is near them, mark or last: stops may be armed by either, and a venue
+    where no stop is permitted at all is no scenario."""
+    for symbol in run.symbols:
+        venue, quote = run.engine.world.instruments[symbol], run.engine.world.market.quotes[symbol]
+        low, high = min(quote.mark, quote.last), max(quote.mark, quote.last)
+        if low < venue.min_price * Decimal("1.004"):
+            run.engine.change_instrument(symbol, min_price=round_to(low * Decimal("0.99"), venue.tick))
+        if high > venue.max_price * Decimal("0.996"):
+            run.engine.change_instrument(symbol, max_price=round_to(high * Decimal("1.01"), venue.tick))
+
+
 @power(
     "tight_filters",
     chance=0.06,
     prepare=_bind,
+    end=_follow,
     foggy=False,
     later_s=60.0,
     why="trading rules are read again at most once a minute",
 )
 async def tight_filters(run: Simulation, rng: random.Random) -> None:
-    """The price bounds of the symbols are near; they follow the mark when it comes too close, as the venue's do."""
+    """The price bounds of the symbols are near; they follow the prices that come too close."""
     while True:
         await sleep(1)
-        for symbol in run.symbols:
-            venue, mark = run.engine.world.instruments[symbol], run.engine.world.market.mark(symbol)
-            if mark < venue.min_price * Decimal("1.004"):
-                run.engine.change_instrument(symbol, min_price=round_to(mark * Decimal("0.99"), venue.tick))
-            if mark > venue.max_price * Decimal("0.996"):
-                run.engine.change_instrument(symbol, max_price=round_to(mark * Decimal("1.01"), venue.tick))
+        _follow(run)
 
 
 @power("averaging_in", foggy=False)
