@@ -255,7 +255,8 @@ class Simulation:
 
     @property
     def alive(self) -> list[int]:
-        return [index for index, (_, _, task, _) in enumerate(self.daemons) if not task.done()]
+        """Daemons whose process runs. One that was killed is gone at once, whatever its tasks still have to tidy up."""
+        return [index for index, (_, _, task, door) in enumerate(self.daemons) if not (task.done() or door.gone)]
 
     @property
     def watching(self) -> list[int]:
