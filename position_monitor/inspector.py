@@ -24,7 +24,7 @@ from position_monitor.edge.account_observation import AccountObservation
 from position_monitor.edge.ai_engine import AdvicePoller
 from position_monitor.edge.clock import SystemClock
 from position_monitor.edge.exchange import Exchange
-from position_monitor.edge.rate_budget import BudgetLimits
+from position_monitor.edge.rate_budget import SHARE_USED_UP, BudgetLimits
 from position_monitor.edge.venues.binanceusdm import BinanceUsdm
 from position_monitor.errors import ExchangeFailure
 from position_monitor.service import open_daemon, open_exchange
@@ -108,6 +108,8 @@ class Inspector:
         observed, decision = await daemon.look(sweep=False)
         if decision is None:
             raise ExchangeFailure(f"the positions could not be read: {observed.failure}")
+        if not exchange.has_spare_weight and not all(seen.readable for seen in observed.symbols.values()):
+            raise ExchangeFailure(f"not everything could be read: {SHARE_USED_UP}")  # else it would look like a fault
         now_ms = self._clock.now_ms()
         history, _ = after_judging(
             History(), decision.judgements, observed.symbols, daemon.evidence, daemon.rules.evidence, now_ms

@@ -35,6 +35,8 @@ COMMAND_LINE_WEIGHT_1M = 600
 """The minute's weight, whoever used it, from which the command line asks nothing more: a quarter. The rest is for the
 daemon beside it, which in turn does not take so much for another program's."""
 COMMAND_LINE_WAIT_S = 15.0
+SHARE_USED_UP = "what is left of this minute's request weight belongs to the daemon: try again in the next minute"
+"""What the command line says then."""
 _HEADER_DIGITS_MAX = 6
 _ORDER_COUNT_CODE = -1015
 
@@ -227,7 +229,7 @@ class RateBudget:
                 return f"the exchange has banned this address ({self._said}): nothing is asked before {until} UTC"
             return f"no request before {until} UTC: the venue answered {self._said}"
         if self._limits.weight_1m < WEIGHT_1M:
-            return "what is left of this minute's request weight belongs to the daemon: try again in the next minute"
+            return SHARE_USED_UP
         return f"request budget of the {lane} lane is used up"
 
     def _roll(self) -> int:

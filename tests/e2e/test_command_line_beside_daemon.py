@@ -61,5 +61,8 @@ def test_a_watch_and_a_loop_of_single_looks_leave_the_daemon_alone(stack: Stack)
     assert peak <= max(COMMAND_LINE_WEIGHT_1M, own) + 200, (peak, own)
     assert looks[0].returncode == 0 and all("Traceback" not in look.stderr for look in looks)
     refused = [look for look in looks if look.returncode]
-    assert all("belongs to the daemon" in look.stderr for look in refused)
+    others = [
+        (look.returncode, look.stdout, look.stderr) for look in refused if "belongs to the daemon" not in look.stderr
+    ]
+    assert not others
     assert "not more often" in err and 1 <= out.count('"heard"') <= 2 + (WATCHED_S + 60) / 10
