@@ -128,6 +128,8 @@ class RateBudget:
         """For answers that name no end, by HTTP status."""
         self._said = ""
         """Why the venue wants silence."""
+        self.waits = 0
+        """How many requests were not sent at once."""
 
     @property
     def api_weight_1m(self) -> int:
@@ -176,7 +178,8 @@ class RateBudget:
         local, deadline_s = self.clock.local, None
         while (wait_s := self._wait_s(lane, weight, orders)) > 0:
             now_s = local.monotonic_s()
-            deadline_s = now_s + self._limits.wait_max_s[lane] if deadline_s is None else deadline_s
+            if deadline_s is None:
+                self.waits, deadline_s = self.waits + 1, now_s + self._limits.wait_max_s[lane]
             if self._banned or now_s + wait_s > deadline_s:
                 retry_at_ms = local.now_ms() + math.ceil(wait_s * 1000)
                 raise RateLimited(self._why(lane, orders, retry_at_ms), retry_at_ms=retry_at_ms)

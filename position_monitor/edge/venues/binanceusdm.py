@@ -81,6 +81,11 @@ class BinanceUsdm:
         return self._wire.budget.has_room(Lane.OTHER_WRITE, REMOVAL_WEIGHT)
 
     @property
+    def requests_that_waited(self) -> int:
+        """How many requests the rate budget did not let go at once, since the start."""
+        return self._wire.budget.waits
+
+    @property
     def banned_until_ms(self) -> int:
         """When the venue is next asked whether its ban of our address is over; 0 when it has not banned it."""
         return self._wire.budget.banned_until_ms
