@@ -37,7 +37,7 @@ class ExchangeFailure(PositionMonitorError):
 
 
 class Refused(ExchangeFailure):
-    """The venue refused the request and nothing happened. `code` says why (see `edge/venues/binance_codes.py`)."""
+    """The venue refused the request and nothing happened. `code` says why (see `edge/venues/binance/codes.py`)."""
 
 
 class Ambiguous(ExchangeFailure):

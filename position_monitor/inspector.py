@@ -9,23 +9,26 @@ from dataclasses import dataclass
 
 from position_monitor import __version__
 from position_monitor.config import Config
-from position_monitor.core import sentence
-from position_monitor.core.actions import Action, Mode
-from position_monitor.core.cover import why_not_cover
-from position_monitor.core.desired import DesiredBook
-from position_monitor.core.diff import BookDiff
-from position_monitor.core.history import History, after_judging
-from position_monitor.core.model import LiveOrder, Position, PositionKey, RiskStatus
-from position_monitor.core.plan_inputs import Held, Plan
-from position_monitor.core.state import AccountState, PositionState
-from position_monitor.core.verdict import AccountRisk, Judgement, account_risk
+from position_monitor.core.book.diff import BookDiff
+from position_monitor.core.decision.plan_inputs import Held, Plan
+from position_monitor.core.decision.verdict import AccountRisk, Judgement, account_risk
+from position_monitor.core.model.actions import Action, Mode
+from position_monitor.core.model.desired import DesiredBook
+from position_monitor.core.model.orders import LiveOrder
+from position_monitor.core.model.positions import Position
+from position_monitor.core.model.sides import PositionKey
+from position_monitor.core.model.state import AccountState, PositionState
+from position_monitor.core.model.verdicts import RiskStatus
+from position_monitor.core.observation.cover import why_not_cover
+from position_monitor.core.publication import sentence
+from position_monitor.core.publication.history import History, after_judging
 from position_monitor.daemon import Daemon
-from position_monitor.edge.account_observation import AccountObservation
 from position_monitor.edge.ai_engine import AdvicePoller
 from position_monitor.edge.clock import SystemClock
 from position_monitor.edge.exchange import Exchange
-from position_monitor.edge.rate_budget import SHARE_USED_UP, BudgetLimits
-from position_monitor.edge.venues.binanceusdm import BinanceUsdm
+from position_monitor.edge.http.rate_budget import SHARE_USED_UP, BudgetLimits
+from position_monitor.edge.reading.account_observation import AccountObservation
+from position_monitor.edge.venues.binance.venue import BinanceUsdm
 from position_monitor.errors import ExchangeFailure
 from position_monitor.service import open_daemon, open_exchange
 

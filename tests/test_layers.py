@@ -37,6 +37,17 @@ LAYERS = {
 }
 """What each room may import. Nobody but `__main__` imports cli; paper knows nothing of the daemon it is tested with."""
 
+CORE_ROOMS = {
+    "model": set(),
+    "exits": {"model"},
+    "observation": {"model"},
+    "evidence": {"model", "observation"},
+    "book": {"model", "exits", "observation", "evidence"},
+    "decision": {"model", "exits", "observation", "evidence", "book"},
+    "publication": {"model", "exits", "observation", "evidence", "book", "decision"},
+}
+"""What each room of the core may import beside itself (DESIGN 3)."""
+
 GATE = {"approve_place", "approve_cancel", "approve_close", "decide", "decide_symbol"}
 """Decisions and approvals: used by the core itself and by the daemon, by nobody else."""
 
@@ -44,6 +55,12 @@ GATE = {"approve_place", "approve_cancel", "approve_close", "decide", "decide_sy
 def room(module: str) -> str:
     """The room of a module: `position_monitor.edge.log` is in `edge`, `position_monitor.config.rules` in `config`."""
     return [*module.split("."), ""][1]
+
+
+def room_of_core(module: str) -> str:
+    """The room inside the core: `position_monitor.core.book.diff` is in `book`; empty outside the core."""
+    parts = [*module.split("."), "", ""]
+    return parts[2] if parts[1] == "core" else ""
 
 
 def imports(module: str, tree: ast.Module) -> Iterator[tuple[str, str]]:
@@ -69,11 +86,18 @@ def violations(module: str, source: str) -> list[str]:
             there = room(target)
             if there not in LAYERS.get(here, set(LAYERS)) and there != "__version__":
                 found.append(f"{module} imports {target}")
+            if here == there == "core" and not _may_know(room_of_core(module), room_of_core(target)):
+                found.append(f"{module} imports {target}")
             if name in GATE and here not in ("core", "daemon"):
                 found.append(f"{module} takes {name}, which is the daemon's")
         elif here == "core" and target not in CORE_STDLIB:
             found.append(f"{module} imports {target}")
     return found + (list(impurities(module, tree)) if here == "core" else [])
+
+
+def _may_know(here: str, there: str) -> bool:
+    """Whether one room of the core may import from another."""
+    return here == there or there in CORE_ROOMS.get(here, set())
 
 
 def impurities(module: str, tree: ast.Module) -> Iterator[str]:
@@ -100,37 +124,43 @@ def test_every_import_points_the_allowed_way() -> None:
 def test_every_room_has_a_rule() -> None:
     """A new top-level module must be placed in the table above before it can be imported from anywhere."""
     assert {room(module) for module, _ in modules()} - {"__init__"} <= set(LAYERS)
+    assert {room_of_core(module) for module, _ in modules()} - {"", "__init__"} <= set(CORE_ROOMS)
 
 
 @pytest.mark.parametrize(
     ("module", "source"),
     [
-        ("core.plan", "import time"),
-        ("core.plan", "import os.path"),
-        ("core.plan", "from datetime import datetime"),
-        ("core.plan", "import ccxt"),
-        ("core.plan", "def f():\n    import random"),
-        ("core.plan", "from position_monitor.edge import clock"),
-        ("core.plan", "from ..edge import clock"),
-        ("core.plan", "from position_monitor.errors import Refused"),
-        ("core.plan", "from position_monitor import config"),
-        ("core.plan", "open('x')"),
-        ("core.plan", "print('x')"),
-        ("core.plan", "key = hash('BTCUSDT')"),
-        ("core.plan", "def f(clock):\n    return clock.now()"),
+        ("core.decision.plan", "import time"),
+        ("core.decision.plan", "import os.path"),
+        ("core.decision.plan", "from datetime import datetime"),
+        ("core.decision.plan", "import ccxt"),
+        ("core.decision.plan", "def f():\n    import random"),
+        ("core.decision.plan", "from position_monitor.edge import clock"),
+        ("core.decision.plan", "from ...edge import clock"),
+        ("core.decision.plan", "from position_monitor.errors import Refused"),
+        ("core.decision.plan", "from position_monitor import config"),
+        ("core.model.ids", "from position_monitor.core.book import diff"),
+        ("core.exits.policy", "from position_monitor.core.evidence.evidence import Evidence"),
+        ("core.observation.cover", "from position_monitor.core.evidence import lives"),
+        ("core.book.diff", "from ..decision import plan"),
+        ("core.decision.plan", "from position_monitor.core.publication.history import History"),
+        ("core.decision.plan", "open('x')"),
+        ("core.decision.plan", "print('x')"),
+        ("core.decision.plan", "key = hash('BTCUSDT')"),
+        ("core.decision.plan", "def f(clock):\n    return clock.now()"),
         ("edge.log", "from position_monitor import daemon"),
         ("edge.log", "from position_monitor.cli.output import say"),
         ("edge.log", "from position_monitor.paper.world import World"),
-        ("edge.exchange", "from position_monitor.core.guard import approve_place"),
-        ("paper.world", "from position_monitor.core.model import Side"),
+        ("edge.exchange", "from position_monitor.core.decision.guard import approve_place"),
+        ("paper.world", "from position_monitor.core.model.sides import Side"),
         ("paper.world", "from position_monitor.errors import Refused"),
         ("daemon", "from position_monitor.cli.output import say"),
         ("daemon", "from position_monitor.config import Config"),
-        ("service", "from position_monitor.core.decide import decide"),
+        ("service", "from position_monitor.core.decision.decide import decide"),
         ("service", "from position_monitor.cli import main"),
         ("config.rules", "from position_monitor.edge.log import redact"),
-        ("errors", "from position_monitor.core.model import Side"),
-        ("cli.plan", "from position_monitor.core.guard import approve_close"),
+        ("errors", "from position_monitor.core.model.sides import Side"),
+        ("cli.plan", "from position_monitor.core.decision.guard import approve_close"),
     ],
 )
 def test_a_planted_violation_is_found(module: str, source: str) -> None:
@@ -142,13 +172,16 @@ def test_a_planted_violation_is_found(module: str, source: str) -> None:
     ("module", "source"),
     [
         (
-            "core.plan",
-            "import hashlib\nfrom collections.abc import Mapping\nfrom position_monitor.core.model import Side",
+            "core.decision.plan",
+            "import hashlib\nfrom collections.abc import Mapping\nfrom position_monitor.core.model.sides import Side",
         ),
-        ("core.plan", "from .model import Side\nclient_id('x')\nnow_ms = 1"),
+        ("core.decision.plan", "from ..model.sides import Side\nclient_id('x')\nnow_ms = 1"),
         ("edge.log", "import time\nfrom position_monitor import __version__"),
-        ("edge.exchange", "from position_monitor.core.guard import Approved"),
-        ("daemon", "from position_monitor.core.guard import approve_place\nfrom position_monitor.edge import actor"),
+        ("edge.exchange", "from position_monitor.core.decision.guard import Approved"),
+        (
+            "daemon",
+            "from position_monitor.core.decision.guard import approve_place\nfrom position_monitor.edge import actor",
+        ),
         ("__main__", "from position_monitor.cli.main import main"),
     ],
 )

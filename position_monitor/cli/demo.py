@@ -29,7 +29,7 @@ from position_monitor.cli.exit_codes import ExitCode
 from position_monitor.cli.output import console, print_json, print_rendered, say
 from position_monitor.cli.status import Seen, exit_code, redis_look, render
 from position_monitor.config import Config, load_config
-from position_monitor.edge.embedded_redis import EmbeddedRedis
+from position_monitor.edge.redis.embedded import EmbeddedRedis
 
 FIRST_WORD_WITHIN_S = 60.0
 """How much longer than asked the demo waits for a daemon that has not spoken yet."""

@@ -18,7 +18,7 @@ from rich.text import Text
 
 from position_monitor.cli.demo_children import Child, DemoFailed
 from position_monitor.cli.status_table import rounded
-from position_monitor.core.money import plain
+from position_monitor.core.model.money import plain
 
 READY_TIMEOUT_S = 60.0
 REQUEST_TIMEOUT_S = 5.0

@@ -14,13 +14,13 @@ from position_monitor.cli.output import print_json, print_rendered, say
 from position_monitor.cli.plan import action_lines, headline, held_lines, look, of_symbol
 from position_monitor.cli.status_table import number
 from position_monitor.config.problems import shown
-from position_monitor.core.ladder import rungs_of
-from position_monitor.core.model import Role
+from position_monitor.core.model.orders import Role
+from position_monitor.core.model.rungs import rungs_of
 
 if TYPE_CHECKING:
     from position_monitor.config import Config
-    from position_monitor.core.desired import DesiredBook
-    from position_monitor.core.model import LiveOrder
+    from position_monitor.core.model.desired import DesiredBook
+    from position_monitor.core.model.orders import LiveOrder
     from position_monitor.inspector import InspectedPosition
 
 

@@ -12,11 +12,11 @@ from rich.text import Text
 from position_monitor.cli.exit_codes import ExitCode
 from position_monitor.cli.output import print_json, print_rendered, say
 from position_monitor.cli.status_table import number
-from position_monitor.core.actions import Action, Cancel, Close, Place
+from position_monitor.core.model.actions import Action, Cancel, Close, Place
 
 if TYPE_CHECKING:
     from position_monitor.config import Config
-    from position_monitor.core.plan_inputs import Held
+    from position_monitor.core.decision.plan_inputs import Held
     from position_monitor.inspector import InspectedPosition, Inspection
 
 

@@ -19,8 +19,8 @@ from position_monitor.cli.journal import open_journal
 from position_monitor.cli.output import console, print_json, print_rendered, say
 from position_monitor.cli.status_table import status_view
 from position_monitor.config import Config, load_config
-from position_monitor.core.model import RiskStatus, Verdict
-from position_monitor.core.state import AccountState, PositionState
+from position_monitor.core.model.state import AccountState, PositionState
+from position_monitor.core.model.verdicts import RiskStatus, Verdict
 from position_monitor.errors import PositionMonitorError
 
 if TYPE_CHECKING:
@@ -63,7 +63,7 @@ def redis_look(config: Config) -> Look:
     """Looks at what the daemon published. Each look opens its own connection: a watch outlives a restart of Redis."""
 
     async def look() -> Seen:
-        from position_monitor.edge.redis_reader import RedisStateReader
+        from position_monitor.edge.redis.reader import RedisStateReader
 
         url = config.redis.url.get_secret_value()
         reader = RedisStateReader(url, prefix=config.redis.prefix, account=config.account)

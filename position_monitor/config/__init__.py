@@ -36,8 +36,8 @@ from position_monitor.config.sources import (
     read_file,
 )
 from position_monitor.config.values import Section, allowed_is
-from position_monitor.core.model import PositionKey, Side
-from position_monitor.core.settings import EvidenceSettings, Limits, ProtectionSettings, Rung
+from position_monitor.core.model.settings import EvidenceSettings, Limits, ProtectionSettings, Rung
+from position_monitor.core.model.sides import PositionKey, Side
 from position_monitor.errors import ConfigError
 
 __all__ = ["Config", "ConfigError", "Credentials", "ExitPlan", "InvalidConfig", "load_config"]

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from position_monitor.config.protection import ExitSection
-from position_monitor.core.settings import Policy
+from position_monitor.core.model.settings import Policy
 
 LEGACY = "LEGACY"
 EXIT_BRAIN_V3 = "EXIT_BRAIN_V3"

@@ -12,8 +12,8 @@ from pydantic import Field, StrictBool, model_validator
 
 from position_monitor.config.problems import shown
 from position_monitor.config.values import Percent, Profile, Section, UnmanagedEntry, allowed_is, symbol_problem
-from position_monitor.core.model import WorkingType
-from position_monitor.core.settings import OnBreach, Policy
+from position_monitor.core.model.orders import WorkingType
+from position_monitor.core.model.settings import OnBreach, Policy
 
 
 class Rung(Section):

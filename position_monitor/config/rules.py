@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from position_monitor.config.problems import shown
-from position_monitor.core.settings import ProtectionSettings
+from position_monitor.core.model.settings import ProtectionSettings
 
 if TYPE_CHECKING:
     from position_monitor.config import Config

@@ -14,29 +14,31 @@ from typing import Protocol
 
 from loguru import logger
 
-from position_monitor.core import announce, sentence
-from position_monitor.core.actions import Mode
-from position_monitor.core.believed_cap import BelievedCap, after_counting
-from position_monitor.core.conclusions import after_decision, after_exposure, pruned
-from position_monitor.core.decide import Decision, Rules, decide, resting_now
-from position_monitor.core.endings import after_word, word_of
-from position_monitor.core.evidence import Evidence
-from position_monitor.core.history import History, after_failure, after_first_look, after_judging
-from position_monitor.core.model import Advice, PositionKey, Verdict
-from position_monitor.core.needs import BLIND_READS, Fact
-from position_monitor.core.outcome import without_numbers
-from position_monitor.core.state import Event
-from position_monitor.core.verdict import AccountRisk, account_risk
-from position_monitor.core.written import after_miss, after_silence
+from position_monitor.core.decision.decide import Decision, Rules, decide, resting_now
+from position_monitor.core.decision.verdict import AccountRisk, account_risk
+from position_monitor.core.evidence.believed_cap import BelievedCap, after_counting
+from position_monitor.core.evidence.conclusions import after_decision, after_exposure, pruned
+from position_monitor.core.evidence.endings import after_word, word_of
+from position_monitor.core.evidence.evidence import Evidence
+from position_monitor.core.evidence.outcome import without_numbers
+from position_monitor.core.evidence.written import after_miss, after_silence
+from position_monitor.core.model.actions import Mode
+from position_monitor.core.model.outside import Advice
+from position_monitor.core.model.sides import PositionKey
+from position_monitor.core.model.state import Event
+from position_monitor.core.model.verdicts import Verdict
+from position_monitor.core.observation.needs import BLIND_READS, Fact
+from position_monitor.core.publication import announce, sentence
+from position_monitor.core.publication.history import History, after_failure, after_first_look, after_judging
 from position_monitor.daemon import removal
 from position_monitor.daemon.desk import Desk
 from position_monitor.daemon.event_memory import EventMemory, NoEvents
 from position_monitor.daemon.placing import Placing
-from position_monitor.edge.account_observation import AccountObservation
 from position_monitor.edge.ai_engine import Question
 from position_monitor.edge.clock import Clock
 from position_monitor.edge.exchange import Exchange
-from position_monitor.edge.observer import Observer
+from position_monitor.edge.reading.account_observation import AccountObservation
+from position_monitor.edge.reading.observer import Observer
 from position_monitor.errors import ExchangeFailure
 
 ROUNDS_MAX = 5

@@ -16,20 +16,22 @@ from functools import partial
 
 from loguru import logger
 
-from position_monitor.core import announce, sentence
-from position_monitor.core.actions import Action, Cancel, Close, Mode, Place
-from position_monitor.core.decide import Rules
-from position_monitor.core.endings import after_word, word_of
-from position_monitor.core.evidence import Evidence
-from position_monitor.core.gate import GateInputs
-from position_monitor.core.guard import Denied, approve_cancel, approve_close, approve_place
-from position_monitor.core.learning import after_blind_read, after_read
-from position_monitor.core.model import LiveOrder, Position, PositionKey, Role
-from position_monitor.core.observation import SymbolObservation
-from position_monitor.core.outcome import DUPLICATE_CODE, Outcome, Sent, after_outcome, claimed, reason
-from position_monitor.core.state import Event
-from position_monitor.core.wanted import renewed
-from position_monitor.core.writers import Writers, after_listing, after_sending, beginning, begun
+from position_monitor.core.book.wanted import renewed
+from position_monitor.core.decision.decide import Rules
+from position_monitor.core.decision.gate import GateInputs
+from position_monitor.core.decision.guard import Denied, approve_cancel, approve_close, approve_place
+from position_monitor.core.evidence.endings import after_word, word_of
+from position_monitor.core.evidence.evidence import Evidence
+from position_monitor.core.evidence.learning import after_blind_read, after_read
+from position_monitor.core.evidence.outcome import DUPLICATE_CODE, Outcome, Sent, after_outcome, claimed, reason
+from position_monitor.core.evidence.writers import Writers, after_listing, after_sending, beginning, begun
+from position_monitor.core.model.actions import Action, Cancel, Close, Mode, Place
+from position_monitor.core.model.orders import LiveOrder, Role
+from position_monitor.core.model.positions import Position
+from position_monitor.core.model.sides import PositionKey
+from position_monitor.core.model.state import Event
+from position_monitor.core.observation.reads import SymbolObservation
+from position_monitor.core.publication import announce, sentence
 from position_monitor.daemon.earlier_orders import EarlierOrders
 from position_monitor.daemon.repeats import Repeats, subject_of
 from position_monitor.daemon.stuck_removals import StuckRemovals

@@ -5,10 +5,10 @@ from __future__ import annotations
 import asyncio
 from dataclasses import dataclass, field
 
-from position_monitor.core.desired import DesiredOrder
-from position_monitor.core.endings import may_have_named
-from position_monitor.core.evidence import KeyEvidence
-from position_monitor.core.model import LiveOrder, Role
+from position_monitor.core.evidence.endings import may_have_named
+from position_monitor.core.evidence.evidence import KeyEvidence
+from position_monitor.core.model.desired import DesiredOrder
+from position_monitor.core.model.orders import LiveOrder, Role
 from position_monitor.edge.clock import Clock
 from position_monitor.edge.exchange import Exchange
 from position_monitor.errors import ExchangeFailure, Unreachable

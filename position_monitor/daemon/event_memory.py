@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Protocol
 
-from position_monitor.core.observation import SymbolObservation
+from position_monitor.core.observation.reads import SymbolObservation
 
 
 class EventMemory(Protocol):

@@ -13,10 +13,7 @@ from decimal import Decimal
 
 from loguru import logger
 
-from position_monitor.core import sentence
-from position_monitor.core.desired import DesiredOrder
-from position_monitor.core.endings import UNDER_WAY, Word, after_word
-from position_monitor.core.event_view import (
+from position_monitor.core.decision.event_view import (
     SinceRead,
     after_order,
     after_position,
@@ -26,12 +23,16 @@ from position_monitor.core.event_view import (
     quantity_before,
     stops_from_event,
 )
-from position_monitor.core.learning import after_flat_event, after_open_event
-from position_monitor.core.model import SIDES, Advice, PositionKey, PositionSide
-from position_monitor.core.money import distance_pct
-from position_monitor.core.observation import SymbolObservation
-from position_monitor.core.outcome import DUPLICATE_CODES, Outcome, Sent, after_unread_failure
-from position_monitor.core.stream_events import AlgoEvent, MarkPrices, PositionEvent, StreamEvent, StreamGap
+from position_monitor.core.evidence.endings import UNDER_WAY, Word, after_word
+from position_monitor.core.evidence.learning import after_flat_event, after_open_event
+from position_monitor.core.evidence.outcome import DUPLICATE_CODES, Outcome, Sent, after_unread_failure
+from position_monitor.core.model.desired import DesiredOrder
+from position_monitor.core.model.money import distance_pct
+from position_monitor.core.model.outside import Advice
+from position_monitor.core.model.sides import SIDES, PositionKey, PositionSide
+from position_monitor.core.observation.reads import SymbolObservation
+from position_monitor.core.observation.stream_events import AlgoEvent, MarkPrices, PositionEvent, StreamEvent, StreamGap
+from position_monitor.core.publication import sentence
 from position_monitor.daemon.desk import Desk
 
 LATE_MS = 5_000

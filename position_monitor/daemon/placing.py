@@ -12,16 +12,16 @@ from dataclasses import dataclass, field
 
 from loguru import logger
 
-from position_monitor.core import sentence
-from position_monitor.core.actions import Action, Close, Place
-from position_monitor.core.believed_cap import CAPACITY_CODES
-from position_monitor.core.decide import Decision
-from position_monitor.core.model import Position
-from position_monitor.core.observation import SymbolObservation
-from position_monitor.core.outcome import Outcome, Sent
+from position_monitor.core.decision.decide import Decision
+from position_monitor.core.evidence.believed_cap import CAPACITY_CODES
+from position_monitor.core.evidence.outcome import Outcome, Sent
+from position_monitor.core.model.actions import Action, Close, Place
+from position_monitor.core.model.positions import Position
+from position_monitor.core.observation.reads import SymbolObservation
+from position_monitor.core.publication import sentence
 from position_monitor.daemon.desk import Desk
-from position_monitor.edge.observer import Observer
-from position_monitor.edge.pending_reads import arrive
+from position_monitor.edge.reading.observer import Observer
+from position_monitor.edge.reading.pending_reads import arrive
 
 
 @dataclass(frozen=True, slots=True)

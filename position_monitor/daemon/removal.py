@@ -13,13 +13,13 @@ from itertools import groupby
 
 from loguru import logger
 
-from position_monitor.core.actions import Cancel
-from position_monitor.core.cover import owned_role
-from position_monitor.core.model import Role
-from position_monitor.core.plan_inputs import Plan
+from position_monitor.core.decision.plan_inputs import Plan
+from position_monitor.core.model.actions import Cancel
+from position_monitor.core.model.orders import Role
+from position_monitor.core.observation.cover import owned_role
 from position_monitor.daemon.desk import Desk
 from position_monitor.daemon.event_memory import EventMemory
-from position_monitor.edge.observer import Observer
+from position_monitor.edge.reading.observer import Observer
 
 
 async def retire(plans: Mapping[str, Plan], desk: Desk, observer: Observer, events: EventMemory) -> None:

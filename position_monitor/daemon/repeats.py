@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from position_monitor.core.actions import Action, Cancel, Close
-from position_monitor.core.model import PositionKey, Role
+from position_monitor.core.model.actions import Action, Cancel, Close
+from position_monitor.core.model.orders import Role
+from position_monitor.core.model.sides import PositionKey
 from position_monitor.edge.clock import Clock
 
 MINUTE_S = 60.0

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from position_monitor.core.actions import Cancel
+from position_monitor.core.model.actions import Cancel
 from position_monitor.edge.clock import Clock
 
 FIRST_PAUSE_S = 10.0

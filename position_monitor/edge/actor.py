@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from position_monitor.core.actions import Cancel, Close, Place
-from position_monitor.core.guard import Approved
-from position_monitor.core.outcome import Outcome, Sent
+from position_monitor.core.decision.guard import Approved
+from position_monitor.core.evidence.outcome import Outcome, Sent
+from position_monitor.core.model.actions import Cancel, Close, Place
 from position_monitor.edge.clock import Clock
 from position_monitor.edge.exchange import Exchange
 from position_monitor.errors import Ambiguous, ExchangeFailure, RateLimited, Unreachable

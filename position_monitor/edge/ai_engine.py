@@ -17,10 +17,10 @@ from typing import Annotated, Final
 from loguru import logger
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from position_monitor.core.model import Advice
+from position_monitor.core.model.outside import Advice
 from position_monitor.edge.background import sleep_or_wake
 from position_monitor.edge.clock import Clock
-from position_monitor.edge.json_service import REQUEST_TIMEOUT_S, JsonService, NothingFound, ServiceDown
+from position_monitor.edge.http.json_service import REQUEST_TIMEOUT_S, JsonService, NothingFound, ServiceDown
 
 SIGNAL_PATH: Final = "/api/ai/signal"
 TIMEFRAME: Final = "1m"

@@ -13,9 +13,9 @@ from typing import Annotated, Any, Final
 from loguru import logger
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from position_monitor.core.model import Breaker
+from position_monitor.core.model.outside import Breaker
 from position_monitor.edge.clock import Clock
-from position_monitor.edge.json_service import REQUEST_TIMEOUT_S, JsonService, NothingFound, ServiceDown
+from position_monitor.edge.http.json_service import REQUEST_TIMEOUT_S, JsonService, NothingFound, ServiceDown
 
 STATUS_PATH: Final = "/api/circuit-breaker/status"
 POLL_INTERVAL_S: Final = 10.0

@@ -1,7 +1,7 @@
 """The seam to the exchange: what the daemon asks of any venue. Implementations live in `edge/venues/`.
 
 Every method raises one of the `ExchangeFailure` classes and nothing else. Reads return only schema-valid data.
-Writes are sent exactly once and take an `Approved` action, which only `core/guard.py` can build.
+Writes are sent exactly once and take an `Approved` action, which only `core/decision/guard.py` can build.
 """
 
 from __future__ import annotations
@@ -10,10 +10,12 @@ from collections.abc import Callable
 from decimal import Decimal
 from typing import Protocol
 
-from position_monitor.core.actions import Cancel, Close, Place
-from position_monitor.core.guard import Approved
-from position_monitor.core.model import Instrument, LiveOrder, PositionKey, WorkingType
-from position_monitor.core.observation import OrdersRead, PositionsRead
+from position_monitor.core.decision.guard import Approved
+from position_monitor.core.model.actions import Cancel, Close, Place
+from position_monitor.core.model.instruments import Instrument
+from position_monitor.core.model.orders import LiveOrder, WorkingType
+from position_monitor.core.model.sides import PositionKey
+from position_monitor.core.observation.reads import OrdersRead, PositionsRead
 
 
 class Exchange(Protocol):

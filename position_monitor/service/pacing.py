@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from position_monitor.core.actions import Mode
+from position_monitor.core.model.actions import Mode
 from position_monitor.daemon import CycleReport
 from position_monitor.edge.exchange import Exchange
 

@@ -10,12 +10,12 @@ from position_monitor.config import Config
 from position_monitor.edge.ai_engine import AdvicePoller, AiEngine
 from position_monitor.edge.backend import Backend, BreakerPoller
 from position_monitor.edge.clock import SystemClock
-from position_monitor.edge.mark_stream import MarkStream
-from position_monitor.edge.redis_lease import new_owner
-from position_monitor.edge.redis_state import RedisState
+from position_monitor.edge.redis.lease import new_owner
+from position_monitor.edge.redis.state import RedisState
+from position_monitor.edge.streams.mark_stream import MarkStream
+from position_monitor.edge.streams.user_stream import UserStream
 from position_monitor.edge.systemd import Systemd
-from position_monitor.edge.user_stream import UserStream
-from position_monitor.edge.venues.binance_events import stream_origin
+from position_monitor.edge.venues.binance.events import stream_origin
 from position_monitor.service.serving import Service
 from position_monitor.service.wiring import open_exchange
 

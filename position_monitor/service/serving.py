@@ -19,10 +19,9 @@ from pathlib import Path
 from loguru import logger
 
 from position_monitor.config import Config, load_config
-from position_monitor.core import sentence
-from position_monitor.core.actions import Mode
-from position_monitor.core.ownership import mode_of
-from position_monitor.core.stream_events import (
+from position_monitor.core.decision.ownership import mode_of
+from position_monitor.core.model.actions import Mode
+from position_monitor.core.observation.stream_events import (
     EventBox,
     MarkPrices,
     StreamEvent,
@@ -31,6 +30,7 @@ from position_monitor.core.stream_events import (
     SymbolTouched,
     is_news,
 )
+from position_monitor.core.publication import sentence
 from position_monitor.daemon import CycleReport, Daemon
 from position_monitor.daemon.fast_path import FastPath
 from position_monitor.edge.ai_engine import AdvicePoller
@@ -38,7 +38,7 @@ from position_monitor.edge.backend import BreakerPoller
 from position_monitor.edge.background import end_tasks
 from position_monitor.edge.clock import Clock
 from position_monitor.edge.exchange import Exchange
-from position_monitor.edge.redis_state import Held, HeldByOther, RedisState, Stale, Unavailable
+from position_monitor.edge.redis.state import Held, HeldByOther, RedisState, Stale, Unavailable
 from position_monitor.edge.systemd import Systemd
 from position_monitor.errors import ConfigError, ExchangeFailure
 from position_monitor.service.pacing import Pace
@@ -115,7 +115,7 @@ class Service:
         self._user, self._marks = user, marks
 
     def mode(self) -> Mode:
-        """What may be done now: the state of ownership (invariant 9, `core/ownership.py`)."""
+        """What may be done now: the state of ownership (invariant 9, `core/decision/ownership.py`)."""
         return mode_of(
             observes=self.config.protection.mode == "observe",
             lease=self.store.lease_state().standing,

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from decimal import Decimal
 from typing import Protocol
 
-from position_monitor.core.stream_events import StreamHealth
+from position_monitor.core.observation.stream_events import StreamHealth
 
 
 class UserEvents(Protocol):

@@ -9,18 +9,18 @@ from loguru import logger
 
 from position_monitor import __version__
 from position_monitor.config import Config
-from position_monitor.core.actions import Mode
-from position_monitor.core.history import History, after_failure
-from position_monitor.core.state import AccountState, Event
-from position_monitor.core.stream_events import StreamHealth, StreamState
-from position_monitor.core.verdict import AccountRisk, account_risk
+from position_monitor.core.decision.verdict import AccountRisk, account_risk
+from position_monitor.core.model.actions import Mode
+from position_monitor.core.model.state import AccountState, Event
+from position_monitor.core.observation.stream_events import StreamHealth, StreamState
+from position_monitor.core.publication.history import History, after_failure
 from position_monitor.daemon import CycleReport
 from position_monitor.edge.ai_engine import AdvicePoller
 from position_monitor.edge.backend import BreakerPoller
 from position_monitor.edge.clock import Clock
 from position_monitor.edge.exchange import Exchange
-from position_monitor.edge.rate_budget import COMMAND_LINE_WEIGHT_1M
-from position_monitor.edge.redis_state import Held, RedisState
+from position_monitor.edge.http.rate_budget import COMMAND_LINE_WEIGHT_1M
+from position_monitor.edge.redis.state import Held, RedisState
 
 HEARTBEAT_S = 60.0
 STOPPED = "the daemon was stopped: nobody watches the positions, all orders stay on the exchange"

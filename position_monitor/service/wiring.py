@@ -5,18 +5,19 @@ from __future__ import annotations
 from functools import lru_cache
 
 from position_monitor.config import Config
-from position_monitor.core.actions import Mode
-from position_monitor.core.decide import Rules
-from position_monitor.core.model import PositionKey, WorkingType
-from position_monitor.core.settings import ProtectionSettings
+from position_monitor.core.decision.decide import Rules
+from position_monitor.core.model.actions import Mode
+from position_monitor.core.model.orders import WorkingType
+from position_monitor.core.model.settings import ProtectionSettings
+from position_monitor.core.model.sides import PositionKey
 from position_monitor.daemon import Daemon
 from position_monitor.daemon.desk import Desk
 from position_monitor.edge.ai_engine import AdvicePoller
 from position_monitor.edge.clock import Clock
 from position_monitor.edge.exchange import Exchange
-from position_monitor.edge.observer import Observer
-from position_monitor.edge.rate_budget import BudgetLimits
-from position_monitor.edge.venues.binanceusdm import BinanceUsdm, connect
+from position_monitor.edge.http.rate_budget import BudgetLimits
+from position_monitor.edge.reading.observer import Observer
+from position_monitor.edge.venues.binance.venue import BinanceUsdm, connect
 
 
 def rules_from(config: Config) -> Rules:

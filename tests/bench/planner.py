@@ -6,13 +6,15 @@ import time
 from collections.abc import Sequence
 from decimal import Decimal
 
-from position_monitor.core.actions import Mode
-from position_monitor.core.decide import decide
-from position_monitor.core.evidence import Evidence
-from position_monitor.core.learning import after_read
-from position_monitor.core.live_book import SymbolOrders
-from position_monitor.core.model import LiveOrder, Position, Verdict
-from position_monitor.core.observation import SymbolObservation
+from position_monitor.core.decision.decide import decide
+from position_monitor.core.evidence.evidence import Evidence
+from position_monitor.core.evidence.learning import after_read
+from position_monitor.core.model.actions import Mode
+from position_monitor.core.model.orders import LiveOrder
+from position_monitor.core.model.positions import Position
+from position_monitor.core.model.verdicts import Verdict
+from position_monitor.core.observation.live_book import SymbolOrders
+from position_monitor.core.observation.reads import SymbolObservation
 from tests.bench.figures import Figure, Spread
 from tests.bench.processes import BenchFailed
 from tests.core import build

@@ -21,7 +21,7 @@ from typing import Any
 import httpx
 import redis
 
-from position_monitor.edge.embedded_redis import EmbeddedRedis
+from position_monitor.edge.redis.embedded import EmbeddedRedis
 
 POLL_S = 0.1
 START_TIMEOUT_S = 30.0

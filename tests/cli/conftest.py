@@ -9,25 +9,14 @@ from pathlib import Path
 
 import pytest
 
-from position_monitor.core.actions import Cancel, Place
-from position_monitor.core.desired import DesiredBook, DesiredOrder, Level
-from position_monitor.core.model import (
-    LiveOrder,
-    OrderKind,
-    OrderList,
-    OrderSide,
-    OrderStatus,
-    Position,
-    PositionKey,
-    PositionSide,
-    RiskStatus,
-    Role,
-    Side,
-    Verdict,
-    WorkingType,
-)
-from position_monitor.core.plan_inputs import Held
-from position_monitor.core.state import AccountState, PositionState, TakeProfitState
+from position_monitor.core.decision.plan_inputs import Held
+from position_monitor.core.model.actions import Cancel, Place
+from position_monitor.core.model.desired import DesiredBook, DesiredOrder, Level
+from position_monitor.core.model.orders import LiveOrder, OrderKind, OrderList, OrderStatus, Role, WorkingType
+from position_monitor.core.model.positions import Position
+from position_monitor.core.model.sides import OrderSide, PositionKey, PositionSide, Side
+from position_monitor.core.model.state import AccountState, PositionState, TakeProfitState
+from position_monitor.core.model.verdicts import RiskStatus, Verdict
 from position_monitor.inspector import InspectedOrder, InspectedPosition, Inspection
 
 BTC = PositionKey("BTCUSDT", Side.LONG)

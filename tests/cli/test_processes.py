@@ -17,11 +17,11 @@ from pathlib import Path
 
 import pytest
 
-from position_monitor.core.model import Verdict
-from position_monitor.core.state import AccountState, PositionState
+from position_monitor.core.model.state import AccountState, PositionState
+from position_monitor.core.model.verdicts import Verdict
 from position_monitor.edge.clock import SystemClock
-from position_monitor.edge.embedded_redis import EmbeddedRedis
-from position_monitor.edge.redis_state import RedisState
+from position_monitor.edge.redis.embedded import EmbeddedRedis
+from position_monitor.edge.redis.state import RedisState
 
 TIMEOUT_S = 60
 

@@ -9,8 +9,9 @@ import pytest
 from rich.console import Console
 
 from position_monitor.cli.status_table import age, notes, number, rounded, status_view
-from position_monitor.core.model import PositionKey, RiskStatus, Side, Verdict
-from position_monitor.core.state import AccountState, PositionState
+from position_monitor.core.model.sides import PositionKey, Side
+from position_monitor.core.model.state import AccountState, PositionState
+from position_monitor.core.model.verdicts import RiskStatus, Verdict
 from tests.cli.conftest import NOW_MS
 
 

@@ -11,8 +11,9 @@ import pytest
 
 from position_monitor.config import Config, InvalidConfig, load_config
 from position_monitor.config.problems import fields_by_key
-from position_monitor.core.model import PositionKey, Side, WorkingType
-from position_monitor.core.settings import OnBreach, Policy, Rung
+from position_monitor.core.model.orders import WorkingType
+from position_monitor.core.model.settings import OnBreach, Policy, Rung
+from position_monitor.core.model.sides import PositionKey, Side
 from position_monitor.errors import ConfigError
 
 

@@ -7,8 +7,8 @@ import itertools
 import pytest
 
 from position_monitor.config import Config, ExitPlan
-from position_monitor.core.model import Side
-from position_monitor.core.settings import Policy
+from position_monitor.core.model.settings import Policy
+from position_monitor.core.model.sides import Side
 
 SWITCHES = {
     "EXIT_MODE": ("", "LEGACY", "EXIT_BRAIN_V3"),

@@ -11,40 +11,24 @@ from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
-from position_monitor.core import ids
-from position_monitor.core.actions import Mode
-from position_monitor.core.book import BookInputs, RungsAllowed, desired_book
-from position_monitor.core.cover import cover_of
-from position_monitor.core.decide import Decision, Rules, decide
-from position_monitor.core.desired import DesiredBook, DesiredOrder
-from position_monitor.core.diff import BookDiff, diff
-from position_monitor.core.evidence import Evidence, KeyEvidence
-from position_monitor.core.gate import GateInputs
-from position_monitor.core.learning import after_read
-from position_monitor.core.live_book import NOTHING_RESTS, SymbolOrders
-from position_monitor.core.model import (
-    Advice,
-    Instrument,
-    LiveOrder,
-    OrderKind,
-    OrderList,
-    OrderStatus,
-    Position,
-    PositionKey,
-    PositionSide,
-    Role,
-    Side,
-    WorkingType,
-)
-from position_monitor.core.observation import SymbolObservation
-from position_monitor.core.settings import (
-    EvidenceSettings,
-    Limits,
-    OnBreach,
-    Policy,
-    ProtectionSettings,
-    Rung,
-)
+from position_monitor.core.book.desired_book import BookInputs, RungsAllowed, desired_book
+from position_monitor.core.book.diff import BookDiff, diff
+from position_monitor.core.decision.decide import Decision, Rules, decide
+from position_monitor.core.decision.gate import GateInputs
+from position_monitor.core.evidence.evidence import Evidence, KeyEvidence
+from position_monitor.core.evidence.learning import after_read
+from position_monitor.core.model import ids
+from position_monitor.core.model.actions import Mode
+from position_monitor.core.model.desired import DesiredBook, DesiredOrder
+from position_monitor.core.model.instruments import Instrument
+from position_monitor.core.model.orders import LiveOrder, OrderKind, OrderList, OrderStatus, Role, WorkingType
+from position_monitor.core.model.outside import Advice
+from position_monitor.core.model.positions import Position
+from position_monitor.core.model.settings import EvidenceSettings, Limits, OnBreach, Policy, ProtectionSettings, Rung
+from position_monitor.core.model.sides import PositionKey, PositionSide, Side
+from position_monitor.core.observation.cover import cover_of
+from position_monitor.core.observation.live_book import NOTHING_RESTS, SymbolOrders
+from position_monitor.core.observation.reads import SymbolObservation
 
 D = Decimal
 LONG, SHORT = Side.LONG, Side.SHORT

@@ -2,11 +2,12 @@
 
 import pytest
 
-from position_monitor.core.actions import Cancel, Close, Place
-from position_monitor.core.announce import read_back, written
-from position_monitor.core.model import OrderStatus, PositionKey, WorkingType
-from position_monitor.core.outcome import Outcome, Sent
-from position_monitor.core.written import after_write
+from position_monitor.core.evidence.outcome import Outcome, Sent
+from position_monitor.core.evidence.written import after_write
+from position_monitor.core.model.actions import Cancel, Close, Place
+from position_monitor.core.model.orders import OrderStatus, WorkingType
+from position_monitor.core.model.sides import PositionKey
+from position_monitor.core.publication.announce import read_back, written
 
 from .build import LONG, NOW_MS, SYMBOL, D, backstop, desired, learned, live, position, seen_at, target, working
 

@@ -11,13 +11,16 @@ from hypothesis import given
 from hypothesis import settings as effort
 from hypothesis import strategies as st
 
-from position_monitor.core.actions import Place
-from position_monitor.core.cover import cover_of
-from position_monitor.core.decide import decide
-from position_monitor.core.evidence import Evidence
-from position_monitor.core.guard import Approved, approve_place
-from position_monitor.core.learning import after_read
-from position_monitor.core.model import Instrument, LiveOrder, Position, Role, Side
+from position_monitor.core.decision.decide import decide
+from position_monitor.core.decision.guard import Approved, approve_place
+from position_monitor.core.evidence.evidence import Evidence
+from position_monitor.core.evidence.learning import after_read
+from position_monitor.core.model.actions import Place
+from position_monitor.core.model.instruments import Instrument
+from position_monitor.core.model.orders import LiveOrder, Role
+from position_monitor.core.model.positions import Position
+from position_monitor.core.model.sides import Side
+from position_monitor.core.observation.cover import cover_of
 
 from .build import (
     SIDES,

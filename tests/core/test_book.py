@@ -4,16 +4,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from position_monitor.core import ids
-from position_monitor.core.book import rungs_allowed, rungs_for
-from position_monitor.core.cover import owned_role
-from position_monitor.core.desired import LevelSource
-from position_monitor.core.evidence import Evidence
-from position_monitor.core.ladder import rungs_of
-from position_monitor.core.model import OrderKind, OrderStatus, PositionKey, Role
-from position_monitor.core.money import beyond, tighter
-from position_monitor.core.settings import Rung
-from position_monitor.core.stop_level import LEVELS_AT_ONCE_MAX, LEVELS_STUCK_MAX
+from position_monitor.core.book.desired_book import rungs_allowed, rungs_for
+from position_monitor.core.book.stop_level import LEVELS_AT_ONCE_MAX, LEVELS_STUCK_MAX
+from position_monitor.core.evidence.evidence import Evidence
+from position_monitor.core.model import ids
+from position_monitor.core.model.desired import LevelSource
+from position_monitor.core.model.money import beyond, tighter
+from position_monitor.core.model.orders import OrderKind, OrderStatus, Role
+from position_monitor.core.model.rungs import rungs_of
+from position_monitor.core.model.settings import Rung
+from position_monitor.core.model.sides import PositionKey
+from position_monitor.core.observation.cover import owned_role
 
 from .build import (
     LONG,
@@ -624,7 +625,7 @@ def test_a_position_without_evidence_or_reads_has_no_book(side):
 
 @both_sides
 def test_another_working_type_is_another_intent_or_no_difference(side):
-    from position_monitor.core.model import WorkingType
+    from position_monitor.core.model.orders import WorkingType
 
     held = position(side, mark=at(side, 1))
     rows = (backstop(held, at(side, "-1.5")), working(held, at(side, "-0.5")), *ladder(held))

@@ -3,9 +3,9 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from position_monitor.core.book import compared_book
-from position_monitor.core.live_book import SymbolOrders
-from position_monitor.core.model import OrderStatus
+from position_monitor.core.book.desired_book import compared_book
+from position_monitor.core.model.orders import OrderStatus
+from position_monitor.core.observation.live_book import SymbolOrders
 
 from .build import (
     EPOCH,

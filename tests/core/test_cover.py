@@ -2,8 +2,9 @@
 
 import pytest
 
-from position_monitor.core.cover import belongs_to, counts_as_target, cover_of, owned_role, why_not_cover
-from position_monitor.core.model import OrderKind, OrderStatus, PositionSide, Role
+from position_monitor.core.model.orders import OrderKind, OrderStatus, Role
+from position_monitor.core.model.sides import PositionSide
+from position_monitor.core.observation.cover import belongs_to, counts_as_target, cover_of, owned_role, why_not_cover
 
 from .build import LONG, SHORT, SIDES, D, at, backstop, live, position, settings, target, working
 

@@ -4,11 +4,11 @@ from dataclasses import replace
 
 import pytest
 
-from position_monitor.core import decide as decide_module
-from position_monitor.core.actions import Mode
-from position_monitor.core.evidence import Evidence
-from position_monitor.core.model import Verdict
-from position_monitor.core.plan_inputs import Plan
+from position_monitor.core.decision import decide as decide_module
+from position_monitor.core.decision.plan_inputs import Plan
+from position_monitor.core.evidence.evidence import Evidence
+from position_monitor.core.model.actions import Mode
+from position_monitor.core.model.verdicts import Verdict
 
 from .build import (
     LIMITS,

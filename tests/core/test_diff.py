@@ -2,9 +2,9 @@
 
 import pytest
 
-from position_monitor.core import diff
-from position_monitor.core.live_book import SymbolOrders
-from position_monitor.core.model import OrderStatus, Role, WorkingType
+from position_monitor.core.book import diff
+from position_monitor.core.model.orders import OrderStatus, Role, WorkingType
+from position_monitor.core.observation.live_book import SymbolOrders
 
 from .build import (
     LONG,

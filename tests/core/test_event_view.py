@@ -6,8 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from position_monitor.core.actions import Mode
-from position_monitor.core.event_view import (
+from position_monitor.core.decision.event_view import (
     ORDERS_REMEMBERED_MAX,
     SinceRead,
     after_order,
@@ -16,12 +15,14 @@ from position_monitor.core.event_view import (
     quantity_before,
     stops_from_event,
 )
-from position_monitor.core.evidence import Evidence
-from position_monitor.core.guard import Approved, approve_place
-from position_monitor.core.learning import after_flat_event
-from position_monitor.core.model import OrderKind, OrderSide, OrderStatus, PositionSide, Role
-from position_monitor.core.outcome import Outcome, Sent, after_outcome, claimed
-from position_monitor.core.stream_events import AlgoEvent, PositionEvent
+from position_monitor.core.decision.guard import Approved, approve_place
+from position_monitor.core.evidence.evidence import Evidence
+from position_monitor.core.evidence.learning import after_flat_event
+from position_monitor.core.evidence.outcome import Outcome, Sent, after_outcome, claimed
+from position_monitor.core.model.actions import Mode
+from position_monitor.core.model.orders import OrderKind, OrderStatus, Role
+from position_monitor.core.model.sides import OrderSide, PositionSide
+from position_monitor.core.observation.stream_events import AlgoEvent, PositionEvent
 
 from .build import (
     LONG,

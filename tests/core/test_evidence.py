@@ -4,13 +4,14 @@ from dataclasses import replace
 
 import pytest
 
-from position_monitor.core import ids
-from position_monitor.core.conclusions import pruned
-from position_monitor.core.evidence import Evidence
-from position_monitor.core.learning import after_read
-from position_monitor.core.live_book import SymbolOrders
-from position_monitor.core.model import OrderStatus, PositionKey, Role
-from position_monitor.core.written import AWAITED_PER_POSITION_MAX, MISSES_UNTIL_GONE, after_miss, after_write
+from position_monitor.core.evidence.conclusions import pruned
+from position_monitor.core.evidence.evidence import Evidence
+from position_monitor.core.evidence.learning import after_read
+from position_monitor.core.evidence.written import AWAITED_PER_POSITION_MAX, MISSES_UNTIL_GONE, after_miss, after_write
+from position_monitor.core.model import ids
+from position_monitor.core.model.orders import OrderStatus, Role
+from position_monitor.core.model.sides import PositionKey
+from position_monitor.core.observation.live_book import SymbolOrders
 
 from .build import (
     EPOCH,

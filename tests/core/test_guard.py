@@ -4,10 +4,11 @@ from dataclasses import replace
 
 import pytest
 
-from position_monitor.core import ids
-from position_monitor.core.actions import Cancel, Close, Mode, Place
-from position_monitor.core.guard import Approved, Denied, approve_cancel, approve_close, approve_place
-from position_monitor.core.model import OrderKind, OrderStatus, PositionKey, PositionSide, Role, WorkingType
+from position_monitor.core.decision.guard import Approved, Denied, approve_cancel, approve_close, approve_place
+from position_monitor.core.model import ids
+from position_monitor.core.model.actions import Cancel, Close, Mode, Place
+from position_monitor.core.model.orders import OrderKind, OrderStatus, Role, WorkingType
+from position_monitor.core.model.sides import PositionKey, PositionSide
 
 from .build import (
     ACCOUNT,

@@ -4,10 +4,11 @@ from dataclasses import replace
 
 import pytest
 
-from position_monitor.core.evidence import Evidence
-from position_monitor.core.history import FOREIGN_REMEMBERED_MAX, History, after_failure, after_judging
-from position_monitor.core.model import PositionKey, Verdict
-from position_monitor.core.settings import OnBreach
+from position_monitor.core.evidence.evidence import Evidence
+from position_monitor.core.model.settings import OnBreach
+from position_monitor.core.model.sides import PositionKey
+from position_monitor.core.model.verdicts import Verdict
+from position_monitor.core.publication.history import FOREIGN_REMEMBERED_MAX, History, after_failure, after_judging
 
 from .build import (
     EVIDENCE_SETTINGS,

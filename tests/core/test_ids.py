@@ -10,8 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from position_monitor.core import ids
-from position_monitor.core.model import Role, Side
+from position_monitor.core.model import ids
+from position_monitor.core.model.orders import Role
+from position_monitor.core.model.sides import Side
 
 from .build import LONG, SHORT, D
 

@@ -15,20 +15,22 @@ from decimal import Decimal
 
 import pytest
 
-from position_monitor.core import ids
-from position_monitor.core.actions import Cancel, Close, Mode, Place
-from position_monitor.core.conclusions import pruned
-from position_monitor.core.cover import belongs_to, cover_of
-from position_monitor.core.decide import Decision, Rules, decide
-from position_monitor.core.evidence import Evidence
-from position_monitor.core.gate import GateInputs
-from position_monitor.core.guard import Approved, approve_cancel, approve_close, approve_place
-from position_monitor.core.learning import after_read
-from position_monitor.core.model import LiveOrder, OrderKind, PositionKey, Side, Verdict
-from position_monitor.core.money import tighter
-from position_monitor.core.observation import SymbolObservation
-from position_monitor.core.outcome import Outcome, Sent, after_outcome
-from position_monitor.core.written import after_miss
+from position_monitor.core.decision.decide import Decision, Rules, decide
+from position_monitor.core.decision.gate import GateInputs
+from position_monitor.core.decision.guard import Approved, approve_cancel, approve_close, approve_place
+from position_monitor.core.evidence.conclusions import pruned
+from position_monitor.core.evidence.evidence import Evidence
+from position_monitor.core.evidence.learning import after_read
+from position_monitor.core.evidence.outcome import Outcome, Sent, after_outcome
+from position_monitor.core.evidence.written import after_miss
+from position_monitor.core.model import ids
+from position_monitor.core.model.actions import Cancel, Close, Mode, Place
+from position_monitor.core.model.money import tighter
+from position_monitor.core.model.orders import LiveOrder, OrderKind
+from position_monitor.core.model.sides import PositionKey, Side
+from position_monitor.core.model.verdicts import Verdict
+from position_monitor.core.observation.cover import belongs_to, cover_of
+from position_monitor.core.observation.reads import SymbolObservation
 
 from .build import ACCOUNT, HYBRID, STATIC, SYMBOL, D, advise, at, instrument, live, rules, settings
 from .world import World

@@ -6,21 +6,11 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from position_monitor.core import ids
-from position_monitor.core.desired import Level, Target
-from position_monitor.core.ladder import (
-    PIECE_STRIDE,
-    PIECES_MAX,
-    RUNGS_MAX,
-    collapsed,
-    even_parts,
-    is_merged,
-    open_targets,
-    passed_rungs,
-    rungs_of,
-    size_ladder,
-)
-from position_monitor.core.money import floor_to, is_multiple
+from position_monitor.core.book.ladder import collapsed, even_parts, open_targets, passed_rungs, size_ladder
+from position_monitor.core.model import ids
+from position_monitor.core.model.desired import Level, Target
+from position_monitor.core.model.money import floor_to, is_multiple
+from position_monitor.core.model.rungs import PIECE_STRIDE, PIECES_MAX, RUNGS_MAX, is_merged, rungs_of
 
 from .build import SIDES, D, at, instrument
 

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from position_monitor.core.money import (
+from position_monitor.core.model.money import (
     against,
     beyond,
     ceil_to,

@@ -13,10 +13,11 @@ from decimal import Decimal
 
 import pytest
 
-from position_monitor.core.cover import cover_of, stopped_by
-from position_monitor.core.learning import QUANTITY_WINDOW
-from position_monitor.core.model import LiveOrder, PositionKey, Side
-from position_monitor.core.outcome import after_outcome
+from position_monitor.core.evidence.learning import QUANTITY_WINDOW
+from position_monitor.core.evidence.outcome import after_outcome
+from position_monitor.core.model.orders import LiveOrder
+from position_monitor.core.model.sides import PositionKey, Side
+from position_monitor.core.observation.cover import cover_of, stopped_by
 
 from .build import (
     EPOCH,

@@ -4,11 +4,12 @@ from dataclasses import replace
 
 import pytest
 
-from position_monitor.core.actions import Cancel, Close, Place
-from position_monitor.core.crossing import Crossed
-from position_monitor.core.evidence import Evidence
-from position_monitor.core.model import PositionKey, WorkingType
-from position_monitor.core.outcome import Outcome, Sent, after_outcome
+from position_monitor.core.evidence.crossing import Crossed
+from position_monitor.core.evidence.evidence import Evidence
+from position_monitor.core.evidence.outcome import Outcome, Sent, after_outcome
+from position_monitor.core.model.actions import Cancel, Close, Place
+from position_monitor.core.model.orders import WorkingType
+from position_monitor.core.model.sides import PositionKey
 
 from .build import LONG, NOW_MS, SYMBOL, D, backstop, desired, known, position, target, working
 

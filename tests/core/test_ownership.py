@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from position_monitor.core.actions import Mode
-from position_monitor.core.ownership import RIGHTS, LeaseStanding, Rights, mode_of
+from position_monitor.core.decision.ownership import RIGHTS, LeaseStanding, Rights, mode_of
+from position_monitor.core.model.actions import Mode
 
 DOCUMENT = Path(__file__).parents[2] / "docs" / "ownership.md"
 

@@ -5,17 +5,18 @@ from itertools import combinations
 
 import pytest
 
-from position_monitor.core.actions import Cancel, Close, Mode
-from position_monitor.core.crossing import NOT_CROSSED, Crossed
-from position_monitor.core.evidence import Evidence
-from position_monitor.core.guard import Approved, approve_cancel
-from position_monitor.core.learning import after_blind_read
-from position_monitor.core.model import OrderStatus, PositionKey, Role
-from position_monitor.core.needs import BLIND_READS, Fact
-from position_monitor.core.outcome import claimed
-from position_monitor.core.plan_inputs import Plan
-from position_monitor.core.settings import OnBreach
-from position_monitor.core.written import after_write
+from position_monitor.core.decision.guard import Approved, approve_cancel
+from position_monitor.core.decision.plan_inputs import Plan
+from position_monitor.core.evidence.crossing import NOT_CROSSED, Crossed
+from position_monitor.core.evidence.evidence import Evidence
+from position_monitor.core.evidence.learning import after_blind_read
+from position_monitor.core.evidence.outcome import claimed
+from position_monitor.core.evidence.written import after_write
+from position_monitor.core.model.actions import Cancel, Close, Mode
+from position_monitor.core.model.orders import OrderStatus, Role
+from position_monitor.core.model.settings import OnBreach
+from position_monitor.core.model.sides import PositionKey
+from position_monitor.core.observation.needs import BLIND_READS, Fact
 
 from .build import (
     EPOCH,
@@ -112,7 +113,7 @@ def test_nothing_is_planned_for_what_could_not_be_read():
 @both_sides
 @pytest.mark.parametrize("missing", [part for n in (1, 2, 3) for part in combinations(list(Fact)[1:], n)], ids=str)
 def test_whatever_else_is_missing_a_stop_is_placed_and_nothing_else_is_done(side, missing):
-    """Invariant 3, by the table of `core/needs.py`: only side, size and price may hold back a stop."""
+    """Invariant 3, by the table of `core/observation/needs.py`: only side, size and price may hold back a stop."""
     held = position(side)
     _, evidence = settled(held)
     blind = replace(seen_at([held], unreadable="something"), unread=frozenset(missing))

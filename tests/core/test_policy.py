@@ -6,10 +6,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from position_monitor.core.desired import LevelSource
-from position_monitor.core.money import beyond, distance_pct, is_multiple, tighter
-from position_monitor.core.policy import levels_for
-from position_monitor.core.settings import Rung
+from position_monitor.core.exits.policy import levels_for
+from position_monitor.core.model.desired import LevelSource
+from position_monitor.core.model.money import beyond, distance_pct, is_multiple, tighter
+from position_monitor.core.model.settings import Rung
 
 from .build import HYBRID, LONG, NOW_MS, SHORT, SIDES, STATIC, D, advise, at, instrument, position, settings
 

@@ -4,8 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from position_monitor.core.model import PositionSide
-from position_monitor.core.refusals import (
+from position_monitor.core.evidence.refusals import (
     TRIES_AT_ONCE_MAX,
     TRIES_KEPT,
     TRIES_ON_NEWS_MAX,
@@ -16,6 +15,7 @@ from position_monitor.core.refusals import (
     slot_of,
     worth_a_try,
 )
+from position_monitor.core.model.sides import PositionSide
 
 from .build import NOW_MS, D, backstop, desired, instrument, position, target, working
 

@@ -4,13 +4,15 @@ from dataclasses import replace
 
 import pytest
 
-from position_monitor.core import sentence
-from position_monitor.core.actions import Cancel, Close, Mode, Place
-from position_monitor.core.evidence import Evidence
-from position_monitor.core.model import PositionKey, RiskStatus, Verdict, WorkingType
-from position_monitor.core.outcome import Outcome, Sent
-from position_monitor.core.position_state import position_state
-from position_monitor.core.verdict import AccountRisk, account_risk
+from position_monitor.core.decision.verdict import AccountRisk, account_risk
+from position_monitor.core.evidence.evidence import Evidence
+from position_monitor.core.evidence.outcome import Outcome, Sent
+from position_monitor.core.model.actions import Cancel, Close, Mode, Place
+from position_monitor.core.model.orders import WorkingType
+from position_monitor.core.model.sides import PositionKey
+from position_monitor.core.model.verdicts import RiskStatus, Verdict
+from position_monitor.core.publication import sentence
+from position_monitor.core.publication.position_state import position_state
 
 from .build import (
     LONG,

@@ -5,10 +5,12 @@ from itertools import combinations
 
 import pytest
 
-from position_monitor.core.model import OrderKind, OrderStatus, PositionKey, RiskStatus, Role, Verdict
-from position_monitor.core.position_state import position_state
-from position_monitor.core.settings import OnBreach
-from position_monitor.core.verdict import account_risk
+from position_monitor.core.decision.verdict import account_risk
+from position_monitor.core.model.orders import OrderKind, OrderStatus, Role
+from position_monitor.core.model.settings import OnBreach
+from position_monitor.core.model.sides import PositionKey
+from position_monitor.core.model.verdicts import RiskStatus, Verdict
+from position_monitor.core.publication.position_state import position_state
 
 from .build import (
     LONG,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from position_monitor.core.writers import (
+from position_monitor.core.evidence.writers import (
     CAREFUL_MS,
     IDS_MAX,
     UNDER_WAY_MS,

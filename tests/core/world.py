@@ -10,13 +10,16 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
 
-from position_monitor.core import ids
-from position_monitor.core.actions import Cancel, Close, Place
-from position_monitor.core.desired import DesiredOrder
-from position_monitor.core.model import Instrument, LiveOrder, OrderKind, OrderStatus, Position, PositionKey, Side
-from position_monitor.core.money import beyond, is_multiple, reached
-from position_monitor.core.observation import SymbolObservation
-from position_monitor.core.outcome import Outcome, Sent
+from position_monitor.core.evidence.outcome import Outcome, Sent
+from position_monitor.core.model import ids
+from position_monitor.core.model.actions import Cancel, Close, Place
+from position_monitor.core.model.desired import DesiredOrder
+from position_monitor.core.model.instruments import Instrument
+from position_monitor.core.model.money import beyond, is_multiple, reached
+from position_monitor.core.model.orders import LiveOrder, OrderKind, OrderStatus
+from position_monitor.core.model.positions import Position
+from position_monitor.core.model.sides import PositionKey, Side
+from position_monitor.core.observation.reads import SymbolObservation
 
 from .build import OPENED_MS, SYMBOL, D, instrument, rested
 

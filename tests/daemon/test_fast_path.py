@@ -7,9 +7,9 @@ from dataclasses import replace
 
 import pytest
 
-from position_monitor.core.actions import Mode
-from position_monitor.core.learning import after_read
-from position_monitor.core.stream_events import MarkPrice, PositionEvent, StreamGap
+from position_monitor.core.evidence.learning import after_read
+from position_monitor.core.model.actions import Mode
+from position_monitor.core.observation.stream_events import MarkPrice, PositionEvent, StreamGap
 from position_monitor.daemon.desk import Desk
 from position_monitor.daemon.fast_path import LATE_MS, SYMBOLS_MAX, TURNS_MAX, FastPath
 from position_monitor.errors import Refused, Unreachable

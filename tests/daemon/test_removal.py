@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import asyncio
 
-from position_monitor.core.actions import Cancel, Mode, Place
-from position_monitor.core.decide import decide
-from position_monitor.core.learning import after_read
-from position_monitor.core.plan_inputs import Plan
+from position_monitor.core.decision.decide import decide
+from position_monitor.core.decision.plan_inputs import Plan
+from position_monitor.core.evidence.learning import after_read
+from position_monitor.core.model.actions import Cancel, Mode, Place
 from position_monitor.daemon import removal
 from position_monitor.daemon.desk import Desk
 from tests.core.build import LONG, NOW_MS, SYMBOL, D, at, backstop, position, rules, seen_at, target

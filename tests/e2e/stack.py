@@ -17,7 +17,7 @@ from typing import Any
 import httpx
 import redis
 
-from position_monitor.edge.embedded_redis import EmbeddedRedis
+from position_monitor.edge.redis.embedded import EmbeddedRedis
 
 WAIT_S = 60.0
 POLL_S = 0.05

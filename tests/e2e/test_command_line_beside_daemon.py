@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from position_monitor.edge.rate_budget import COMMAND_LINE_WEIGHT_1M
+from position_monitor.edge.http.rate_budget import COMMAND_LINE_WEIGHT_1M
 from tests.e2e.stack import PREFIX, Stack, eventually, fully_protected, stack_in
 
 WATCHED_S = 15.0

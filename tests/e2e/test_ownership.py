@@ -7,7 +7,7 @@ from pathlib import Path
 
 import redis
 
-from position_monitor.edge.embedded_redis import EmbeddedRedis
+from position_monitor.edge.redis.embedded import EmbeddedRedis
 from tests.e2e.stack import PREFIX, Running, Stack, eventually, fully_protected
 
 

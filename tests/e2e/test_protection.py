@@ -155,7 +155,7 @@ def test_a_restart_changes_nothing(stack: Stack) -> None:
 def test_without_redis_every_stop_rests_and_the_rest_follows_with_it(stack: Stack, tmp_path: Path) -> None:
     """Redis is for telling: down at start, no stop waits for it; when it comes, ladders and state are there. Who rests
     take-profits is for the lease to say (invariant 9)."""
-    from position_monitor.edge.embedded_redis import EmbeddedRedis
+    from position_monitor.edge.redis.embedded import EmbeddedRedis
 
     probe = EmbeddedRedis()
     probe.start()

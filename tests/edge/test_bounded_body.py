@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from position_monitor.edge.bounded_body import BodyTooLarge, BodyUnreadable, gathered, unpacked
+from position_monitor.edge.http.bounded_body import BodyTooLarge, BodyUnreadable, gathered, unpacked
 
 MIB = 1 << 20
 BOMB = gzip.compress(bytes(100 * MIB), 9)

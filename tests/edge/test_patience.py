@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from position_monitor.edge.patience import Patience
+from position_monitor.edge.reading.patience import Patience
 
 DELAYS = st.lists(st.floats(0.0, 60.0), max_size=40)
 

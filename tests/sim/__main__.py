@@ -29,6 +29,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--jobs", type=int, default=2, help="processes")
     parser.add_argument("--seconds", type=float, default=0, help="stop after this many seconds (0: run all)")
     parser.add_argument("--seed", type=int, default=None, help="run this one seed")
+    parser.add_argument("--digests", action="store_true", help="print the trace digest of every seed")
     parser.add_argument("--trace", action="store_true", help="with --seed: print everything that happened")
     return parser.parse_args()
 
@@ -66,6 +67,8 @@ def _many(options: argparse.Namespace) -> int:
     with multiprocessing.Pool(options.jobs, initializer=prepare) as pool:
         for result, cpu_s in pool.imap(timed, numbers, chunksize=SEEDS_AT_ONCE):
             summary.add(result, cpu_s)
+            if options.digests:
+                print(f"seed {result.seed} {result.trace}")
             if result.violations:
                 print(failure(result), flush=True)
             if options.seconds and time.monotonic() - began_s >= options.seconds:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from position_monitor.core.stream_events import BOX_KEYS_MAX
+from position_monitor.core.observation.stream_events import BOX_KEYS_MAX
 from position_monitor.daemon.fast_path import SYMBOLS_MAX
-from position_monitor.edge.user_stream import EXPECTED_MAX, SEEN_MAX, UserStream
+from position_monitor.edge.streams.user_stream import EXPECTED_MAX, SEEN_MAX, UserStream
 from position_monitor.service import Service
 
 AWAITED_MAX = 64

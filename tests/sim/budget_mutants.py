@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from contextlib import ExitStack
 
-from position_monitor.core.actions import Mode
+from position_monitor.core.model.actions import Mode
 from position_monitor.daemon import CycleReport
-from position_monitor.edge.rate_budget import BudgetLimits, Lane, RateBudget
-from position_monitor.edge.venues import binance_failures
-from position_monitor.edge.venues.binance_upkeep import BinanceUpkeep
+from position_monitor.edge.http.rate_budget import BudgetLimits, Lane, RateBudget
+from position_monitor.edge.venues.binance import failures as binance_failures
+from position_monitor.edge.venues.binance.upkeep import BinanceUpkeep
 from position_monitor.service.pacing import SOON_WEIGHT_1M, SPARING_WEIGHT_1M, Pace
 from tests.sim.mutants import changed, mutant
 from tests.sim.swarm import Swarm

@@ -22,25 +22,30 @@ from unittest import mock
 
 import tests.sim
 from position_monitor.config import Config
-from position_monitor.core import guard, ids, money, plan, policy, stop_level, surplus, written
-from position_monitor.core.actions import Cancel, Mode, Place
-from position_monitor.core.cover import loosened_at, outdated_backstop, why_not_cover
-from position_monitor.core.diff import BookDiff, diff
-from position_monitor.core.evidence import KeyEvidence
-from position_monitor.core.guard import Approved
-from position_monitor.core.model import LiveOrder, OrderKind, OrderList, OrderSide, OrderStatus, PositionKey, Role, Side
-from position_monitor.core.observation import PositionsRead
-from position_monitor.core.outcome import Sent
-from position_monitor.core.plan_inputs import PlanInputs
+from position_monitor.core.book import stop_level
+from position_monitor.core.book.diff import BookDiff, diff
+from position_monitor.core.decision import guard, plan, surplus
+from position_monitor.core.decision.guard import Approved
+from position_monitor.core.decision.plan_inputs import PlanInputs
+from position_monitor.core.evidence import written
+from position_monitor.core.evidence.evidence import KeyEvidence
+from position_monitor.core.evidence.outcome import Sent
+from position_monitor.core.exits import policy
+from position_monitor.core.model import ids, money
+from position_monitor.core.model.actions import Cancel, Mode, Place
+from position_monitor.core.model.orders import LiveOrder, OrderKind, OrderList, OrderStatus, Role
+from position_monitor.core.model.sides import OrderSide, PositionKey, Side
+from position_monitor.core.observation.cover import loosened_at, outdated_backstop, why_not_cover
+from position_monitor.core.observation.reads import PositionsRead
 from position_monitor.daemon import Daemon, removal
 from position_monitor.daemon.desk import Desk
 from position_monitor.daemon.placing import Placing, SentRound
 from position_monitor.edge import actor
-from position_monitor.edge.observer import Observer
-from position_monitor.edge.redis_lease import Lease, Unavailable
-from position_monitor.edge.venues import binance_writes
-from position_monitor.edge.venues.binance_reads import orders_from
-from position_monitor.edge.venues.binanceusdm import BinanceUsdm
+from position_monitor.edge.reading.observer import Observer
+from position_monitor.edge.redis.lease import Lease, Unavailable
+from position_monitor.edge.venues.binance import writes as binance_writes
+from position_monitor.edge.venues.binance.reads import orders_from
+from position_monitor.edge.venues.binance.venue import BinanceUsdm
 from position_monitor.errors import Ambiguous, ExchangeFailure
 from position_monitor.service import Service
 from tests.sim.simulation import SYMBOLS

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from contextlib import ExitStack
 
-from position_monitor.core.evidence import KeyEvidence
-from position_monitor.core.writers import Writers
-from position_monitor.edge.lease_states import Watched
+from position_monitor.core.evidence.evidence import KeyEvidence
+from position_monitor.core.evidence.writers import Writers
+from position_monitor.edge.redis.lease_states import Watched
 from position_monitor.service import Service
 from tests.sim.mutants import changed, mutant
 from tests.sim.swarm import Swarm

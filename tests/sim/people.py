@@ -6,7 +6,7 @@ import random
 from contextlib import suppress
 from decimal import Decimal
 
-from position_monitor.core.model import Advice
+from position_monitor.core.model.outside import Advice
 from position_monitor.edge.ai_engine import AdviceStatus, Answer, Question
 from position_monitor.paper.amounts import floor_to, round_to
 from position_monitor.paper.engine import Engine

@@ -5,8 +5,10 @@ from __future__ import annotations
 from contextlib import ExitStack
 from typing import Any
 
-from position_monitor.core import guard, policy, stop_book, stop_level, surplus
-from position_monitor.core.model import Instrument
+from position_monitor.core.book import stop_book, stop_level
+from position_monitor.core.decision import guard, surplus
+from position_monitor.core.exits import policy
+from position_monitor.core.model.instruments import Instrument
 from tests.sim.mutants import changed, everywhere, mutant
 from tests.sim.swarm import Swarm
 

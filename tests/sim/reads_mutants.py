@@ -6,13 +6,14 @@ from contextlib import ExitStack
 from dataclasses import replace
 from typing import Any
 
-from position_monitor.core import learning, lives, plan, written
-from position_monitor.core.observation import PositionsRead
-from position_monitor.core.plan_inputs import Plan
-from position_monitor.edge.rate_budget import Lane
-from position_monitor.edge.venues.binance_rows import AccountConfigRow, parse_object
-from position_monitor.edge.venues.binance_upkeep import BinanceUpkeep
-from position_monitor.edge.venues.binanceusdm import BinanceUsdm
+from position_monitor.core.decision import plan
+from position_monitor.core.decision.plan_inputs import Plan
+from position_monitor.core.evidence import learning, lives, written
+from position_monitor.core.observation.reads import PositionsRead
+from position_monitor.edge.http.rate_budget import Lane
+from position_monitor.edge.venues.binance.rows import AccountConfigRow, parse_object
+from position_monitor.edge.venues.binance.upkeep import BinanceUpkeep
+from position_monitor.edge.venues.binance.venue import BinanceUsdm
 from position_monitor.edge.venues.transport import Endpoint
 from tests.sim.mutants import changed, everywhere, mutant
 from tests.sim.swarm import Swarm

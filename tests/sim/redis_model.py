@@ -11,9 +11,9 @@ from unittest import mock
 from redis.exceptions import ConnectionError as RedisConnectionError
 
 from position_monitor.config import Config
-from position_monitor.edge import redis_state
 from position_monitor.edge.clock import Clock
-from position_monitor.edge.redis_scripts import PUBLISH, RELEASE, RENEW
+from position_monitor.edge.redis import state as redis_state
+from position_monitor.edge.redis.scripts import PUBLISH, RELEASE, RENEW
 from tests.sim.conduct import Conduct
 from tests.sim.virtual_time import sleep, true_ms
 

@@ -5,13 +5,13 @@ from __future__ import annotations
 from contextlib import ExitStack
 from typing import Any
 
-from position_monitor.core import guard
-from position_monitor.core import plan as planner
-from position_monitor.core.crossing import Crossed
-from position_monitor.core.evidence import KeyEvidence
+from position_monitor.core.decision import guard
+from position_monitor.core.decision import plan as planner
+from position_monitor.core.evidence.crossing import Crossed
+from position_monitor.core.evidence.evidence import KeyEvidence
 from position_monitor.daemon import cycle
 from position_monitor.daemon.repeats import Repeats
-from position_monitor.edge.venues.binance_prices import BinancePrices
+from position_monitor.edge.venues.binance.prices import BinancePrices
 from tests.sim.mutants import changed, mutant
 from tests.sim.swarm import Swarm
 

@@ -7,11 +7,11 @@ from dataclasses import replace
 from typing import Any
 
 from position_monitor.config import Config
-from position_monitor.core.verdict import account_risk
+from position_monitor.core.decision.verdict import account_risk
 from position_monitor.daemon import Daemon
-from position_monitor.edge.account_observation import AccountObservation
-from position_monitor.edge.lease_keeper import LeaseKeeper
-from position_monitor.edge.redis_state import RedisState
+from position_monitor.edge.reading.account_observation import AccountObservation
+from position_monitor.edge.redis.lease_keeper import LeaseKeeper
+from position_monitor.edge.redis.state import RedisState
 from position_monitor.service import Service, serving
 from position_monitor.service.reloading import Reloaded, ReloadPace, taken_over
 from position_monitor.service.telling import Teller

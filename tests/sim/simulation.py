@@ -19,12 +19,12 @@ from unittest import mock
 from loguru import logger
 
 from position_monitor.config import Config
-from position_monitor.edge import last_reads
 from position_monitor.edge.ai_engine import AdvicePoller
 from position_monitor.edge.backend import BreakerPoller
-from position_monitor.edge.mark_stream import MarkStream
-from position_monitor.edge.user_stream import UserStream
-from position_monitor.edge.venues.binanceusdm import BinanceUsdm
+from position_monitor.edge.reading import last_reads
+from position_monitor.edge.streams.mark_stream import MarkStream
+from position_monitor.edge.streams.user_stream import UserStream
+from position_monitor.edge.venues.binance.venue import BinanceUsdm
 from position_monitor.paper import scenario
 from position_monitor.paper.engine import Engine
 from position_monitor.paper.gateway import Gateway

@@ -14,10 +14,10 @@ import httpx
 from position_monitor.config import Config, load_config
 from position_monitor.edge.ai_engine import AdvicePoller, AiEngine
 from position_monitor.edge.backend import Backend, BreakerPoller
-from position_monitor.edge.mark_stream import MarkStream
-from position_monitor.edge.redis_state import RedisState
-from position_monitor.edge.user_stream import UserStream
-from position_monitor.edge.venues.binanceusdm import BinanceUsdm
+from position_monitor.edge.redis.state import RedisState
+from position_monitor.edge.streams.mark_stream import MarkStream
+from position_monitor.edge.streams.user_stream import UserStream
+from position_monitor.edge.venues.binance.venue import BinanceUsdm
 from position_monitor.edge.venues.transport import Endpoint, Reply
 from position_monitor.paper.gateway import Gateway
 from position_monitor.service import Service

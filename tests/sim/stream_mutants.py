@@ -9,15 +9,16 @@ from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
-from position_monitor.core import ids
-from position_monitor.core.actions import Mode, Place
-from position_monitor.core.event_view import EventStops, stops_from_event
-from position_monitor.core.evidence import with_key
-from position_monitor.core.model import LiveOrder, OrderList, OrderStatus, Side, WorkingType
-from position_monitor.core.stream_events import AlgoEvent, PositionEvent, StreamEvent
+from position_monitor.core.decision.event_view import EventStops, stops_from_event
+from position_monitor.core.evidence.evidence import with_key
+from position_monitor.core.model import ids
+from position_monitor.core.model.actions import Mode, Place
+from position_monitor.core.model.orders import LiveOrder, OrderList, OrderStatus, WorkingType
+from position_monitor.core.model.sides import Side
+from position_monitor.core.observation.stream_events import AlgoEvent, PositionEvent, StreamEvent
 from position_monitor.daemon.desk import Desk
 from position_monitor.daemon.fast_path import FastPath
-from position_monitor.edge.observer import Observer
+from position_monitor.edge.reading.observer import Observer
 from position_monitor.service import Service
 from tests.sim.mutants import another_id, cancel_unseen, changed, everywhere, mutant, without_guard
 from tests.sim.swarm import Swarm

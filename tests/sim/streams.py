@@ -22,7 +22,8 @@ from aiohttp import ClientConnectionError, RequestInfo, WSMessage, WSMsgType, WS
 from multidict import CIMultiDict, CIMultiDictProxy
 from yarl import URL
 
-from position_monitor.edge import log, websocket
+from position_monitor.edge import log
+from position_monitor.edge.streams import websocket
 from position_monitor.paper import stream_bodies
 from position_monitor.paper.engine import Engine
 from position_monitor.paper.events import UserEvent

@@ -6,8 +6,10 @@ from contextlib import ExitStack
 from decimal import Decimal
 from typing import Any
 
-from position_monitor.core import guard, ids, plan, stop_book, target_book
-from position_monitor.core.evidence import KeyEvidence
+from position_monitor.core.book import stop_book, target_book
+from position_monitor.core.decision import guard, plan
+from position_monitor.core.evidence.evidence import KeyEvidence
+from position_monitor.core.model import ids
 from tests.sim.mutants import changed, mutant
 from tests.sim.swarm import Swarm
 

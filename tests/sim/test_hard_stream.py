@@ -8,7 +8,7 @@ from functools import partial
 
 import pytest
 
-from position_monitor.core.stream_events import StreamState
+from position_monitor.core.observation.stream_events import StreamState
 from tests.sim.stage import EVERY_WORLD, TWO_WORLDS, Held, Stage, opposite, staged
 from tests.sim.stage_process import INTERVAL_S, Process
 from tests.sim.streams import Socket

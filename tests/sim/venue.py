@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Mapping
 from typing import NoReturn
 
-from position_monitor.edge.patience import Patience
+from position_monitor.edge.reading.patience import Patience
 from position_monitor.edge.venues.transport import (
     LIMIT_HEADERS,
     NOT_JSON,

@@ -39,7 +39,7 @@ check_interval_s = 1
 url = "redis://127.0.0.1:6379/0"
 """
 NEIGHBOURS = {
-    "valkey-server": "position_monitor.edge.embedded_redis 6379",
+    "valkey-server": "position_monitor.edge.redis.embedded 6379",
     "paper-exchange": "position_monitor.paper --port 8799 --scenario seven-naked",
 }
 ASK = """

@@ -10,7 +10,7 @@ from decimal import Decimal
 import pytest
 
 from position_monitor.edge.ai_engine import AdvicePoller, AdviceStatus, AiEngine, Answer, Question
-from position_monitor.edge.json_service import BODY_BYTES_MAX
+from position_monitor.edge.http.json_service import BODY_BYTES_MAX
 from position_monitor.errors import ConfigError
 
 NOW_MS = 1_780_000_000_000

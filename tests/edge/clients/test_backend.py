@@ -8,7 +8,7 @@ import json
 
 import pytest
 
-from position_monitor.core.model import Breaker
+from position_monitor.core.model.outside import Breaker
 from position_monitor.edge.backend import Backend, BreakerPoller
 
 NOW_MS = 1_780_000_000_000

@@ -5,9 +5,9 @@ from typing import Any
 
 import pytest
 
-from position_monitor.core import guard
-from position_monitor.core.guard import Approved
-from position_monitor.edge.venues.binanceusdm import BinanceUsdm, connect
+from position_monitor.core.decision import guard
+from position_monitor.core.decision.guard import Approved
+from position_monitor.edge.venues.binance.venue import BinanceUsdm, connect
 from tests.edge.exchange.loopback_venue import API_KEY, API_SECRET, SERVER_MS, LoopbackVenue
 
 

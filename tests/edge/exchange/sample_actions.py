@@ -5,20 +5,10 @@ from __future__ import annotations
 from decimal import Decimal
 from typing import Any
 
-from position_monitor.core.actions import Cancel, Close, Place
-from position_monitor.core.desired import DesiredOrder
-from position_monitor.core.model import (
-    LiveOrder,
-    OrderKind,
-    OrderList,
-    OrderSide,
-    OrderStatus,
-    PositionKey,
-    PositionSide,
-    Role,
-    Side,
-    WorkingType,
-)
+from position_monitor.core.model.actions import Cancel, Close, Place
+from position_monitor.core.model.desired import DesiredOrder
+from position_monitor.core.model.orders import LiveOrder, OrderKind, OrderList, OrderStatus, Role, WorkingType
+from position_monitor.core.model.sides import OrderSide, PositionKey, PositionSide, Side
 
 
 def desired(

@@ -9,20 +9,14 @@ from typing import Any
 
 import pytest
 
-from position_monitor.core.actions import Cancel, Close, Place
-from position_monitor.core.desired import DesiredOrder
-from position_monitor.core.model import (
-    Instrument,
-    OrderKind,
-    OrderStatus,
-    Position,
-    PositionKey,
-    Role,
-    Side,
-    WorkingType,
-)
+from position_monitor.core.model.actions import Cancel, Close, Place
+from position_monitor.core.model.desired import DesiredOrder
+from position_monitor.core.model.instruments import Instrument
+from position_monitor.core.model.orders import OrderKind, OrderStatus, Role, WorkingType
+from position_monitor.core.model.positions import Position
+from position_monitor.core.model.sides import PositionKey, Side
 from position_monitor.edge.clock import SystemClock
-from position_monitor.edge.venues.binanceusdm import BinanceUsdm, connect
+from position_monitor.edge.venues.binance.venue import BinanceUsdm, connect
 from position_monitor.errors import (
     Ambiguous,
     AuthRefused,

@@ -7,7 +7,7 @@ import textwrap
 import ccxt.async_support as whole
 import pytest
 
-from position_monitor.edge import ccxt_alone, ccxt_transport
+from position_monitor.edge.http import ccxt_alone, ccxt_transport
 
 
 def in_a_fresh_process(script: str) -> str:

@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from position_monitor.edge.venues.binance_codes import CODES, Action, action_for
-from position_monitor.edge.venues.binanceusdm import BinanceUsdm
+from position_monitor.edge.venues.binance.codes import CODES, Action, action_for
+from position_monitor.edge.venues.binance.venue import BinanceUsdm
 from position_monitor.errors import (
     Ambiguous,
     AuthRefused,

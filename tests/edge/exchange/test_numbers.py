@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from position_monitor.edge.venues.binance_rows import exact_decimal
-from position_monitor.edge.venues.binance_writes import plain_number
+from position_monitor.edge.venues.binance.rows import exact_decimal
+from position_monitor.edge.venues.binance.writes import plain_number
 from position_monitor.edge.venues.transport import NOT_JSON, parse_json
 from position_monitor.errors import RequestInvalid
 

@@ -11,9 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from position_monitor.edge.clock import VenueClock
-from position_monitor.edge.rate_budget import COMMAND_LINE_WEIGHT_1M, BudgetLimits, Lane, RateBudget
-from position_monitor.edge.venues.binance_failures import failure_of_reply
-from position_monitor.edge.venues.binanceusdm import BinanceUsdm
+from position_monitor.edge.http.rate_budget import COMMAND_LINE_WEIGHT_1M, BudgetLimits, Lane, RateBudget
+from position_monitor.edge.venues.binance.failures import failure_of_reply
+from position_monitor.edge.venues.binance.venue import BinanceUsdm
 from position_monitor.edge.venues.transport import Endpoint, Reply
 from position_monitor.errors import RateLimited
 from position_monitor.service.telling import FOREIGN_WEIGHT_1M

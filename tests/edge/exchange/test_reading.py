@@ -8,18 +8,10 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from position_monitor.core.model import (
-    OrderKind,
-    OrderList,
-    OrderSide,
-    OrderStatus,
-    PositionKey,
-    PositionSide,
-    Side,
-    WorkingType,
-)
-from position_monitor.edge.venues.binance_reads import algo_order
-from position_monitor.edge.venues.binanceusdm import BinanceUsdm
+from position_monitor.core.model.orders import OrderKind, OrderList, OrderStatus, WorkingType
+from position_monitor.core.model.sides import OrderSide, PositionKey, PositionSide, Side
+from position_monitor.edge.venues.binance.reads import algo_order
+from position_monitor.edge.venues.binance.venue import BinanceUsdm
 from position_monitor.errors import Unreadable
 from tests.edge.exchange.loopback_venue import SERVER_MS, Answer, LoopbackVenue
 

@@ -11,10 +11,10 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from position_monitor.core.observation import OrdersRead, PositionsRead
-from position_monitor.edge.venues.binance_instruments import instruments_from
-from position_monitor.edge.venues.binance_position_rows import moved_position, symbol_rows
-from position_monitor.edge.venues.binance_reads import orders_from, positions_from
+from position_monitor.core.observation.reads import OrdersRead, PositionsRead
+from position_monitor.edge.venues.binance.instruments import instruments_from
+from position_monitor.edge.venues.binance.position_rows import moved_position, symbol_rows
+from position_monitor.edge.venues.binance.reads import orders_from, positions_from
 from position_monitor.edge.venues.transport import Endpoint
 from position_monitor.errors import Unreadable
 from tests.edge.exchange.test_reading import algo_row, plain_row, position_row
@@ -147,7 +147,7 @@ def test_damaged_trading_rules(anything: object, row: dict[str, Any]) -> None:
 def test_the_venue_needs_no_client_library() -> None:
     """A simulator implements `Transport` in memory and must not pay for ccxt (DESIGN 3: thin edges)."""
     code = (
-        "import sys, position_monitor.edge.venues.binanceusdm as _;"
+        "import sys, position_monitor.edge.venues.binance.venue as _;"
         "print([name for name in ('ccxt', 'aiohttp', 'httpx', 'redis') if name in sys.modules])"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

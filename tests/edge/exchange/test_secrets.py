@@ -14,9 +14,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from loguru import logger
 
-from position_monitor.edge.ccxt_transport import CcxtTransport
-from position_monitor.edge.venues.binance_failures import without_secrets
-from position_monitor.edge.venues.binanceusdm import BinanceUsdm
+from position_monitor.edge.http.ccxt_transport import CcxtTransport
+from position_monitor.edge.venues.binance.failures import without_secrets
+from position_monitor.edge.venues.binance.venue import BinanceUsdm
 from position_monitor.errors import AuthRefused, ConfigError, ExchangeFailure
 from tests.edge.exchange.loopback_venue import API_KEY, API_SECRET, Answer, HalfBody, HangUp, LoopbackVenue, Silence
 from tests.edge.exchange.sample_actions import backstop

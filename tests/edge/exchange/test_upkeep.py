@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
-from position_monitor.edge.venues.binance_instruments import instruments_from
-from position_monitor.edge.venues.binanceusdm import BinanceUsdm
+from position_monitor.edge.venues.binance.instruments import instruments_from
+from position_monitor.edge.venues.binance.venue import BinanceUsdm
 from position_monitor.errors import AuthRefused, ExchangeFailure, Refused, Unreachable, Unreadable
 from tests.edge.exchange.loopback_venue import SERVER_MS, Answer, LoopbackVenue
 from tests.edge.exchange.sample_actions import backstop

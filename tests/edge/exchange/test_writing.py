@@ -8,11 +8,12 @@ from typing import Any
 
 import pytest
 
-from position_monitor.core.actions import Place
-from position_monitor.core.model import OrderKind, PositionSide, Role, Side, WorkingType
-from position_monitor.edge.rate_budget import Lane
-from position_monitor.edge.venues.binance_writes import place_lane
-from position_monitor.edge.venues.binanceusdm import BinanceUsdm
+from position_monitor.core.model.actions import Place
+from position_monitor.core.model.orders import OrderKind, Role, WorkingType
+from position_monitor.core.model.sides import PositionSide, Side
+from position_monitor.edge.http.rate_budget import Lane
+from position_monitor.edge.venues.binance.venue import BinanceUsdm
+from position_monitor.edge.venues.binance.writes import place_lane
 from position_monitor.errors import Ambiguous, Refused, RequestInvalid
 from tests.edge.exchange.loopback_venue import SERVER_MS, Answer, LoopbackVenue
 from tests.edge.exchange.sample_actions import backstop, cancel_algo, cancel_plain, close_market, desired

@@ -7,12 +7,12 @@ from dataclasses import replace
 
 import pytest
 
-from position_monitor.core.evidence import Evidence
-from position_monitor.core.learning import after_read
-from position_monitor.core.observation import OrdersRead, PositionsRead
-from position_monitor.core.written import after_write
-from position_monitor.edge.last_reads import ORDERS_WEIGHT_1M, QUIET_ORDERS_S, SINGLES_MAX
-from position_monitor.edge.observer import Observer
+from position_monitor.core.evidence.evidence import Evidence
+from position_monitor.core.evidence.learning import after_read
+from position_monitor.core.evidence.written import after_write
+from position_monitor.core.observation.reads import OrdersRead, PositionsRead
+from position_monitor.edge.reading.last_reads import ORDERS_WEIGHT_1M, QUIET_ORDERS_S, SINGLES_MAX
+from position_monitor.edge.reading.observer import Observer
 from position_monitor.errors import Unreadable
 from tests.core.build import LONG, D, backstop, instrument, position
 

@@ -12,10 +12,11 @@ from typing import Any
 import pytest
 from redis.asyncio import Redis
 
-from position_monitor.core.model import PositionKey, RiskStatus, Side, Verdict
-from position_monitor.core.state import AccountState, PositionState, TakeProfitState
-from position_monitor.edge.embedded_redis import EmbeddedRedis
-from position_monitor.edge.redis_state import RedisState
+from position_monitor.core.model.sides import PositionKey, Side
+from position_monitor.core.model.state import AccountState, PositionState, TakeProfitState
+from position_monitor.core.model.verdicts import RiskStatus, Verdict
+from position_monitor.edge.redis.embedded import EmbeddedRedis
+from position_monitor.edge.redis.state import RedisState
 
 NOW_MS = 1_780_000_000_000
 PREFIX = "quantum:position_monitor"

@@ -10,7 +10,7 @@ import sys
 import pytest
 from redis import Redis
 
-from position_monitor.edge.embedded_redis import EmbeddedRedis, EmbeddedRedisFailed
+from position_monitor.edge.redis.embedded import EmbeddedRedis, EmbeddedRedisFailed
 
 
 def running(pid: int) -> bool:
@@ -80,8 +80,8 @@ def test_it_dies_with_a_killed_parent():
 
 
 def test_in_the_foreground_it_ends_on_sigterm():
-    """`python -m position_monitor.edge.embedded_redis PORT`."""
-    command = [sys.executable, "-m", "position_monitor.edge.embedded_redis", "0"]
+    """`python -m position_monitor.edge.redis.embedded PORT`."""
+    command = [sys.executable, "-m", "position_monitor.edge.redis.embedded", "0"]
     process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
     url = process.stderr.readline().strip()
     assert Redis.from_url(url).ping()

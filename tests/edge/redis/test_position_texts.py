@@ -9,11 +9,11 @@ from decimal import Decimal
 from hypothesis import given
 from hypothesis import strategies as st
 
-from position_monitor.core.model import Verdict
-from position_monitor.core.state import PositionState
-from position_monitor.edge import redis_position_texts
-from position_monitor.edge.redis_documents import position_document, position_fields
-from position_monitor.edge.redis_position_texts import PositionTexts
+from position_monitor.core.model.state import PositionState
+from position_monitor.core.model.verdicts import Verdict
+from position_monitor.edge.redis import position_texts as redis_position_texts
+from position_monitor.edge.redis.documents import position_document, position_fields
+from position_monitor.edge.redis.position_texts import PositionTexts
 from tests.edge.redis.conftest import position_state
 
 PRICES = st.sampled_from([Decimal("64000.25"), Decimal("0.00000001"), Decimal("-3.5"), Decimal("NaN"), Decimal(0)])

@@ -8,8 +8,8 @@ import subprocess
 import pytest
 from redis.exceptions import ConnectionError as RedisConnectionError
 
-from position_monitor.edge.embedded_redis import _free_port, _server_binary
-from position_monitor.edge.redis_connection import ScriptLine, connect
+from position_monitor.edge.redis.connection import ScriptLine, connect
+from position_monitor.edge.redis.embedded import _free_port, _server_binary
 from position_monitor.errors import ConfigError
 
 

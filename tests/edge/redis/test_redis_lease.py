@@ -7,12 +7,12 @@ import subprocess
 
 import pytest
 
-from position_monitor.core.ownership import LeaseStanding
-from position_monitor.edge.lease_keeper import LeaseKeeper
-from position_monitor.edge.lease_states import Held, HeldByOther, Stale, Unavailable
-from position_monitor.edge.redis_connection import connect
-from position_monitor.edge.redis_documents import Keys
-from position_monitor.edge.redis_lease import Lease, dead_on_this_host, new_owner
+from position_monitor.core.decision.ownership import LeaseStanding
+from position_monitor.edge.redis.connection import connect
+from position_monitor.edge.redis.documents import Keys
+from position_monitor.edge.redis.lease import Lease, dead_on_this_host, new_owner
+from position_monitor.edge.redis.lease_keeper import LeaseKeeper
+from position_monitor.edge.redis.lease_states import Held, HeldByOther, Stale, Unavailable
 
 KEYS = Keys("quantum:position_monitor", "main")
 

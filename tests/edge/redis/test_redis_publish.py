@@ -11,11 +11,12 @@ import pytest
 from jsonschema import Draft202012Validator
 
 from position_monitor import schemas
-from position_monitor.core.model import Side, Verdict
-from position_monitor.core.state import Event
-from position_monitor.edge import redis_state
-from position_monitor.edge.embedded_redis import EmbeddedRedis
-from position_monitor.edge.redis_state import Held, HeldByOther, Unavailable
+from position_monitor.core.model.sides import Side
+from position_monitor.core.model.state import Event
+from position_monitor.core.model.verdicts import Verdict
+from position_monitor.edge.redis import state as redis_state
+from position_monitor.edge.redis.embedded import EmbeddedRedis
+from position_monitor.edge.redis.state import Held, HeldByOther, Unavailable
 
 P = "quantum:position_monitor:main"
 STATUS_FIELDS = set(

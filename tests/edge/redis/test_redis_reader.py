@@ -9,11 +9,12 @@ from pathlib import Path
 
 import pytest
 
-from position_monitor.core.model import PositionKey, RiskStatus, Side
-from position_monitor.core.state import Event
-from position_monitor.edge.published_values import DocumentUnreadable
-from position_monitor.edge.redis_reader import RedisStateReader, RedisUnreachable
-from position_monitor.edge.redis_state import Held, Unavailable
+from position_monitor.core.model.sides import PositionKey, Side
+from position_monitor.core.model.state import Event
+from position_monitor.core.model.verdicts import RiskStatus
+from position_monitor.edge.redis.published_values import DocumentUnreadable
+from position_monitor.edge.redis.reader import RedisStateReader, RedisUnreachable
+from position_monitor.edge.redis.state import Held, Unavailable
 
 DOCS = Path(__file__).parents[3] / "docs"
 P = "quantum:position_monitor:main"

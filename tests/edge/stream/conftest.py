@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 from loguru import logger
 
-from position_monitor.core.stream_events import StreamEvent
-from position_monitor.edge.user_stream import UserStream
+from position_monitor.core.observation.stream_events import StreamEvent
+from position_monitor.edge.streams.user_stream import UserStream
 from tests.edge.stream.stage import KeyOffice, StreamHost, WaitingClock
 
 Runner = Callable[[Any], asyncio.Task[None]]

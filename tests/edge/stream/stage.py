@@ -9,7 +9,7 @@ from typing import Any
 
 from aiohttp import WSMsgType, web
 
-from position_monitor.core.stream_events import StreamEvent, StreamGap
+from position_monitor.core.observation.stream_events import StreamEvent, StreamGap
 
 NOW_MS = 1_780_000_000_000
 KEY = "LISTENKEYpqia91ma19a5s61cv6a81va65sdf19v8a65a1a5s61cv6a81va65sdf"

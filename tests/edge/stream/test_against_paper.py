@@ -8,8 +8,9 @@ from typing import Any
 
 import pytest
 
-from position_monitor.core.model import OrderKind, OrderStatus, PositionSide, Side
-from position_monitor.core.stream_events import (
+from position_monitor.core.model.orders import OrderKind, OrderStatus
+from position_monitor.core.model.sides import PositionSide, Side
+from position_monitor.core.observation.stream_events import (
     AlgoEvent,
     ConfigEvent,
     EventBox,
@@ -20,9 +21,9 @@ from position_monitor.core.stream_events import (
     StreamState,
 )
 from position_monitor.edge.clock import SystemClock
-from position_monitor.edge.mark_stream import MarkStream
-from position_monitor.edge.user_stream import UserStream
-from position_monitor.edge.venues.binanceusdm import BinanceUsdm, connect
+from position_monitor.edge.streams.mark_stream import MarkStream
+from position_monitor.edge.streams.user_stream import UserStream
+from position_monitor.edge.venues.binance.venue import BinanceUsdm, connect
 from position_monitor.paper.server import PaperOptions, PaperServer
 from tests.edge.stream.conftest import Runner
 from tests.edge.stream.stage import WaitingClock, until
@@ -202,7 +203,7 @@ async def test_a_key_another_program_deleted_is_found_at_the_next_keep_alive(
     running: Runner,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("position_monitor.edge.user_stream.KEEP_EVERY_S", 3.0)
+    monkeypatch.setattr("position_monitor.edge.streams.user_stream.KEEP_EVERY_S", 3.0)
     stream = UserStream(venue, events.append, origin=paper.stream_url, clock=clock)
     running(stream)
     await until(lambda: stream.health().state is LIVE)
@@ -253,7 +254,7 @@ async def test_marks(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """Single streams, and the stream of all (from five symbols on, here)."""
-    monkeypatch.setattr("position_monitor.edge.mark_stream.ALL_ABOVE", 4)
+    monkeypatch.setattr("position_monitor.edge.streams.mark_stream.ALL_ABOVE", 4)
     symbols = sorted(paper.engine.world.instruments)[:count]
     stream = MarkStream(lambda _: None, origin=paper.stream_url, clock=clock)
     stream.watch(symbols)

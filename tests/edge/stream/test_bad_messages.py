@@ -6,15 +6,15 @@ import asyncio
 import json
 from collections.abc import Callable
 
-from position_monitor.core.stream_events import (
+from position_monitor.core.observation.stream_events import (
     EventBox,
     PositionEvent,
     StreamEvent,
     StreamState,
     SymbolTouched,
 )
-from position_monitor.edge import websocket
-from position_monitor.edge.user_stream import UserStream
+from position_monitor.edge.streams import websocket
+from position_monitor.edge.streams.user_stream import UserStream
 from tests.edge.stream.stage import (
     NOW_MS,
     KeyOffice,

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from position_monitor.core.model import PositionKey, PositionSide, Side
-from position_monitor.core.stream_events import (
+from position_monitor.core.model.sides import PositionKey, PositionSide, Side
+from position_monitor.core.observation.stream_events import (
     ConfigEvent,
     Drained,
     EventBox,

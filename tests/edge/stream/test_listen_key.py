@@ -7,13 +7,10 @@ from collections.abc import Callable
 
 import pytest
 
-from position_monitor.core.stream_events import (
-    StreamEvent,
-    StreamState,
-)
-from position_monitor.edge import user_stream
+from position_monitor.core.observation.stream_events import StreamEvent, StreamState
 from position_monitor.edge.log import redact
-from position_monitor.edge.user_stream import UserStream
+from position_monitor.edge.streams import user_stream
+from position_monitor.edge.streams.user_stream import UserStream
 from position_monitor.errors import AuthRefused, RateLimited, Refused, Unreachable
 from tests.edge.stream.stage import (
     KEY,

@@ -7,8 +7,8 @@ from decimal import Decimal
 
 import pytest
 
-from position_monitor.core.stream_events import MarkPrices, StreamState
-from position_monitor.edge.mark_stream import ALL_MARKS, MarkStream
+from position_monitor.core.observation.stream_events import MarkPrices, StreamState
+from position_monitor.edge.streams.mark_stream import ALL_MARKS, MarkStream
 from tests.edge.stream.conftest import Runner
 from tests.edge.stream.stage import NOW_MS, Peer, StreamHost, WaitingClock, mark_row, until
 
@@ -141,7 +141,7 @@ async def test_requests_are_spaced_and_bounded(
     host: StreamHost, marks: MarkStream, clock: WaitingClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The venue cuts a connection that sends more than ten messages a second, or listens to too many streams."""
-    monkeypatch.setattr("position_monitor.edge.mark_stream.ALL_ABOVE", 1_000)
+    monkeypatch.setattr("position_monitor.edge.streams.mark_stream.ALL_ABOVE", 1_000)
     peer = await host.connected()
     marks.watch([f"S{number:03}USDT" for number in range(300)])
     for number in range(1, 5):

@@ -11,8 +11,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from position_monitor.core.model import OrderKind, OrderSide, OrderStatus, PositionSide
-from position_monitor.core.stream_events import (
+from position_monitor.core.model.orders import OrderKind, OrderStatus
+from position_monitor.core.model.sides import OrderSide, PositionSide
+from position_monitor.core.observation.stream_events import (
     AlgoEvent,
     ConfigEvent,
     MarginCallEvent,
@@ -22,7 +23,7 @@ from position_monitor.core.stream_events import (
     SymbolTouched,
     symbols_of,
 )
-from position_monitor.edge.venues.binance_events import parse_mark_message, parse_user_message, stream_origin
+from position_monitor.edge.venues.binance.events import parse_mark_message, parse_user_message, stream_origin
 from position_monitor.errors import ConfigError
 from tests.edge.stream.stage import algo_update, mark_row, position_update
 

@@ -8,8 +8,9 @@ from decimal import Decimal
 
 import pytest
 
-from position_monitor.core.model import OrderStatus, PositionSide
-from position_monitor.core.stream_events import (
+from position_monitor.core.model.orders import OrderStatus
+from position_monitor.core.model.sides import PositionSide
+from position_monitor.core.observation.stream_events import (
     AlgoEvent,
     PositionEvent,
     StreamEvent,
@@ -17,8 +18,8 @@ from position_monitor.core.stream_events import (
     StreamHealth,
     StreamState,
 )
-from position_monitor.edge import user_stream, websocket
-from position_monitor.edge.user_stream import UserStream
+from position_monitor.edge.streams import user_stream, websocket
+from position_monitor.edge.streams.user_stream import UserStream
 from tests.edge.stream.stage import (
     KEY,
     NOW_MS,

@@ -1,0 +1,175 @@
+"""From levels to a desired book (DESIGN 9): what should rest on the exchange for one position now.
+
+A desired book is snapped to what already rests wherever that is good enough: an order is replaced only for a reason a
+trader would accept, never for a rounding difference.
+
+The levels are derived anew from every read, because the mark is in them. The orders follow from the levels and from
+what rests, and in a quiet account that stays the same from read to read although the mark does not. So they are made
+from `OrderFacts` alone, and kept beside the orders they were compared with until one of those facts is another.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from decimal import Decimal
+from typing import NamedTuple
+
+from position_monitor.core.book.diff import BookDiff, diff
+from position_monitor.core.book.ladder import passed_rungs
+from position_monitor.core.book.stop_book import stop_orders
+from position_monitor.core.book.stop_level import effective_stop, foreign_is_enough, trailing_of, why_behind, why_far
+from position_monitor.core.book.target_book import beyond_the_mark, take_profits
+from position_monitor.core.book.wanted import NO_RUNGS, BookInputs, OrderFacts, RungsAllowed
+from position_monitor.core.exits.policy import Levels, levels_for
+from position_monitor.core.exits.stepped_back import stepped_back
+from position_monitor.core.model.desired import DesiredBook, DesiredOrder, Level
+from position_monitor.core.model.money import is_multiple
+from position_monitor.core.model.orders import Role
+from position_monitor.core.model.rungs import RUNGS_MAX
+from position_monitor.core.model.sides import PositionKey
+from position_monitor.core.model.stop_price import fitted_stop
+
+__all__ = ["NO_RUNGS", "BookInputs", "RungsAllowed", "compared_book", "desired_book", "rungs_allowed", "rungs_for"]
+
+SPARE_TO_GROW = 10
+"""One in so many slots for conditional orders must be free before a collapsed ladder grows back."""
+
+
+_NONE: frozenset[str] = frozenset()
+
+
+class _Wanted(NamedTuple):
+    """The wanted orders, the facts they were made from, and how they compare with what rests."""
+
+    facts: OrderFacts
+    orders: tuple[DesiredOrder, ...]
+    notes: tuple[str, ...]
+    found: BookDiff
+
+
+def desired_book(inputs: BookInputs) -> DesiredBook:
+    """What should rest for one position now."""
+    return compared_book(inputs)[0]
+
+
+def compared_book(inputs: BookInputs) -> tuple[DesiredBook, BookDiff]:
+    """What should rest for one position now, and how what rests differs from it."""
+    levels = levels_for(inputs.position, inputs.instrument, inputs.settings, inputs.advice, inputs.now_ms)
+    if inputs.known.crossed.count and not inputs.cover.full:
+        levels = stepped_back(levels, inputs.known.crossed.count, inputs.position, inputs.instrument, inputs.settings)
+    stop = effective_stop(inputs, levels, breakeven=bool(inputs.known.done_rungs))
+    key, known = inputs.position.key, inputs.orders.remembered
+    facts, wanted = _order_facts(inputs, levels, stop), known.get(key)
+    if wanted is None or wanted.facts != facts:
+        wanted = known[key] = _wanted(facts)
+    behind = why_behind(inputs, stop)
+    book = DesiredBook(
+        key,
+        facts.epoch,
+        stop,
+        wanted.orders,
+        inputs.settings.profile,
+        trailing_of(inputs),
+        inputs.advice.regime if inputs.advice else "",
+        _notes(levels, wanted, behind, why_far(inputs, stop)),
+        levels.obstacle,
+        behind,
+    )
+    return book, wanted.found
+
+
+def _notes(levels: Levels, wanted: _Wanted, *more: str) -> tuple[str, ...]:
+    return tuple([note for note in (levels.obstacle, *levels.notes, *more, *wanted.notes) if note])
+
+
+def _wanted(facts: OrderFacts) -> _Wanted:
+    targets, notes = take_profits(facts)
+    orders = (*stop_orders(facts), *targets)
+    return _Wanted(facts, orders, notes, diff(orders, facts.live))
+
+
+def _order_facts(inputs: BookInputs, levels: Levels, stop: Level) -> OrderFacts:
+    """By position, because a cycle makes one for every position it looks at."""
+    position, known = inputs.position, inputs.known
+    passed = passed_rungs(levels.targets, position.arming_price, position.side)
+    return OrderFacts(
+        inputs.account,
+        position.symbol,
+        position.side,
+        position.position_side,
+        position.hedged,
+        position.quantity,
+        inputs.instrument,
+        inputs.settings,
+        inputs.live,
+        inputs.cover.orders,
+        inputs.in_transit,
+        _unproven(inputs),
+        known.epoch,
+        known.spent,
+        known.done_rungs,
+        known.ladder_from,
+        known.slot_is_foreign,
+        known.close_all_blocked,
+        known.firing(inputs.now_ms, inputs.triggering_grace_ms),
+        known.taking_profit(inputs.now_ms, inputs.triggering_grace_ms),
+        inputs.rungs,
+        stop.price,
+        stop.price if stop.price == levels.stop.price else _today(inputs, stop.price),
+        stop.source,
+        stop.anchored,
+        levels.stop.price,
+        levels.stop.source,
+        levels.stop.anchored,
+        levels.obstacle,
+        foreign_is_enough(inputs, levels),
+        levels.targets,
+        passed,
+        beyond_the_mark(inputs) if levels.targets and levels.targets[-1].rung in passed else None,
+    )
+
+
+def _today(inputs: BookInputs, price: Decimal) -> Decimal:
+    """A level at a price that the venue permits today, on its side of the mark."""
+    position, venue = inputs.position, inputs.instrument
+    if venue.permits(price) and is_multiple(price, venue.tick):
+        return price
+    side, mark = position.side, position.arming_price
+    fitted = fitted_stop(price, side, mark, position.liquidation_ahead, venue)
+    return fitted or fitted_stop(price, side, mark, None, venue) or price
+
+
+def _unproven(inputs: BookInputs) -> frozenset[str]:
+    """Working stops that rest and were not read back often enough to replace another one."""
+    seen, needed = inputs.known.seen, inputs.replacement_reads
+    working = [own.order.client_id for own in inputs.live.resting if own.role is Role.WORKING_STOP]
+    few = [client_id for client_id in working if seen.get(client_id, 0) < needed]
+    return frozenset(few) if few else _NONE
+
+
+def rungs_for(
+    keys: Sequence[PositionKey], reserved: int, conditional_orders_max: int
+) -> dict[PositionKey, RungsAllowed]:
+    """What each position may hold now, and what a collapsed ladder may grow back to; arguments as `rungs_allowed`."""
+    in_order = sorted(keys)
+    most = _shares(len(keys), reserved, conditional_orders_max)
+    again = _shares(len(keys), reserved + conditional_orders_max // SPARE_TO_GROW, conditional_orders_max)
+    pairs = {pair: RungsAllowed(*pair) for pair in {*zip(most, again, strict=True)}}
+    return {key: pairs[pair] for key, pair in zip(in_order, zip(most, again, strict=True), strict=True)}
+
+
+def rungs_allowed(keys: Sequence[PositionKey], reserved: int, conditional_orders_max: int) -> dict[PositionKey, int]:
+    """Take-profit rungs each position may hold inside the venue's cap on open conditional orders.
+
+    `reserved` counts what comes first: foreign conditional orders and our stops. One more slot in ten positions
+    (at least two) stays free so that a working stop can be placed beside the one it replaces. What is left is spread
+    evenly; the remainder goes to the first keys, so the same positions keep it from cycle to cycle.
+    """
+    return dict(zip(sorted(keys), _shares(len(keys), reserved, conditional_orders_max), strict=True))
+
+
+def _shares(count: int, reserved: int, conditional_orders_max: int) -> list[int]:
+    spare = max(2, -(-count // 10))
+    free = max(0, conditional_orders_max - reserved - spare)
+    each, more = divmod(free, count) if count else (0, 0)
+    return [min(RUNGS_MAX, each + 1)] * more + [min(RUNGS_MAX, each)] * (count - more)

@@ -1,0 +1,89 @@
+"""Desired book against what rests: missing, matched, surplus, foreign, in flight."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from functools import cached_property
+
+from position_monitor.core.model.desired import DesiredOrder
+from position_monitor.core.model.orders import LiveOrder, Role
+from position_monitor.core.model.rungs import rungs_of
+from position_monitor.core.model.state import TakeProfitState
+from position_monitor.core.observation.live_book import LiveBook, Own
+
+
+@dataclass(frozen=True)
+class BookDiff:
+    """How the live book of one position differs from the desired one."""
+
+    missing: tuple[DesiredOrder, ...]
+    matched: tuple[tuple[DesiredOrder, LiveOrder], ...]
+    surplus: tuple[LiveOrder, ...]
+    """Resting orders of ours that the desired book does not want."""
+    in_flight: tuple[LiveOrder, ...]
+    """Orders of ours that are being triggered or partly filled: left alone."""
+    foreign: tuple[LiveOrder, ...]
+
+    @property
+    def in_sync(self) -> bool:
+        """Whether nothing has to be placed or removed."""
+        return not self.missing and not self.surplus
+
+    @cached_property
+    def ladder(self) -> tuple[TakeProfitState, ...]:
+        """Our take-profits as they rest or are missing, nearest first; worked out once, like the difference itself."""
+        rungs = [_rung(wanted, live.quantity, live.client_id) for wanted, live in self.matched]
+        rungs += [_rung(wanted, wanted.quantity, "") for wanted in self.missing]
+        return tuple(sorted([rung for rung in rungs if rung is not None], key=lambda rung: rung.rung))
+
+
+def _rung(wanted: DesiredOrder, quantity: Decimal | None, client_id: str) -> TakeProfitState | None:
+    """One rung as it is published; None for a stop."""
+    if wanted.role is not Role.TAKE_PROFIT:
+        return None
+    return TakeProfitState(
+        rung=rungs_of(wanted.rung)[-1],
+        trigger_price=wanted.trigger_price,
+        quantity=quantity or Decimal(0),
+        client_id=client_id,
+        source=wanted.source,
+        resting=bool(client_id),
+    )
+
+
+def diff(orders: Sequence[DesiredOrder], live: LiveBook) -> BookDiff:
+    """Compare by content, not by remembered ids: after a restart the exchange is the only memory."""
+    left = list(live.resting)
+    missing: list[DesiredOrder] = []
+    matched: list[tuple[DesiredOrder, LiveOrder]] = []
+    for wanted in orders:
+        for number, own in enumerate(left):
+            if same_content(wanted, own):
+                matched.append((wanted, left.pop(number).order))
+                break
+        else:
+            if not any(same_content(wanted, own) for own in live.in_flight):
+                missing.append(wanted)
+    surplus = tuple([own.order for own in left])
+    in_flight = tuple([own.order for own in live.in_flight])
+    return BookDiff(tuple(missing), tuple(matched), surplus, in_flight, live.foreign)
+
+
+def same_content(wanted: DesiredOrder, own: Own) -> bool:
+    """Whether a resting order of ours is the wanted one: role, rung, kind, direction, trigger and size.
+
+    The working type is not part of it: an order that rests is not replaced because the setting changed since.
+    """
+    order = own.order
+    return (
+        own.role is wanted.role
+        and own.rung == wanted.rung
+        and order.kind is wanted.kind
+        and order.position_side is wanted.position_side
+        and order.side is wanted.side.exit_order_side
+        and order.trigger_price == wanted.trigger_price
+        and order.close_all == wanted.close_all
+        and (wanted.quantity is None or order.quantity == wanted.quantity)
+    )

@@ -1,0 +1,181 @@
+"""What a desired book is made from, and how a single wanted order is written down.
+
+`BookInputs` is everything a book depends on. `OrderFacts` is everything its *orders* depend on, once the levels are
+known: the mark is not among them, only what it decides (the stop, the rungs it has passed). Whoever makes orders sees
+nothing else, so equal facts want the same orders, and `desired_book.py` keeps the answer from one look to the next.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from decimal import Decimal
+from typing import NamedTuple
+
+from position_monitor.core.evidence.evidence import KeyEvidence
+from position_monitor.core.exits.policy import Obstacle
+from position_monitor.core.model import ids
+from position_monitor.core.model.desired import DesiredOrder, Target
+from position_monitor.core.model.instruments import Instrument
+from position_monitor.core.model.orders import LiveOrder, OrderKind, Role
+from position_monitor.core.model.outside import Advice
+from position_monitor.core.model.positions import Position
+from position_monitor.core.model.settings import ProtectionSettings
+from position_monitor.core.model.sides import PositionSide, Side
+from position_monitor.core.observation.cover import Cover
+from position_monitor.core.observation.live_book import LiveBook, SymbolOrders
+
+
+class RungsAllowed(NamedTuple):
+    """How many take-profit rungs the account's capacity leaves for a position."""
+
+    most: int
+    again: int
+    """How many a ladder that was collapsed may have again: with slots to spare, so that a slot which comes and goes
+    does not make ladders come and go."""
+
+
+NO_RUNGS = RungsAllowed(0, 0)
+
+
+class BookInputs(NamedTuple):
+    """Everything a desired book depends on."""
+
+    account: str
+    position: Position
+    instrument: Instrument
+    orders: SymbolOrders
+    """Live orders of the symbol, ours and foreign."""
+    live: LiveBook
+    """Those of this position, sorted."""
+    cover: Cover
+    """The stop cover they give."""
+    known: KeyEvidence
+    settings: ProtectionSettings
+    advice: Advice | None
+    rungs: RungsAllowed
+    triggering_grace_ms: int
+    """How long a stop may be in the act of triggering before it is given up as stuck."""
+    now_ms: int
+    in_transit: tuple[DesiredOrder, ...] = ()
+    """Working stops of the position that were written a moment ago and not read back yet."""
+    replacement_reads: int = 1
+    """Reads in which a stop must have been listed before it may replace another."""
+
+
+class OrderFacts(NamedTuple):
+    """Everything the wanted orders of one position depend on."""
+
+    account: str
+    symbol: str
+    side: Side
+    position_side: PositionSide
+    hedged: bool
+    quantity: Decimal
+    instrument: Instrument
+    settings: ProtectionSettings
+    live: LiveBook
+    """What rests for the position, ours and foreign."""
+    cover: tuple[LiveOrder, ...]
+    """Those that count as stop cover now."""
+    in_transit: tuple[DesiredOrder, ...]
+    """Working stops that were written a moment ago and not read back yet."""
+    unproven: frozenset[str]
+    """Client ids of working stops that rest and were not read back often enough to replace another."""
+    epoch: str
+    spent: tuple[str, ...]
+    """Client ids of the epoch that named orders which ended."""
+    done_rungs: frozenset[int]
+    ladder_from: int
+    """The nearest rung of the last ladder that was the whole position."""
+    slot_is_foreign: bool
+    """Another program had its own close-all stop in this epoch."""
+    close_all_blocked: bool
+    firing: bool
+    """Whether a stop of ours is being triggered just now."""
+    taking_profit: bool
+    """Whether a take-profit of ours is closing its part just now."""
+    rungs: RungsAllowed
+    stop_price: Decimal
+    """The effective stop."""
+    stop_today: Decimal
+    """The same for a new order: at a price that the venue permits today, which a level that rests may be older than."""
+    stop_source: str
+    stop_anchored: bool
+    """Whether it was measured from the mark in a loss."""
+    policy_price: Decimal
+    """The policy's own stop, where a new backstop goes."""
+    policy_source: str
+    policy_anchored: bool
+    obstacle: Obstacle
+    """What keeps every stop from protecting; nothing, nearly always."""
+    foreign_is_enough: bool
+    """The user's own stops cover the position."""
+    targets: tuple[Target, ...]
+    passed: frozenset[int]
+    """The rungs whose level the mark has reached."""
+    beyond_last: Decimal | None
+    """Where a target goes when the mark has reached the last level; None while it has not."""
+
+
+def rung_of(order: LiveOrder) -> int:
+    """The rung code in an order's client id; 0 for a foreign order."""
+    parsed = ids.parse(order.client_id)
+    return parsed.rung if parsed else 0
+
+
+def as_desired(facts: OrderFacts, order: LiveOrder, role: Role, quantity: Decimal | None, source: str) -> DesiredOrder:
+    """A resting order, wanted exactly as it is."""
+    assert order.trigger_price is not None
+    return DesiredOrder(
+        symbol=order.symbol,
+        side=facts.side,
+        role=role,
+        rung=rung_of(order),
+        kind=order.kind,
+        trigger_price=order.trigger_price,
+        quantity=quantity,
+        position_side=order.position_side,
+        working_type=order.working_type,
+        client_id=order.client_id,
+        source=source,
+    )
+
+
+def new_order(
+    facts: OrderFacts, role: Role, rung: int, kind: OrderKind, price: Decimal, source: str, quantity: Decimal | None
+) -> DesiredOrder:
+    """A new order for the position, with the id its intent determines."""
+    order = DesiredOrder(
+        symbol=facts.symbol,
+        side=facts.side,
+        role=role,
+        rung=rung,
+        kind=kind,
+        trigger_price=price,
+        quantity=quantity,
+        position_side=facts.position_side,
+        working_type=facts.settings.working_type,
+        client_id="",
+        source=source,
+    )
+    return _named(order, facts.account, facts.spent, facts.epoch)
+
+
+def renewed(order: DesiredOrder, account: str, known: KeyEvidence) -> DesiredOrder:
+    """The same order under the id its intent has now."""
+    return _named(order, account, known.spent, known.epoch)
+
+
+def _named(order: DesiredOrder, account: str, spent: Collection[str], epoch: str) -> DesiredOrder:
+    client_id = ids.next_id(
+        spent,
+        account=account,
+        symbol=order.symbol,
+        side=order.side,
+        role=order.role,
+        rung=order.rung,
+        trigger=order.trigger_price,
+        quantity=order.quantity,
+        epoch=epoch,
+    )
+    return order._replace(client_id=client_id)

@@ -1,0 +1,53 @@
+"""One open position with everything that is derived about it from one observation, each fact once.
+
+Book, plan and verdict are made from the same case: they cannot disagree about what counts as cover, and what is worked
+out for one of them is not worked out again for the others.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from position_monitor.core.book.diff import BookDiff
+from position_monitor.core.decision.closing import Reason
+from position_monitor.core.evidence.evidence import KeyEvidence
+from position_monitor.core.model.desired import DesiredBook
+from position_monitor.core.model.positions import Position
+from position_monitor.core.model.settings import EvidenceSettings, ProtectionSettings
+from position_monitor.core.model.sides import PositionKey
+from position_monitor.core.observation.cover import Cover
+from position_monitor.core.observation.live_book import LiveBook
+
+
+class Case(NamedTuple):
+    """What is known and wanted for one open position."""
+
+    position: Position
+    key: PositionKey
+    settings: ProtectionSettings
+    known: KeyEvidence | None
+    unmanaged: bool
+    live: LiveBook
+    cover: Cover
+    """What counts as a stop among the orders that were read."""
+    to_close: Reason | None
+    """Why it should be closed at market, or None."""
+    book: DesiredBook | None
+    """None where nothing may be wanted: unmanaged, unreadable, or without trading rules."""
+    found: BookDiff | None
+    """The book against what rests; None without a book."""
+
+    @property
+    def closing(self) -> str:
+        """Why it should be closed at market, or empty."""
+        return self.to_close.text if self.to_close is not None else ""
+
+    @property
+    def quiet(self) -> bool:
+        """Whether nothing is to be done: it is as it should be, or nothing may be wanted."""
+        found = self.found
+        return found is None or not (found.missing or found.surplus or self.to_close)
+
+    def long_missing(self, settings: EvidenceSettings, now_ms: int) -> bool:
+        """Whether its stop is missing now and was missing in this daemon's own reads for two check intervals."""
+        return self.known is not None and not self.cover.full and self.known.long_exposed(settings, now_ms)

@@ -1,0 +1,61 @@
+"""The gate's check of invariant 16: take-profits of ours never close more than the policy wants closed."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+from position_monitor.core.decision.gate import GateInputs
+from position_monitor.core.model import ids
+from position_monitor.core.model.desired import DesiredOrder
+from position_monitor.core.model.money import HUNDRED, distance_pct, tighter
+from position_monitor.core.model.orders import Role
+from position_monitor.core.model.positions import Position
+from position_monitor.core.model.rungs import rungs_of
+from position_monitor.core.model.settings import Policy
+from position_monitor.core.observation.exit_profile import Exit, closed_by, exits_of
+
+
+def why_over_exit(order: DesiredOrder, position: Position | None, gate: GateInputs) -> str:
+    """At no price may take-profits of ours close more than the policy's shares up to the furthest rung reached there:
+    by the number of the rung, because advice may move it, or by its configured distance.
+
+    Derived from the settings and what rests, not from the book. Where the venue's least amounts join rungs, only the
+    whole is compared.
+    """
+    instrument = gate.seen.instrument
+    if order.role is not Role.TAKE_PROFIT or position is None or order.quantity is None or instrument is None:
+        return ""
+    resting = [live for live in gate.seen.orders if live.key == order.key]
+    grace_ms = gate.evidence_settings.triggering_grace_ms
+    stuck = gate.known.stuck_in_triggering(gate.now_ms, grace_ms) if gate.known is not None else frozenset()
+    rungs = [(_share_up_to(live.client_id, gate), one) for live in resting for one in exits_of([live], stuck)]
+    rungs.append((_share_up_to(order.client_id, gate), Exit(order.trigger_price, order.quantity)))
+    whole = [one for _, one in rungs] + list(gate.unlisted)
+    for price in {one.price for one in whole}:
+        reached_here = [share for share, one in rungs if closed_by(price, [one], position.side)]
+        share = max(*reached_here, _share_at(price, position, gate), Decimal(0))
+        left = position.quantity * (1 - share)
+        if left < instrument.min_quantity or left * price < instrument.min_notional:
+            share = Decimal(1)
+        most, closes = position.quantity * share, closed_by(price, whole, position.side)
+        if closes > most + instrument.step * len(whole) or closes > position.quantity:
+            return f"take-profits would close {closes} by {price}; at most {most} may be (invariant 16)"
+    return ""
+
+
+def _share_up_to(client_id: str, gate: GateInputs) -> Decimal:
+    """The part of a position that may be closed when the rung of this order is reached."""
+    owned, ladder = ids.parse(client_id), gate.settings.ladder
+    last = rungs_of(owned.rung)[-1] if owned is not None else len(ladder)
+    if gate.settings.policy is not Policy.HYBRID or last >= len(ladder) - 1:
+        return Decimal(1)
+    return sum((rung.share_pct for rung in ladder[: last + 1]), Decimal(0)) / HUNDRED
+
+
+def _share_at(price: Decimal, position: Position, gate: GateInputs) -> Decimal:
+    """The part of a position that the configured distances let be closed at a price; nothing without an entry."""
+    entry, settings = position.entry_price, gate.settings
+    if entry <= 0 or not tighter(price, entry, position.side):
+        return Decimal(0)
+    way_pct = distance_pct(price, entry) + settings.stop_min_move_pct
+    return sum((rung.share_pct for rung in settings.ladder if rung.target_pct <= way_pct), Decimal(0)) / HUNDRED

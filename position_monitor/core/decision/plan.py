@@ -1,0 +1,241 @@
+"""The planner: a diff becomes ordered actions, and everything that is not done yet is named with its reason.
+
+Make before break is written here once. Within one symbol the order is: place stops, place take-profits, close, and
+only then remove (`surplus.py` says what may go). Whatever point a plan is interrupted at, the next cycle reads the
+exchange and plans again; there is no state in between that has less cover than before, which
+`tests/core/test_interrupted.py` shows for every prefix.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from position_monitor.core.book.diff import BookDiff
+from position_monitor.core.decision.case import Case
+from position_monitor.core.decision.closing import Reason, closes_in_the_last_minute, next_close, why_not_close_now
+from position_monitor.core.decision.ownership import MEANINGS, RIGHTS, may_place_stop
+from position_monitor.core.decision.plan_inputs import Held, Plan, PlanInputs
+from position_monitor.core.decision.surplus import describe_live, for_absent, removals
+from position_monitor.core.evidence.evidence import KeyEvidence
+from position_monitor.core.evidence.refusals import Facts, worth_a_try
+from position_monitor.core.model import ids
+from position_monitor.core.model.actions import Close, Mode, Place
+from position_monitor.core.model.desired import DesiredBook, DesiredOrder
+from position_monitor.core.model.money import plain
+from position_monitor.core.model.orders import Role
+from position_monitor.core.model.positions import Position
+from position_monitor.core.model.rungs import rungs_of
+from position_monitor.core.model.settings import Limits
+from position_monitor.core.observation.cover import owned_role
+from position_monitor.core.observation.exit_profile import exits_wanted, fitting
+from position_monitor.core.observation.needs import BLIND_READS, Deed, Fact
+
+_LADDER_READS = 2
+"""Reads before a ladder is placed: after a restart one empty list must not double it. Stops never wait."""
+
+CANCELS_RESERVED = 2
+"""Writes of one plan that take-profits leave to removals."""
+
+
+def plan(inputs: PlanInputs) -> Plan:
+    """What to do for one symbol now, as far as what was read allows it (`core/observation/needs.py`).
+
+    Where not everything was read, missing stops are placed and nothing else is done: nothing follows from absence.
+    """
+    symbol = inputs.seen.symbol
+    if not inputs.seen.allows(Deed.PLACE_STOP):
+        return Plan(symbol)
+    if not inputs.seen.readable:
+        return _stops_only(inputs)
+    if not inputs.orphaned and all(case.quiet for case in inputs.cases):
+        return Plan(symbol)
+    parts = {case.key: _for_open(inputs, case) for case in inputs.cases}
+    if inputs.orphaned:
+        parts |= {key: for_absent(inputs, key, live) for key, live in inputs.orphaned.items()}
+    result = _joined(symbol, [parts[key] for key in sorted(parts)])
+    return result if result.empty else _bounded(_allowed_by_mode(result, inputs), inputs.limits)
+
+
+def _stops_only(inputs: PlanInputs) -> Plan:
+    """The plan of a symbol of which not everything could be read."""
+    why = f"not everything could be read: {inputs.seen.unreadable}"
+    parts = [_for_open(inputs, case) for case in inputs.cases if not _is_served_blind(inputs, case)]
+    result = _joined(inputs.seen.symbol, parts)
+    held = [Held(p.order.key, _describe(p.order), why) for p in result.take_profits]
+    stops = Plan(result.symbol, stops=result.stops, held=(*result.held, *held))
+    return _bounded(_allowed_by_mode(stops, inputs), inputs.limits) if stops.stops else stops
+
+
+def _is_served_blind(inputs: PlanInputs, case: Case) -> bool:
+    """Whether a position waits for nothing although its conditional orders could not be read.
+
+    For a look or two it is taken that what rested still rests. After that its stop is tried: the venue refuses it where
+    it is not needed. What it refused because a close-all stop exists is ours, if one of ours was ever read.
+    """
+    if Fact.CONDITIONAL_ORDERS not in inputs.seen.unread:
+        return False
+    known = case.known
+    if known is None or known.blind_reads < BLIND_READS:
+        return True
+    return known.close_all_blocked and any(
+        owned.role is Role.BACKSTOP for client_id in known.seen if (owned := ids.parse(client_id)) is not None
+    )
+
+
+def _joined(symbol: str, parts: Sequence[Plan]) -> Plan:
+    """The plans of a symbol's positions as one."""
+    if len(parts) == 1:
+        return parts[0]
+    return Plan(
+        symbol,
+        tuple(place for part in parts for place in part.stops),
+        tuple(place for part in parts for place in part.take_profits),
+        tuple(close for part in parts for close in part.closes),
+        tuple(cancel for part in parts for cancel in part.cancels),
+        tuple(held for part in parts for held in part.held),
+    )
+
+
+def _for_open(inputs: PlanInputs, case: Case) -> Plan:
+    position, known, book, found = case.position, case.known, case.book, case.found
+    if book is None or found is None or known is None or case.quiet:
+        return Plan(position.symbol)
+    key = case.key
+    ready = [order for order in found.missing if not _is_awaited(order, inputs)]
+    held = [Held(key, _describe(o), "written and not read back yet") for o in found.missing if o not in ready]
+    facts = Facts(position.quantity, inputs.seen.instrument, inputs.now_ms, inputs.limits.again_ms)
+    ready, waiting = worth_a_try(ready, known.stops_refused, known.targets_refused, facts)
+    held += [Held(key, _describe(order), why) for order, why in waiting]
+    stops = tuple(Place(order, _why_stop(order, book)) for order in ready if order.role is not Role.TAKE_PROFIT)
+    targets = [order for order in ready if order.role is Role.TAKE_PROFIT]
+    room = max(0, inputs.room(found, len(stops)))
+    if len(targets) > room:
+        why = f"{inputs.limits.owned_orders_per_position_max} orders of ours for one position is the limit"
+        held += [Held(key, _describe(order), why) for order in targets[room:]]
+        targets = targets[:room]
+    if why := _why_targets_wait(case, known, has_rules=inputs.seen.instrument is not None):
+        held += [Held(key, _describe(order), why) for order in targets]
+        targets = []
+    due, targets = targets, _beside_what_rests(inputs, case, book, found, targets)
+    why = "it waits until what rests in its place is removed (invariant 16)"
+    held += [Held(key, _describe(order), why) for order in due if order not in targets]
+    cancels, held_cancels = removals(inputs, case, known, found, ladder_due=bool(due))
+    closes, held_closes = _closes(inputs, position, known, case.to_close)
+    return Plan(
+        position.symbol,
+        stops,
+        tuple(Place(order, f"rung {rungs_of(order.rung)[-1]} of the ladder ({order.source})") for order in targets),
+        closes,
+        cancels,
+        (*held, *held_cancels, *held_closes),
+    )
+
+
+def _why_targets_wait(case: Case, known: KeyEvidence, *, has_rules: bool) -> str:
+    """Why no take-profit of a position is placed now, or empty."""
+    if case.closing:
+        return "the position is being closed"
+    if not case.cover.full:
+        return "take-profits wait until the stop rests (invariant 3)"
+    if not has_rules:
+        return "the trading rules of the symbol are not known"
+    return "take-profits wait for a second read" if known.present_reads < _LADDER_READS else ""
+
+
+def _beside_what_rests(
+    inputs: PlanInputs, case: Case, book: DesiredBook, found: BookDiff, targets: Sequence[DesiredOrder]
+) -> list[DesiredOrder]:
+    """The take-profits that close no more than wanted at any price, beside all of ours that rest or may rest.
+
+    None while one rests that is not wanted: no ladder beside a ladder. It is removed in the same cycle.
+    """
+    if any(owned_role(order) is Role.TAKE_PROFIT for order in found.surplus):
+        return []
+    side = case.position.side
+    rungs = [(order, one) for order in targets for one in exits_wanted([order])]
+    return fitting(rungs, inputs.resting_exits(case), exits_wanted(book.take_profits), side) if rungs else []
+
+
+def _is_awaited(order: DesiredOrder, inputs: PlanInputs) -> bool:
+    """Whether an order was written already, or, for a backstop, another one for the only slot the venue gives."""
+    if (order.symbol, order.client_id) in inputs.evidence.awaited:
+        return True
+    return order.role is Role.BACKSTOP and inputs.evidence.awaits_backstop(order.key)
+
+
+def _why_stop(order: DesiredOrder, book: DesiredBook) -> str:
+    inputs = " ".join(f"{name}={plain(value)}" for name, value in book.stop.inputs.items())
+    return f"{order.role} from {order.source} {inputs}".strip()
+
+
+def _closes(
+    inputs: PlanInputs, position: Position, known: KeyEvidence, reason: Reason | None
+) -> tuple[tuple[Close, ...], list[Held]]:
+    """The next order of the close ladder, if the evidence and the account's limit allow it."""
+    instrument = inputs.seen.instrument
+    if reason is None or instrument is None:
+        return (), []
+    recent = closes_in_the_last_minute(inputs.evidence, inputs.now_ms)
+    if why := why_not_close_now(known, recent, inputs.limits, inputs.now_ms):
+        return (), [Held(position.key, "close at market", why)]
+    return (next_close(inputs.account, position, instrument, known, reason),), []
+
+
+def _allowed_by_mode(result: Plan, inputs: PlanInputs) -> Plan:
+    """What the state of ownership permits (`core/decision/ownership.py`); the rest is named with its reason."""
+    mode, rights = inputs.mode, RIGHTS[inputs.mode]
+    if mode is Mode.LIVE:
+        return result
+    missing = {case.key: case.long_missing(inputs.evidence_settings, inputs.now_ms) for case in _uncovered(inputs)}
+    held: list[Held] = []
+    stops: list[Place] = []
+    for place in result.stops:
+        key = place.order.key
+        if may_place_stop(mode, missing=key in missing, long_missing=missing.get(key, False)):
+            stops.append(place)
+        else:
+            held.append(Held(key, _describe(place.order), _why_held(mode, key in missing)))
+    targets = result.take_profits if rights.take_profits else ()
+    cancels = result.cancels if rights.removals else ()
+    closes = result.closes if rights.closes else ()
+    if not rights.take_profits:
+        why = f"{MEANINGS[mode]}: no take-profit is placed"
+        held += [Held(p.order.key, _describe(p.order), why) for p in result.take_profits]
+    if not rights.removals:
+        why = f"{MEANINGS[mode]}: nothing is removed"
+        held += [Held(c.key, f"cancel {describe_live(c.order)}", why) for c in result.cancels]
+    if not rights.closes:
+        why = f"{MEANINGS[mode]}: nothing is closed"
+        held += [Held(c.key, f"close {plain(c.quantity)}", why) for c in result.closes]
+    return Plan(result.symbol, tuple(stops), targets, closes, cancels, (*result.held, *held))
+
+
+def _uncovered(inputs: PlanInputs) -> list[Case]:
+    return [case for case in inputs.cases if not case.cover.full]
+
+
+def _why_held(mode: Mode, missing: bool) -> str:
+    """Why a stop is not sent in this state of ownership."""
+    if not missing:
+        return f"{MEANINGS[mode]}: the stop that covers stays as it is"
+    if RIGHTS[mode].long_missing_stops:
+        return f"{MEANINGS[mode]}: placed when it was read without cover for two check intervals"
+    return f"{MEANINGS[mode]}: nothing is written"
+
+
+def _bounded(result: Plan, limits: Limits) -> Plan:
+    """At most `actions_per_symbol_max` writes in one plan, stops first; the rest waits for the next cycle."""
+    left = limits.actions_per_symbol_max
+    stops = result.stops[:left]
+    left -= len(stops)
+    closes = result.closes[:left]
+    left -= len(closes)
+    # Removals must not starve where take-profits are refused again and again.
+    targets = result.take_profits[: max(0, left - min(len(result.cancels), CANCELS_RESERVED))]
+    left -= len(targets)
+    return result._replace(stops=stops, closes=closes, take_profits=targets, cancels=result.cancels[:left])
+
+
+def _describe(order: DesiredOrder) -> str:
+    size = "close-all" if order.quantity is None else plain(order.quantity)
+    return f"place {order.kind} {size} @ {plain(order.trigger_price)}"

@@ -1,0 +1,55 @@
+"""What the end of a look at the whole account teaches: who was exposed, what is over, and who is forgotten."""
+
+from __future__ import annotations
+
+from collections.abc import Container, Mapping
+from dataclasses import replace
+
+from position_monitor.core.evidence.crossing import NOT_CROSSED
+from position_monitor.core.evidence.evidence import Evidence, KeyEvidence
+from position_monitor.core.model.settings import EvidenceSettings
+from position_monitor.core.model.sides import PositionKey
+
+
+def after_exposure(evidence: Evidence, exposed: Mapping[PositionKey, bool], now_ms: int) -> Evidence:
+    """Count, once a cycle, whose cover was not whole in its read; one read with full cover ends the count.
+
+    A position that is not among them, because it could not be read, keeps its count: nothing is known of it.
+    """
+    keys: dict[PositionKey, KeyEvidence] = {}
+    for key, is_exposed in exposed.items():
+        known = evidence.keys.get(key)
+        if known is None or not (is_exposed or known.exposed_reads):
+            continue
+        count = known.exposed_reads + 1 if is_exposed else 0
+        since_ms = known.exposed_since_ms if known.exposed_reads else now_ms
+        keys[key] = replace(known, exposed_reads=count, exposed_since_ms=since_ms)
+    return Evidence({**evidence.keys, **keys}, evidence.awaited) if keys else evidence
+
+
+def pruned(evidence: Evidence, settings: EvidenceSettings) -> Evidence:
+    """Forget positions that are proven flat and have no order of ours left."""
+    keys = {key: known for key, known in evidence.keys.items() if not (known.flat_proven(settings) and not known.seen)}
+    return Evidence(keys, evidence.awaited)
+
+
+def after_decision(
+    evidence: Evidence, covered: Mapping[PositionKey, bool], closing: Container[PositionKey], now_ms: int
+) -> Evidence:
+    """What a look at the whole account ends: refusals of a stop at full cover, the reasons to close that are gone.
+
+    `covered` says of each position that was read whether its cover is full; `closing` are those to be closed.
+    """
+    changed: dict[PositionKey, KeyEvidence] = {}
+    for key, full in covered.items():
+        known = evidence.keys.get(key)
+        if known is None:
+            continue
+        if full and (known.crossed.count or known.stop_refused):
+            known = changed[key] = replace(known, crossed=NOT_CROSSED, stop_refused="")
+        if key in closing:
+            if not known.closing_since_ms:
+                changed[key] = replace(known, closing_since_ms=now_ms)
+        elif known.closing_since_ms or known.close_budget_refused:
+            changed[key] = replace(known, closing_since_ms=0, close_budget_refused=False)
+    return Evidence({**evidence.keys, **changed}, evidence.awaited) if changed else evidence

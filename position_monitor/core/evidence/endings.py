@@ -1,0 +1,153 @@
+"""How orders of ours end: what tells that one ended, that one is closing the position, or that nobody knows.
+
+An order that rested and is not listed any more has ended, or the list is wrong; absence is not evidence (invariant 7).
+So the venue is asked for it by its id, and until it answers the order may rest: its intent keeps its id, and it counts
+as a take-profit that may still close something. Once it is known to have ended its id is spent (invariant 4).
+
+An order whose price came closes the position over some time: TRIGGERING, TRIGGERED, the fills of its child, and the row
+of the position, which may be read from a replica that lags. Until a row that changed at the end of it is read, nothing
+new is placed, for that long at most which a stop may take (invariant 16).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from dataclasses import replace
+from typing import NamedTuple
+
+from position_monitor.core.evidence.evidence import Evidence, Fired, KeyEvidence, Vanished, with_key
+from position_monitor.core.evidence.written import without_write
+from position_monitor.core.model import ids
+from position_monitor.core.model.orders import LiveOrder, OrderStatus, Role
+from position_monitor.core.model.positions import Position
+from position_monitor.core.model.sides import SIDES, PositionKey
+from position_monitor.core.observation.live_book import LiveBook
+from position_monitor.core.observation.reads import SymbolObservation
+
+SPENT_KEPT = 512
+"""Spent ids remembered of one position; when there are as many, the venue is asked before an id is used."""
+VANISHED_KEPT = 64
+ASKED_AT_ONCE_MAX = 4
+"""Orders of one symbol that are asked for in one look."""
+FIRED_KEPT_MS = 120_000
+"""How long it is remembered that an order's price came when no end of it is ever read."""
+UNDER_WAY = (OrderStatus.TRIGGERING, OrderStatus.TRIGGERED)
+
+
+class Word(NamedTuple):
+    """What the venue said about one order of ours, in an event or in the answer to a question."""
+
+    symbol: str
+    client_id: str
+    status: OrderStatus
+    at_ms: int
+    """The venue's time of that status."""
+    nothing_filled: bool
+    """It says that a finished order filled nothing."""
+
+
+def word_of(order: LiveOrder) -> Word:
+    """What an answer about one order says. Such an answer need not tell how much was filled."""
+    return Word(order.symbol, order.client_id, order.status, order.updated_at_ms, nothing_filled=False)
+
+
+def to_ask_for(evidence: Evidence, seen: SymbolObservation) -> tuple[str, ...]:
+    """Client ids to ask the venue for after a look: written and not read back yet, or gone from the list."""
+    listed = {order.client_id for order in seen.orders}
+    written = [client_id for client_id in evidence.awaited_in(seen.symbol) if client_id not in listed]
+    gone: list[str] = []
+    if not seen.orders_reused:
+        for position in seen.positions:
+            known = evidence.of(position.key)
+            if known is not None:
+                gone += unexplained(known, seen.live.books.get(position.key), listed, 0)
+    asked = dict.fromkeys((*written, *sorted(gone)[:ASKED_AT_ONCE_MAX]))
+    return tuple(asked)
+
+
+def unexplained(
+    known: KeyEvidence, live: LiveBook | None, listed: Collection[str], now_ms: int
+) -> Mapping[str, Vanished]:
+    """The orders of ours that rested, are not listed and are not known to have ended, by client id."""
+    if not known.vanished and live is not None and live.resting is known.rested:
+        return known.vanished
+    gone = {client_id: one for client_id, one in known.vanished.items() if client_id not in listed}
+    for own in known.rested:
+        client_id = own.order.client_id
+        if client_id not in listed and client_id not in gone and client_id not in known.spent:
+            gone[client_id] = Vanished(own.order, now_ms)
+    while len(gone) > VANISHED_KEPT:
+        gone.pop(next(iter(gone)))
+    return gone
+
+
+def after_word(evidence: Evidence, word: Word, now_ms: int) -> Evidence:
+    """Learn what the venue said of one order of ours; a foreign one teaches nothing."""
+    owned = ids.parse(word.client_id)
+    if owned is None:
+        return evidence
+    if word.status.terminal:
+        evidence = without_write(evidence, word.symbol, word.client_id)
+    for side in SIDES:
+        key = PositionKey(word.symbol, side)
+        known = evidence.of(key)
+        if known is not None and owned.role is not Role.CLOSE and _is_about(known, owned.epoch, word.client_id):
+            evidence = with_key(evidence, key, _with_word(known, word, now_ms))
+    return evidence
+
+
+def _is_about(known: KeyEvidence, epoch: str, client_id: str) -> bool:
+    """Whether an order is, or was read as, one of this position; it may be left over from an earlier epoch."""
+    if known.epoch == epoch or client_id in known.vanished:
+        return True
+    return any(own.order.client_id == client_id for own in known.rested)
+
+
+def _with_word(known: KeyEvidence, word: Word, now_ms: int) -> KeyEvidence:
+    if word.client_id in known.spent:
+        return known
+    fired = dict(known.fired)
+    before = fired.pop(word.client_id, None)
+    since_ms = before.since_ms if before is not None else now_ms
+    if word.status in UNDER_WAY:
+        fired[word.client_id] = before or Fired(since_ms)
+    elif word.status is OrderStatus.FINISHED and not word.nothing_filled:
+        fired[word.client_id] = Fired(since_ms, word.at_ms)
+    if not word.status.terminal:
+        return replace(known, fired=fired)
+    vanished = {client_id: one for client_id, one in known.vanished.items() if client_id != word.client_id}
+    spent = (*known.spent, word.client_id)[-SPENT_KEPT:]
+    owned, sizes = ids.parse(word.client_id), known.rung_sizes
+    if word.status is not OrderStatus.FINISHED and owned is not None and owned.role is Role.TAKE_PROFIT:
+        # Gone without a fill: if the position shrank as well, somebody else made it smaller.
+        sizes = {rung: size for rung, size in sizes.items() if rung != owned.rung}
+    return replace(known, fired=fired, vanished=vanished, spent=spent, rung_sizes=sizes)
+
+
+def not_counted_yet(known: KeyEvidence, position: Position) -> Mapping[str, Fired]:
+    """The orders whose price came, without those that were through when the position last changed."""
+    through = [i for i, one in known.fired.items() if 0 < one.ended_at_ms <= position.updated_at_ms]
+    return {i: one for i, one in known.fired.items() if i not in through} if through else known.fired
+
+
+def still_firing(known: KeyEvidence, position: Position, live: LiveBook, now_ms: int) -> Mapping[str, Fired]:
+    """Which orders of ours are closing this position, once it was read: those whose end its row does not have yet."""
+    under_way = [own for own in live.in_flight if own.order.status in UNDER_WAY]
+    if not known.fired and not under_way:
+        return known.fired
+    resting, listed = ({own.order.client_id for own in some} for some in (live.resting, under_way))
+    fired = {
+        client_id: one
+        for client_id, one in not_counted_yet(known, position).items()
+        if client_id not in resting and (abs(now_ms - one.since_ms) <= FIRED_KEPT_MS or client_id in listed)
+    }
+    for own in under_way:
+        fired.setdefault(own.order.client_id, Fired(known.firing_since_ms or now_ms))
+    return fired
+
+
+def may_have_named(known: KeyEvidence, client_id: str, began_at_ms: int) -> bool:
+    """Whether an id may have named an order before: its order vanished, or the position is older than our memory."""
+    if known.inherited or client_id in known.vanished or len(known.spent) >= SPENT_KEPT:
+        return True
+    return ids.epoch_began_ms(known.epoch) < began_at_ms

@@ -1,0 +1,94 @@
+"""Which life of a position the evidence is about: its epoch, where it begins, and what resting orders tell of it.
+
+A life begins when a position is opened and ends when it is proven flat. Client ids carry its epoch, so a restart finds
+it in what rests. Orders that an earlier life left behind must not speak for the position that is open now.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+
+from position_monitor.core.evidence.evidence import KeyEvidence
+from position_monitor.core.model import ids
+from position_monitor.core.model.orders import Role
+from position_monitor.core.model.positions import Position
+from position_monitor.core.model.sides import PositionKey
+from position_monitor.core.observation.live_book import LiveBook
+
+
+def living(known: KeyEvidence | None, position: Position, live: LiveBook) -> KeyEvidence:
+    """The evidence of a position that is open now: of this life, which may have begun just now."""
+    if known is None:
+        return _new_life(None, position, _epoch_of_life(live, position))
+    # A sign that it is open, newer than the sign that it was flat, is about a new life.
+    if known.zero_seen and position.updated_at_ms > known.zero_at_ms:
+        return _new_life(known, position, "")
+    return known
+
+
+def in_its_epoch(
+    known: KeyEvidence | None, position: Position, live: LiveBook, rebases: Callable[[PositionKey], bool]
+) -> KeyEvidence:
+    """The evidence of a position that was just listed, in the epoch that it is in now.
+
+    A position that `rebases` begins a new epoch when it grew.
+    """
+    before, known = known, living(known, position, live)
+    if known is not before:
+        return known
+    if known.quantities and position.quantity > known.largest_quantity and rebases(position.key):
+        return replace(known, epoch=ids.epoch_of(position.updated_at_ms), inherited=False, done_rungs=frozenset())
+    if (epoch := _settled_epoch(known, live, position)) != known.epoch and not rebases(position.key):
+        return replace(known, epoch=epoch, inherited=True)
+    return known
+
+
+def newest_epoch(live: LiveBook) -> str:
+    """The newest epoch of any order of ours: for orders whose position is not open, any name is as good."""
+    return max((own.epoch for own in live.owned), default="")
+
+
+def _new_life(before: KeyEvidence | None, position: Position, remembered: str) -> KeyEvidence:
+    """Evidence of a position that begins anew, or (with a `remembered` epoch) that is met for the first time."""
+    return KeyEvidence(
+        epoch=remembered or ids.epoch_of(position.updated_at_ms),
+        inherited=bool(remembered),
+        entry_price=position.entry_price,
+        born_at_ms=position.updated_at_ms if before is not None else 0,
+        seen=before.seen if before is not None else {},
+    )
+
+
+def _epoch_of_life(live: LiveBook, position: Position) -> str:
+    """The epoch that resting orders carry, if they are of this life of the position; else empty.
+
+    A backstop is: the venue removes a close-all order with its position. Working stops and rungs stay behind when a
+    position ends, so they speak only if they were made since the position is surely open: after a close-all order that
+    rests (anybody's), or after the last change of the position.
+    """
+    backstops = [own for own in live.owned if own.role is Role.BACKSTOP]
+    if backstops:
+        return max(backstops, key=lambda own: (own.order.created_at_ms, own.epoch)).epoch
+    since_ms = [order.created_at_ms for order in live.close_alls if order.created_at_ms > 0]
+    since_ms += [position.updated_at_ms] if position.updated_at_ms > 0 else []
+    if not since_ms:
+        return ""
+    ours = [own for own in live.owned if own.order.created_at_ms >= min(since_ms)]
+    return min(ours, key=lambda own: (own.order.created_at_ms, own.epoch)).epoch if ours else ""
+
+
+def _settled_epoch(known: KeyEvidence, live: LiveBook, position: Position) -> str:
+    """The epoch in memory, unless something of ours rests that is of this life and of another one.
+
+    After a restart the lists may lag: an epoch made up then yields to the backstop that appears a read later.
+    """
+    backstops = [
+        own for own in live.resting if own.role is Role.BACKSTOP and own.order.created_at_ms >= known.born_at_ms
+    ]
+    if any(own.epoch == known.epoch for own in backstops):
+        return known.epoch
+    if backstops:
+        return max(backstops, key=lambda own: (own.order.created_at_ms, own.epoch)).epoch
+    # First met after a restart, perhaps in lists that lagged: its oldest order of this life knows better than we do.
+    return known.epoch if known.born_at_ms else _epoch_of_life(live, position) or known.epoch

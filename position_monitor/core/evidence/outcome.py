@@ -1,0 +1,207 @@
+"""What the outcome of a write teaches (invariants 4 and 6): an acknowledgement only says where to look next."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, replace
+from decimal import Decimal
+from enum import StrEnum
+
+from position_monitor.core.evidence.crossing import NOT_CROSSED, after_refusal
+from position_monitor.core.evidence.endings import Word, after_word
+from position_monitor.core.evidence.evidence import Evidence, KeyEvidence, with_key
+from position_monitor.core.evidence.refusals import (
+    CLOSE_SLOT,
+    NONE_REFUSED,
+    Refusals,
+    RefusedOrder,
+    after_failure,
+    slot_of,
+)
+from position_monitor.core.evidence.written import after_write, without_write
+from position_monitor.core.model.actions import Action, Cancel, Close, Place
+from position_monitor.core.model.desired import DesiredOrder
+from position_monitor.core.model.instruments import Instrument
+from position_monitor.core.model.orders import OrderStatus, Role
+from position_monitor.core.model.sides import PositionKey
+
+CROSSED_CODES = frozenset({-2021, -4142})
+"""The price has already passed the trigger."""
+DUPLICATE_CODE = -4116
+DUPLICATE_CODES = frozenset({DUPLICATE_CODE})
+"""The client id is in use by an open order: an earlier attempt did rest."""
+CLOSE_ALL_EXISTS_CODES = frozenset({-4130})
+"""A close-all stop of this direction exists, ours or the user's."""
+BUDGET_CODES = frozenset({-2022, -4118})
+"""Reduce-only was refused: the position changed, or resting orders use up its quantity."""
+PRICE_BAND_CODES = frozenset({-4131, -4016, -4024})
+"""A market order was refused because the book is too thin for the price band: the next close uses another form."""
+GRID_CODES = frozenset({-1111, -4014, -4023})
+"""A number is off the symbol's grid: while its rules are not known, coarser ones are tried."""
+_CLOSES_KEPT = 10
+_NUMBER = re.compile(r"\d[\d.,:]*")
+
+
+class Sent(StrEnum):
+    """How a write ended, as far as the edge can tell."""
+
+    ACCEPTED = "accepted"
+    AMBIGUOUS = "ambiguous"
+    REFUSED = "refused"
+    NOT_SENT = "not sent"
+    """It certainly had no effect: denied by the guard, rate-limited, unreachable."""
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """One write and how it ended."""
+
+    action: Action
+    sent: Sent
+    at_ms: int
+    code: int | None = None
+    text: str = ""
+    denied: bool = False
+    """The guard held it back: it never came near the exchange."""
+
+    turned_away: bool = False
+    """It certainly did not arrive, or the venue was too busy for it (-1008): sending it again in a moment is right."""
+
+    instrument: Instrument | None = None
+    """The trading rules it was made by."""
+
+
+def without_numbers(text: str) -> str:
+    """A sentence that says the same whatever the price is just now: what tells one reason from another."""
+    return _NUMBER.sub("#", text)
+
+
+def reason(outcome: Outcome) -> str:
+    """Why a write failed, told apart from other reasons."""
+    return f"{outcome.sent} {without_numbers(outcome.text) if outcome.code is None else outcome.code}"
+
+
+def after_outcome(evidence: Evidence, outcome: Outcome, *, pause_ms: int = 9_000) -> Evidence:
+    """Learn from one write. What was claimed in the evidence when it was sent is taken back unless it may rest.
+
+    `pause_ms` is the time between two tries of what is refused: refusals further apart are not in a row.
+    """
+    if outcome.denied:
+        return evidence
+    match outcome.action:
+        case Place():
+            return _after_place(evidence, outcome, outcome.action, pause_ms)
+        case Close():
+            return _after_close(evidence, outcome, outcome.action)
+        case Cancel(order=order):
+            if outcome.sent is not Sent.ACCEPTED:
+                return evidence
+            ended = Word(order.symbol, order.client_id, OrderStatus.CANCELED, 0, nothing_filled=True)
+            return after_word(evidence, ended, outcome.at_ms)
+
+
+def claimed(evidence: Evidence, order: DesiredOrder, at_ms: int, *, proved: bool = False) -> Evidence:
+    """Remember an order that is being sent, or that may rest: nobody writes it again before it was looked for."""
+    backstop_of = order.key if order.role is Role.BACKSTOP else None
+    working = order if order.role is Role.WORKING_STOP else None
+    target = order if order.role is Role.TAKE_PROFIT else None
+    return after_write(
+        evidence,
+        order.symbol,
+        order.client_id,
+        at_ms,
+        proved=proved,
+        backstop_of=backstop_of,
+        working_stop=working,
+        take_profit=target,
+    )
+
+
+def _after_place(evidence: Evidence, outcome: Outcome, action: Place, pause_ms: int) -> Evidence:
+    order = action.order
+    known = evidence.of(order.key)
+    if known is None:
+        return evidence
+    is_stop = order.role is not Role.TAKE_PROFIT
+    known = _with_try(known, outcome, order, is_stop=is_stop)
+    evidence = with_key(evidence, order.key, known)
+    if outcome.sent in (Sent.ACCEPTED, Sent.AMBIGUOUS) or outcome.code in DUPLICATE_CODES:
+        evidence = claimed(evidence, order, outcome.at_ms, proved=outcome.code in DUPLICATE_CODES)
+        return _changed(evidence, order.key, known, crossed=NOT_CROSSED, stop_refused="") if is_stop else evidence
+    evidence = without_write(evidence, order.symbol, order.client_id)
+    if is_stop:
+        if without_numbers(known.stop_refused) != without_numbers(outcome.text):
+            known = replace(known, stop_refused=outcome.text)  # else the same words stay, for those who compare them
+        evidence = with_key(evidence, order.key, known)
+    if is_stop and outcome.code in CROSSED_CODES:
+        crossed = after_refusal(
+            known.crossed, order.trigger_price, outcome.at_ms, reads=known.present_reads, pause_ms=pause_ms
+        )
+        return _changed(evidence, order.key, known, crossed=crossed)
+    if is_stop and outcome.code in GRID_CODES:
+        return _changed(evidence, order.key, known, grid_refusals=known.grid_refusals + 1)
+    if order.close_all and outcome.code in CLOSE_ALL_EXISTS_CODES:
+        return _changed(evidence, order.key, known, close_all_blocked=True)
+    return evidence
+
+
+def after_unread_failure(evidence: Evidence, order: DesiredOrder, at_ms: int) -> Evidence:
+    """A stop that was made without a read failed: it teaches nothing, but how often it was tried (invariant 10)."""
+    evidence = without_write(evidence, order.symbol, order.client_id)
+    known = evidence.of(order.key)
+    if known is None:
+        return evidence
+    tried = after_failure(known.stops_refused, at_ms, slot_of(order), None)
+    return _changed(evidence, order.key, known, stops_refused=tried)
+
+
+def _with_try(known: KeyEvidence, outcome: Outcome, order: DesiredOrder, *, is_stop: bool) -> KeyEvidence:
+    """Note whether something of this kind could be placed for the position (invariant 10)."""
+    before = known.stops_refused if is_stop else known.targets_refused
+    after = _tried(before, known, outcome, order)
+    if after is before:
+        return known
+    return replace(known, stops_refused=after) if is_stop else replace(known, targets_refused=after)
+
+
+def _tried(before: Refusals, known: KeyEvidence, outcome: Outcome, order: DesiredOrder) -> Refusals:
+    if outcome.sent is Sent.ACCEPTED or outcome.code in DUPLICATE_CODES:
+        return NONE_REFUSED
+    if outcome.sent is not Sent.REFUSED:
+        return after_failure(before, outcome.at_ms, slot_of(order), None)
+    refused = RefusedOrder(
+        at_ms=outcome.at_ms,
+        code=outcome.code,
+        trigger=order.trigger_price,
+        quantity=order.quantity,
+        position_side=order.position_side,
+        size=known.quantities[-1] if known.quantities else Decimal(0),
+        instrument=outcome.instrument,
+    )
+    return after_failure(before, outcome.at_ms, slot_of(order), refused)
+
+
+def _after_close(evidence: Evidence, outcome: Outcome, action: Close) -> Evidence:
+    """A refusal had no effect: it is paced by itself and uses up nothing of the account's limit on closing orders."""
+    known = evidence.of(action.key)
+    if known is None:
+        return evidence
+    refused = after_failure(known.closes_refused, outcome.at_ms, CLOSE_SLOT, None)
+    if outcome.sent is Sent.NOT_SENT:
+        return _changed(evidence, action.key, known, closes_refused=refused)
+    if outcome.sent is Sent.REFUSED:
+        known = replace(known, closes_refused=refused)
+        if outcome.code in BUDGET_CODES:
+            return _changed(evidence, action.key, known, close_budget_refused=True)
+        return _changed(evidence, action.key, known, closes_sent=known.closes_sent + 1)
+    return _changed(
+        evidence,
+        action.key,
+        known,
+        closes_sent=known.closes_sent + 1,
+        closes_at_ms=(*known.closes_at_ms, outcome.at_ms)[-_CLOSES_KEPT:],
+    )
+
+
+def _changed(evidence: Evidence, key: PositionKey, known: KeyEvidence, **changes: object) -> Evidence:
+    return with_key(evidence, key, replace(known, **changes))  # type: ignore[arg-type]

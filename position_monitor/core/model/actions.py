@@ -1,0 +1,77 @@
+"""What is done about a difference between what rests and what should, and what may be done now, as frozen values."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from decimal import Decimal
+from enum import StrEnum
+
+from position_monitor.core.model.desired import DesiredOrder
+from position_monitor.core.model.orders import LiveOrder, WorkingType
+from position_monitor.core.model.sides import PositionKey, PositionSide
+
+
+class Mode(StrEnum):
+    """The state of ownership, which says what the daemon may do now. `decision/ownership.py` has the rights of each."""
+
+    LIVE = "live"
+    """The owner: the lease is ours, and nobody else writes."""
+    STANDBY = "standby"
+    """A live other owner holds the lease."""
+    PLACE_ONLY = "place_only"
+    """No lease: Redis does not say who holds it."""
+    STALE_OWNER = "stale_owner"
+    """The lease holds a value that nobody renews within our own expiry."""
+    SECOND_WRITER = "second_writer"
+    """Orders with our prefix appear that this process did not write."""
+    OBSERVE = "observe"
+    """Nothing is written, by configuration."""
+
+    @property
+    def published(self) -> str:
+        """The word in the published state: live, place_only or observe."""
+        match self:
+            case Mode.STANDBY:
+                return str(Mode.OBSERVE)
+            case Mode.STALE_OWNER | Mode.SECOND_WRITER:
+                return str(Mode.PLACE_ONLY)
+            case _:
+                return str(self)
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Send a new order."""
+
+    order: DesiredOrder
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Cancel:
+    """Remove an owned order. `replaced_by` names the client ids that must be read back first, if any."""
+
+    order: LiveOrder
+    key: PositionKey
+    reason: str
+    replaced_by: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Close:
+    """Send a reduce-only market (or IOC limit) order that closes `quantity` of a position."""
+
+    key: PositionKey
+    position_side: PositionSide
+    quantity: Decimal
+    client_id: str
+    limit_price: Decimal | None
+    """None for MARKET; otherwise LIMIT IOC at this price."""
+    reason: str
+    level: Decimal
+    """What the reason claims the price has reached, against the position."""
+    working_type: WorkingType
+    """Which price that is."""
+
+
+Action = Place | Cancel | Close

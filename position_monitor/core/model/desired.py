@@ -1,0 +1,110 @@
+"""What should rest on the exchange for a position, with the reasons, as frozen values."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from decimal import Decimal
+from enum import StrEnum
+from types import MappingProxyType
+from typing import NamedTuple
+
+from position_monitor.core.model.orders import OrderKind, Role, WorkingType
+from position_monitor.core.model.sides import PositionKey, PositionSide, Side
+
+
+class LevelSource(StrEnum):
+    """Where a level came from (DESIGN 9)."""
+
+    STATIC = "static"
+    HYBRID = "hybrid"
+    DYNAMIC = "dynamic"
+    BRAIN = "brain"
+    AI = "ai"
+    LIQUIDATION = "liquidation"
+    REANCHOR = "reanchor"
+    OPERATOR = "operator"
+    RATCHET = "ratchet"
+
+
+class Level(NamedTuple):
+    """A price with its provenance."""
+
+    price: Decimal
+    source: str
+    """A `LevelSource` value, or `brain:<profile>`."""
+    inputs: Mapping[str, Decimal] = MappingProxyType({})
+    """The figures it was made from, by name. They become words only where somebody reads them."""
+    anchored: bool = False
+    """Whether a stop was measured from the mark because the price was beyond the policy's own level (or the entry was
+    unknown). The rung in its client id says so, and it is not tightened to the entry's distance while losing."""
+
+
+class Target(NamedTuple):
+    """One take-profit rung before sizing: `fraction` of the quantity (0 to 1] at `level`."""
+
+    rung: int
+    level: Level
+    fraction: Decimal
+
+
+class Trailing(NamedTuple):
+    """How the stop follows the best mark. Carried by the book from the start; acted on by later policies."""
+
+    distance_pct: Decimal
+    best_mark: Decimal
+    active: bool
+
+
+class DesiredOrder(NamedTuple):
+    """An order that should rest: a close-all order has `quantity` None and is sized by the exchange."""
+
+    symbol: str
+    side: Side
+    role: Role
+    rung: int
+    kind: OrderKind
+    trigger_price: Decimal
+    quantity: Decimal | None
+    position_side: PositionSide
+    working_type: WorkingType
+    client_id: str
+    source: str
+
+    @property
+    def close_all(self) -> bool:
+        """Whether the exchange sizes this order at its trigger."""
+        return self.quantity is None
+
+    @property
+    def key(self) -> PositionKey:
+        """The position this order protects."""
+        return PositionKey(self.symbol, self.side)
+
+
+class DesiredBook(NamedTuple):
+    """What should rest on the exchange for one position, with the reasons."""
+
+    key: PositionKey
+    epoch: str
+    stop: Level
+    """The effective stop: the tightest level the policy, the clamp and the ratchet ask for."""
+    orders: tuple[DesiredOrder, ...]
+    """Orders that are ours to hold, stops first. A level a foreign order already holds is absent."""
+    profile: str
+    trailing: Trailing | None = None
+    regime: str = ""
+    notes: tuple[str, ...] = ()
+    obstacle: str = ""
+    """Why no stop can protect the position, whoever places it; empty nearly always."""
+    stop_behind: str = ""
+    """Why the stop does not rest where the policy wants it by now; empty nearly always."""
+
+    @property
+    def stops(self) -> tuple[DesiredOrder, ...]:
+        """The backstop and the working stop, if they are ours to hold."""
+        return tuple(order for order in self.orders if order.role in (Role.BACKSTOP, Role.WORKING_STOP))
+
+    @property
+    def take_profits(self) -> tuple[DesiredOrder, ...]:
+        """The rungs of the ladder, nearest first."""
+        return tuple(order for order in self.orders if order.role is Role.TAKE_PROFIT)

@@ -1,0 +1,132 @@
+"""Deterministic client ids (invariant 4): the id is a pure function of the intent, so a retry cannot duplicate it.
+
+    qpm 1 b 0 0mb3k2xa 7c2n...            32 characters, lower-case alphanumeric
+    |   | | | |        |
+    |   | | | |        18 base32 characters (90 bits) of SHA-256 over the whole intent
+    |   | | | epoch of the position, 8 base36 characters
+    |   | | rung (base36; of a stop: the number of its part, 18 more when it was anchored to the mark)
+    |   | role: b backstop, w working stop, t take-profit, c close
+    |   format version
+    prefix
+
+The venue accepts `^[\\.A-Z\\:/a-z0-9_-]{1,36}$` (Binance, New Algo Order) and enforces uniqueness among open orders
+only. So the intent has a revision: it rises when the order of the id before is known to have ended, and never before.
+A retry carries the same id, and no id names two orders. Role, rung and epoch can be read back from a resting order, so
+a restart with empty memory knows which order is which. The symbol's text is never embedded: Binance lists symbols
+outside ASCII.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import re
+from collections.abc import Collection
+from dataclasses import dataclass
+from decimal import Decimal
+from functools import lru_cache
+from typing import TypedDict, Unpack
+
+from position_monitor.core.model.money import plain
+from position_monitor.core.model.orders import Role
+from position_monitor.core.model.sides import Side
+
+PREFIX = "qpm"
+MAX_LENGTH = 32
+EPOCH_LENGTH = 8
+RUNG_CODES = 36
+STOP_PARTS_MAX = RUNG_CODES // 2
+"""Parts one stop may be split into. The rung of a stop is the number of its part, and `STOP_PARTS_MAX` more when its
+level was anchored to the mark: so a restart can tell such a stop from one that was measured from the entry."""
+
+_ROLE_CODES = {Role.BACKSTOP: "b", Role.WORKING_STOP: "w", Role.TAKE_PROFIT: "t", Role.CLOSE: "c"}
+_ROLES = {code: role for role, code in _ROLE_CODES.items()}
+_DIGITS = "0123456789abcdefghijklmnopqrstuvwxyz"
+_PATTERN = re.compile(rf"{PREFIX}1([bwtc])([0-9a-z])([0-9a-z]{{{EPOCH_LENGTH}}})[a-z2-7]{{18}}")
+
+
+@dataclass(frozen=True, slots=True)
+class OwnedId:
+    """What a client id of ours says about its order."""
+
+    role: Role
+    rung: int
+    epoch: str
+
+
+def stop_rung(part: int, *, anchored: bool) -> int:
+    """The rung code of one part of a stop."""
+    return part + (STOP_PARTS_MAX if anchored else 0)
+
+
+def part_of(rung: int) -> int:
+    """Which part of a split stop a rung code names, from 0."""
+    return rung % STOP_PARTS_MAX
+
+
+def is_anchored(rung: int) -> bool:
+    """Whether the rung code of a stop says that its level was anchored to the mark."""
+    return rung >= STOP_PARTS_MAX
+
+
+@lru_cache(maxsize=16_384)
+def parse(client_id: str) -> OwnedId | None:
+    """Read a client id of ours; None for every foreign id."""
+    found = _PATTERN.fullmatch(client_id)
+    if found is None:
+        return None
+    return OwnedId(_ROLES[found[1]], _DIGITS.index(found[2]), found[3])
+
+
+def is_ours(client_id: str) -> bool:
+    """Whether an order with this client id is owned by this program (invariant 5)."""
+    return parse(client_id) is not None
+
+
+def epoch_of(opened_at_ms: int) -> str:
+    """The epoch tag of a position first seen with this venue time of its last change."""
+    digits = ""
+    rest = max(opened_at_ms, 0)
+    for _ in range(EPOCH_LENGTH):
+        rest, digit = divmod(rest, 36)
+        digits = _DIGITS[digit] + digits
+    return digits
+
+
+class Intent(TypedDict):
+    """What an order is for: equal intents have equal ids."""
+
+    account: str
+    symbol: str
+    side: Side
+    role: Role
+    rung: int
+    trigger: Decimal
+    quantity: Decimal | None
+    """None means close-all."""
+    epoch: str
+
+
+def client_id(*, revision: int = 0, **intent: Unpack[Intent]) -> str:
+    """The id of an intent; how the revision rises: `next_id`, for closes `closing`."""
+    role, rung, epoch, quantity = intent["role"], intent["rung"], intent["epoch"], intent["quantity"]
+    if len(epoch) != EPOCH_LENGTH:
+        raise ValueError(f"epoch was {epoch!r}; expected {EPOCH_LENGTH} characters")
+    size, trigger = "all" if quantity is None else plain(quantity), plain(intent["trigger"])
+    words = (intent["account"], intent["symbol"], intent["side"], role, str(rung), trigger, size, epoch, str(revision))
+    digest = base64.b32encode(hashlib.sha256("|".join(words).encode()).digest()).decode().lower()[:18]
+    return f"{PREFIX}1{_ROLE_CODES[role]}{_DIGITS[rung]}{epoch}{digest}"
+
+
+def next_id(spent: Collection[str], **intent: Unpack[Intent]) -> str:
+    """The id an intent has now: that of the first revision which is not among the `spent` ids of ended orders."""
+    for revision in range(len(spent) + 1):
+        found = client_id(revision=revision, **intent)
+        if found not in spent:
+            return found
+    raise AssertionError("Invariant: one more revision than spent ids always leaves one")
+
+
+def epoch_began_ms(epoch: str) -> int:
+    """The venue's time of the change with which a position was first seen in this epoch, ms UTC."""
+    return int(epoch, 36)

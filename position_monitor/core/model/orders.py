@@ -1,0 +1,98 @@
+"""Orders as the venue has them, and the words for what they are."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from enum import StrEnum
+from typing import NamedTuple
+
+from position_monitor.core.model.sides import SIDE_OF_LEG, SIDE_REDUCED_BY, OrderSide, PositionKey, PositionSide
+
+
+class OrderKind(StrEnum):
+    """Order types in the venue's spelling; everything unknown becomes OTHER and is only ever foreign."""
+
+    STOP_MARKET = "STOP_MARKET"
+    STOP = "STOP"
+    TAKE_PROFIT_MARKET = "TAKE_PROFIT_MARKET"
+    TAKE_PROFIT = "TAKE_PROFIT"
+    TRAILING_STOP_MARKET = "TRAILING_STOP_MARKET"
+    LIMIT = "LIMIT"
+    MARKET = "MARKET"
+    OTHER = "OTHER"
+
+
+class OrderStatus(StrEnum):
+    """Life cycle of an order. Only NEW protects (invariant 6)."""
+
+    NEW = "NEW"
+    PARTIALLY_FILLED = "PARTIALLY_FILLED"
+    TRIGGERING = "TRIGGERING"
+    TRIGGERED = "TRIGGERED"
+    FINISHED = "FINISHED"
+    CANCELED = "CANCELED"
+    REJECTED = "REJECTED"
+    EXPIRED = "EXPIRED"
+    OTHER = "OTHER"
+
+    @property
+    def terminal(self) -> bool:
+        """Whether the order can no longer rest or execute."""
+        return self in _TERMINAL
+
+
+_TERMINAL = frozenset({OrderStatus.FINISHED, OrderStatus.CANCELED, OrderStatus.REJECTED, OrderStatus.EXPIRED})
+
+
+class OrderList(StrEnum):
+    """Which of the venue's two open-order lists an order lives in; it decides the cancel endpoint."""
+
+    PLAIN = "plain"
+    ALGO = "algo"
+
+
+class WorkingType(StrEnum):
+    """Which price arms a conditional order."""
+
+    MARK_PRICE = "MARK_PRICE"
+    CONTRACT_PRICE = "CONTRACT_PRICE"
+
+
+class Role(StrEnum):
+    """What an order of ours is for. The one-letter code is part of the client id (`core/model/ids.py`)."""
+
+    BACKSTOP = "backstop"
+    WORKING_STOP = "working_stop"
+    TAKE_PROFIT = "take_profit"
+    CLOSE = "close"
+
+
+class LiveOrder(NamedTuple):
+    """An order as it was read back from the exchange."""
+
+    symbol: str
+    order_id: str
+    client_id: str
+    order_list: OrderList
+    kind: OrderKind
+    side: OrderSide
+    position_side: PositionSide
+    quantity: Decimal
+    """Remaining quantity; zero for a close-all order, which the exchange sizes itself."""
+    close_all: bool
+    reduce_only: bool
+    trigger_price: Decimal | None
+    price: Decimal | None
+    working_type: WorkingType
+    price_protect: bool
+    status: OrderStatus
+    executed_quantity: Decimal
+    good_till_ms: int
+    """Expiry, or 0 for none."""
+    created_at_ms: int
+    updated_at_ms: int
+
+    @property
+    def key(self) -> PositionKey:
+        """The position an exit order belongs to, by its leg in hedge mode, else by the side its direction reduces."""
+        return PositionKey(self.symbol, SIDE_OF_LEG.get(self.position_side) or SIDE_REDUCED_BY[self.side])

@@ -1,0 +1,109 @@
+"""Settings of the core as plain values. `config.py` validates what the operator wrote and builds these."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, fields
+from decimal import Decimal
+from enum import StrEnum
+
+from position_monitor.core.model.orders import WorkingType
+
+
+class OnBreach(StrEnum):
+    """What to do when the price is beyond the desired stop when a position is first seen (DESIGN 9)."""
+
+    REANCHOR = "reanchor"
+    CLOSE = "close"
+    ALERT = "alert"
+
+
+class Policy(StrEnum):
+    """Which exit policy protects live."""
+
+    STATIC = "static"
+    HYBRID = "hybrid"
+
+
+@dataclass(frozen=True, slots=True)
+class Rung:
+    """One rung of the configured ladder."""
+
+    target_pct: Decimal
+    """Distance from the entry in percent."""
+    share_pct: Decimal
+    """Part of the position in percent; the last rung takes the remainder."""
+
+
+@dataclass(frozen=True, slots=True)
+class ProtectionSettings:
+    """Everything the policy needs to know about one symbol. Percentages are of price: 1.5 means 1.5 %."""
+
+    policy: Policy
+    stop_loss_pct: Decimal
+    take_profit_pct: Decimal
+    trailing_pct: Decimal
+    ladder: tuple[Rung, ...]
+    working_type: WorkingType
+    rebase_on_add: bool
+    on_breach: OnBreach
+    respect_foreign_orders: bool
+    max_loss_pct: Decimal
+    """Loss beyond which `on_breach = "close"` closes the position."""
+    foreign_stop_max_pct: Decimal
+    """A foreign stop counts as cover only within this distance of the entry."""
+    stop_min_move_pct: Decimal
+    """A stop moves only when the new level is at least this much better (of price)."""
+    liquidation_fraction_pct: Decimal
+    """A stop lies at most this far on the way from the entry to the liquidation price (80)."""
+    stop_loss_min_pct: Decimal
+    stop_loss_max_pct: Decimal
+    target_min_pct: Decimal
+    target_max_pct: Decimal
+    profile: str
+    reward_risk_min: Decimal = Decimal("0.5")
+    """The final target is at least this many stop distances away."""
+    reward_risk_max: Decimal = Decimal(5)
+    _hash: int = field(init=False, repr=False, compare=False, default=0)
+
+    def __post_init__(self) -> None:
+        values = tuple(getattr(self, one.name) for one in fields(self) if one.compare)
+        object.__setattr__(self, "_hash", values.__hash__())
+
+    def __hash__(self) -> int:
+        """Worked out once: ladders are remembered by the settings they were made with, and looked up in every cycle."""
+        return self._hash
+
+
+@dataclass(frozen=True, slots=True)
+class EvidenceSettings:
+    """How much must be seen before something is believed or removed (invariants 2 and 7)."""
+
+    flat_reads: int
+    """Consecutive agreeing reads without the position before it may be called flat (plus one zero row)."""
+    replacement_reads: int
+    """Reads in which a replacement was seen resting before what it replaces may be cancelled."""
+    listing_grace_ms: int
+    """How long a just-placed order may be absent from the lists before it counts as missing."""
+    triggering_grace_ms: int
+    """How long an order may stay TRIGGERING before it is reported as stuck."""
+    standby_patience_ms: int = 19_000
+    """How long a standby reads a position without cover before it places the stop beside a live owner: two check
+    intervals, less a twentieth, because two reads are never exactly as far apart as their cycles."""
+    lease_ttl_ms: int = 20_000
+    """How long another owner may go on writing after its lease was taken."""
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """Bounds of invariant 10."""
+
+    conditional_orders_max: int
+    """Open conditional orders the venue allows per account, foreign ones included (200)."""
+    owned_orders_per_position_max: int
+    actions_per_symbol_max: int
+    """Writes one plan may contain for one symbol."""
+    closes_per_minute_max: int
+    refusals_before_close: int
+    """-2021 refusals in a row before the close ladder starts (3)."""
+    again_ms: int = 9_000
+    """How long an order that was refused rests before the same is tried again: a little less than a check interval."""

@@ -1,0 +1,118 @@
+"""The published state: what the daemon says about the account and each position (DESIGN 5).
+
+Plain values built by the daemon, serialised by `edge/redis/state.py`, rendered by `cli/`. Nothing here decides.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from decimal import Decimal
+
+from position_monitor.core.model.sides import PositionKey
+from position_monitor.core.model.verdicts import RiskStatus, Verdict
+
+SCHEMA_VERSION = 1
+
+
+@dataclass(frozen=True, slots=True)
+class TakeProfitState:
+    """One rung as it rests (or is wanted, when `client_id` is empty)."""
+
+    rung: int
+    trigger_price: Decimal
+    quantity: Decimal
+    client_id: str
+    source: str
+    resting: bool
+    foreign: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class PositionState:
+    """Protection of one position, as read back."""
+
+    key: PositionKey
+    verdict: Verdict
+    reason: str
+    since_ms: int
+    """When this verdict began."""
+    quantity: Decimal
+    entry_price: Decimal
+    mark_price: Decimal
+    liquidation_price: Decimal | None
+    leverage: int | None
+    unrealized_pnl: Decimal
+    stop_price: Decimal | None
+    """The tightest stop that counts as cover."""
+    stop_quantity: Decimal
+    """Quantity covered by stops, at most `quantity`."""
+    cover_pct: Decimal
+    stop_client_ids: tuple[str, ...]
+    backstop_price: Decimal | None
+    take_profits: tuple[TakeProfitState, ...]
+    trailing: str
+    """`off`, or distance and state in words."""
+    profile: str
+    regime: str
+    level_source: str
+    worst_case_loss: Decimal | None
+    """Loss in quote units if every covering stop fills at its trigger, without fees and slippage."""
+    naked_ms: int
+    """Total time this position was seen without full stop cover."""
+    observed_at_ms: int
+    conditions: Mapping[str, str]
+    """Named facts for machines: StopCovered, BackstopLive, TakeProfitsPlaced, BookInSync, ... -> True/False/Unknown."""
+
+
+@dataclass(frozen=True, slots=True)
+class AccountState:
+    """Protection of the account in one sentence and in figures."""
+
+    risk_status: RiskStatus
+    mode: str
+    """live, place_only, observe, paused or stopped."""
+    positions: int
+    protected: int
+    """Positions with full stop cover (PROTECTED or STOP_ONLY)."""
+    coverage_pct: Decimal
+    exposed_notional: Decimal
+    """What of the naked and undercovered positions no stop covers; published as `unprotected_notional` as well."""
+    unknown_notional: Decimal
+    """Positions of which it cannot be said, as last known."""
+    unread: tuple[str, ...]
+    """Symbols whose rows could not be read."""
+    environment: str
+    """paper, demo or live."""
+    status_line: str
+    reason: str
+    exit_mode: str
+    conflicts: tuple[str, ...]
+    ai_engine: str
+    """OFF, OK, NO_SIGNAL, DOWN or STALE."""
+    circuit_breaker: str
+    """OFF, INACTIVE, ACTIVE, or UNKNOWN, with the age of what was read: `ACTIVE (read 4 s ago)`."""
+    observed_at_ms: int
+    """The last good read, also of a flat account, and while reads fail; 0 before the first."""
+    published_at_ms: int
+    cycle_ms: int
+    api_weight_1m: int
+    version: str
+    config_hash: str
+    owner: str
+    epoch: int
+    """Fencing number of the lease, 0 without one."""
+    sequence: int
+    streams: Mapping[str, str] = field(default_factory=dict)
+    """`user` and `marks` -> LIVE, or what is wrong and for how long. Without them positions are looked at in turn."""
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """A fact that happened, for the event stream. `type` is past tense (DESIGN 5)."""
+
+    type: str
+    at_ms: int
+    symbol: str = ""
+    side: str = ""
+    details: Mapping[str, str | int | bool] | None = None

@@ -1,0 +1,75 @@
+"""How much of a position take-profits close by which price (invariant 16). Pure arithmetic, used by planner and gate.
+
+What rests and what may rest is compared with what is wanted at each price: at or before none of them may more be closed
+than is wanted closed there. The sum alone would not do: two ladders of half the size close twice as much at the first
+rung.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Sequence
+from decimal import Decimal
+from typing import NamedTuple, TypeVar
+
+from position_monitor.core.model import ids
+from position_monitor.core.model.desired import DesiredOrder
+from position_monitor.core.model.orders import LiveOrder, OrderStatus, Role
+from position_monitor.core.model.sides import Side
+
+_NOTHING = Decimal(0)
+
+
+class Exit(NamedTuple):
+    """A part of a position that is closed when a price is reached."""
+
+    price: Decimal
+    quantity: Decimal
+
+
+Rung = TypeVar("Rung")
+
+
+def closed_by(price: Decimal, exits: Iterable[Exit], side: Side) -> Decimal:
+    """The quantity closed when `price` is reached."""
+    if side is Side.LONG:
+        return sum((one.quantity for one in exits if one.price <= price), _NOTHING)
+    return sum((one.quantity for one in exits if one.price >= price), _NOTHING)
+
+
+def too_much_at(exits: Sequence[Exit], wanted: Sequence[Exit], side: Side) -> Decimal | None:
+    """The first price by which `exits` close more than is wanted closed; None where there is none."""
+    for price in sorted({one.price for one in exits}, reverse=side is Side.SHORT):
+        if closed_by(price, exits, side) > closed_by(price, wanted, side):
+            return price
+    return None
+
+
+def fitting(
+    rungs: Iterable[tuple[Rung, Exit]], resting: Sequence[Exit], wanted: Sequence[Exit], side: Side
+) -> list[Rung]:
+    """Those of the rungs that may be placed beside what rests without closing too much anywhere, in their order."""
+    beside, kept = list(resting), []
+    for rung, one in rungs:
+        if too_much_at([*beside, one], wanted, side) is None:
+            beside.append(one)
+            kept.append(rung)
+    return kept
+
+
+def exits_of(orders: Iterable[LiveOrder], stuck: Collection[str] = ()) -> list[Exit]:
+    """The take-profits of ours among orders that were read. Those in the act of triggering count, unless they are
+    `stuck` in it (client ids): nothing is to be expected of them."""
+    found: list[Exit] = []
+    for order in orders:
+        owned = ids.parse(order.client_id)
+        if owned is None or owned.role is not Role.TAKE_PROFIT or order.status.terminal or order.trigger_price is None:
+            continue
+        if order.client_id in stuck and order.status is not OrderStatus.NEW:
+            continue
+        found.append(Exit(order.trigger_price, order.quantity))
+    return found
+
+
+def exits_wanted(orders: Iterable[DesiredOrder]) -> list[Exit]:
+    """The take-profits of a desired book; a close-all order has no size of its own and is none of them."""
+    return [Exit(order.trigger_price, order.quantity) for order in orders if order.quantity is not None]

@@ -1,0 +1,135 @@
+"""The live book of a position: the orders that rest for it (DESIGN 1), sorted once for all who ask.
+
+Sorting goes by symbol, direction and client id alone. Whether an order can only *reduce* the position is another
+question, and `cover.belongs_to` answers it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+from position_monitor.core.model import ids
+from position_monitor.core.model.orders import LiveOrder, OrderKind, OrderList, OrderStatus, Role
+from position_monitor.core.model.rungs import rungs_of
+from position_monitor.core.model.sides import PositionKey
+from position_monitor.core.observation.cover import STOP_KINDS
+
+
+@dataclass(frozen=True, slots=True)
+class Own:
+    """An order of ours with what its client id says."""
+
+    order: LiveOrder
+    role: Role
+    rung: int
+    epoch: str
+
+
+@dataclass(frozen=True, slots=True)
+class LiveBook:
+    """The live orders of one position, ours and foreign."""
+
+    stops: tuple[LiveOrder, ...] = ()
+    """Stop-market orders of anybody in any status: what may count as cover."""
+    close_alls: tuple[LiveOrder, ...] = ()
+    """Resting close-all stops of anybody: the venue allows one."""
+    owned: tuple[Own, ...] = ()
+    """Ours, in any status."""
+    guarding: tuple[Own, ...] = ()
+    """The stops among them."""
+    resting: tuple[Own, ...] = ()
+    """Ours that rest."""
+    ladder: tuple[Own, ...] = ()
+    """The take-profits among them, nearest rung first."""
+    in_flight: tuple[Own, ...] = ()
+    """Ours that are being triggered or partly filled: left alone."""
+    foreign: tuple[LiveOrder, ...] = ()
+
+
+NOTHING_RESTS = LiveBook()
+
+
+class SymbolOrders(tuple[LiveOrder, ...]):
+    """The open orders of one symbol as they were read.
+
+    What they amount to is worked out when somebody first asks and kept with them: in a quiet account the same orders
+    are looked at in every cycle.
+    """
+
+    @cached_property
+    def books(self) -> Mapping[PositionKey, LiveBook]:
+        """The live book of every position that any of the orders belongs to."""
+        by_key: dict[PositionKey, list[LiveOrder]] = {}
+        for order in self:
+            by_key.setdefault(order.key, []).append(order)
+        return {key: _sorted(orders) for key, orders in by_key.items()}
+
+    @cached_property
+    def remembered(self) -> dict[PositionKey, Any]:
+        """What `book/desired_book.py` last wanted beside these orders, by position; it is forgotten with them."""
+        return {}
+
+    @cached_property
+    def foreign(self) -> tuple[LiveOrder, ...]:
+        """The orders that are not ours."""
+        return tuple(order for order in self if not ids.is_ours(order.client_id))
+
+    @cached_property
+    def conditional(self) -> int:
+        """Conditional orders: each takes one of the slots the venue gives the account."""
+        return sum(1 for order in self if order.order_list is OrderList.ALGO)
+
+    @cached_property
+    def before_ladders(self) -> int:
+        """Slots that no ladder may take: those of foreign conditional orders and of our working stops."""
+        slots = 0
+        for order in self:
+            owned = ids.parse(order.client_id)
+            slots += order.order_list is OrderList.ALGO if owned is None else owned.role is Role.WORKING_STOP
+        return slots
+
+
+def _sorted(orders: Iterable[LiveOrder]) -> LiveBook:
+    stops: list[LiveOrder] = []
+    close_alls: list[LiveOrder] = []
+    owned: list[Own] = []
+    foreign: list[LiveOrder] = []
+    for order in orders:
+        if order.kind in STOP_KINDS:
+            stops.append(order)
+        if _is_close_all_stop(order):
+            close_alls.append(order)
+        parsed = ids.parse(order.client_id)
+        if parsed is None:
+            foreign.append(order)
+        else:
+            owned.append(Own(order, parsed.role, parsed.rung, parsed.epoch))
+    guarding = tuple(own for own in owned if own.role in (Role.BACKSTOP, Role.WORKING_STOP))
+    resting = tuple(own for own in owned if own.order.status is OrderStatus.NEW)
+    ladder = sorted(
+        (own for own in resting if own.role is Role.TAKE_PROFIT),
+        key=lambda own: (rungs_of(own.rung)[-1], own.rung, own.order.order_id),
+    )
+    in_flight = (own for own in owned if own.order.status is not OrderStatus.NEW and not own.order.status.terminal)
+    return LiveBook(
+        stops=tuple(stops),
+        close_alls=tuple(close_alls),
+        owned=tuple(owned),
+        guarding=guarding,
+        resting=resting,
+        ladder=tuple(ladder),
+        in_flight=tuple(in_flight),
+        foreign=tuple(foreign),
+    )
+
+
+def _is_close_all_stop(order: LiveOrder) -> bool:
+    return (
+        order.close_all
+        and order.kind in (OrderKind.STOP_MARKET, OrderKind.STOP)
+        and order.status is OrderStatus.NEW
+        and order.trigger_price is not None
+    )

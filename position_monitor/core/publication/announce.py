@@ -1,0 +1,59 @@
+"""Writes as past-tense events (DESIGN 5)."""
+
+from __future__ import annotations
+
+from position_monitor.core.evidence.evidence import Evidence
+from position_monitor.core.evidence.outcome import Outcome, Sent
+from position_monitor.core.model.actions import Cancel, Close, Place
+from position_monitor.core.model.orders import LiveOrder, Role
+from position_monitor.core.model.state import Event
+from position_monitor.core.observation.reads import SymbolObservation
+
+_ANNOUNCED = {Role.TAKE_PROFIT: "TakeProfitPlaced", Role.BACKSTOP: "StopPlaced", Role.WORKING_STOP: "StopPlaced"}
+
+
+def written(outcome: Outcome) -> Event:
+    """The event of a write, accepted or not."""
+    details: dict[str, str | int | bool] = {"outcome": str(outcome.sent), "text": outcome.text[:300]}
+    if outcome.code is not None:
+        details["code"] = outcome.code
+    match outcome.action:
+        case Place(order, reason):
+            key, kind = order.key, _ANNOUNCED[order.role]
+            details |= {"client_id": order.client_id, "role": str(order.role), "reason": reason}
+            details |= {"trigger_price": str(order.trigger_price), "quantity": str(order.quantity or "close-all")}
+        case Cancel(live, key, reason, _):
+            kind = "StopRetired" if live.kind.value.startswith("STOP") else "TakeProfitRetired"
+            details |= {"client_id": live.client_id, "reason": reason}
+        case Close(key, _, quantity, client_id, _, reason):
+            kind = "EmergencyClose"
+            details |= {"client_id": client_id, "quantity": str(quantity), "reason": reason}
+    if outcome.sent is Sent.AMBIGUOUS:
+        kind = "WriteAmbiguous"
+    elif outcome.sent is not Sent.ACCEPTED:
+        kind = "WriteRefused"
+    return Event(kind, outcome.at_ms, key.symbol, str(key.side), details)
+
+
+def second_writer(sign: LiveOrder, now_ms: int) -> Event:
+    """The event of an order with our prefix that this process did not write."""
+    details = {"client_id": sign.client_id, "order_id": sign.order_id, "kind": str(sign.kind)}
+    return Event("SecondWriterSeen", now_ms, sign.symbol, str(sign.key.side), details)
+
+
+def read_back(seen: SymbolObservation, evidence: Evidence, now_ms: int) -> list[Event]:
+    """Events for our stops in `seen` that `evidence` was still waiting for."""
+    awaited = set(evidence.awaited_in(seen.symbol))
+    if not awaited:
+        return []
+    return [
+        Event(
+            "StopReadBack",
+            now_ms,
+            seen.symbol,
+            str(order.key.side),
+            {"client_id": order.client_id, "status": str(order.status)},
+        )
+        for order in seen.orders
+        if order.client_id in awaited - seen.confirmed_orders and order.kind.value.startswith("STOP")
+    ]

@@ -1,0 +1,182 @@
+"""What changed between two observations: published states, past-tense events, time without cover.
+
+Bounded by the number of positions; lost on restart, when `since_ms` and `naked_ms` begin again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+
+from position_monitor.core.decision.verdict import Judgement
+from position_monitor.core.evidence.evidence import Evidence
+from position_monitor.core.model.money import plain
+from position_monitor.core.model.settings import EvidenceSettings
+from position_monitor.core.model.sides import PositionKey
+from position_monitor.core.model.state import Event, PositionState
+from position_monitor.core.model.verdicts import Verdict
+from position_monitor.core.observation.reads import SymbolObservation
+from position_monitor.core.publication.position_state import position_state
+
+FOREIGN_REMEMBERED_MAX = 1_000
+
+
+@dataclass(frozen=True, slots=True)
+class Track:
+    """One position over time."""
+
+    state: PositionState
+    exposed_since_ms: int = 0
+    """Since when it is without full cover, or 0."""
+    exposed_before_ms: int = 0
+    """Time without full cover in earlier stretches."""
+    absent_reads: int = 0
+    """Readable observations in a row that did not list it; counted here for positions without evidence."""
+
+    def exposed_ms(self, now_ms: int) -> int:
+        """Total time without full cover."""
+        return _exposed_ms(self.exposed_since_ms, self.exposed_before_ms, now_ms)
+
+
+def _exposed_ms(since_ms: int, before_ms: int, now_ms: int) -> int:
+    return before_ms + (max(0, now_ms - since_ms) if since_ms else 0)
+
+
+@dataclass(frozen=True, slots=True)
+class History:
+    """All positions over time, and the foreign orders already reported."""
+
+    tracks: Mapping[PositionKey, Track] = field(default_factory=dict)
+    foreign_orders: frozenset[tuple[str, str]] = frozenset()
+    """(symbol, order id) of foreign orders that were announced."""
+
+    @property
+    def states(self) -> tuple[PositionState, ...]:
+        """The latest state of every position, in a stable order."""
+        return tuple([self.tracks[key].state for key in sorted(self.tracks)])
+
+
+def after_first_look(
+    history: History,
+    judgements: Mapping[PositionKey, Judgement],
+    observed: Mapping[str, SymbolObservation],
+    now_ms: int,
+) -> tuple[History, tuple[Event, ...]]:
+    """Take over what is exposed before anything is done about it, so that its time and its verdict are not lost."""
+    exposed = [key for key in sorted(judgements) if judgements[key].exposed]
+    if not exposed:
+        return history, ()
+    tracks, events = dict(history.tracks), []
+    for key in exposed:
+        before = tracks.get(key)
+        tracks[key] = _advanced(before, judgements[key], observed[key.symbol], now_ms)
+        events += _changes(key, before, tracks[key], now_ms)
+    return History(tracks, history.foreign_orders), tuple(events)
+
+
+def after_judging(
+    history: History,
+    judgements: Mapping[PositionKey, Judgement],
+    observed: Mapping[str, SymbolObservation],
+    evidence: Evidence,
+    settings: EvidenceSettings,
+    now_ms: int,
+) -> tuple[History, tuple[Event, ...]]:
+    """Take over what was judged; positions that are neither listed nor proven flat become UNKNOWN, not absent."""
+    tracks: dict[PositionKey, Track] = {}
+    events: list[Event] = []
+    for key in sorted(judgements):
+        track = history.tracks.get(key)
+        tracks[key] = _advanced(track, judgements[key], observed[key.symbol], now_ms)
+        events += _changes(key, track, tracks[key], now_ms)
+    for key in sorted(set(history.tracks) - set(judgements)):
+        seen = observed.get(key.symbol)
+        absent = history.tracks[key].absent_reads + (1 if seen is not None and seen.readable else 0)
+        if _gone(key, seen, evidence, settings, absent):
+            events.append(_event("PositionFlat", key, now_ms, {"naked_ms": history.tracks[key].exposed_ms(now_ms)}))
+            continue
+        reason = seen.unreadable if seen is not None and seen.unreadable else "it is not listed; flat is not proven yet"
+        tracks[key] = replace(_unknown(history.tracks[key], reason, now_ms), absent_reads=absent)
+        events += _changes(key, history.tracks[key], tracks[key], now_ms)
+    announced, foreign = _foreign(history, observed, now_ms)
+    return History(tracks, announced), (*events, *foreign)
+
+
+def after_failure(history: History, reason: str, now_ms: int) -> tuple[History, tuple[Event, ...]]:
+    """Nothing could be read: every position becomes UNKNOWN and keeps its last figures with their old time."""
+    tracks = {key: _unknown(track, reason, now_ms) for key, track in history.tracks.items()}
+    events = [e for key in sorted(tracks) for e in _changes(key, history.tracks[key], tracks[key], now_ms)]
+    return History(tracks, history.foreign_orders), tuple(events)
+
+
+def _gone(
+    key: PositionKey,
+    seen: SymbolObservation | None,
+    evidence: Evidence,
+    settings: EvidenceSettings,
+    absent_reads: int,
+) -> bool:
+    """Whether a position is proven flat, also when it was only ever seen in observations that taught nothing."""
+    if seen is None or not seen.readable:
+        return False
+    known = evidence.of(key)
+    if known is not None:
+        return known.flat_proven(settings)
+    return key in seen.zero_keys or absent_reads >= settings.flat_reads
+
+
+def _advanced(track: Track | None, judgement: Judgement, seen: SymbolObservation, now_ms: int) -> Track:
+    exposed = judgement.exposed
+    since, before = (track.exposed_since_ms, track.exposed_before_ms) if track else (0, 0)
+    if exposed and not since:
+        since = now_ms
+    elif not exposed and since:
+        since, before = 0, before + max(0, now_ms - since)
+    same = track is not None and track.state.verdict is judgement.verdict
+    begun_ms = track.state.since_ms if same and track is not None else now_ms
+    state = position_state(judgement, seen, since_ms=begun_ms, naked_ms=_exposed_ms(since, before, now_ms))
+    return Track(state, since, before)
+
+
+def _unknown(track: Track, reason: str, now_ms: int) -> Track:
+    since = track.state.since_ms if track.state.verdict is Verdict.UNKNOWN else now_ms
+    conditions = dict.fromkeys(track.state.conditions, "Unknown")
+    state = replace(track.state, verdict=Verdict.UNKNOWN, reason=reason, since_ms=since, conditions=conditions)
+    return replace(track, state=state)
+
+
+def _changes(key: PositionKey, before: Track | None, after: Track, now_ms: int) -> list[Event]:
+    state = after.state
+    if before is None:
+        details = {"quantity": plain(state.quantity), "verdict": str(state.verdict)}
+        return [_event("PositionAppeared", key, now_ms, details)]
+    if before.state.verdict is state.verdict:
+        return []
+    change = {"from": str(before.state.verdict), "to": str(state.verdict), "reason": state.reason}
+    return [_event("VerdictChanged", key, now_ms, change)]
+
+
+def _foreign(
+    history: History, observed: Mapping[str, SymbolObservation], now_ms: int
+) -> tuple[frozenset[tuple[str, str]], list[Event]]:
+    """Announce each foreign order on a symbol of ours once."""
+    current: set[tuple[str, str]] = set()
+    events: list[Event] = []
+    for seen in observed.values():
+        if not seen.readable:
+            current |= {ref for ref in history.foreign_orders if ref[0] == seen.symbol}
+            continue
+        for order in seen.live.foreign:
+            if len(current) >= FOREIGN_REMEMBERED_MAX:
+                break
+            ref = (order.symbol, order.order_id)
+            current.add(ref)
+            if ref not in history.foreign_orders:
+                trigger = plain(order.trigger_price) if order.trigger_price is not None else ""
+                details = {"order_id": order.order_id, "kind": str(order.kind), "trigger_price": trigger}
+                events.append(_event("ForeignOrderSeen", order.key, now_ms, details))
+    return frozenset(current), events
+
+
+def _event(name: str, key: PositionKey, at_ms: int, details: Mapping[str, str | int]) -> Event:
+    return Event(name, at_ms, key.symbol, str(key.side), details)

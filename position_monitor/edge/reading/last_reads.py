@@ -1,0 +1,134 @@
+"""The last look at each symbol, and which of its order lists may be used again instead of being read.
+
+Positions are read every time. While the user stream delivers, the order lists of symbols in which nothing happened are
+read when they are `QUIET_ORDERS_S` old, and no more often than `ORDERS_WEIGHT_1M` allows; until then what was last read
+is used again with the time of that read. At ten-second checks that is every second time.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sized
+from dataclasses import dataclass, field
+from decimal import Decimal
+
+from position_monitor.core.model.instruments import Instrument
+from position_monitor.core.model.orders import LiveOrder
+from position_monitor.core.model.positions import Position
+from position_monitor.core.model.sides import SIDES, PositionKey
+from position_monitor.core.observation.reads import PositionsRead, SymbolObservation
+from position_monitor.edge.clock import Clock
+
+POSITIONS_WEIGHT = 5
+SWEEP_WEIGHT = 80
+SYMBOL_WEIGHT = 2
+ORDERS_WEIGHT_1M = 315
+"""Request weight a minute for the order lists of symbols in which nothing happened. With positions and upkeep that is
+below 15 % of the venue's 2,400."""
+QUIET_ORDERS_S = 15.0
+"""How old the order lists of a symbol may be in which nothing happened, while the stream delivers."""
+BELIEVED_S = 10.0
+"""How long what rested is taken to rest while the order lists of its symbol cannot be read. After that a stop is tried:
+it is refused where it is not needed."""
+SINGLES_MAX = 4
+"""Up to so many quiet symbols are read one by one; for more a sweep costs two requests instead of two each."""
+_NONE: frozenset[PositionKey] = frozenset()
+
+
+@dataclass(slots=True)
+class LastReads:
+    """What was last seen of every symbol that matters, where it was readable."""
+
+    clock: Clock
+    _seen: dict[str, SymbolObservation] = field(default_factory=dict, init=False)
+    _complete: dict[str, SymbolObservation] = field(default_factory=dict, init=False)
+    """The last complete look at each symbol, however long ago."""
+    _orders_at_s: dict[str, float] = field(default_factory=dict, init=False)
+    """When the order lists of a symbol were last read (monotonic)."""
+
+    def old(self, symbols: set[str]) -> set[str]:
+        """The symbols whose order lists must be read again although nothing happened in them."""
+        weight = SWEEP_WEIGHT if len(symbols) > SINGLES_MAX else SYMBOL_WEIGHT * len(symbols)
+        before_s = self.clock.monotonic_s() - max(QUIET_ORDERS_S, weight * 60 / ORDERS_WEIGHT_1M)
+        return {name for name in symbols if self._orders_at_s.get(name, before_s) <= before_s}
+
+    def changed(self, symbol: str, positions: PositionsRead) -> bool:
+        """Whether the position of a symbol is not as last read, or not there: then its orders may be others as well."""
+        last, now = self._seen.get(symbol), positions.of(symbol)
+        if last is None or not now or symbol in positions.unreadable or len(now) != len(last.positions):
+            return True
+        for p, q in zip(now, last.positions, strict=True):
+            if p.quantity != q.quantity or p.entry_price != q.entry_price or p.key != q.key or p.hedged != q.hedged:
+                return True
+        return False
+
+    def same_orders(self, symbol: str, resting: tuple[LiveOrder, ...]) -> tuple[LiveOrder, ...]:
+        """The orders as an object of before where they are as before: what was worked out from it is kept with it."""
+        last = self._seen.get(symbol)
+        return last.orders if last is not None and last.orders == resting else resting
+
+    def again(self, symbol: str, positions: PositionsRead, instrument: Instrument | None) -> SymbolObservation:
+        """A position read just now with the orders that were last read."""
+        held, last = positions.of(symbol), self._seen[symbol]
+        again = SymbolObservation(
+            symbol=symbol,
+            instrument=instrument,
+            positions=held,
+            zero_keys=(zeros := zero_keys(symbol, held, positions)),
+            zero_at_ms=zero_times(zeros, positions) if zeros else {},
+            orders=last.orders,
+            positions_read_at_ms=positions.began_at_ms,
+            orders_read_at_ms=last.orders_read_at_ms,
+            confirmed_orders=last.confirmed_orders,
+            orders_reused=True,
+        )
+        self._seen[symbol] = again
+        return again
+
+    def keep(self, seen: SymbolObservation) -> None:
+        """Remember a look just made; after one that was not complete, nothing is used again but in doubt."""
+        if seen.readable:
+            self._seen[seen.symbol] = seen
+            self._orders_at_s[seen.symbol] = self.clock.monotonic_s()
+            self._complete[seen.symbol] = seen
+        else:
+            self._seen.pop(seen.symbol, None)
+
+    def believed(self, symbol: str) -> tuple[LiveOrder, ...]:
+        """The orders of a symbol whose lists cannot be read: those of the last complete look, while it is recent."""
+        recent = self.clock.monotonic_s() - self._orders_at_s.get(symbol, float("-inf")) <= BELIEVED_S
+        last = self._complete.get(symbol) if recent else None
+        return last.orders if last is not None else ()
+
+    def mark(self, key: PositionKey) -> Decimal | None:
+        """The mark price of the last complete look at a position."""
+        last = self._complete.get(key.symbol)
+        position = last.position(key) if last is not None else None
+        return position.mark_price if position is not None else None
+
+    def forget_all_but(self, symbols: set[str]) -> None:
+        """Keep nothing about symbols that matter no more."""
+        for name in self._seen.keys() - symbols:
+            del self._seen[name]
+        for name in self._complete.keys() - symbols:
+            del self._complete[name]
+        for name in self._orders_at_s.keys() - symbols:
+            del self._orders_at_s[name]
+
+
+def zero_keys(symbol: str, held: tuple[Position, ...], *reads: PositionsRead | None) -> frozenset[PositionKey]:
+    """The positions of a symbol that a row said are zero."""
+    saying = [read.zero_keys for read in reads if read is not None and read.zero_keys]
+    if not saying:
+        return _NONE
+    both = frozenset([PositionKey(symbol, side) for side in SIDES])
+    return both.intersection(frozenset().union(*saying)).difference([position.key for position in held])
+
+
+def zero_times(zeros: frozenset[PositionKey], *reads: PositionsRead | None) -> dict[PositionKey, int]:
+    """The newest venue time that a row stated for each of the positions that are zero."""
+    return {key: max([read.zero_at_ms.get(key, 0) for read in reads if read is not None], default=0) for key in zeros}
+
+
+def weight_of(symbols: Sized) -> int:
+    """Request weight of a look at so many order lists; sweeps have a bound of their own and are not counted."""
+    return POSITIONS_WEIGHT + min(SWEEP_WEIGHT, SYMBOL_WEIGHT * len(symbols))

@@ -1,0 +1,304 @@
+"""Turns the exchange's answers into observations: what to read, how cheaply, and what may be concluded.
+
+Reads per symbol cost 2 weight, a sweep of both order lists 80 (Binance, Current All Open Orders): symbols that hold
+something are read one by one, and a sweep every `full_sweep_s` finds what nobody expected.
+
+Positions are read every time. While the user stream delivers, quiet order lists are read less often (`last_reads.py`).
+Without the stream every list is read every time.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Collection, Iterable
+from dataclasses import dataclass, field, replace
+from decimal import Decimal
+from functools import partial
+
+from position_monitor.core.evidence.endings import to_ask_for
+from position_monitor.core.evidence.evidence import Evidence
+from position_monitor.core.model.orders import LiveOrder
+from position_monitor.core.model.positions import Position
+from position_monitor.core.observation.needs import Deed, Fact
+from position_monitor.core.observation.reads import OrdersRead, PositionsRead, SymbolObservation
+from position_monitor.edge.clock import Clock
+from position_monitor.edge.exchange import Exchange
+from position_monitor.edge.reading import last_reads
+from position_monitor.edge.reading.account_observation import (
+    AccountObservation,
+    has_ours,
+    swept_lists,
+    unread_facts,
+    with_order,
+)
+from position_monitor.edge.reading.last_reads import (
+    SWEEP_WEIGHT,
+    SYMBOL_WEIGHT,
+    LastReads,
+    weight_of,
+    zero_keys,
+    zero_times,
+)
+from position_monitor.edge.reading.pending_reads import PATIENCE_S, PendingReads, patiently
+from position_monitor.errors import ExchangeFailure
+
+SWEEP_PAUSE_S = 10.0
+"""After a sweep that failed, symbols are read one by one for this long."""
+FLAT_CHECKS_MAX = 10
+"""Zero-row reads per cycle (5 weight each); the rest waits for the next cycle."""
+
+
+@dataclass(slots=True)
+class Observer:
+    """Reads the account. Holds no truth, only when the last sweep was."""
+
+    exchange: Exchange
+    clock: Clock
+    full_sweep_s: float
+    stream_delivers: Callable[[], bool] = lambda: False
+    """Whether events would tell of changes of the orders."""
+    streamed_mark: Callable[[str], Decimal | None] = lambda symbol: None
+    """The mark price of a symbol as streamed: what stands in for one that cannot be read."""
+    _answered: bool = field(default=True, init=False)
+    """Whether the positions could be read the last time: while they cannot, a sweep beside them is for nothing."""
+    _swept_at_s: float | None = field(default=None, init=False)
+    _sweep_failed_at_s: float = field(default=float("-inf"), init=False)
+    _elsewhere: int = field(default=0, init=False)
+    _last: LastReads = field(init=False)
+    _pending: PendingReads[OrdersRead] = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._last = LastReads(self.clock)
+        self._pending = PendingReads(self.clock)
+
+    async def account(
+        self, evidence: Evidence, also: Iterable[str] = (), *, sweep: bool = False, look_at: Iterable[str] = ()
+    ) -> AccountObservation:
+        """Read every position and the order lists of every symbol that matters; `also` names further symbols.
+
+        The lists of the symbols in `look_at` are read in any case: something happened there, or is not done yet.
+        """
+        expected = {*evidence.symbols(), *also}
+        due_now = sweep or self._sweep_is_due() or self._sweep_is_foreseen(expected)
+        beside = due_now and self._answered
+        sweeping = asyncio.ensure_future(self._sweep()) if beside else None
+        positions = await self._positions()
+        whole = await self._in_time(sweeping) if sweeping is not None else None
+        self._answered = not isinstance(positions, ExchangeFailure)
+        if isinstance(positions, ExchangeFailure):
+            return AccountObservation({}, failure=str(positions))
+        held = {position.symbol for position in positions.positions} | set(positions.unreadable)
+        symbols = held | expected
+        old = self._old(symbols)
+        due = old | {name for name in symbols if name in look_at or self._last.changed(name, positions)}
+        weight = weight_of(due)
+        if not beside and (due_now or self._sweeps_for(due, old)):
+            whole = await self._in_time(asyncio.ensure_future(self._sweep()))
+        orders = await self._per_symbol(sorted(due)) if whole is None else swept_lists(whole, symbols)
+        if whole is not None:
+            symbols = due = symbols | self._swept(whole, symbols)
+        zero_rows = await self._zero_rows(positions, symbols, evidence)
+        seen = {
+            name: self._observation(name, positions, orders.get(name), zero_rows.get(name))
+            if name in due
+            else self._last.again(name, positions, self.exchange.instrument(name))
+            for name in sorted(symbols)
+        }
+        self._last.forget_all_but(symbols)
+        return await self._with_awaited(
+            AccountObservation(
+                seen,
+                swept=whole is not None,
+                unreadable_positions=positions.unreadable,
+                conditional_orders_elsewhere=self._elsewhere,
+                weight=weight,
+                positions_read_at_ms=positions.began_at_ms,
+            ),
+            evidence,
+        )
+
+    def _old(self, symbols: set[str]) -> set[str]:
+        """The symbols whose order lists must be read though nothing happened; without the stream nobody knows that."""
+        return self._last.old(symbols) if self.stream_delivers() else symbols
+
+    def _sweeps_for(self, due: set[str], old: set[str]) -> bool:
+        """Whether a sweep is the cheaper way to what is due: in weight, or in requests while weight is left."""
+        if len(due) * SYMBOL_WEIGHT >= SWEEP_WEIGHT:
+            return True
+        return len(old) > last_reads.SINGLES_MAX and self.stream_delivers() and self._may_sweep()
+
+    def _sweep_is_foreseen(self, symbols: set[str]) -> bool:
+        """Whether the lists of what is known to be held call for a sweep by their age alone, whatever the positions
+        are: then both are asked for side by side."""
+        old = self._old(symbols)
+        return self._sweeps_for(old, old)
+
+    def _swept(self, whole: OrdersRead, symbols: set[str]) -> set[str]:
+        """Note a sweep; gives the further symbols it found orders of ours in."""
+        self._swept_at_s = self.clock.monotonic_s()
+        elsewhere = whole.by_symbol.keys() - symbols
+        ours = {name for name in elsewhere if has_ours(whole.of(name))}
+        self._elsewhere = sum(whole.of(name).conditional for name in elsewhere - ours)
+        return ours
+
+    def _may_sweep(self) -> bool:
+        """Whether a sweep in place of single reads keeps within `ORDERS_WEIGHT_1M`."""
+        since_s = self.clock.monotonic_s() - SWEEP_WEIGHT * 60 / last_reads.ORDERS_WEIGHT_1M
+        return self._swept_at_s is None or self._swept_at_s <= since_s
+
+    def sweep_soon(self) -> None:
+        """Let the next look be a sweep: something about orders elsewhere is out of date."""
+        self._swept_at_s = None
+
+    async def symbols(
+        self, wanted: Iterable[str], evidence: Evidence, known: Collection[str] = ()
+    ) -> AccountObservation:
+        """Read some symbols again, after writes: the positions of the account once, the order lists per symbol.
+
+        A position in a symbol that is not `known` yet was opened meanwhile, and is read as well: its stop comes first.
+        """
+        names = sorted(set(wanted))
+        positions, orders = await asyncio.gather(self._positions(), self._per_symbol(names, anew=True))
+        if isinstance(positions, ExchangeFailure):
+            return AccountObservation({}, failure=str(positions))
+        if new := {position.symbol for position in positions.positions}.difference(known, names) if known else set():
+            orders |= await self._per_symbol(sorted(new), anew=True)
+            names += sorted(new)
+        seen = {name: self._observation(name, positions, orders.get(name), None) for name in names}
+        return await self._with_awaited(
+            AccountObservation(
+                seen,
+                unreadable_positions=positions.unreadable,
+                conditional_orders_elsewhere=self._elsewhere,
+                positions_read_at_ms=positions.began_at_ms,
+            ),
+            evidence,
+        )
+
+    async def fresh(self, symbol: str) -> SymbolObservation:
+        """One symbol, read just now, with zero rows: what a removal is checked against (invariant 2)."""
+        try:
+            rows, orders = await asyncio.gather(
+                patiently(self.clock, partial(self.exchange.read_position_rows, symbol)),
+                patiently(self.clock, partial(self.exchange.read_orders, symbol)),
+            )
+        except ExchangeFailure as failure:
+            return SymbolObservation(symbol, None, (), frozenset(), (), 0, 0, str(failure))
+        return self._observation(symbol, rows, orders, rows)
+
+    async def _positions(self) -> PositionsRead | ExchangeFailure:
+        """Every position, or why there is no answer; given and not raised, so that what is asked beside it goes on."""
+        try:
+            return await patiently(self.clock, self.exchange.read_positions)
+        except ExchangeFailure as failure:
+            return failure
+
+    def _sweep_is_due(self) -> bool:
+        return self._swept_at_s is None or self.clock.monotonic_s() - self._swept_at_s >= self.full_sweep_s
+
+    async def _sweep(self) -> OrdersRead | None:
+        """Every order list at once; None where that failed, and for a while after: each try costs 80 weight."""
+        now_s = self.clock.monotonic_s()
+        if now_s - self._sweep_failed_at_s < SWEEP_PAUSE_S:
+            return None
+        self._sweep_failed_at_s = now_s  # until it has not: it may be given up while it waits
+        try:
+            whole = await self.exchange.read_orders(None)
+        except ExchangeFailure:
+            return None
+        if whole.plain_unread:
+            return None
+        self._sweep_failed_at_s = float("-inf")
+        return whole
+
+    async def _in_time(self, sweep: asyncio.Future[OrdersRead | None]) -> OrdersRead | None:
+        """The sweep, unless it takes longer than everything else: then the symbols are read one by one."""
+        await asyncio.wait({sweep}, timeout=PATIENCE_S)
+        if sweep.done():
+            return sweep.result()
+        sweep.cancel()
+        return None
+
+    async def _per_symbol(self, symbols: Iterable[str], *, anew: bool = False) -> dict[str, OrdersRead]:
+        """Each symbol on its own: one that fails or hangs is missing from the result and stays alone (invariant 12)."""
+        return await self._pending.answers(symbols, self._symbol_orders, anew=anew)
+
+    async def _symbol_orders(self, symbol: str) -> OrdersRead:
+        return await patiently(self.clock, partial(self.exchange.read_orders, symbol))
+
+    async def _zero_rows(
+        self, positions: PositionsRead, symbols: set[str] | frozenset[str], evidence: Evidence
+    ) -> dict[str, PositionsRead]:
+        """Ask for the zero rows of symbols whose position is no longer listed (invariant 7)."""
+        listed = {position.key for position in positions.positions}
+        gone = {
+            key.symbol
+            for key, known in evidence.keys.items()
+            if key not in listed and key.symbol in symbols and not known.zero_seen
+            if key not in positions.zero_keys or positions.zero_at_ms.get(key, 0) < known.opened_at_ms
+        }
+        names = sorted(gone)[:FLAT_CHECKS_MAX]
+        return await PendingReads[PositionsRead](self.clock).answers(names, self.exchange.read_position_rows)
+
+    def _observation(
+        self, symbol: str, positions: PositionsRead, orders: OrdersRead | None, rows: PositionsRead | None
+    ) -> SymbolObservation:
+        held = positions.of(symbol)
+        if rows is not None and rows.of(symbol):
+            held = rows.of(symbol)
+        unread, why = unread_facts(symbol, positions, orders)
+        if why:
+            held = tuple(p for position in held if (p := self._with_a_price(position)) is not None)
+            unread |= frozenset() if held else {Fact.POSITION}
+        zeros = zero_keys(symbol, held, positions, rows)
+        seen = SymbolObservation(
+            symbol=symbol,
+            instrument=self.exchange.instrument(symbol),
+            positions=held,
+            zero_keys=zeros,
+            orders=self._last.same_orders(symbol, orders.of(symbol)) if orders else self._last.believed(symbol),
+            positions_read_at_ms=positions.began_at_ms,
+            orders_read_at_ms=orders.began_at_ms if orders else 0,
+            unreadable=why,
+            orders_reused=orders is None,
+            unread=unread,
+            zero_at_ms=zero_times(zeros, positions, rows),
+        )
+        self._last.keep(seen)
+        return seen
+
+    def _with_a_price(self, position: Position) -> Position | None:
+        """A position whose mark could not be read, with another price: streamed, of the last look, or its entry."""
+        if position.mark_price > 0:
+            return position
+        last = self._last.mark(position.key)
+        price = self.streamed_mark(position.symbol) or last or position.entry_price
+        return replace(position, mark_price=price) if price > 0 else None
+
+    async def _with_awaited(self, found: AccountObservation, evidence: Evidence) -> AccountObservation:
+        """Ask for orders of ours that no list shows, not yet or not any more, one targeted query each."""
+        absent = [
+            (symbol, client_id)
+            for symbol, seen in found.symbols.items()
+            if seen.allows(Deed.PLACE_STOP)
+            for client_id in to_ask_for(evidence, seen)
+        ]
+        if not absent:
+            return found
+        where = {client_id: symbol for symbol, client_id in absent}
+        answers = await PendingReads[LiveOrder | None](self.clock).answers(
+            where, lambda client_id: self.exchange.query_order(where[client_id], client_id)
+        )
+        symbols = dict(found.symbols)
+        misses: list[tuple[str, str]] = []
+        ends: list[LiveOrder] = []
+        for client_id, answer in answers.items():
+            symbol = where[client_id]
+            if answer is None:
+                misses.append((symbol, client_id))
+            elif answer.status.terminal:
+                ends.append(answer)
+            else:
+                symbols[symbol] = with_order(symbols[symbol], answer)
+        unanswered = tuple((symbol, client_id) for client_id, symbol in where.items() if client_id not in answers)
+        return replace(found, symbols=symbols, misses=tuple(misses), ends=tuple(ends), unanswered=unanswered)

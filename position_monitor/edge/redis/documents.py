@@ -1,0 +1,205 @@
+"""Published values to Redis fields and back (DESIGN 5): key names, plain-string decimals, JSON documents.
+
+Pure functions. An absent or non-finite number is the empty string in a hash and null in a document.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any, Final
+
+from position_monitor.core.model.sides import PositionKey
+from position_monitor.core.model.state import SCHEMA_VERSION, AccountState, Event, PositionState, TakeProfitState
+
+TEXT_LENGTH_MAX: Final = 500
+DECIMAL_DIGITS_MAX: Final = 40
+
+
+@dataclass(frozen=True, slots=True)
+class Keys:
+    """Every key of one account, all under `<prefix>:<account>`."""
+
+    prefix: str
+    account: str
+
+    def _key(self, name: str) -> str:
+        return f"{self.prefix}:{self.account}:{name}"
+
+    @property
+    def status(self) -> str:
+        """Hash: the account in one sentence and in figures."""
+        return self._key("status")
+
+    @property
+    def positions(self) -> str:
+        """Set of `SYMBOL:SIDE`."""
+        return self._key("positions")
+
+    @property
+    def position_prefix(self) -> str:
+        """What precedes `SYMBOL:SIDE` in the key of a position."""
+        return self._key("position:")
+
+    @property
+    def events(self) -> str:
+        """Stream of facts."""
+        return self._key("events")
+
+    @property
+    def lease(self) -> str:
+        """String: the owner, expiring."""
+        return self._key("lease")
+
+    @property
+    def lease_epoch(self) -> str:
+        """Counter: the fencing number of the newest lease."""
+        return self._key("lease:epoch")
+
+    @property
+    def lease_given_up(self) -> str:
+        """String, expiring: the owner that gave the lease up last."""
+        return self._key("lease:given_up")
+
+    def position(self, key: PositionKey) -> str:
+        """Hash of one position."""
+        return f"{self.position_prefix}{key}"
+
+
+def decimal_text(value: Decimal | None) -> str:
+    """A plain decimal without an exponent; empty for None, NaN, infinity and absurd magnitudes."""
+    if value is None or not value.is_finite() or abs(value.adjusted()) > DECIMAL_DIGITS_MAX:
+        return ""
+    return "0" if value == 0 else format(value, "f")
+
+
+def _optional_decimal(value: Decimal | None) -> str | None:
+    return decimal_text(value) or None
+
+
+def bounded_text(text: str) -> str:
+    """At most `TEXT_LENGTH_MAX` characters, always encodable as UTF-8."""
+    clean = text.encode("utf-8", "replace").decode("utf-8")
+    return clean if len(clean) <= TEXT_LENGTH_MAX else clean[: TEXT_LENGTH_MAX - 1] + "…"
+
+
+_ENCODER = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"))
+"""Kept, because `json.dumps` makes a new one for each of some sixty values that a cycle publishes."""
+
+
+def json_text(value: object) -> str:
+    """A value as the JSON that is published: no spaces, no escapes beyond those JSON demands."""
+    return _ENCODER.encode(value)
+
+
+def status_fields(state: AccountState, *, owner: str, epoch: int) -> dict[str, str]:
+    """The fields of `P:status`, stamped with the owner and fencing epoch they are written under."""
+    return {
+        "schema": str(SCHEMA_VERSION),
+        "risk_status": state.risk_status.value,
+        "mode": state.mode,
+        "positions": str(state.positions),
+        "protected": str(state.protected),
+        "coverage_pct": decimal_text(state.coverage_pct),
+        "exposed_notional": decimal_text(state.exposed_notional),
+        "unprotected_notional": decimal_text(state.exposed_notional),
+        "unknown_notional": decimal_text(state.unknown_notional),
+        "unread": json_text(list(state.unread)),
+        "environment": state.environment,
+        "status_line": bounded_text(state.status_line),
+        "reason": bounded_text(state.reason),
+        "exit_mode": state.exit_mode,
+        "conflicts": json_text([bounded_text(conflict) for conflict in state.conflicts]),
+        "ai_engine": state.ai_engine,
+        "circuit_breaker": bounded_text(state.circuit_breaker),
+        "streams": json_text({name: bounded_text(health) for name, health in sorted(state.streams.items())}),
+        "observed_at_ms": str(state.observed_at_ms),
+        "published_at_ms": str(state.published_at_ms),
+        "cycle_ms": str(state.cycle_ms),
+        "api_weight_1m": str(state.api_weight_1m),
+        "version": state.version,
+        "config_hash": state.config_hash,
+        "owner": bounded_text(owner),
+        "epoch": str(epoch),
+        "sequence": str(state.sequence),
+    }
+
+
+def position_document(state: PositionState, account: str, *, published_at_ms: int) -> dict[str, Any]:
+    """Everything known about one position as a JSON object; `schemas/position.schema.json` describes it."""
+    return {
+        "schema": SCHEMA_VERSION,
+        "account": account,
+        "symbol": state.key.symbol,
+        "side": state.key.side.value,
+        "verdict": state.verdict.value,
+        "reason": bounded_text(state.reason),
+        "since_ms": state.since_ms,
+        "quantity": _optional_decimal(state.quantity),
+        "entry_price": _optional_decimal(state.entry_price),
+        "mark_price": _optional_decimal(state.mark_price),
+        "liquidation_price": _optional_decimal(state.liquidation_price),
+        "leverage": state.leverage,
+        "unrealized_pnl": _optional_decimal(state.unrealized_pnl),
+        "stop_price": _optional_decimal(state.stop_price),
+        "stop_quantity": _optional_decimal(state.stop_quantity),
+        "cover_pct": _optional_decimal(state.cover_pct),
+        "stop_client_ids": list(state.stop_client_ids),
+        "backstop_price": _optional_decimal(state.backstop_price),
+        "take_profits": [_take_profit_document(rung) for rung in state.take_profits],
+        "trailing": bounded_text(state.trailing),
+        "profile": state.profile,
+        "regime": state.regime,
+        "level_source": state.level_source,
+        "worst_case_loss": _optional_decimal(state.worst_case_loss),
+        "naked_ms": state.naked_ms,
+        "observed_at_ms": state.observed_at_ms,
+        "published_at_ms": published_at_ms,
+        "conditions": {name: bounded_text(value) for name, value in sorted(state.conditions.items())},
+    }
+
+
+def _take_profit_document(rung: TakeProfitState) -> dict[str, Any]:
+    return {
+        "rung": rung.rung,
+        "trigger_price": _optional_decimal(rung.trigger_price),
+        "quantity": _optional_decimal(rung.quantity),
+        "client_id": rung.client_id,
+        "source": rung.source,
+        "resting": rung.resting,
+        "foreign": rung.foreign,
+    }
+
+
+_ONLY_IN_DOCUMENT: Final = frozenset({"account", "symbol", "side", "published_at_ms", "conditions"})
+
+
+def position_fields(document: Mapping[str, Any]) -> dict[str, str]:
+    """The fields of `P:position:<SYMBOL>:<SIDE>`: the document flattened, and the document itself as `doc`."""
+    fields = {name: _field(value) for name, value in document.items() if name not in _ONLY_IN_DOCUMENT}
+    return {**fields, "doc": json_text(document)}
+
+
+def _field(value: object) -> str:
+    if value is None:
+        return ""
+    return value if isinstance(value, str) else json_text(value)
+
+
+def event_data(event: Event, account: str, *, event_id: str) -> str:
+    """The `data` field of one event. `event_id` is unique, so a consumer can drop a repeated delivery."""
+    details = {
+        name: bounded_text(value) if isinstance(value, str) else value for name, value in (event.details or {}).items()
+    }
+    return json_text({
+        **details,
+        "schema": SCHEMA_VERSION,
+        "id": event_id,
+        "type": event.type,
+        "at_ms": event.at_ms,
+        "account": account,
+        "symbol": event.symbol,
+        "side": event.side,
+    })  # fmt: skip

@@ -1,0 +1,74 @@
+"""Asks for the lease as long as this daemon may have it, and leaves it to others when it should not (invariant 9)."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from typing import Final
+
+from loguru import logger
+
+from position_monitor.edge.background import sleep_or_wake, stop_if_cancelled
+from position_monitor.edge.clock import Clock
+from position_monitor.edge.redis.lease import Lease
+from position_monitor.edge.redis.lease_states import Held, LeaseState
+
+ASK_PAUSE_S: Final = 1.0
+"""How often a lease that is not ours is looked at."""
+
+
+class LeaseKeeper:
+    """Renews one lease in the background."""
+
+    def __init__(self, lease: Lease, clock: Clock, *, contend: bool) -> None:
+        """`contend`: the configuration wants the lease."""
+        self.lease = lease
+        self.contend = contend
+        self.reads: Callable[[], bool] = lambda: True
+        """Whether this daemon reads positions; one that does not leaves the lease to others."""
+        self._clock = clock
+        self._left = False
+        """Whether the lease was left to others."""
+        self._asking = asyncio.Lock()
+        self._now = asyncio.Event()
+
+    def ask_now(self) -> None:
+        """Something changed: the lease is asked for, or given up, at once."""
+        self._now.set()
+
+    def positions_read(self) -> None:
+        """Positions can be read: a lease that was left to others meanwhile is asked for at once."""
+        if self._left and self.contend:
+            self._now.set()
+
+    async def ask(self) -> LeaseState:
+        """Take, renew or give up the lease, within a few seconds."""
+        async with self._asking:
+            before = self.lease.state()
+            if not self.contend:
+                await self._give_up("protection.mode is observe")
+            elif not self.reads():
+                await self._give_up("positions could not be read, so the lease is left to others")
+            else:
+                self._left = False
+                await self.lease.renew()
+            after = self.lease.state()
+        stop_if_cancelled()
+        if type(before) is not type(after):
+            logger.log("INFO" if isinstance(after, Held) or not self.contend else "WARNING", "Lease: {}", after)
+        return after
+
+    async def _give_up(self, reason: str) -> None:
+        """Leave the lease to others, once; Redis is told only where the key may be ours."""
+        if not self._left or self.lease.taken:
+            self._left = True
+            await self.lease.release(reason)
+
+    async def run(self, told: Callable[[LeaseState], None]) -> None:
+        """Keep asking until cancelled; `told` hears every answer."""
+        while True:
+            after = await self.ask()
+            told(after)
+            pause_s = self.lease.renew_interval_s
+            pause_s = pause_s if isinstance(after, Held) else min(pause_s, ASK_PAUSE_S)
+            await sleep_or_wake(self._clock, pause_s, self._now)

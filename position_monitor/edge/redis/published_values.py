@@ -1,0 +1,121 @@
+"""Published fields and documents back to values (DESIGN 5). Pure functions; one failure tells what is not readable.
+
+Text is made harmless and numbers are of a sane size (`published_text.py`): anybody may have written the key.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from decimal import Decimal, InvalidOperation
+from typing import Any
+
+from position_monitor.core.model.sides import PositionKey, Side
+from position_monitor.core.model.state import SCHEMA_VERSION, AccountState, PositionState, TakeProfitState
+from position_monitor.core.model.verdicts import RiskStatus, Verdict
+from position_monitor.edge.redis.documents import TEXT_LENGTH_MAX
+from position_monitor.edge.redis.published_text import DOCUMENT_LENGTH_MAX, figure, harmless, parsed
+from position_monitor.errors import PositionMonitorError
+
+
+class DocumentUnreadable(PositionMonitorError):
+    """A value in Redis does not have the published form, or its schema is newer than this program."""
+
+
+def _require_schema(found: object) -> None:
+    if not str(found).isdigit() or int(str(found)) > SCHEMA_VERSION:
+        raise DocumentUnreadable(f"schema was {found!r}; this program reads up to {SCHEMA_VERSION}")
+
+
+def _required_decimal(text: object) -> Decimal:
+    return figure(text)
+
+
+def _decimal_or_none(text: object) -> Decimal | None:
+    return figure(text) if text not in (None, "") else None
+
+
+def _fault_text(fault: Exception) -> str:
+    return f"{type(fault).__name__}: {harmless(str(fault))}"[:TEXT_LENGTH_MAX]
+
+
+def read_status(fields: Mapping[str, str]) -> AccountState:
+    """`P:status` back as a value. Unknown fields are ignored. Raises `DocumentUnreadable`."""
+    try:
+        fields = {name: harmless(text) for name, text in fields.items() if len(text) <= DOCUMENT_LENGTH_MAX}
+        _require_schema(fields["schema"])
+        return AccountState(
+            risk_status=RiskStatus(fields["risk_status"]),
+            mode=fields["mode"],
+            positions=int(fields["positions"]),
+            protected=int(fields["protected"]),
+            coverage_pct=_required_decimal(fields["coverage_pct"]),
+            exposed_notional=_required_decimal(fields.get("exposed_notional", fields["unprotected_notional"])),
+            unknown_notional=_required_decimal(fields.get("unknown_notional", "")),
+            unread=tuple(map(str, parsed(fields.get("unread", "[]")))),
+            environment=fields.get("environment", ""),
+            status_line=fields["status_line"],
+            reason=fields["reason"],
+            exit_mode=fields["exit_mode"],
+            conflicts=tuple(map(str, parsed(fields["conflicts"]))),
+            ai_engine=fields["ai_engine"],
+            circuit_breaker=fields["circuit_breaker"],
+            observed_at_ms=int(fields["observed_at_ms"]),
+            published_at_ms=int(fields["published_at_ms"]),
+            cycle_ms=int(fields["cycle_ms"]),
+            api_weight_1m=int(fields["api_weight_1m"]),
+            version=fields["version"],
+            config_hash=fields["config_hash"],
+            owner=fields["owner"],
+            epoch=int(fields["epoch"]),
+            sequence=int(fields["sequence"]),
+            streams={str(name): str(text) for name, text in parsed(fields.get("streams", "{}")).items()},
+        )
+    except (KeyError, ValueError, TypeError, AttributeError, InvalidOperation) as fault:
+        raise DocumentUnreadable(f"the status hash is not readable: {_fault_text(fault)}") from None
+
+
+def read_position(doc: str) -> PositionState:
+    """The `doc` field of a position back as a value. Unknown members are ignored. Raises `DocumentUnreadable`."""
+    try:
+        found = parsed(doc)
+        _require_schema(found["schema"])
+        return PositionState(
+            key=PositionKey(found["symbol"], Side(found["side"])),
+            verdict=Verdict(found["verdict"]),
+            reason=found["reason"],
+            since_ms=found["since_ms"],
+            quantity=_required_decimal(found["quantity"]),
+            entry_price=_required_decimal(found["entry_price"]),
+            mark_price=_required_decimal(found["mark_price"]),
+            liquidation_price=_decimal_or_none(found["liquidation_price"]),
+            leverage=found["leverage"],
+            unrealized_pnl=_required_decimal(found["unrealized_pnl"]),
+            stop_price=_decimal_or_none(found["stop_price"]),
+            stop_quantity=_required_decimal(found["stop_quantity"]),
+            cover_pct=_required_decimal(found["cover_pct"]),
+            stop_client_ids=tuple(found["stop_client_ids"]),
+            backstop_price=_decimal_or_none(found["backstop_price"]),
+            take_profits=tuple(_read_take_profit(rung) for rung in found["take_profits"]),
+            trailing=found["trailing"],
+            profile=found["profile"],
+            regime=found["regime"],
+            level_source=found["level_source"],
+            worst_case_loss=_decimal_or_none(found["worst_case_loss"]),
+            naked_ms=found["naked_ms"],
+            observed_at_ms=found["observed_at_ms"],
+            conditions=dict(found["conditions"]),
+        )
+    except (KeyError, ValueError, TypeError, AttributeError, InvalidOperation) as fault:
+        raise DocumentUnreadable(f"the position document is not readable: {_fault_text(fault)}") from None
+
+
+def _read_take_profit(rung: Mapping[str, Any]) -> TakeProfitState:
+    return TakeProfitState(
+        rung=rung["rung"],
+        trigger_price=_required_decimal(rung["trigger_price"]),
+        quantity=_required_decimal(rung["quantity"]),
+        client_id=rung["client_id"],
+        source=rung["source"],
+        resting=rung["resting"],
+        foreign=rung["foreign"],
+    )

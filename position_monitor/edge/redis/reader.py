@@ -1,0 +1,176 @@
+"""Reading the published state of an account: for the command line, dashboards and tests. It decides nothing.
+
+A missing key means UNKNOWN, never "fine": every read that finds nothing says None.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Any, Final
+
+from redis.exceptions import ResponseError
+
+from position_monitor.core.model.sides import PositionKey, Side
+from position_monitor.core.model.state import AccountState, PositionState
+from position_monitor.core.model.verdicts import RiskStatus
+from position_monitor.edge.background import stop_if_cancelled
+from position_monitor.edge.redis.connection import OPERATION_TIMEOUT_S, SOCKET_TIMEOUT_S, connect
+from position_monitor.edge.redis.documents import Keys
+from position_monitor.edge.redis.lease import REDIS_FAILURES
+from position_monitor.edge.redis.published_text import harmless, parsed
+from position_monitor.edge.redis.published_values import DocumentUnreadable, read_position, read_status
+from position_monitor.errors import PositionMonitorError
+
+FOLLOW_BLOCK_MS: Final = round(SOCKET_TIMEOUT_S * 1000 / 2)
+"""A blocking read ends before the socket time-out would take it for a hung server."""
+EVENTS_READ_MAX: Final = 1000
+_OWN_MEMBERS: Final = frozenset({"schema", "id", "type", "at_ms", "account", "symbol", "side"})
+
+
+class RedisUnreachable(PositionMonitorError):
+    """Redis did not answer, so nothing is known."""
+
+
+@dataclass(frozen=True, slots=True)
+class PublishedEvent:
+    """One fact from the event stream."""
+
+    stream_id: str
+    id: str
+    type: str
+    at_ms: int
+    symbol: str
+    side: str
+    details: Mapping[str, str | int | bool]
+
+
+@dataclass(frozen=True, slots=True)
+class Published:
+    """One consistent look at an account. None means UNKNOWN: the daemon was not heard within its expiry."""
+
+    account: AccountState | None
+    positions: Mapping[PositionKey, PositionState | None]
+    lease_owner: str | None
+
+    @property
+    def risk_status(self) -> RiskStatus:
+        """What the daemon claims, UNKNOWN when it was not heard."""
+        return self.account.risk_status if self.account is not None else RiskStatus.UNKNOWN
+
+
+class RedisStateReader:
+    """Reads one account. A method raises `RedisUnreachable` or `DocumentUnreadable` within a few seconds."""
+
+    def __init__(self, url: str, *, prefix: str, account: str) -> None:
+        """Raises `ConfigError` for a bad URL; nothing is sent yet."""
+        self._client: Any = connect(url)  # redis-py types every answer as str or bytes; ours are str
+        self._keys = Keys(prefix, account)
+
+    async def published(self) -> Published:
+        """Status, positions and lease as of one moment."""
+        async with _bounded():
+            members = sorted(await self._client.smembers(self._keys.positions))
+            keys = [_position_key(member) for member in members]
+            async with self._client.pipeline(transaction=True) as pipeline:
+                pipeline.hgetall(self._keys.status)
+                pipeline.get(self._keys.lease)
+                for key in keys:
+                    pipeline.hget(self._keys.position(key), "doc")
+                status, owner, *documents = await pipeline.execute()
+        return Published(
+            account=read_status(status) if status else None,
+            positions={
+                key: read_position(doc) if doc else None for key, doc in zip(keys, documents, strict=True)
+            },
+            lease_owner=harmless(owner) if owner is not None else None,
+        )  # fmt: skip
+
+    async def account(self) -> AccountState | None:
+        """`P:status`; None is UNKNOWN."""
+        async with _bounded():
+            fields = await self._client.hgetall(self._keys.status)
+        return read_status(fields) if fields else None
+
+    async def position(self, key: PositionKey) -> PositionState | None:
+        """One position; None is UNKNOWN (or flat, when the account's own state says so)."""
+        async with _bounded():
+            doc = await self._client.hget(self._keys.position(key), "doc")
+        return read_position(doc) if doc else None
+
+    async def events(self, *, after: str = "-", count: int = 100) -> list[PublishedEvent]:
+        """Events after the stream id `after`, oldest first; with the default the last `count` ones."""
+        count = min(count, EVENTS_READ_MAX)
+        async with _bounded():
+            if after == "-":
+                entries = list(reversed(await self._client.xrevrange(self._keys.events, count=count)))
+            else:
+                entries = await self._client.xrange(self._keys.events, min=f"({after}", count=count)
+        return [_event(stream_id, fields) for stream_id, fields in entries]
+
+    async def follow(self, *, after: str = "$") -> AsyncIterator[PublishedEvent]:
+        """Events as they come, for ever, after the stream id `after` (default: from now on)."""
+        if after == "$":
+            newest = await self.events(count=1)
+            after = newest[0].stream_id if newest else "0-0"
+        while True:
+            async with _bounded():
+                reply: Any = await self._client.xread({self._keys.events: after}, count=100, block=FOLLOW_BLOCK_MS)
+            stop_if_cancelled()
+            for stream_id, fields in _entries(reply):
+                after = stream_id
+                yield _event(stream_id, fields)
+
+    async def close(self) -> None:
+        """Disconnect."""
+        async with _bounded():
+            await self._client.aclose()
+
+
+@asynccontextmanager
+async def _bounded() -> AsyncIterator[None]:
+    try:
+        async with asyncio.timeout(OPERATION_TIMEOUT_S):
+            yield
+    except ResponseError as fault:
+        raise DocumentUnreadable(f"a key of the account is of another kind: {harmless(str(fault))[:120]}") from None
+    except REDIS_FAILURES as fault:
+        raise RedisUnreachable(f"Redis did not answer ({type(fault).__name__})") from None
+
+
+def _entries(reply: Any) -> list[tuple[str, dict[str, str]]]:  # noqa: ANN401
+    """The entries of the only stream that was asked for, in either protocol version."""
+    if not reply:
+        return []
+    if isinstance(reply, dict):
+        [entries] = reply.values()
+        return list(entries[0]) if entries and isinstance(entries[0], list) else list(entries)
+    return list(reply[0][1])
+
+
+def _position_key(member: str) -> PositionKey:
+    symbol, _, side = member.rpartition(":")
+    try:
+        if harmless(symbol) != symbol:
+            raise ValueError
+        return PositionKey(symbol, Side(side))
+    except ValueError:
+        raise DocumentUnreadable(f"the set of positions holds {harmless(member[:60])!r}") from None
+
+
+def _event(stream_id: str, fields: Mapping[str, str]) -> PublishedEvent:
+    try:
+        data = parsed(fields["data"])
+        return PublishedEvent(
+            stream_id=stream_id,
+            id=data["id"],
+            type=data["type"],
+            at_ms=int(data["at_ms"]),
+            symbol=data["symbol"],
+            side=data["side"],
+            details={name: value for name, value in data.items() if name not in _OWN_MEMBERS},
+        )
+    except (KeyError, ValueError, TypeError, AttributeError) as fault:
+        raise DocumentUnreadable(f"event {stream_id} is not readable: {type(fault).__name__}") from None

@@ -1,0 +1,284 @@
+"""Publishing what the daemon knows to Redis, off the protection path (DESIGN 5, invariant 9).
+
+`publish` only fills a mailbox; the newest state wins. A background task writes it: state, its expiry, the events and
+the removal of closed positions in one atomic, fenced step. A lost or hung Redis costs the caller nothing; when it
+answers again the newest state is written at once. Reading is in `redis_reader.py`, the lease in `redis_lease.py`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+from typing import Any, Final
+
+from loguru import logger
+
+from position_monitor.core.model.state import AccountState, Event, PositionState
+from position_monitor.edge.background import stop_if_cancelled
+from position_monitor.edge.clock import Clock
+from position_monitor.edge.redis.connection import OPERATION_TIMEOUT_S, ScriptLine, connect
+from position_monitor.edge.redis.documents import Keys, event_data, json_text, status_fields
+from position_monitor.edge.redis.lease import REDIS_FAILURES, Lease, dead_on_this_host
+from position_monitor.edge.redis.lease_keeper import LeaseKeeper
+from position_monitor.edge.redis.lease_states import Held, HeldByOther, LeaseState, Stale, Unavailable
+from position_monitor.edge.redis.position_texts import PositionTexts
+from position_monitor.edge.redis.scripts import PUBLISH
+
+EVENTS_WAITING_MAX: Final = 1000
+EVENTS_PER_WRITE_MAX: Final = 200
+EVENT_STREAM_LENGTH: Final = 10_000
+STATE_TTL_CHECKS: Final = 3
+RETRY_PAUSE_S: Final = 1.0
+CLOSE_TIMEOUT_S: Final = 3.0
+
+__all__ = ["Held", "HeldByOther", "LeaseState", "PublishHealth", "RedisState", "Stale", "Unavailable"]
+
+
+@dataclass(frozen=True, slots=True)
+class PublishHealth:
+    """How publishing goes, for the status line and for warnings."""
+
+    reachable: bool
+    """Whether the last write was answered."""
+    published_at_ms: int
+    """When a state was last written, or 0."""
+    events_waiting: int
+    events_dropped: int
+    """Events lost so far because Redis was away for too long."""
+    fenced: bool
+    """Whether the last write was refused because somebody else holds the lease."""
+    last_error: str
+
+
+@dataclass(frozen=True, slots=True)
+class _Letter:
+    """The newest state, and when it was handed in: a state ages while it waits, and so does its expiry."""
+
+    account: AccountState
+    positions: tuple[PositionState, ...]
+    handed_in_s: float
+    handed_in_ms: int
+
+    def age_s(self, clock: Clock) -> float:
+        """Time since it was handed in, by the clock that says more: one of them stands still during a suspend."""
+        return max(clock.monotonic_s() - self.handed_in_s, (clock.now_ms() - self.handed_in_ms) / 1000)
+
+
+class RedisState:
+    """The published state of one account. `run` must be running for anything to be written."""
+
+    def __init__(
+        self,
+        url: str,
+        *,
+        prefix: str,
+        account: str,
+        owner: str,
+        clock: Clock,
+        check_interval_s: float,
+        lease_ttl_s: float,
+        contend: bool = True,
+        epoch_file: Path | None = None,
+        is_dead: Callable[[str], bool] = dead_on_this_host,
+    ) -> None:
+        """`contend=False` leaves the lease to others, as in observe mode. Raises `ConfigError` for a bad URL."""
+        self._client = connect(url)
+        self._keys = Keys(prefix, account)
+        self._account = account
+        self._texts = PositionTexts(account)
+        self._owner = owner
+        self._clock = clock
+        self._state_ttl_s = check_interval_s * STATE_TTL_CHECKS
+        self._lease = Lease(
+            self._client,
+            self._keys,
+            clock,
+            owner=owner,
+            ttl_s=lease_ttl_s,
+            epoch_file=epoch_file,
+            is_dead=is_dead,
+        )
+        self._keeper = LeaseKeeper(self._lease, clock, contend=contend)
+        self._publish_line = ScriptLine(self._client, PUBLISH)
+        self._letter: _Letter | None = None
+        self._events: deque[tuple[int, Event]] = deque()
+        self._event_count = 0
+        self._events_dropped = 0
+        self._written = asyncio.Lock()
+        self._wake = asyncio.Event()
+        self._reachable: bool | None = None
+        self._published_at_ms = 0
+        self._fenced = False
+        self._last_error = "nothing was written yet"
+
+    def follow(self, check_interval_s: float, *, lease_ttl_s: float, contend: bool) -> None:
+        """The configuration was reloaded: how long states and lease live from now on, and whether we want the lease.
+
+        It is asked for, or given up, at once.
+        """
+        self._state_ttl_s = check_interval_s * STATE_TTL_CHECKS
+        self._lease.follow(lease_ttl_s)
+        self._keeper.contend = contend
+        self._keeper.ask_now()
+
+    def when_reading(self, reads: Callable[[], bool]) -> None:
+        """Have the lease only while `reads` says that this daemon reads positions."""
+        self._keeper.reads = reads
+
+    def positions_read(self) -> None:
+        """Positions can be read: a lease that was left to others meanwhile is asked for at once."""
+        self._keeper.positions_read()
+
+    def publish(self, account: AccountState, positions: Sequence[PositionState], events: Sequence[Event] = ()) -> None:
+        """Hand in the newest state and new events. Returns at once and never raises."""
+        self._letter = _Letter(account, tuple(positions), self._clock.monotonic_s(), self._clock.now_ms())
+        for event in events:
+            self._event_count += 1
+            self._events.append((self._event_count, event))
+            if len(self._events) > EVENTS_WAITING_MAX:
+                self._events.popleft()
+                self._events_dropped += 1
+        self._wake.set()
+
+    def lease_state(self) -> LeaseState:
+        """Who may remove orders, as far as is known now. Instant."""
+        return self._lease.state()
+
+    async def renew_lease(self) -> LeaseState:
+        """Ask Redis for the lease now, within a few seconds. `run` does it regularly; this is for the start."""
+        return await self._keeper.ask()
+
+    def health(self) -> PublishHealth:
+        """How publishing goes. Instant."""
+        return PublishHealth(
+            reachable=bool(self._reachable),
+            published_at_ms=self._published_at_ms,
+            events_waiting=len(self._events),
+            events_dropped=self._events_dropped,
+            fenced=self._fenced,
+            last_error=self._last_error,
+        )
+
+    async def run(self) -> None:
+        """Write what is handed in and renew the lease, until cancelled. Nothing Redis does ends it."""
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(self._write_forever(), name="redis-publish")
+            tasks.create_task(self._keeper.run(self._told_of_lease), name="redis-lease")
+
+    def _told_of_lease(self, lease: LeaseState) -> None:
+        """A state that was refused is written as soon as nobody stands in its way."""
+        if self._fenced and not isinstance(lease, (HeldByOther, Stale)):
+            self._wake.set()
+
+    async def close(self) -> None:
+        """Write what still waits, release the lease and disconnect, within `CLOSE_TIMEOUT_S`. Call after `run`."""
+        try:
+            async with asyncio.timeout(CLOSE_TIMEOUT_S):
+                await self.write_once()
+                if self._lease.taken:
+                    await self._lease.release()
+                await self._publish_line.aclose()
+                await self._client.aclose()
+        except REDIS_FAILURES as fault:
+            logger.warning("Redis was left without a goodbye: {}", type(fault).__name__)
+
+    async def write_once(self) -> bool:
+        """Write the newest state and waiting events. True when nothing is left to write."""
+        async with self._written:
+            letter, self._letter = self._letter, None
+            if letter is None:
+                return True
+            ttl_s = self._state_ttl_s - letter.age_s(self._clock)
+            if ttl_s <= 0:
+                self._last_error = "the state was too old to be published"
+                return True
+            lease = self._lease.state()
+            if isinstance(lease, (HeldByOther, Stale)):
+                return self._refused(letter, lease.owner)
+            batch = list(islice(self._events, EVENTS_PER_WRITE_MAX))
+            try:
+                answer = await self._send(letter, batch, ttl_s, epoch=lease.epoch if isinstance(lease, Held) else 0)
+            except asyncio.CancelledError:  # the stop: `close` still wants to write it
+                self._put_back(letter)
+                raise
+            except REDIS_FAILURES as fault:
+                self._put_back(letter)
+                self._note_failure(fault)
+                return False
+            return self._note_answer(letter, batch, answer)
+
+    async def _send(self, letter: _Letter, batch: list[tuple[int, Event]], ttl_s: float, *, epoch: int) -> list[Any]:
+        body = self._body(letter, batch, epoch)
+        keys = self._keys
+        async with asyncio.timeout(OPERATION_TIMEOUT_S):
+            return await self._publish_line.run(
+                keys=[keys.lease, keys.lease_epoch, keys.status, keys.positions, keys.events],
+                args=[self._owner, epoch, keys.position_prefix, max(1, round(ttl_s * 1000)), EVENT_STREAM_LENGTH, body],
+            )
+
+    def _body(self, letter: _Letter, batch: list[tuple[int, Event]], epoch: int) -> str:
+        start_id = self._owner.rpartition(":")[2]
+        fields = status_fields(letter.account, owner=self._owner, epoch=epoch)
+        status = json_text([text for pair in fields.items() for text in pair])
+        events = json_text([event_data(event, self._account, event_id=f"{start_id}-{n}") for n, event in batch])
+        positions = self._texts.array(letter.positions, published_at_ms=letter.account.published_at_ms)
+        return f'{{"status":{status},"positions":{positions},"events":{events}}}'
+
+    def _put_back(self, letter: _Letter) -> None:
+        """Keep an unwritten state, unless a newer one was handed in meanwhile."""
+        if self._letter is None:
+            self._letter = letter
+
+    def _refused(self, letter: _Letter, holder: str) -> bool:
+        """Fenced: nothing was written. The state waits for the lease to come back to us."""
+        self._fenced = True
+        self._last_error = f"the state was not published: the lease is held by {holder or 'nobody'}"
+        self._put_back(letter)
+        return False
+
+    def _note_failure(self, fault: BaseException) -> None:
+        if self._reachable is not False:
+            logger.warning("Redis does not take the state ({}); protection goes on without it", type(fault).__name__)
+        self._reachable = False
+        self._last_error = f"{type(fault).__name__}: {fault}"[:200]
+
+    def _note_answer(self, letter: _Letter, batch: list[tuple[int, Event]], answer: list[Any]) -> bool:
+        if not self._reachable:
+            logger.info("Redis takes the state")
+        self._reachable = True
+        if answer[0] != 1:
+            self._lease.lost(str(answer[1]))
+            self._keeper.ask_now()
+            return self._refused(letter, str(answer[1]))
+        self._fenced, self._last_error = False, ""
+        self._published_at_ms = self._clock.now_ms()
+        self._forget_events(batch)
+        if self._events:
+            self._put_back(letter)
+        return not self._events
+
+    def _forget_events(self, batch: list[tuple[int, Event]]) -> None:
+        """Drop what was written; the queue may have been trimmed meanwhile."""
+        last = batch[-1][0] if batch else 0
+        while self._events and self._events[0][0] <= last:
+            self._events.popleft()
+
+    async def _write_forever(self) -> None:
+        while True:
+            await self._wake.wait()
+            self._wake.clear()
+            try:
+                finished = await self.write_once()
+            except Exception as fault:  # a state we cannot serialise must not end publishing (invariant 12)
+                logger.error("the state could not be published: {!r}", fault)
+                self._last_error, finished = f"{type(fault).__name__}: {fault}"[:200], True
+            stop_if_cancelled()
+            if finished or self._fenced:
+                continue  # the next state or the return of the lease wakes us
+            if not self._reachable:
+                await self._clock.sleep(RETRY_PAUSE_S)
+            self._wake.set()

@@ -1,0 +1,1 @@
+"""Binance USD-M futures: the only place that knows its endpoints, fields, numbers and clocks."""

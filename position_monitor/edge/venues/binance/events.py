@@ -1,0 +1,301 @@
+"""Messages of Binance's streams as events. Nothing here raises, and no text of a message goes anywhere.
+
+Unknown keys are normal, because the venue adds some. A message that is not JSON, not an object, or of an unknown type
+is counted and ignored. A known event that is malformed is counted too, and still wakes the symbol it names.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from decimal import Decimal
+from enum import StrEnum
+from typing import Any, Final, TypeVar
+
+from pydantic import Field, ValidationError
+
+from position_monitor.core.model.orders import OrderKind, OrderStatus
+from position_monitor.core.observation.stream_events import (
+    AlgoEvent,
+    ConfigEvent,
+    MarginCallEvent,
+    MarkPrice,
+    OrderEvent,
+    PositionEvent,
+    StreamEvent,
+    SymbolTouched,
+)
+from position_monitor.edge.venues.binance.rows import (
+    Flag,
+    Number,
+    OptionalAmount,
+    OrderId,
+    OrderSideField,
+    PositionSideField,
+    Row,
+    SymbolId,
+    Text,
+    Whole,
+    exact_decimal,
+    whole_number,
+)
+from position_monitor.edge.venues.transport import parse_json
+from position_monitor.errors import ConfigError
+
+_ORIGINS: Final = {"live": "wss://fstream.binance.com", "demo": "wss://fstream.binancefuture.com"}
+PARTS_MAX: Final = 2_000
+"""Rows believed of one message; more is garbage (invariant 10)."""
+WORDS_MAX: Final = 200
+"""Characters kept of a reason in the venue's words."""
+_SYMBOL: Final = re.compile(r"[^\s\x00-\x1f]{1,40}")
+_UNUSED: Final = frozenset({"TRADE_LITE", "STRATEGY_UPDATE", "GRID_UPDATE"})
+"""Documented events that say nothing the others do not."""
+
+
+def stream_origin(environment: str, override: str) -> str:
+    """The origin of the streams without a path; `override` wins. Raises `ConfigError` when there is none."""
+    origin = override.rstrip("/") or _ORIGINS.get(environment, "")
+    if not origin:
+        raise ConfigError(f"exchange.stream_url must be set when exchange.environment is {environment}")
+    return origin
+
+
+@dataclass(frozen=True, slots=True)
+class UserMessage:
+    """What one message of the user stream said."""
+
+    events: tuple[StreamEvent, ...] = ()
+    known: bool = False
+    """Whether the venue said something it documents: proof that the stream delivers."""
+    ignored: int = 0
+    key_expired: bool = False
+    """The listen key is gone; nothing more will come on this connection."""
+
+
+@dataclass(frozen=True, slots=True)
+class MarkMessage:
+    """What one message of the market stream said."""
+
+    marks: tuple[MarkPrice, ...] = ()
+    ignored: int = 0
+    of_all: bool = False
+    """It came from the stream of all symbols."""
+    mentioned: frozenset[str] = frozenset()
+    """With `of_all`: the wanted symbols it named, readable or not."""
+
+
+class _PositionPart(Row):
+    symbol: SymbolId = Field(alias="s")
+    position_side: PositionSideField = Field(alias="ps")
+    amount: Number = Field(alias="pa")
+    entry_price: OptionalAmount = Field(alias="ep")
+
+
+class _AlgoPart(Row):
+    symbol: SymbolId = Field(alias="s")
+    client_id: Text = Field("", alias="caid")
+    order_id: OrderId = Field(alias="aid")
+    status: Text = Field(alias="X")
+    kind: Text = Field("", alias="o")
+    side: OrderSideField = Field(alias="S")
+    position_side: PositionSideField = Field(alias="ps")
+    trigger: OptionalAmount = Field(Decimal(0), alias="tp")
+    quantity: OptionalAmount = Field(Decimal(0), alias="q")
+    executed_quantity: OptionalAmount = Field(Decimal(0), alias="aq")
+    close_all: Flag = Field(alias="cp")
+    reason: Text = Field("", alias="rm")
+
+
+class _OrderPart(Row):
+    symbol: SymbolId = Field(alias="s")
+    client_id: Text = Field("", alias="c")
+    status: Text = Field(alias="X")
+    execution_type: Text = Field(alias="x")
+    side: OrderSideField = Field(alias="S")
+    position_side: PositionSideField = Field(alias="ps")
+    last_price: OptionalAmount = Field(Decimal(0), alias="L")
+    filled: OptionalAmount = Field(Decimal(0), alias="z")
+    reduce_only: Flag = Field(alias="R")
+
+
+class _LeveragePart(Row):
+    symbol: SymbolId = Field(alias="s")
+    leverage: Whole = Field(alias="l")
+
+
+class _AccountPart(Row):
+    multi_assets: Flag = Field(alias="j")
+
+
+class _Stamp(Row):
+    at_ms: Whole = Field(alias="T")
+
+
+E = TypeVar("E", bound=StrEnum)
+
+
+def _known(words: type[E], word: str, otherwise: E) -> E:
+    return words(word) if word in words._value2member_map_ else otherwise
+
+
+def _symbol_in(part: object) -> str:
+    """The symbol a part names, however malformed the rest is; empty when it names none."""
+    found = part.get("s") if isinstance(part, Mapping) else None
+    return found if isinstance(found, str) and _SYMBOL.fullmatch(found) else ""
+
+
+def _touched(symbol: str, reason: str) -> tuple[StreamEvent, ...]:
+    return (SymbolTouched(symbol, reason),) if symbol else ()
+
+
+def _positions(body: Mapping[str, Any]) -> UserMessage:
+    account = body.get("a")
+    parts = account.get("P", []) if isinstance(account, Mapping) else None
+    if not isinstance(account, Mapping) or not isinstance(parts, list) or len(parts) > PARTS_MAX:
+        return UserMessage(known=True, ignored=1)
+    reason = str(account.get("m", ""))[:WORDS_MAX]
+    events: list[StreamEvent] = []
+    ignored = 0
+    for part in parts:
+        try:
+            at_ms = _Stamp.model_validate(body).at_ms
+            row = _PositionPart.model_validate(part)
+            events.append(PositionEvent(row.symbol, row.position_side, row.amount, row.entry_price, at_ms, reason))
+        except ValidationError:
+            ignored += 1
+            events.extend(_touched(_symbol_in(part), "an unreadable position"))
+    return UserMessage(tuple(events), known=True, ignored=ignored)
+
+
+def _algo(body: Mapping[str, Any]) -> UserMessage:
+    part = body.get("o")
+    try:
+        at_ms = _Stamp.model_validate(body).at_ms
+        row = _AlgoPart.model_validate(part)
+    except ValidationError:
+        return UserMessage(_touched(_symbol_in(part), "an unreadable conditional order"), known=True, ignored=1)
+    event = AlgoEvent(
+        symbol=row.symbol,
+        client_id=row.client_id,
+        order_id=row.order_id,
+        status=_known(OrderStatus, row.status, OrderStatus.OTHER),
+        kind=_known(OrderKind, row.kind, OrderKind.OTHER),
+        side=row.side,
+        position_side=row.position_side,
+        trigger=row.trigger or None,
+        quantity=row.quantity,
+        executed_quantity=row.executed_quantity,
+        close_all=row.close_all,
+        reason=row.reason[:WORDS_MAX],
+        at_ms=at_ms,
+    )
+    return UserMessage((event,), known=True)
+
+
+def _order(body: Mapping[str, Any]) -> UserMessage:
+    part = body.get("o")
+    try:
+        at_ms = _Stamp.model_validate(body).at_ms
+        row = _OrderPart.model_validate(part)
+    except ValidationError:
+        return UserMessage(_touched(_symbol_in(part), "an unreadable order"), known=True, ignored=1)
+    event = OrderEvent(
+        symbol=row.symbol,
+        client_id=row.client_id,
+        status=row.status[:WORDS_MAX],
+        execution_type=row.execution_type[:WORDS_MAX],
+        side=row.side,
+        position_side=row.position_side,
+        last_price=row.last_price,
+        filled=row.filled,
+        reduce_only=row.reduce_only,
+        at_ms=at_ms,
+    )
+    return UserMessage((event,), known=True)
+
+
+def _config(body: Mapping[str, Any]) -> UserMessage:
+    try:
+        at_ms = _Stamp.model_validate(body).at_ms
+        if "ac" in body:
+            row = _LeveragePart.model_validate(body["ac"])
+            return UserMessage((ConfigEvent(row.symbol, row.leverage, None, at_ms),), known=True)
+        account = _AccountPart.model_validate(body.get("ai"))
+    except ValidationError:
+        return UserMessage(_touched(_symbol_in(body.get("ac")), "an unreadable setting"), known=True, ignored=1)
+    return UserMessage((ConfigEvent("", None, account.multi_assets, at_ms),), known=True)
+
+
+def _margin_call(body: Mapping[str, Any]) -> UserMessage:
+    parts, at_ms = body.get("p"), body.get("E")
+    if not isinstance(parts, list) or len(parts) > PARTS_MAX:
+        return UserMessage(known=True, ignored=1)
+    symbols = [symbol for part in parts if (symbol := _symbol_in(part))]
+    event = MarginCallEvent(tuple(dict.fromkeys(symbols)), at_ms if isinstance(at_ms, int) else 0)
+    return UserMessage((event,) if symbols else (), known=True, ignored=len(parts) - len(symbols))
+
+
+def _trigger_refused(body: Mapping[str, Any]) -> UserMessage:
+    events = _touched(_symbol_in(body.get("or")), "a triggered order was refused")
+    return UserMessage(events, known=True, ignored=0 if events else 1)
+
+
+_READERS: Final[Mapping[str, Callable[[Mapping[str, Any]], UserMessage]]] = {
+    "ACCOUNT_UPDATE": _positions,
+    "ALGO_UPDATE": _algo,
+    "ORDER_TRADE_UPDATE": _order,
+    "ACCOUNT_CONFIG_UPDATE": _config,
+    "MARGIN_CALL": _margin_call,
+    "CONDITIONAL_ORDER_TRIGGER_REJECT": _trigger_refused,
+    "listenKeyExpired": lambda _: UserMessage(known=True, key_expired=True),
+}
+
+
+def parse_user_message(text: str) -> UserMessage:
+    """Read one message of the user stream."""
+    body = parse_json(text)
+    name = body.get("e") if isinstance(body, Mapping) else None
+    if not isinstance(body, Mapping) or not isinstance(name, str):
+        return UserMessage(ignored=1)
+    if name in _UNUSED:
+        return UserMessage(known=True)
+    reader = _READERS.get(name)
+    return UserMessage(ignored=1) if reader is None else reader(body)
+
+
+def parse_mark_message(text: str, wanted: frozenset[str]) -> MarkMessage:
+    """Read one message of the market stream. Rows about symbols that are not `wanted` are passed over unread."""
+    body = parse_json(text)
+    if isinstance(body, Mapping) and "id" in body and "e" not in body:
+        return MarkMessage(ignored=1 if "error" in body else 0)
+    rows = body if isinstance(body, list) else [body]
+    if len(rows) > PARTS_MAX:
+        return MarkMessage(ignored=1)
+    marks: list[MarkPrice] = []
+    mentioned: set[str] = set()
+    ignored = 0
+    for raw in rows:
+        if not isinstance(raw, dict) or raw.get("e") != "markPriceUpdate":
+            ignored += 1
+            continue
+        symbol = raw.get("s")
+        if not isinstance(symbol, str) or not symbol:
+            ignored += 1
+        elif symbol in wanted:
+            mentioned.add(symbol)
+            mark = _mark(symbol, raw)
+            if mark is None:
+                ignored += 1
+            else:
+                marks.append(mark)
+    return MarkMessage(tuple(marks), ignored, isinstance(body, list), frozenset(mentioned))
+
+
+def _mark(symbol: str, raw: Mapping[str, Any]) -> MarkPrice | None:
+    """A row as a mark price, None when it is malformed. By hand: hundreds come each second."""
+    try:
+        price, at_ms = exact_decimal(raw.get("p")), whole_number(raw.get("E"))
+    except ValueError:
+        return None
+    return MarkPrice(symbol, price, at_ms) if price > 0 else None

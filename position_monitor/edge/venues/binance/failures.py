@@ -1,0 +1,183 @@
+"""From an answer, or the lack of one, to our failure tree (`errors.py`).
+
+Only the numeric code, the HTTP status and the transport's cause decide. The texts quote the venue's own message after
+everything that could be an address, a key or a signature was taken out (invariant 15).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Final
+
+from position_monitor.edge.clock import VenueClock
+from position_monitor.edge.http.rate_budget import BAN_PAUSE_S, FRONT_DOOR_PAUSE_S
+from position_monitor.edge.http.rate_windows import WINDOW_GUARD_MS
+from position_monitor.edge.venues.binance.codes import Action, action_for, meaning_of
+from position_monitor.edge.venues.transport import Endpoint, NotJson, Reply, TransportCause
+from position_monitor.errors import (
+    Ambiguous,
+    AuthRefused,
+    ClockSkewed,
+    ExchangeFailure,
+    RateLimited,
+    Refused,
+    RequestInvalid,
+    Unreachable,
+    Unreadable,
+)
+
+_SERVICE_UNAVAILABLE: Final = "service unavailable"
+"""The venue's own words for a 503 that certainly did nothing; any other 503 may have executed."""
+_DEFAULT_WAIT_S: Final = {403: FRONT_DOOR_PAUSE_S, 418: BAN_PAUSE_S}
+_MINUTE_MS: Final = 60_000
+_ORDER_COUNT_WAIT_S: Final = 10
+_BAN_MAX_MS: Final = 3 * 24 * 3600 * 1000
+"""The longest ban the venue documents: a nonsensical end must not silence the guardian for ever."""
+_STOP_CODES_THAT_ARE_TEMPORARY: Final = frozenset({-4088, -4402})
+"""Refusals of one order or symbol, not of the key: reading goes on."""
+_MESSAGE_MAX = 160
+
+
+def failure_of_transport(endpoint: Endpoint, cause: TransportCause) -> ExchangeFailure:
+    """No complete answer came. For a write only NOT_SENT is certain; everything else may have executed."""
+    text = f"{endpoint.value.title}: {cause.value}"
+    if cause is TransportCause.NOT_SENT:
+        return Unreachable(text)
+    if endpoint.is_write:
+        return Ambiguous(text)
+    if cause in (TransportCause.PARTIAL_BODY, TransportCause.TOO_LARGE):
+        return Unreadable(text)
+    return Unreachable(text)
+
+
+def failure_of_reply(endpoint: Endpoint, reply: Reply, clock: VenueClock) -> ExchangeFailure | None:
+    """The failure an answer stands for, or None when it is worth reading (which proves nothing about its form)."""
+    code, message = _code_and_message(reply.body)
+    front_door = reply.status == 403 and code is None
+    if front_door or reply.status in (418, 429) or action_for(code) is Action.BACKOFF:
+        return _rate_limited(endpoint, reply, code, message, clock)
+    if code is not None and code < 0:
+        return _failure_of_code(endpoint, reply, code, message)
+    if 200 <= reply.status < 300:
+        if not isinstance(reply.body, NotJson):
+            return None
+        return _unusable(endpoint, reply.status, "the answer was not JSON")
+    return _failure_of_status(endpoint, reply)
+
+
+def unusable(endpoint: Endpoint, why: str) -> ExchangeFailure:
+    """A 2xx answer without the documented form: Ambiguous after a write, Unreadable after a read."""
+    return _unusable(endpoint, 200, why)
+
+
+def _unusable(endpoint: Endpoint, status: int, why: str) -> ExchangeFailure:
+    text = f"{endpoint.value.title}: {why}"
+    return Ambiguous(text, http_status=status) if endpoint.is_write else Unreadable(text, http_status=status)
+
+
+def _failure_of_code(endpoint: Endpoint, reply: Reply, code: int, message: str) -> ExchangeFailure:
+    action = action_for(code)
+    text = _text(endpoint, code, message)
+    status = reply.status
+    if status == 503 and _says_unavailable(message):
+        return Unreachable(text, code=code, http_status=status)
+    if action is Action.UNKNOWN or (action is None and code > -2000):
+        uncertain = Ambiguous if endpoint.is_write else Unreachable
+        return uncertain(text, code=code, http_status=status)
+    if code in (-1008, -1016):
+        return Unreachable(text, code=code, http_status=status)
+    if action is Action.RESYNC:
+        return ClockSkewed(text, code=code, http_status=status)
+    if action is Action.STOP and code not in _STOP_CODES_THAT_ARE_TEMPORARY:
+        return AuthRefused(text, code=code, http_status=status)
+    if action is Action.BUG:
+        return RequestInvalid(text, code=code, http_status=status)
+    return Refused(text, code=code, http_status=status)
+
+
+def _failure_of_status(endpoint: Endpoint, reply: Reply) -> ExchangeFailure:
+    """An HTTP error without a code of the venue: a proxy, a gateway or the venue's front."""
+    text = f"{endpoint.value.title}: HTTP {reply.status} without a code"
+    if reply.status in (401, 407, 451, 511):
+        return AuthRefused(text, http_status=reply.status)
+    if reply.status == 503 and (_says_unavailable(reply.text) or _says_unavailable(_code_and_message(reply.body)[1])):
+        return Unreachable(f"{text}, service unavailable", http_status=reply.status)
+    if endpoint.is_write:
+        return Ambiguous(text, http_status=reply.status)
+    failure = Unreachable if reply.status >= 500 or reply.status == 408 else Unreadable
+    return failure(text, http_status=reply.status)
+
+
+def _rate_limited(endpoint: Endpoint, reply: Reply, code: int | None, message: str, clock: VenueClock) -> RateLimited:
+    now_ms = clock.local.now_ms()
+    stated_ms = None if reply.status == 403 else _stated_wait_ms(reply.headers, message, now_ms, clock.offset_ms)
+    wait_ms = stated_ms if stated_ms is not None else _default_wait_ms(reply.status, code, clock)
+    if reply.status not in (403, 418):
+        # Weight and orders are counted by the minute of the venue's clock: beyond it no limit of before can last.
+        wait_ms = min(wait_ms, _to_next_minute_ms(clock))
+    text = f"{endpoint.value.title}: HTTP {reply.status}, no request for {wait_ms / 1000:.1f} s"
+    if code is not None:
+        text = f"{text} ({_text(endpoint, code, message)})"
+    # An order-count refusal may come as 429 too; the code stays so that only orders are held back.
+    stated, retry_at_ms = stated_ms is not None, now_ms + wait_ms
+    return RateLimited(text, retry_at_ms=retry_at_ms, code=code, http_status=reply.status, end_stated=stated)
+
+
+def _default_wait_ms(status: int, code: int | None, clock: VenueClock) -> int:
+    """How long to be silent when the venue does not say: weight is counted by the minute of its clock."""
+    if status in _DEFAULT_WAIT_S:
+        return round(_DEFAULT_WAIT_S[status] * 1000)
+    return _ORDER_COUNT_WAIT_S * 1000 if code == -1015 else _to_next_minute_ms(clock)
+
+
+def _to_next_minute_ms(clock: VenueClock) -> int:
+    return _MINUTE_MS - clock.now_ms() % _MINUTE_MS + WINDOW_GUARD_MS
+
+
+def _stated_wait_ms(headers: Mapping[str, str], message: str, now_ms: int, offset_ms: int) -> int | None:
+    """How long the venue said to be silent, in ms; the later of header and message. None when it did not say.
+
+    What lies in the past, or beyond the longest ban that is documented, was not said: it is an accident.
+    """
+    stated: list[int] = []
+    retry_after = headers.get("retry-after", "").strip()
+    if re.fullmatch(r"\d{1,9}", retry_after, re.ASCII):
+        stated.append(int(retry_after) * 1000)
+    banned = re.search(r"banned until (\d{13})\b", message)
+    if banned:
+        stated.append(int(banned.group(1)) - offset_ms - now_ms)
+    return max((wait_ms for wait_ms in stated if 0 < wait_ms <= _BAN_MAX_MS), default=None)
+
+
+def _code_and_message(body: object) -> tuple[int | None, str]:
+    if not isinstance(body, Mapping):
+        return None, ""
+    raw_code, raw_message = body.get("code"), body.get("msg")
+    code: int | None = None
+    if isinstance(raw_code, int) and not isinstance(raw_code, bool):
+        code = raw_code
+    elif isinstance(raw_code, str) and re.fullmatch(r"-?\d{1,9}", raw_code, re.ASCII):
+        code = int(raw_code)
+    return code, raw_message if isinstance(raw_message, str) else ""
+
+
+def _says_unavailable(message: str) -> bool:
+    return message.strip().rstrip(".").lower() == _SERVICE_UNAVAILABLE
+
+
+def _text(endpoint: Endpoint, code: int, message: str) -> str:
+    meaning = meaning_of(code)
+    said = without_secrets(message)
+    parts = [f"{endpoint.value.title}: {code}", meaning, f"the venue said: {said}" if said else ""]
+    return ", ".join(part for part in parts if part)
+
+
+def without_secrets(message: str) -> str:
+    """A foreign text made safe to show: no address, no query, no long token, one line, at most 160 characters."""
+    text = re.sub(r"\S*://\S*", "<address>", message[:2000])
+    text = re.sub(r"\S*(?:signature|apikey|api-key=|secret|timestamp)\s*[=:]\s*\S*", "<removed>", text, flags=re.I)
+    text = re.sub(r"\?\S*=\S*", "<query>", text)
+    text = re.sub(r"[A-Za-z0-9+/=_-]{40,}", "<token>", text)
+    text = re.sub(r"[^\x20-\x7e]+", " ", text)
+    return text.strip()[:_MESSAGE_MAX]

@@ -1,0 +1,298 @@
+"""Binance USDⓈ-M as an `Exchange`: reads that are valid or raise, writes that are sent once.
+
+Nothing here knows ccxt. One help only is given to writes: a request the venue turned away because of its timestamp
+(-1021, -5028; documented as not executed) is stamped anew after measuring the clock, and sent once more.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from decimal import Decimal
+from typing import Final
+
+from loguru import logger
+
+from position_monitor.core.decision.guard import Approved
+from position_monitor.core.model.actions import Cancel, Close, Place
+from position_monitor.core.model.instruments import Instrument
+from position_monitor.core.model.orders import LiveOrder, WorkingType
+from position_monitor.core.model.sides import PositionKey
+from position_monitor.core.observation.reads import OrdersRead, PositionsRead
+from position_monitor.edge.clock import Clock, VenueClock
+from position_monitor.edge.http.rate_budget import BudgetLimits, Lane, RateBudget
+from position_monitor.edge.venues.binance.failures import unusable
+from position_monitor.edge.venues.binance.prices import BinancePrices
+from position_monitor.edge.venues.binance.reads import algo_order, orders_from, positions_from
+from position_monitor.edge.venues.binance.rows import AlgoOrderRow, ListenKeyRow, parse_object
+from position_monitor.edge.venues.binance.upkeep import BinanceUpkeep
+from position_monitor.edge.venues.binance.wire import BinanceWire
+from position_monitor.edge.venues.binance.writes import (
+    cancel_request,
+    check_canceled,
+    check_closed,
+    close_request,
+    place_lane,
+    place_request,
+    placed_order_id,
+)
+from position_monitor.edge.venues.transport import Endpoint, Transport
+from position_monitor.errors import AuthRefused, ExchangeFailure, RateLimited, Refused
+
+NO_SUCH_ORDER_CODE: Final = -2013
+BOOKS_KEPT_MAX: Final = 100
+REMOVAL_WEIGHT: Final = 8
+"""Zero rows, both lists and the removal itself."""
+_GONE_STATUSES: Final = frozenset({404, 405, 410})
+"""HTTP statuses of a call that the venue does not offer (any more)."""
+
+
+class BinanceUsdm:
+    """One account at Binance USDⓈ-M."""
+
+    def __init__(self, transport: Transport, clock: Clock, budget: RateBudget | None = None) -> None:
+        self._wire = BinanceWire(transport, clock, budget)
+        self._upkeep = BinanceUpkeep(self._wire)
+        self._prices = BinancePrices(self._wire)
+        self._clock = clock
+        self._rows_endpoint = Endpoint.POSITION_ROWS
+        self._list_endpoint = Endpoint.POSITIONS
+        """The list of positions that answered last: one of the two may be down while the other is not."""
+        self._books: dict[str | None, tuple[object, object, OrdersRead]] = {}
+        """The bodies of the last two order lists, and what was read from them."""
+
+    @property
+    def api_weight_1m(self) -> int:
+        """Request weight used in the running minute on this IP, as the venue last reported it."""
+        return self._wire.budget.api_weight_1m
+
+    @property
+    def foreign_weight_1m(self) -> int:
+        """Part of `api_weight_1m` that another program on this IP used."""
+        return self._wire.budget.foreign_weight_1m
+
+    @property
+    def own_weight_1m(self) -> int:
+        """Part of `api_weight_1m` that this program used."""
+        return self._wire.budget.own_weight_1m
+
+    @property
+    def has_spare_weight(self) -> bool:
+        """Whether the minute has weight left for a removal and the read just before it."""
+        return self._wire.budget.has_room(Lane.OTHER_WRITE, REMOVAL_WEIGHT)
+
+    @property
+    def requests_that_waited(self) -> int:
+        """How many requests the rate budget did not let go at once, since the start."""
+        return self._wire.budget.waits
+
+    @property
+    def banned_until_ms(self) -> int:
+        """When the venue is next asked whether its ban of our address is over; 0 when it has not banned it."""
+        return self._wire.budget.banned_until_ms
+
+    @property
+    def clock_offset_ms(self) -> int:
+        """The venue's clock minus ours; beyond 500 ms either way the host's time needs attention (C1)."""
+        return self._wire.time.offset_ms
+
+    @property
+    def can_trade(self) -> bool:
+        """What the venue last said about the account's permission to trade."""
+        return self._upkeep.can_trade
+
+    @property
+    def skipped_instruments(self) -> Mapping[str, str]:
+        """Symbols whose trading rules could not be read, with the reason."""
+        return self._upkeep.skipped
+
+    def venue_now_ms(self) -> int:
+        """The venue's clock as last measured, ms UTC."""
+        return self._wire.time.now_ms()
+
+    def settings_changed(self) -> None:
+        """Read position mode and leverages at the next `refresh`."""
+        self._upkeep.settings_due = True
+
+    async def prepare(self) -> None:
+        """Measure the clock, load instruments, position mode and leverages; raises `ExchangeFailure`."""
+        await self._upkeep.prepare()
+
+    async def refresh(self) -> None:
+        """Upkeep of one cycle. Every due step is tried, what was known stays, then the first failure is raised."""
+        await self._upkeep.refresh()
+
+    def instrument(self, symbol: str) -> Instrument | None:
+        """Trading rules of `symbol` as last loaded; status ABSENT when the venue stopped listing it."""
+        return self._upkeep.instrument(symbol)
+
+    async def read_positions(self) -> PositionsRead:
+        """Every open position of the account (v3, weight 5), or where that call fails by the older one (v2)."""
+        try:
+            return await self._read_positions(self._list_endpoint, None)
+        except (RateLimited, AuthRefused):
+            raise
+        except ExchangeFailure as failure:
+            other = Endpoint.POSITION_ROWS if self._list_endpoint is Endpoint.POSITIONS else Endpoint.POSITIONS
+            if other.value.path.startswith("/fapi/v2") and self._rows_endpoint is Endpoint.POSITIONS:
+                raise  # the venue does not offer the older call any more
+            try:
+                read = await self._read_positions(other, None)
+            except ExchangeFailure:
+                raise failure from None
+            self._list_endpoint = other
+            return read
+
+    def arm_by_last(self, wanted: Callable[[PositionKey], bool] | None) -> None:
+        """Which positions are read together with their last price."""
+        self._prices.wanted = wanted
+
+    async def read_price(self, symbol: str, working_type: WorkingType) -> Decimal:
+        """The price that arms orders of this type (weight 1), from market data and not from the account."""
+        return await self._prices.witness(symbol, working_type)
+
+    async def read_position_rows(self, symbol: str) -> PositionsRead:
+        """The rows of one symbol (weight 5), zero rows too.
+
+        v2 lists them always; where the venue no longer offers it, v3, which lists them while orders rest.
+        """
+        try:
+            return await self._read_positions(self._rows_endpoint, symbol)
+        except ExchangeFailure as failure:
+            if failure.http_status not in _GONE_STATUSES or self._rows_endpoint is Endpoint.POSITIONS:
+                raise
+        logger.warning("the exchange does not offer the older position list: zero rows come from the newer one")
+        self._rows_endpoint = Endpoint.POSITIONS
+        return await self._read_positions(Endpoint.POSITIONS, symbol)
+
+    async def read_orders(self, symbol: str | None) -> OrdersRead:
+        """Both lists at the same time (weight 2 for one symbol, 80 for all).
+
+        The first lists of a symbol are what its first stop waits for: they go before those of all others. Raises when
+        the list of conditional orders is not valid; without the plain one the answer says so.
+        """
+        params = {} if symbol is None else {"symbol": symbol}
+        lane = Lane.READ if symbol is None else Lane.HELD if symbol in self._books else Lane.POSITIONS
+        began_at_ms = self._clock.now_ms()
+        answers = await asyncio.gather(
+            self._wire.call(Endpoint.OPEN_ORDERS, params, lane),
+            self._wire.call(Endpoint.OPEN_ALGO_ORDERS, params, lane),
+            return_exceptions=True,
+        )
+        plain, algo = answers
+        if isinstance(algo, BaseException):
+            raise algo
+        if isinstance(plain, BaseException):
+            if not isinstance(plain, ExchangeFailure):
+                raise plain
+            return orders_from([], algo, began_at_ms=began_at_ms, symbol=symbol, plain_unread=str(plain))
+        known = self._books.get(symbol)
+        if known is not None and known[0] is plain and known[1] is algo:
+            return replace(known[2], began_at_ms=began_at_ms)  # word for word as the last time
+        found = orders_from(plain, algo, began_at_ms=began_at_ms, symbol=symbol)
+        if len(self._books) >= BOOKS_KEPT_MAX:
+            self._books.clear()
+        self._books[symbol] = (plain, algo, found)
+        return found
+
+    async def query_order(self, symbol: str, client_id: str) -> LiveOrder | None:
+        """One of our conditional orders by client id; None when the venue knows none (-2013, which may be lag)."""
+        params = {"clientAlgoId": client_id}
+        try:
+            body = await self._wire.call(Endpoint.QUERY_ALGO_ORDER, params, Lane.HELD)
+        except Refused as refusal:
+            if refusal.code == NO_SUCH_ORDER_CODE:
+                return None
+            raise
+        row = parse_object(Endpoint.QUERY_ALGO_ORDER, AlgoOrderRow, body)
+        if row.client_algo_id != client_id or row.symbol != symbol:
+            raise unusable(Endpoint.QUERY_ALGO_ORDER, "the answer was about another order")
+        assert isinstance(body, Mapping)
+        return algo_order(body)
+
+    async def place(self, approved: Approved[Place]) -> str:
+        """Send a conditional order once; returns the venue's id."""
+        order = approved.action.order
+        params = place_request(order)
+        body = await self._wire.call(Endpoint.PLACE_ALGO_ORDER, params, place_lane(approved.action))
+        return placed_order_id(order, body)
+
+    async def cancel(self, approved: Approved[Cancel]) -> None:
+        """Cancel by the venue's id in the list the order was read from; -2011 and -2013 are Refused."""
+        endpoint, params = cancel_request(approved.action)
+        body = await self._wire.call(endpoint, params, Lane.OTHER_WRITE)
+        check_canceled(approved.action, body)
+
+    async def close(self, approved: Approved[Close]) -> None:
+        """Send a reducing order once. The venue does not refuse a used client id here: read before sending again."""
+        params = close_request(approved.action)
+        body = await self._wire.call(Endpoint.PLACE_ORDER, params, Lane.STOP)
+        check_closed(approved.action, body)
+
+    async def open_user_stream(self) -> str:
+        """A listen key for the user data stream, valid for 60 min (the same one while it lives). It is a secret."""
+        body = await self._wire.call(Endpoint.OPEN_USER_STREAM, {}, Lane.READ)
+        return parse_object(Endpoint.OPEN_USER_STREAM, ListenKeyRow, body).listen_key
+
+    async def keep_user_stream(self) -> None:
+        """Extend the listen key by 60 min; -1125 is Refused: open a new one and read everything again."""
+        await self._wire.call(Endpoint.KEEP_USER_STREAM, {}, Lane.READ)
+
+    async def aclose(self) -> None:
+        """Release connections."""
+        self._prices.end()
+        await self._wire.aclose()
+
+    async def _read_positions(self, endpoint: Endpoint, symbol: str | None) -> PositionsRead:
+        if symbol is not None:
+            await self._upkeep.try_mode()  # zero rows say something only where the mode is known
+        hedged = self._upkeep.hedged
+        params = {} if symbol is None else {"symbol": symbol}
+        began_at_ms = self._clock.now_ms()
+        body = await self._wire.call(endpoint, params, Lane.POSITIONS if symbol is None else Lane.HELD)
+        read = positions_from(
+            endpoint,
+            body,
+            hedged=hedged,
+            leverages=self._upkeep.leverages,
+            began_at_ms=began_at_ms,
+            symbol=symbol,
+        )
+        self._upkeep.learn_from(read)
+        await self._upkeep.rules_for(position.symbol for position in read.positions)
+        if symbol is not None and body and not (read.positions or read.zero_keys or read.unreadable):
+            self._wire.mode_flagged = True  # rows that say nothing in the mode we know: it may be another one by now
+        return await self._prices.completed(read)
+
+
+def connect(
+    *,
+    environment: str,
+    rest_url: str,
+    api_key: str,
+    api_secret: str,
+    timeout_s: float = 5.0,
+    timeout_max_s: float = 0.0,
+    clock: Clock,
+    limits: BudgetLimits | None = None,
+) -> BinanceUsdm:
+    """Build the venue over ccxt.
+
+    `environment` is paper, demo or live; `rest_url` overrides the venue's origin (and must be set for paper). The
+    time-out of a whole call is `timeout_s`, and grows up to `timeout_max_s` while no answer comes in time.
+    Raises ConfigError.
+    """
+    # Imported here because ccxt takes time and memory that a simulator never needs.
+    from position_monitor.edge.http.ccxt_transport import CcxtTransport
+
+    transport = CcxtTransport(
+        environment=environment,
+        rest_url=rest_url,
+        api_key=api_key,
+        api_secret=api_secret,
+        timeout_s=timeout_s,
+        timeout_max_s=timeout_max_s,
+    )
+    logger.debug("exchange binanceusdm, environment {}, timeout {} s", environment, timeout_s)
+    return BinanceUsdm(transport, clock, RateBudget(VenueClock(clock), limits))

@@ -1,0 +1,138 @@
+"""One signed call: budget, time stamp, transport, failure tree. The clock is measured here too."""
+
+from __future__ import annotations
+
+import asyncio
+import statistics
+from collections.abc import Mapping
+from typing import Final
+
+from loguru import logger
+
+from position_monitor.edge.clock import Clock, VenueClock
+from position_monitor.edge.http.rate_budget import Lane, RateBudget, Ticket
+from position_monitor.edge.venues.binance.codes import Action, action_for
+from position_monitor.edge.venues.binance.failures import failure_of_reply, failure_of_transport
+from position_monitor.edge.venues.binance.rows import ServerTimeRow, parse_object
+from position_monitor.edge.venues.transport import Endpoint, Reply, Transport, TransportFailure
+from position_monitor.errors import ClockSkewed, ExchangeFailure, RateLimited
+
+RECV_WINDOW_MS: Final = 5_000
+"""A request that was held up longer than this on its way is refused by the venue instead of acting late."""
+_LIMIT_CODES: Final = frozenset({-4002, -4004, -4005, -4007, -4013})
+"""A price or quantity beyond the limits we know: the limits may have changed (fault X17)."""
+_CLOCK_SAMPLES: Final = 3
+_CLOCK_PATIENCE_S: Final = 1.0
+"""No further sample once this much time went into them: nothing can be signed, so no stop be placed, before."""
+_TRIP_EXACT_MS: Final = 1_000
+"""A trip up to this long is halved: the venue takes a timestamp that is one second ahead of its clock."""
+_OFFSET_WARNING_MS: Final = 500
+
+
+class BinanceWire:
+    """Sends one request per call (one more after a refused timestamp) and turns every trouble into our failures."""
+
+    def __init__(self, transport: Transport, clock: Clock, budget: RateBudget | None) -> None:
+        self.time = budget.clock if budget else VenueClock(clock)
+        self.budget = budget or RateBudget(self.time)
+        self.instruments_flagged = False
+        """The venue refused a number or a symbol in a way that says its trading rules changed."""
+        self.mode_flagged = False
+        """The venue refused a position side: the position mode may have changed."""
+        self._doubted = False
+        """The venue refused a timestamp: what is believed of its clock is wrong."""
+        self._transport = transport
+        self._measuring = asyncio.Lock()
+
+    async def call(self, endpoint: Endpoint, params: Mapping[str, str], lane: Lane) -> object:
+        """The parsed body of a 2xx answer without an error code; raises one of the `ExchangeFailure` classes."""
+        measurements = self.time.measurements
+        failure = await self._attempt(endpoint, params, lane)
+        if isinstance(failure, ClockSkewed):
+            self._doubted = True
+            await self.measure_clock(unless_done_since=measurements)
+            failure = await self._attempt(endpoint, params, lane)
+        if isinstance(failure, ExchangeFailure):
+            raise failure
+        return failure.body
+
+    async def _attempt(self, endpoint: Endpoint, params: Mapping[str, str], lane: Lane) -> Reply | ExchangeFailure:
+        return await self._exchanged(endpoint, params, await self._leave(endpoint, params, lane))
+
+    async def _leave(self, endpoint: Endpoint, params: Mapping[str, str], lane: Lane) -> Ticket:
+        """Leave to send a request; raises `RateLimited`. When a ban may be over, that is asked before."""
+        if self.budget.probe_is_due:
+            await self._probe()
+        return await self.budget.acquire(lane, weight=endpoint.weight(params), orders=endpoint.value.orders)
+
+    async def _probe(self) -> None:
+        """The cheapest request there is, alone: going on in earnest during a ban makes it longer."""
+        if not isinstance(await self._exchanged(Endpoint.TIME, {}, self.budget.probe()), ExchangeFailure):
+            self.budget.ban_over()
+
+    async def _exchanged(
+        self, endpoint: Endpoint, params: Mapping[str, str], ticket: Ticket
+    ) -> Reply | ExchangeFailure:
+        """Send one request for which there is leave."""
+        sent = dict(params)
+        if endpoint.value.signed:
+            # Stamped after any waiting, so the wait does not eat the receive window.
+            sent |= {"timestamp": str(self.time.now_ms()), "recvWindow": str(RECV_WINDOW_MS)}
+        try:
+            reply = await self._transport.call(endpoint, sent)
+        except TransportFailure as lost:
+            return failure_of_transport(endpoint, lost.cause)
+        self.budget.observe(ticket, reply.headers)
+        failure = failure_of_reply(endpoint, reply, self.time)
+        if isinstance(failure, RateLimited):
+            self.budget.block(failure)
+        if failure is None:
+            self.budget.answered()
+        else:
+            self._flag(failure.code)
+        return reply if failure is None else failure
+
+    async def measure_clock(self, *, samples: int = _CLOCK_SAMPLES, unless_done_since: int | None = None) -> None:
+        """Take the median offset of the samples, each corrected by half its round trip; raises `ExchangeFailure`.
+
+        `unless_done_since` is a value of `time.measurements`: when somebody measured after that, once is enough.
+        """
+        async with self._measuring:
+            if unless_done_since is not None and self.time.measurements != unless_done_since:
+                return
+            self.time.set_offset(round(statistics.median(await self._offset_samples_ms(samples))))
+            self._doubted = False
+        if abs(self.time.offset_ms) > _OFFSET_WARNING_MS:
+            logger.warning("the exchange's clock differs from ours by {} ms", self.time.offset_ms)
+
+    async def _offset_samples_ms(self, wanted: int) -> list[float]:
+        until_s = self.time.local.monotonic_s() + _CLOCK_PATIENCE_S
+        samples = [await self._offset_sample_ms()]
+        while len(samples) < wanted and self.time.local.monotonic_s() < until_s:
+            samples.append(await self._offset_sample_ms())
+        return samples
+
+    async def _offset_sample_ms(self) -> float:
+        local = self.time.local
+        ticket = await self._leave(Endpoint.TIME, {}, Lane.STOP)
+        began_s = local.monotonic_s()  # from here on it is under way: a wait for the budget is no part of the trip
+        reply = await self._exchanged(Endpoint.TIME, {}, ticket)
+        if isinstance(reply, ExchangeFailure):
+            raise reply
+        round_trip_ms = (local.monotonic_s() - began_s) * 1000
+        server_ms = parse_object(Endpoint.TIME, ServerTimeRow, reply.body).server_time
+        latest = server_ms - local.now_ms() + round_trip_ms
+        if round_trip_ms > _TRIP_EXACT_MS and not self._doubted:
+            # The venue wrote this at some moment of a long trip. Half of it may be seconds wrong, so what is believed
+            # stays as long as it is possible.
+            return min(max(self.time.offset_ms, latest - round_trip_ms), latest)
+        return latest - round_trip_ms / 2
+
+    def _flag(self, code: int | None) -> None:
+        action = action_for(code)
+        self.instruments_flagged |= action is Action.RELOAD or code in _LIMIT_CODES
+        self.mode_flagged |= action is Action.REREAD_MODE
+
+    async def aclose(self) -> None:
+        """Release connections."""
+        await self._transport.aclose()

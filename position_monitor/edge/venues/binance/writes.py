@@ -1,0 +1,140 @@
+"""How our three actions look on the wire, and which answers count as accepted.
+
+Every request built here can only reduce a position (invariant 1): close-all, or reduce-only in one-way mode, or in
+hedge mode the exit side of the position's own `positionSide` (where the venue refuses `reduceOnly`, -1106).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from decimal import Decimal
+from typing import Final
+
+from position_monitor.core.model.actions import Cancel, Close, Place
+from position_monitor.core.model.desired import DesiredOrder
+from position_monitor.core.model.orders import OrderKind, OrderList, OrderStatus, Role
+from position_monitor.core.model.sides import PositionSide, Side
+from position_monitor.edge.http.rate_budget import Lane
+from position_monitor.edge.venues.binance.failures import unusable
+from position_monitor.edge.venues.binance.rows import AlgoCanceledRow, AlgoPlacedRow, OrderAnswerRow, parse_object
+from position_monitor.edge.venues.transport import Endpoint
+from position_monitor.errors import RequestInvalid
+
+_CLIENT_ID: Final = re.compile(r"[A-Za-z0-9_.:/-]{1,36}", re.ASCII)
+_RESTING_KINDS: Final = frozenset({OrderKind.STOP_MARKET, OrderKind.TAKE_PROFIT_MARKET})
+_ACKNOWLEDGED: Final = frozenset({OrderStatus.NEW, OrderStatus.TRIGGERING, OrderStatus.TRIGGERED, OrderStatus.FINISHED})
+"""Statuses a conditional order may have in its acknowledgement. Only the read-back says whether it protects."""
+_SENT: Final = frozenset({"NEW", "PARTIALLY_FILLED", "FILLED", "CANCELED", "EXPIRED", "EXPIRED_IN_MATCH"})
+"""Statuses of an IOC or market order that was taken, whatever became of it: the position is read, not this."""
+
+
+def plain_number(value: Decimal) -> str:
+    """Digits with at most one point, never an exponent; raises RequestInvalid for what no order may carry."""
+    if not value.is_finite() or value <= 0:
+        raise RequestInvalid("an order number was not above zero")
+    text = format(value, "f")
+    return text.rstrip("0").rstrip(".") if "." in text else text
+
+
+def place_request(order: DesiredOrder) -> dict[str, str]:
+    """The conditional order's parameters; raises RequestInvalid for an order this venue cannot rest."""
+    if order.kind not in _RESTING_KINDS:
+        raise RequestInvalid(f"{order.kind} cannot rest as a conditional market order")
+    if order.role is Role.CLOSE:
+        raise RequestInvalid("a close is not a conditional order")
+    params = {
+        "algoType": "CONDITIONAL",
+        "symbol": order.symbol,
+        "side": order.side.exit_order_side.value,
+        "positionSide": _position_side(order.position_side, order.side),
+        "type": order.kind.value,
+        "triggerPrice": plain_number(order.trigger_price),
+        # Both are the venue's defaults for somebody else's purpose: last price, and no trigger while prices differ.
+        "workingType": order.working_type.value,
+        "priceProtect": "false",
+        "clientAlgoId": _client_id(order.client_id),
+    }
+    if order.quantity is None:
+        params["closePosition"] = "true"
+    else:
+        params["quantity"] = plain_number(order.quantity)
+        params.update(_reducing(order.position_side))
+    return params
+
+
+def place_lane(place: Place) -> Lane:
+    """Stops may use the reserve; take-profits may not (invariant 3)."""
+    return Lane.STOP if place.order.role in (Role.BACKSTOP, Role.WORKING_STOP) else Lane.OTHER_WRITE
+
+
+def placed_order_id(order: DesiredOrder, body: object) -> str:
+    """The venue's id from the acknowledgement; raises Ambiguous unless it is about this very order."""
+    row = parse_object(Endpoint.PLACE_ALGO_ORDER, AlgoPlacedRow, body)
+    if row.client_algo_id != order.client_id or row.symbol != order.symbol:
+        raise unusable(Endpoint.PLACE_ALGO_ORDER, "the acknowledgement was about another order")
+    if row.algo_status not in _ACKNOWLEDGED:
+        raise unusable(Endpoint.PLACE_ALGO_ORDER, "the acknowledgement did not say the order was taken")
+    return row.algo_id
+
+
+def cancel_request(cancel: Cancel) -> tuple[Endpoint, dict[str, str]]:
+    """Which call removes this order: the list it was read from decides, never a guess."""
+    order_id = cancel.order.order_id
+    if not (order_id.isascii() and order_id.isdigit()):
+        raise RequestInvalid("the order id to cancel was not a number")
+    if cancel.order.order_list is OrderList.ALGO:
+        return Endpoint.CANCEL_ALGO_ORDER, {"algoId": order_id}
+    return Endpoint.CANCEL_ORDER, {"symbol": cancel.order.symbol, "orderId": order_id}
+
+
+def check_canceled(cancel: Cancel, body: object) -> None:
+    """Accept only the documented answer about this order; raises Ambiguous otherwise."""
+    if cancel.order.order_list is OrderList.ALGO:
+        algo = parse_object(Endpoint.CANCEL_ALGO_ORDER, AlgoCanceledRow, body)
+        if algo.code != 200 or algo.algo_id != cancel.order.order_id:
+            raise unusable(Endpoint.CANCEL_ALGO_ORDER, "the answer did not confirm this cancel")
+        return
+    plain = parse_object(Endpoint.CANCEL_ORDER, OrderAnswerRow, body)
+    if plain.status != "CANCELED" or plain.order_id != cancel.order.order_id:
+        raise unusable(Endpoint.CANCEL_ORDER, "the answer did not confirm this cancel")
+
+
+def close_request(close: Close) -> dict[str, str]:
+    """The parameters of a reducing MARKET, or LIMIT IOC, order."""
+    params = {
+        "symbol": close.key.symbol,
+        "side": close.key.side.exit_order_side.value,
+        "positionSide": _position_side(close.position_side, close.key.side),
+        "type": "MARKET" if close.limit_price is None else "LIMIT",
+        "quantity": plain_number(close.quantity),
+        "newClientOrderId": _client_id(close.client_id),
+        **_reducing(close.position_side),
+    }
+    if close.limit_price is not None:
+        params.update({"timeInForce": "IOC", "price": plain_number(close.limit_price)})
+    return params
+
+
+def check_closed(close: Close, body: object) -> None:
+    """Accept only an answer about this order; raises Ambiguous otherwise."""
+    row = parse_object(Endpoint.PLACE_ORDER, OrderAnswerRow, body)
+    if row.client_order_id != close.client_id or row.symbol != close.key.symbol or row.status not in _SENT:
+        raise unusable(Endpoint.PLACE_ORDER, "the acknowledgement was not about this order")
+
+
+def _position_side(stated: PositionSide, side: Side) -> str:
+    """BOTH, or the position's own side: the other one would open a position (invariant 1)."""
+    if stated is not PositionSide.BOTH and stated.value != side.value:
+        raise RequestInvalid("positionSide contradicts the side of the position")
+    return stated.value
+
+
+def _reducing(stated: PositionSide) -> Mapping[str, str]:
+    return {"reduceOnly": "true"} if stated is PositionSide.BOTH else {}
+
+
+def _client_id(text: str) -> str:
+    if not _CLIENT_ID.fullmatch(text):
+        raise RequestInvalid("the client id was not 1 to 36 allowed characters")
+    return text
