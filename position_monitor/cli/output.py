@@ -9,6 +9,8 @@ from collections.abc import Mapping
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
+from position_monitor.cli.order_documents import order_document
+
 if TYPE_CHECKING:
     from rich.console import Console, RenderableType
 
@@ -49,6 +51,8 @@ def print_json(value: object) -> None:
 
 def jsonable(value: object) -> Any:  # noqa: ANN401  JSON has no narrower type
     """A domain value as plain JSON values."""
+    if (order := order_document(value)) is not None:
+        value = order
     if isinstance(value, Decimal):
         return format(value, "f") if value.is_finite() else None
     if dataclasses.is_dataclass(value) and not isinstance(value, type):

@@ -115,8 +115,14 @@ class FastPath:
     def _on_order(self, event: AlgoEvent) -> None:
         self._remember(event.symbol, after_order(self._since.get(event.symbol, SinceRead()), event))
         if event.status.terminal or event.status in UNDER_WAY:
-            nothing_filled = event.executed_quantity <= 0
-            word = Word(event.symbol, event.client_id, event.status, event.at_ms, nothing_filled)
+            word = Word(
+                symbol=event.symbol,
+                client_id=event.client_id,
+                tag=event.tag,
+                status=event.status,
+                at_ms=event.at_ms,
+                nothing_filled=event.executed_quantity <= 0,
+            )
             self._desk.evidence = after_word(self._desk.evidence, word, self._desk.clock.now_ms())
 
     def _on_position(self, event: PositionEvent) -> None:

@@ -16,7 +16,6 @@ from loguru import logger
 from position_monitor.core.decision.plan_inputs import Plan
 from position_monitor.core.model.actions import Cancel
 from position_monitor.core.model.orders import Role
-from position_monitor.core.observation.cover import owned_role
 from position_monitor.daemon.desk import Desk
 from position_monitor.daemon.event_memory import EventMemory
 from position_monitor.edge.reading.observer import Observer
@@ -46,7 +45,7 @@ def _sharing_a_read(cancels: Sequence[Cancel]) -> Iterator[list[Cancel]]:
 
 def is_take_profit(cancel: Cancel) -> bool:
     """Whether a removal is of a take-profit: it covers nothing, and makes room for another."""
-    return owned_role(cancel.order) is Role.TAKE_PROFIT
+    return cancel.order.role is Role.TAKE_PROFIT
 
 
 async def _remove(together: Sequence[Cancel], desk: Desk, observer: Observer, events: EventMemory) -> bool:

@@ -119,7 +119,7 @@ def stop_order() -> DesiredOrder:
 def live_order(client_id: str = "somebody-else") -> LiveOrder:
     """A resting order."""
     return LiveOrder(
-        "BTCUSDT", "1", client_id, OrderList.ALGO, OrderKind.STOP_MARKET, OrderSide.SELL, PositionSide.BOTH,
+        "BTCUSDT", "1", client_id, None, OrderList.ALGO, OrderKind.STOP_MARKET, OrderSide.SELL, PositionSide.BOTH,
         Decimal("0.1"), False, True, Decimal("41000"), None, WorkingType.MARK_PRICE, False, OrderStatus.NEW,
         Decimal(0), 0, NOW_MS, NOW_MS,
     )  # fmt: skip

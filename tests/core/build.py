@@ -117,6 +117,7 @@ def live(
         symbol=held.symbol,
         order_id=order_id or f"o-{client_id}",
         client_id=client_id,
+        tag=ids.tag_of(client_id),
         order_list=OrderList.ALGO,
         kind=kind,
         side=held.side.exit_order_side,
@@ -208,13 +209,12 @@ def ladder(held: Position, epoch: str = EPOCH) -> tuple[LiveOrder, ...]:
 
 def desired(order: LiveOrder, held: Position, **changes: object) -> DesiredOrder:
     """The wish whose fulfilment `order` is."""
-    parsed = ids.parse(order.client_id)
-    assert parsed is not None and order.trigger_price is not None
+    assert order.tag is not None and order.trigger_price is not None
     base = DesiredOrder(
         symbol=order.symbol,
         side=held.side,
-        role=parsed.role,
-        rung=parsed.rung,
+        role=order.tag.role,
+        rung=order.tag.rung,
         kind=order.kind,
         trigger_price=order.trigger_price,
         quantity=None if order.close_all else order.quantity,
@@ -232,6 +232,7 @@ def rested(wanted: DesiredOrder) -> LiveOrder:
         symbol=wanted.symbol,
         order_id=f"o-{wanted.client_id}",
         client_id=wanted.client_id,
+        tag=ids.tag_of(wanted.client_id),
         order_list=OrderList.ALGO,
         kind=wanted.kind,
         side=wanted.side.exit_order_side,

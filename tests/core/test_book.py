@@ -14,7 +14,6 @@ from position_monitor.core.model.orders import OrderKind, OrderStatus, Role
 from position_monitor.core.model.rungs import rungs_of
 from position_monitor.core.model.settings import Rung
 from position_monitor.core.model.sides import PositionKey
-from position_monitor.core.observation.cover import owned_role
 
 from .build import (
     LONG,
@@ -673,12 +672,12 @@ def test_a_stop_that_moves_on_and_on_waits_for_the_removal_of_those_it_moved_fro
         held = position(side, mark=at(side, step))
         book = book_for(held, orders)
         orders = [*orders, *(rested(o) for o in book.orders if o.client_id not in {r.client_id for r in orders})]
-        levels = {o.trigger_price for o in orders if owned_role(o) is Role.WORKING_STOP}
+        levels = {o.trigger_price for o in orders if o.role is Role.WORKING_STOP}
     assert LEVELS_AT_ONCE_MAX < len(levels) <= LEVELS_STUCK_MAX
     best = max(levels) if side is LONG else min(levels)
     assert tighter(best, at(side, 15), side), "it goes on following, in larger and larger steps"
     assert "do not go" in book.stop_behind, "at the end it says why it stays behind"
-    kept = [o for o in orders if owned_role(o) is not Role.WORKING_STOP or o.trigger_price == best]
+    kept = [o for o in orders if o.role is not Role.WORKING_STOP or o.trigger_price == best]
     assert tighter(book_for(held, kept).stop.price, best, side), "when they are gone it moves again"
 
 

@@ -4,7 +4,7 @@ import pytest
 
 from position_monitor.core.model.orders import OrderKind, OrderStatus, Role
 from position_monitor.core.model.sides import PositionSide
-from position_monitor.core.observation.cover import belongs_to, counts_as_target, cover_of, owned_role, why_not_cover
+from position_monitor.core.observation.cover import belongs_to, counts_as_target, cover_of, why_not_cover
 
 from .build import LONG, SHORT, SIDES, D, at, backstop, live, position, settings, target, working
 
@@ -222,10 +222,10 @@ def test_which_orders_take_profit(side, hedged, kind, prices, status, counts):
 
 def test_the_role_of_an_order_is_read_from_its_id_and_foreign_orders_have_none():
     held = position()
-    assert owned_role(backstop(held, 98)) is Role.BACKSTOP
-    assert owned_role(working(held, 98)) is Role.WORKING_STOP
-    assert owned_role(target(held, 2, 104, "1")) is Role.TAKE_PROFIT
-    assert owned_role(live(held, 98)) is None
+    assert backstop(held, 98).role is Role.BACKSTOP
+    assert working(held, 98).role is Role.WORKING_STOP
+    assert target(held, 2, 104, "1").role is Role.TAKE_PROFIT
+    assert live(held, 98).role is None
 
 
 @pytest.mark.parametrize(("one", "other"), [(LONG, SHORT), (SHORT, LONG)])

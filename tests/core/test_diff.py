@@ -79,7 +79,7 @@ def test_an_order_of_an_earlier_epoch_with_the_same_content_is_taken_over():
         {"trigger_price": D("97.77")},
         {"quantity": D("0.9")},
         {"close_all": True},
-        {"client_id": "web_abcdef"},
+        {"client_id": "web_abcdef", "tag": None},
         {"side": LONG.exit_order_side},
         {"side": LONG.opposite.exit_order_side},
     ],
@@ -120,7 +120,7 @@ def test_what_rests_is_sorted_by_owner_whether_or_not_there_is_a_position():
     rows = [backstop(held, 98), *ladder(held), live(held, 97)]
     found = SymbolOrders(rows).books
     assert found.keys() == {held.key}
-    assert [own.order for own in found[held.key].resting] == rows[:4] and found[held.key].foreign == (rows[4],)
+    assert found[held.key].resting == tuple(rows[:4]) and found[held.key].foreign == (rows[4],)
 
 
 @both_sides

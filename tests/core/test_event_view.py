@@ -72,6 +72,7 @@ def algo(order, status):
     return AlgoEvent(
         symbol=SYMBOL,
         client_id=order.client_id,
+        tag=order.tag,
         order_id="1",
         status=status,
         kind=OrderKind.STOP_MARKET,

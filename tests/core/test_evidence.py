@@ -27,6 +27,7 @@ from .build import (
     at,
     backstop,
     decided,
+    desired,
     ladder,
     learned,
     live,
@@ -398,8 +399,9 @@ def test_a_write_counts_as_not_placed_after_several_misses_and_the_grace_time(mi
 )
 def test_an_order_proven_live_is_waited_for_longer(stop, later_ms, gone):
     held = position()
-    client_id = (backstop(held, at(LONG, "-1.5")) if stop else ladder(held)[0]).client_id
-    evidence = after_write(Evidence(), SYMBOL, client_id, NOW_MS, proved=True)
+    order = desired(backstop(held, at(LONG, "-1.5")) if stop else ladder(held)[0], held)
+    client_id = order.client_id
+    evidence = after_write(Evidence(), SYMBOL, client_id, NOW_MS, proved=True, order=order)
     assert evidence.proved_in(SYMBOL) == {client_id} and not evidence.proved_in("ETHUSDT")
     for _ in range(MISSES_UNTIL_GONE):
         now_ms, grace_ms = NOW_MS + later_ms, EVIDENCE_SETTINGS.listing_grace_ms

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from position_monitor.core.model import ids
-from position_monitor.core.model.orders import Role
+from position_monitor.core.model.orders import Role, Tag
 from position_monitor.core.model.sides import Side
 
 from .build import LONG, SHORT, D
@@ -77,8 +77,7 @@ def test_every_id_fits_the_venue_and_carries_the_prefix(intent):
 
 @given(intents)
 def test_role_rung_and_epoch_are_read_back(intent):
-    assert ids.parse(intent.id) == ids.OwnedId(intent.role, intent.rung, intent.epoch)
-    assert ids.is_ours(intent.id)
+    assert ids.tag_of(intent.id) == Tag(intent.role, intent.rung, intent.epoch)
 
 
 @pytest.mark.parametrize(
@@ -137,8 +136,7 @@ def test_another_process_makes_the_same_id():
     ],
 )
 def test_everything_that_is_not_exactly_our_form_is_foreign(foreign):
-    assert ids.parse(foreign) is None
-    assert not ids.is_ours(foreign)
+    assert ids.tag_of(foreign) is None
 
 
 @pytest.mark.parametrize("epoch", ["", "short", "much_too_long"])

@@ -23,7 +23,6 @@ from position_monitor.core.evidence.evidence import Evidence
 from position_monitor.core.evidence.learning import after_read
 from position_monitor.core.evidence.outcome import Outcome, Sent, after_outcome
 from position_monitor.core.evidence.written import after_miss
-from position_monitor.core.model import ids
 from position_monitor.core.model.actions import Cancel, Close, Mode, Place
 from position_monitor.core.model.money import tighter
 from position_monitor.core.model.orders import LiveOrder, OrderKind
@@ -126,7 +125,7 @@ class Guardian:
 
 def check_action(before: World, after: World, action: Place | Cancel | Close, rulebook: Rules) -> None:
     """What must hold for each single action, whatever comes next."""
-    owned = [order.client_id for order in after.orders.values() if ids.is_ours(order.client_id)]
+    owned = [order.client_id for order in after.orders.values() if order.tag is not None]
     assert len(owned) == len(set(owned)), "two live orders carry the same intent (invariant 4)"
     if not isinstance(action, Close):
         assert after.foreign == before.foreign, "a foreign order was touched (invariant 5)"
@@ -182,7 +181,7 @@ def run_until_quiet(guardian: Guardian) -> None:
         assert judgement.verdict in (Verdict.PROTECTED, Verdict.STOP_ONLY), judgement.reason
     open_keys = set(guardian.world.holdings)
     for order in guardian.world.orders.values():
-        if ids.is_ours(order.client_id):
+        if order.tag is not None:
             side = Side.LONG if order.side is Side.LONG.exit_order_side else Side.SHORT
             assert PositionKey(SYMBOL, side) in open_keys, f"an orphan of ours is left: {order}"
 
@@ -292,7 +291,7 @@ class Story:
             del self.world.orders[number]
 
     def our_order_cancelled_by_hand(self) -> None:
-        ours = [number for number, order in self.world.orders.items() if ids.is_ours(order.client_id)]
+        ours = [number for number, order in self.world.orders.items() if order.tag is not None]
         if ours:
             del self.world.orders[self.chance.choice(ours)]
 

@@ -97,7 +97,7 @@ def test_what_was_written_is_not_written_again_while_it_is_awaited():
     held = position()
     seen, evidence = settled(held)
     for order in decided(seen, evidence).books[held.key].orders:
-        evidence = after_write(evidence, SYMBOL, order.client_id, NOW_MS)
+        evidence = after_write(evidence, SYMBOL, order.client_id, NOW_MS, order=order)
     waiting = decided(seen, evidence).plans[SYMBOL]
     assert waiting.empty and len(waiting.held) == 4
     assert why_held(waiting).count("written and not read back yet") == 4

@@ -11,7 +11,6 @@ from dataclasses import dataclass, field, replace
 from decimal import Decimal
 
 from position_monitor.core.evidence.outcome import Outcome, Sent
-from position_monitor.core.model import ids
 from position_monitor.core.model.actions import Cancel, Close, Place
 from position_monitor.core.model.desired import DesiredOrder
 from position_monitor.core.model.instruments import Instrument
@@ -108,7 +107,7 @@ class World:
     @property
     def foreign(self) -> dict[str, LiveOrder]:
         """Orders that are not ours."""
-        return {number: order for number, order in self.orders.items() if not ids.is_ours(order.client_id)}
+        return {number: order for number, order in self.orders.items() if order.tag is None}
 
     def read(self, awaited: Iterable[str] = ()) -> tuple[SymbolObservation, tuple[str, ...]]:
         """Positions, both lists, and a targeted query for each awaited id that no list shows; misses are returned."""

@@ -33,7 +33,7 @@ from position_monitor.core.evidence.outcome import Sent
 from position_monitor.core.exits import policy
 from position_monitor.core.model import ids, money
 from position_monitor.core.model.actions import Cancel, Mode, Place
-from position_monitor.core.model.orders import LiveOrder, OrderKind, OrderList, OrderStatus, Role
+from position_monitor.core.model.orders import LiveOrder, OrderKind, OrderList, OrderStatus, Role, Tag
 from position_monitor.core.model.sides import OrderSide, PositionKey, Side
 from position_monitor.core.observation.cover import loosened_at, outdated_backstop, why_not_cover
 from position_monitor.core.observation.reads import PositionsRead
@@ -43,6 +43,7 @@ from position_monitor.daemon.placing import Placing, SentRound
 from position_monitor.edge import actor
 from position_monitor.edge.reading.observer import Observer
 from position_monitor.edge.redis.lease import Lease, Unavailable
+from position_monitor.edge.venues.binance import reads
 from position_monitor.edge.venues.binance import writes as binance_writes
 from position_monitor.edge.venues.binance.reads import orders_from
 from position_monitor.edge.venues.binance.venue import BinanceUsdm
@@ -81,7 +82,7 @@ class Mutant:
 
 
 MUTANTS: list[Mutant] = []
-REMEMBERED = (policy._from_entry, ids.parse)
+REMEMBERED = (policy._from_entry, reads._algo_order)
 """What the core remembers beyond a run."""
 
 
@@ -244,6 +245,7 @@ def resting(action: Place, now_ms: int) -> LiveOrder:
         symbol=order.symbol,
         order_id="1",
         client_id=order.client_id,
+        tag=ids.tag_of(order.client_id),
         order_list=OrderList.ALGO,
         kind=order.kind,
         side=order.side.exit_order_side,
@@ -320,8 +322,7 @@ def old_stop_goes_on_the_acknowledgement_of_the_new(stack: ExitStack) -> None:
         outcome_of_it = await honest(self, action, seen)
         if isinstance(action, Place) and action.order.role is Role.WORKING_STOP:
             for order in seen.orders:
-                parsed = ids.parse(order.client_id)
-                if order.key == action.order.key and parsed and parsed.role is Role.WORKING_STOP:
+                if order.key == action.order.key and order.role is Role.WORKING_STOP:
                     await cancel_unseen(self, order)
         return outcome_of_it
 
@@ -329,7 +330,7 @@ def old_stop_goes_on_the_acknowledgement_of_the_new(stack: ExitStack) -> None:
 
 
 def is_own_stop(order: LiveOrder) -> bool:
-    return ids.is_ours(order.client_id) and order.kind is OrderKind.STOP_MARKET
+    return order.tag is not None and order.kind is OrderKind.STOP_MARKET
 
 
 async def cancel_unseen(writer: Desk, order: LiveOrder) -> None:
@@ -371,8 +372,7 @@ def removals_of_a_symbol_share_a_look(stack: ExitStack) -> None:
 @mutant("INV-2", swarm=ADVISED)
 def backstop_is_moved_like_any_stop(stack: ExitStack) -> None:
     def outdated(order: LiveOrder, epoch: str, settings: Any) -> bool:
-        owned = ids.parse(order.client_id)
-        return owned is not None and owned.role is Role.BACKSTOP
+        return order.role is Role.BACKSTOP
 
     stack.enter_context(everywhere(outdated_backstop, outdated))
     nothing_loosens(stack)
@@ -404,8 +404,8 @@ def planner_is_careless_and_the_guard_is_gone(stack: ExitStack) -> None:
 
 @mutant("INV-5")
 def orders_of_others_are_taken_for_ours(stack: ExitStack) -> None:
-    honest, stop = ids.parse, ids.OwnedId(Role.WORKING_STOP, 0, "")
-    stack.enter_context(changed(ids, "parse", lambda client_id: honest(client_id) or stop))
+    honest, stop = ids.tag_of, Tag(Role.WORKING_STOP, 0, "")
+    stack.enter_context(changed(ids, "tag_of", lambda client_id: honest(client_id) or stop))
 
 
 @mutant("INV-3")

@@ -11,7 +11,6 @@ from typing import Any
 
 from position_monitor.core.decision.event_view import EventStops, stops_from_event
 from position_monitor.core.evidence.evidence import with_key
-from position_monitor.core.model import ids
 from position_monitor.core.model.actions import Mode, Place
 from position_monitor.core.model.orders import LiveOrder, OrderList, OrderStatus, WorkingType
 from position_monitor.core.model.sides import Side
@@ -39,7 +38,7 @@ def an_event_of_a_flat_position_removes_its_orders(stack: ExitStack) -> None:
 
     async def sweep(desk: Desk, orders: tuple[LiveOrder, ...]) -> None:
         for order in orders:
-            if ids.is_ours(order.client_id):
+            if order.tag is not None:
                 await cancel_unseen(desk, order)
 
     def on_event(self: FastPath, event: StreamEvent) -> None:
@@ -94,6 +93,7 @@ def as_told(event: AlgoEvent) -> LiveOrder:
         symbol=event.symbol,
         order_id=event.order_id,
         client_id=event.client_id,
+        tag=event.tag,
         order_list=OrderList.ALGO,
         kind=event.kind,
         side=event.side,

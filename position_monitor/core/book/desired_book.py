@@ -142,7 +142,7 @@ def _today(inputs: BookInputs, price: Decimal) -> Decimal:
 def _unproven(inputs: BookInputs) -> frozenset[str]:
     """Working stops that rest and were not read back often enough to replace another one."""
     seen, needed = inputs.known.seen, inputs.replacement_reads
-    working = [own.order.client_id for own in inputs.live.resting if own.role is Role.WORKING_STOP]
+    working = [own.client_id for own in inputs.live.resting if own.role is Role.WORKING_STOP]
     few = [client_id for client_id in working if seen.get(client_id, 0) < needed]
     return frozenset(few) if few else _NONE
 

@@ -11,7 +11,7 @@ from position_monitor.core.model.desired import DesiredOrder
 from position_monitor.core.model.orders import LiveOrder, Role
 from position_monitor.core.model.rungs import rungs_of
 from position_monitor.core.model.state import TakeProfitState
-from position_monitor.core.observation.live_book import LiveBook, Own
+from position_monitor.core.observation.live_book import LiveBook
 
 
 @dataclass(frozen=True)
@@ -61,25 +61,22 @@ def diff(orders: Sequence[DesiredOrder], live: LiveBook) -> BookDiff:
     for wanted in orders:
         for number, own in enumerate(left):
             if same_content(wanted, own):
-                matched.append((wanted, left.pop(number).order))
+                matched.append((wanted, left.pop(number)))
                 break
         else:
             if not any(same_content(wanted, own) for own in live.in_flight):
                 missing.append(wanted)
-    surplus = tuple([own.order for own in left])
-    in_flight = tuple([own.order for own in live.in_flight])
-    return BookDiff(tuple(missing), tuple(matched), surplus, in_flight, live.foreign)
+    return BookDiff(tuple(missing), tuple(matched), tuple(left), live.in_flight, live.foreign)
 
 
-def same_content(wanted: DesiredOrder, own: Own) -> bool:
+def same_content(wanted: DesiredOrder, order: LiveOrder) -> bool:
     """Whether a resting order of ours is the wanted one: role, rung, kind, direction, trigger and size.
 
     The working type is not part of it: an order that rests is not replaced because the setting changed since.
     """
-    order = own.order
     return (
-        own.role is wanted.role
-        and own.rung == wanted.rung
+        order.role is wanted.role
+        and order.rung == wanted.rung
         and order.kind is wanted.kind
         and order.position_side is wanted.position_side
         and order.side is wanted.side.exit_order_side

@@ -33,7 +33,7 @@ def stop_orders(facts: OrderFacts) -> tuple[DesiredOrder, ...]:
     close_all = _resting_close_all(facts)
     if close_all is not None and outdated_backstop(close_all, facts.epoch, facts.settings):
         return _working_stops(facts)
-    if close_all is not None and ids.is_ours(close_all.client_id):
+    if close_all is not None and close_all.tag is not None:
         assert close_all.trigger_price is not None
         moved = distance_pct(facts.policy_price, close_all.trigger_price) >= facts.settings.stop_min_move_pct
         source = LevelSource.RATCHET if moved else facts.policy_source
@@ -64,7 +64,7 @@ def _resting_close_all(facts: OrderFacts) -> LiveOrder | None:
 
 def _is_oversized(facts: OrderFacts) -> bool:
     """Whether working stops of ours that rest beside the user's own stop are for a position that was larger."""
-    working = [own.order.quantity for own in facts.live.guarding if own.role is Role.WORKING_STOP]
+    working = [own.quantity for own in facts.live.guarding if own.role is Role.WORKING_STOP]
     return sum(working, Decimal(0)) > facts.quantity
 
 
@@ -84,19 +84,16 @@ def _stuck_close_all(facts: OrderFacts) -> bool:
     """Whether a backstop of ours is still in the act of triggering: it protects nothing and keeps the only slot."""
     in_flight = (OrderStatus.TRIGGERING, OrderStatus.TRIGGERED)
     return any(
-        own.role is Role.BACKSTOP and own.order.status in in_flight and belongs_to(own.order, facts)
-        for own in facts.live.owned
+        own.role is Role.BACKSTOP and own.status in in_flight and belongs_to(own, facts) for own in facts.live.owned
     )
 
 
 def _own_as_they_rest(facts: OrderFacts) -> tuple[DesiredOrder, ...]:
     """Our stops, wanted exactly as they are: nothing is added and nothing removed."""
     return tuple(
-        as_desired(facts, own.order, own.role, None if own.order.close_all else own.order.quantity, LevelSource.RATCHET)
+        as_desired(facts, own, own.role, None if own.close_all else own.quantity, LevelSource.RATCHET)
         for own in facts.live.owned
-        if own.role in (Role.BACKSTOP, Role.WORKING_STOP)
-        and own.order.trigger_price is not None
-        and belongs_to(own.order, facts)
+        if own.role in (Role.BACKSTOP, Role.WORKING_STOP) and own.trigger_price is not None and belongs_to(own, facts)
     )
 
 
@@ -135,17 +132,17 @@ def _settling(facts: OrderFacts, wanted: tuple[DesiredOrder, ...]) -> tuple[Desi
     if not wanted or all(_is_written(order, facts) for order in wanted):
         return None
     level = wanted[0].trigger_price
-    here = [own for own in facts.live.resting if own.role is Role.WORKING_STOP and own.order.trigger_price == level]
-    here = [own for own in here if own.order in facts.cover]
+    here = [own for own in facts.live.resting if own.role is Role.WORKING_STOP and own.trigger_price == level]
+    here = [own for own in here if own in facts.cover]
     under_way = [order for order in facts.in_transit if order.trigger_price == level]
-    if not under_way and not any(own.order.client_id in facts.unproven for own in here):
+    if not under_way and not any(own.client_id in facts.unproven for own in here):
         return None
-    total = sum([own.order.quantity for own in here], Decimal(0))
+    total = sum([own.quantity for own in here], Decimal(0))
     total += sum([order.quantity or Decimal(0) for order in under_way], Decimal(0))
     if total < facts.quantity:
         return None
     source = facts.stop_source
-    return tuple([as_desired(facts, own.order, own.role, own.order.quantity, source) for own in here])
+    return tuple([as_desired(facts, own, Role.WORKING_STOP, own.quantity, source) for own in here])
 
 
 def _is_written(order: DesiredOrder, facts: OrderFacts) -> bool:

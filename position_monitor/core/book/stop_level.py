@@ -35,10 +35,10 @@ def _best_resting(inputs: BookInputs) -> Decimal | None:
 
 def _holds_the_ratchet(order: LiveOrder, inputs: BookInputs) -> bool:
     """Stops of ours of this epoch bind its level, and so does any backstop that is not being replaced by a rebase."""
-    owned = ids.parse(order.client_id)
-    if owned is None:
+    tag = order.tag
+    if tag is None:
         return False
-    return owned.epoch >= inputs.known.epoch or (owned.role is Role.BACKSTOP and not inputs.settings.rebase_on_add)
+    return tag.epoch >= inputs.known.epoch or (tag.role is Role.BACKSTOP and not inputs.settings.rebase_on_add)
 
 
 def effective_stop(inputs: BookInputs, levels: Levels, *, breakeven: bool) -> Level:
@@ -135,7 +135,7 @@ def _worth_moving(inputs: BookInputs, levels: Levels, wanted: Level, best: Decim
 
 def _rests_anchored(inputs: BookInputs, price: Decimal) -> bool:
     """Whether a stop of ours that rests at this price was anchored to the mark when it was placed."""
-    return any(ids.is_anchored(own.rung) and own.order.trigger_price == price for own in inputs.live.guarding)
+    return any(ids.is_anchored(own.rung) and own.trigger_price == price for own in inputs.live.guarding)
 
 
 def _room_to_move(inputs: BookInputs, level: Decimal, best: Decimal) -> bool:
@@ -158,7 +158,7 @@ def _room_to_move(inputs: BookInputs, level: Decimal, best: Decimal) -> bool:
 
 def _levels_resting(inputs: BookInputs) -> int:
     """At how many levels working stops of ours rest."""
-    return len({own.order.trigger_price for own in inputs.live.resting if own.role is Role.WORKING_STOP})
+    return len({own.trigger_price for own in inputs.live.resting if own.role is Role.WORKING_STOP})
 
 
 def _far_enough(inputs: BookInputs, level: Decimal, best: Decimal) -> bool:

@@ -14,11 +14,10 @@ from position_monitor.core.book.ladder import SizedRung, collapsed, open_targets
 from position_monitor.core.book.wanted import BookInputs, OrderFacts, as_desired, new_order
 from position_monitor.core.model.desired import DesiredOrder, Level, LevelSource, Target
 from position_monitor.core.model.money import HUNDRED, distance_pct, in_favour, reached, target_trigger, tighter
-from position_monitor.core.model.orders import OrderKind, Role
+from position_monitor.core.model.orders import LiveOrder, OrderKind, Role
 from position_monitor.core.model.rungs import PIECE_STRIDE, is_merged, rungs_of
 from position_monitor.core.model.sides import Side
 from position_monitor.core.observation.cover import TARGET_KINDS, belongs_to, counts_as_target
-from position_monitor.core.observation.live_book import Own
 
 _NOTHING = Decimal(0)
 TOLERANCE_PCT = Decimal(1)
@@ -59,7 +58,7 @@ def _as_rung(facts: OrderFacts, rung: SizedRung) -> DesiredOrder:
     return new_order(facts, Role.TAKE_PROFIT, rung.rung, OrderKind.TAKE_PROFIT_MARKET, price, source, rung.quantity)
 
 
-def _ladders(resting: Sequence[Own]) -> Iterator[Sequence[Own]]:
+def _ladders(resting: Sequence[LiveOrder]) -> Iterator[Sequence[LiveOrder]]:
     """What may be meant as the ladder: everything that rests, or, while one replaces another, either of the two."""
     yield resting
     merged = [own for own in resting if is_merged(own.rung)]
@@ -69,17 +68,17 @@ def _ladders(resting: Sequence[Own]) -> Iterator[Sequence[Own]]:
         yield [own for own in resting if is_merged(own.rung) or rungs_of(own.rung)[-1] not in within]
 
 
-def _rungs_in(resting: Sequence[Own]) -> int:
+def _rungs_in(resting: Sequence[LiveOrder]) -> int:
     """How many rungs rest; the pieces of one count once."""
     return len({own.rung % PIECE_STRIDE for own in resting})
 
 
-def _may_grow(resting: Sequence[Own], rungs: int) -> bool:
+def _may_grow(resting: Sequence[LiveOrder], rungs: int) -> bool:
     """Whether rungs were merged for want of room, and there is room again."""
     return _rungs_in(resting) < rungs and any(is_merged(own.rung) for own in resting)
 
 
-def _nearer(resting: Sequence[Own]) -> frozenset[int]:
+def _nearer(resting: Sequence[LiveOrder]) -> frozenset[int]:
     """The rungs nearer than a ladder that stands: they took their profit, or the price had passed them before."""
     return frozenset(range(min(rungs_of(own.rung)[0] for own in resting)))
 
@@ -94,10 +93,10 @@ def _in_order(done: frozenset[int], facts: OrderFacts) -> frozenset[int]:
     return done & reached_ones
 
 
-def _as_it_rests(facts: OrderFacts, resting: Sequence[Own]) -> tuple[DesiredOrder, ...]:
+def _as_it_rests(facts: OrderFacts, resting: Sequence[LiveOrder]) -> tuple[DesiredOrder, ...]:
     """The ladder wanted as it is, with the policy's word for each level it knows."""
     sources = {target.rung: target.level.source for target in facts.targets}
-    found = ((own.order, sources.get(rungs_of(own.rung)[-1], LevelSource.RATCHET)) for own in resting)
+    found = ((own, sources.get(rungs_of(own.rung)[-1], LevelSource.RATCHET)) for own in resting)
     return tuple([as_desired(facts, o, Role.TAKE_PROFIT, o.quantity, source) for o, source in found])
 
 
@@ -111,19 +110,19 @@ def _foreign_target_quantity(facts: OrderFacts) -> Decimal:
     return total
 
 
-def resting_ladder(facts: OrderFacts) -> list[Own]:
+def resting_ladder(facts: OrderFacts) -> list[LiveOrder]:
     """Our resting take-profits of this position and epoch, nearest rung first."""
     return [
         own
         for own in facts.live.ladder
         if own.epoch == facts.epoch
-        and own.order.kind in TARGET_KINDS
-        and own.order.trigger_price is not None
-        and belongs_to(own.order, facts)
+        and own.kind in TARGET_KINDS
+        and own.trigger_price is not None
+        and belongs_to(own, facts)
     ]
 
 
-def ladder_stands(resting: Sequence[Own], quantity: Decimal, facts: OrderFacts) -> bool:
+def ladder_stands(resting: Sequence[LiveOrder], quantity: Decimal, facts: OrderFacts) -> bool:
     """Whether the resting ladder is good as it is, if only there is room for it.
 
     It is when it adds up to the position and every rung sits at its level: after a rung took its profit, the rest of
@@ -137,7 +136,7 @@ def ladder_stands(resting: Sequence[Own], quantity: Decimal, facts: OrderFacts) 
     last = facts.targets[-1].rung
     tolerance = facts.settings.stop_min_move_pct
     for own in resting:
-        rung, trigger = rungs_of(own.rung)[-1], own.order.trigger_price or _NOTHING
+        rung, trigger = rungs_of(own.rung)[-1], own.trigger_price or _NOTHING
         if rung in wanted and distance_pct(trigger, wanted[rung]) <= tolerance:
             continue
         # A last rung further away than its level was placed when the price had passed every target; it may stay.
@@ -146,13 +145,13 @@ def ladder_stands(resting: Sequence[Own], quantity: Decimal, facts: OrderFacts) 
     return True
 
 
-def _adds_up(resting: Sequence[Own], quantity: Decimal, facts: OrderFacts) -> bool:
+def _adds_up(resting: Sequence[LiveOrder], quantity: Decimal, facts: OrderFacts) -> bool:
     """Whether a ladder takes as much as is to be taken; beside the user's own take-profits, near enough.
 
     A trifle by which theirs change is no reason to replace it. What the ladder lacks then is left to the stop; what it
     has too much is clipped by the venue, which lets these orders only reduce.
     """
-    total = sum([own.order.quantity for own in resting], _NOTHING)
+    total = sum([own.quantity for own in resting], _NOTHING)
     spare = quantity - total
     if 0 <= spare < facts.instrument.step:
         return True
@@ -160,26 +159,26 @@ def _adds_up(resting: Sequence[Own], quantity: Decimal, facts: OrderFacts) -> bo
     return foreign > 0 and abs(spare) <= facts.quantity * TOLERANCE_PCT / HUNDRED and total <= facts.quantity
 
 
-def _in_shares(resting: Sequence[Own], facts: OrderFacts) -> bool:
+def _in_shares(resting: Sequence[LiveOrder], facts: OrderFacts) -> bool:
     """Whether no rung is reached with more than the shares up to it (invariant 16), whatever was filled or passed."""
     shares = _NOTHING
     for target in facts.targets[:-1]:
         shares += target.fraction
         upto = [own for own in resting if rungs_of(own.rung)[-1] <= target.rung]
-        closes = sum([own.order.quantity for own in upto], _NOTHING)
+        closes = sum([own.quantity for own in upto], _NOTHING)
         if closes > facts.quantity * shares + facts.instrument.step * len(upto):
             return False
     return True
 
 
-def _reanchored(facts: OrderFacts, resting: Sequence[Own]) -> Target:
+def _reanchored(facts: OrderFacts, resting: Sequence[LiveOrder]) -> Target:
     """One rung for the whole rest: the last level, or if the price is beyond that, the least way from the mark."""
     last = facts.targets[-1]
     if facts.beyond_last is None:
         return Target(last.rung, last.level, Decimal(1))
     for own in resting:
-        if rungs_of(own.rung)[-1] == last.rung and own.order.trigger_price is not None:
-            return Target(last.rung, Level(own.order.trigger_price, LevelSource.REANCHOR), Decimal(1))
+        if rungs_of(own.rung)[-1] == last.rung and own.trigger_price is not None:
+            return Target(last.rung, Level(own.trigger_price, LevelSource.REANCHOR), Decimal(1))
     return Target(last.rung, Level(facts.beyond_last, LevelSource.REANCHOR), Decimal(1))
 
 
@@ -195,12 +194,11 @@ def beyond_the_mark(inputs: BookInputs) -> Decimal:
     return price if reached(position.arming_price, nearest, position.side) else nearest
 
 
-def _snapped(wanted: DesiredOrder, facts: OrderFacts, resting: Sequence[Own]) -> DesiredOrder:
+def _snapped(wanted: DesiredOrder, facts: OrderFacts, resting: Sequence[LiveOrder]) -> DesiredOrder:
     """Keep a resting rung of the same size whose trigger differs by less than the least move."""
-    for own in resting:
-        order = own.order
+    for order in resting:
         if (
-            own.rung == wanted.rung
+            order.rung == wanted.rung
             and order.quantity == wanted.quantity
             and order.trigger_price is not None
             and distance_pct(order.trigger_price, wanted.trigger_price) <= facts.settings.stop_min_move_pct

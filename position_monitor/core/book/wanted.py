@@ -117,12 +117,6 @@ class OrderFacts(NamedTuple):
     """Where a target goes when the mark has reached the last level; None while it has not."""
 
 
-def rung_of(order: LiveOrder) -> int:
-    """The rung code in an order's client id; 0 for a foreign order."""
-    parsed = ids.parse(order.client_id)
-    return parsed.rung if parsed else 0
-
-
 def as_desired(facts: OrderFacts, order: LiveOrder, role: Role, quantity: Decimal | None, source: str) -> DesiredOrder:
     """A resting order, wanted exactly as it is."""
     assert order.trigger_price is not None
@@ -130,7 +124,7 @@ def as_desired(facts: OrderFacts, order: LiveOrder, role: Role, quantity: Decima
         symbol=order.symbol,
         side=facts.side,
         role=role,
-        rung=rung_of(order),
+        rung=order.rung,
         kind=order.kind,
         trigger_price=order.trigger_price,
         quantity=quantity,

@@ -80,7 +80,7 @@ def approve_cancel(action: Cancel, gate: GateInputs) -> Approved[Cancel] | Denie
         return Denied("the symbol could not be read: nothing is removed (invariant 7)")
     if order is None or order.status is not OrderStatus.NEW:
         return Denied("it does not rest any more")
-    if not ids.is_ours(order.client_id) or order.client_id != action.order.client_id or order.key != action.key:
+    if order.tag is None or order.client_id != action.order.client_id or order.key != action.key:
         return Denied("it is not ours (invariant 5)")
     position = gate.seen.position(action.key)
     reason = _why_uncovered(order, position, gate) if position else _why_not_flat(gate)
@@ -191,7 +191,7 @@ def _why_too_many(order: DesiredOrder, position: Position | None, gate: GateInpu
     """
     if order.role is Role.BACKSTOP or position is None:
         return ""
-    owned = [live for live in gate.seen.orders if ids.is_ours(live.client_id) and live.key == order.key]
+    owned = [live for live in gate.seen.orders if live.tag is not None and live.key == order.key]
     most = gate.limits.owned_orders_per_position_max
     most += 0 if order.role is Role.TAKE_PROFIT else STOPS_BEYOND_LIMIT
     if len(owned) < most:
@@ -207,15 +207,14 @@ def _why_uncovered(order: LiveOrder, position: Position, gate: GateInputs) -> st
 
     Stops that were not read back often enough count for nothing here, and stand in nobody's way.
     """
-    parsed = ids.parse(order.client_id)
-    if parsed is not None and parsed.role is Role.TAKE_PROFIT:
+    if order.role is Role.TAKE_PROFIT:
         return ""
     if gate.known is None:
         return "nothing is known about the position"
     rebasing = outdated_backstop(order, gate.known.epoch, gate.settings)
-    if parsed is None or (parsed.role is Role.BACKSTOP and not rebasing):
+    if order.tag is None or (order.role is Role.BACKSTOP and not rebasing):
         return "the backstop stays until the position is proven flat (invariant 2)"
-    loosening_allowed = parsed.epoch < gate.known.epoch  # of an earlier life, or rebased: its level binds nobody
+    loosening_allowed = order.epoch < gate.known.epoch  # of an earlier life, or rebased: its level binds nobody
     largest = replace(position, quantity=max(position.quantity, gate.known.largest_quantity))
     rest = [live for live in gate.seen.orders if live.order_id != order.order_id]
     after = cover_of(largest, rest, gate.settings)
@@ -235,7 +234,7 @@ def _why_not_seen_enough(stops: Sequence[LiveOrder], gate: GateInputs) -> str:
     if gate.known is None:
         return "nothing is known about the position"
     for stop in stops:
-        if ids.is_ours(stop.client_id) and gate.known.seen.get(stop.client_id, 0) < needed:
+        if stop.tag is not None and gate.known.seen.get(stop.client_id, 0) < needed:
             return f"the remaining stop {stop.client_id} was not read back {needed} times yet (invariant 2)"
     return ""
 

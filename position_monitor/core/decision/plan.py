@@ -26,7 +26,6 @@ from position_monitor.core.model.orders import Role
 from position_monitor.core.model.positions import Position
 from position_monitor.core.model.rungs import rungs_of
 from position_monitor.core.model.settings import Limits
-from position_monitor.core.observation.cover import owned_role
 from position_monitor.core.observation.exit_profile import exits_wanted, fitting
 from position_monitor.core.observation.needs import BLIND_READS, Deed, Fact
 
@@ -77,9 +76,8 @@ def _is_served_blind(inputs: PlanInputs, case: Case) -> bool:
     known = case.known
     if known is None or known.blind_reads < BLIND_READS:
         return True
-    return known.close_all_blocked and any(
-        owned.role is Role.BACKSTOP for client_id in known.seen if (owned := ids.parse(client_id)) is not None
-    )
+    tags = [ids.tag_of(client_id) for client_id in known.seen] if known.close_all_blocked else []
+    return any(tag is not None and tag.role is Role.BACKSTOP for tag in tags)
 
 
 def _joined(symbol: str, parts: Sequence[Plan]) -> Plan:
@@ -149,7 +147,7 @@ def _beside_what_rests(
 
     None while one rests that is not wanted: no ladder beside a ladder. It is removed in the same cycle.
     """
-    if any(owned_role(order) is Role.TAKE_PROFIT for order in found.surplus):
+    if any(order.role is Role.TAKE_PROFIT for order in found.surplus):
         return []
     side = case.position.side
     rungs = [(order, one) for order in targets for one in exits_wanted([order])]

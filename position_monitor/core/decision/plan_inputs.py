@@ -66,7 +66,7 @@ class PlanInputs(NamedTuple):
     def resting_exits(self, case: Case) -> list[Exit]:
         """The take-profits of ours for a position that rest, or may rest although no list shows them."""
         assert case.known is not None, "Invariant: only a position that was learned of is planned for"
-        listed = {own.order.client_id for own in case.live.owned}
+        listed = {own.client_id for own in case.live.owned}
         stuck = case.known.stuck_in_triggering(self.now_ms, self.evidence_settings.triggering_grace_ms)
-        resting = exits_of((own.order for own in case.live.owned), stuck)
+        resting = exits_of(case.live.owned, stuck)
         return resting + self.evidence.unlisted_take_profits(case.key, listed)

@@ -22,12 +22,11 @@ from position_monitor.core.book.diff import BookDiff
 from position_monitor.core.decision.case import Case
 from position_monitor.core.decision.plan_inputs import Held, Plan, PlanInputs
 from position_monitor.core.evidence.evidence import KeyEvidence
-from position_monitor.core.model import ids
 from position_monitor.core.model.actions import Cancel
 from position_monitor.core.model.money import plain
 from position_monitor.core.model.orders import LiveOrder, Role
 from position_monitor.core.model.sides import PositionKey, Side
-from position_monitor.core.observation.cover import cover_of, outdated_backstop, owned_role, stopped_by, why_not_cover
+from position_monitor.core.observation.cover import cover_of, outdated_backstop, stopped_by, why_not_cover
 from position_monitor.core.observation.exit_profile import exits_wanted, too_much_at
 from position_monitor.core.observation.live_book import LiveBook
 
@@ -46,7 +45,7 @@ def removals(
     replaced_by = tuple(live.client_id for live in wanted_stops)
     going: set[str] = set()
     for order in _least_needed_first(surplus, case.position.side):
-        role = owned_role(order)
+        role = order.role
         if role is Role.TAKE_PROFIT:
             in_the_way = ladder_due or shed or inputs.crowded or inputs.room(found, 0) <= 0
             why = "" if in_the_way else _why_keep_target(inputs, case, found)
@@ -79,8 +78,8 @@ def _why_keep_target(inputs: PlanInputs, case: Case, found: BookDiff) -> str:
 
 def _least_needed_first(surplus: Sequence[LiveOrder], side: Side) -> list[LiveOrder]:
     """Take-profits, then stops: the loosest level first, and at one level the smallest."""
-    targets = [order for order in surplus if owned_role(order) is Role.TAKE_PROFIT]
-    stops = [order for order in surplus if owned_role(order) is not Role.TAKE_PROFIT]
+    targets = [order for order in surplus if order.role is Role.TAKE_PROFIT]
+    stops = [order for order in surplus if order.role is not Role.TAKE_PROFIT]
     way = 1 if side is Side.LONG else -1
     return targets + sorted(stops, key=lambda o: (way * (o.trigger_price or Decimal(0)), o.quantity, o.order_id))
 
@@ -100,11 +99,12 @@ def _why_keep_stop(
         for other in inputs.seen.orders
         if other.order_id not in going
         and other.order_id != order.order_id
-        and (not ids.is_ours(other.client_id) or known.seen.get(other.client_id, 0) >= needed)
+        and (other.tag is None or known.seen.get(other.client_id, 0) >= needed)
     ]
     cover, price = cover_of(largest, proven, case.settings), order.trigger_price
-    # One of an earlier epoch stayed behind when an earlier life of the position ended: its level binds nobody.
-    binds = _is_of(order, known.epoch) and not why_not_cover(order, largest, case.settings)
+    # One of an earlier epoch stayed behind when an earlier life of the position ended: its level binds nobody. One of a
+    # later epoch was minted in this life, by a process that did not see the backstop yet. Epochs order as times do.
+    binds = order.epoch >= known.epoch and not why_not_cover(order, largest, case.settings)
     if cover.full and (not binds or price is None or stopped_by(largest, cover.orders, price) >= largest.quantity):
         return ""
     if any(wanted.role is not Role.TAKE_PROFIT for wanted in found.missing):
@@ -117,22 +117,16 @@ def _why_keep_stop(
     return f"without it part of the position would lose its stop at {plain(price or Decimal(0))} (invariant 8)"
 
 
-def _is_of(order: LiveOrder, epoch: str) -> bool:
-    parsed = ids.parse(order.client_id)
-    # A later one was minted in this life, by a process that did not see the backstop yet. Tags order as their times do.
-    return parsed is not None and parsed.epoch >= epoch
-
-
 def for_absent(inputs: PlanInputs, key: PositionKey, live: LiveBook) -> Plan:
     """Orders of ours whose position is not listed: swept only after flat is proven (invariant 7)."""
     known = inputs.evidence.of(key)
     if known is not None and known.flat_proven(inputs.evidence_settings):
-        cancels = tuple(Cancel(own.order, key, "orphan of a position that is proven flat") for own in live.resting)
+        cancels = tuple(Cancel(own, key, "orphan of a position that is proven flat") for own in live.resting)
         return Plan(key.symbol, cancels=cancels)
     reads = known.absent_reads if known else 0
     zero = "seen" if known and known.zero_seen else "missing"
     why = f"flat is not proven: {reads} of {inputs.evidence_settings.flat_reads} reads, zero row {zero} (invariant 7)"
-    return Plan(key.symbol, held=tuple(Held(key, f"cancel {describe_live(own.order)}", why) for own in live.resting))
+    return Plan(key.symbol, held=tuple(Held(key, f"cancel {describe_live(own)}", why) for own in live.resting))
 
 
 def describe_live(order: LiveOrder) -> str:

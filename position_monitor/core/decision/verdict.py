@@ -12,7 +12,6 @@ from typing import NamedTuple
 
 from position_monitor.core.book.diff import BookDiff
 from position_monitor.core.decision.case import Case
-from position_monitor.core.model import ids
 from position_monitor.core.model.desired import DesiredBook
 from position_monitor.core.model.money import HUNDRED, plain
 from position_monitor.core.model.orders import LiveOrder, Role
@@ -98,7 +97,7 @@ def foreign_targets(
     """The user's own take-profits that count toward the ladder."""
     if not settings.respect_foreign_orders:
         return ()
-    return tuple(o for o in orders if not ids.is_ours(o.client_id) and counts_as_target(o, position))
+    return tuple(o for o in orders if o.tag is None and counts_as_target(o, position))
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,7 +18,7 @@ from typing import NamedTuple
 from position_monitor.core.evidence.evidence import Evidence, Fired, KeyEvidence, Vanished, with_key
 from position_monitor.core.evidence.written import without_write
 from position_monitor.core.model import ids
-from position_monitor.core.model.orders import LiveOrder, OrderStatus, Role
+from position_monitor.core.model.orders import LiveOrder, OrderStatus, Role, Tag
 from position_monitor.core.model.positions import Position
 from position_monitor.core.model.sides import SIDES, PositionKey
 from position_monitor.core.observation.live_book import LiveBook
@@ -39,6 +39,8 @@ class Word(NamedTuple):
 
     symbol: str
     client_id: str
+    tag: Tag | None
+    """What its id says; None for a foreign order."""
     status: OrderStatus
     at_ms: int
     """The venue's time of that status."""
@@ -48,7 +50,14 @@ class Word(NamedTuple):
 
 def word_of(order: LiveOrder) -> Word:
     """What an answer about one order says. Such an answer need not tell how much was filled."""
-    return Word(order.symbol, order.client_id, order.status, order.updated_at_ms, nothing_filled=False)
+    return Word(
+        symbol=order.symbol,
+        client_id=order.client_id,
+        tag=order.tag,
+        status=order.status,
+        at_ms=order.updated_at_ms,
+        nothing_filled=False,
+    )
 
 
 def to_ask_for(evidence: Evidence, seen: SymbolObservation) -> tuple[str, ...]:
@@ -73,9 +82,9 @@ def unexplained(
         return known.vanished
     gone = {client_id: one for client_id, one in known.vanished.items() if client_id not in listed}
     for own in known.rested:
-        client_id = own.order.client_id
+        client_id = own.client_id
         if client_id not in listed and client_id not in gone and client_id not in known.spent:
-            gone[client_id] = Vanished(own.order, now_ms)
+            gone[client_id] = Vanished(own, now_ms)
     while len(gone) > VANISHED_KEPT:
         gone.pop(next(iter(gone)))
     return gone
@@ -83,44 +92,44 @@ def unexplained(
 
 def after_word(evidence: Evidence, word: Word, now_ms: int) -> Evidence:
     """Learn what the venue said of one order of ours; a foreign one teaches nothing."""
-    owned = ids.parse(word.client_id)
-    if owned is None:
+    tag = word.tag
+    if tag is None:
         return evidence
     if word.status.terminal:
         evidence = without_write(evidence, word.symbol, word.client_id)
     for side in SIDES:
         key = PositionKey(word.symbol, side)
         known = evidence.of(key)
-        if known is not None and owned.role is not Role.CLOSE and _is_about(known, owned.epoch, word.client_id):
-            evidence = with_key(evidence, key, _with_word(known, word, now_ms))
+        if known is not None and tag.role is not Role.CLOSE and _is_about(known, tag, word.client_id):
+            evidence = with_key(evidence, key, _with_word(known, word, tag, now_ms))
     return evidence
 
 
-def _is_about(known: KeyEvidence, epoch: str, client_id: str) -> bool:
+def _is_about(known: KeyEvidence, tag: Tag, client_id: str) -> bool:
     """Whether an order is, or was read as, one of this position; it may be left over from an earlier epoch."""
-    if known.epoch == epoch or client_id in known.vanished:
+    if known.epoch == tag.epoch or client_id in known.vanished:
         return True
-    return any(own.order.client_id == client_id for own in known.rested)
+    return any(own.client_id == client_id for own in known.rested)
 
 
-def _with_word(known: KeyEvidence, word: Word, now_ms: int) -> KeyEvidence:
+def _with_word(known: KeyEvidence, word: Word, tag: Tag, now_ms: int) -> KeyEvidence:
     if word.client_id in known.spent:
         return known
     fired = dict(known.fired)
     before = fired.pop(word.client_id, None)
     since_ms = before.since_ms if before is not None else now_ms
     if word.status in UNDER_WAY:
-        fired[word.client_id] = before or Fired(since_ms)
+        fired[word.client_id] = before or Fired(tag.role, since_ms)
     elif word.status is OrderStatus.FINISHED and not word.nothing_filled:
-        fired[word.client_id] = Fired(since_ms, word.at_ms)
+        fired[word.client_id] = Fired(tag.role, since_ms, word.at_ms)
     if not word.status.terminal:
         return replace(known, fired=fired)
     vanished = {client_id: one for client_id, one in known.vanished.items() if client_id != word.client_id}
     spent = (*known.spent, word.client_id)[-SPENT_KEPT:]
-    owned, sizes = ids.parse(word.client_id), known.rung_sizes
-    if word.status is not OrderStatus.FINISHED and owned is not None and owned.role is Role.TAKE_PROFIT:
+    sizes = known.rung_sizes
+    if word.status is not OrderStatus.FINISHED and tag.role is Role.TAKE_PROFIT:
         # Gone without a fill: if the position shrank as well, somebody else made it smaller.
-        sizes = {rung: size for rung, size in sizes.items() if rung != owned.rung}
+        sizes = {rung: size for rung, size in sizes.items() if rung != tag.rung}
     return replace(known, fired=fired, vanished=vanished, spent=spent, rung_sizes=sizes)
 
 
@@ -132,17 +141,18 @@ def not_counted_yet(known: KeyEvidence, position: Position) -> Mapping[str, Fire
 
 def still_firing(known: KeyEvidence, position: Position, live: LiveBook, now_ms: int) -> Mapping[str, Fired]:
     """Which orders of ours are closing this position, once it was read: those whose end its row does not have yet."""
-    under_way = [own for own in live.in_flight if own.order.status in UNDER_WAY]
+    under_way = [own for own in live.in_flight if own.status in UNDER_WAY]
     if not known.fired and not under_way:
         return known.fired
-    resting, listed = ({own.order.client_id for own in some} for some in (live.resting, under_way))
+    resting, listed = ({own.client_id for own in some} for some in (live.resting, under_way))
     fired = {
         client_id: one
         for client_id, one in not_counted_yet(known, position).items()
         if client_id not in resting and (abs(now_ms - one.since_ms) <= FIRED_KEPT_MS or client_id in listed)
     }
     for own in under_way:
-        fired.setdefault(own.order.client_id, Fired(known.firing_since_ms or now_ms))
+        if own.tag is not None:
+            fired.setdefault(own.client_id, Fired(own.tag.role, known.firing_since_ms or now_ms))
     return fired
 
 

@@ -9,21 +9,19 @@ in time is taken without its sign: a step may end a waiting time early, and must
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from typing import NamedTuple
 
 from position_monitor.core.evidence.crossing import NOT_CROSSED, Crossed
 from position_monitor.core.evidence.refusals import NONE_REFUSED, Refusals
-from position_monitor.core.model import ids
 from position_monitor.core.model.desired import DesiredOrder
 from position_monitor.core.model.money import beyond
 from position_monitor.core.model.orders import LiveOrder, Role
 from position_monitor.core.model.settings import EvidenceSettings
 from position_monitor.core.model.sides import PositionKey, Side
-from position_monitor.core.observation.exit_profile import Exit, exits_of
-from position_monitor.core.observation.live_book import Own
+from position_monitor.core.observation.exit_profile import Exit, exits_of, exits_wanted
 
 AGREEING_READS = 2
 """Reads that must agree before something irreversible is done on their word."""
@@ -41,12 +39,8 @@ class Awaited:
     misses: int = 0
     proved: bool = False
     """The venue refused a second order of this id: it is live, whatever the lists and queries say."""
-    backstop_of: PositionKey | None = None
-    """The position, when the order takes the only slot for a close-all stop that the venue gives it."""
-    working_stop: DesiredOrder | None = None
-    """The order, when it is a working stop."""
-    take_profit: DesiredOrder | None = None
-    """The order, when it is a take-profit: it may rest already."""
+    order: DesiredOrder | None = None
+    """What was written: it may rest already. None where only the id is told."""
 
 
 class Vanished(NamedTuple):
@@ -62,6 +56,7 @@ class Vanished(NamedTuple):
 class Fired(NamedTuple):
     """An order of ours whose price came: it closes the position, or a part of it, now."""
 
+    role: Role
     since_ms: int
     """Since when that is known, by our clock."""
     ended_at_ms: int = 0
@@ -134,7 +129,7 @@ class KeyEvidence:
     """Since when each look found a reason to close it at market; 0 while none does."""
     firing_since_ms: int = 0
     """Since when a stop of ours is being triggered (or its trigger was passed and it still rests); 0 when none is."""
-    rested: tuple[Own, ...] = ()
+    rested: tuple[LiveOrder, ...] = ()
     """Ours that rested in the last read of the lists."""
     vanished: Mapping[str, Vanished] = field(default_factory=dict)
     """Client id -> an order of ours that may rest or may have ended."""
@@ -171,11 +166,7 @@ class KeyEvidence:
         return frozenset(i for i, one in self.fired.items() if abs(now_ms - one.since_ms) > grace_ms)
 
     def _fired(self, now_ms: int, grace_ms: int, roles: tuple[Role, ...]) -> bool:
-        for client_id, fired in self.fired.items():
-            owned = ids.parse(client_id)
-            if owned is not None and owned.role in roles and abs(now_ms - fired.since_ms) <= grace_ms:
-                return True
-        return False
+        return any(one.role in roles and abs(now_ms - one.since_ms) <= grace_ms for one in self.fired.values())
 
     def stuck(self, now_ms: int, grace_ms: int) -> bool:
         """Whether a stop of ours was reached, and longer than the grace time later the position is still open."""
@@ -220,24 +211,28 @@ class Evidence:
             return ()
         return tuple(client_id for (where, client_id) in sorted(self.awaited) if where == symbol)
 
+    def _written(self) -> Iterator[DesiredOrder]:
+        """The orders that were written and not read back yet."""
+        return (wait.order for wait in self.awaited.values() if wait.order is not None)
+
     def awaits_backstop(self, key: PositionKey) -> bool:
         """Whether a backstop of this position was written and not read back yet: the venue would refuse another."""
-        return any(wait.backstop_of == key for wait in self.awaited.values())
+        return any(order.key == key and order.role is Role.BACKSTOP for order in self._written())
 
     def working_stops_under_way(self, key: PositionKey, now_ms: int) -> tuple[DesiredOrder, ...]:
         """Working stops of a position that were written a moment ago and not read back yet."""
         if not self.awaited:
             return ()
-        recent = (wait for wait in self.awaited.values() if abs(now_ms - wait.sent_at_ms) < UNDER_WAY_MS)
-        return tuple([w.working_stop for w in recent if w.working_stop is not None and w.working_stop.key == key])
+        recent = (wait.order for wait in self.awaited.values() if abs(now_ms - wait.sent_at_ms) < UNDER_WAY_MS)
+        working = (order for order in recent if order is not None and order.role is Role.WORKING_STOP)
+        return tuple([order for order in working if order.key == key])
 
     def unlisted_take_profits(self, key: PositionKey, listed: Collection[str]) -> list[Exit]:
         """Take-profits of ours that no list shows and that may rest: written lately, or vanished unexplained."""
         exits: list[Exit] = []
-        for (_, client_id), wait in self.awaited.items():
-            order = wait.take_profit
-            if order is not None and order.key == key and client_id not in listed and order.quantity is not None:
-                exits.append(Exit(order.trigger_price, order.quantity))
+        for order in self._written():
+            if order.role is Role.TAKE_PROFIT and order.key == key and order.client_id not in listed:
+                exits += exits_wanted([order])
         known = self.keys.get(key)
         for client_id, gone in known.vanished.items() if known is not None else ():
             if client_id not in listed and (key.symbol, client_id) not in self.awaited:

@@ -116,7 +116,7 @@ def _present(
     known = in_its_epoch(known, position, live, rebases)
     rungs, done = _rungs(known, position, live)
     reused = seen.orders_reused
-    firing = next((own.order for own in live.guarding if _firing(own.order, position)), None)
+    firing = next((own for own in live.guarding if _firing(own, position)), None)
     return KeyEvidence(  # not `replace`: this is done for every position in every cycle
         epoch=known.epoch,
         inherited=known.inherited,
@@ -162,13 +162,13 @@ def _present(
 def _vanished(known: KeyEvidence, live: LiveBook, seen: SymbolObservation) -> Mapping[str, Vanished]:
     if not known.vanished and live.resting is known.rested:
         return known.vanished
-    return unexplained(known, live, {own.order.client_id for own in live.owned}, seen.observed_at_ms)
+    return unexplained(known, live, {own.client_id for own in live.owned}, seen.observed_at_ms)
 
 
 def _slot_is_foreign(known: KeyEvidence, position: Position, live: LiveBook) -> bool:
     """Whether somebody else's close-all stop is the cover: two looks found it, and none of ours beside it. After a
     restart, whether a working stop of ours says that it was: without that, a backstop would rest beside it."""
-    if any(not ids.is_ours(order.client_id) and belongs_to(order, position) for order in live.close_alls):
+    if any(order.tag is None and belongs_to(order, position) for order in live.close_alls):
         return known.present_reads > 0 and not live.guarding
     if known.present_reads or not known.inherited or any(own.role is Role.BACKSTOP for own in live.owned):
         return False
@@ -227,7 +227,7 @@ def _says_flat(known: KeyEvidence, key: PositionKey, seen: SymbolObservation, ze
 
 
 def _seen(before: Mapping[str, int], live: LiveBook) -> dict[str, int]:
-    resting = [own.order.client_id for own in live.resting]
+    resting = [own.client_id for own in live.resting]
     return {client_id: before.get(client_id, 0) + 1 for client_id in resting}
 
 
@@ -235,7 +235,7 @@ def _rungs(known: KeyEvidence, position: Position, live: LiveBook) -> tuple[dict
     """Rung sizes now, and which rungs took profit: gone from the list while the position shrank by their size."""
     now: dict[int, Decimal] = {}
     for own in live.ladder:
-        now[own.rung] = now[own.rung] + own.order.quantity if own.rung in now else own.order.quantity
+        now[own.rung] = now[own.rung] + own.quantity if own.rung in now else own.quantity
     gone = known.rung_sizes.keys() - now.keys()
     if not gone:
         return now, known.done_rungs
@@ -251,7 +251,7 @@ def _rungs(known: KeyEvidence, position: Position, live: LiveBook) -> tuple[dict
 
 def _ladder_from(known: KeyEvidence, position: Position, live: LiveBook) -> int:
     """The nearest rung of a ladder that is the whole position, remembered while a smaller one takes its place."""
-    total = sum([own.order.quantity for own in live.ladder], Decimal(0))
+    total = sum([own.quantity for own in live.ladder], Decimal(0))
     if live.ladder and total == position.quantity:
         return rungs_of(live.ladder[0].rung)[0]
     grew = bool(known.quantities) and position.quantity > known.quantities[-1]

@@ -69,13 +69,13 @@ def _epoch_of_life(live: LiveBook, position: Position) -> str:
     """
     backstops = [own for own in live.owned if own.role is Role.BACKSTOP]
     if backstops:
-        return max(backstops, key=lambda own: (own.order.created_at_ms, own.epoch)).epoch
+        return max(backstops, key=lambda own: (own.created_at_ms, own.epoch)).epoch
     since_ms = [order.created_at_ms for order in live.close_alls if order.created_at_ms > 0]
     since_ms += [position.updated_at_ms] if position.updated_at_ms > 0 else []
     if not since_ms:
         return ""
-    ours = [own for own in live.owned if own.order.created_at_ms >= min(since_ms)]
-    return min(ours, key=lambda own: (own.order.created_at_ms, own.epoch)).epoch if ours else ""
+    ours = [own for own in live.owned if own.created_at_ms >= min(since_ms)]
+    return min(ours, key=lambda own: (own.created_at_ms, own.epoch)).epoch if ours else ""
 
 
 def _settled_epoch(known: KeyEvidence, live: LiveBook, position: Position) -> str:
@@ -83,12 +83,10 @@ def _settled_epoch(known: KeyEvidence, live: LiveBook, position: Position) -> st
 
     After a restart the lists may lag: an epoch made up then yields to the backstop that appears a read later.
     """
-    backstops = [
-        own for own in live.resting if own.role is Role.BACKSTOP and own.order.created_at_ms >= known.born_at_ms
-    ]
+    backstops = [own for own in live.resting if own.role is Role.BACKSTOP and own.created_at_ms >= known.born_at_ms]
     if any(own.epoch == known.epoch for own in backstops):
         return known.epoch
     if backstops:
-        return max(backstops, key=lambda own: (own.order.created_at_ms, own.epoch)).epoch
+        return max(backstops, key=lambda own: (own.created_at_ms, own.epoch)).epoch
     # First met after a restart, perhaps in lists that lagged: its oldest order of this life knows better than we do.
     return known.epoch if known.born_at_ms else _epoch_of_life(live, position) or known.epoch

@@ -8,7 +8,7 @@ from decimal import Decimal
 from enum import StrEnum
 
 from position_monitor.core.evidence.crossing import NOT_CROSSED, after_refusal
-from position_monitor.core.evidence.endings import Word, after_word
+from position_monitor.core.evidence.endings import after_word, word_of
 from position_monitor.core.evidence.evidence import Evidence, KeyEvidence, with_key
 from position_monitor.core.evidence.refusals import (
     CLOSE_SLOT,
@@ -96,25 +96,13 @@ def after_outcome(evidence: Evidence, outcome: Outcome, *, pause_ms: int = 9_000
         case Cancel(order=order):
             if outcome.sent is not Sent.ACCEPTED:
                 return evidence
-            ended = Word(order.symbol, order.client_id, OrderStatus.CANCELED, 0, nothing_filled=True)
+            ended = word_of(order)._replace(status=OrderStatus.CANCELED, at_ms=0, nothing_filled=True)
             return after_word(evidence, ended, outcome.at_ms)
 
 
 def claimed(evidence: Evidence, order: DesiredOrder, at_ms: int, *, proved: bool = False) -> Evidence:
     """Remember an order that is being sent, or that may rest: nobody writes it again before it was looked for."""
-    backstop_of = order.key if order.role is Role.BACKSTOP else None
-    working = order if order.role is Role.WORKING_STOP else None
-    target = order if order.role is Role.TAKE_PROFIT else None
-    return after_write(
-        evidence,
-        order.symbol,
-        order.client_id,
-        at_ms,
-        proved=proved,
-        backstop_of=backstop_of,
-        working_stop=working,
-        take_profit=target,
-    )
+    return after_write(evidence, order.symbol, order.client_id, at_ms, proved=proved, order=order)
 
 
 def _after_place(evidence: Evidence, outcome: Outcome, action: Place, pause_ms: int) -> Evidence:

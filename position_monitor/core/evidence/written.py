@@ -5,10 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 
 from position_monitor.core.evidence.evidence import Awaited, Evidence, with_key
-from position_monitor.core.model import ids
 from position_monitor.core.model.desired import DesiredOrder
 from position_monitor.core.model.orders import Role
-from position_monitor.core.model.sides import PositionKey
 
 AWAITED_PER_POSITION_MAX = 64
 PROVED_GRACE_MS = 60_000
@@ -30,12 +28,10 @@ def after_write(
     now_ms: int,
     *,
     proved: bool = False,
-    backstop_of: PositionKey | None = None,
-    working_stop: DesiredOrder | None = None,
-    take_profit: DesiredOrder | None = None,
+    order: DesiredOrder | None = None,
 ) -> Evidence:
     """Remember a write (under way, accepted or ambiguous) until its order is read back."""
-    wait = Awaited(now_ms, proved=proved, backstop_of=backstop_of, working_stop=working_stop, take_profit=take_profit)
+    wait = Awaited(now_ms, proved=proved, order=order)
     awaited = {**evidence.awaited, (symbol, client_id): wait}
     while len(awaited) > AWAITED_PER_POSITION_MAX * max(1, len(evidence.keys)):
         awaited.pop(min(awaited, key=lambda ref: awaited[ref].sent_at_ms))
@@ -57,8 +53,7 @@ def after_miss(evidence: Evidence, symbol: str, client_id: str, now_ms: int, gra
     awaited = dict(evidence.awaited)
     wait = replace(wait, misses=wait.misses + 1)
     if wait.proved:
-        owned = ids.parse(client_id)
-        is_target = owned is not None and owned.role is Role.TAKE_PROFIT
+        is_target = wait.order is not None and wait.order.role is Role.TAKE_PROFIT
         grace_ms = max(grace_ms, PROVED_GRACE_MS if is_target else PROVED_STOP_GRACE_MS)
     if wait.misses >= MISSES_UNTIL_GONE and abs(now_ms - wait.sent_at_ms) >= grace_ms:
         del awaited[(symbol, client_id)]
@@ -73,8 +68,8 @@ def after_silence(evidence: Evidence, symbol: str, client_id: str, now_ms: int, 
     `listed`: the list of conditional orders was readable and does not show it. The id stays the same, so the worst of a
     wrong guess is a refusal (-4116). Take-profits wait for an answer.
     """
-    wait, owned = evidence.awaited.get((symbol, client_id)), ids.parse(client_id)
-    if wait is None or owned is None or owned.role not in (Role.BACKSTOP, Role.WORKING_STOP):
+    wait = evidence.awaited.get((symbol, client_id))
+    if wait is None or wait.order is None or wait.order.role not in (Role.BACKSTOP, Role.WORKING_STOP):
         return evidence
     grace_ms = PROVED_STOP_GRACE_MS if wait.proved else UNANSWERED_STOP_MS if listed else UNSEEN_STOP_MS
     if abs(now_ms - wait.sent_at_ms) < grace_ms:

@@ -22,13 +22,11 @@ import base64
 import hashlib
 import re
 from collections.abc import Collection
-from dataclasses import dataclass
 from decimal import Decimal
-from functools import lru_cache
 from typing import TypedDict, Unpack
 
 from position_monitor.core.model.money import plain
-from position_monitor.core.model.orders import Role
+from position_monitor.core.model.orders import Role, Tag
 from position_monitor.core.model.sides import Side
 
 PREFIX = "qpm"
@@ -43,15 +41,6 @@ _ROLE_CODES = {Role.BACKSTOP: "b", Role.WORKING_STOP: "w", Role.TAKE_PROFIT: "t"
 _ROLES = {code: role for role, code in _ROLE_CODES.items()}
 _DIGITS = "0123456789abcdefghijklmnopqrstuvwxyz"
 _PATTERN = re.compile(rf"{PREFIX}1([bwtc])([0-9a-z])([0-9a-z]{{{EPOCH_LENGTH}}})[a-z2-7]{{18}}")
-
-
-@dataclass(frozen=True, slots=True)
-class OwnedId:
-    """What a client id of ours says about its order."""
-
-    role: Role
-    rung: int
-    epoch: str
 
 
 def stop_rung(part: int, *, anchored: bool) -> int:
@@ -69,18 +58,13 @@ def is_anchored(rung: int) -> bool:
     return rung >= STOP_PARTS_MAX
 
 
-@lru_cache(maxsize=16_384)
-def parse(client_id: str) -> OwnedId | None:
-    """Read a client id of ours; None for every foreign id."""
-    found = _PATTERN.fullmatch(client_id)
-    if found is None:
-        return None
-    return OwnedId(_ROLES[found[1]], _DIGITS.index(found[2]), found[3])
+def tag_of(client_id: str) -> Tag | None:
+    """What a client id of ours says about its order; None for every foreign id (invariant 5).
 
-
-def is_ours(client_id: str) -> bool:
-    """Whether an order with this client id is owned by this program (invariant 5)."""
-    return parse(client_id) is not None
+    A venue calls this once for each order that it reads. Everybody else asks the order.
+    """
+    match = _PATTERN.fullmatch(client_id)
+    return None if match is None else Tag(_ROLES[match[1]], _DIGITS.index(match[2]), match[3])
 
 
 def epoch_of(opened_at_ms: int) -> str:

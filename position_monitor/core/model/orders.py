@@ -67,12 +67,26 @@ class Role(StrEnum):
     CLOSE = "close"
 
 
+class Tag(NamedTuple):
+    """Whose an order of ours is, as its client id says (`core/model/ids.py`). The venue's reader decodes it, once.
+
+    The revision of an intent is in the id's digest only, so it cannot be read back.
+    """
+
+    role: Role
+    rung: int
+    """The rung code: of a take-profit its rung and piece, of a stop its part and whether it was anchored."""
+    epoch: str
+
+
 class LiveOrder(NamedTuple):
     """An order as it was read back from the exchange."""
 
     symbol: str
     order_id: str
     client_id: str
+    tag: Tag | None
+    """What it is for, when it is ours; None for a foreign order (invariant 5)."""
     order_list: OrderList
     kind: OrderKind
     side: OrderSide
@@ -91,6 +105,21 @@ class LiveOrder(NamedTuple):
     """Expiry, or 0 for none."""
     created_at_ms: int
     updated_at_ms: int
+
+    @property
+    def role(self) -> Role | None:
+        """What an order of ours is for; None for a foreign one."""
+        return None if self.tag is None else self.tag.role
+
+    @property
+    def rung(self) -> int:
+        """The rung code of an order of ours; 0 for a foreign one."""
+        return 0 if self.tag is None else self.tag.rung
+
+    @property
+    def epoch(self) -> str:
+        """The epoch that an order of ours was made in; empty, and so before every epoch, for a foreign one."""
+        return "" if self.tag is None else self.tag.epoch
 
     @property
     def key(self) -> PositionKey:

@@ -9,7 +9,6 @@ from collections.abc import Iterable, Sequence
 from decimal import Decimal
 from typing import NamedTuple, Protocol
 
-from position_monitor.core.model import ids
 from position_monitor.core.model.money import HUNDRED, beyond, distance_pct, tighter
 from position_monitor.core.model.orders import LiveOrder, OrderKind, OrderStatus, Role
 from position_monitor.core.model.positions import Position
@@ -77,7 +76,7 @@ def why_not_cover(order: LiveOrder, position: Position, settings: ProtectionSett
     price = position.price_arming(order.working_type)
     if beyond(price, trigger, position.side):
         return f"the price {price} has passed its trigger {trigger}"
-    return "" if ids.is_ours(order.client_id) else _why_not_foreign(trigger, position, settings)
+    return "" if order.tag is not None else _why_not_foreign(trigger, position, settings)
 
 
 def _why_not_foreign(trigger: Decimal, position: Position, settings: ProtectionSettings) -> str:
@@ -165,12 +164,6 @@ def counts_as_target(order: LiveOrder, position: Leg) -> bool:
     return price is not None and price > 0
 
 
-def owned_role(order: LiveOrder) -> Role | None:
-    """The role of an order of ours, None for a foreign one."""
-    owned = ids.parse(order.client_id)
-    return owned.role if owned else None
-
-
 def stopped_by(position: Position, stops: Iterable[LiveOrder], price: Decimal) -> Decimal:
     """How much of the position is stopped at `price` or before an adverse move reaches it; `stops` count as cover."""
     total = Decimal(0)
@@ -194,5 +187,4 @@ def loosened_at(
 
 def outdated_backstop(order: LiveOrder, epoch: str, settings: ProtectionSettings) -> bool:
     """Whether a backstop of ours may be replaced: only with `rebase_on_add`, and only one of an earlier epoch."""
-    owned = ids.parse(order.client_id)
-    return settings.rebase_on_add and owned is not None and owned.role is Role.BACKSTOP and owned.epoch != epoch
+    return settings.rebase_on_add and order.role is Role.BACKSTOP and order.epoch != epoch

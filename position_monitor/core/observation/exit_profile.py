@@ -11,7 +11,6 @@ from collections.abc import Collection, Iterable, Sequence
 from decimal import Decimal
 from typing import NamedTuple, TypeVar
 
-from position_monitor.core.model import ids
 from position_monitor.core.model.desired import DesiredOrder
 from position_monitor.core.model.orders import LiveOrder, OrderStatus, Role
 from position_monitor.core.model.sides import Side
@@ -61,8 +60,7 @@ def exits_of(orders: Iterable[LiveOrder], stuck: Collection[str] = ()) -> list[E
     `stuck` in it (client ids): nothing is to be expected of them."""
     found: list[Exit] = []
     for order in orders:
-        owned = ids.parse(order.client_id)
-        if owned is None or owned.role is not Role.TAKE_PROFIT or order.status.terminal or order.trigger_price is None:
+        if order.role is not Role.TAKE_PROFIT or order.status.terminal or order.trigger_price is None:
             continue
         if order.client_id in stuck and order.status is not OrderStatus.NEW:
             continue

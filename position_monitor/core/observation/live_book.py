@@ -11,21 +11,10 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-from position_monitor.core.model import ids
 from position_monitor.core.model.orders import LiveOrder, OrderKind, OrderList, OrderStatus, Role
 from position_monitor.core.model.rungs import rungs_of
 from position_monitor.core.model.sides import PositionKey
 from position_monitor.core.observation.cover import STOP_KINDS
-
-
-@dataclass(frozen=True, slots=True)
-class Own:
-    """An order of ours with what its client id says."""
-
-    order: LiveOrder
-    role: Role
-    rung: int
-    epoch: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,15 +25,15 @@ class LiveBook:
     """Stop-market orders of anybody in any status: what may count as cover."""
     close_alls: tuple[LiveOrder, ...] = ()
     """Resting close-all stops of anybody: the venue allows one."""
-    owned: tuple[Own, ...] = ()
+    owned: tuple[LiveOrder, ...] = ()
     """Ours, in any status."""
-    guarding: tuple[Own, ...] = ()
+    guarding: tuple[LiveOrder, ...] = ()
     """The stops among them."""
-    resting: tuple[Own, ...] = ()
+    resting: tuple[LiveOrder, ...] = ()
     """Ours that rest."""
-    ladder: tuple[Own, ...] = ()
+    ladder: tuple[LiveOrder, ...] = ()
     """The take-profits among them, nearest rung first."""
-    in_flight: tuple[Own, ...] = ()
+    in_flight: tuple[LiveOrder, ...] = ()
     """Ours that are being triggered or partly filled: left alone."""
     foreign: tuple[LiveOrder, ...] = ()
 
@@ -75,7 +64,7 @@ class SymbolOrders(tuple[LiveOrder, ...]):
     @cached_property
     def foreign(self) -> tuple[LiveOrder, ...]:
         """The orders that are not ours."""
-        return tuple(order for order in self if not ids.is_ours(order.client_id))
+        return tuple(order for order in self if order.tag is None)
 
     @cached_property
     def conditional(self) -> int:
@@ -87,33 +76,29 @@ class SymbolOrders(tuple[LiveOrder, ...]):
         """Slots that no ladder may take: those of foreign conditional orders and of our working stops."""
         slots = 0
         for order in self:
-            owned = ids.parse(order.client_id)
-            slots += order.order_list is OrderList.ALGO if owned is None else owned.role is Role.WORKING_STOP
+            tag = order.tag
+            slots += order.order_list is OrderList.ALGO if tag is None else tag.role is Role.WORKING_STOP
         return slots
 
 
 def _sorted(orders: Iterable[LiveOrder]) -> LiveBook:
     stops: list[LiveOrder] = []
     close_alls: list[LiveOrder] = []
-    owned: list[Own] = []
+    owned: list[LiveOrder] = []
     foreign: list[LiveOrder] = []
     for order in orders:
         if order.kind in STOP_KINDS:
             stops.append(order)
         if _is_close_all_stop(order):
             close_alls.append(order)
-        parsed = ids.parse(order.client_id)
-        if parsed is None:
-            foreign.append(order)
-        else:
-            owned.append(Own(order, parsed.role, parsed.rung, parsed.epoch))
+        (foreign if order.tag is None else owned).append(order)
     guarding = tuple(own for own in owned if own.role in (Role.BACKSTOP, Role.WORKING_STOP))
-    resting = tuple(own for own in owned if own.order.status is OrderStatus.NEW)
+    resting = tuple(own for own in owned if own.status is OrderStatus.NEW)
     ladder = sorted(
         (own for own in resting if own.role is Role.TAKE_PROFIT),
-        key=lambda own: (rungs_of(own.rung)[-1], own.rung, own.order.order_id),
+        key=lambda own: (rungs_of(own.rung)[-1], own.rung, own.order_id),
     )
-    in_flight = (own for own in owned if own.order.status is not OrderStatus.NEW and not own.order.status.terminal)
+    in_flight = (own for own in owned if own.status is not OrderStatus.NEW and not own.status.terminal)
     return LiveBook(
         stops=tuple(stops),
         close_alls=tuple(close_alls),

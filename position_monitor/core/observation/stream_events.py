@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from enum import StrEnum
 
-from position_monitor.core.model.orders import OrderKind, OrderStatus
+from position_monitor.core.model.orders import OrderKind, OrderStatus, Tag
 from position_monitor.core.model.sides import OrderSide, PositionKey, PositionSide, Side
 
 BOX_KEYS_MAX = 2_000
@@ -54,6 +54,8 @@ class AlgoEvent:
 
     symbol: str
     client_id: str
+    tag: Tag | None
+    """What it is for, when it is ours; None for a foreign order."""
     order_id: str
     status: OrderStatus
     kind: OrderKind

@@ -19,7 +19,6 @@ from position_monitor.core.model.orders import LiveOrder, Role
 from position_monitor.core.model.positions import Position
 from position_monitor.core.model.state import PositionState, TakeProfitState
 from position_monitor.core.model.verdicts import Verdict
-from position_monitor.core.observation.cover import owned_role
 from position_monitor.core.observation.reads import SymbolObservation
 
 _WHEN_UNREADABLE = MappingProxyType(
@@ -34,7 +33,7 @@ _EXPOSED_AND_UNREADABLE = MappingProxyType({**_WHEN_UNREADABLE, "StopCovered": "
 def position_state(judgement: Judgement, seen: SymbolObservation, *, since_ms: int, naked_ms: int) -> PositionState:
     """The published form of a judgement."""
     position, cover, book = judgement.position, judgement.cover, judgement.book
-    backstop = next((o for o in cover.orders if o.close_all and owned_role(o) is Role.BACKSTOP), None)
+    backstop = next((o for o in cover.orders if o.close_all and o.role is Role.BACKSTOP), None)
     return PositionState(
         key=position.key,
         verdict=judgement.verdict,

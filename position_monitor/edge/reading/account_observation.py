@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
-from position_monitor.core.model import ids
 from position_monitor.core.model.orders import LiveOrder
 from position_monitor.core.observation.needs import Fact
 from position_monitor.core.observation.reads import OrdersRead, PositionsRead, SymbolObservation
@@ -77,4 +76,4 @@ def with_order(seen: SymbolObservation, order: LiveOrder) -> SymbolObservation:
 
 def has_ours(orders: Iterable[LiveOrder]) -> bool:
     """Whether an order of ours is among them."""
-    return any(ids.is_ours(order.client_id) for order in orders)
+    return any(order.tag is not None for order in orders)

@@ -45,6 +45,7 @@ def live(order_list: OrderList = OrderList.ALGO) -> LiveOrder:
         symbol="BTCUSDT",
         order_id="5",
         client_id="qpmBTC1",
+        tag=None,
         order_list=order_list,
         kind=OrderKind.STOP_MARKET,
         side=OrderSide.SELL,

@@ -112,6 +112,7 @@ def test_a_conditional_order() -> None:
         AlgoEvent(
             symbol="BNBUSDT",
             client_id="Q5xaq5EGKgXXa0fD7fs0Ip",
+            tag=None,
             order_id="2148719",
             status=OrderStatus.CANCELED,
             kind=OrderKind.TAKE_PROFIT,

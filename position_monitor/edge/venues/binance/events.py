@@ -15,6 +15,7 @@ from typing import Any, Final, TypeVar
 
 from pydantic import Field, ValidationError
 
+from position_monitor.core.model import ids
 from position_monitor.core.model.orders import OrderKind, OrderStatus
 from position_monitor.core.observation.stream_events import (
     AlgoEvent,
@@ -178,6 +179,7 @@ def _algo(body: Mapping[str, Any]) -> UserMessage:
     event = AlgoEvent(
         symbol=row.symbol,
         client_id=row.client_id,
+        tag=ids.tag_of(row.client_id),
         order_id=row.order_id,
         status=_known(OrderStatus, row.status, OrderStatus.OTHER),
         kind=_known(OrderKind, row.kind, OrderKind.OTHER),

@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 
 from pydantic import ValidationError
 
+from position_monitor.core.model import ids
 from position_monitor.core.model.orders import LiveOrder, OrderKind, OrderList, OrderStatus, WorkingType
 from position_monitor.core.model.positions import Position
 from position_monitor.core.model.sides import PositionKey
@@ -123,6 +124,7 @@ def plain_order(raw: Mapping[str, Any]) -> LiveOrder:
         symbol=row.symbol,
         order_id=row.order_id,
         client_id=row.client_order_id,
+        tag=ids.tag_of(row.client_order_id),
         order_list=OrderList.PLAIN,
         kind=kind,
         side=row.side,
@@ -160,6 +162,7 @@ def _algo_order(names: tuple[str, ...], values: tuple[Any, ...], types: tuple[ty
         symbol=row.symbol,
         order_id=row.algo_id,
         client_id=row.client_algo_id,
+        tag=ids.tag_of(row.client_algo_id),
         order_list=OrderList.ALGO,
         kind=kind,
         side=row.side,
