@@ -168,7 +168,7 @@ def _inspected(
     judgement: Judgement, observed: AccountObservation, plan: Plan, state: PositionState
 ) -> InspectedPosition:
     key, position = judgement.position.key, judgement.position
-    places = tuple(place for place in (*plan.stops, *plan.take_profits) if place.order.key == key)
+    places = tuple(place for place in (*plan.stops, *plan.take_profits) if place.key == key)
     closes = tuple(close for close in plan.closes if close.key == key)
     cancels = tuple(cancel for cancel in plan.cancels if cancel.key == key)
     orders = tuple(

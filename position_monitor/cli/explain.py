@@ -14,6 +14,7 @@ from position_monitor.cli.output import print_json, print_rendered, say
 from position_monitor.cli.plan import action_lines, headline, held_lines, look, of_symbol
 from position_monitor.cli.status_table import number
 from position_monitor.config.problems import shown
+from position_monitor.core.model.order_words import described
 from position_monitor.core.model.orders import Role
 from position_monitor.core.model.rungs import rungs_of
 
@@ -90,17 +91,14 @@ def _wanted(book: DesiredBook | None) -> Iterator[str]:
     inputs = ", ".join(f"{name} {number(value)}" for name, value in book.stop.inputs.items())
     yield f"stop {number(book.stop.price)} from {book.stop.source}" + (f" ({inputs})" if inputs else "")
     for order in book.orders:
-        size = "close-all" if order.quantity is None else number(order.quantity)
         rung = f" rung {rungs_of(order.rung)[-1]}" if order.role is Role.TAKE_PROFIT else ""
         yield (
-            f"{order.role}{rung}: {order.kind} {size} @ {number(order.trigger_price)} from {order.source}, "
+            f"{order.role}{rung}: {described(order, number)} from {order.source}, "
             f"{order.working_type}, id {order.client_id}"
         )
     yield from book.notes
 
 
 def _resting(order: LiveOrder, standing: str, not_cover: str) -> str:
-    size = "close-all" if order.close_all else number(order.quantity)
     cover = f"no cover: {not_cover}" if not_cover else "counts as stop cover"
-    price = order.trigger_price if order.trigger_price is not None else order.price
-    return f"{order.kind} {size} @ {number(price)} {order.status}, {standing}, {cover}, id {order.client_id}"
+    return f"{described(order, number)} {order.status}, {standing}, {cover}, id {order.client_id}"

@@ -13,6 +13,7 @@ from position_monitor.cli.exit_codes import ExitCode
 from position_monitor.cli.output import print_json, print_rendered, say
 from position_monitor.cli.status_table import number
 from position_monitor.core.model.actions import Action, Cancel, Close, Place
+from position_monitor.core.model.order_words import described
 
 if TYPE_CHECKING:
     from position_monitor.config import Config
@@ -77,9 +78,7 @@ def action_lines(actions: Sequence[Action]) -> list[Text]:
 def _action_line(action: Action) -> Text:
     match action:
         case Place(order, reason):
-            size = "close-all" if order.quantity is None else number(order.quantity)
-            what = f"{order.kind} {size} @ {number(order.trigger_price)}"
-            return _line("+ place ", what, f"id {order.client_id}  {reason}", "green")
+            return _line("+ place ", described(order, number), f"id {order.client_id}  {reason}", "green")
         case Cancel(live, _, reason, _):
             what = f"{live.kind} @ {number(live.trigger_price)}"
             return _line("- cancel", what, f"id {live.client_id}  {reason}", "red")

@@ -158,7 +158,7 @@ class Desk:
 
     async def send(self, action: Place | Close, seen: SymbolObservation) -> Outcome:
         """Check one action at the gate and send it; one symbol's failure stays its own (invariant 12)."""
-        key = action.order.key if isinstance(action, Place) else action.key
+        key = action.key
         try:
             with self._writing(key.symbol):
                 outcome = await self._approved(action, seen)

@@ -58,8 +58,8 @@ class Placing:
         actions: list[Place | Close] = [*stops, *closes, *targets]
         if any(not self.desk.is_failing(action) for action in actions):
             logger.info(sentence.checking(len(decision.judgements)))
-        stops.sort(key=lambda place: _risk(decision.judgements[place.order.key].position))
-        for key in dict.fromkeys(place.order.key for place in stops if not self.desk.is_failing(place)):
+        stops.sort(key=lambda place: _risk(decision.judgements[place.key].position))
+        for key in dict.fromkeys(place.key for place in stops if not self.desk.is_failing(place)):
             if decision.judgements[key].exposed:
                 logger.warning(sentence.unprotected(decision.judgements[key].position))
         result = await self._send_all(stops, observed)

@@ -25,7 +25,7 @@ def subject_of(action: Action) -> Subject:
         return action.key, "close"
     if isinstance(action, Cancel):
         return action.key, f"cancel {action.order.client_id}"
-    return action.order.key, "take-profit" if action.order.role is Role.TAKE_PROFIT else "stop"
+    return action.key, "take-profit" if action.order.role is Role.TAKE_PROFIT else "stop"
 
 
 @dataclass(slots=True)

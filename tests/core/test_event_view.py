@@ -139,7 +139,7 @@ def test_in_hedge_mode_the_other_leg_and_its_orders_stay_as_they_were(side):
     seen, evidence = settled(leg, [backstop(leg, at(side, "-1.5"))])
     other = position(side.opposite, hedged=True, updated_at_ms=NOW_MS)
     wanted = stops(told(other), seen, evidence=evidence)
-    assert [place.order.key for place in wanted.places] == [other.key]
+    assert [place.key for place in wanted.places] == [other.key]
     assert wanted.view.position(leg.key) == leg
 
 
@@ -206,7 +206,7 @@ def test_a_claim_lasts_while_the_order_may_rest(side, outcome, waits):
     first = stops(told(position(side)))
     [place] = first.places
     after = after_outcome(claimed(first.evidence, place.order, NOW_MS), replace(outcome, action=place))
-    assert after.awaits_backstop(place.order.key) is waits
+    assert after.awaits_backstop(place.key) is waits
     assert bool(after.awaited_in(SYMBOL)) is waits
 
 

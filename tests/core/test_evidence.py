@@ -321,7 +321,7 @@ def test_only_a_resting_close_all_stop_of_this_side_lifts_the_block(listed):
     evidence = learned(seen_at([held, other], [shown]), before=_blocked(held, learned(seen_at([held, other]))))
     assert evidence.keys[held.key].close_all_blocked
     plan = decided(seen_at([held, other], [shown]), evidence).plans[SYMBOL]
-    assert [p.order.role for p in plan.stops if p.order.key == held.key] == [Role.WORKING_STOP]
+    assert [p.order.role for p in plan.stops if p.key == held.key] == [Role.WORKING_STOP]
 
 
 # --- rungs ------------------------------------------------------------------------------------------------------------

@@ -96,7 +96,7 @@ class Guardian:
         return decision
 
     def gate(self, action: Place | Cancel | Close, seen: SymbolObservation) -> GateInputs:
-        key = action.order.key if isinstance(action, Place) else action.key
+        key = action.key
         chosen = self.rules.protection_for(key)
         known = self.evidence.of(key)
         return GateInputs(ACCOUNT, seen, known, chosen, self.rules.evidence, self.rules.limits, self.mode)
@@ -135,7 +135,7 @@ def check_action(before: World, after: World, action: Place | Cancel | Close, ru
     assert set(after.holdings) <= set(before.holdings), "a position was opened (invariant 1)"
     if isinstance(action, Place):
         for number in set(after.orders) - set(before.orders):
-            held = before.position(action.order.key)
+            held = before.position(action.key)
             assert held is not None and belongs_to(after.orders[number], held), "it could add exposure (invariant 1)"
     if isinstance(action, Cancel):
         check_cover_kept(before, after, rulebook)

@@ -156,7 +156,7 @@ def test_one_side_of_a_hedge_can_be_unmanaged():
     one, other = position(LONG, hedged=True), position(SHORT, hedged=True)
     evidence = learned(seen_at([one, other]))
     result = decided(seen_at([one, other]), evidence, rules(unmanaged=[other.key])).plans[SYMBOL]
-    assert {place.order.key for place in (*result.stops, *result.take_profits)} == {one.key}
+    assert {place.key for place in (*result.stops, *result.take_profits)} == {one.key}
 
 
 def test_both_sides_of_a_hedge_get_their_own_book():
@@ -325,11 +325,11 @@ def test_after_a_flip_the_new_side_is_protected_first(side):
     evidence = learned(seen_at([held], rows))
     series = [seen_at([flipped], rows, at_ms=NOW_MS + 2000 * (n + 1)) for n in range(3)]
     first = decided(series[0], learned(series[0], before=evidence)).plans[SYMBOL]
-    assert [place.order.key for place in first.stops] == [flipped.key]
+    assert [place.key for place in first.stops] == [flipped.key]
     assert first.cancels == ()
     last = decided(series[2], learned(*series, before=evidence)).plans[SYMBOL]
     assert removed(last) == {order.client_id for order in rows}
-    assert [place.order.key for place in last.stops] == [flipped.key]
+    assert [place.key for place in last.stops] == [flipped.key]
 
 
 # --- modes and bounds -------------------------------------------------------------------------------------------------

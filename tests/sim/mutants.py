@@ -305,7 +305,7 @@ def stops_are_cancelled_before_new_ones_are_placed(stack: ExitStack) -> None:
 
     async def cancel_first(self: Placing, observed: Any, decision: Any, **more: Any) -> SentRound:
         for result in decision.plans.values():
-            keys = {place.order.key for place in result.stops}
+            keys = {place.key for place in result.stops}
             for order in observed[result.symbol].orders:
                 if order.key in keys and is_own_stop(order):
                     await cancel_unseen(self.desk, order)
@@ -322,7 +322,7 @@ def old_stop_goes_on_the_acknowledgement_of_the_new(stack: ExitStack) -> None:
         outcome_of_it = await honest(self, action, seen)
         if isinstance(action, Place) and action.order.role is Role.WORKING_STOP:
             for order in seen.orders:
-                if order.key == action.order.key and order.role is Role.WORKING_STOP:
+                if order.key == action.key and order.role is Role.WORKING_STOP:
                     await cancel_unseen(self, order)
         return outcome_of_it
 

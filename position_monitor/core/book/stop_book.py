@@ -91,9 +91,9 @@ def _stuck_close_all(facts: OrderFacts) -> bool:
 def _own_as_they_rest(facts: OrderFacts) -> tuple[DesiredOrder, ...]:
     """Our stops, wanted exactly as they are: nothing is added and nothing removed."""
     return tuple(
-        as_desired(facts, own, own.role, None if own.close_all else own.quantity, LevelSource.RATCHET)
-        for own in facts.live.owned
-        if own.role in (Role.BACKSTOP, Role.WORKING_STOP) and own.trigger_price is not None and belongs_to(own, facts)
+        as_desired(facts, own, tag.role, None if own.close_all else own.quantity, LevelSource.RATCHET)
+        for own in facts.live.guarding
+        if (tag := own.tag) is not None and own.trigger_price is not None and belongs_to(own, facts)
     )
 
 

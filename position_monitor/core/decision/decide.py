@@ -237,7 +237,7 @@ def _within_capacity(plans: Mapping[str, Plan], free: int) -> dict[str, Plan]:
             continue
         held = tuple(
             Held(
-                place.order.key,
+                place.key,
                 f"place rung {rungs_of(place.order.rung)[-1]}",
                 "the venue's cap on conditional orders is reached",
             )

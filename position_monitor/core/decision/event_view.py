@@ -138,7 +138,7 @@ def stops_from_event(
     own = [order for order in orders if order.key == key]
     evidence = after_open_event(evidence, opened, own, now_ms)
     decision = decide_symbol(view, evidence, rules, advice, mode, {}, now_ms)
-    places = tuple(place for place in decision.plans[event.symbol].stops if place.order.key == key)
+    places = tuple(place for place in decision.plans[event.symbol].stops if place.key == key)
     return EventStops(places, view, evidence, exposed=decision.judgements[key].exposed)
 
 

@@ -14,11 +14,6 @@ from position_monitor.core.model.provisional_rules import provisional_rules
 from position_monitor.core.model.sides import Side
 
 
-def is_stop(order: DesiredOrder) -> bool:
-    """Whether an order is one of the two layers of a stop."""
-    return order.role in (Role.BACKSTOP, Role.WORKING_STOP)
-
-
 def why_not_on_grid(order: DesiredOrder, position: Position | None, gate: GateInputs) -> str:
     """Why the venue's filters (PRICE_FILTER, LOT_SIZE, MARKET_LOT_SIZE) would refuse an order, or empty.
 
@@ -34,7 +29,7 @@ def why_not_on_grid(order: DesiredOrder, position: Position | None, gate: GateIn
         return f"quantity was {order.quantity}; expected a multiple of {instrument.step}"
     permitted = instrument.min_price <= order.trigger_price <= instrument.max_price
     if not permitted and not (
-        is_stop(order) and position is not None and _tightest_price(position, instrument) is None
+        order.role.is_stop and position is not None and _tightest_price(position, instrument) is None
     ):
         return f"trigger was {order.trigger_price}; expected {instrument.min_price} to {instrument.max_price}"
     least, most = max(instrument.min_quantity, instrument.market_min_quantity), instrument.market_max_quantity

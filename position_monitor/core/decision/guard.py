@@ -14,7 +14,7 @@ from typing import Generic, TypeVar
 from position_monitor.core.decision.closing import WITHOUT_WITNESS_MS, close_id
 from position_monitor.core.decision.gate import GateInputs
 from position_monitor.core.decision.gate_exits import why_over_exit
-from position_monitor.core.decision.gate_price import is_stop, why_not_on_grid, why_wrong_price
+from position_monitor.core.decision.gate_price import why_not_on_grid, why_wrong_price
 from position_monitor.core.decision.ownership import MEANINGS, RIGHTS, may_place_stop
 from position_monitor.core.model import ids
 from position_monitor.core.model.actions import Cancel, Close, Mode, Place
@@ -55,7 +55,7 @@ def approve_place(action: Place, gate: GateInputs) -> Approved[Place] | Denied:
     """Approve a new order: it can only reduce, is on the right side, and its intent does not rest yet."""
     order = action.order
     position = gate.seen.position(order.key)
-    deed = Deed.PLACE_STOP if is_stop(order) else Deed.PLACE_TAKE_PROFIT
+    deed = Deed.PLACE_STOP if order.role.is_stop else Deed.PLACE_TAKE_PROFIT
     checks = (
         _why_not_permitted(order, position, gate),
         _why_not_writable(gate, deed),

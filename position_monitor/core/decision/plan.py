@@ -15,13 +15,14 @@ from position_monitor.core.decision.case import Case
 from position_monitor.core.decision.closing import Reason, closes_in_the_last_minute, next_close, why_not_close_now
 from position_monitor.core.decision.ownership import MEANINGS, RIGHTS, may_place_stop
 from position_monitor.core.decision.plan_inputs import Held, Plan, PlanInputs
-from position_monitor.core.decision.surplus import describe_live, for_absent, removals
+from position_monitor.core.decision.surplus import for_absent, removals
 from position_monitor.core.evidence.evidence import KeyEvidence
 from position_monitor.core.evidence.refusals import Facts, worth_a_try
 from position_monitor.core.model import ids
 from position_monitor.core.model.actions import Close, Mode, Place
 from position_monitor.core.model.desired import DesiredBook, DesiredOrder
 from position_monitor.core.model.money import plain
+from position_monitor.core.model.order_words import described
 from position_monitor.core.model.orders import Role
 from position_monitor.core.model.positions import Position
 from position_monitor.core.model.rungs import rungs_of
@@ -60,7 +61,7 @@ def _stops_only(inputs: PlanInputs) -> Plan:
     why = f"not everything could be read: {inputs.seen.unreadable}"
     parts = [_for_open(inputs, case) for case in inputs.cases if not _is_served_blind(inputs, case)]
     result = _joined(inputs.seen.symbol, parts)
-    held = [Held(p.order.key, _describe(p.order), why) for p in result.take_profits]
+    held = [Held(p.key, _placing(p.order), why) for p in result.take_profits]
     stops = Plan(result.symbol, stops=result.stops, held=(*result.held, *held))
     return _bounded(_allowed_by_mode(stops, inputs), inputs.limits) if stops.stops else stops
 
@@ -100,23 +101,23 @@ def _for_open(inputs: PlanInputs, case: Case) -> Plan:
         return Plan(position.symbol)
     key = case.key
     ready = [order for order in found.missing if not _is_awaited(order, inputs)]
-    held = [Held(key, _describe(o), "written and not read back yet") for o in found.missing if o not in ready]
+    held = [Held(key, _placing(o), "written and not read back yet") for o in found.missing if o not in ready]
     facts = Facts(position.quantity, inputs.seen.instrument, inputs.now_ms, inputs.limits.again_ms)
     ready, waiting = worth_a_try(ready, known.stops_refused, known.targets_refused, facts)
-    held += [Held(key, _describe(order), why) for order, why in waiting]
-    stops = tuple(Place(order, _why_stop(order, book)) for order in ready if order.role is not Role.TAKE_PROFIT)
+    held += [Held(key, _placing(order), why) for order, why in waiting]
+    stops = tuple(Place(order, _why_stop(order, book)) for order in ready if order.role.is_stop)
     targets = [order for order in ready if order.role is Role.TAKE_PROFIT]
     room = max(0, inputs.room(found, len(stops)))
     if len(targets) > room:
         why = f"{inputs.limits.owned_orders_per_position_max} orders of ours for one position is the limit"
-        held += [Held(key, _describe(order), why) for order in targets[room:]]
+        held += [Held(key, _placing(order), why) for order in targets[room:]]
         targets = targets[:room]
     if why := _why_targets_wait(case, known, has_rules=inputs.seen.instrument is not None):
-        held += [Held(key, _describe(order), why) for order in targets]
+        held += [Held(key, _placing(order), why) for order in targets]
         targets = []
     due, targets = targets, _beside_what_rests(inputs, case, book, found, targets)
     why = "it waits until what rests in its place is removed (invariant 16)"
-    held += [Held(key, _describe(order), why) for order in due if order not in targets]
+    held += [Held(key, _placing(order), why) for order in due if order not in targets]
     cancels, held_cancels = removals(inputs, case, known, found, ladder_due=bool(due))
     closes, held_closes = _closes(inputs, position, known, case.to_close)
     return Plan(
@@ -188,20 +189,20 @@ def _allowed_by_mode(result: Plan, inputs: PlanInputs) -> Plan:
     held: list[Held] = []
     stops: list[Place] = []
     for place in result.stops:
-        key = place.order.key
+        key = place.key
         if may_place_stop(mode, missing=key in missing, long_missing=missing.get(key, False)):
             stops.append(place)
         else:
-            held.append(Held(key, _describe(place.order), _why_held(mode, key in missing)))
+            held.append(Held(key, _placing(place.order), _why_held(mode, key in missing)))
     targets = result.take_profits if rights.take_profits else ()
     cancels = result.cancels if rights.removals else ()
     closes = result.closes if rights.closes else ()
     if not rights.take_profits:
         why = f"{MEANINGS[mode]}: no take-profit is placed"
-        held += [Held(p.order.key, _describe(p.order), why) for p in result.take_profits]
+        held += [Held(p.key, _placing(p.order), why) for p in result.take_profits]
     if not rights.removals:
         why = f"{MEANINGS[mode]}: nothing is removed"
-        held += [Held(c.key, f"cancel {describe_live(c.order)}", why) for c in result.cancels]
+        held += [Held(c.key, f"cancel {described(c.order)}", why) for c in result.cancels]
     if not rights.closes:
         why = f"{MEANINGS[mode]}: nothing is closed"
         held += [Held(c.key, f"close {plain(c.quantity)}", why) for c in result.closes]
@@ -234,6 +235,5 @@ def _bounded(result: Plan, limits: Limits) -> Plan:
     return result._replace(stops=stops, closes=closes, take_profits=targets, cancels=result.cancels[:left])
 
 
-def _describe(order: DesiredOrder) -> str:
-    size = "close-all" if order.quantity is None else plain(order.quantity)
-    return f"place {order.kind} {size} @ {plain(order.trigger_price)}"
+def _placing(order: DesiredOrder) -> str:
+    return f"place {described(order)}"

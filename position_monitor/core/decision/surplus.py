@@ -24,6 +24,7 @@ from position_monitor.core.decision.plan_inputs import Held, Plan, PlanInputs
 from position_monitor.core.evidence.evidence import KeyEvidence
 from position_monitor.core.model.actions import Cancel
 from position_monitor.core.model.money import plain
+from position_monitor.core.model.order_words import described
 from position_monitor.core.model.orders import LiveOrder, Role
 from position_monitor.core.model.sides import PositionKey, Side
 from position_monitor.core.observation.cover import cover_of, outdated_backstop, stopped_by, why_not_cover
@@ -41,7 +42,7 @@ def removals(
     shed = bool(case.closing) and known.close_budget_refused
     if shed:
         surplus += [live for wanted, live in found.matched if wanted.role is Role.TAKE_PROFIT]
-    wanted_stops = [live for wanted, live in found.matched if wanted.role is not Role.TAKE_PROFIT]
+    wanted_stops = [live for wanted, live in found.matched if wanted.role.is_stop]
     replaced_by = tuple(live.client_id for live in wanted_stops)
     going: set[str] = set()
     for order in _least_needed_first(surplus, case.position.side):
@@ -55,7 +56,7 @@ def removals(
             why = _why_keep_stop(inputs, case, known, found, order, going)
             going.update([] if why else [order.order_id])
         if why:
-            held.append(Held(case.key, f"cancel {describe_live(order)}", why))
+            held.append(Held(case.key, f"cancel {described(order)}", why))
         else:
             replacement = () if role is Role.TAKE_PROFIT else replaced_by
             cancels.append(Cancel(order, case.key, "no longer wanted", replacement))
@@ -107,9 +108,9 @@ def _why_keep_stop(
     binds = order.epoch >= known.epoch and not why_not_cover(order, largest, case.settings)
     if cover.full and (not binds or price is None or stopped_by(largest, cover.orders, price) >= largest.quantity):
         return ""
-    if any(wanted.role is not Role.TAKE_PROFIT for wanted in found.missing):
+    if any(wanted.role.is_stop for wanted in found.missing):
         return "its replacement does not rest yet (invariant 2)"
-    stops = [live for wanted, live in found.matched if wanted.role is not Role.TAKE_PROFIT]
+    stops = [live for wanted, live in found.matched if wanted.role.is_stop]
     if any(known.seen.get(live.client_id, 0) < needed for live in stops):
         return f"its replacement must be read back in {needed} reads (invariant 2)"
     if not cover.full:
@@ -126,11 +127,4 @@ def for_absent(inputs: PlanInputs, key: PositionKey, live: LiveBook) -> Plan:
     reads = known.absent_reads if known else 0
     zero = "seen" if known and known.zero_seen else "missing"
     why = f"flat is not proven: {reads} of {inputs.evidence_settings.flat_reads} reads, zero row {zero} (invariant 7)"
-    return Plan(key.symbol, held=tuple(Held(key, f"cancel {describe_live(own)}", why) for own in live.resting))
-
-
-def describe_live(order: LiveOrder) -> str:
-    """A resting order in words."""
-    size = "close-all" if order.close_all else plain(order.quantity)
-    trigger = plain(order.trigger_price) if order.trigger_price is not None else "no trigger"
-    return f"{order.kind} {size} @ {trigger}"
+    return Plan(key.symbol, held=tuple(Held(key, f"cancel {described(own)}", why) for own in live.resting))

@@ -22,7 +22,7 @@ from position_monitor.core.evidence.written import after_write, without_write
 from position_monitor.core.model.actions import Action, Cancel, Close, Place
 from position_monitor.core.model.desired import DesiredOrder
 from position_monitor.core.model.instruments import Instrument
-from position_monitor.core.model.orders import OrderStatus, Role
+from position_monitor.core.model.orders import OrderStatus
 from position_monitor.core.model.sides import PositionKey
 
 CROSSED_CODES = frozenset({-2021, -4142})
@@ -110,8 +110,8 @@ def _after_place(evidence: Evidence, outcome: Outcome, action: Place, pause_ms: 
     known = evidence.of(order.key)
     if known is None:
         return evidence
-    is_stop = order.role is not Role.TAKE_PROFIT
-    known = _with_try(known, outcome, order, is_stop=is_stop)
+    is_stop = order.role.is_stop
+    known = _with_try(known, outcome, order)
     evidence = with_key(evidence, order.key, known)
     if outcome.sent in (Sent.ACCEPTED, Sent.AMBIGUOUS) or outcome.code in DUPLICATE_CODES:
         evidence = claimed(evidence, order, outcome.at_ms, proved=outcome.code in DUPLICATE_CODES)
@@ -143,13 +143,13 @@ def after_unread_failure(evidence: Evidence, order: DesiredOrder, at_ms: int) ->
     return _changed(evidence, order.key, known, stops_refused=tried)
 
 
-def _with_try(known: KeyEvidence, outcome: Outcome, order: DesiredOrder, *, is_stop: bool) -> KeyEvidence:
+def _with_try(known: KeyEvidence, outcome: Outcome, order: DesiredOrder) -> KeyEvidence:
     """Note whether something of this kind could be placed for the position (invariant 10)."""
-    before = known.stops_refused if is_stop else known.targets_refused
+    before = known.stops_refused if order.role.is_stop else known.targets_refused
     after = _tried(before, known, outcome, order)
     if after is before:
         return known
-    return replace(known, stops_refused=after) if is_stop else replace(known, targets_refused=after)
+    return replace(known, stops_refused=after) if order.role.is_stop else replace(known, targets_refused=after)
 
 
 def _tried(before: Refusals, known: KeyEvidence, outcome: Outcome, order: DesiredOrder) -> Refusals:

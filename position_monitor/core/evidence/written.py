@@ -69,7 +69,7 @@ def after_silence(evidence: Evidence, symbol: str, client_id: str, now_ms: int, 
     wrong guess is a refusal (-4116). Take-profits wait for an answer.
     """
     wait = evidence.awaited.get((symbol, client_id))
-    if wait is None or wait.order is None or wait.order.role not in (Role.BACKSTOP, Role.WORKING_STOP):
+    if wait is None or wait.order is None or not wait.order.role.is_stop:
         return evidence
     grace_ms = PROVED_STOP_GRACE_MS if wait.proved else UNANSWERED_STOP_MS if listed else UNSEEN_STOP_MS
     if abs(now_ms - wait.sent_at_ms) < grace_ms:

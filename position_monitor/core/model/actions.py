@@ -46,6 +46,11 @@ class Place:
     order: DesiredOrder
     reason: str
 
+    @property
+    def key(self) -> PositionKey:
+        """The position it is for."""
+        return self.order.key
+
 
 @dataclass(frozen=True, slots=True)
 class Cancel:

@@ -102,7 +102,7 @@ class DesiredBook(NamedTuple):
     @property
     def stops(self) -> tuple[DesiredOrder, ...]:
         """The backstop and the working stop, if they are ours to hold."""
-        return tuple(order for order in self.orders if order.role in (Role.BACKSTOP, Role.WORKING_STOP))
+        return tuple(order for order in self.orders if order.role.is_stop)
 
     @property
     def take_profits(self) -> tuple[DesiredOrder, ...]:

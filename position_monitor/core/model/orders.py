@@ -66,6 +66,14 @@ class Role(StrEnum):
     TAKE_PROFIT = "take_profit"
     CLOSE = "close"
 
+    @property
+    def is_stop(self) -> bool:
+        """Whether it is one of the two layers of a stop."""
+        return self in _STOPS
+
+
+_STOPS = frozenset({Role.BACKSTOP, Role.WORKING_STOP})
+
 
 class Tag(NamedTuple):
     """Whose an order of ours is, as its client id says (`core/model/ids.py`). The venue's reader decodes it, once.
@@ -110,6 +118,11 @@ class LiveOrder(NamedTuple):
     def role(self) -> Role | None:
         """What an order of ours is for; None for a foreign one."""
         return None if self.tag is None else self.tag.role
+
+    @property
+    def is_stop(self) -> bool:
+        """Whether it is ours and one of the two layers of a stop."""
+        return self.tag is not None and self.tag.role.is_stop
 
     @property
     def rung(self) -> int:

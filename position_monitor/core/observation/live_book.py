@@ -92,7 +92,7 @@ def _sorted(orders: Iterable[LiveOrder]) -> LiveBook:
         if _is_close_all_stop(order):
             close_alls.append(order)
         (foreign if order.tag is None else owned).append(order)
-    guarding = tuple(own for own in owned if own.role in (Role.BACKSTOP, Role.WORKING_STOP))
+    guarding = tuple(own for own in owned if own.is_stop)
     resting = tuple(own for own in owned if own.status is OrderStatus.NEW)
     ladder = sorted(
         (own for own in resting if own.role is Role.TAKE_PROFIT),

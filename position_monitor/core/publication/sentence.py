@@ -10,6 +10,7 @@ from position_monitor.core.evidence.outcome import Outcome, Sent
 from position_monitor.core.model.actions import Cancel, Close, Mode, Place
 from position_monitor.core.model.desired import DesiredOrder
 from position_monitor.core.model.money import HUNDRED, plain
+from position_monitor.core.model.order_words import described
 from position_monitor.core.model.orders import LiveOrder, Role
 from position_monitor.core.model.positions import Position
 from position_monitor.core.model.sides import Side
@@ -47,11 +48,7 @@ def intent(action: Place | Cancel | Close) -> str:
     """Said before each write: what, where, why (invariant 13)."""
     match action:
         case Place(order, reason):
-            size = "close-all" if order.quantity is None else plain(order.quantity)
-            return (
-                f"→ place {order.symbol} {order.side} {order.kind} {size} @ {plain(order.trigger_price)} "
-                f"id {order.client_id}: {reason}"
-            )
+            return f"→ place {order.symbol} {order.side} {described(order)} id {order.client_id}: {reason}"
         case Cancel(order, _, reason, replaced_by):
             behind = f", replaced by {' '.join(replaced_by)}" if replaced_by else ""
             return f"→ cancel {order.symbol} {order.kind} id {order.client_id}: {reason}{behind}"

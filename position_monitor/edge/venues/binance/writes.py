@@ -65,7 +65,7 @@ def place_request(order: DesiredOrder) -> dict[str, str]:
 
 def place_lane(place: Place) -> Lane:
     """Stops may use the reserve; take-profits may not (invariant 3)."""
-    return Lane.STOP if place.order.role in (Role.BACKSTOP, Role.WORKING_STOP) else Lane.OTHER_WRITE
+    return Lane.STOP if place.order.role.is_stop else Lane.OTHER_WRITE
 
 
 def placed_order_id(order: DesiredOrder, body: object) -> str:
