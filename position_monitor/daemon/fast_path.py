@@ -29,7 +29,7 @@ from position_monitor.core.evidence.outcome import DUPLICATE_CODES, Outcome, Sen
 from position_monitor.core.model.desired import DesiredOrder
 from position_monitor.core.model.money import distance_pct
 from position_monitor.core.model.outside import Advice
-from position_monitor.core.model.sides import SIDES, PositionKey, PositionSide
+from position_monitor.core.model.sides import SIDES, PositionKey, Side
 from position_monitor.core.observation.reads import SymbolObservation
 from position_monitor.core.observation.stream_events import AlgoEvent, MarkPrices, PositionEvent, StreamEvent, StreamGap
 from position_monitor.core.publication import sentence
@@ -62,7 +62,7 @@ class FastPath:
         """The mark each symbol was last looked at with."""
         self._left_to_reads: set[PositionKey] = set()
         """Positions whose stop was refused, until the next read; one that is opened anew is another position."""
-        self._waiting: dict[str, dict[PositionSide, PositionEvent]] = {}
+        self._waiting: dict[str, dict[Side | None, PositionEvent]] = {}
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._count = 0
         """Events heard."""
@@ -138,7 +138,7 @@ class FastPath:
             self._left_to_reads.discard(event.key)
         if self._last is None or event.key in self._left_to_reads or self._is_late(event):
             return
-        self._waiting.setdefault(event.symbol, {})[event.position_side] = event
+        self._waiting.setdefault(event.symbol, {})[event.leg] = event
         if event.symbol not in self._tasks:
             self._tasks[event.symbol] = asyncio.ensure_future(self._place(event.symbol))
 

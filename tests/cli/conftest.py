@@ -12,9 +12,9 @@ import pytest
 from position_monitor.core.decision.plan_inputs import Held
 from position_monitor.core.model.actions import Cancel, Place
 from position_monitor.core.model.desired import DesiredBook, DesiredOrder, Level
-from position_monitor.core.model.orders import LiveOrder, OrderKind, OrderList, OrderStatus, Role, WorkingType
+from position_monitor.core.model.orders import LiveOrder, OrderStatus, Purpose, Role, WorkingType
 from position_monitor.core.model.positions import Position
-from position_monitor.core.model.sides import OrderSide, PositionKey, PositionSide, Side
+from position_monitor.core.model.sides import PositionKey, Side
 from position_monitor.core.model.state import AccountState, PositionState, TakeProfitState
 from position_monitor.core.model.verdicts import RiskStatus, Verdict
 from position_monitor.inspector import InspectedOrder, InspectedPosition, Inspection
@@ -111,7 +111,7 @@ def account_state() -> AccountState:
 def stop_order() -> DesiredOrder:
     """The backstop that is missing."""
     return DesiredOrder(
-        "BTCUSDT", Side.LONG, Role.BACKSTOP, 0, OrderKind.STOP_MARKET, Decimal("41370"), None, PositionSide.BOTH,
+        "BTCUSDT", Side.LONG, Role.BACKSTOP, 0, Purpose.STOP, Decimal("41370"), None, False,
         WorkingType.MARK_PRICE, "qpm1b0abc", "hybrid",
     )  # fmt: skip
 
@@ -119,10 +119,24 @@ def stop_order() -> DesiredOrder:
 def live_order(client_id: str = "somebody-else") -> LiveOrder:
     """A resting order."""
     return LiveOrder(
-        "BTCUSDT", "1", client_id, None, OrderList.ALGO, OrderKind.STOP_MARKET, OrderSide.SELL, PositionSide.BOTH,
-        Decimal("0.1"), False, True, Decimal("41000"), None, WorkingType.MARK_PRICE, False, OrderStatus.NEW,
-        Decimal(0), 0, NOW_MS, NOW_MS,
-    )  # fmt: skip
+        key=PositionKey("BTCUSDT", Side.LONG),
+        order_id="1",
+        client_id=client_id,
+        tag=None,
+        purpose=Purpose.STOP,
+        quantity=Decimal("0.1"),
+        trigger_price=Decimal("41000"),
+        limit_price=None,
+        working_type=WorkingType.MARK_PRICE,
+        status=OrderStatus.NEW,
+        executed_quantity=Decimal(0),
+        reduces=True,
+        hedged=False,
+        conditional=True,
+        caveat="",
+        created_at_ms=NOW_MS,
+        updated_at_ms=NOW_MS,
+    )
 
 
 @pytest.fixture

@@ -21,11 +21,11 @@ from position_monitor.core.model import ids
 from position_monitor.core.model.actions import Mode
 from position_monitor.core.model.desired import DesiredBook, DesiredOrder
 from position_monitor.core.model.instruments import Instrument
-from position_monitor.core.model.orders import LiveOrder, OrderKind, OrderList, OrderStatus, Role, WorkingType
+from position_monitor.core.model.orders import LiveOrder, OrderStatus, Purpose, Role, WorkingType
 from position_monitor.core.model.outside import Advice
 from position_monitor.core.model.positions import Position
 from position_monitor.core.model.settings import EvidenceSettings, Limits, OnBreach, Policy, ProtectionSettings, Rung
-from position_monitor.core.model.sides import PositionKey, PositionSide, Side
+from position_monitor.core.model.sides import PositionKey, Side
 from position_monitor.core.observation.cover import cover_of
 from position_monitor.core.observation.live_book import NOTHING_RESTS, SymbolOrders
 from position_monitor.core.observation.reads import SymbolObservation
@@ -106,42 +106,38 @@ def live(
     trigger: str | int | Decimal | None,
     quantity: str | int | Decimal | None = None,
     *,
-    kind: OrderKind = OrderKind.STOP_MARKET,
+    purpose: Purpose = Purpose.STOP,
     client_id: str = "web_abcdef",
     order_id: str = "",
     **changes: object,
 ) -> LiveOrder:
     """A resting order that reduces `held`; foreign unless the client id says otherwise. No quantity: close-all."""
-    close_all = quantity is None
     base = LiveOrder(
-        symbol=held.symbol,
+        key=held.key,
         order_id=order_id or f"o-{client_id}",
         client_id=client_id,
         tag=ids.tag_of(client_id),
-        order_list=OrderList.ALGO,
-        kind=kind,
-        side=held.side.exit_order_side,
-        position_side=held.position_side,
-        quantity=D(0) if quantity is None else D(quantity),
-        close_all=close_all,
-        reduce_only=not held.hedged,
+        purpose=purpose,
+        quantity=None if quantity is None else D(quantity),
         trigger_price=None if trigger is None else D(trigger),
-        price=None,
+        limit_price=None,
         working_type=WorkingType.MARK_PRICE,
-        price_protect=False,
         status=OrderStatus.NEW,
         executed_quantity=D(0),
-        good_till_ms=0,
+        reduces=True,
+        hedged=held.hedged,
+        conditional=True,
+        caveat="",
         created_at_ms=OPENED_MS,
         updated_at_ms=OPENED_MS,
     )
     return base._replace(**changes)  # type: ignore[arg-type]
 
 
-_KIND_OF = {
-    Role.BACKSTOP: OrderKind.STOP_MARKET,
-    Role.WORKING_STOP: OrderKind.STOP_MARKET,
-    Role.TAKE_PROFIT: OrderKind.TAKE_PROFIT_MARKET,
+_PURPOSE_OF = {
+    Role.BACKSTOP: Purpose.STOP,
+    Role.WORKING_STOP: Purpose.STOP,
+    Role.TAKE_PROFIT: Purpose.TAKE_PROFIT,
 }
 
 
@@ -179,7 +175,7 @@ def ours(
 ) -> LiveOrder:
     """A resting order of ours."""
     client_id = owned_id(held, role, trigger, quantity, rung=rung, epoch=epoch)
-    return live(held, trigger, quantity, kind=_KIND_OF[role], client_id=client_id, **changes)  # type: ignore[arg-type]
+    return live(held, trigger, quantity, purpose=_PURPOSE_OF[role], client_id=client_id, **changes)  # type: ignore[arg-type]
 
 
 def backstop(held: Position, trigger: str | int | Decimal, **changes: object) -> LiveOrder:
@@ -215,10 +211,10 @@ def desired(order: LiveOrder, held: Position, **changes: object) -> DesiredOrder
         side=held.side,
         role=order.tag.role,
         rung=order.tag.rung,
-        kind=order.kind,
+        purpose=order.purpose,
         trigger_price=order.trigger_price,
-        quantity=None if order.close_all else order.quantity,
-        position_side=order.position_side,
+        quantity=order.quantity,
+        hedged=order.hedged,
         working_type=order.working_type,
         client_id=order.client_id,
         source="static",
@@ -229,24 +225,21 @@ def desired(order: LiveOrder, held: Position, **changes: object) -> DesiredOrder
 def rested(wanted: DesiredOrder) -> LiveOrder:
     """The order as it rests after it was placed."""
     return LiveOrder(
-        symbol=wanted.symbol,
+        key=wanted.key,
         order_id=f"o-{wanted.client_id}",
         client_id=wanted.client_id,
         tag=ids.tag_of(wanted.client_id),
-        order_list=OrderList.ALGO,
-        kind=wanted.kind,
-        side=wanted.side.exit_order_side,
-        position_side=wanted.position_side,
-        quantity=wanted.quantity or D(0),
-        close_all=wanted.close_all,
-        reduce_only=wanted.position_side is PositionSide.BOTH,
+        purpose=wanted.purpose,
+        quantity=wanted.quantity,
         trigger_price=wanted.trigger_price,
-        price=None,
+        limit_price=None,
         working_type=wanted.working_type,
-        price_protect=False,
         status=OrderStatus.NEW,
         executed_quantity=D(0),
-        good_till_ms=0,
+        reduces=True,
+        hedged=wanted.hedged,
+        conditional=True,
+        caveat="",
         created_at_ms=NOW_MS,
         updated_at_ms=NOW_MS,
     )

@@ -14,7 +14,7 @@ from .build import LONG, NOW_MS, SYMBOL, D, backstop, desired, learned, live, po
 HELD = position()
 KEY = PositionKey(SYMBOL, LONG)
 STOP, UPPER, RUNG = backstop(HELD, 98), working(HELD, 99), target(HELD, 0, 102, "0.3")
-CLOSE = Close(KEY, HELD.position_side, D(1), "qpmclose", None, "too much lost", D(1), WorkingType.MARK_PRICE)
+CLOSE = Close(KEY, HELD.hedged, D(1), "qpmclose", None, "too much lost", D(1), WorkingType.MARK_PRICE)
 
 
 @pytest.mark.parametrize(

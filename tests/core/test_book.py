@@ -10,7 +10,7 @@ from position_monitor.core.evidence.evidence import Evidence
 from position_monitor.core.model import ids
 from position_monitor.core.model.desired import LevelSource
 from position_monitor.core.model.money import beyond, tighter
-from position_monitor.core.model.orders import OrderKind, OrderStatus, Role
+from position_monitor.core.model.orders import OrderStatus, Purpose, Role
 from position_monitor.core.model.rungs import rungs_of
 from position_monitor.core.model.settings import Rung
 from position_monitor.core.model.sides import PositionKey
@@ -71,8 +71,8 @@ def test_a_naked_position_gets_its_backstop_first_then_the_ladder(side, hedged):
         (1, at(side, "2.5"), D("0.3")),
         (2, at(side, "4"), D("0.4")),
     ]
-    assert all(order.position_side is held.position_side for order in book.orders)
-    assert all(order.kind is OrderKind.TAKE_PROFIT_MARKET for order in book.take_profits)
+    assert all(order.hedged is held.hedged for order in book.orders)
+    assert all(order.purpose is Purpose.TAKE_PROFIT for order in book.take_profits)
 
 
 @both_sides
@@ -506,7 +506,7 @@ def test_new_levels_move_the_ladder(side):
 @pytest.mark.parametrize(("foreign", "left"), [("0.4", "0.6"), ("0.999", "0.001"), ("1", "0"), ("3", "0"), (None, "0")])
 def test_foreign_take_profits_count_toward_the_ladder(side, foreign, left):
     held = position(side)
-    own = live(held, at(side, 3), foreign, kind=OrderKind.TAKE_PROFIT_MARKET)
+    own = live(held, at(side, 3), foreign, purpose=Purpose.TAKE_PROFIT)
     book = book_for(held, [own])
     assert sum((order.quantity for order in book.take_profits), D(0)) == D(left)
     if left == "0":

@@ -2,8 +2,8 @@
 
 import pytest
 
-from position_monitor.core.model.orders import OrderKind, OrderStatus, Role
-from position_monitor.core.model.sides import PositionSide
+from position_monitor.core.model.orders import OrderStatus, Purpose, Role
+from position_monitor.core.model.sides import PositionKey
 from position_monitor.core.observation.cover import belongs_to, counts_as_target, cover_of, why_not_cover
 
 from .build import LONG, SHORT, SIDES, D, at, backstop, live, position, settings, target, working
@@ -28,15 +28,15 @@ def test_a_resting_stop_on_the_right_side_is_cover_ours_or_not(side, hedged, qua
 @pytest.mark.parametrize(
     ("change", "why"),
     [
-        ({"symbol": "ETHUSDT"}, "not a reducing stop"),
-        ({"kind": OrderKind.STOP}, "not a reducing stop"),
-        ({"kind": OrderKind.TRAILING_STOP_MARKET}, "not a reducing stop"),
-        ({"kind": OrderKind.TAKE_PROFIT_MARKET}, "not a reducing stop"),
-        ({"kind": OrderKind.LIMIT}, "not a reducing stop"),
-        ({"kind": OrderKind.OTHER}, "not a reducing stop"),
+        ({"key": PositionKey("ETHUSDT", LONG)}, "not a reducing stop"),
+        ({"purpose": Purpose.STOP_LIMIT}, "not a reducing stop"),
+        ({"purpose": Purpose.TRAILING_STOP}, "not a reducing stop"),
+        ({"purpose": Purpose.TAKE_PROFIT}, "not a reducing stop"),
+        ({"purpose": Purpose.LIMIT}, "not a reducing stop"),
+        ({"purpose": Purpose.OTHER}, "not a reducing stop"),
         ({"trigger_price": None}, "no trigger"),
         ({"trigger_price": D(0)}, "no trigger"),
-        ({"good_till_ms": 1_750_000_999_000}, "expires"),
+        ({"caveat": "it expires"}, "it expires"),
         *(({"status": status}, "only NEW protects") for status in OrderStatus if status is not OrderStatus.NEW),
     ],
     ids=lambda value: "-".join(f"{k}={v}" for k, v in value.items()) if isinstance(value, dict) else "",
@@ -53,34 +53,34 @@ def test_what_is_not_a_plain_resting_market_stop_is_not_cover(side, hedged, chan
 def test_an_order_that_would_add_to_the_position_is_not_cover(side):
     held, other = position(side), position(side.opposite)
     wrong = live(other, at(side, -2))
-    assert not belongs_to(wrong, held)
+    assert not belongs_to(wrong, held.key, hedged=False)
     assert why_not_cover(wrong, held, settings())
 
 
 @both_sides
-def test_in_one_way_mode_a_stop_must_be_reduce_only_or_close_all(side):
-    held = position(side)
-    opens = live(held, at(side, -2), "1", reduce_only=False)
-    assert why_not_cover(opens, held, settings())
-    assert why_not_cover(opens._replace(reduce_only=True), held, settings()) == ""
-    assert why_not_cover(live(held, at(side, -2), reduce_only=False), held, settings()) == ""
+@both_modes
+def test_a_stop_that_could_open_a_position_is_not_cover(side, hedged):
+    held = position(side, hedged=hedged)
+    stop = live(held, at(side, -2), "1")
+    assert why_not_cover(stop, held, settings()) == ""
+    assert why_not_cover(stop._replace(reduces=False), held, settings()) == "not a reducing stop of this position"
 
 
 @both_sides
 @pytest.mark.parametrize(
-    ("hedged", "order_side", "counts"),
+    ("hedged", "leg", "counts"),
     [
         (True, "own", True),
         (True, "other", False),
-        (True, PositionSide.BOTH, False),
-        (False, PositionSide.BOTH, True),
+        (True, "none", False),
+        (False, "none", True),
         (False, "own", False),
     ],
 )
-def test_the_position_side_must_match_the_mode_of_the_account(side, hedged, order_side, counts):
+def test_the_leg_an_order_names_must_match_the_mode_of_the_account(side, hedged, leg, counts):
     held = position(side, hedged=hedged)
-    named = {"own": PositionSide(side.value), "other": PositionSide(side.opposite.value)}
-    order = live(held, at(side, -2), position_side=named.get(order_side, order_side))
+    key = PositionKey(held.symbol, side.opposite if leg == "other" else side)
+    order = live(held, at(side, -2), key=key, hedged=leg != "none")
     assert (why_not_cover(order, held, settings()) == "") is counts
 
 
@@ -133,7 +133,8 @@ def test_foreign_stops_can_be_ignored_but_ours_never(side):
 @both_sides
 def test_a_stop_the_venue_may_withhold_in_a_spike_is_not_cover(side):
     held = position(side)
-    assert why_not_cover(live(held, at(side, -2), price_protect=True), held, settings())
+    stop = live(held, at(side, -2), caveat="it may be withheld")
+    assert why_not_cover(stop, held, settings()) == "it may be withheld"
 
 
 @both_sides
@@ -200,24 +201,23 @@ def test_without_an_entry_price_no_loss_is_claimed():
 @both_sides
 @both_modes
 @pytest.mark.parametrize(
-    ("kind", "prices", "status", "counts"),
+    ("purpose", "prices", "status", "counts"),
     [
-        (OrderKind.TAKE_PROFIT_MARKET, {"trigger_price": D(104)}, OrderStatus.NEW, True),
-        (OrderKind.TAKE_PROFIT, {"trigger_price": D(104)}, OrderStatus.NEW, True),
-        (OrderKind.LIMIT, {"trigger_price": None, "price": D(104)}, OrderStatus.NEW, True),
-        (OrderKind.LIMIT, {"trigger_price": None, "price": D(104)}, OrderStatus.PARTIALLY_FILLED, True),
-        (OrderKind.LIMIT, {"trigger_price": D(104), "price": None}, OrderStatus.NEW, False),
-        (OrderKind.TAKE_PROFIT_MARKET, {"trigger_price": None}, OrderStatus.NEW, False),
-        (OrderKind.TAKE_PROFIT_MARKET, {"trigger_price": D(104)}, OrderStatus.TRIGGERED, False),
-        (OrderKind.STOP_MARKET, {"trigger_price": D(104)}, OrderStatus.NEW, False),
+        (Purpose.TAKE_PROFIT, {"trigger_price": D(104)}, OrderStatus.NEW, True),
+        (Purpose.TAKE_PROFIT_LIMIT, {"trigger_price": D(104)}, OrderStatus.NEW, True),
+        (Purpose.LIMIT, {"trigger_price": None, "limit_price": D(104)}, OrderStatus.NEW, True),
+        (Purpose.LIMIT, {"trigger_price": None, "limit_price": D(104)}, OrderStatus.PARTIALLY_FILLED, True),
+        (Purpose.LIMIT, {"trigger_price": D(104), "limit_price": None}, OrderStatus.NEW, False),
+        (Purpose.TAKE_PROFIT, {"trigger_price": None}, OrderStatus.NEW, False),
+        (Purpose.TAKE_PROFIT, {"trigger_price": D(104)}, OrderStatus.TRIGGERED, False),
+        (Purpose.STOP, {"trigger_price": D(104)}, OrderStatus.NEW, False),
     ],
 )
-def test_which_orders_take_profit(side, hedged, kind, prices, status, counts):
+def test_which_orders_take_profit(side, hedged, purpose, prices, status, counts):
     held = position(side, hedged=hedged)
-    order = live(held, 104, "0.5", kind=kind)._replace(status=status, **prices)
-    assert counts_as_target(order, held) is counts
-    opening = order._replace(side=held.side.opposite.exit_order_side)
-    assert not counts_as_target(opening, held)
+    order = live(held, 104, "0.5", purpose=purpose)._replace(status=status, **prices)
+    assert counts_as_target(order, held.key, hedged=hedged) is counts
+    assert not counts_as_target(order._replace(reduces=False), held.key, hedged=hedged)
 
 
 def test_the_role_of_an_order_is_read_from_its_id_and_foreign_orders_have_none():

@@ -3,13 +3,16 @@
 import pytest
 
 from position_monitor.core.book import diff
-from position_monitor.core.model.orders import OrderStatus, Role, WorkingType
+from position_monitor.core.model.orders import OrderStatus, Purpose, Role, WorkingType
+from position_monitor.core.model.sides import PositionKey
 from position_monitor.core.observation.live_book import SymbolOrders
 
 from .build import (
     LONG,
     OLD_EPOCH,
+    SHORT,
     SIDES,
+    SYMBOL,
     D,
     at,
     backstop,
@@ -78,10 +81,12 @@ def test_an_order_of_an_earlier_epoch_with_the_same_content_is_taken_over():
     [
         {"trigger_price": D("97.77")},
         {"quantity": D("0.9")},
-        {"close_all": True},
+        {"quantity": None},
         {"client_id": "web_abcdef", "tag": None},
-        {"side": LONG.exit_order_side},
-        {"side": LONG.opposite.exit_order_side},
+        {"key": PositionKey(SYMBOL, LONG)},
+        {"key": PositionKey(SYMBOL, SHORT)},
+        {"hedged": True},
+        {"purpose": Purpose.TAKE_PROFIT},
     ],
     ids=lambda change: "-".join(change),
 )
@@ -92,6 +97,15 @@ def test_any_difference_that_matters_makes_it_another_order(side, change):
     assert same_content(wanted, order)
     changed = order._replace(**change)
     assert same_content(wanted, changed) is (changed == order)
+
+
+@both_sides
+def test_an_order_of_the_other_direction_is_another_order(side):
+    """Only a leg leaves the direction open; in one-way mode the direction says which position it is."""
+    legs, net = position(side, hedged=True), position(side)
+    for held, same in ((legs, False), (net, True)):
+        order = working(held, at(side, -2))
+        assert same_content(desired(order, held), order._replace(reduces=False)) is same
 
 
 def test_a_changed_working_type_does_not_replace_what_rests():

@@ -20,8 +20,7 @@ from position_monitor.core.evidence.evidence import Evidence
 from position_monitor.core.evidence.learning import after_flat_event
 from position_monitor.core.evidence.outcome import Outcome, Sent, after_outcome, claimed
 from position_monitor.core.model.actions import Mode
-from position_monitor.core.model.orders import OrderKind, OrderStatus, Role
-from position_monitor.core.model.sides import OrderSide, PositionSide
+from position_monitor.core.model.orders import OrderStatus, Purpose, Role
 from position_monitor.core.observation.stream_events import AlgoEvent, PositionEvent
 
 from .build import (
@@ -48,15 +47,19 @@ both_sides = pytest.mark.parametrize("side", SIDES)
 both_modes = pytest.mark.parametrize("hedged", [False, True], ids=["one-way", "hedge"])
 
 
+def leg_of(held):
+    return held.side if held.hedged else None
+
+
 def told(held, *, at_ms=None):
     """The event of a position as it is now."""
     sign = 1 if held.side is LONG else -1
     stamp = held.updated_at_ms if at_ms is None else at_ms
-    return PositionEvent(SYMBOL, held.position_side, sign * held.quantity, held.entry_price, stamp, "ORDER")
+    return PositionEvent(SYMBOL, leg_of(held), sign * held.quantity, held.entry_price, stamp, "ORDER")
 
 
 def flat(held, at_ms):
-    return PositionEvent(SYMBOL, held.position_side, D(0), D(0), at_ms, "ORDER")
+    return PositionEvent(SYMBOL, leg_of(held), D(0), D(0), at_ms, "ORDER")
 
 
 def stops(event, last=None, *, before=(), evidence=None, mark=None, mode=Mode.LIVE, rulebook=None):
@@ -70,18 +73,16 @@ def stops(event, last=None, *, before=(), evidence=None, mark=None, mode=Mode.LI
 
 def algo(order, status):
     return AlgoEvent(
-        symbol=SYMBOL,
+        key=order.key,
         client_id=order.client_id,
         tag=order.tag,
         order_id="1",
         status=status,
-        kind=OrderKind.STOP_MARKET,
-        side=OrderSide.SELL,
-        position_side=PositionSide.BOTH,
+        purpose=Purpose.STOP,
+        hedged=order.hedged,
         trigger=order.trigger_price,
         quantity=order.quantity,
         executed_quantity=D(0),
-        close_all=order.close_all,
         reason="",
         at_ms=NOW_MS,
     )

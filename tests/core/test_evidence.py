@@ -141,7 +141,7 @@ def test_a_working_stop_speaks_for_the_epoch_only_if_it_was_made_in_this_life(si
     held = position(side)
     before = working(held, at(side, -1), epoch=OLD_EPOCH)._replace(created_at_ms=OPENED_MS - 1)
     since = before._replace(created_at_ms=OPENED_MS)
-    users = live(held, at(side, -3), close_all=True)._replace(created_at_ms=OPENED_MS - 10)
+    users = live(held, at(side, -3))._replace(created_at_ms=OPENED_MS - 10)
     assert learned(seen_at([held], [before])).keys[held.key].epoch == EPOCH
     assert learned(seen_at([held], [since])).keys[held.key].epoch == OLD_EPOCH
     assert learned(seen_at([held], [before, users])).keys[held.key].epoch == OLD_EPOCH
@@ -314,7 +314,7 @@ def _blocked(held, evidence):
 def test_only_a_resting_close_all_stop_of_this_side_lifts_the_block(listed):
     held, other = position(hedged=True), position(SHORT, hedged=True)
     shown = {
-        "a take-profit": live(held, 104, kind=ladder(held)[0].kind),
+        "a take-profit": live(held, 104, purpose=ladder(held)[0].purpose),
         "the other side's stop": live(other, 102),
         "a stop that is triggering": live(held, 98, status=OrderStatus.TRIGGERING),
     }[listed]

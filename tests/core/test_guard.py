@@ -7,8 +7,8 @@ import pytest
 from position_monitor.core.decision.guard import Approved, Denied, approve_cancel, approve_close, approve_place
 from position_monitor.core.model import ids
 from position_monitor.core.model.actions import Cancel, Close, Mode, Place
-from position_monitor.core.model.orders import OrderKind, OrderStatus, Role, WorkingType
-from position_monitor.core.model.sides import PositionKey, PositionSide
+from position_monitor.core.model.orders import OrderStatus, Purpose, Role, WorkingType
+from position_monitor.core.model.sides import PositionKey
 
 from .build import (
     ACCOUNT,
@@ -97,18 +97,17 @@ def test_inv_1_an_order_larger_than_the_position_is_denied(side, quantity):
 @both_sides
 @both_modes
 def test_inv_1_the_position_side_must_be_the_accounts(side, hedged):
-    """In hedge mode an order with another position side could open a position."""
+    """An order that is made for the other mode could open a position."""
     held = position(side, hedged=hedged)
-    wrong = {PositionSide.BOTH, PositionSide.LONG, PositionSide.SHORT} - {held.position_side}
-    for position_side in wrong:
-        answer = placing(held, rewritten(working(held, at(side, -2)), held, position_side=position_side))
-        assert "(invariant 1)" in reason(answer)
+    answer = placing(held, rewritten(working(held, at(side, -2)), held, hedged=not hedged))
+    stated, needed = ("BOTH", str(side)) if hedged else (str(side), "BOTH")
+    assert reason(answer) == f"position side was {stated}; the account needs {needed} (invariant 1)"
 
 
-@pytest.mark.parametrize("kind", [OrderKind.MARKET, OrderKind.LIMIT, OrderKind.STOP, OrderKind.OTHER])
-def test_inv_1_only_protective_kinds_are_placed(kind):
+@pytest.mark.parametrize("purpose", [Purpose.MARKET, Purpose.LIMIT, Purpose.STOP_LIMIT, Purpose.OTHER])
+def test_inv_1_only_protective_orders_are_placed(purpose):
     held = position()
-    assert "not a protective order" in reason(placing(held, rewritten(working(held, 98), held, kind=kind)))
+    assert "not a protective order" in reason(placing(held, rewritten(working(held, 98), held, purpose=purpose)))
 
 
 @both_sides
@@ -166,7 +165,7 @@ def test_inv_1_a_close_is_never_larger_than_the_position(side, quantity, approve
 def test_inv_1_a_close_of_what_was_not_read_or_on_the_wrong_side_is_denied(side):
     held = position(side, hedged=True)
     assert isinstance(closing(held), Approved)
-    assert "invariant 1" in reason(closing(held, position_side=PositionSide.BOTH))
+    assert "invariant 1" in reason(closing(held, hedged=False))
     assert "invariant 1" in reason(closing(held, key=PositionKey(SYMBOL, side.opposite)))
 
 
@@ -181,9 +180,7 @@ def closing(held, *, known_as=None, mode=Mode.LIVE, **changes):
         quantity=changes.get("quantity", held.quantity),
         epoch=EPOCH,
     )
-    base = Close(
-        held.key, held.position_side, held.quantity, client_id, None, "test", held.mark_price, WorkingType.MARK_PRICE
-    )
+    base = Close(held.key, held.hedged, held.quantity, client_id, None, "test", held.mark_price, WorkingType.MARK_PRICE)
     checks = gate(seen_at([held]), known() if known_as is None else known_as, mode=mode)
     checks = replace(checks, now_ms=NOW_MS, witness=changes.pop("witness", held.mark_price))
     return approve_close(replace(base, **changes), checks)
@@ -246,7 +243,7 @@ def test_inv_2_a_replaced_working_stop_may_go(side, hedged):
         ([], "only 0.0 % of 1 would be covered (invariant 2)"),
         ([("0.6", {})], "only 60.0 % of 1 would be covered (invariant 2)"),
         ([("1", {"status": OrderStatus.TRIGGERING})], "would be covered (invariant 2)"),
-        ([("1", {"good_till_ms": 5})], "would be covered (invariant 2)"),
+        ([("1", {"caveat": "it expires"})], "would be covered (invariant 2)"),
     ],
     ids=["last stop", "part", "replacement triggering", "replacement expires"],
 )

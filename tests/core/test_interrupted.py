@@ -25,7 +25,7 @@ from position_monitor.core.evidence.outcome import Outcome, Sent, after_outcome
 from position_monitor.core.evidence.written import after_miss
 from position_monitor.core.model.actions import Cancel, Close, Mode, Place
 from position_monitor.core.model.money import tighter
-from position_monitor.core.model.orders import LiveOrder, OrderKind
+from position_monitor.core.model.orders import LiveOrder, Purpose
 from position_monitor.core.model.sides import PositionKey, Side
 from position_monitor.core.model.verdicts import Verdict
 from position_monitor.core.observation.cover import belongs_to, cover_of
@@ -136,7 +136,9 @@ def check_action(before: World, after: World, action: Place | Cancel | Close, ru
     if isinstance(action, Place):
         for number in set(after.orders) - set(before.orders):
             held = before.position(action.key)
-            assert held is not None and belongs_to(after.orders[number], held), "it could add exposure (invariant 1)"
+            assert held is not None and belongs_to(after.orders[number], held.key, hedged=held.hedged), (
+                "it could add exposure (invariant 1)"
+            )
     if isinstance(action, Cancel):
         check_cover_kept(before, after, rulebook)
 
@@ -182,8 +184,7 @@ def run_until_quiet(guardian: Guardian) -> None:
     open_keys = set(guardian.world.holdings)
     for order in guardian.world.orders.values():
         if order.tag is not None:
-            side = Side.LONG if order.side is Side.LONG.exit_order_side else Side.SHORT
-            assert PositionKey(SYMBOL, side) in open_keys, f"an orphan of ours is left: {order}"
+            assert order.key in open_keys, f"an orphan of ours is left: {order}"
 
 
 # --- stories ----------------------------------------------------------------------------------------------------------
@@ -264,27 +265,25 @@ class Story:
         self.advice = self.chance.choice([{}, {SYMBOL: opinion}])
 
     def foreign_target(self) -> None:
-        self._foreign(OrderKind.TAKE_PROFIT_MARKET, self.chance.choice(["2", "3.5"]), self.chance.choice([None, "0.5"]))
+        self._foreign(Purpose.TAKE_PROFIT, self.chance.choice(["2", "3.5"]), self.chance.choice([None, "0.5"]))
 
     def foreign_stop(self) -> None:
-        if not any(order.kind is OrderKind.STOP_MARKET for order in self.world.foreign.values()):
-            self._foreign(
-                OrderKind.STOP_MARKET, self.chance.choice(["-2", "-4", "-7"]), self.chance.choice([None, "1"])
-            )
+        if not any(order.purpose is Purpose.STOP for order in self.world.foreign.values()):
+            self._foreign(Purpose.STOP, self.chance.choice(["-2", "-4", "-7"]), self.chance.choice([None, "1"]))
 
-    def _foreign(self, kind: OrderKind, pct: str, quantity: str | None) -> None:
+    def _foreign(self, purpose: Purpose, pct: str, quantity: str | None) -> None:
         held = self.world.position(PositionKey(SYMBOL, self.side))
         trigger = at(self.side, pct)
-        on_its_side = (trigger < self.world.mark) is ((kind is OrderKind.STOP_MARKET) is (self.side is Side.LONG))
+        on_its_side = (trigger < self.world.mark) is ((purpose is Purpose.STOP) is (self.side is Side.LONG))
         if held is None or trigger == self.world.mark or not on_its_side:
             return
-        order = live(held, trigger, quantity, kind=kind, client_id=f"web_{self.world.numbered}")
+        order = live(held, trigger, quantity, purpose=purpose, client_id=f"web_{self.world.numbered}")
         if quantity is not None or not any(self._same_close_all(order, other) for other in self.world.orders.values()):
             self.world.add(order)
 
     @staticmethod
     def _same_close_all(one: LiveOrder, other: LiveOrder) -> bool:
-        return other.close_all and other.side is one.side and other.kind is one.kind
+        return other.close_all and other.key.side is one.key.side and other.purpose is one.purpose
 
     def foreign_cancel(self) -> None:
         for number in list(self.world.foreign)[:1]:

@@ -5,7 +5,7 @@ import pytest
 from position_monitor.cli.status_table import number
 from position_monitor.core.model.actions import Place
 from position_monitor.core.model.order_words import described
-from position_monitor.core.model.orders import OrderKind, Role
+from position_monitor.core.model.orders import Purpose, Role
 from position_monitor.core.publication import sentence
 from tests.core.build import D, backstop, desired, live, position, target, working
 
@@ -30,9 +30,9 @@ def test_tables_write_figures_their_own_way():
 
 
 def test_an_order_without_a_trigger_waits_for_its_limit_price():
-    limit = live(HELD, None, "0.5", kind=OrderKind.LIMIT, price=D(65_000))
+    limit = live(HELD, None, "0.5", purpose=Purpose.LIMIT, limit_price=D(65_000))
     assert described(limit) == "LIMIT 0.5 @ 65000"
-    assert described(limit._replace(price=None)) == "LIMIT 0.5 @ no trigger"
+    assert described(limit._replace(limit_price=None)) == "LIMIT 0.5 @ no trigger"
 
 
 def test_the_two_layers_of_a_stop_are_stops_and_nothing_else_is():

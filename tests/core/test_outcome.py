@@ -18,7 +18,7 @@ HELD = position()
 STOP = desired(backstop(HELD, 98), HELD)
 WORKING = desired(working(HELD, 98), HELD)
 TARGET = desired(target(HELD, 0, 102, "0.3"), HELD)
-CLOSE = Close(KEY, HELD.position_side, D(1), "qpmclose", None, "test", D(1), WorkingType.MARK_PRICE)
+CLOSE = Close(KEY, HELD.hedged, D(1), "qpmclose", None, "test", D(1), WorkingType.MARK_PRICE)
 
 
 TWICE = Crossed(2, D(99), NOW_MS - 1_000, 1)

@@ -15,7 +15,6 @@ from position_monitor.core.evidence.refusals import (
     slot_of,
     worth_a_try,
 )
-from position_monitor.core.model.sides import PositionSide
 
 from .build import NOW_MS, D, backstop, desired, instrument, position, target, working
 
@@ -31,7 +30,7 @@ def refused(order, at_ms=NOW_MS, code=-4108, before=None, tries=1) -> Refusals:
     """So many refusals of an order, one after another, the last one then."""
     result = before or Refusals()
     for _ in range(tries):
-        row = RefusedOrder(at_ms, code, order.trigger_price, order.quantity, order.position_side, D(1), RULES)
+        row = RefusedOrder(at_ms, code, order.trigger_price, order.quantity, order.hedged, D(1), RULES)
         result = after_failure(result, at_ms, slot_of(order), row)
     return result
 
@@ -67,7 +66,7 @@ def test_a_changed_fact_is_tried_at_once_and_not_without_end(facts):
 
 
 def test_another_mode_or_size_of_the_order_is_another_order():
-    hedged = STOP._replace(position_side=PositionSide.LONG)
+    hedged = STOP._replace(hedged=True)
     assert tried([hedged], refused(STOP)) == [hedged]
     larger = WORKING._replace(quantity=D(3))
     assert tried([larger], refused(WORKING)) == [larger]

@@ -98,7 +98,7 @@ def test_the_intent_before_a_write_names_what_where_and_why():
     assert sentence.intent(Cancel(upper, KEY, "replaced", ("a", "b"))) == (
         f"→ cancel BTCUSDT STOP_MARKET id {upper.client_id}: replaced, replaced by a b"
     )
-    close = Close(KEY, held.position_side, D("1.50"), "qpmc", None, "lost", D(1), WorkingType.MARK_PRICE)
+    close = Close(KEY, held.hedged, D("1.50"), "qpmc", None, "lost", D(1), WorkingType.MARK_PRICE)
     assert sentence.intent(close) == "→ close BTCUSDT LONG 1.5 MARKET id qpmc: lost"
     assert "LIMIT IOC @ 95" in sentence.intent(replace(close, limit_price=D("95.0")))
 
@@ -108,7 +108,7 @@ def test_removals_and_closes_are_said_when_they_were_accepted():
     cancel = Outcome(Cancel(working(held, 99), KEY, "x"), Sent.ACCEPTED, NOW_MS)
     assert sentence.ended(cancel, held).startswith("✅ Order removed: BTCUSDT STOP_MARKET id qpm")
     close = Outcome(
-        Close(KEY, held.position_side, D(1), "qpmc", None, "x", D(1), WorkingType.MARK_PRICE), Sent.ACCEPTED, NOW_MS
+        Close(KEY, held.hedged, D(1), "qpmc", None, "x", D(1), WorkingType.MARK_PRICE), Sent.ACCEPTED, NOW_MS
     )
     assert sentence.ended(close, held) == "🛑 Close order accepted: BTCUSDT LONG 1"
     refused = replace(close, sent=Sent.REFUSED, text="band")

@@ -6,7 +6,7 @@ from itertools import combinations
 import pytest
 
 from position_monitor.core.decision.verdict import account_risk
-from position_monitor.core.model.orders import OrderKind, OrderStatus, Role
+from position_monitor.core.model.orders import OrderStatus, Purpose, Role
 from position_monitor.core.model.settings import OnBreach
 from position_monitor.core.model.sides import PositionKey
 from position_monitor.core.model.verdicts import RiskStatus, Verdict
@@ -138,7 +138,7 @@ def test_unmanaged_is_said_whatever_rests():
 @both_sides
 def test_foreign_protection_counts_when_it_is_respected(side):
     held = position(side)
-    rows = [live(held, at(side, -2)), live(held, at(side, 3), kind=OrderKind.TAKE_PROFIT_MARKET, client_id="web_tp")]
+    rows = [live(held, at(side, -2)), live(held, at(side, 3), purpose=Purpose.TAKE_PROFIT, client_id="web_tp")]
     assert judged(held, rows).verdict is Verdict.PROTECTED
     ignoring = rules(settings(respect_foreign_orders=False))
     assert judged(held, rows, rulebook=ignoring).verdict is Verdict.NAKED
@@ -204,7 +204,7 @@ def test_the_published_state_carries_what_was_read(side):
 
 def test_missing_and_foreign_rungs_are_told_apart():
     held = position()
-    own = live(held, 103, "0.5", kind=OrderKind.TAKE_PROFIT_MARKET)
+    own = live(held, 103, "0.5", purpose=Purpose.TAKE_PROFIT)
     seen, evidence = settled(held, [backstop(held, 98), own])
     state = position_state(decided(seen, evidence).judgements[held.key], seen, since_ms=0, naked_ms=0)
     assert [tp.foreign for tp in state.take_profits] == [False] * 3 + [True]
@@ -291,7 +291,7 @@ def test_a_position_that_was_read_without_cover_makes_the_account_critical(rules
 
 def test_coverage_is_by_notional_and_unknown_positions_are_not_counted_as_safe():
     large = position(quantity="3")
-    big = state_of(large, [live(large, 98), live(large, 104, kind=OrderKind.TAKE_PROFIT_MARKET, client_id="web_tp")])
+    big = state_of(large, [live(large, 98), live(large, 104, purpose=Purpose.TAKE_PROFIT, client_id="web_tp")])
     risk = account_risk([big, U], unreadable="", degraded=[])
     assert (risk.positions, risk.protected) == (2, 1)
     assert (risk.coverage_pct, risk.exposed_notional, risk.unknown_notional) == (D(85), D(60), 0)

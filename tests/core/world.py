@@ -15,7 +15,7 @@ from position_monitor.core.model.actions import Cancel, Close, Place
 from position_monitor.core.model.desired import DesiredOrder
 from position_monitor.core.model.instruments import Instrument
 from position_monitor.core.model.money import beyond, is_multiple, reached
-from position_monitor.core.model.orders import LiveOrder, OrderKind, OrderStatus
+from position_monitor.core.model.orders import LiveOrder, OrderStatus, Purpose
 from position_monitor.core.model.positions import Position
 from position_monitor.core.model.sides import PositionKey, Side
 from position_monitor.core.observation.reads import SymbolObservation
@@ -23,7 +23,7 @@ from position_monitor.core.observation.reads import SymbolObservation
 from .build import OPENED_MS, SYMBOL, D, instrument, rested
 
 READ_GAP_MS = 2_000
-STOPS = (OrderKind.STOP_MARKET, OrderKind.STOP)
+STOPS = (Purpose.STOP, Purpose.STOP_LIMIT)
 
 
 @dataclass
@@ -156,24 +156,24 @@ class World:
         held = self.position(PositionKey(order.symbol, order.side))
         if any(live.client_id == order.client_id for live in self.orders.values()):
             return -4116
-        if order.position_side is not (held.position_side if held else order.position_side):
+        if order.hedged is not (held.hedged if held else order.hedged):
             return -4061
         if held is None:
             return -4509 if order.close_all else -2022
-        if order.close_all and self._close_all(order.side, order.kind):
+        if order.close_all and self._close_all(order.side, order.purpose):
             return -4130
         if not is_multiple(order.trigger_price, self.venue.tick):
             return -1111
         if order.quantity is not None and not is_multiple(order.quantity, self.venue.step):
             return -1111
-        passed = beyond if order.kind in STOPS else reached
+        passed = beyond if order.purpose in STOPS else reached
         if passed(self.mark, order.trigger_price, order.side):
             return -2021
         return -4045 if len(self.orders) >= self.conditional_orders_max else None
 
-    def _close_all(self, side: Side, kind: OrderKind) -> bool:
+    def _close_all(self, side: Side, purpose: Purpose) -> bool:
         return any(
-            live.close_all and live.side is side.exit_order_side and (live.kind in STOPS) is (kind in STOPS)
+            live.close_all and live.key.side is side and (live.purpose in STOPS) is (purpose in STOPS)
             for live in self.orders.values()
         )
 
@@ -217,11 +217,8 @@ class World:
         if held.quantity == 0:
             self.ended_at_ms[key.side] = self.now_ms
             del self.holdings[key]
-            exit_side = key.side.exit_order_side
             self.orders = {
-                number: order
-                for number, order in self.orders.items()
-                if not (order.close_all and order.side is exit_side)
+                number: order for number, order in self.orders.items() if not (order.close_all and order.key == key)
             }
 
     def move(self, mark: Decimal) -> None:
@@ -231,17 +228,14 @@ class World:
         for order in sorted(met, key=lambda o: (abs((o.trigger_price or D(0)) - before), o.order_id)):
             if order.order_id not in self.orders:
                 continue
-            side = Side.LONG if order.side is Side.LONG.exit_order_side else Side.SHORT
-            key = PositionKey(SYMBOL, side)
             self.orders.pop(order.order_id)
-            if key in self.holdings:
-                self.reduce(key, self.holdings[key].quantity if order.close_all else order.quantity)
+            if order.key in self.holdings:
+                self.reduce(order.key, order.part_of(self.holdings[order.key].quantity))
         for position in self.positions:
             if position.liquidation_price is not None and beyond(self.mark, position.liquidation_price, position.side):
                 self.reduce(position.key, position.quantity)
 
     def _met(self, order: LiveOrder, before: Decimal) -> bool:
         assert order.trigger_price is not None and order.status is OrderStatus.NEW
-        side = Side.LONG if order.side is Side.LONG.exit_order_side else Side.SHORT
-        passed = beyond if order.kind in STOPS else reached
-        return passed(self.mark, order.trigger_price, side)
+        passed = beyond if order.purpose in STOPS else reached
+        return passed(self.mark, order.trigger_price, order.key.side)

@@ -75,8 +75,8 @@ class World:
 
 
 def told(amount="1", *, symbol=SYMBOL, entry=100, at_ms=NOW_MS, held=None):
-    side = held.position_side if held else position().position_side
-    return PositionEvent(symbol, side, D(amount), D(entry), at_ms, "ORDER")
+    leg = held.side if held and held.hedged else None
+    return PositionEvent(symbol, leg, D(amount), D(entry), at_ms, "ORDER")
 
 
 async def test_a_fill_brings_its_stop_and_the_stream_is_asked_to_tell_of_it():

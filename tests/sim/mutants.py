@@ -33,8 +33,8 @@ from position_monitor.core.evidence.outcome import Sent
 from position_monitor.core.exits import policy
 from position_monitor.core.model import ids, money
 from position_monitor.core.model.actions import Cancel, Mode, Place
-from position_monitor.core.model.orders import LiveOrder, OrderKind, OrderList, OrderStatus, Role, Tag
-from position_monitor.core.model.sides import OrderSide, PositionKey, Side
+from position_monitor.core.model.orders import LiveOrder, OrderStatus, Purpose, Role, Tag
+from position_monitor.core.model.sides import PositionKey, Side
 from position_monitor.core.observation.cover import loosened_at, outdated_backstop, why_not_cover
 from position_monitor.core.observation.reads import PositionsRead
 from position_monitor.daemon import Daemon, removal
@@ -43,9 +43,10 @@ from position_monitor.daemon.placing import Placing, SentRound
 from position_monitor.edge import actor
 from position_monitor.edge.reading.observer import Observer
 from position_monitor.edge.redis.lease import Lease, Unavailable
-from position_monitor.edge.venues.binance import reads
+from position_monitor.edge.venues.binance import order_rows
 from position_monitor.edge.venues.binance import writes as binance_writes
 from position_monitor.edge.venues.binance.reads import orders_from
+from position_monitor.edge.venues.binance.sides import OrderSide
 from position_monitor.edge.venues.binance.venue import BinanceUsdm
 from position_monitor.errors import Ambiguous, ExchangeFailure
 from position_monitor.service import Service
@@ -82,7 +83,7 @@ class Mutant:
 
 
 MUTANTS: list[Mutant] = []
-REMEMBERED = (policy._from_entry, reads._algo_order)
+REMEMBERED = (policy._from_entry, order_rows._algo_order)
 """What the core remembers beyond a run."""
 
 
@@ -242,24 +243,21 @@ def resting(action: Place, now_ms: int) -> LiveOrder:
     """An order as its acknowledgement would have us believe it."""
     order = action.order
     return LiveOrder(
-        symbol=order.symbol,
+        key=order.key,
         order_id="1",
         client_id=order.client_id,
         tag=ids.tag_of(order.client_id),
-        order_list=OrderList.ALGO,
-        kind=order.kind,
-        side=order.side.exit_order_side,
-        position_side=order.position_side,
-        quantity=order.quantity or Decimal(0),
-        close_all=order.close_all,
-        reduce_only=True,
+        purpose=order.purpose,
+        quantity=order.quantity,
         trigger_price=order.trigger_price,
-        price=None,
+        limit_price=None,
         working_type=order.working_type,
-        price_protect=False,
         status=OrderStatus.NEW,
         executed_quantity=Decimal(0),
-        good_till_ms=0,
+        reduces=True,
+        hedged=order.hedged,
+        conditional=True,
+        caveat="",
         created_at_ms=now_ms,
         updated_at_ms=now_ms,
     )
@@ -283,17 +281,17 @@ def shorts_get_the_stop_of_longs(stack: ExitStack) -> None:
 
 @mutant("INV-1", "INV-3")
 def exits_are_always_sales(stack: ExitStack) -> None:
-    stack.enter_context(changed(Side, "exit_order_side", property(lambda side: OrderSide.SELL)))
+    stack.enter_context(changed(binance_writes, "exit_side", lambda side: OrderSide.SELL))
 
 
 @mutant("INV-1")
 def quantity_orders_are_not_reduce_only(stack: ExitStack) -> None:
-    stack.enter_context(changed(binance_writes, "_reducing", lambda stated: {}))
+    stack.enter_context(changed(binance_writes, "_reducing", lambda hedged: {}))
 
 
 @mutant("INV-3")
 def position_side_of_hedge_mode_is_forgotten(stack: ExitStack) -> None:
-    stack.enter_context(changed(binance_writes, "_position_side", lambda stated, side: "BOTH"))
+    stack.enter_context(changed(binance_writes, "_position_side", lambda side, hedged: "BOTH"))
 
 
 # -- make before break (invariants 2 and 8)
@@ -330,7 +328,7 @@ def old_stop_goes_on_the_acknowledgement_of_the_new(stack: ExitStack) -> None:
 
 
 def is_own_stop(order: LiveOrder) -> bool:
-    return order.tag is not None and order.kind is OrderKind.STOP_MARKET
+    return order.tag is not None and order.purpose is Purpose.STOP
 
 
 async def cancel_unseen(writer: Desk, order: LiveOrder) -> None:

@@ -12,7 +12,7 @@ from typing import Any
 from position_monitor.core.decision.event_view import EventStops, stops_from_event
 from position_monitor.core.evidence.evidence import with_key
 from position_monitor.core.model.actions import Mode, Place
-from position_monitor.core.model.orders import LiveOrder, OrderList, OrderStatus, WorkingType
+from position_monitor.core.model.orders import LiveOrder, OrderStatus, WorkingType
 from position_monitor.core.model.sides import Side
 from position_monitor.core.observation.stream_events import AlgoEvent, PositionEvent, StreamEvent
 from position_monitor.daemon.desk import Desk
@@ -90,24 +90,21 @@ def an_order_told_of_by_an_event_counts_as_read_back(stack: ExitStack) -> None:
 def as_told(event: AlgoEvent) -> LiveOrder:
     """A resting order, as its event describes it."""
     return LiveOrder(
-        symbol=event.symbol,
+        key=event.key,
         order_id=event.order_id,
         client_id=event.client_id,
         tag=event.tag,
-        order_list=OrderList.ALGO,
-        kind=event.kind,
-        side=event.side,
-        position_side=event.position_side,
+        purpose=event.purpose,
         quantity=event.quantity,
-        close_all=event.close_all,
-        reduce_only=True,
         trigger_price=event.trigger,
-        price=None,
+        limit_price=None,
         working_type=WorkingType.MARK_PRICE,
-        price_protect=False,
         status=event.status,
         executed_quantity=Decimal(0),
-        good_till_ms=0,
+        reduces=True,
+        hedged=event.hedged,
+        conditional=True,
+        caveat="",
         created_at_ms=event.at_ms,
         updated_at_ms=event.at_ms,
     )

@@ -94,9 +94,7 @@ def _order_facts(inputs: BookInputs, levels: Levels, stop: Level) -> OrderFacts:
     passed = passed_rungs(levels.targets, position.arming_price, position.side)
     return OrderFacts(
         inputs.account,
-        position.symbol,
-        position.side,
-        position.position_side,
+        position.key,
         position.hedged,
         position.quantity,
         inputs.instrument,

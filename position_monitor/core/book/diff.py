@@ -70,17 +70,17 @@ def diff(orders: Sequence[DesiredOrder], live: LiveBook) -> BookDiff:
 
 
 def same_content(wanted: DesiredOrder, order: LiveOrder) -> bool:
-    """Whether a resting order of ours is the wanted one: role, rung, kind, direction, trigger and size.
+    """Whether a resting order of ours is the wanted one: role, rung, purpose, position, trigger and size.
 
     The working type is not part of it: an order that rests is not replaced because the setting changed since.
     """
     return (
         order.role is wanted.role
         and order.rung == wanted.rung
-        and order.kind is wanted.kind
-        and order.position_side is wanted.position_side
-        and order.side is wanted.side.exit_order_side
+        and order.purpose is wanted.purpose
+        and order.key.side is wanted.side
+        and order.hedged is wanted.hedged
+        and (order.reduces or not order.hedged)  # in one-way mode the direction is that of its position
         and order.trigger_price == wanted.trigger_price
-        and order.close_all == wanted.close_all
-        and (wanted.quantity is None or order.quantity == wanted.quantity)
+        and order.quantity == wanted.quantity
     )

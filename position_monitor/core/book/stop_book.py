@@ -20,8 +20,10 @@ from position_monitor.core.book.wanted import OrderFacts, as_desired, new_order
 from position_monitor.core.model import ids
 from position_monitor.core.model.desired import DesiredOrder, LevelSource
 from position_monitor.core.model.money import distance_pct, tighter
-from position_monitor.core.model.orders import LiveOrder, OrderKind, OrderStatus, Role
-from position_monitor.core.observation.cover import belongs_to, outdated_backstop
+from position_monitor.core.model.orders import LiveOrder, OrderStatus, Purpose, Role
+from position_monitor.core.observation.cover import outdated_backstop
+
+_NOTHING = Decimal(0)
 
 
 def stop_orders(facts: OrderFacts) -> tuple[DesiredOrder, ...]:
@@ -37,7 +39,7 @@ def stop_orders(facts: OrderFacts) -> tuple[DesiredOrder, ...]:
         assert close_all.trigger_price is not None
         moved = distance_pct(facts.policy_price, close_all.trigger_price) >= facts.settings.stop_min_move_pct
         source = LevelSource.RATCHET if moved else facts.policy_source
-        kept = as_desired(facts, close_all, Role.BACKSTOP, None, source)
+        kept = as_desired(facts, close_all, Role.BACKSTOP, source)
         covers = close_all in facts.cover
         if covers and not tighter(facts.stop_price, close_all.trigger_price, facts.side):
             return (kept,)
@@ -50,8 +52,8 @@ def stop_orders(facts: OrderFacts) -> tuple[DesiredOrder, ...]:
     if facts.slot_is_foreign and _fits_in_parts(facts):
         return _working_stops(facts)
     rung = ids.stop_rung(0, anchored=facts.policy_anchored)
-    kind, price, source = OrderKind.STOP_MARKET, facts.policy_price, facts.policy_source
-    backstop = new_order(facts, Role.BACKSTOP, rung, kind, price, source, None)
+    purpose, price, source = Purpose.STOP, facts.policy_price, facts.policy_source
+    backstop = new_order(facts, Role.BACKSTOP, rung, purpose, price, source, None)
     if tighter(facts.stop_price, facts.policy_price, facts.side):
         return (backstop, *_working_stops(facts))
     return (backstop,)
@@ -59,13 +61,13 @@ def stop_orders(facts: OrderFacts) -> tuple[DesiredOrder, ...]:
 
 def _resting_close_all(facts: OrderFacts) -> LiveOrder | None:
     """The close-all stop of this position and direction, ours or foreign: the venue allows only one."""
-    return next((order for order in facts.live.close_alls if belongs_to(order, facts)), None)
+    return next((order for order in facts.live.close_alls if facts.is_reduced_by(order)), None)
 
 
 def _is_oversized(facts: OrderFacts) -> bool:
     """Whether working stops of ours that rest beside the user's own stop are for a position that was larger."""
-    working = [own.quantity for own in facts.live.guarding if own.role is Role.WORKING_STOP]
-    return sum(working, Decimal(0)) > facts.quantity
+    working = [own.quantity or _NOTHING for own in facts.live.guarding if own.role is Role.WORKING_STOP]
+    return sum(working, _NOTHING) > facts.quantity
 
 
 def _slot_is_taken(facts: OrderFacts) -> bool:
@@ -77,23 +79,23 @@ def _fits_in_parts(facts: OrderFacts) -> bool:
     """Whether quantity stops can cover the whole position. Where not, it needs the close-all slot, also one that
     another program had and may be about to fill again: leaving it free is a courtesy, the cover is not."""
     parts = even_parts(facts.quantity, facts.instrument, ids.STOP_PARTS_MAX)
-    return sum(parts, Decimal(0)) >= facts.quantity and parts[-1] >= facts.instrument.least_quantity
+    return sum(parts, _NOTHING) >= facts.quantity and parts[-1] >= facts.instrument.least_quantity
 
 
 def _stuck_close_all(facts: OrderFacts) -> bool:
     """Whether a backstop of ours is still in the act of triggering: it protects nothing and keeps the only slot."""
     in_flight = (OrderStatus.TRIGGERING, OrderStatus.TRIGGERED)
     return any(
-        own.role is Role.BACKSTOP and own.status in in_flight and belongs_to(own, facts) for own in facts.live.owned
+        own.role is Role.BACKSTOP and own.status in in_flight and facts.is_reduced_by(own) for own in facts.live.owned
     )
 
 
 def _own_as_they_rest(facts: OrderFacts) -> tuple[DesiredOrder, ...]:
     """Our stops, wanted exactly as they are: nothing is added and nothing removed."""
     return tuple(
-        as_desired(facts, own, tag.role, None if own.close_all else own.quantity, LevelSource.RATCHET)
+        as_desired(facts, own, tag.role, LevelSource.RATCHET)
         for own in facts.live.guarding
-        if (tag := own.tag) is not None and own.trigger_price is not None and belongs_to(own, facts)
+        if (tag := own.tag) is not None and own.trigger_price is not None and facts.is_reduced_by(own)
     )
 
 
@@ -113,13 +115,13 @@ def _working_stops(facts: OrderFacts) -> tuple[DesiredOrder, ...]:
 
 def _working_stop(facts: OrderFacts, number: int, part: Decimal) -> DesiredOrder:
     """One part where it rests; else at a price the venue permits today, which a level that rests may be older than."""
-    kind, price, source = OrderKind.STOP_MARKET, facts.stop_price, facts.stop_source
+    purpose, price, source = Purpose.STOP, facts.stop_price, facts.stop_source
     rung = ids.stop_rung(number, anchored=facts.stop_anchored)
-    wanted = new_order(facts, Role.WORKING_STOP, rung, kind, price, source, part)
+    wanted = new_order(facts, Role.WORKING_STOP, rung, purpose, price, source, part)
     today = facts.stop_today
     if today == price or any(same_content(wanted, own) for own in facts.live.resting):
         return wanted
-    return new_order(facts, Role.WORKING_STOP, rung, kind, today, source, part)
+    return new_order(facts, Role.WORKING_STOP, rung, purpose, today, source, part)
 
 
 def _settling(facts: OrderFacts, wanted: tuple[DesiredOrder, ...]) -> tuple[DesiredOrder, ...] | None:
@@ -137,12 +139,12 @@ def _settling(facts: OrderFacts, wanted: tuple[DesiredOrder, ...]) -> tuple[Desi
     under_way = [order for order in facts.in_transit if order.trigger_price == level]
     if not under_way and not any(own.client_id in facts.unproven for own in here):
         return None
-    total = sum([own.quantity for own in here], Decimal(0))
-    total += sum([order.quantity or Decimal(0) for order in under_way], Decimal(0))
+    total = sum([own.quantity or _NOTHING for own in here], _NOTHING)
+    total += sum([order.quantity or _NOTHING for order in under_way], _NOTHING)
     if total < facts.quantity:
         return None
     source = facts.stop_source
-    return tuple([as_desired(facts, own, Role.WORKING_STOP, own.quantity, source) for own in here])
+    return tuple([as_desired(facts, own, Role.WORKING_STOP, source) for own in here])
 
 
 def _is_written(order: DesiredOrder, facts: OrderFacts) -> bool:

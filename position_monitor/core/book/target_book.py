@@ -14,10 +14,10 @@ from position_monitor.core.book.ladder import SizedRung, collapsed, open_targets
 from position_monitor.core.book.wanted import BookInputs, OrderFacts, as_desired, new_order
 from position_monitor.core.model.desired import DesiredOrder, Level, LevelSource, Target
 from position_monitor.core.model.money import HUNDRED, distance_pct, in_favour, reached, target_trigger, tighter
-from position_monitor.core.model.orders import LiveOrder, OrderKind, Role
+from position_monitor.core.model.orders import LiveOrder, Purpose, Role
 from position_monitor.core.model.rungs import PIECE_STRIDE, is_merged, rungs_of
 from position_monitor.core.model.sides import Side
-from position_monitor.core.observation.cover import TARGET_KINDS, belongs_to, counts_as_target
+from position_monitor.core.observation.cover import TAKING_PROFIT, counts_as_target
 
 _NOTHING = Decimal(0)
 TOLERANCE_PCT = Decimal(1)
@@ -55,7 +55,7 @@ def take_profits(facts: OrderFacts) -> tuple[tuple[DesiredOrder, ...], tuple[str
 
 def _as_rung(facts: OrderFacts, rung: SizedRung) -> DesiredOrder:
     price, source = rung.level.price, rung.level.source
-    return new_order(facts, Role.TAKE_PROFIT, rung.rung, OrderKind.TAKE_PROFIT_MARKET, price, source, rung.quantity)
+    return new_order(facts, Role.TAKE_PROFIT, rung.rung, Purpose.TAKE_PROFIT, price, source, rung.quantity)
 
 
 def _ladders(resting: Sequence[LiveOrder]) -> Iterator[Sequence[LiveOrder]]:
@@ -97,7 +97,7 @@ def _as_it_rests(facts: OrderFacts, resting: Sequence[LiveOrder]) -> tuple[Desir
     """The ladder wanted as it is, with the policy's word for each level it knows."""
     sources = {target.rung: target.level.source for target in facts.targets}
     found = ((own, sources.get(rungs_of(own.rung)[-1], LevelSource.RATCHET)) for own in resting)
-    return tuple([as_desired(facts, o, Role.TAKE_PROFIT, o.quantity, source) for o, source in found])
+    return tuple([as_desired(facts, o, Role.TAKE_PROFIT, source) for o, source in found])
 
 
 def _foreign_target_quantity(facts: OrderFacts) -> Decimal:
@@ -105,8 +105,8 @@ def _foreign_target_quantity(facts: OrderFacts) -> Decimal:
     if not facts.settings.respect_foreign_orders:
         return total
     for order in facts.live.foreign:
-        if counts_as_target(order, facts):
-            total += facts.quantity if order.close_all else order.quantity
+        if counts_as_target(order, facts.key, hedged=facts.hedged):
+            total += order.part_of(facts.quantity)
     return total
 
 
@@ -116,9 +116,9 @@ def resting_ladder(facts: OrderFacts) -> list[LiveOrder]:
         own
         for own in facts.live.ladder
         if own.epoch == facts.epoch
-        and own.kind in TARGET_KINDS
+        and own.purpose in TAKING_PROFIT
         and own.trigger_price is not None
-        and belongs_to(own, facts)
+        and facts.is_reduced_by(own)
     ]
 
 
@@ -151,7 +151,7 @@ def _adds_up(resting: Sequence[LiveOrder], quantity: Decimal, facts: OrderFacts)
     A trifle by which theirs change is no reason to replace it. What the ladder lacks then is left to the stop; what it
     has too much is clipped by the venue, which lets these orders only reduce.
     """
-    total = sum([own.quantity for own in resting], _NOTHING)
+    total = sum([own.quantity or _NOTHING for own in resting], _NOTHING)
     spare = quantity - total
     if 0 <= spare < facts.instrument.step:
         return True
@@ -165,7 +165,7 @@ def _in_shares(resting: Sequence[LiveOrder], facts: OrderFacts) -> bool:
     for target in facts.targets[:-1]:
         shares += target.fraction
         upto = [own for own in resting if rungs_of(own.rung)[-1] <= target.rung]
-        closes = sum([own.quantity for own in upto], _NOTHING)
+        closes = sum([own.quantity or _NOTHING for own in upto], _NOTHING)
         if closes > facts.quantity * shares + facts.instrument.step * len(upto):
             return False
     return True
@@ -203,5 +203,5 @@ def _snapped(wanted: DesiredOrder, facts: OrderFacts, resting: Sequence[LiveOrde
             and order.trigger_price is not None
             and distance_pct(order.trigger_price, wanted.trigger_price) <= facts.settings.stop_min_move_pct
         ):
-            return as_desired(facts, order, wanted.role, order.quantity, wanted.source)
+            return as_desired(facts, order, wanted.role, wanted.source)
     return wanted

@@ -16,12 +16,12 @@ from position_monitor.core.exits.policy import Obstacle
 from position_monitor.core.model import ids
 from position_monitor.core.model.desired import DesiredOrder, Target
 from position_monitor.core.model.instruments import Instrument
-from position_monitor.core.model.orders import LiveOrder, OrderKind, Role
+from position_monitor.core.model.orders import LiveOrder, Purpose, Role
 from position_monitor.core.model.outside import Advice
 from position_monitor.core.model.positions import Position
 from position_monitor.core.model.settings import ProtectionSettings
-from position_monitor.core.model.sides import PositionSide, Side
-from position_monitor.core.observation.cover import Cover
+from position_monitor.core.model.sides import PositionKey, Side
+from position_monitor.core.observation.cover import Cover, belongs_to
 from position_monitor.core.observation.live_book import LiveBook, SymbolOrders
 
 
@@ -66,9 +66,7 @@ class OrderFacts(NamedTuple):
     """Everything the wanted orders of one position depend on."""
 
     account: str
-    symbol: str
-    side: Side
-    position_side: PositionSide
+    key: PositionKey
     hedged: bool
     quantity: Decimal
     instrument: Instrument
@@ -116,8 +114,22 @@ class OrderFacts(NamedTuple):
     beyond_last: Decimal | None
     """Where a target goes when the mark has reached the last level; None while it has not."""
 
+    @property
+    def symbol(self) -> str:
+        """The exchange's symbol id."""
+        return self.key.symbol
 
-def as_desired(facts: OrderFacts, order: LiveOrder, role: Role, quantity: Decimal | None, source: str) -> DesiredOrder:
+    @property
+    def side(self) -> Side:
+        """The direction of the position."""
+        return self.key.side
+
+    def is_reduced_by(self, order: LiveOrder) -> bool:
+        """Whether an order can only reduce the position."""
+        return belongs_to(order, self.key, hedged=self.hedged)
+
+
+def as_desired(facts: OrderFacts, order: LiveOrder, role: Role, source: str) -> DesiredOrder:
     """A resting order, wanted exactly as it is."""
     assert order.trigger_price is not None
     return DesiredOrder(
@@ -125,10 +137,10 @@ def as_desired(facts: OrderFacts, order: LiveOrder, role: Role, quantity: Decima
         side=facts.side,
         role=role,
         rung=order.rung,
-        kind=order.kind,
+        purpose=order.purpose,
         trigger_price=order.trigger_price,
-        quantity=quantity,
-        position_side=order.position_side,
+        quantity=order.quantity,
+        hedged=order.hedged,
         working_type=order.working_type,
         client_id=order.client_id,
         source=source,
@@ -136,7 +148,7 @@ def as_desired(facts: OrderFacts, order: LiveOrder, role: Role, quantity: Decima
 
 
 def new_order(
-    facts: OrderFacts, role: Role, rung: int, kind: OrderKind, price: Decimal, source: str, quantity: Decimal | None
+    facts: OrderFacts, role: Role, rung: int, purpose: Purpose, price: Decimal, source: str, quantity: Decimal | None
 ) -> DesiredOrder:
     """A new order for the position, with the id its intent determines."""
     order = DesiredOrder(
@@ -144,10 +156,10 @@ def new_order(
         side=facts.side,
         role=role,
         rung=rung,
-        kind=kind,
+        purpose=purpose,
         trigger_price=price,
         quantity=quantity,
-        position_side=facts.position_side,
+        hedged=facts.hedged,
         working_type=facts.settings.working_type,
         client_id="",
         source=source,

@@ -112,7 +112,7 @@ def next_close(account: str, position: Position, instrument: Instrument, known: 
     client_id = close_id(account, position, known, limit, quantity)
     return Close(
         position.key,
-        position.position_side,
+        position.hedged,
         quantity,
         client_id,
         limit,

@@ -25,7 +25,7 @@ from position_monitor.core.model.instruments import Instrument
 from position_monitor.core.model.orders import LiveOrder, OrderStatus, WorkingType
 from position_monitor.core.model.outside import Advice
 from position_monitor.core.model.positions import Position
-from position_monitor.core.model.sides import PositionKey, PositionSide, Side
+from position_monitor.core.model.sides import PositionKey, Side
 from position_monitor.core.observation.reads import SymbolObservation
 from position_monitor.core.observation.stream_events import AlgoEvent, PositionEvent
 
@@ -37,8 +37,8 @@ ORDERS_REMEMBERED_MAX = 500
 class SinceRead:
     """What the stream said about one symbol since it was last read."""
 
-    positions: Mapping[PositionSide, PositionEvent] = field(default_factory=dict)
-    """The latest of each position side."""
+    positions: Mapping[Side | None, PositionEvent] = field(default_factory=dict)
+    """The latest of each leg; under None that of an account in one-way mode."""
     flat: frozenset[PositionKey] = frozenset()
     """Positions that were reported flat, though they may have been opened again."""
     orders: Mapping[str, OrderStatus] = field(default_factory=dict)
@@ -47,7 +47,7 @@ class SinceRead:
 
 def after_position(since: SinceRead, event: PositionEvent, last: SymbolObservation | None) -> SinceRead | None:
     """Take one position event in; None when it says nothing newer than what is known."""
-    known = since.positions.get(event.position_side)
+    known = since.positions.get(event.leg)
     if known is not None and (event.at_ms < known.at_ms or event == known):
         return None
     key = event.key
@@ -56,7 +56,7 @@ def after_position(since: SinceRead, event: PositionEvent, last: SymbolObservati
         return None
     return replace(
         since,
-        positions={**since.positions, event.position_side: event},
+        positions={**since.positions, event.leg: event},
         flat=since.flat | ended_by(event),
     )
 
@@ -70,15 +70,15 @@ def after_order(since: SinceRead, event: AlgoEvent) -> SinceRead:
 
 def ended_by(event: PositionEvent) -> frozenset[PositionKey]:
     """The positions that cannot be open when this event is true."""
-    if event.position_side is not PositionSide.BOTH:
-        return frozenset({PositionKey(event.symbol, Side(event.position_side.value))} if event.amount == 0 else ())
+    if event.leg is not None:
+        return frozenset({PositionKey(event.symbol, event.leg)} if event.amount == 0 else ())
     return frozenset(PositionKey(event.symbol, side) for side in Side if event.amount == 0 or side is not event.side)
 
 
 def quantity_before(last: SymbolObservation | None, since: SinceRead, key: PositionKey) -> Decimal:
     """The size a position had as far as known: by its last event, else by the last read, else none."""
-    sides = (PositionSide.BOTH, PositionSide(key.side.value))
-    told = max((since.positions[side] for side in sides if side in since.positions), key=_age, default=None)
+    legs = (None, key.side)
+    told = max((since.positions[leg] for leg in legs if leg in since.positions), key=_age, default=None)
     if told is not None:
         return abs(told.amount) if told.key == key else Decimal(0)
     read = last.position(key) if last is not None else None
@@ -174,7 +174,7 @@ def position_of(
         liquidation_price=before.liquidation_price if before is not None else None,
         unrealized_pnl=gain if key.side is Side.LONG else -gain,
         leverage=before.leverage if before is not None else None,
-        hedged=event.position_side is not PositionSide.BOTH,
+        hedged=event.leg is not None,
         updated_at_ms=event.at_ms,
     )
 

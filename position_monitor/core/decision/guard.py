@@ -20,8 +20,9 @@ from position_monitor.core.model import ids
 from position_monitor.core.model.actions import Cancel, Close, Mode, Place
 from position_monitor.core.model.desired import DesiredOrder
 from position_monitor.core.model.money import beyond
-from position_monitor.core.model.orders import LiveOrder, OrderKind, OrderStatus, Role
+from position_monitor.core.model.orders import LiveOrder, OrderStatus, Purpose, Role
 from position_monitor.core.model.positions import Position
+from position_monitor.core.model.sides import leg_name
 from position_monitor.core.observation.cover import cover_of, loosened_at, outdated_backstop
 from position_monitor.core.observation.needs import Deed
 
@@ -94,7 +95,7 @@ def approve_close(action: Close, gate: GateInputs) -> Approved[Close] | Denied:
         return Denied(f"nothing is closed: {MEANINGS[gate.mode]} (invariant 9)")
     if reason := _why_not_writable(gate, Deed.CLOSE):
         return Denied(reason)
-    if position is None or action.position_side is not position.position_side:
+    if position is None or action.hedged is not position.hedged:
         return Denied("the position was not read (invariant 1)")
     if not 0 < action.quantity <= position.quantity:
         return Denied(f"quantity was {action.quantity}; expected at most {position.quantity} (invariant 1)")
@@ -139,10 +140,11 @@ def _why_not_writable(gate: GateInputs, deed: Deed) -> str:
 def _why_not_reducing(order: DesiredOrder, position: Position | None) -> str:
     if position is None:
         return "the position was not read (invariant 1)"
-    if order.kind not in (OrderKind.STOP_MARKET, OrderKind.TAKE_PROFIT_MARKET):
-        return f"{order.kind} is not a protective order"
-    if order.position_side is not position.position_side:
-        return f"position side was {order.position_side}; the account needs {position.position_side} (invariant 1)"
+    if order.purpose not in (Purpose.STOP, Purpose.TAKE_PROFIT):
+        return f"{order.purpose} is not a protective order"
+    if order.hedged is not position.hedged:
+        stated, needed = (leg_name(order.side, hedged=hedged) for hedged in (order.hedged, position.hedged))
+        return f"position side was {stated}; the account needs {needed} (invariant 1)"
     if order.quantity is not None and not 0 < order.quantity <= position.quantity:
         return f"quantity was {order.quantity}; expected at most {position.quantity} (invariant 1)"
     return ""

@@ -81,8 +81,10 @@ def _least_needed_first(surplus: Sequence[LiveOrder], side: Side) -> list[LiveOr
     """Take-profits, then stops: the loosest level first, and at one level the smallest."""
     targets = [order for order in surplus if order.role is Role.TAKE_PROFIT]
     stops = [order for order in surplus if order.role is not Role.TAKE_PROFIT]
-    way = 1 if side is Side.LONG else -1
-    return targets + sorted(stops, key=lambda o: (way * (o.trigger_price or Decimal(0)), o.quantity, o.order_id))
+    way, nothing = 1 if side is Side.LONG else -1, Decimal(0)
+    return targets + sorted(
+        stops, key=lambda o: (way * (o.trigger_price or nothing), o.quantity or nothing, o.order_id)
+    )
 
 
 def _why_keep_stop(

@@ -97,7 +97,7 @@ def foreign_targets(
     """The user's own take-profits that count toward the ladder."""
     if not settings.respect_foreign_orders:
         return ()
-    return tuple(o for o in orders if o.tag is None and counts_as_target(o, position))
+    return tuple(o for o in orders if o.tag is None and counts_as_target(o, position.key, hedged=position.hedged))
 
 
 @dataclass(frozen=True, slots=True)

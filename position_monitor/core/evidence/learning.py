@@ -27,6 +27,7 @@ from position_monitor.core.observation.live_book import NOTHING_RESTS, LiveBook,
 from position_monitor.core.observation.needs import Fact
 from position_monitor.core.observation.reads import SymbolObservation
 
+_NOTHING = Decimal(0)
 QUANTITY_WINDOW = 4
 """How many reads the largest recent quantity is taken over."""
 FLAT_SPACING_MS = 1_000
@@ -168,7 +169,7 @@ def _vanished(known: KeyEvidence, live: LiveBook, seen: SymbolObservation) -> Ma
 def _slot_is_foreign(known: KeyEvidence, position: Position, live: LiveBook) -> bool:
     """Whether somebody else's close-all stop is the cover: two looks found it, and none of ours beside it. After a
     restart, whether a working stop of ours says that it was: without that, a backstop would rest beside it."""
-    if any(order.tag is None and belongs_to(order, position) for order in live.close_alls):
+    if any(order.tag is None and _is_for(order, position) for order in live.close_alls):
         return known.present_reads > 0 and not live.guarding
     if known.present_reads or not known.inherited or any(own.role is Role.BACKSTOP for own in live.owned):
         return False
@@ -185,8 +186,11 @@ def _agreed_loss_pct(position: Position) -> Decimal:
 
 def _shows_close_all(position: Position, live: LiveBook) -> bool:
     """Whether a resting close-all stop is listed: then the venue's refusal of a second one needs no remembering."""
-    exit_side, leg = position.side.exit_order_side, position.position_side
-    return any(order.side is exit_side and order.position_side is leg for order in live.close_alls)
+    return any(_is_for(order, position) for order in live.close_alls)
+
+
+def _is_for(order: LiveOrder, position: Position) -> bool:
+    return belongs_to(order, position.key, hedged=position.hedged)
 
 
 def _absent(known: KeyEvidence, key: PositionKey, live: LiveBook, seen: SymbolObservation) -> KeyEvidence:
@@ -235,7 +239,7 @@ def _rungs(known: KeyEvidence, position: Position, live: LiveBook) -> tuple[dict
     """Rung sizes now, and which rungs took profit: gone from the list while the position shrank by their size."""
     now: dict[int, Decimal] = {}
     for own in live.ladder:
-        now[own.rung] = now[own.rung] + own.quantity if own.rung in now else own.quantity
+        now[own.rung] = now.get(own.rung, _NOTHING) + (own.quantity or _NOTHING)
     gone = known.rung_sizes.keys() - now.keys()
     if not gone:
         return now, known.done_rungs
@@ -251,7 +255,7 @@ def _rungs(known: KeyEvidence, position: Position, live: LiveBook) -> tuple[dict
 
 def _ladder_from(known: KeyEvidence, position: Position, live: LiveBook) -> int:
     """The nearest rung of a ladder that is the whole position, remembered while a smaller one takes its place."""
-    total = sum([own.quantity for own in live.ladder], Decimal(0))
+    total = sum([own.quantity or _NOTHING for own in live.ladder], _NOTHING)
     if live.ladder and total == position.quantity:
         return rungs_of(live.ladder[0].rung)[0]
     grew = bool(known.quantities) and position.quantity > known.quantities[-1]

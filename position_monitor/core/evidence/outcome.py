@@ -162,7 +162,7 @@ def _tried(before: Refusals, known: KeyEvidence, outcome: Outcome, order: Desire
         code=outcome.code,
         trigger=order.trigger_price,
         quantity=order.quantity,
-        position_side=order.position_side,
+        hedged=order.hedged,
         size=known.quantities[-1] if known.quantities else Decimal(0),
         instrument=outcome.instrument,
     )

@@ -18,7 +18,6 @@ from position_monitor.core.model.desired import DesiredOrder
 from position_monitor.core.model.instruments import Instrument
 from position_monitor.core.model.money import distance_pct
 from position_monitor.core.model.orders import Role
-from position_monitor.core.model.sides import PositionSide
 
 TRIES_AT_ONCE_MAX = 3
 """Failed tries in a minute after which a moved trigger, or a refusal that may pass by itself, is no reason to hurry."""
@@ -51,7 +50,7 @@ class RefusedOrder:
     code: int | None
     trigger: Decimal
     quantity: Decimal | None
-    position_side: PositionSide
+    hedged: bool
     size: Decimal
     """Of the position, as last read."""
     instrument: Instrument | None
@@ -157,7 +156,7 @@ def _is_another_case(order: DesiredOrder, refused: RefusedOrder, facts: Facts) -
     return (
         order.quantity != refused.quantity
         or facts.size != refused.size
-        or order.position_side is not refused.position_side
+        or order.hedged is not refused.hedged
         or facts.instrument != refused.instrument
     )
 

@@ -8,7 +8,7 @@ from enum import StrEnum
 
 from position_monitor.core.model.desired import DesiredOrder
 from position_monitor.core.model.orders import LiveOrder, WorkingType
-from position_monitor.core.model.sides import PositionKey, PositionSide
+from position_monitor.core.model.sides import PositionKey
 
 
 class Mode(StrEnum):
@@ -67,7 +67,8 @@ class Close:
     """Send a reduce-only market (or IOC limit) order that closes `quantity` of a position."""
 
     key: PositionKey
-    position_side: PositionSide
+    hedged: bool
+    """Whether the account is in hedge mode, so that the order must name its leg."""
     quantity: Decimal
     client_id: str
     limit_price: Decimal | None

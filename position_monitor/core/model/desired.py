@@ -8,8 +8,8 @@ from enum import StrEnum
 from types import MappingProxyType
 from typing import NamedTuple
 
-from position_monitor.core.model.orders import OrderKind, Role, WorkingType
-from position_monitor.core.model.sides import PositionKey, PositionSide, Side
+from position_monitor.core.model.orders import Purpose, Role, WorkingType
+from position_monitor.core.model.sides import PositionKey, Side
 
 
 class LevelSource(StrEnum):
@@ -62,10 +62,11 @@ class DesiredOrder(NamedTuple):
     side: Side
     role: Role
     rung: int
-    kind: OrderKind
+    purpose: Purpose
     trigger_price: Decimal
     quantity: Decimal | None
-    position_side: PositionSide
+    hedged: bool
+    """Whether the account is in hedge mode, so that the order must name its leg."""
     working_type: WorkingType
     client_id: str
     source: str

@@ -15,8 +15,8 @@ def described(order: DesiredOrder | LiveOrder, number: Callable[[Decimal], str] 
 
     `number` writes figures: tables separate the thousands. An order without a trigger waits for its limit price.
     """
-    size = "close-all" if order.quantity is None or order.close_all else number(order.quantity)
+    size = "close-all" if order.quantity is None else number(order.quantity)
     price = order.trigger_price
     if price is None and isinstance(order, LiveOrder):
-        price = order.price
-    return f"{order.kind} {size} @ {'no trigger' if price is None else number(price)}"
+        price = order.limit_price
+    return f"{order.purpose} {size} @ {'no trigger' if price is None else number(price)}"

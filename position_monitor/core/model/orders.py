@@ -6,20 +6,35 @@ from decimal import Decimal
 from enum import StrEnum
 from typing import NamedTuple
 
-from position_monitor.core.model.sides import SIDE_OF_LEG, SIDE_REDUCED_BY, OrderSide, PositionKey, PositionSide
+from position_monitor.core.model.sides import PositionKey
 
 
-class OrderKind(StrEnum):
-    """Order types in the venue's spelling; everything unknown becomes OTHER and is only ever foreign."""
+class Purpose(StrEnum):
+    """What an order does when its price comes. The value is the word for it in the journal, in events and in JSON.
 
-    STOP_MARKET = "STOP_MARKET"
-    STOP = "STOP"
-    TAKE_PROFIT_MARKET = "TAKE_PROFIT_MARKET"
-    TAKE_PROFIT = "TAKE_PROFIT"
-    TRAILING_STOP_MARKET = "TRAILING_STOP_MARKET"
+    A venue's reader finds the purpose of what the venue calls otherwise; what it cannot tell is OTHER.
+    """
+
+    STOP = "STOP_MARKET"
+    """Closes at market when the price goes against the position."""
+    STOP_LIMIT = "STOP"
+    """Places a limit order then, which may rest unfilled."""
+    TAKE_PROFIT = "TAKE_PROFIT_MARKET"
+    """Closes at market when the price goes in favour of the position."""
+    TAKE_PROFIT_LIMIT = "TAKE_PROFIT"
+    TRAILING_STOP = "TRAILING_STOP_MARKET"
+    """Follows the price by itself; it may not be active yet."""
     LIMIT = "LIMIT"
     MARKET = "MARKET"
     OTHER = "OTHER"
+
+    @property
+    def is_stop(self) -> bool:
+        """Whether it is a stop at a fixed price, at market or with a limit."""
+        return self in _STOP_PURPOSES
+
+
+_STOP_PURPOSES = frozenset({Purpose.STOP, Purpose.STOP_LIMIT})
 
 
 class OrderStatus(StrEnum):
@@ -42,13 +57,6 @@ class OrderStatus(StrEnum):
 
 
 _TERMINAL = frozenset({OrderStatus.FINISHED, OrderStatus.CANCELED, OrderStatus.REJECTED, OrderStatus.EXPIRED})
-
-
-class OrderList(StrEnum):
-    """Which of the venue's two open-order lists an order lives in; it decides the cancel endpoint."""
-
-    PLAIN = "plain"
-    ALGO = "algo"
 
 
 class WorkingType(StrEnum):
@@ -88,31 +96,44 @@ class Tag(NamedTuple):
 
 
 class LiveOrder(NamedTuple):
-    """An order as it was read back from the exchange."""
+    """An order as it was read back from the exchange, in the words of the core: a venue's reader makes them, once."""
 
-    symbol: str
+    key: PositionKey
+    """The position it belongs to: that of its leg in hedge mode, else the one that its direction reduces."""
     order_id: str
     client_id: str
     tag: Tag | None
     """What it is for, when it is ours; None for a foreign order (invariant 5)."""
-    order_list: OrderList
-    kind: OrderKind
-    side: OrderSide
-    position_side: PositionSide
-    quantity: Decimal
-    """Remaining quantity; zero for a close-all order, which the exchange sizes itself."""
-    close_all: bool
-    reduce_only: bool
+    purpose: Purpose
+    quantity: Decimal | None
+    """What is left of it; None for a close-all order, which the exchange sizes itself: the whole position."""
     trigger_price: Decimal | None
-    price: Decimal | None
+    limit_price: Decimal | None
     working_type: WorkingType
-    price_protect: bool
     status: OrderStatus
     executed_quantity: Decimal
-    good_till_ms: int
-    """Expiry, or 0 for none."""
+    reduces: bool
+    """Whether it can do nothing but make its position smaller (invariant 1)."""
+    hedged: bool
+    """Whether it names a leg, as orders of an account in hedge mode do."""
+    conditional: bool
+    """Whether it takes one of the slots that the venue gives the account for conditional orders."""
+    caveat: str
+    """Why the venue may withhold or drop it although it rests, in words; empty nearly always."""
     created_at_ms: int
     updated_at_ms: int
+    venue_facts: tuple[tuple[str, str | bool | int], ...] = ()
+    """What else the venue says, by name, for `plan --json` and `explain --json`. Nothing is decided by it."""
+
+    @property
+    def symbol(self) -> str:
+        """The exchange's symbol id."""
+        return self.key.symbol
+
+    @property
+    def close_all(self) -> bool:
+        """Whether the exchange sizes this order at its trigger."""
+        return self.quantity is None
 
     @property
     def role(self) -> Role | None:
@@ -134,7 +155,6 @@ class LiveOrder(NamedTuple):
         """The epoch that an order of ours was made in; empty, and so before every epoch, for a foreign one."""
         return "" if self.tag is None else self.tag.epoch
 
-    @property
-    def key(self) -> PositionKey:
-        """The position an exit order belongs to, by its leg in hedge mode, else by the side its direction reduces."""
-        return PositionKey(self.symbol, SIDE_OF_LEG.get(self.position_side) or SIDE_REDUCED_BY[self.side])
+    def part_of(self, whole: Decimal) -> Decimal:
+        """What it closes of a position of this size, by what it states."""
+        return whole if self.quantity is None else self.quantity

@@ -6,9 +6,8 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 
 from position_monitor.core.model.orders import WorkingType
-from position_monitor.core.model.sides import LEGS, PositionKey, PositionSide, Side
+from position_monitor.core.model.sides import PositionKey, Side
 
-_ONE_WAY = PositionSide.BOTH
 _LONG = Side.LONG
 
 
@@ -26,7 +25,7 @@ class Position:
     unrealized_pnl: Decimal
     leverage: int | None
     hedged: bool
-    """Whether the account was in hedge mode, so orders need `positionSide` and no `reduceOnly`."""
+    """Whether the account was in hedge mode, so that its orders name their leg."""
     updated_at_ms: int
     """The venue's time of the last change of this position; 0 when the venue did not say."""
     unread: str = ""
@@ -39,11 +38,6 @@ class Position:
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "key", PositionKey(self.symbol, self.side))
-
-    @property
-    def position_side(self) -> PositionSide:
-        """The `positionSide` that orders for this position carry."""
-        return LEGS[self.side] if self.hedged else _ONE_WAY
 
     @property
     def arming_price(self) -> Decimal:

@@ -7,69 +7,41 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from decimal import Decimal
-from typing import NamedTuple, Protocol
+from typing import NamedTuple
 
 from position_monitor.core.model.money import HUNDRED, beyond, distance_pct, tighter
-from position_monitor.core.model.orders import LiveOrder, OrderKind, OrderStatus, Role
+from position_monitor.core.model.orders import LiveOrder, OrderStatus, Purpose, Role
 from position_monitor.core.model.positions import Position
 from position_monitor.core.model.settings import ProtectionSettings
-from position_monitor.core.model.sides import PositionSide, Side
+from position_monitor.core.model.sides import PositionKey, Side
 
 _NOTHING = Decimal(0)
 
-STOP_KINDS = frozenset({OrderKind.STOP_MARKET})
+COVERING = frozenset({Purpose.STOP})
 """A stop-limit may rest unfilled below the market and a trailing stop may not be active yet: neither is cover."""
 
-TARGET_KINDS = frozenset({OrderKind.TAKE_PROFIT_MARKET, OrderKind.TAKE_PROFIT, OrderKind.LIMIT})
+TAKING_PROFIT = frozenset({Purpose.TAKE_PROFIT, Purpose.TAKE_PROFIT_LIMIT, Purpose.LIMIT})
 
 
-class Leg(Protocol):
-    """What tells whether an order belongs to a position; a position is one."""
+def belongs_to(order: LiveOrder, key: PositionKey, *, hedged: bool) -> bool:
+    """Whether an order can only reduce this position of an account that is, or is not, in hedge mode.
 
-    @property
-    def symbol(self) -> str:
-        """The exchange's symbol id."""
-        ...
-
-    @property
-    def side(self) -> Side:
-        """The direction of the position."""
-        ...
-
-    @property
-    def position_side(self) -> PositionSide:
-        """The `positionSide` of its orders."""
-        ...
-
-    @property
-    def hedged(self) -> bool:
-        """Whether the account is in hedge mode."""
-        ...
-
-
-def belongs_to(order: LiveOrder, position: Leg) -> bool:
-    """Whether an order can only reduce this position: right symbol, exit side, right position side, reducing."""
-    return (
-        order.symbol == position.symbol
-        and order.side is position.side.exit_order_side
-        and order.position_side is position.position_side
-        and (order.close_all or order.reduce_only or position.hedged)
-    )
+    An order that names a leg does nothing to a position of an account in one-way mode, nor the other way round.
+    """
+    return order.reduces and order.key == key and order.hedged is hedged
 
 
 def why_not_cover(order: LiveOrder, position: Position, settings: ProtectionSettings) -> str:
     """Empty when the order is stop cover for the position; otherwise the reason it is not, in words."""
-    if order.kind not in STOP_KINDS or not belongs_to(order, position):
+    if order.purpose not in COVERING or not belongs_to(order, position.key, hedged=position.hedged):
         return "not a reducing stop of this position"
     if order.status is not OrderStatus.NEW:
         return f"status is {order.status}, only NEW protects"
     trigger = order.trigger_price
     if trigger is None or trigger <= 0:
         return "it has no trigger price"
-    if order.good_till_ms:
-        return "it expires"
-    if order.price_protect:
-        return "priceProtect lets the venue withhold it while mark and last price differ"
+    if order.caveat:
+        return order.caveat
     liquidation = position.liquidation_ahead
     if liquidation is not None and not tighter(trigger, liquidation, position.side):
         return f"its trigger {trigger} lies beyond the liquidation price {liquidation}"
@@ -118,7 +90,7 @@ def cover_of(position: Position, orders: Iterable[LiveOrder], settings: Protecti
     stops = tuple([order for order in orders if not why_not_cover(order, position, settings)])
     total = _NOTHING
     for order in stops:
-        total += position.quantity if order.close_all else order.quantity
+        total += order.part_of(position.quantity)
     quantity = min(total, position.quantity)
     pct = HUNDRED if 0 < position.quantity <= total else quantity / position.quantity * HUNDRED
     met = _by_tightness(position, stops) if len(stops) > 1 else stops
@@ -137,7 +109,7 @@ def _by_tightness(position: Position, stops: Sequence[LiveOrder]) -> Sequence[Li
 def _whole_price(position: Position, met: Sequence[LiveOrder]) -> Decimal | None:
     left = position.quantity
     for order in met:
-        left -= left if order.close_all else order.quantity
+        left -= order.part_of(left)
         if left <= 0:
             return order.trigger_price
     return None
@@ -147,20 +119,20 @@ def _worst_loss(position: Position, met: Sequence[LiveOrder]) -> Decimal:
     """Fill the stops in the order the falling price meets them, each for what is then left of the position."""
     left, loss = position.quantity, _NOTHING
     for order in met:
-        part = left if order.close_all else min(order.quantity, left)
+        part = min(order.part_of(left), left)
         move = position.entry_price - (order.trigger_price or _NOTHING)
         loss += part * (move if position.side is Side.LONG else -move)
         left -= part
     return loss
 
 
-def counts_as_target(order: LiveOrder, position: Leg) -> bool:
+def counts_as_target(order: LiveOrder, key: PositionKey, *, hedged: bool) -> bool:
     """Whether an order takes profit on this position (used to count foreign quantity toward the ladder)."""
-    if not belongs_to(order, position) or order.kind not in TARGET_KINDS:
+    if not belongs_to(order, key, hedged=hedged) or order.purpose not in TAKING_PROFIT:
         return False
     if order.status not in (OrderStatus.NEW, OrderStatus.PARTIALLY_FILLED):
         return False
-    price = order.price if order.kind is OrderKind.LIMIT else order.trigger_price
+    price = order.limit_price if order.purpose is Purpose.LIMIT else order.trigger_price
     return price is not None and price > 0
 
 
@@ -169,7 +141,7 @@ def stopped_by(position: Position, stops: Iterable[LiveOrder], price: Decimal) -
     total = Decimal(0)
     for order in stops:
         if not tighter(price, order.trigger_price or Decimal(0), position.side):
-            total += position.quantity if order.close_all else order.quantity
+            total += order.part_of(position.quantity)
     return min(total, position.quantity)
 
 

@@ -64,7 +64,7 @@ def exits_of(orders: Iterable[LiveOrder], stuck: Collection[str] = ()) -> list[E
             continue
         if order.client_id in stuck and order.status is not OrderStatus.NEW:
             continue
-        found.append(Exit(order.trigger_price, order.quantity))
+        found.append(Exit(order.trigger_price, order.quantity or _NOTHING))
     return found
 
 

@@ -1,6 +1,6 @@
 """The live book of a position: the orders that rest for it (DESIGN 1), sorted once for all who ask.
 
-Sorting goes by symbol, direction and client id alone. Whether an order can only *reduce* the position is another
+Sorting goes by position and owner alone. Whether an order can only *reduce* the position is another
 question, and `cover.belongs_to` answers it.
 """
 
@@ -11,10 +11,10 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-from position_monitor.core.model.orders import LiveOrder, OrderKind, OrderList, OrderStatus, Role
+from position_monitor.core.model.orders import LiveOrder, OrderStatus, Role
 from position_monitor.core.model.rungs import rungs_of
 from position_monitor.core.model.sides import PositionKey
-from position_monitor.core.observation.cover import STOP_KINDS
+from position_monitor.core.observation.cover import COVERING
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +69,7 @@ class SymbolOrders(tuple[LiveOrder, ...]):
     @cached_property
     def conditional(self) -> int:
         """Conditional orders: each takes one of the slots the venue gives the account."""
-        return sum(1 for order in self if order.order_list is OrderList.ALGO)
+        return sum(1 for order in self if order.conditional)
 
     @cached_property
     def before_ladders(self) -> int:
@@ -77,7 +77,7 @@ class SymbolOrders(tuple[LiveOrder, ...]):
         slots = 0
         for order in self:
             tag = order.tag
-            slots += order.order_list is OrderList.ALGO if tag is None else tag.role is Role.WORKING_STOP
+            slots += order.conditional if tag is None else tag.role is Role.WORKING_STOP
         return slots
 
 
@@ -87,7 +87,7 @@ def _sorted(orders: Iterable[LiveOrder]) -> LiveBook:
     owned: list[LiveOrder] = []
     foreign: list[LiveOrder] = []
     for order in orders:
-        if order.kind in STOP_KINDS:
+        if order.purpose in COVERING:
             stops.append(order)
         if _is_close_all_stop(order):
             close_alls.append(order)
@@ -114,7 +114,7 @@ def _sorted(orders: Iterable[LiveOrder]) -> LiveBook:
 def _is_close_all_stop(order: LiveOrder) -> bool:
     return (
         order.close_all
-        and order.kind in (OrderKind.STOP_MARKET, OrderKind.STOP)
+        and order.purpose.is_stop
         and order.status is OrderStatus.NEW
         and order.trigger_price is not None
     )

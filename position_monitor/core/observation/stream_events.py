@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from decimal import Decimal
 from enum import StrEnum
 
-from position_monitor.core.model.orders import OrderKind, OrderStatus, Tag
-from position_monitor.core.model.sides import OrderSide, PositionKey, PositionSide, Side
+from position_monitor.core.model.orders import OrderStatus, Purpose, Tag
+from position_monitor.core.model.sides import PositionKey, Side
 
 BOX_KEYS_MAX = 2_000
 """Positions or symbols a box remembers one by one: more than any account holds. Beyond that it asks for a full read."""
@@ -23,7 +23,8 @@ class PositionEvent:
     """A position changed (or was mentioned): the whole position after the change, not the change."""
 
     symbol: str
-    position_side: PositionSide
+    leg: Side | None
+    """The leg of an account in hedge mode; None in one-way mode, where the sign says the direction."""
     amount: Decimal
     """Signed: below zero is short, zero is flat."""
     entry_price: Decimal
@@ -35,8 +36,8 @@ class PositionEvent:
     @property
     def side(self) -> Side | None:
         """The direction; None for a flat position in one-way mode, which has none."""
-        if self.position_side is not PositionSide.BOTH:
-            return Side(self.position_side.value)
+        if self.leg is not None:
+            return self.leg
         if self.amount == 0:
             return None
         return Side.LONG if self.amount > 0 else Side.SHORT
@@ -52,43 +53,53 @@ class PositionEvent:
 class AlgoEvent:
     """A conditional order changed its status."""
 
-    symbol: str
+    key: PositionKey
+    """The position it belongs to, as of a `LiveOrder`."""
     client_id: str
     tag: Tag | None
     """What it is for, when it is ours; None for a foreign order."""
     order_id: str
     status: OrderStatus
-    kind: OrderKind
-    side: OrderSide
-    position_side: PositionSide
+    purpose: Purpose
+    hedged: bool
+    """Whether it names a leg."""
     trigger: Decimal | None
-    quantity: Decimal
-    """As ordered; zero for a close-all order."""
+    quantity: Decimal | None
+    """As ordered; None for a close-all order."""
     executed_quantity: Decimal
-    close_all: bool
     reason: str
     """Why it was refused or expired, in the venue's words; empty when it did not say."""
     at_ms: int
+
+    @property
+    def symbol(self) -> str:
+        """The exchange's symbol id."""
+        return self.key.symbol
 
 
 @dataclass(frozen=True, slots=True)
 class OrderEvent:
     """An order of the matching engine changed: placed, filled, cancelled, expired."""
 
-    symbol: str
+    key: PositionKey
+    """The position it belongs to, as of a `LiveOrder`."""
     client_id: str
     status: str
     """The venue's word: NEW, PARTIALLY_FILLED, FILLED, CANCELED, EXPIRED, EXPIRED_IN_MATCH, ..."""
     execution_type: str
     """The venue's word for this change: NEW, TRADE, CANCELED, EXPIRED, AMENDMENT, CALCULATED (liquidation, ADL)."""
-    side: OrderSide
-    position_side: PositionSide
+    reduces: bool
+    """Whether it can do nothing but make that position smaller."""
     last_price: Decimal
     """Price of the last fill; zero without one."""
     filled: Decimal
     """Filled so far in total."""
-    reduce_only: bool
     at_ms: int
+
+    @property
+    def symbol(self) -> str:
+        """The exchange's symbol id."""
+        return self.key.symbol
 
 
 @dataclass(frozen=True, slots=True)
@@ -213,8 +224,8 @@ class EventBox:
 
     def __init__(self, keys_max: int = BOX_KEYS_MAX) -> None:
         self._keys_max = keys_max
-        self._latest: dict[tuple[str, PositionSide], PositionEvent] = {}
-        self._positions: dict[tuple[str, PositionSide], PositionEvent] = {}
+        self._latest: dict[tuple[str, Side | None], PositionEvent] = {}
+        self._positions: dict[tuple[str, Side | None], PositionEvent] = {}
         self._symbols: set[str] = set()
         self._margin_called: set[str] = set()
         self._gap = ""
@@ -251,7 +262,7 @@ class EventBox:
         return drained
 
     def _put_position(self, event: PositionEvent) -> None:
-        key = (event.symbol, event.position_side)
+        key = (event.symbol, event.leg)
         known = self._latest.get(key)
         if known == event:
             return

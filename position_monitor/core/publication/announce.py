@@ -23,7 +23,7 @@ def written(outcome: Outcome) -> Event:
             details |= {"client_id": order.client_id, "role": str(order.role), "reason": reason}
             details |= {"trigger_price": str(order.trigger_price), "quantity": str(order.quantity or "close-all")}
         case Cancel(live, key, reason, _):
-            kind = "StopRetired" if live.kind.value.startswith("STOP") else "TakeProfitRetired"
+            kind = "StopRetired" if live.purpose.is_stop else "TakeProfitRetired"
             details |= {"client_id": live.client_id, "reason": reason}
         case Close(key, _, quantity, client_id, _, reason):
             kind = "EmergencyClose"
@@ -37,7 +37,7 @@ def written(outcome: Outcome) -> Event:
 
 def second_writer(sign: LiveOrder, now_ms: int) -> Event:
     """The event of an order with our prefix that this process did not write."""
-    details = {"client_id": sign.client_id, "order_id": sign.order_id, "kind": str(sign.kind)}
+    details = {"client_id": sign.client_id, "order_id": sign.order_id, "kind": str(sign.purpose)}
     return Event("SecondWriterSeen", now_ms, sign.symbol, str(sign.key.side), details)
 
 
@@ -55,5 +55,5 @@ def read_back(seen: SymbolObservation, evidence: Evidence, now_ms: int) -> list[
             {"client_id": order.client_id, "status": str(order.status)},
         )
         for order in seen.orders
-        if order.client_id in awaited - seen.confirmed_orders and order.kind.value.startswith("STOP")
+        if order.client_id in awaited - seen.confirmed_orders and order.purpose.is_stop
     ]

@@ -173,7 +173,7 @@ def _foreign(
             current.add(ref)
             if ref not in history.foreign_orders:
                 trigger = plain(order.trigger_price) if order.trigger_price is not None else ""
-                details = {"order_id": order.order_id, "kind": str(order.kind), "trigger_price": trigger}
+                details = {"order_id": order.order_id, "kind": str(order.purpose), "trigger_price": trigger}
                 events.append(_event("ForeignOrderSeen", order.key, now_ms, details))
     return frozenset(current), events
 

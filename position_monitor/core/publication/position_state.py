@@ -82,8 +82,8 @@ def _take_profit_states(judgement: Judgement, seen: SymbolObservation) -> tuple[
 
 
 def _foreign_state(order: LiveOrder, position: Position) -> TakeProfitState:
-    price = order.trigger_price or order.price or Decimal(0)
-    quantity = position.quantity if order.close_all else order.quantity
+    price = order.trigger_price or order.limit_price or Decimal(0)
+    quantity = order.part_of(position.quantity)
     return TakeProfitState(-1, price, quantity, order.client_id, "foreign", resting=True, foreign=True)
 
 

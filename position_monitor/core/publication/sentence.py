@@ -51,7 +51,7 @@ def intent(action: Place | Cancel | Close) -> str:
             return f"→ place {order.symbol} {order.side} {described(order)} id {order.client_id}: {reason}"
         case Cancel(order, _, reason, replaced_by):
             behind = f", replaced by {' '.join(replaced_by)}" if replaced_by else ""
-            return f"→ cancel {order.symbol} {order.kind} id {order.client_id}: {reason}{behind}"
+            return f"→ cancel {order.symbol} {order.purpose} id {order.client_id}: {reason}{behind}"
         case Close(key, _, quantity, client_id, limit, reason):
             form = "MARKET" if limit is None else f"LIMIT IOC @ {plain(limit)}"
             return f"→ close {key.symbol} {key.side} {plain(quantity)} {form} id {client_id}: {reason}"
@@ -69,7 +69,7 @@ def ended(outcome: Outcome, position: Position | None) -> str:
             word = "TP" if order.role is Role.TAKE_PROFIT else "SL"
             return f"✅ {word} order placed: {order.symbol} {_distance(order, position)}"
         case Cancel(order, _, _, _):
-            return f"✅ Order removed: {order.symbol} {order.kind} id {order.client_id}"
+            return f"✅ Order removed: {order.symbol} {order.purpose} id {order.client_id}"
         case Close(key, _, quantity, _, _, _):
             return f"🛑 Close order accepted: {key.symbol} {key.side} {plain(quantity)}"
 

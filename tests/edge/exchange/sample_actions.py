@@ -7,8 +7,8 @@ from typing import Any
 
 from position_monitor.core.model.actions import Cancel, Close, Place
 from position_monitor.core.model.desired import DesiredOrder
-from position_monitor.core.model.orders import LiveOrder, OrderKind, OrderList, OrderStatus, Role, WorkingType
-from position_monitor.core.model.sides import OrderSide, PositionKey, PositionSide, Side
+from position_monitor.core.model.orders import LiveOrder, OrderStatus, Purpose, Role, WorkingType
+from position_monitor.core.model.sides import PositionKey, Side
 
 
 def desired(
@@ -25,10 +25,10 @@ def desired(
         "side": side,
         "role": role,
         "rung": 0,
-        "kind": OrderKind.TAKE_PROFIT_MARKET if role is Role.TAKE_PROFIT else OrderKind.STOP_MARKET,
+        "purpose": Purpose.TAKE_PROFIT if role is Role.TAKE_PROFIT else Purpose.STOP,
         "trigger_price": Decimal(trigger),
         "quantity": None if quantity is None else Decimal(quantity),
-        "position_side": PositionSide(side.value) if hedged else PositionSide.BOTH,
+        "hedged": hedged,
         "working_type": WorkingType.MARK_PRICE,
         "client_id": "qpmBTC1",
         "source": "static",
@@ -40,26 +40,23 @@ def backstop() -> Place:
     return Place(desired(), "test")
 
 
-def live(order_list: OrderList = OrderList.ALGO) -> LiveOrder:
+def live(*, conditional: bool = True) -> LiveOrder:
     return LiveOrder(
-        symbol="BTCUSDT",
+        key=PositionKey("BTCUSDT", Side.LONG),
         order_id="5",
         client_id="qpmBTC1",
         tag=None,
-        order_list=order_list,
-        kind=OrderKind.STOP_MARKET,
-        side=OrderSide.SELL,
-        position_side=PositionSide.BOTH,
-        quantity=Decimal(0),
-        close_all=True,
-        reduce_only=True,
+        purpose=Purpose.STOP,
+        quantity=None,
         trigger_price=Decimal("60085.10"),
-        price=None,
+        limit_price=None,
         working_type=WorkingType.MARK_PRICE,
-        price_protect=False,
         status=OrderStatus.NEW,
         executed_quantity=Decimal(0),
-        good_till_ms=0,
+        reduces=True,
+        hedged=False,
+        conditional=conditional,
+        caveat="",
         created_at_ms=0,
         updated_at_ms=0,
     )
@@ -70,7 +67,7 @@ def cancel_algo() -> Cancel:
 
 
 def cancel_plain() -> Cancel:
-    return Cancel(live(OrderList.PLAIN), PositionKey("BTCUSDT", Side.LONG), "test")
+    return Cancel(live(conditional=False), PositionKey("BTCUSDT", Side.LONG), "test")
 
 
 def close_market(
@@ -78,7 +75,7 @@ def close_market(
 ) -> Close:
     return Close(
         key=PositionKey("BTCUSDT", side),
-        position_side=PositionSide(side.value) if hedged else PositionSide.BOTH,
+        hedged=hedged,
         quantity=Decimal(quantity),
         client_id="qpmCLOSE1",
         limit_price=None if limit is None else Decimal(limit),

@@ -12,7 +12,7 @@ import pytest
 from position_monitor.core.model.actions import Cancel, Close, Place
 from position_monitor.core.model.desired import DesiredOrder
 from position_monitor.core.model.instruments import Instrument
-from position_monitor.core.model.orders import OrderKind, OrderStatus, Role, WorkingType
+from position_monitor.core.model.orders import OrderStatus, Purpose, Role, WorkingType
 from position_monitor.core.model.positions import Position
 from position_monitor.core.model.sides import PositionKey, Side
 from position_monitor.edge.clock import SystemClock
@@ -69,10 +69,10 @@ def order_for(position: Position, rules: Instrument, role: Role, distance: str, 
         side=position.side,
         role=role,
         rung=0,
-        kind=OrderKind.TAKE_PROFIT_MARKET if role is Role.TAKE_PROFIT else OrderKind.STOP_MARKET,
+        purpose=Purpose.TAKE_PROFIT if role is Role.TAKE_PROFIT else Purpose.STOP,
         trigger_price=rounded(position.mark_price * (1 - away if below else 1 + away), rules),
         quantity=None if role is Role.BACKSTOP else quantity,
-        position_side=position.position_side,
+        hedged=position.hedged,
         working_type=WorkingType.MARK_PRICE,
         client_id=client_id,
         source="static",
@@ -97,11 +97,10 @@ async def test_every_order_rests_as_it_was_wanted(paper: Open, approve: Approve,
     assert not read.unreadable and len(read.orders) == len(wanted) == 3 * len(positions)
     for live in read.orders:
         order = wanted[live.client_id]
-        assert (live.symbol, live.kind, live.side) == (order.symbol, order.kind, order.side.exit_order_side)
+        assert (live.key, live.purpose, live.reduces) == (order.key, order.purpose, True)
         assert (live.trigger_price, live.close_all) == (order.trigger_price, order.close_all)
-        assert live.quantity == (order.quantity or 0) and live.position_side is order.position_side
-        assert live.status is OrderStatus.NEW and live.working_type is WorkingType.MARK_PRICE and not live.price_protect
-        assert live.close_all or live.reduce_only or live.position_side.value != "BOTH"
+        assert live.quantity == order.quantity and live.hedged is order.hedged and live.conditional
+        assert live.status is OrderStatus.NEW and live.working_type is WorkingType.MARK_PRICE and not live.caveat
         assert await venue.query_order(live.symbol, live.client_id) == live
 
 
@@ -148,7 +147,7 @@ async def test_the_life_of_a_position(paper: Open, approve: Approve) -> None:
 def close_of(position: Position, quantity: Decimal, client_id: str, limit: Decimal | None = None) -> Close:
     return Close(
         position.key,
-        position.position_side,
+        position.hedged,
         quantity,
         client_id,
         limit,

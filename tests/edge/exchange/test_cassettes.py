@@ -20,8 +20,8 @@ from vcr.request import Request
 
 from position_monitor.core.model.actions import Cancel, Close, Place
 from position_monitor.core.model.desired import DesiredOrder
-from position_monitor.core.model.orders import OrderKind, Role, WorkingType
-from position_monitor.core.model.sides import PositionSide, Side
+from position_monitor.core.model.orders import Purpose, Role, WorkingType
+from position_monitor.core.model.sides import Side
 from position_monitor.edge.venues.binance.venue import BinanceUsdm, connect
 from position_monitor.errors import Refused
 from position_monitor.paper.server import PaperOptions, PaperServer
@@ -86,7 +86,7 @@ async def live_through(venue: BinanceUsdm, approve: Approve) -> dict[str, Any]:
         approve(
             Close(
                 held.key,
-                held.position_side,
+                held.hedged,
                 held.quantity,
                 "qpmCASSC",
                 None,
@@ -117,10 +117,10 @@ def desired(hedged: bool, role: Role, trigger: str, quantity: str | None, client
         side=Side.LONG,
         role=role,
         rung=0,
-        kind=OrderKind.TAKE_PROFIT_MARKET if role is Role.TAKE_PROFIT else OrderKind.STOP_MARKET,
+        purpose=Purpose.TAKE_PROFIT if role is Role.TAKE_PROFIT else Purpose.STOP,
         trigger_price=Decimal(trigger),
         quantity=None if quantity is None else Decimal(quantity),
-        position_side=PositionSide.LONG if hedged else PositionSide.BOTH,
+        hedged=hedged,
         working_type=WorkingType.MARK_PRICE,
         client_id=client_id,
         source="static",

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from position_monitor.core.model.orders import OrderKind, OrderList, OrderStatus, WorkingType
-from position_monitor.core.model.sides import OrderSide, PositionKey, PositionSide, Side
+from position_monitor.core.model.orders import OrderStatus, Purpose, WorkingType
+from position_monitor.core.model.sides import PositionKey, Side
 from position_monitor.edge.venues.binance.reads import algo_order
 from position_monitor.edge.venues.binance.venue import BinanceUsdm
 from position_monitor.errors import Unreadable
@@ -270,16 +270,19 @@ async def test_both_order_lists_become_one_answer(venue: BinanceUsdm, loopback: 
     read = await venue.read_orders(None)
     assert read.covers("BTCUSDT") and len(read.orders) == 3
     stop, limit, other = read.orders
-    assert (stop.order_list, stop.order_id) == (OrderList.ALGO, "9007199254740993"), "ids never pass through a float"
-    assert stop.close_all and stop.reduce_only and stop.quantity == 0 and stop.trigger_price == Decimal("60085.10")
-    assert (stop.kind, stop.side, stop.status) == (OrderKind.STOP_MARKET, OrderSide.SELL, OrderStatus.NEW)
-    assert (stop.working_type, stop.price, stop.client_id) == (WorkingType.MARK_PRICE, None, "qpmSB1")
-    assert (limit.order_list, limit.quantity, limit.executed_quantity) == (
-        OrderList.PLAIN,
+    assert (stop.conditional, stop.order_id) == (True, "9007199254740993"), "ids never pass through a float"
+    assert stop.quantity is None and stop.reduces and not stop.hedged and stop.trigger_price == Decimal("60085.10")
+    assert (stop.key, stop.purpose) == (
+        PositionKey("BTCUSDT", Side.LONG),
+        Purpose.STOP,
+    ) and stop.status is OrderStatus.NEW
+    assert (stop.working_type, stop.limit_price, stop.client_id) == (WorkingType.MARK_PRICE, None, "qpmSB1")
+    assert (limit.conditional, limit.quantity, limit.executed_quantity) == (
+        False,
         Decimal("0.30"),
         Decimal("0.10"),
     )
-    assert (limit.price, limit.trigger_price, limit.position_side) == (Decimal(63000), None, PositionSide.BOTH)
+    assert (limit.limit_price, limit.trigger_price, limit.hedged) == (Decimal(63000), None, False)
     assert other.symbol == "测试USDT"
 
 
@@ -296,7 +299,7 @@ async def test_lists_that_say_the_same_again_are_read_once_and_carry_the_new_tim
     assert again.orders == first.orders and again.orders[0] is first.orders[0]
     odd = await venue.read_orders(None)
     assert set(odd.unreadable) == {"BTCUSDT"}, "a value that only equals the one before is not what was said before"
-    assert [order.order_list for order in (await venue.read_orders(None)).orders] == [OrderList.PLAIN]
+    assert [order.conditional for order in (await venue.read_orders(None)).orders] == [False]
 
 
 async def test_a_list_of_one_symbol_is_not_taken_for_that_of_another(
@@ -329,8 +332,8 @@ async def test_unknown_words_make_a_foreign_order_not_a_crash(venue: BinanceUsdm
     loopback.script("GET", OPEN_ALGO, Answer(rows))
     read = await venue.read_orders(None)
     assert not read.unreadable
-    kinds = [order.kind for order in read.orders]
-    assert kinds == [OrderKind.OTHER, OrderKind.STOP_MARKET, OrderKind.OTHER, OrderKind.OTHER, OrderKind.STOP_MARKET]
+    purposes = [order.purpose for order in read.orders]
+    assert purposes == [Purpose.OTHER, Purpose.STOP, Purpose.OTHER, Purpose.OTHER, Purpose.STOP]
     assert read.orders[1].status is OrderStatus.OTHER and read.orders[4].client_id == ""
 
 

@@ -74,7 +74,7 @@ def checked_orders(plain: object, algo: object) -> OrdersRead | None:
     except Unreadable:
         return None
     for order in read.orders:
-        assert order.quantity >= 0 and order.order_id.isdigit()
+        assert (order.quantity is None or order.quantity >= 0) and order.order_id.isdigit()
         assert order.trigger_price is None or order.trigger_price > 0
     return read
 

@@ -11,7 +11,7 @@ from position_monitor.core.model import ids
 from position_monitor.core.model.orders import Role, Tag
 from position_monitor.core.model.sides import Side
 from position_monitor.edge.venues.binance.events import parse_user_message
-from position_monitor.edge.venues.binance.reads import algo_order, plain_order
+from position_monitor.edge.venues.binance.order_rows import algo_order, plain_order
 
 EPOCH = ids.epoch_of(1_750_000_000_000)
 OURS = ids.client_id(

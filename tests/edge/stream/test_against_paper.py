@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from position_monitor.core.model.orders import OrderKind, OrderStatus
-from position_monitor.core.model.sides import PositionSide, Side
+from position_monitor.core.model.orders import OrderStatus, Purpose
+from position_monitor.core.model.sides import Side
 from position_monitor.core.observation.stream_events import (
     AlgoEvent,
     ConfigEvent,
@@ -94,7 +94,7 @@ async def test_the_life_of_a_position(
     trade(paper, "add", "BTCUSDT", "LONG", "0.01")
     await until(lambda: of_kind(events, PositionEvent))
     (position,) = of_kind(events, PositionEvent)
-    assert (position.symbol, position.position_side, position.side) == ("BTCUSDT", PositionSide.BOTH, Side.LONG)
+    assert (position.symbol, position.leg, position.side) == ("BTCUSDT", None, Side.LONG)
     assert position.amount == before + Decimal("0.01") and position.entry_price > 0 and position.reason == "ORDER"
     fills = [event for event in of_kind(events, OrderEvent) if event.execution_type == "TRADE"]
     assert (fills[-1].status, fills[-1].filled) == ("FILLED", Decimal("0.01")) and fills[-1].last_price > 0
@@ -103,8 +103,8 @@ async def test_the_life_of_a_position(
     stream.expect("qpmSTOP")
     await until(lambda: of_kind(events, AlgoEvent))
     stop = of_kind(events, AlgoEvent)[0]
-    assert (stop.client_id, stop.status, stop.kind) == ("qpmSTOP", OrderStatus.NEW, OrderKind.STOP_MARKET)
-    assert stop.close_all and stop.trigger is not None and stop.trigger > 0
+    assert (stop.client_id, stop.status, stop.purpose) == ("qpmSTOP", OrderStatus.NEW, Purpose.STOP)
+    assert stop.quantity is None and stop.trigger is not None and stop.trigger > 0
 
     trade(paper, "close", "BTCUSDT", None, None)
     await until(lambda: of_kind(events, AlgoEvent)[-1].status is OrderStatus.EXPIRED)

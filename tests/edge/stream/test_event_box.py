@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from position_monitor.core.model.sides import PositionKey, PositionSide, Side
+from position_monitor.core.model.sides import PositionKey, Side
 from position_monitor.core.observation.stream_events import (
     ConfigEvent,
     Drained,
@@ -20,8 +20,8 @@ from position_monitor.core.observation.stream_events import (
 )
 
 
-def position(amount: str, at_ms: int = 1, symbol: str = "BTCUSDT", side: str = "BOTH") -> PositionEvent:
-    return PositionEvent(symbol, PositionSide(side), Decimal(amount), Decimal(100), at_ms, "ORDER")
+def position(amount: str, at_ms: int = 1, symbol: str = "BTCUSDT", leg: Side | None = None) -> PositionEvent:
+    return PositionEvent(symbol, leg, Decimal(amount), Decimal(100), at_ms, "ORDER")
 
 
 def test_an_empty_box_is_false_and_drains_nothing() -> None:
@@ -32,10 +32,10 @@ def test_an_empty_box_is_false_and_drains_nothing() -> None:
 def test_the_latest_state_of_each_leg() -> None:
     box = EventBox()
     for event in (
-        position("1", 1, side="LONG"),
-        position("-2", 2, side="SHORT"),
-        position("3", 3, side="LONG"),
-        position("9", 2, side="LONG"),
+        position("1", 1, leg=Side.LONG),
+        position("-2", 2, leg=Side.SHORT),
+        position("3", 3, leg=Side.LONG),
+        position("9", 2, leg=Side.LONG),
     ):
         box.put(event)
     assert box
@@ -129,16 +129,16 @@ def test_whatever_the_order_the_newest_wins_and_every_news_wakes(story: list[tup
 
 
 @pytest.mark.parametrize(
-    ("amount", "side", "expected"),
+    ("amount", "leg", "expected"),
     [
-        ("1", "BOTH", Side.LONG),
-        ("-1", "BOTH", Side.SHORT),
-        ("0", "BOTH", None),
-        ("0", "LONG", Side.LONG),
-        ("-1", "SHORT", Side.SHORT),
+        ("1", None, Side.LONG),
+        ("-1", None, Side.SHORT),
+        ("0", None, None),
+        ("0", Side.LONG, Side.LONG),
+        ("-1", Side.SHORT, Side.SHORT),
     ],
 )
-def test_whose_position_it_is(amount: str, side: str, expected: Side | None) -> None:
-    event = position(amount, side=side)
+def test_whose_position_it_is(amount: str, leg: Side | None, expected: Side | None) -> None:
+    event = position(amount, leg=leg)
     assert event.side is expected
     assert event.key == (None if expected is None else PositionKey("BTCUSDT", expected))

@@ -11,8 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from position_monitor.core.model.orders import OrderKind, OrderStatus
-from position_monitor.core.model.sides import OrderSide, PositionSide
+from position_monitor.core.model.orders import OrderStatus, Purpose
+from position_monitor.core.model.sides import PositionKey, Side
 from position_monitor.core.observation.stream_events import (
     AlgoEvent,
     ConfigEvent,
@@ -95,9 +95,9 @@ def test_an_account_update_is_its_positions() -> None:
     message = parse_user_message(json.dumps(ACCOUNT_UPDATE))
     assert message.known and not message.ignored and not message.key_expired
     assert message.events == (
-        PositionEvent("BTCUSDT", PositionSide.BOTH, Decimal(0), Decimal(0), 1564745798938, "ORDER"),
-        PositionEvent("BTCUSDT", PositionSide.LONG, Decimal(20), Decimal("6563.66500"), 1564745798938, "ORDER"),
-        PositionEvent("BTCUSDT", PositionSide.SHORT, Decimal(-10), Decimal("6563.86000"), 1564745798938, "ORDER"),
+        PositionEvent("BTCUSDT", None, Decimal(0), Decimal(0), 1564745798938, "ORDER"),
+        PositionEvent("BTCUSDT", Side.LONG, Decimal(20), Decimal("6563.66500"), 1564745798938, "ORDER"),
+        PositionEvent("BTCUSDT", Side.SHORT, Decimal(-10), Decimal("6563.86000"), 1564745798938, "ORDER"),
     )
 
 
@@ -110,18 +110,16 @@ def test_funding_of_a_crossed_position_names_no_position(account: dict[str, Any]
 def test_a_conditional_order() -> None:
     assert parse_user_message(json.dumps(ALGO_UPDATE)).events == (
         AlgoEvent(
-            symbol="BNBUSDT",
+            key=PositionKey("BNBUSDT", Side.LONG),
             client_id="Q5xaq5EGKgXXa0fD7fs0Ip",
             tag=None,
             order_id="2148719",
             status=OrderStatus.CANCELED,
-            kind=OrderKind.TAKE_PROFIT,
-            side=OrderSide.SELL,
-            position_side=PositionSide.BOTH,
+            purpose=Purpose.TAKE_PROFIT_LIMIT,
+            hedged=False,
             trigger=Decimal(750),
             quantity=Decimal("0.01"),
             executed_quantity=Decimal(0),
-            close_all=False,
             reason="Reduce Only reject",
             at_ms=1750515742297,
         ),
@@ -133,22 +131,20 @@ def test_a_live_close_all_stop_and_words_nobody_knows() -> None:
     body = algo_update("qpm1", status="DREAMING")
     body["o"] |= {"o": "STOP_LOSS_DELUXE", "rm": "x" * 5000}
     (event,) = parse_user_message(json.dumps(body)).events
-    assert isinstance(event, AlgoEvent) and event.close_all and event.executed_quantity == 0
-    assert (event.status, event.kind, len(event.reason)) == (OrderStatus.OTHER, OrderKind.OTHER, 200)
+    assert isinstance(event, AlgoEvent) and event.quantity is None and event.executed_quantity == 0
+    assert (event.status, event.purpose, len(event.reason)) == (OrderStatus.OTHER, Purpose.OTHER, 200)
 
 
 def test_a_fill() -> None:
     assert parse_user_message(json.dumps(ORDER_UPDATE)).events == (
         OrderEvent(
-            symbol="BTCUSDT",
+            key=PositionKey("BTCUSDT", Side.LONG),
             client_id="TEST",
             status="PARTIALLY_FILLED",
             execution_type="TRADE",
-            side=OrderSide.SELL,
-            position_side=PositionSide.LONG,
+            reduces=True,
             last_price=Decimal("7103.01"),
             filled=Decimal("0.0005"),
-            reduce_only=False,
             at_ms=1568879465650,
         ),
     )

@@ -9,7 +9,6 @@ from decimal import Decimal
 import pytest
 
 from position_monitor.core.model.orders import OrderStatus
-from position_monitor.core.model.sides import PositionSide
 from position_monitor.core.observation.stream_events import (
     AlgoEvent,
     PositionEvent,
@@ -47,7 +46,7 @@ async def test_connects_to_the_private_route_and_delivers(
     await peer.say(position_update("BTCUSDT", "-0.5"), algo_update("qpm1"))
     await until(lambda: len(events) == 3)
     position, algo = events[1:]
-    assert position == PositionEvent("BTCUSDT", PositionSide.BOTH, Decimal("-0.5"), Decimal("100.5"), NOW_MS, "ORDER")
+    assert position == PositionEvent("BTCUSDT", None, Decimal("-0.5"), Decimal("100.5"), NOW_MS, "ORDER")
     assert isinstance(algo, AlgoEvent) and (algo.client_id, algo.status) == ("qpm1", OrderStatus.NEW)
     assert stream.health() == StreamHealth(LIVE, NOW_MS, NOW_MS, 0, 0, 0, "")
 

@@ -10,13 +10,12 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
-from enum import StrEnum
-from typing import Any, Final, TypeVar
+from typing import Any, Final
 
 from pydantic import Field, ValidationError
 
 from position_monitor.core.model import ids
-from position_monitor.core.model.orders import OrderKind, OrderStatus
+from position_monitor.core.model.orders import OrderStatus, Purpose
 from position_monitor.core.observation.stream_events import (
     AlgoEvent,
     ConfigEvent,
@@ -41,6 +40,8 @@ from position_monitor.edge.venues.binance.rows import (
     exact_decimal,
     whole_number,
 )
+from position_monitor.edge.venues.binance.sides import PositionSide, key_of, leg_of, only_reduces
+from position_monitor.edge.venues.binance.words import PURPOSES, word_or
 from position_monitor.edge.venues.transport import parse_json
 from position_monitor.errors import ConfigError
 
@@ -98,7 +99,7 @@ class _AlgoPart(Row):
     client_id: Text = Field("", alias="caid")
     order_id: OrderId = Field(alias="aid")
     status: Text = Field(alias="X")
-    kind: Text = Field("", alias="o")
+    order_type: Text = Field("", alias="o")
     side: OrderSideField = Field(alias="S")
     position_side: PositionSideField = Field(alias="ps")
     trigger: OptionalAmount = Field(Decimal(0), alias="tp")
@@ -133,13 +134,6 @@ class _Stamp(Row):
     at_ms: Whole = Field(alias="T")
 
 
-E = TypeVar("E", bound=StrEnum)
-
-
-def _known(words: type[E], word: str, otherwise: E) -> E:
-    return words(word) if word in words._value2member_map_ else otherwise
-
-
 def _symbol_in(part: object) -> str:
     """The symbol a part names, however malformed the rest is; empty when it names none."""
     found = part.get("s") if isinstance(part, Mapping) else None
@@ -162,7 +156,8 @@ def _positions(body: Mapping[str, Any]) -> UserMessage:
         try:
             at_ms = _Stamp.model_validate(body).at_ms
             row = _PositionPart.model_validate(part)
-            events.append(PositionEvent(row.symbol, row.position_side, row.amount, row.entry_price, at_ms, reason))
+            leg = leg_of(row.position_side)
+            events.append(PositionEvent(row.symbol, leg, row.amount, row.entry_price, at_ms, reason))
         except ValidationError:
             ignored += 1
             events.extend(_touched(_symbol_in(part), "an unreadable position"))
@@ -177,18 +172,16 @@ def _algo(body: Mapping[str, Any]) -> UserMessage:
     except ValidationError:
         return UserMessage(_touched(_symbol_in(part), "an unreadable conditional order"), known=True, ignored=1)
     event = AlgoEvent(
-        symbol=row.symbol,
+        key=key_of(row.symbol, row.side, row.position_side),
         client_id=row.client_id,
         tag=ids.tag_of(row.client_id),
         order_id=row.order_id,
-        status=_known(OrderStatus, row.status, OrderStatus.OTHER),
-        kind=_known(OrderKind, row.kind, OrderKind.OTHER),
-        side=row.side,
-        position_side=row.position_side,
+        status=word_or(OrderStatus.OTHER, row.status),
+        purpose=PURPOSES.get(row.order_type, Purpose.OTHER),
+        hedged=row.position_side is not PositionSide.BOTH,
         trigger=row.trigger or None,
-        quantity=row.quantity,
+        quantity=None if row.close_all else row.quantity,
         executed_quantity=row.executed_quantity,
-        close_all=row.close_all,
         reason=row.reason[:WORDS_MAX],
         at_ms=at_ms,
     )
@@ -203,15 +196,13 @@ def _order(body: Mapping[str, Any]) -> UserMessage:
     except ValidationError:
         return UserMessage(_touched(_symbol_in(part), "an unreadable order"), known=True, ignored=1)
     event = OrderEvent(
-        symbol=row.symbol,
+        key=key_of(row.symbol, row.side, row.position_side),
         client_id=row.client_id,
         status=row.status[:WORDS_MAX],
         execution_type=row.execution_type[:WORDS_MAX],
-        side=row.side,
-        position_side=row.position_side,
+        reduces=only_reduces(row.side, row.position_side, reduce_only=row.reduce_only),
         last_price=row.last_price,
         filled=row.filled,
-        reduce_only=row.reduce_only,
         at_ms=at_ms,
     )
     return UserMessage((event,), known=True)

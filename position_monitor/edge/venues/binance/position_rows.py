@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 from pydantic import ValidationError
 
 from position_monitor.core.model.positions import Position
-from position_monitor.core.model.sides import PositionKey, PositionSide, Side
+from position_monitor.core.model.sides import PositionKey, Side
 from position_monitor.edge.venues.binance.rows import (
     PositionRow,
     PositionSizeRow,
@@ -23,6 +23,7 @@ from position_monitor.edge.venues.binance.rows import (
     row_reason,
     whole_number,
 )
+from position_monitor.edge.venues.binance.sides import PositionSide
 
 CONTRADICTION = "two rows contradict each other"
 

@@ -15,8 +15,8 @@ from typing import Annotated, Any, Final, TypeVar
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints, ValidationError
 from pydantic.alias_generators import to_camel
 
-from position_monitor.core.model.sides import OrderSide, PositionSide
 from position_monitor.edge.venues.binance.failures import unusable
+from position_monitor.edge.venues.binance.sides import OrderSide, PositionSide
 from position_monitor.edge.venues.transport import Endpoint
 
 _NUMBER: Final = re.compile(r"-?\d{1,40}(\.\d{1,40})?([eE][+-]?\d{1,2})?", re.ASCII)

@@ -23,8 +23,9 @@ from position_monitor.core.observation.reads import OrdersRead, PositionsRead
 from position_monitor.edge.clock import Clock, VenueClock
 from position_monitor.edge.http.rate_budget import BudgetLimits, Lane, RateBudget
 from position_monitor.edge.venues.binance.failures import unusable
+from position_monitor.edge.venues.binance.order_rows import algo_order
 from position_monitor.edge.venues.binance.prices import BinancePrices
-from position_monitor.edge.venues.binance.reads import algo_order, orders_from, positions_from
+from position_monitor.edge.venues.binance.reads import orders_from, positions_from
 from position_monitor.edge.venues.binance.rows import AlgoOrderRow, ListenKeyRow, parse_object
 from position_monitor.edge.venues.binance.upkeep import BinanceUpkeep
 from position_monitor.edge.venues.binance.wire import BinanceWire

@@ -13,16 +13,18 @@ from typing import Final
 
 from position_monitor.core.model.actions import Cancel, Close, Place
 from position_monitor.core.model.desired import DesiredOrder
-from position_monitor.core.model.orders import OrderKind, OrderList, OrderStatus, Role
-from position_monitor.core.model.sides import PositionSide, Side
+from position_monitor.core.model.orders import OrderStatus, Purpose, Role
+from position_monitor.core.model.sides import Side
 from position_monitor.edge.http.rate_budget import Lane
 from position_monitor.edge.venues.binance.failures import unusable
 from position_monitor.edge.venues.binance.rows import AlgoCanceledRow, AlgoPlacedRow, OrderAnswerRow, parse_object
+from position_monitor.edge.venues.binance.sides import PositionSide, exit_side
+from position_monitor.edge.venues.binance.words import ORDER_TYPES
 from position_monitor.edge.venues.transport import Endpoint
 from position_monitor.errors import RequestInvalid
 
 _CLIENT_ID: Final = re.compile(r"[A-Za-z0-9_.:/-]{1,36}", re.ASCII)
-_RESTING_KINDS: Final = frozenset({OrderKind.STOP_MARKET, OrderKind.TAKE_PROFIT_MARKET})
+_RESTING: Final = frozenset({Purpose.STOP, Purpose.TAKE_PROFIT})
 _ACKNOWLEDGED: Final = frozenset({OrderStatus.NEW, OrderStatus.TRIGGERING, OrderStatus.TRIGGERED, OrderStatus.FINISHED})
 """Statuses a conditional order may have in its acknowledgement. Only the read-back says whether it protects."""
 _SENT: Final = frozenset({"NEW", "PARTIALLY_FILLED", "FILLED", "CANCELED", "EXPIRED", "EXPIRED_IN_MATCH"})
@@ -39,16 +41,16 @@ def plain_number(value: Decimal) -> str:
 
 def place_request(order: DesiredOrder) -> dict[str, str]:
     """The conditional order's parameters; raises RequestInvalid for an order this venue cannot rest."""
-    if order.kind not in _RESTING_KINDS:
-        raise RequestInvalid(f"{order.kind} cannot rest as a conditional market order")
+    if order.purpose not in _RESTING:
+        raise RequestInvalid(f"{order.purpose} cannot rest as a conditional market order")
     if order.role is Role.CLOSE:
         raise RequestInvalid("a close is not a conditional order")
     params = {
         "algoType": "CONDITIONAL",
         "symbol": order.symbol,
-        "side": order.side.exit_order_side.value,
-        "positionSide": _position_side(order.position_side, order.side),
-        "type": order.kind.value,
+        "side": exit_side(order.side).value,
+        "positionSide": _position_side(order.side, hedged=order.hedged),
+        "type": ORDER_TYPES[order.purpose],
         "triggerPrice": plain_number(order.trigger_price),
         # Both are the venue's defaults for somebody else's purpose: last price, and no trigger while prices differ.
         "workingType": order.working_type.value,
@@ -59,7 +61,7 @@ def place_request(order: DesiredOrder) -> dict[str, str]:
         params["closePosition"] = "true"
     else:
         params["quantity"] = plain_number(order.quantity)
-        params.update(_reducing(order.position_side))
+        params.update(_reducing(hedged=order.hedged))
     return params
 
 
@@ -83,14 +85,14 @@ def cancel_request(cancel: Cancel) -> tuple[Endpoint, dict[str, str]]:
     order_id = cancel.order.order_id
     if not (order_id.isascii() and order_id.isdigit()):
         raise RequestInvalid("the order id to cancel was not a number")
-    if cancel.order.order_list is OrderList.ALGO:
+    if cancel.order.conditional:
         return Endpoint.CANCEL_ALGO_ORDER, {"algoId": order_id}
     return Endpoint.CANCEL_ORDER, {"symbol": cancel.order.symbol, "orderId": order_id}
 
 
 def check_canceled(cancel: Cancel, body: object) -> None:
     """Accept only the documented answer about this order; raises Ambiguous otherwise."""
-    if cancel.order.order_list is OrderList.ALGO:
+    if cancel.order.conditional:
         algo = parse_object(Endpoint.CANCEL_ALGO_ORDER, AlgoCanceledRow, body)
         if algo.code != 200 or algo.algo_id != cancel.order.order_id:
             raise unusable(Endpoint.CANCEL_ALGO_ORDER, "the answer did not confirm this cancel")
@@ -104,12 +106,12 @@ def close_request(close: Close) -> dict[str, str]:
     """The parameters of a reducing MARKET, or LIMIT IOC, order."""
     params = {
         "symbol": close.key.symbol,
-        "side": close.key.side.exit_order_side.value,
-        "positionSide": _position_side(close.position_side, close.key.side),
+        "side": exit_side(close.key.side).value,
+        "positionSide": _position_side(close.key.side, hedged=close.hedged),
         "type": "MARKET" if close.limit_price is None else "LIMIT",
         "quantity": plain_number(close.quantity),
         "newClientOrderId": _client_id(close.client_id),
-        **_reducing(close.position_side),
+        **_reducing(hedged=close.hedged),
     }
     if close.limit_price is not None:
         params.update({"timeInForce": "IOC", "price": plain_number(close.limit_price)})
@@ -123,15 +125,13 @@ def check_closed(close: Close, body: object) -> None:
         raise unusable(Endpoint.PLACE_ORDER, "the acknowledgement was not about this order")
 
 
-def _position_side(stated: PositionSide, side: Side) -> str:
+def _position_side(side: Side, *, hedged: bool) -> str:
     """BOTH, or the position's own side: the other one would open a position (invariant 1)."""
-    if stated is not PositionSide.BOTH and stated.value != side.value:
-        raise RequestInvalid("positionSide contradicts the side of the position")
-    return stated.value
+    return (PositionSide(side.value) if hedged else PositionSide.BOTH).value
 
 
-def _reducing(stated: PositionSide) -> Mapping[str, str]:
-    return {"reduceOnly": "true"} if stated is PositionSide.BOTH else {}
+def _reducing(*, hedged: bool) -> Mapping[str, str]:
+    return {} if hedged else {"reduceOnly": "true"}
 
 
 def _client_id(text: str) -> str:
