@@ -24,7 +24,6 @@ from position_monitor.core.exits.policy import Levels, levels_for
 from position_monitor.core.exits.stepped_back import stepped_back
 from position_monitor.core.model.desired import DesiredBook, DesiredOrder, Level
 from position_monitor.core.model.money import is_multiple
-from position_monitor.core.model.orders import Role
 from position_monitor.core.model.rungs import RUNGS_MAX
 from position_monitor.core.model.sides import PositionKey
 from position_monitor.core.model.stop_price import fitted_stop
@@ -140,8 +139,7 @@ def _today(inputs: BookInputs, price: Decimal) -> Decimal:
 def _unproven(inputs: BookInputs) -> frozenset[str]:
     """Working stops that rest and were not read back often enough to replace another one."""
     seen, needed = inputs.known.seen, inputs.replacement_reads
-    working = [own.client_id for own in inputs.live.resting if own.role is Role.WORKING_STOP]
-    few = [client_id for client_id in working if seen.get(client_id, 0) < needed]
+    few = [own.client_id for own in inputs.live.working if seen.get(own.client_id, 0) < needed]
     return frozenset(few) if few else _NONE
 
 

@@ -134,7 +134,7 @@ def _settling(facts: OrderFacts, wanted: tuple[DesiredOrder, ...]) -> tuple[Desi
     if not wanted or all(_is_written(order, facts) for order in wanted):
         return None
     level = wanted[0].trigger_price
-    here = [own for own in facts.live.resting if own.role is Role.WORKING_STOP and own.trigger_price == level]
+    here = [own for own in facts.live.working if own.trigger_price == level]
     here = [own for own in here if own in facts.cover]
     under_way = [order for order in facts.in_transit if order.trigger_price == level]
     if not under_way and not any(own.client_id in facts.unproven for own in here):

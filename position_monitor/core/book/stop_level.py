@@ -158,7 +158,7 @@ def _room_to_move(inputs: BookInputs, level: Decimal, best: Decimal) -> bool:
 
 def _levels_resting(inputs: BookInputs) -> int:
     """At how many levels working stops of ours rest."""
-    return len({own.trigger_price for own in inputs.live.resting if own.role is Role.WORKING_STOP})
+    return len({own.trigger_price for own in inputs.live.working})
 
 
 def _far_enough(inputs: BookInputs, level: Decimal, best: Decimal) -> bool:

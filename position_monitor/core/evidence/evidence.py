@@ -9,7 +9,7 @@ in time is taken without its sign: a step may end a waiting time early, and must
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from typing import NamedTuple
@@ -155,20 +155,18 @@ class KeyEvidence:
         """Whether a stop of ours is being triggered and has not been at it for suspiciously long."""
         if self.firing_since_ms > 0 and abs(now_ms - self.firing_since_ms) <= grace_ms:
             return True
-        return any(role.is_stop for role in self._closing(now_ms, grace_ms))
+        return bool(self.fired) and any(role.is_stop for role in self._closing(now_ms, grace_ms))
 
     def taking_profit(self, now_ms: int, grace_ms: int) -> bool:
         """Whether a take-profit of ours is closing its part just now, so that the size that was read may be too big."""
-        return Role.TAKE_PROFIT in self._closing(now_ms, grace_ms)
+        return bool(self.fired) and Role.TAKE_PROFIT in self._closing(now_ms, grace_ms)
 
     def stuck_in_triggering(self, now_ms: int, grace_ms: int) -> frozenset[str]:
         """Client ids of orders whose price came longer ago than the grace time, and that nothing is heard of since."""
         return frozenset(i for i, one in self.fired.items() if abs(now_ms - one.since_ms) > grace_ms)
 
-    def _closing(self, now_ms: int, grace_ms: int) -> Sequence[Role]:
+    def _closing(self, now_ms: int, grace_ms: int) -> list[Role]:
         """What the orders of ours are for whose price came within the grace time."""
-        if not self.fired:
-            return ()
         return [one.role for one in self.fired.values() if abs(now_ms - one.since_ms) <= grace_ms]
 
     def stuck(self, now_ms: int, grace_ms: int) -> bool:

@@ -31,8 +31,10 @@ class LiveBook:
     """The stops among them."""
     resting: tuple[LiveOrder, ...] = ()
     """Ours that rest."""
+    working: tuple[LiveOrder, ...] = ()
+    """The working stops among them."""
     ladder: tuple[LiveOrder, ...] = ()
-    """The take-profits among them, nearest rung first."""
+    """The take-profits among those that rest, nearest rung first."""
     in_flight: tuple[LiveOrder, ...] = ()
     """Ours that are being triggered or partly filled: left alone."""
     foreign: tuple[LiveOrder, ...] = ()
@@ -105,6 +107,7 @@ def _sorted(orders: Iterable[LiveOrder]) -> LiveBook:
         owned=tuple(owned),
         guarding=guarding,
         resting=resting,
+        working=tuple(own for own in resting if own.role is Role.WORKING_STOP),
         ladder=tuple(ladder),
         in_flight=tuple(in_flight),
         foreign=tuple(foreign),
