@@ -11,8 +11,9 @@ from position_monitor.core.model.actions import Place
 from position_monitor.core.model.orders import Purpose, Role, WorkingType
 from position_monitor.core.model.sides import Side
 from position_monitor.edge.http.rate_budget import Lane
+from position_monitor.edge.venues.binance.sides import OrderSide, PositionSide, key_of, only_reduces
 from position_monitor.edge.venues.binance.venue import BinanceUsdm
-from position_monitor.edge.venues.binance.writes import place_lane
+from position_monitor.edge.venues.binance.writes import close_request, place_lane, place_request
 from position_monitor.errors import Ambiguous, Refused, RequestInvalid
 from tests.edge.exchange.loopback_venue import SERVER_MS, Answer, LoopbackVenue
 from tests.edge.exchange.sample_actions import backstop, cancel_algo, cancel_plain, close_market, desired
@@ -94,6 +95,21 @@ async def test_closing_orders(
         **ALWAYS,
     }
     assert not loopback.bad_signatures
+
+
+@pytest.mark.parametrize("hedged", [False, True])
+@pytest.mark.parametrize("side", list(Side))
+def test_whatever_is_sent_can_only_reduce_its_position(side: Side, hedged: bool) -> None:
+    """Invariant 1 once more, by what the reader makes of such a row."""
+    sizes = {Role.BACKSTOP: None, Role.WORKING_STOP: "1", Role.TAKE_PROFIT: "1"}
+    sent = [place_request(desired(role, side=side, hedged=hedged, quantity=size)) for role, size in sizes.items()]
+    sent += [close_request(close_market(side=side, hedged=hedged, limit=limit)) for limit in (None, "61000.50")]
+    for params in sent:
+        direction, leg = OrderSide(params["side"]), PositionSide(params["positionSide"])
+        whole, reduce_only = params.get("closePosition") == "true", params.get("reduceOnly") == "true"
+        assert key_of("BTCUSDT", direction, leg).side is side
+        assert only_reduces(direction, leg, reduce_only=reduce_only, close_position=whole)
+        assert (leg is PositionSide.BOTH) is not hedged
 
 
 async def test_cancel_goes_to_the_list_the_order_lives_in(
