@@ -40,7 +40,7 @@ class Awaited:
     proved: bool = False
     """The venue refused a second order of this id: it is live, whatever the lists and queries say."""
     order: DesiredOrder | None = None
-    """What was written: it may rest already. None where only the id is told."""
+    """What was written: it may rest already. None where nothing but its id is at hand."""
 
 
 class Vanished(NamedTuple):

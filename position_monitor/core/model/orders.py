@@ -84,7 +84,7 @@ _STOPS = frozenset({Role.BACKSTOP, Role.WORKING_STOP})
 
 
 class Tag(NamedTuple):
-    """Whose an order of ours is, as its client id says (`core/model/ids.py`). The venue's reader decodes it, once.
+    """What an order of ours is for, as its client id says (`core/model/ids.py`). The venue's reader decodes it, once.
 
     The revision of an intent is in the id's digest only, so it cannot be read back.
     """
