@@ -40,7 +40,7 @@ def a_trifle_replaces_a_ladder(stack: ExitStack) -> None:
 
 @mutant("INV-16", swarm=Swarm({}, ("closed_positions_linger",)), caught_at=2)
 def a_stop_that_fired_is_forgotten_when_it_is_not_listed(stack: ExitStack) -> None:
-    stack.enter_context(changed(KeyEvidence, "_fired", lambda self, now_ms, grace_ms, roles: False))
+    stack.enter_context(changed(KeyEvidence, "_closing", lambda self, now_ms, grace_ms: []))
 
 
 @mutant("INV-16", swarm=Swarm({}, ("slow_triggers",), judges=("over_exit",)))
