@@ -120,6 +120,8 @@ class Daemon:
     """When the last cycle began, by the wall clock and by the monotonic one."""
     _observed_at_ms: int = field(default=0, init=False)
     """The time of the last good read of the account; 0 before the first."""
+    _unread: Mapping[str, str] = field(default_factory=dict, init=False)
+    """Symbols whose rows could not be read in the last answer about positions, with what was wrong."""
     _weight_before: int = field(default=0, init=False)
     """Our request weight of the minute when the cycle began."""
     _unsettled: frozenset[str] = field(default=frozenset(), init=False)
@@ -331,14 +333,16 @@ class Daemon:
             self._unsettled = self._not_settled(decision)
         states = self.history.states
         told, wrote = self.desk.take_report()
-        unseen = "; ".join((*_unreadable(observed), *self._unconfirmed()))
+        if not failure:  # where there is no answer, what could not be read before is not known any better
+            self._unread = observed.unreadable_positions
+        unseen = "; ".join((*_unreadable(self._unread), *self._unconfirmed()))
         banned = bool(self.exchange.banned_until_ms)
         risk = account_risk(
             states,
             unreadable=failure or unseen,
             degraded=self.degraded(),
             banned=banned,
-            unread=observed.unreadable_positions,
+            unread=self._unread,
         )
         self._observed_at_ms = observed.observed_at_ms or self._observed_at_ms
         return CycleReport(
@@ -387,6 +391,6 @@ class Daemon:
         return absent or exposed or unknown or awaited or makes_room
 
 
-def _unreadable(observed: AccountObservation) -> list[str]:
+def _unreadable(unread: Mapping[str, str]) -> list[str]:
     """Symbols whose position rows were malformed, with what was wrong."""
-    return [f"{symbol}: {why}" for symbol, why in sorted(observed.unreadable_positions.items())]
+    return [f"{symbol}: {why}" for symbol, why in sorted(unread.items())]

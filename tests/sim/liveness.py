@@ -217,7 +217,7 @@ def _shown(body: object) -> set[Key]:
             amount = Decimal(str(row["positionAmt"]))
             priced = any(Decimal(str(row.get(name) or 0)) > 0 for name in ("entryPrice", "markPrice"))
             side = row["positionSide"]
-            if amount and priced:
+            if amount.is_finite() and amount and priced:
                 shown.add((row["symbol"], side if side != "BOTH" else ("LONG" if amount > 0 else "SHORT")))
         except (KeyError, TypeError, AttributeError, InvalidOperation):
             continue

@@ -10,7 +10,7 @@ Without the stream every list is read every time.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from functools import partial
@@ -44,6 +44,7 @@ from position_monitor.errors import ExchangeFailure
 
 SWEEP_PAUSE_S = 10.0
 """After a sweep that failed, symbols are read one by one for this long."""
+_NOTHING = Decimal(0)
 FLAT_CHECKS_MAX = 10
 """Zero-row reads per cycle (5 weight each); the rest waits for the next cycle."""
 
@@ -151,17 +152,18 @@ class Observer:
         self._swept_at_s = None
 
     async def symbols(
-        self, wanted: Iterable[str], evidence: Evidence, known: Collection[str] = ()
+        self, wanted: Iterable[str], evidence: Evidence, before: Mapping[str, SymbolObservation] | None = None
     ) -> AccountObservation:
         """Read some symbols again, after writes: the positions of the account once, the order lists per symbol.
 
-        A position in a symbol that is not `known` yet was opened meanwhile, and is read as well: its stop comes first.
+        A position that is not the one of the look `before` was opened meanwhile, or grew, and is read as well: its stop
+        comes first. A look may last long where answers are late, so it does not wait for the next one.
         """
         names = sorted(set(wanted))
         positions, orders = await asyncio.gather(self._positions(), self._per_symbol(names, anew=True))
         if isinstance(positions, ExchangeFailure):
             return AccountObservation({}, failure=str(positions))
-        if new := {position.symbol for position in positions.positions}.difference(known, names) if known else set():
+        if new := _opened_or_grown(positions, before).difference(names) if before is not None else set():
             orders |= await self._per_symbol(sorted(new), anew=True)
             names += sorted(new)
         seen = {name: self._observation(name, positions, orders.get(name), None) for name in names}
@@ -302,3 +304,9 @@ class Observer:
                 symbols[symbol] = with_order(symbols[symbol], answer)
         unanswered = tuple((symbol, client_id) for client_id, symbol in where.items() if client_id not in answers)
         return replace(found, symbols=symbols, misses=tuple(misses), ends=tuple(ends), unanswered=unanswered)
+
+
+def _opened_or_grown(positions: PositionsRead, before: Mapping[str, SymbolObservation]) -> set[str]:
+    """Symbols of which an answer lists a position that was not there before, or was smaller."""
+    sizes = {position.key: position.quantity for seen in before.values() for position in seen.positions}
+    return {one.symbol for one in positions.positions if one.quantity > sizes.get(one.key, _NOTHING)}
