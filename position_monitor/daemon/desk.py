@@ -20,12 +20,14 @@ from position_monitor.core.book.wanted import renewed
 from position_monitor.core.decision.decide import Rules
 from position_monitor.core.decision.gate import GateInputs
 from position_monitor.core.decision.guard import Denied, approve_cancel, approve_close, approve_place
+from position_monitor.core.decision.ownership import MEANINGS, RIGHTS
 from position_monitor.core.evidence.endings import after_word, word_of
 from position_monitor.core.evidence.evidence import Evidence
 from position_monitor.core.evidence.learning import after_blind_read, after_read
 from position_monitor.core.evidence.outcome import DUPLICATE_CODE, Outcome, Sent, after_outcome, claimed, reason
 from position_monitor.core.evidence.writers import Writers, after_listing, after_sending, beginning, begun
 from position_monitor.core.model.actions import Action, Cancel, Close, Mode, Place
+from position_monitor.core.model.desired import DesiredOrder
 from position_monitor.core.model.orders import LiveOrder, Role
 from position_monitor.core.model.positions import Position
 from position_monitor.core.model.sides import PositionKey
@@ -211,12 +213,21 @@ class Desk:
         if answer is not None and order.role is Role.TAKE_PROFIT:
             why = "the venue did not say whether its id has named an order before"
             return Outcome(action, Sent.NOT_SENT, self.clock.now_ms(), text=why)
+        if why := self._why_not_any_more(order):
+            return Outcome(action, Sent.NOT_SENT, self.clock.now_ms(), text=why)
         logger.log("DEBUG" if self.is_failing(action) else "INFO", sentence.intent(action))
         self.earlier.used(order)
         outcome = await actor.send_place(self.exchange, self.clock, approved)
         if outcome.sent is Sent.ACCEPTED:
             self.accepted(order.client_id)
         return outcome
+
+    def _why_not_any_more(self, order: DesiredOrder) -> str:
+        """What ended the right to a take-profit while its id was asked for, or empty: the host may have been suspended
+        meanwhile, and the lease have passed to another daemon (invariant 9)."""
+        mode = self.mode()
+        permitted = order.role is not Role.TAKE_PROFIT or RIGHTS[mode].take_profits
+        return "" if permitted else f"no take-profit: {MEANINGS[mode]} (invariant 9)"
 
     async def _witness(self, close: Close) -> Decimal | None:
         """The price a close is about, from another part of the venue than the position; None when it fails."""

@@ -23,6 +23,7 @@ from position_monitor.core.observation.reads import OrdersRead, PositionsRead
 from position_monitor.edge.clock import Clock, VenueClock
 from position_monitor.edge.http.rate_budget import BudgetLimits, Lane, RateBudget
 from position_monitor.edge.venues.binance.failures import unusable
+from position_monitor.edge.venues.binance.position_list import PositionList
 from position_monitor.edge.venues.binance.prices import BinancePrices
 from position_monitor.edge.venues.binance.reads import algo_order, orders_from, positions_from
 from position_monitor.edge.venues.binance.rows import AlgoOrderRow, ListenKeyRow, parse_object
@@ -38,7 +39,7 @@ from position_monitor.edge.venues.binance.writes import (
     placed_order_id,
 )
 from position_monitor.edge.venues.transport import Endpoint, Transport
-from position_monitor.errors import AuthRefused, ExchangeFailure, RateLimited, Refused
+from position_monitor.errors import ExchangeFailure, Refused
 
 NO_SUCH_ORDER_CODE: Final = -2013
 BOOKS_KEPT_MAX: Final = 100
@@ -57,8 +58,7 @@ class BinanceUsdm:
         self._prices = BinancePrices(self._wire)
         self._clock = clock
         self._rows_endpoint = Endpoint.POSITION_ROWS
-        self._list_endpoint = Endpoint.POSITIONS
-        """The list of positions that answered last: one of the two may be down while the other is not."""
+        self._list = PositionList(lambda call: self._read_positions(call, None))
         self._books: dict[str | None, tuple[object, object, OrdersRead]] = {}
         """The bodies of the last two order lists, and what was read from them."""
 
@@ -128,21 +128,8 @@ class BinanceUsdm:
         return self._upkeep.instrument(symbol)
 
     async def read_positions(self) -> PositionsRead:
-        """Every open position of the account (v3, weight 5), or where that call fails by the older one (v2)."""
-        try:
-            return await self._read_positions(self._list_endpoint, None)
-        except (RateLimited, AuthRefused):
-            raise
-        except ExchangeFailure as failure:
-            other = Endpoint.POSITION_ROWS if self._list_endpoint is Endpoint.POSITIONS else Endpoint.POSITIONS
-            if other.value.path.startswith("/fapi/v2") and self._rows_endpoint is Endpoint.POSITIONS:
-                raise  # the venue does not offer the older call any more
-            try:
-                read = await self._read_positions(other, None)
-            except ExchangeFailure:
-                raise failure from None
-            self._list_endpoint = other
-            return read
+        """Every open position of the account (v3, weight 5); where that fails or hangs, by the older call (v2)."""
+        return await self._list.read(has_older=self._rows_endpoint is Endpoint.POSITION_ROWS)
 
     def arm_by_last(self, wanted: Callable[[PositionKey], bool] | None) -> None:
         """Which positions are read together with their last price."""
