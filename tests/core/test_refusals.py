@@ -15,6 +15,7 @@ from position_monitor.core.evidence.refusals import (
     slot_of,
     worth_a_try,
 )
+from position_monitor.core.model.refusal import Refusal
 from position_monitor.core.model.sides import PositionSide
 
 from .build import NOW_MS, D, backstop, desired, instrument, position, target, working
@@ -27,11 +28,20 @@ TARGET = desired(target(HELD, 0, 102, "0.3"), HELD)
 FACTS = Facts(D(1), RULES, NOW_MS, 9_000)
 
 
-def refused(order, at_ms=NOW_MS, code=-4108, before=None, tries=1) -> Refusals:
+def refused(order, at_ms=NOW_MS, refusal=Refusal.OTHER, before=None, tries=1) -> Refusals:
     """So many refusals of an order, one after another, the last one then."""
     result = before or Refusals()
     for _ in range(tries):
-        row = RefusedOrder(at_ms, code, order.trigger_price, order.quantity, order.position_side, D(1), RULES)
+        row = RefusedOrder(
+            at_ms=at_ms,
+            refusal=refusal,
+            said="-4108",
+            trigger=order.trigger_price,
+            quantity=order.quantity,
+            position_side=order.position_side,
+            size=D(1),
+            instrument=RULES,
+        )
         result = after_failure(result, at_ms, slot_of(order), row)
     return result
 
@@ -80,9 +90,19 @@ def test_a_moved_trigger_is_tried_at_once_a_few_times():
     assert tried([hair], refused(STOP)) == []
 
 
-def test_a_refusal_that_may_pass_is_tried_at_once_a_few_times():
-    assert tried([STOP], refused(STOP, code=-4509)) == [STOP]
-    assert tried([STOP], refused(STOP, code=-4509, tries=TRIES_AT_ONCE_MAX)) == []
+MAY_PASS = (Refusal.NOTHING_TO_REDUCE, Refusal.NO_POSITION, Refusal.CAPACITY)
+
+
+@pytest.mark.parametrize("refusal", Refusal)
+def test_a_refusal_that_may_pass_is_tried_at_once_a_few_times(refusal):
+    assert tried([STOP], refused(STOP, refusal=refusal)) == ([STOP] if refusal in MAY_PASS else [])
+    assert tried([STOP], refused(STOP, refusal=refusal, tries=TRIES_AT_ONCE_MAX)) == []
+
+
+def test_what_waits_says_what_the_venue_said():
+    [(order, why)] = worth_a_try([STOP], refused(STOP), Refusals(), FACTS)[1]
+    assert order == STOP
+    assert why == "it was refused (-4108) and nothing changed since; it is tried again in the next check"
 
 
 def test_in_each_check_one_is_tried_the_longest_waiting_first():

@@ -111,7 +111,7 @@ class KeyEvidence:
     prices: tuple[Decimal, ...] = ()
     """The price that arms its orders in the last reads, newest last."""
     crossed: Crossed = NOT_CROSSED
-    """Refusals of its stops as already passed (-2021), in a row and while nothing covered it."""
+    """Refusals of its stops as already passed, in a row and while nothing covered it."""
     stop_refused: str = ""
     """Why the last stop that was sent does not rest, in the words of its failure; empty once one was taken."""
     grid_refusals: int = 0
@@ -123,13 +123,13 @@ class KeyEvidence:
     slot_is_foreign: bool = False
     """Another program had its own close-all stop in this epoch: the venue's only slot for one is left to it."""
     close_all_blocked: bool = False
-    """The venue said a close-all stop exists (-4130) that no list shows."""
+    """The venue said a close-all stop exists that no list shows."""
     closes_sent: int = 0
     """Close orders sent in this epoch; drives the close ladder and makes close ids differ."""
     closes_at_ms: tuple[int, ...] = ()
     """When the last few of them were sent."""
     close_budget_refused: bool = False
-    """A close was refused because resting reduce-only orders use up the position (-2022, -4118)."""
+    """A close was refused because resting reduce-only orders use up the position."""
     closing_since_ms: int = 0
     """Since when each look found a reason to close it at market; 0 while none does."""
     firing_since_ms: int = 0

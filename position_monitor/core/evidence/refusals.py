@@ -18,6 +18,7 @@ from position_monitor.core.model.desired import DesiredOrder
 from position_monitor.core.model.instruments import Instrument
 from position_monitor.core.model.money import distance_pct
 from position_monitor.core.model.orders import Role
+from position_monitor.core.model.refusal import Refusal, in_brackets
 from position_monitor.core.model.sides import PositionSide
 
 TRIES_AT_ONCE_MAX = 3
@@ -26,7 +27,7 @@ TRIES_ON_NEWS_MAX = 6
 """Failed tries in a minute after which not even another size or another trading rule is."""
 TRIES_KEPT = 12
 MINUTE_MS = 60_000
-PASSING_CODES = frozenset({-2022, -2025, -4045, -4118, -4129, -4509, -2010, -2024, -1008, -1016})
+PASSING = frozenset({Refusal.NOTHING_TO_REDUCE, Refusal.NO_POSITION, Refusal.CAPACITY})
 """Refusals that the next read may explain: the position was not there yet, or there was no room."""
 _MOVED_PCT = Decimal("0.1")
 """A trigger that moved by less is the same trigger."""
@@ -48,7 +49,9 @@ class RefusedOrder:
     """The last refusal of the order for one place, with the facts it was refused under."""
 
     at_ms: int
-    code: int | None
+    refusal: Refusal
+    said: str
+    """The venue's own name of it."""
     trigger: Decimal
     quantity: Decimal | None
     position_side: PositionSide
@@ -148,7 +151,7 @@ def _at_once(order: DesiredOrder, refused: RefusedOrder | None, tries: int, fact
         return tries < TRIES_AT_ONCE_MAX
     if _is_another_case(order, refused, facts):
         return tries < TRIES_ON_NEWS_MAX
-    soon = refused.code in PASSING_CODES or distance_pct(order.trigger_price, refused.trigger) >= _MOVED_PCT
+    soon = refused.refusal in PASSING or distance_pct(order.trigger_price, refused.trigger) >= _MOVED_PCT
     return soon and tries < TRIES_AT_ONCE_MAX
 
 
@@ -165,5 +168,5 @@ def _is_another_case(order: DesiredOrder, refused: RefusedOrder, facts: Facts) -
 def _why_held(order: DesiredOrder, before: Refusals) -> str:
     """Why an order waits, in words."""
     refused = before.orders.get(slot_of(order))
-    said = f" ({refused.code})" if refused is not None and refused.code is not None else ""
+    said = in_brackets(refused.said) if refused is not None else ""
     return f"it was refused{said} and nothing changed since; it is tried again in the next check"
