@@ -206,7 +206,6 @@ class Desk:
                 Sent.REFUSED,
                 self.clock.now_ms(),
                 refusal=Refusal.DUPLICATE,
-                said="-4116",
                 text="it rests already, says the venue",
             )
         if isinstance(answer, LiveOrder) and renamed < RENAMED_MAX:
