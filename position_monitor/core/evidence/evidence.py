@@ -15,7 +15,7 @@ from decimal import Decimal
 from typing import NamedTuple
 
 from position_monitor.core.evidence.crossing import NOT_CROSSED, Crossed
-from position_monitor.core.evidence.refusals import NONE_REFUSED, Refusals
+from position_monitor.core.evidence.refusals import NONE_FAILED, FailedTries
 from position_monitor.core.model import ids
 from position_monitor.core.model.desired import DesiredOrder
 from position_monitor.core.model.money import beyond
@@ -116,9 +116,9 @@ class KeyEvidence:
     """Why the last stop that was sent does not rest, in the words of its failure; empty once one was taken."""
     grid_refusals: int = 0
     """How often a number of provisional rules was off the symbol's grid."""
-    stops_refused: Refusals = NONE_REFUSED
+    stops_refused: FailedTries = NONE_FAILED
     """The tries for its stops that failed lately."""
-    targets_refused: Refusals = NONE_REFUSED
+    targets_refused: FailedTries = NONE_FAILED
     """The same for its take-profits."""
     slot_is_foreign: bool = False
     """Another program had its own close-all stop in this epoch: the venue's only slot for one is left to it."""
@@ -148,7 +148,7 @@ class KeyEvidence:
     """When the first of them was."""
     firing_trigger: Decimal = Decimal(0)
     """The trigger of that stop."""
-    closes_refused: Refusals = NONE_REFUSED
+    closes_refused: FailedTries = NONE_FAILED
     """Closing orders that were refused, or did not arrive, lately."""
 
     @property

@@ -12,8 +12,8 @@ from position_monitor.core.evidence.endings import Word, after_word
 from position_monitor.core.evidence.evidence import Evidence, KeyEvidence, with_key
 from position_monitor.core.evidence.refusals import (
     CLOSE_SLOT,
-    NONE_REFUSED,
-    Refusals,
+    NONE_FAILED,
+    FailedTries,
     RefusedOrder,
     after_failure,
     slot_of,
@@ -168,9 +168,9 @@ def _with_try(known: KeyEvidence, outcome: Outcome, order: DesiredOrder, *, is_s
     return replace(known, stops_refused=after) if is_stop else replace(known, targets_refused=after)
 
 
-def _tried(before: Refusals, known: KeyEvidence, outcome: Outcome, order: DesiredOrder) -> Refusals:
+def _tried(before: FailedTries, known: KeyEvidence, outcome: Outcome, order: DesiredOrder) -> FailedTries:
     if outcome.sent is Sent.ACCEPTED or outcome.refusal is Refusal.DUPLICATE:
-        return NONE_REFUSED
+        return NONE_FAILED
     if outcome.sent is not Sent.REFUSED:
         return after_failure(before, outcome.at_ms, slot_of(order), None)
     refused = RefusedOrder(
