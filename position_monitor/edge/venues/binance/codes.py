@@ -154,7 +154,7 @@ CODES: Final[Mapping[int, Code]] = _table(
             -4118: "reduce-only check failed against the position and its open orders",
         },
         Refusal.NO_POSITION: {
-            -2010: "new order rejected",
+            -2010: "new order rejected",  # it says no more than that; the next read may explain it
             -2024: "the position is too small",
             -4129: "a close-all order needs an open position",
             -4509: "a close-all order needs an open position",
