@@ -12,6 +12,8 @@ import pytest
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
+from position_monitor.core.model.refusal import Refusal
+
 ROOT = Path(__file__).parent.parent
 VAGUE = re.compile(r"(^|_)(utils?|helpers?|managers?|misc|common)(_|$)")
 MACHINE = re.compile(rf"(/home/|/root/|/Users/|{re.escape(str(ROOT))}/)[\w.-]+|[A-Z]:\\Users")
@@ -78,6 +80,56 @@ def test_everything_public_says_what_it_is() -> None:
         if (names := undocumented(ast.parse(path.read_text("utf-8"))))
     }
     assert found == {}
+
+
+VENUE_NUMBER = re.compile(r"(?<![\w.])-\d(?:_?\d){3,}(?![\w-])")
+"""A number by which the venue names a failure: in code, in a string, in a comment, in a docstring."""
+
+
+def above_the_venues() -> list[Path]:
+    """Every module but those of the venues, of the paper exchange, and the operator's configuration."""
+    package = ROOT / "position_monitor"
+    apart = (package / "edge" / "venues", package / "paper", package / "config")
+    return [path for path in sorted(package.rglob("*.py")) if not any(room in path.parents for room in apart)]
+
+
+def test_no_number_of_a_venue_is_known_above_the_venues() -> None:
+    """A failure is classified once, by its venue; everybody else asks what it means (DESIGN 3)."""
+    found = [
+        f"{path.relative_to(ROOT)}: {number}"
+        for path in above_the_venues()
+        for number in VENUE_NUMBER.findall(path.read_text("utf-8"))
+    ]
+    assert found == []
+    assert {"core", "daemon", "service", "edge"} <= {path.relative_to(ROOT).parts[1] for path in above_the_venues()}
+
+
+@pytest.mark.parametrize(
+    ("source", "seen"),
+    [
+        ("CODES = frozenset({-2021, -4_142})", 2),
+        ('said = "-4116"', 1),
+        ('"""Refused as already passed (-2021)."""', 1),
+        ("# the venue says -1008 then", 1),
+        ("code == -50011", 1),
+        ("since 2026-11-28", 0),
+        ("left = whole - 2021", 0),
+        ("last = rows[-1]", 0),
+        ("FAR = Decimal('1e-1000')", 0),
+        ("pause_ms = -100", 0),
+    ],
+)
+def test_the_number_rule_sees(source: str, seen: int) -> None:
+    """The rule is not blind, and leaves dates and arithmetic alone."""
+    assert len(VENUE_NUMBER.findall(source)) == seen
+
+
+def test_every_meaning_of_a_refusal_is_asked_for_by_somebody() -> None:
+    """A meaning that nobody asks for changes nothing: it belongs to `OTHER`, which is what is left."""
+    tables = {ROOT / "position_monitor" / "edge" / "venues" / "binance" / "codes.py"}
+    sources = [path.read_text("utf-8") for path in (ROOT / "position_monitor").rglob("*.py") if path not in tables]
+    asked = {name for source in sources for name in re.findall(r"\bRefusal\.([A-Z_]+)", source)}
+    assert {refusal.name for refusal in Refusal} - {"OTHER"} <= asked
 
 
 def lock(name: str) -> dict[str, tuple[str, int]]:

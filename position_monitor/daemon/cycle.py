@@ -45,7 +45,7 @@ ROUNDS_MAX = 5
 """Rounds of placing and reading back within one cycle, before the rest waits for the next."""
 ROUND_PAUSES_S = (0.2, 0.4, 0.8, 1.2, 1.6)
 """Wait before asking again for an order that was written and is not listed yet, and before sending again what the venue
-turned away (-1008: the venue's own advice is 200, 400, then 800 ms)."""
+turned away (the venue's own advice is 200, 400, then 800 ms)."""
 ROUNDS_TURNED_AWAY_MAX = 3
 """Rounds after which what was turned away waits for the next cycle: the state must be told meanwhile."""
 UPKEEP_PATIENCE_S = 0.5

@@ -24,12 +24,13 @@ from position_monitor.core.decision.ownership import MEANINGS, RIGHTS
 from position_monitor.core.evidence.endings import after_word, word_of
 from position_monitor.core.evidence.evidence import Evidence
 from position_monitor.core.evidence.learning import after_blind_read, after_read
-from position_monitor.core.evidence.outcome import DUPLICATE_CODE, Outcome, Sent, after_outcome, claimed, reason
+from position_monitor.core.evidence.outcome import Outcome, Sent, after_outcome, claimed, reason
 from position_monitor.core.evidence.writers import Writers, after_listing, after_sending, beginning, begun
 from position_monitor.core.model.actions import Action, Cancel, Close, Mode, Place
 from position_monitor.core.model.desired import DesiredOrder
 from position_monitor.core.model.orders import LiveOrder, Role
 from position_monitor.core.model.positions import Position
+from position_monitor.core.model.refusal import Refusal
 from position_monitor.core.model.sides import PositionKey
 from position_monitor.core.model.state import Event
 from position_monitor.core.observation.reads import SymbolObservation
@@ -203,7 +204,11 @@ class Desk:
         answer = await self.earlier.of(order, self.evidence.of(order.key))
         if isinstance(answer, LiveOrder) and not answer.status.terminal:
             return Outcome(
-                action, Sent.REFUSED, self.clock.now_ms(), DUPLICATE_CODE, "it rests already, says the venue"
+                action,
+                Sent.REFUSED,
+                self.clock.now_ms(),
+                refusal=Refusal.DUPLICATE,
+                text="it rests already, says the venue",
             )
         if isinstance(answer, LiveOrder) and renamed < RENAMED_MAX:
             self.evidence = after_word(self.evidence, word_of(answer), self.clock.now_ms())

@@ -25,7 +25,7 @@ from position_monitor.core.decision.event_view import (
 )
 from position_monitor.core.evidence.endings import UNDER_WAY, Word, after_word
 from position_monitor.core.evidence.learning import after_flat_event, after_open_event
-from position_monitor.core.evidence.outcome import DUPLICATE_CODES, Outcome, Sent, after_unread_failure
+from position_monitor.core.evidence.outcome import Outcome, after_unread_failure
 from position_monitor.core.model.desired import DesiredOrder
 from position_monitor.core.model.money import distance_pct
 from position_monitor.core.model.outside import Advice
@@ -203,7 +203,7 @@ class FastPath:
 
     def _learn(self, order: DesiredOrder, outcome: Outcome) -> None:
         """A refusal of an order that was made without a read is no evidence: the loop reads and tries itself."""
-        if outcome.sent in (Sent.ACCEPTED, Sent.AMBIGUOUS) or outcome.code in DUPLICATE_CODES:
+        if outcome.may_rest:
             self._desk.learn(outcome)
             return
         self._left_to_reads.add(order.key)

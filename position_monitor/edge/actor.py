@@ -5,9 +5,10 @@ from __future__ import annotations
 from position_monitor.core.decision.guard import Approved
 from position_monitor.core.evidence.outcome import Outcome, Sent
 from position_monitor.core.model.actions import Cancel, Close, Place
+from position_monitor.core.model.refusal import Refusal
 from position_monitor.edge.clock import Clock
 from position_monitor.edge.exchange import Exchange
-from position_monitor.errors import Ambiguous, ExchangeFailure, RateLimited, Unreachable
+from position_monitor.errors import Ambiguous, ExchangeFailure, RateLimited, Refused, Unreachable
 
 _NOT_SENT = (RateLimited, Unreachable)
 
@@ -46,5 +47,13 @@ def _failed(action: Place | Cancel | Close, failure: ExchangeFailure, clock: Clo
         sent = Sent.NOT_SENT
     else:
         sent = Sent.REFUSED
-    turned_away = isinstance(failure, Unreachable)
-    return Outcome(action, sent, clock.now_ms(), failure.code, str(failure), turned_away=turned_away)
+    refusal = failure.refusal if isinstance(failure, Refused) else Refusal.OTHER
+    return Outcome(
+        action,
+        sent,
+        clock.now_ms(),
+        refusal=refusal if sent is Sent.REFUSED else None,
+        said=failure.said,
+        text=str(failure),
+        turned_away=isinstance(failure, Unreachable),
+    )

@@ -9,6 +9,7 @@ import pytest
 
 from position_monitor.core.evidence.learning import after_read
 from position_monitor.core.model.actions import Mode
+from position_monitor.core.model.refusal import Refusal
 from position_monitor.core.observation.stream_events import MarkPrice, PositionEvent, StreamGap
 from position_monitor.daemon.desk import Desk
 from position_monitor.daemon.fast_path import LATE_MS, SYMBOLS_MAX, TURNS_MAX, FastPath
@@ -127,7 +128,8 @@ async def test_a_position_that_shrinks_or_ends_is_left_to_the_loop():
 
 
 @pytest.mark.parametrize(
-    "answer", [Refused("crossed", code=-2021), Refused("taken", code=-4130), Unreachable("busy", code=-1008)]
+    "answer",
+    [Refused("x", refusal=Refusal.CROSSED), Refused("taken", refusal=Refusal.SLOT_TAKEN), Unreachable("busy")],
 )
 async def test_a_refused_symbol_is_left_to_the_loop_until_it_was_read(answer):
     world = World(seen_at([]))
@@ -147,7 +149,7 @@ async def test_a_refusal_says_nothing_about_the_position_that_comes_after():
     """The lists could not be read, so a stop that rests is unknown; it ends with the position that is turned."""
     held = position(quantity=D(1))
     world = World(replace(seen_at([held]), unreadable="its open orders could not be read"))
-    world.venue.answer = Refused("a close-all stop rests already", code=-4130)
+    world.venue.answer = Refused("a close-all stop rests already", refusal=Refusal.SLOT_TAKEN)
     await world.hears(told("2", at_ms=NOW_MS + 1))
     world.venue.answer = None
     await world.hears(told("3", at_ms=NOW_MS + 2))
@@ -161,7 +163,7 @@ async def test_a_refusal_says_nothing_about_the_position_that_comes_after():
 
 async def test_lists_used_again_do_not_count_as_a_read():
     world = World(seen_at([]))
-    world.venue.answer = Refused("crossed", code=-2021)
+    world.venue.answer = Refused("crossed", refusal=Refusal.CROSSED)
     await world.hears(told())
     world.venue.answer = None
     world.read(replace(seen_at([]), orders_reused=True))

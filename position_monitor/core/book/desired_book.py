@@ -55,8 +55,11 @@ def desired_book(inputs: BookInputs) -> DesiredBook:
 def compared_book(inputs: BookInputs) -> tuple[DesiredBook, BookDiff]:
     """What should rest for one position now, and how what rests differs from it."""
     levels = levels_for(inputs.position, inputs.instrument, inputs.settings, inputs.advice, inputs.now_ms)
-    if inputs.known.crossed.count and not inputs.cover.full:
-        levels = stepped_back(levels, inputs.known.crossed.count, inputs.position, inputs.instrument, inputs.settings)
+    crossed = inputs.known.crossed
+    if crossed.count and not inputs.cover.full:
+        levels = stepped_back(
+            levels, crossed.count, inputs.position, inputs.instrument, inputs.settings, said=crossed.said
+        )
     stop = effective_stop(inputs, levels, breakeven=bool(inputs.known.done_rungs))
     key, known = inputs.position.key, inputs.orders.remembered
     facts, wanted = _order_facts(inputs, levels, stop), known.get(key)

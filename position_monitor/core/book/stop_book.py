@@ -2,7 +2,7 @@
 
 The stop on this venue has two layers. The *backstop* is a close-all order: the exchange sizes it when it triggers, so
 it covers a position that grew after it was placed, and it disappears by itself when the position ends. The exchange
-allows only one of it per direction (-4130) and offers no amendment, so it can never be moved without a gap. It is
+allows only one of it per direction and offers no amendment, so it can never be moved without a gap. It is
 therefore placed once, at the policy's own level, and left alone; a tighter level is a *working stop*, a reduce-only
 quantity order above it, which can be replaced make-before-break.
 

@@ -21,6 +21,7 @@ from position_monitor.core.model.instruments import Instrument
 from position_monitor.core.model.money import against, floor_to, plain, stop_trigger
 from position_monitor.core.model.orders import Role, WorkingType
 from position_monitor.core.model.positions import Position
+from position_monitor.core.model.refusal import in_brackets
 from position_monitor.core.model.settings import EvidenceSettings, Limits, OnBreach, ProtectionSettings
 from position_monitor.core.model.sides import Side
 
@@ -70,7 +71,7 @@ def reason_to_close(
         and known.passed(crossed.first_trigger, position.side)
     ):
         text = (
-            f"its stop was refused {crossed.count} times in a row as already passed (-2021), "
+            f"its stop was refused {crossed.count} times in a row as already passed{in_brackets(crossed.said)}, "
             f"and the price has passed {plain(crossed.first_trigger)}"
         )
         return Reason(text, crossed.first_trigger, settings.working_type)

@@ -71,7 +71,7 @@ def after_silence(evidence: Evidence, symbol: str, client_id: str, now_ms: int, 
     """A query for an awaited stop gave no answer. After a while it counts as not placed, so that it is sent again.
 
     `listed`: the list of conditional orders was readable and does not show it. The id stays the same, so the worst of a
-    wrong guess is a refusal (-4116). Take-profits wait for an answer.
+    wrong guess is a refusal as a duplicate. Take-profits wait for an answer.
     """
     wait, owned = evidence.awaited.get((symbol, client_id)), ids.parse(client_id)
     if wait is None or owned is None or owned.role not in (Role.BACKSTOP, Role.WORKING_STOP):

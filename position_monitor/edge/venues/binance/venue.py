@@ -18,6 +18,7 @@ from position_monitor.core.decision.guard import Approved
 from position_monitor.core.model.actions import Cancel, Close, Place
 from position_monitor.core.model.instruments import Instrument
 from position_monitor.core.model.orders import LiveOrder, WorkingType
+from position_monitor.core.model.refusal import Refusal
 from position_monitor.core.model.sides import PositionKey
 from position_monitor.core.observation.reads import OrdersRead, PositionsRead
 from position_monitor.edge.clock import Clock, VenueClock
@@ -41,7 +42,6 @@ from position_monitor.edge.venues.binance.writes import (
 from position_monitor.edge.venues.transport import Endpoint, Transport
 from position_monitor.errors import ExchangeFailure, Refused
 
-NO_SUCH_ORDER_CODE: Final = -2013
 BOOKS_KEPT_MAX: Final = 100
 REMOVAL_WEIGHT: Final = 8
 """Zero rows, both lists and the removal itself."""
@@ -188,8 +188,8 @@ class BinanceUsdm:
         params = {"clientAlgoId": client_id}
         try:
             body = await self._wire.call(Endpoint.QUERY_ALGO_ORDER, params, Lane.HELD)
-        except Refused as refusal:
-            if refusal.code == NO_SUCH_ORDER_CODE:
+        except Refused as refused:
+            if refused.refusal is Refusal.NO_SUCH_ORDER:
                 return None
             raise
         row = parse_object(Endpoint.QUERY_ALGO_ORDER, AlgoOrderRow, body)
