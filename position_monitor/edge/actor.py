@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from position_monitor.core.decision.guard import Approved
 from position_monitor.core.evidence.outcome import Outcome, Sent
 from position_monitor.core.model.actions import Cancel, Close, Place
@@ -15,11 +17,12 @@ _NOT_SENT = (RateLimited, Unreachable)
 
 async def send_place(exchange: Exchange, clock: Clock, approved: Approved[Place]) -> Outcome:
     """Send a new order."""
+    asked_at_ms = exchange.venue_now_ms()
     try:
         order_id = await exchange.place(approved)
     except ExchangeFailure as failure:
-        return _failed(approved.action, failure, clock)
-    return Outcome(approved.action, Sent.ACCEPTED, clock.now_ms(), text=f"order {order_id}")
+        return replace(_failed(approved.action, failure, clock), asked_at_ms=asked_at_ms)
+    return Outcome(approved.action, Sent.ACCEPTED, clock.now_ms(), text=f"order {order_id}", asked_at_ms=asked_at_ms)
 
 
 async def send_cancel(exchange: Exchange, clock: Clock, approved: Approved[Cancel]) -> Outcome:

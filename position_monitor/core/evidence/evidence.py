@@ -41,6 +41,8 @@ class Awaited:
     misses: int = 0
     proved: bool = False
     """The venue refused a second order of this id: it is live, whatever the lists and queries say."""
+    live_at_ms: int = 0
+    """The venue's time from which on it was live for certain; 0 where that is not known."""
     backstop_of: PositionKey | None = None
     """The position, when the order takes the only slot for a close-all stop that the venue gives it."""
     working_stop: DesiredOrder | None = None

@@ -64,6 +64,15 @@ class Outcome:
     instrument: Instrument | None = None
     """The trading rules it was made by."""
 
+    asked_at_ms: int = 0
+    """The venue's time just before it was sent; 0 where nobody looked."""
+
+    @property
+    def live_at_ms(self) -> int:
+        """The venue's time from which on an order of this id was live for certain; 0 where that is not known."""
+        certain = self.sent is Sent.ACCEPTED or self.refusal is Refusal.DUPLICATE
+        return self.asked_at_ms if certain else 0
+
     @property
     def may_rest(self) -> bool:
         """Whether an order of this id may rest now: it is looked for, and not sent anew."""
@@ -99,7 +108,9 @@ def after_outcome(evidence: Evidence, outcome: Outcome, *, pause_ms: int = 9_000
             return after_word(evidence, ended, outcome.at_ms)
 
 
-def claimed(evidence: Evidence, order: DesiredOrder, at_ms: int, *, proved: bool = False) -> Evidence:
+def claimed(
+    evidence: Evidence, order: DesiredOrder, at_ms: int, *, proved: bool = False, live_at_ms: int = 0
+) -> Evidence:
     """Remember an order that is being sent, or that may rest: nobody writes it again before it was looked for."""
     backstop_of = order.key if order.role is Role.BACKSTOP else None
     working = order if order.role is Role.WORKING_STOP else None
@@ -110,6 +121,7 @@ def claimed(evidence: Evidence, order: DesiredOrder, at_ms: int, *, proved: bool
         order.client_id,
         at_ms,
         proved=proved,
+        live_at_ms=live_at_ms,
         backstop_of=backstop_of,
         working_stop=working,
         take_profit=target,
@@ -125,7 +137,8 @@ def _after_place(evidence: Evidence, outcome: Outcome, action: Place, pause_ms: 
     known = _with_try(known, outcome, order, is_stop=is_stop)
     evidence = with_key(evidence, order.key, known)
     if outcome.may_rest:
-        evidence = claimed(evidence, order, outcome.at_ms, proved=outcome.refusal is Refusal.DUPLICATE)
+        proved = outcome.refusal is Refusal.DUPLICATE
+        evidence = claimed(evidence, order, outcome.at_ms, proved=proved, live_at_ms=outcome.live_at_ms)
         return _changed(evidence, order.key, known, crossed=NOT_CROSSED, stop_refused="") if is_stop else evidence
     evidence = without_write(evidence, order.symbol, order.client_id)
     if is_stop:

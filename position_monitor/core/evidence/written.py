@@ -30,12 +30,20 @@ def after_write(
     now_ms: int,
     *,
     proved: bool = False,
+    live_at_ms: int = 0,
     backstop_of: PositionKey | None = None,
     working_stop: DesiredOrder | None = None,
     take_profit: DesiredOrder | None = None,
 ) -> Evidence:
     """Remember a write (under way, accepted or ambiguous) until its order is read back."""
-    wait = Awaited(now_ms, proved=proved, backstop_of=backstop_of, working_stop=working_stop, take_profit=take_profit)
+    wait = Awaited(
+        now_ms,
+        proved=proved,
+        live_at_ms=live_at_ms,
+        backstop_of=backstop_of,
+        working_stop=working_stop,
+        take_profit=take_profit,
+    )
     awaited = {**evidence.awaited, (symbol, client_id): wait}
     while len(awaited) > AWAITED_PER_POSITION_MAX * max(1, len(evidence.keys)):
         awaited.pop(min(awaited, key=lambda ref: awaited[ref].sent_at_ms))
