@@ -116,6 +116,7 @@ class Conduct:
         """When that request was sent (loop time)."""
         self.visitors: dict[int, Visitor] = defaultdict(Visitor)
         self.leases: dict[str, Lease] = defaultdict(Lease)
+        self.reads_age_ms = READS_AGE_MAX_MS
         self.own_ttl_ms = OWN_TTL_MS
         """The lease time of the daemons."""
         self.listeners: list[Callable[[Answer], None]] = []
@@ -177,7 +178,7 @@ class Conduct:
 
     def seen_thrice(self, symbol: str) -> int:
         """The moment of the third newest recent list: what rested by then was seen by the speaker in three reads."""
-        recent = sorted(moment for moment, at_ms in self._lists(symbol) if true_ms() - at_ms <= READS_AGE_MAX_MS)
+        recent = sorted(moment for moment, at_ms in self._lists(symbol) if true_ms() - at_ms <= self.reads_age_ms)
         return recent[-READS_BEFORE_RETIRING] if len(recent) >= READS_BEFORE_RETIRING else -1
 
     def read_back(self, daemon: int, symbol: str, client_id: str, accepted: int) -> bool:
@@ -190,7 +191,7 @@ class Conduct:
         """Whether the speaker tried to place a stop since a moment, or so recently that it may wait for the outcome."""
         assert self.speaker is not None
         tried = self.visitors[self.speaker].tried.get(symbol)
-        return tried is not None and (tried[0] >= moment or true_ms() - tried[1] <= READS_AGE_MAX_MS)
+        return tried is not None and (tried[0] >= moment or true_ms() - tried[1] <= self.reads_age_ms)
 
     @property
     def is_late(self) -> bool:

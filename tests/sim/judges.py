@@ -48,7 +48,14 @@ class Judges:
             truth, VenueNow(run.gateway), lists_seldom_ms=seldom_ms, interval_s=longest_s, in_vain=run.conduct.in_vain
         )
         clear = not run.swarm.stale_ms and not {*OTHER_LEVELS, *LYING_LISTS} & {*host, *run.swarm.venue}
-        self.over_exit = OverExit(truth, run.engine.world, run.levels.marks, ladder=clear, squeezed=run.levels.squeezed)
+        self.over_exit = OverExit(
+            truth,
+            run.engine.world,
+            run.levels.marks,
+            ladder=clear,
+            squeezed=run.levels.squeezed,
+            alive=lambda: run.alive,
+        )
         self.hammering = Hammering()
         clocks_hold = "clock_step" not in host
         self.state_truth = StateTruth(

@@ -179,6 +179,7 @@ class Simulation:
         self.interval_s = self.settings.loop.check_interval_s
         """Time between two checks; what is granted to a daemon follows from it."""
         self.conduct.own_ttl_ms = round(1000 * self.settings.lease_ttl_s)
+        self.conduct.reads_age_ms = max(self.conduct.reads_age_ms, round(3000 * self.interval_s))
         self.judges = Judges(self)
         self.levels.by_last = self.settings.protection.working_type == "CONTRACT_PRICE"
         self.engine.world.journal = WatchedJournal(self.engine.world.journal, self._on_entry)
@@ -413,8 +414,8 @@ class Simulation:
 
     @property
     def left_over_s(self) -> float:
-        """Two check intervals: after that long nothing superfluous is under way any more."""
-        return 2 * self.interval_s
+        """Two check intervals, and how long removals may rest: after that nothing superfluous is under way any more."""
+        return 2 * self.interval_s + max((one.removals_rest_s for one in self.swarm.powers), default=0.0)
 
     def _left_over(self) -> set[str]:
         if self.published().get("mode") not in ("live", None):

@@ -217,7 +217,12 @@ def _far_close_all(run: Simulation, symbol: str, side: str) -> None:
 
 
 @power(
-    "nothing_is_removed", chance=0.06, foggy=False, later_s=30.0, why="what piled up goes a few orders in each check"
+    "nothing_is_removed",
+    chance=0.06,
+    foggy=False,
+    later_s=30.0,
+    why="what piled up goes a few orders in each check",
+    removals_rest_s=30.0,
 )
 async def nothing_is_removed(run: Simulation, rng: random.Random) -> None:
     """Cancels and queries of resting orders are refused as unknown while a symbol trends."""
