@@ -32,6 +32,9 @@ LIMITED_MS = 60_000
 PROBED_MS = 301_000
 """A ban without a usable end is asked about in growing steps, the longest of five minutes."""
 OPEN_CONDITIONAL_MAX = 200
+KEPT_FOR_STOPS = 75
+"""Weight of a minute that is not asked for any more: 10 is left to stops, and requests that were lost on their way
+count as sent."""
 READS = (Endpoint.POSITIONS.value.path, "GET")
 WRITES = (Endpoint.PLACE_ALGO_ORDER.value.path, "POST")
 NEEDED = (Endpoint.POSITIONS, Endpoint.POSITION_ROWS, Endpoint.PLACE_ALGO_ORDER)
@@ -64,7 +67,7 @@ class VenueNow:
     def answers(self, key: Key) -> bool:
         """Whether the positions can be read."""
         engine, limiter = self._gateway.engine, self._gateway.limiter
-        free = limiter.weight.used(engine.now_ms) + Endpoint.POSITIONS.value.weight <= WEIGHT_LIMIT
+        free = limiter.weight.used(engine.now_ms) + Endpoint.POSITIONS.value.weight <= WEIGHT_LIMIT - KEPT_FOR_STOPS
         return free and not self._holds_back(*READS, key[0])
 
     def _holds_back(self, path: str, method: str, symbol: str) -> bool:

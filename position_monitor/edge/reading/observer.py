@@ -245,10 +245,10 @@ class Observer:
     def _observation(
         self, symbol: str, positions: PositionsRead, orders: OrdersRead | None, rows: PositionsRead | None
     ) -> SymbolObservation:
-        held = positions.of(symbol)
-        if rows is not None and rows.of(symbol):
-            held = rows.of(symbol)
-        unread, why = unread_facts(symbol, positions, orders)
+        held, source = positions.of(symbol), positions
+        if rows is not None and (rows.of(symbol) or symbol in rows.unreadable) and symbol not in positions.unreadable:
+            held, source = rows.of(symbol) or held, rows  # what was not listed, asked for by itself
+        unread, why = unread_facts(symbol, source, orders)
         if why:
             held = tuple(p for position in held if (p := self._with_a_price(position)) is not None)
             unread |= frozenset() if held else {Fact.POSITION}
