@@ -39,6 +39,7 @@ class Judges:
         self._run = run
         asked = {*run.swarm.judges, *os.environ.get("SIM_JUDGES", "").split(",")}
         self._silent = (frozenset() if "all" in asked else AWAITING - asked) | set(run.swarm.silenced)
+        self._silent |= {name for one in run.swarm.powers for name in one.silences}
         if run.settings.protection.on_breach == "close":
             self._silent |= {"witnesses"}  # the operator wants a position closed for its loss alone
         host = {*run.swarm.host}

@@ -19,6 +19,9 @@ UNANSWERED_STOP_MS = 5_000
 """A stop that is absent from a readable list this long is sent again, whatever the query for it answers."""
 UNSEEN_STOP_MS = 8_000
 """The same where the list cannot be read either: the venue refuses a second order of the id, so nothing is doubled."""
+HELD_UP_MS = 6_000
+"""How long a request may be held up on its way and still be executed: the venue refuses it by its timestamp after
+`recvWindow` (5 s). A take-profit is not placed anew before; a stop is, because twice the cover is better than none."""
 MISSES_UNTIL_GONE = 2
 """Targeted queries that must all say "no such order" before a written order counts as not placed."""
 
@@ -64,10 +67,12 @@ def after_miss(evidence: Evidence, symbol: str, client_id: str, now_ms: int, gra
         return _after_vanished_miss(evidence, symbol, client_id, now_ms, grace_ms)
     awaited = dict(evidence.awaited)
     wait = replace(wait, misses=wait.misses + 1)
+    owned = ids.parse(client_id)
+    is_target = owned is not None and owned.role is Role.TAKE_PROFIT
     if wait.proved:
-        owned = ids.parse(client_id)
-        is_target = owned is not None and owned.role is Role.TAKE_PROFIT
         grace_ms = max(grace_ms, PROVED_GRACE_MS if is_target else PROVED_STOP_GRACE_MS)
+    elif is_target:
+        grace_ms = max(grace_ms, HELD_UP_MS)
     if wait.misses >= MISSES_UNTIL_GONE and abs(now_ms - wait.sent_at_ms) >= grace_ms:
         del awaited[(symbol, client_id)]
     else:

@@ -25,6 +25,7 @@ ENDS = ("", "0", "-5", "1", "7200", "259200", "99999999", "9" * 30, "soon", "203
 
 @power(
     "neighbour_on_the_budget",
+    chance=0.04,
     later_s=61.0,
     why="a minute that somebody used up must end first",
     removals_rest_s=61.0,
@@ -65,7 +66,7 @@ async def ban_without_sense(run: Simulation, rng: random.Random) -> None:
     await sleep(1_000)
 
 
-@power("late_listing", foggy=False)
+@power("late_listing", chance=0.04, foggy=False)
 async def late_listing(run: Simulation, rng: random.Random) -> None:
     """Contracts appear while the daemon runs, and somebody buys them at once or soon."""
     for number in range(1, 4):

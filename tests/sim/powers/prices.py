@@ -126,7 +126,7 @@ async def tight_filters(run: Simulation, rng: random.Random) -> None:
         _follow(run)
 
 
-@power("averaging_in", foggy=False)
+@power("averaging_in", chance=0.04, foggy=False)
 async def averaging_in(run: Simulation, rng: random.Random) -> None:
     """A position grows many times over after the price ran for it, and the price comes back a little."""
     run.market.paused = True
