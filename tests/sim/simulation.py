@@ -334,8 +334,9 @@ class Simulation:
             self._converged_ms = max(self._converged_ms, round(since_s * 1000) if late else 0)
 
     def published(self) -> dict[str, str]:
-        """The state of the account in Redis; empty when there is none."""
-        return self.redis.get("q:main:status") or {}
+        """The state of the account in Redis; empty when there is none, or something else stands there."""
+        status = self.redis.get("q:main:status")
+        return status if isinstance(status, dict) else {}
 
     def _has_spent_its_budget(self) -> bool:
         return "request budget" in self.published().get("reason", "")
