@@ -10,7 +10,7 @@ from position_monitor.core.model.actions import Mode, Place
 from position_monitor.core.model.refusal import Refusal
 from position_monitor.daemon.desk import Desk
 from position_monitor.errors import Refused
-from tests.core.build import LONG, NOW_MS, at, backstop, desired, learned, position, rested, rules, seen_at
+from tests.core.build import LONG, NOW_MS, at, backstop, desired, learned, position, rested, rules, seen_at, target
 
 HELD = position()
 STOP = desired(backstop(HELD, at(LONG, "-1.5")), HELD)
@@ -26,6 +26,9 @@ class Venue:
 
     async def query_order(self, symbol, client_id):
         return rested(STOP) if self.query_shows_it else None
+
+    def venue_now_ms(self):
+        return NOW_MS
 
     async def place(self, approved):
         self.sent.append(approved.action.order.client_id)
@@ -62,3 +65,22 @@ async def test_a_stop_that_rests_unlisted_is_looked_for_and_the_event_quotes_onl
     [event] = desk.take_report()[0]
     assert event.type == "WriteRefused"
     assert {name: value for name, value in event.details.items() if name == "code"} == said
+
+
+async def test_no_take_profit_is_sent_when_the_right_to_it_ended_while_its_id_was_asked_for():
+    """The host was suspended in between: the lease is another daemon's by now (invariant 9)."""
+    rung = desired(target(HELD, 0, "101.5", "0.3"), HELD)
+    seen = seen_at([HELD], [backstop(HELD, at(LONG, "-1.5"))])
+    desk = desk_of(venue := Venue(query_shows_it=False))
+    desk.evidence = learned(seen, seen, before=Evidence())
+    rights = [Mode.LIVE]
+    desk.mode = lambda: rights[0]
+
+    async def asleep(symbol, client_id):
+        rights[0] = Mode.PLACE_ONLY
+
+    venue.query_order = asleep
+    outcome = await desk.send(Place(rung, "test"), seen)
+    desk.learn(outcome)
+    assert (outcome.sent, venue.sent) == (Sent.NOT_SENT, [])
+    assert "no take-profit" in outcome.text and not desk.evidence.awaited
