@@ -10,13 +10,13 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from decimal import Decimal
 
-from position_monitor.core.book.ladder import SizedRung, collapsed, open_targets, size_ladder
-from position_monitor.core.book.wanted import BookInputs, OrderFacts, as_desired, new_order
-from position_monitor.core.model.desired import DesiredOrder, Level, LevelSource, Target
-from position_monitor.core.model.money import HUNDRED, distance_pct, in_favour, reached, target_trigger, tighter
+from position_monitor.core.book.ladder import SizedRung, collapsed, size_ladder
+from position_monitor.core.book.wanted import OrderFacts, as_desired, new_order
+from position_monitor.core.exits.crossed_rungs import open_targets, rest_in_one
+from position_monitor.core.model.desired import DesiredOrder, LevelSource, Target
+from position_monitor.core.model.money import HUNDRED, distance_pct, tighter
 from position_monitor.core.model.orders import OrderKind, Role
 from position_monitor.core.model.rungs import PIECE_STRIDE, is_merged, rungs_of
-from position_monitor.core.model.sides import Side
 from position_monitor.core.observation.cover import TARGET_KINDS, belongs_to, counts_as_target
 from position_monitor.core.observation.live_book import Own
 
@@ -40,7 +40,7 @@ def take_profits(facts: OrderFacts) -> tuple[tuple[DesiredOrder, ...], tuple[str
         return _as_it_rests(facts, good), ()
     done = facts.done_rungs | (_nearer(good or standing[0]) if standing else frozenset(range(facts.ladder_from)))
     done = _in_order(done, facts)
-    targets = open_targets(facts.targets, facts.passed, done) or (_reanchored(facts, resting),)
+    targets = open_targets(facts.targets, facts.passed, done) or (_whole_rest(facts, resting),)
     targets = collapsed(targets, rungs.most if good is None else rungs.again)
     notional = facts.instrument.min_notional if facts.hedged else _NOTHING
     sized, note = size_ladder(targets, quantity, facts.instrument, min_notional=notional)
@@ -172,27 +172,15 @@ def _in_shares(resting: Sequence[Own], facts: OrderFacts) -> bool:
     return True
 
 
-def _reanchored(facts: OrderFacts, resting: Sequence[Own]) -> Target:
-    """One rung for the whole rest: the last level, or if the price is beyond that, the least way from the mark."""
-    last = facts.targets[-1]
+def _whole_rest(facts: OrderFacts, resting: Sequence[Own]) -> Target:
+    """The one rung for the whole rest. Beyond the mark it stays where it rests: it does not follow the mark."""
+    whole = rest_in_one(facts.targets, facts.beyond_last)
     if facts.beyond_last is None:
-        return Target(last.rung, last.level, Decimal(1))
+        return whole
     for own in resting:
-        if rungs_of(own.rung)[-1] == last.rung and own.order.trigger_price is not None:
-            return Target(last.rung, Level(own.order.trigger_price, LevelSource.REANCHOR), Decimal(1))
-    return Target(last.rung, Level(facts.beyond_last, LevelSource.REANCHOR), Decimal(1))
-
-
-def beyond_the_mark(inputs: BookInputs) -> Decimal:
-    """Where a target goes when the price has passed all of them: the least way from the mark, on the tick grid."""
-    position, tick = inputs.position, inputs.instrument.tick
-    price = in_favour(position.arming_price, position.side, inputs.settings.target_min_pct)
-    price = target_trigger(price, position.side, tick)
-    if reached(position.arming_price, price, position.side):
-        one_tick = tick if position.side is Side.LONG else -tick
-        price = target_trigger(position.arming_price, position.side, tick) + one_tick
-    nearest = inputs.instrument.nearest_permitted(price)
-    return price if reached(position.arming_price, nearest, position.side) else nearest
+        if rungs_of(own.rung)[-1] == whole.rung and own.order.trigger_price is not None:
+            return whole._replace(level=whole.level._replace(price=own.order.trigger_price))
+    return whole
 
 
 def _snapped(wanted: DesiredOrder, facts: OrderFacts, resting: Sequence[Own]) -> DesiredOrder:
