@@ -25,6 +25,7 @@ from position_monitor.core.book.target_book import take_profits
 from position_monitor.core.book.wanted import NO_RUNGS, BookInputs, OrderFacts, RungsAllowed
 from position_monitor.core.exits.policies import exits_for
 from position_monitor.core.exits.view import Exits
+from position_monitor.core.model.book_cases import StopCase, TargetCase
 from position_monitor.core.model.desired import DesiredBook, DesiredOrder, Level
 from position_monitor.core.model.money import is_multiple
 from position_monitor.core.model.orders import Role
@@ -48,6 +49,8 @@ class _Wanted(NamedTuple):
     orders: tuple[DesiredOrder, ...]
     notes: tuple[str, ...]
     found: BookDiff
+    stop_case: StopCase
+    target_case: TargetCase
 
 
 def desired_book(inputs: BookInputs) -> DesiredBook:
@@ -70,6 +73,8 @@ def compared_book(inputs: BookInputs) -> tuple[DesiredBook, BookDiff]:
         facts.epoch,
         stop,
         wanted.orders,
+        wanted.stop_case,
+        wanted.target_case,
         exits.profile,
         exits.trail,
         exits.regime,
@@ -85,9 +90,17 @@ def _notes(exits: Exits, wanted: _Wanted, *more: str) -> tuple[str, ...]:
 
 
 def _wanted(facts: OrderFacts) -> _Wanted:
-    targets, notes = take_profits(facts)
-    orders = (*stop_orders(facts), *targets)
-    return _Wanted(facts, orders, notes, diff(orders, facts.live))
+    targets = take_profits(facts)
+    stop_case, stops = stop_orders(facts)
+    orders = (*stops, *targets.orders)
+    return _Wanted(
+        facts=facts,
+        orders=orders,
+        notes=targets.notes,
+        found=diff(orders, facts.live),
+        stop_case=stop_case,
+        target_case=targets.case,
+    )
 
 
 def _order_facts(inputs: BookInputs, exits: Exits, stop: Level) -> OrderFacts:

@@ -8,6 +8,7 @@ from enum import StrEnum
 from types import MappingProxyType
 from typing import NamedTuple
 
+from position_monitor.core.model.book_cases import StopCase, TargetCase
 from position_monitor.core.model.orders import OrderKind, Role, WorkingType
 from position_monitor.core.model.sides import PositionKey, PositionSide, Side
 
@@ -90,6 +91,10 @@ class DesiredBook(NamedTuple):
     """The effective stop: the tightest level the policy, the clamp and the ratchet ask for."""
     orders: tuple[DesiredOrder, ...]
     """Orders that are ours to hold, stops first. A level a foreign order already holds is absent."""
+    stop_case: StopCase
+    """Why the stops are wanted as they are."""
+    target_case: TargetCase
+    """The same of the take-profits."""
     profile: str
     trailing: Trailing | None = None
     regime: str = ""
