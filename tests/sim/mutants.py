@@ -81,7 +81,7 @@ class Mutant:
 
 
 MUTANTS: list[Mutant] = []
-REMEMBERED = (levels.from_entry, hybrid._choices, static._choices, ids.parse)
+REMEMBERED = (levels.from_entry, hybrid._own, hybrid._advised, static._own, ids.parse)
 """What the core remembers beyond a run."""
 
 

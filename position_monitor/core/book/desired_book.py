@@ -78,15 +78,15 @@ def compared_book(inputs: BookInputs) -> tuple[DesiredBook, BookDiff]:
         exits.profile,
         exits.trail,
         exits.regime,
-        _notes(exits, wanted, behind, why_far(inputs, stop)),
+        _notes(exits.obstacle, *exits.notes, behind, why_far(inputs, stop), *wanted.notes),
         exits.obstacle,
         behind,
     )
     return book, wanted.found
 
 
-def _notes(exits: Exits, wanted: _Wanted, *more: str) -> tuple[str, ...]:
-    return tuple([note for note in (exits.obstacle, *exits.notes, *more, *wanted.notes) if note])
+def _notes(*notes: str) -> tuple[str, ...]:
+    return tuple([note for note in notes if note]) if any(notes) else ()
 
 
 def _wanted(facts: OrderFacts) -> _Wanted:

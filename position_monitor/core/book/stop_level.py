@@ -41,8 +41,8 @@ def effective_stop(inputs: BookInputs, resting: RestingStop | None, exits: Exits
 
 def why_behind(inputs: BookInputs, stop: Level) -> str:
     """Why the stop waits although the policy wants it tighter by now: the venue keeps what it moved from; or empty."""
-    wanted = stop.inputs.get("wanted")
-    if stop.source != LevelSource.RATCHET or wanted is None or not tighter(wanted, stop.price, inputs.position.side):
+    wanted = stop.inputs.get("wanted") if stop.source == LevelSource.RATCHET else None
+    if wanted is None or not tighter(wanted, stop.price, inputs.position.side):
         return ""
     resting = _levels_resting(inputs)
     if resting < (LEVELS_AT_ONCE_MAX if inputs.rungs.most <= 0 else LEVELS_STUCK_MAX):

@@ -4,19 +4,17 @@ from __future__ import annotations
 
 from decimal import Decimal
 
-from position_monitor.core.exits.view import ExitView
+from position_monitor.core.model.outside import Advice
 from position_monitor.core.model.settings import ProtectionSettings, Rung
 
-NO_WEIGHT = Decimal(0)
 _FULL_CONFIDENCE = Decimal("0.80")
 _LEAST_CONFIDENCE = Decimal("0.20")
 
 
-def weight_of_advice(view: ExitView) -> Decimal:
-    """How much of the advice counts: none below 0.20 confidence or when it expired, half up to 0.80, all from there."""
-    advice = view.advice
-    if advice is None or view.now_ms >= advice.expires_at_ms or advice.confidence < _LEAST_CONFIDENCE:
-        return NO_WEIGHT
+def weight_of(advice: Advice, now_ms: int) -> Decimal | None:
+    """How much of the advice counts: half from 0.20 confidence, all from 0.80; None below, or when it has expired."""
+    if now_ms >= advice.expires_at_ms or advice.confidence < _LEAST_CONFIDENCE:
+        return None
     return Decimal(1) if advice.confidence >= _FULL_CONFIDENCE else Decimal("0.5")
 
 

@@ -24,11 +24,11 @@ def rungs(settings: ProtectionSettings) -> tuple[Rung, ...]:
 
 def exits(view: ExitView) -> Exits:
     """Stop and take-profit at their configured distances from the entry."""
-    levels = stepped_back(view, levels_of(view, _choices(view.settings)))
+    levels = stepped_back(view, levels_of(view, _own(view.settings)))
     return exits_from(view, levels, stop=levels.stop, trail=None)
 
 
 @lru_cache(maxsize=512)
-def _choices(settings: ProtectionSettings) -> tuple[Distances, ...]:
+def _own(settings: ProtectionSettings) -> tuple[Distances, ...]:
     stop_pct = bounded_stop_pct(settings.stop_loss_pct, settings)
     return (Distances(stop_pct, LevelSource.STATIC, rungs(settings), LevelSource.STATIC),)
