@@ -81,6 +81,7 @@ def compared_book(inputs: BookInputs) -> tuple[DesiredBook, BookDiff]:
         _notes(exits.obstacle, *exits.notes, behind, why_far(inputs, stop), *wanted.notes),
         exits.obstacle,
         behind,
+        exits.close,
     )
     return book, wanted.found
 

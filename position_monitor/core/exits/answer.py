@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from position_monitor.core.exits.breach import close_on_breach
 from position_monitor.core.exits.crossed_rungs import beyond_the_mark, passed_rungs
 from position_monitor.core.exits.levels import Levels
 from position_monitor.core.exits.resting_stop import moves_resting_stop
@@ -39,6 +40,7 @@ def exits_from(view: ExitView, levels: Levels, *, stop: Level, trail: Trailing |
         passed=passed,
         beyond_last=beyond_the_mark(view) if targets and targets[-1].rung in passed else None,
         trail=trail,
+        close=close_on_breach(view),
         profile=view.settings.profile,
         regime=view.advice.regime if view.advice is not None else "",
         notes=levels.notes,

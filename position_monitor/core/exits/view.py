@@ -17,7 +17,7 @@ from decimal import Decimal
 from enum import StrEnum
 from typing import NamedTuple
 
-from position_monitor.core.model.desired import Level, Target, Trailing
+from position_monitor.core.model.desired import CloseReason, Level, Target, Trailing
 from position_monitor.core.model.instruments import Instrument
 from position_monitor.core.model.outside import Advice
 from position_monitor.core.model.positions import Position
@@ -84,6 +84,9 @@ class Exits(NamedTuple):
     """Where a target goes when the mark has reached the last level; None while it has not."""
     trail: Trailing | None
     """How the stop follows the mark; None under a policy that does not trail."""
+    close: CloseReason | None
+    """Why the position is to be closed at market; None nearly always. A wish: `core/decision/closing.py` asks for reads
+    that agree and for a second witness before it sends anything (invariant 16)."""
     profile: str
     regime: str
     notes: tuple[str, ...]

@@ -56,6 +56,16 @@ class Trailing(NamedTuple):
     active: bool
 
 
+class CloseReason(NamedTuple):
+    """Why a position is to be closed at market, and what must be true of the price for that."""
+
+    text: str
+    level: Decimal
+    """The price has reached it, against the position."""
+    working_type: WorkingType
+    """Which price: the one that arms the stop, or the mark, of which the loss is made."""
+
+
 class DesiredOrder(NamedTuple):
     """An order that should rest: a close-all order has `quantity` None and is sized by the exchange."""
 
@@ -103,6 +113,8 @@ class DesiredBook(NamedTuple):
     """Why no stop can protect the position, whoever places it; empty nearly always."""
     stop_behind: str = ""
     """Why the stop does not rest where the policy wants it by now; empty nearly always."""
+    close: CloseReason | None = None
+    """Why the policy wants the position closed at market; None nearly always."""
 
     @property
     def stops(self) -> tuple[DesiredOrder, ...]:
