@@ -6,11 +6,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from position_monitor.core.exits.policies import exits_for
-from position_monitor.core.exits.view import ExitView
+from position_monitor.core.exits.policies import exits_for, share_up_to
+from position_monitor.core.exits.view import ExitView, RestingStop
 from position_monitor.core.model.desired import LevelSource
 from position_monitor.core.model.money import beyond, distance_pct, is_multiple, tighter
-from position_monitor.core.model.settings import Rung
+from position_monitor.core.model.orders import WorkingType
+from position_monitor.core.model.settings import OnBreach, Policy, Rung
 
 from .build import HYBRID, LONG, NOW_MS, SHORT, SIDES, STATIC, D, advise, at, instrument, position, settings
 
@@ -280,3 +281,80 @@ def test_rungs_of_a_symbol_may_be_its_own(side):
     own = (Rung(D(1), D(60)), Rung(D(3), D(40)))
     found = exits(position(side), settings(ladder=own))
     assert [(t.level.price, t.fraction) for t in found.targets] == [(at(side, 1), D("0.6")), (at(side, 3), D("0.4"))]
+
+
+# --- what a policy makes of what rests, was filled and was refused ----------------------------------------------------
+
+
+@both_sides
+@pytest.mark.parametrize(
+    ("mark", "anchored", "moves"),
+    [("-1", True, False), ("-1", False, True), ("0.5", True, True)],
+    ids=["anchored, in a loss", "measured from the entry, in a loss", "anchored, in profit again"],
+)
+def test_a_stop_that_was_anchored_to_the_mark_stays_while_the_position_loses(side, mark, anchored, moves):
+    found = exits(position(side, mark=at(side, mark)), resting=RestingStop(at(side, -3), anchored))
+    assert (found.stop.price, found.moves_resting) == (at(side, "-1.5"), moves)
+
+
+@both_sides
+@pytest.mark.parametrize(("mark", "moves"), [("0", True), ("-0.3", False)])
+def test_advice_moves_a_resting_stop_only_where_it_leaves_room_to_the_mark(side, mark, moves):
+    held, resting = position(side, mark=at(side, mark)), RestingStop(at(side, "-1.5"), anchored=False)
+    found = exits(held, advice=advise("1", stop="0.5"), resting=resting)
+    assert (found.stop.source, found.moves_resting) == (LevelSource.AI, moves)
+
+
+@both_sides
+@pytest.mark.parametrize("policy", [STATIC, HYBRID])
+def test_only_hybrid_locks_breakeven_after_a_rung_and_trails(side, policy):
+    held, done = position(side, mark=at(side, "1")), frozenset({0})
+    found = exits(held, settings(policy), rungs_done=done)
+    far = exits(position(side, mark=at(side, "5")), settings(policy, trailing_pct="1"))
+    assert found.initial_stop.price == far.initial_stop.price == at(side, "-1.5")
+    hybrid = policy is HYBRID
+    assert found.stop.price == (at(side, 0) if hybrid else at(side, "-1.5"))
+    assert (far.stop.price == far.initial_stop.price) is not hybrid
+    assert (far.trail is not None and far.trail.active) is hybrid
+
+
+@both_sides
+def test_a_stop_that_was_refused_goes_further_back_inside_the_widest_distance(side):
+    wanted = [exits(position(side), refusals=refusals).stop.price for refusals in (0, 1, 2, 20)]
+    assert wanted == [at(side, pct) for pct in ("-1.5", "-2", "-2.5", "-5")]
+
+
+@both_sides
+def test_rungs_that_the_mark_has_passed_are_named_and_the_rest_goes_beyond_it(side):
+    some, all_of_them = exits(position(side, mark=at(side, "2.5"))), exits(position(side, mark=at(side, "5")))
+    assert (some.passed, some.beyond_last) == (frozenset({0, 1}), None)
+    assert all_of_them.passed == frozenset({0, 1, 2})
+    assert all_of_them.targets == some.targets, "the mark has no part in the ladder"
+    assert all_of_them.beyond_last is not None
+    assert tighter(all_of_them.beyond_last, at(side, "5"), side)
+
+
+@both_sides
+@pytest.mark.parametrize(
+    ("on_breach", "mark", "closes"),
+    [(OnBreach.CLOSE, "-10", True), (OnBreach.CLOSE, "-9.99", False), (OnBreach.REANCHOR, "-30", False)],
+)
+@pytest.mark.parametrize("policy", list(Policy))
+def test_a_loss_beyond_the_limit_is_to_be_closed_where_that_is_configured(side, on_breach, mark, closes, policy):
+    close = exits(position(side, mark=at(side, mark)), settings(policy, on_breach=on_breach)).close
+    assert (close is not None) is closes
+    if close is not None:
+        assert (close.level, close.working_type) == (at(side, -10), WorkingType.MARK_PRICE)
+        assert close.text == "its loss of 10.00 % is beyond 10 %"
+
+
+@pytest.mark.parametrize(
+    ("policy", "shares"), [(STATIC, ["1", "1"]), (HYBRID, ["0.3", "0.6", "1", "1"])], ids=["static", "hybrid"]
+)
+def test_what_may_be_closed_by_a_rung_is_the_sum_of_the_shares(policy, shares):
+    assert [share_up_to(rung, settings(policy)) for rung in range(len(shares))] == [D(share) for share in shares]
+
+
+@pytest.mark.parametrize("policy", list(Policy))
+def test_every_policy_answers(policy):
+    assert exits(position(), settings(policy)).stop.price == at(LONG, "-1.5")

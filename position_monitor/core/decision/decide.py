@@ -164,13 +164,12 @@ def _case(
     rungs: Mapping[PositionKey, RungsAllowed],
     now_ms: int,
 ) -> Case:
-    key = position.key
+    key, live = position.key, books.get(position.key, NOTHING_RESTS)
     settings, known, unmanaged = rules.protection_for(key), evidence.of(key), rules.is_unmanaged(key)
-    live = books.get(key, NOTHING_RESTS)
     cover = cover_of(position, live.stops, settings)
     if known is None:
         return Case(position, key, settings, None, unmanaged, live, cover, None, None, None)
-    book, found = None, None
+    book = found = None
     if seen.allows(Deed.PLACE_STOP) and not unmanaged:
         book, found = compared_book(
             BookInputs(
@@ -190,9 +189,9 @@ def _case(
                 rules.evidence.replacement_reads,
             )
         )
-    wanted, covered = book.close if book is not None else None, cover.full
+    wanted = None if book is None else book.close
     closing = reason_to_close(
-        position, known, settings, rules.limits, rules.evidence, now_ms, covered=covered, wanted=wanted
+        position, known, settings, rules.limits, rules.evidence, now_ms, covered=cover.full, wanted=wanted
     )
     return Case(position, key, settings, known, unmanaged, live, cover, closing, book, found)
 

@@ -73,7 +73,9 @@ def _levels_at(view: ExitView, distances: Distances) -> Levels:
     if not beyond(view.mark, levels.stop.price, side):
         return levels
     stop, obstacle = _anchored(view, distances)
-    targets, notes = targets_from_entry(entry, side, grid, view.settings, distances, risk_pct=distances.stop_pct)
+    targets, notes = targets_from_entry(
+        entry=entry, side=side, grid=grid, settings=view.settings, distances=distances, risk_pct=distances.stop_pct
+    )
     word = "mark" if position.last_price is None else "last price"
     note = f"the {word} {plain(view.mark)} is beyond the desired stop: anchored to the {word}"
     return Levels(stop, targets, crossed=True, notes=(note, *notes), obstacle=obstacle)
@@ -88,14 +90,19 @@ def from_entry(
     distances: Distances,
     liquidation: Decimal | None,
 ) -> Levels:
-    """The levels measured from the entry. The mark has no part in them, so they are remembered."""
+    """The levels measured from the entry. The mark has no part in them, so they are remembered.
+
+    Called by position: every cycle asks for every position, and the memory finds such a call faster.
+    """
     stop_pct = distances.stop_pct
     inputs = {"entry_price": entry, "stop_loss_pct": stop_pct}
     level = Level(against(entry, side, stop_pct), distances.stop_source, inputs)
-    level = kept_before_liquidation(level, entry, side, liquidation, settings)
+    level = kept_before_liquidation(level, anchor=entry, side=side, liquidation=liquidation, settings=settings)
     price = grid.nearest(stop_trigger(level.price, side, grid.tick))
     risk_pct = min(stop_pct, distance_pct(price, entry))
-    targets, notes = targets_from_entry(entry, side, grid, settings, distances, risk_pct=risk_pct)
+    targets, notes = targets_from_entry(
+        entry=entry, side=side, grid=grid, settings=settings, distances=distances, risk_pct=risk_pct
+    )
     return Levels(level._replace(price=price), targets, notes=notes)
 
 
@@ -118,6 +125,6 @@ def _anchored(view: ExitView, distances: Distances) -> tuple[Level, Obstacle]:
 
 def _before_liquidation(level: Level, view: ExitView) -> tuple[Level, Obstacle]:
     """A level kept before the liquidation price, as measured from the mark, at a price that the venue permits."""
-    position = view.position
-    level = kept_before_liquidation(level, view.mark, position.side, position.liquidation_ahead, view.settings)
+    side, ahead = view.position.side, view.position.liquidation_ahead
+    level = kept_before_liquidation(level, anchor=view.mark, side=side, liquidation=ahead, settings=view.settings)
     return at_permitted_price(level, view)

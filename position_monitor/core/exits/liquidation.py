@@ -27,7 +27,7 @@ def furthest_point(
 
 
 def kept_before_liquidation(
-    level: Level, anchor: Decimal, side: Side, liquidation: Decimal | None, settings: ProtectionSettings
+    level: Level, *, anchor: Decimal, side: Side, liquidation: Decimal | None, settings: ProtectionSettings
 ) -> Level:
     """The level, or one at the furthest point from `anchor` where the level lies beyond that point."""
     point = furthest_point(anchor, side, liquidation, settings)

@@ -13,12 +13,12 @@ from position_monitor.core.model.sides import Side
 
 
 def targets_from_entry(
+    *,
     entry: Decimal,
     side: Side,
     grid: PriceGrid,
     settings: ProtectionSettings,
     distances: Distances,
-    *,
     risk_pct: Decimal,
 ) -> tuple[tuple[Target, ...], tuple[str, ...]]:
     """The rungs from the entry, inside the reward:risk bounds; and notes about them.
