@@ -68,20 +68,21 @@ def compared_book(inputs: BookInputs) -> tuple[DesiredBook, BookDiff]:
     if wanted is None or wanted.facts != facts:
         wanted = known[key] = _wanted(facts)
     behind = why_behind(inputs, stop)
-    book = DesiredBook(
-        key,
-        facts.epoch,
-        stop,
-        wanted.orders,
-        wanted.stop_case,
-        wanted.target_case,
-        exits.profile,
-        exits.trail,
-        exits.regime,
-        _notes(exits.obstacle, *exits.notes, behind, why_far(inputs, stop), *wanted.notes),
-        exits.obstacle,
-        behind,
-        exits.close,
+    book = DesiredBook.__new__(  # as `ExitView` in exit_view.py
+        DesiredBook,
+        key=key,
+        epoch=facts.epoch,
+        stop=stop,
+        orders=wanted.orders,
+        stop_case=wanted.stop_case,
+        target_case=wanted.target_case,
+        profile=exits.profile,
+        trailing=exits.trail,
+        regime=exits.regime,
+        notes=_notes(exits.obstacle, *exits.notes, behind, why_far(inputs, stop), *wanted.notes),
+        obstacle=exits.obstacle,
+        stop_behind=behind,
+        close=exits.close,
     )
     return book, wanted.found
 
