@@ -55,6 +55,10 @@ GATE = {"approve_place", "approve_cancel", "approve_close", "decide", "decide_sy
 """Decisions and approvals: used by the core itself and by the daemon, by nobody else."""
 
 
+ASK_THE_POLICY = {"core.model", "core.exits", "config"}
+"""Who may ask which policy it is: where the word is defined, the table of policies, and the operator's switches."""
+
+
 def room(module: str) -> str:
     """The room of a module: `position_monitor.edge.log` is in `edge`, `position_monitor.config.rules` in `config`."""
     return [*module.split("."), ""][1]
@@ -93,11 +97,18 @@ def violations(module: str, source: str) -> list[str]:
                 found.append(f"{module} imports {target}")
             if here == there == "core" and not _may_know(room_of_core(module), room_of_core(target)):
                 found.append(f"{module} imports {target}")
+            if target == f"{PACKAGE}.core.model.settings" and name == "Policy" and _place(module) not in ASK_THE_POLICY:
+                found.append(f"{module} asks which policy it is; only core/exits does")
             if name in GATE and here not in ("core", "daemon"):
                 found.append(f"{module} takes {name}, which is the daemon's")
         elif here == "core" and target not in CORE_STDLIB:
             found.append(f"{module} imports {target}")
     return found + (list(impurities(module, tree)) if here == "core" else [])
+
+
+def _place(module: str) -> str:
+    """The room with the room of the core: `core.exits`, `config`."""
+    return ".".join(filter(None, (room(module), room_of_core(module))))
 
 
 def _may_know(here: str, there: str) -> bool:
@@ -145,9 +156,12 @@ def test_every_room_has_a_rule() -> None:
         ("core.decision.plan", "from position_monitor.errors import Refused"),
         ("core.decision.plan", "from position_monitor import config"),
         ("core.model.ids", "from position_monitor.core.book import diff"),
-        ("core.exits.policy", "from position_monitor.core.evidence.evidence import Evidence"),
+        ("core.exits.policies", "from position_monitor.core.evidence.evidence import Evidence"),
         ("core.observation.cover", "from position_monitor.core.evidence import lives"),
         ("core.book.diff", "from ..decision import plan"),
+        ("core.book.stop_level", "from position_monitor.core.model.settings import Policy, ProtectionSettings"),
+        ("core.decision.gate_exits", "from ..model.settings import Policy"),
+        ("service", "from position_monitor.core.model.settings import Policy"),
         ("core.decision.plan", "from position_monitor.core.publication.history import History"),
         ("core.decision.plan", "open('x')"),
         ("core.decision.plan", "print('x')"),
@@ -189,6 +203,8 @@ def test_a_planted_violation_is_found(module: str, source: str) -> None:
         ),
         ("errors", "from position_monitor.core.model.refusal import Refusal"),
         ("__main__", "from position_monitor.cli.main import main"),
+        ("core.exits.policies", "from position_monitor.core.model.settings import Policy"),
+        ("config.exit_switches", "from position_monitor.core.model.settings import Policy"),
     ],
 )
 def test_what_is_allowed_passes(module: str, source: str) -> None:

@@ -11,6 +11,7 @@ import pytest
 
 from position_monitor.core.decision.plan_inputs import Held
 from position_monitor.core.model.actions import Cancel, Place
+from position_monitor.core.model.book_cases import StopCase, TargetCase
 from position_monitor.core.model.desired import DesiredBook, DesiredOrder, Level
 from position_monitor.core.model.orders import LiveOrder, OrderKind, OrderList, OrderStatus, Role, WorkingType
 from position_monitor.core.model.positions import Position
@@ -133,7 +134,13 @@ def inspection(account_state: AccountState, position_state: PositionState) -> In
         Decimal("8.6"), 10, False, NOW_MS,
     )  # fmt: skip
     book = DesiredBook(
-        BTC, "epoch", Level(Decimal("41370"), "hybrid", {"stop_loss_pct": Decimal("1.5")}), (stop_order(),), "DEFAULT"
+        key=BTC,
+        epoch="epoch",
+        stop=Level(Decimal("41370"), "hybrid", {"stop_loss_pct": Decimal("1.5")}),
+        orders=(stop_order(),),
+        stop_case=StopCase.NEW_BACKSTOP,
+        target_case=TargetCase.NEW_LADDER,
+        profile="DEFAULT",
     )
     state = replace(position_state, verdict=Verdict.NAKED, reason="no stop counts as cover", stop_price=None)
     actions = (Place(stop_order(), "no stop"), Cancel(live_order("qpm1b0old"), BTC, "replaced", ("qpm1b0abc",)))

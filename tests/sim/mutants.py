@@ -30,7 +30,7 @@ from position_monitor.core.decision.plan_inputs import PlanInputs
 from position_monitor.core.evidence import written
 from position_monitor.core.evidence.evidence import KeyEvidence
 from position_monitor.core.evidence.outcome import Sent
-from position_monitor.core.exits import policy
+from position_monitor.core.exits import hybrid, levels, static
 from position_monitor.core.model import ids, money
 from position_monitor.core.model.actions import Cancel, Mode, Place
 from position_monitor.core.model.orders import LiveOrder, OrderKind, OrderList, OrderStatus, Role
@@ -81,7 +81,7 @@ class Mutant:
 
 
 MUTANTS: list[Mutant] = []
-REMEMBERED = (policy._from_entry, ids.parse)
+REMEMBERED = (levels.from_entry, hybrid._own, hybrid._advised, static._own, ids.parse)
 """What the core remembers beyond a run."""
 
 
@@ -382,7 +382,7 @@ def backstop_is_moved_like_any_stop(stack: ExitStack) -> None:
 def stop_follows_the_policy_downward_too(stack: ExitStack) -> None:
     """The level is taken anew from the entry in every cycle, and nobody asks whether a removal loosens it."""
     stack.enter_context(
-        everywhere(stop_level.effective_stop, lambda inputs, levels, **more: levels.stop),
+        everywhere(stop_level.effective_stop, lambda inputs, resting, exits: exits.initial_stop),
     )
     nothing_loosens(stack)
 

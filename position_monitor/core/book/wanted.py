@@ -12,7 +12,7 @@ from decimal import Decimal
 from typing import NamedTuple
 
 from position_monitor.core.evidence.evidence import KeyEvidence
-from position_monitor.core.exits.policy import Obstacle
+from position_monitor.core.exits.view import Obstacle
 from position_monitor.core.model import ids
 from position_monitor.core.model.desired import DesiredOrder, Target
 from position_monitor.core.model.instruments import Instrument

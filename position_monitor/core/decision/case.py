@@ -9,9 +9,8 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from position_monitor.core.book.diff import BookDiff
-from position_monitor.core.decision.closing import Reason
 from position_monitor.core.evidence.evidence import KeyEvidence
-from position_monitor.core.model.desired import DesiredBook
+from position_monitor.core.model.desired import CloseReason, DesiredBook
 from position_monitor.core.model.positions import Position
 from position_monitor.core.model.settings import EvidenceSettings, ProtectionSettings
 from position_monitor.core.model.sides import PositionKey
@@ -30,7 +29,7 @@ class Case(NamedTuple):
     live: LiveBook
     cover: Cover
     """What counts as a stop among the orders that were read."""
-    to_close: Reason | None
+    to_close: CloseReason | None
     """Why it should be closed at market, or None."""
     book: DesiredBook | None
     """None where nothing may be wanted: unmanaged, unreadable, or without trading rules."""

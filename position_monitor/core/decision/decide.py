@@ -164,32 +164,34 @@ def _case(
     rungs: Mapping[PositionKey, RungsAllowed],
     now_ms: int,
 ) -> Case:
-    key = position.key
+    key, live = position.key, books.get(position.key, NOTHING_RESTS)
     settings, known, unmanaged = rules.protection_for(key), evidence.of(key), rules.is_unmanaged(key)
-    live = books.get(key, NOTHING_RESTS)
     cover = cover_of(position, live.stops, settings)
     if known is None:
         return Case(position, key, settings, None, unmanaged, live, cover, None, None, None)
-    closing = reason_to_close(position, known, settings, rules.limits, rules.evidence, now_ms, covered=cover.full)
-    if not seen.allows(Deed.PLACE_STOP) or unmanaged:
-        return Case(position, key, settings, known, unmanaged, live, cover, closing, None, None)
-    book, found = compared_book(
-        BookInputs(
-            rules.account,
-            position,
-            rules_of(seen.instrument, position, known.grid_refusals),
-            seen.live,
-            live,
-            cover,
-            known,
-            settings,
-            advice,
-            rungs.get(key, NO_RUNGS),
-            rules.evidence.triggering_grace_ms,
-            now_ms,
-            evidence.working_stops_under_way(key, now_ms),
-            rules.evidence.replacement_reads,
+    book = found = None
+    if seen.allows(Deed.PLACE_STOP) and not unmanaged:
+        book, found = compared_book(
+            BookInputs(
+                rules.account,
+                position,
+                rules_of(seen.instrument, position, known.grid_refusals),
+                seen.live,
+                live,
+                cover,
+                known,
+                settings,
+                advice,
+                rungs.get(key, NO_RUNGS),
+                rules.evidence.triggering_grace_ms,
+                now_ms,
+                evidence.working_stops_under_way(key, now_ms),
+                rules.evidence.replacement_reads,
+            )
         )
+    wanted = None if book is None else book.close
+    closing = reason_to_close(
+        position, known, settings, rules.limits, rules.evidence, now_ms, covered=cover.full, wanted=wanted
     )
     return Case(position, key, settings, known, unmanaged, live, cover, closing, book, found)
 

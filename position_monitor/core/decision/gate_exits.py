@@ -5,13 +5,13 @@ from __future__ import annotations
 from decimal import Decimal
 
 from position_monitor.core.decision.gate import GateInputs
+from position_monitor.core.exits.policies import share_up_to
 from position_monitor.core.model import ids
 from position_monitor.core.model.desired import DesiredOrder
 from position_monitor.core.model.money import HUNDRED, distance_pct, tighter
 from position_monitor.core.model.orders import Role
 from position_monitor.core.model.positions import Position
 from position_monitor.core.model.rungs import rungs_of
-from position_monitor.core.model.settings import Policy
 from position_monitor.core.observation.exit_profile import Exit, closed_by, exits_of
 
 
@@ -45,11 +45,8 @@ def why_over_exit(order: DesiredOrder, position: Position | None, gate: GateInpu
 
 def _share_up_to(client_id: str, gate: GateInputs) -> Decimal:
     """The part of a position that may be closed when the rung of this order is reached."""
-    owned, ladder = ids.parse(client_id), gate.settings.ladder
-    last = rungs_of(owned.rung)[-1] if owned is not None else len(ladder)
-    if gate.settings.policy is not Policy.HYBRID or last >= len(ladder) - 1:
-        return Decimal(1)
-    return sum((rung.share_pct for rung in ladder[: last + 1]), Decimal(0)) / HUNDRED
+    owned = ids.parse(client_id)
+    return Decimal(1) if owned is None else share_up_to(rungs_of(owned.rung)[-1], gate.settings)
 
 
 def _share_at(price: Decimal, position: Position, gate: GateInputs) -> Decimal:
