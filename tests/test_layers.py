@@ -143,7 +143,7 @@ def test_every_room_has_a_rule() -> None:
         ("core.exits.policy", "from position_monitor.core.evidence.evidence import Evidence"),
         ("core.observation.cover", "from position_monitor.core.evidence import lives"),
         ("core.book.diff", "from ..decision import plan"),
-        ("core.decision.plan", "from position_monitor.core.publication.history import History"),
+        ("core.decision.risk", "from position_monitor.core.publication.state import PositionState"),
         ("core.decision.plan", "open('x')"),
         ("core.decision.plan", "print('x')"),
         ("core.decision.plan", "key = hash('BTCUSDT')"),

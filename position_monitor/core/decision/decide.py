@@ -148,7 +148,16 @@ def _held(seen: SymbolObservation, defect: Exception) -> Decision:
     """No action and verdict UNKNOWN for a symbol whose decision failed; the defect is named in its reason."""
     reason = f"HOLD: deciding failed with {type(defect).__name__}: {defect}"
     judgements = {
-        position.key: Judgement(position, Verdict.UNKNOWN, reason, NO_COVER, None, None, None)
+        position.key: Judgement(
+            position=position,
+            verdict=Verdict.UNKNOWN,
+            reason=reason,
+            cover=NO_COVER,
+            book=None,
+            found=None,
+            settings=None,
+            readable=seen.readable,
+        )
         for position in seen.positions
     }
     return Decision({}, {seen.symbol: Plan(seen.symbol)}, judgements)

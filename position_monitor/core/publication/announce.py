@@ -5,8 +5,8 @@ from __future__ import annotations
 from position_monitor.core.evidence.evidence import Evidence
 from position_monitor.core.evidence.outcome import Outcome, Sent
 from position_monitor.core.model.actions import Cancel, Close, Place
+from position_monitor.core.model.events import Event
 from position_monitor.core.model.orders import LiveOrder, Role
-from position_monitor.core.model.state import Event
 from position_monitor.core.observation.reads import SymbolObservation
 
 _ANNOUNCED = {Role.TAKE_PROFIT: "TakeProfitPlaced", Role.BACKSTOP: "StopPlaced", Role.WORKING_STOP: "StopPlaced"}

@@ -11,8 +11,9 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any, Final
 
+from position_monitor.core.model.events import Event
 from position_monitor.core.model.sides import PositionKey
-from position_monitor.core.model.state import SCHEMA_VERSION, AccountState, Event, PositionState, TakeProfitState
+from position_monitor.core.publication.state import SCHEMA_VERSION, AccountState, PositionState, TakeProfitState
 
 TEXT_LENGTH_MAX: Final = 500
 DECIMAL_DIGITS_MAX: Final = 40

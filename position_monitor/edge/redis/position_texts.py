@@ -12,7 +12,7 @@ from operator import attrgetter
 from typing import Any, Final
 
 from position_monitor.core.model.sides import PositionKey
-from position_monitor.core.model.state import PositionState
+from position_monitor.core.publication.state import PositionState
 from position_monitor.edge.redis.documents import decimal_text, json_text, position_document, position_fields
 
 _GAPS: Final = {

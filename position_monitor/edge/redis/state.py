@@ -17,7 +17,8 @@ from typing import Any, Final
 
 from loguru import logger
 
-from position_monitor.core.model.state import AccountState, Event, PositionState
+from position_monitor.core.model.events import Event
+from position_monitor.core.publication.state import AccountState, PositionState
 from position_monitor.edge.background import stop_if_cancelled
 from position_monitor.edge.clock import Clock
 from position_monitor.edge.redis.connection import OPERATION_TIMEOUT_S, ScriptLine, connect

@@ -9,8 +9,8 @@ from decimal import Decimal
 from hypothesis import given
 from hypothesis import strategies as st
 
-from position_monitor.core.model.state import PositionState
 from position_monitor.core.model.verdicts import Verdict
+from position_monitor.core.publication.state import PositionState
 from position_monitor.edge.redis import position_texts as redis_position_texts
 from position_monitor.edge.redis.documents import position_document, position_fields
 from position_monitor.edge.redis.position_texts import PositionTexts
