@@ -14,6 +14,7 @@ from typing import Protocol
 
 from loguru import logger
 
+from position_monitor.core.book.desired_book import WantedOrders
 from position_monitor.core.decision.decide import Decision, Rules, decide, resting_now
 from position_monitor.core.decision.history import History, after_failure, after_first_look, after_judging
 from position_monitor.core.decision.risk import AccountRisk, account_risk
@@ -125,6 +126,8 @@ class Daemon:
     _unsettled: frozenset[str] = field(default=frozenset(), init=False)
     """Symbols in which something is not as it should be: their orders are read in every cycle."""
 
+    _wanted: Mapping[PositionKey, WantedOrders] = field(default_factory=dict, init=False)
+    """What the last decision wanted: the next one gives the same objects where nothing changed."""
     _cap: BelievedCap | None = field(default=None, init=False)
     """How many conditional orders the venue takes, where it showed that it takes fewer than configured."""
 
@@ -253,8 +256,17 @@ class Daemon:
         advice = {symbol: a for symbol in observed.symbols if (a := self.advisor.advice(symbol)) is not None}
         self._cap = after_counting(self._cap, self.evidence, resting_now(observed.symbols, elsewhere), now_ms)
         decision = decide(
-            observed.symbols, self.evidence, self.rules, advice, self.desk.mode(), elsewhere, now_ms, cap=self._cap
+            observed.symbols,
+            self.evidence,
+            self.rules,
+            advice,
+            self.desk.mode(),
+            elsewhere,
+            now_ms,
+            cap=self._cap,
+            before=self._wanted,
         )
+        self._wanted = decision.wanted
         covered = {key: judged.cover.full for key, judged in decision.judgements.items()}
         closing = {key for key, judged in decision.judgements.items() if judged.closing}
         self.desk.evidence = after_decision(self.evidence, covered, closing, now_ms)

@@ -5,7 +5,8 @@ trader would accept, never for a rounding difference.
 
 The levels are derived anew from every read, because the mark is in them. The orders follow from the levels and from
 what rests, and in a quiet account that stays the same from read to read although the mark does not. So they are made
-from `OrderFacts` alone, and kept beside the orders they were compared with until one of those facts is another.
+from `OrderFacts` alone, and whoever decides again hands in what was wanted the last time: while every fact is as it
+was, the same objects are wanted (docs/same-object.md).
 """
 
 from __future__ import annotations
@@ -29,7 +30,16 @@ from position_monitor.core.model.rungs import RUNGS_MAX
 from position_monitor.core.model.sides import PositionKey
 from position_monitor.core.model.stop_price import fitted_stop
 
-__all__ = ["NO_RUNGS", "BookInputs", "RungsAllowed", "compared_book", "desired_book", "rungs_allowed", "rungs_for"]
+__all__ = [
+    "NO_RUNGS",
+    "BookInputs",
+    "RungsAllowed",
+    "WantedOrders",
+    "compared_book",
+    "desired_book",
+    "rungs_allowed",
+    "rungs_for",
+]
 
 SPARE_TO_GROW = 10
 """One in so many slots for conditional orders must be free before a collapsed ladder grows back."""
@@ -38,7 +48,7 @@ SPARE_TO_GROW = 10
 _NONE: frozenset[str] = frozenset()
 
 
-class _Wanted(NamedTuple):
+class WantedOrders(NamedTuple):
     """The wanted orders, the facts they were made from, and how they compare with what rests."""
 
     facts: OrderFacts
@@ -52,19 +62,20 @@ def desired_book(inputs: BookInputs) -> DesiredBook:
     return compared_book(inputs)[0]
 
 
-def compared_book(inputs: BookInputs) -> tuple[DesiredBook, BookDiff]:
-    """What should rest for one position now, and how what rests differs from it."""
+def compared_book(inputs: BookInputs, before: WantedOrders | None = None) -> tuple[DesiredBook, WantedOrders]:
+    """What should rest for one position now, and how what rests differs from it.
+
+    `before` is what this gave the last time, or None: the answer is equal in either case.
+    """
     levels = levels_for(inputs.position, inputs.instrument, inputs.settings, inputs.advice, inputs.now_ms)
     if inputs.known.crossed.count and not inputs.cover.full:
         levels = stepped_back(levels, inputs.known.crossed.count, inputs.position, inputs.instrument, inputs.settings)
     stop = effective_stop(inputs, levels, breakeven=bool(inputs.known.done_rungs))
-    key, known = inputs.position.key, inputs.orders.remembered
-    facts, wanted = _order_facts(inputs, levels, stop), known.get(key)
-    if wanted is None or wanted.facts != facts:
-        wanted = known[key] = _wanted(facts)
+    facts = _order_facts(inputs, levels, stop)
+    wanted = before if before is not None and before.facts == facts else _wanted(facts)
     behind = why_behind(inputs, stop)
     book = DesiredBook(
-        key,
+        inputs.position.key,
         facts.epoch,
         stop,
         wanted.orders,
@@ -75,17 +86,17 @@ def compared_book(inputs: BookInputs) -> tuple[DesiredBook, BookDiff]:
         levels.obstacle,
         behind,
     )
-    return book, wanted.found
+    return book, wanted
 
 
-def _notes(levels: Levels, wanted: _Wanted, *more: str) -> tuple[str, ...]:
+def _notes(levels: Levels, wanted: WantedOrders, *more: str) -> tuple[str, ...]:
     return tuple([note for note in (levels.obstacle, *levels.notes, *more, *wanted.notes) if note])
 
 
-def _wanted(facts: OrderFacts) -> _Wanted:
+def _wanted(facts: OrderFacts) -> WantedOrders:
     targets, notes = take_profits(facts)
     orders = (*stop_orders(facts), *targets)
-    return _Wanted(facts, orders, notes, diff(orders, facts.live))
+    return WantedOrders(facts, orders, notes, diff(orders, facts.live))
 
 
 def _order_facts(inputs: BookInputs, levels: Levels, stop: Level) -> OrderFacts:
