@@ -218,6 +218,16 @@ def test_missing_and_foreign_rungs_are_told_apart():
     assert state.conditions["TakeProfitsPlaced"] == "False" and state.conditions["BookInSync"] == "False"
 
 
+def test_the_backstop_is_ours_and_its_price_is_told_with_it():
+    """A close-all stop of the user's is cover and is not our backstop, which the condition and the price are about."""
+    held = position()
+    for stop, live_and_price in ((live(held, 98), ("False", None)), (backstop(held, 98), ("True", D(98)))):
+        seen, evidence = settled(held, [stop, *ladder(held)])
+        state = published(decided(seen, evidence), held, seen)
+        assert stop.close_all and state.stop_client_ids == (stop.client_id,) and state.stop_price == D(98)
+        assert (state.conditions["BackstopLive"], state.backstop_price) == live_and_price
+
+
 def test_nothing_is_claimed_about_an_unreadable_symbol():
     held = position()
     _, evidence = settled(held, whole(held))

@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 
 from position_monitor.edge.venues.transport import Endpoint
 from tests.sim.conduct import Answer
-from tests.sim.truth import Key, side_of
+from tests.sim.truth import PREFIX, Key, side_of
 
 READS_KEPT = 60
 LOOK_MS = 6_000
@@ -200,9 +200,23 @@ class StateTruth:
             yield f"stop quantity {fields['stop_quantity']}, and the stops named cover {covered}"
         if size and abs(pct - _number(fields["stop_quantity"]) / size * 100) > HAIR:
             yield f"cover {pct} %, and stops for {fields['stop_quantity']} of {size}"
+        yield from self._backstop(fields)
         full = {"PROTECTED": True, "STOP_ONLY": True, "NAKED": False, "UNDERCOVERED": False}.get(fields["verdict"])
         if full is not None and full != (pct >= 100):
             yield f"{fields['verdict']} with a cover of {pct} %"
+
+    def _backstop(self, fields: Mapping[str, str]) -> Iterator[str]:
+        """The backstop is a close-all stop of ours among the stops that are named, and its price is told with it."""
+        told, price = json.loads(fields["doc"])["conditions"].get("BackstopLive"), fields.get("backstop_price", "")
+        if told == "Unknown":
+            return
+        if (told == "True") != bool(price):
+            yield f"BackstopLive is {told}, and the price of the backstop is {price or 'not told'}"
+        named = [name for name in json.loads(fields["stop_client_ids"]) if name.startswith(PREFIX)]
+        if all(name in self._stops for name in named):
+            ours = {trigger for _, trigger, size in (self._stops[name] for name in named) if size is None}
+            if ours != ({_number(price)} if price else set()):
+                yield f"its backstop is at {price or 'no price'}, and those of ours that are named are at {ours}"
 
 
 def _totals(status: Mapping[str, str], managed: Sequence[Mapping[str, str]], nameless: int) -> Iterator[str]:

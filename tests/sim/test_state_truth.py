@@ -26,12 +26,14 @@ class Scene:
             self.world.at_ms += 4_000
             self.judge.answer(self.world.positions_read(), self.world.at_ms)
 
-    def state(self, status: dict[str, str], position: dict[str, str]) -> dict[str, Any]:
-        at_ms = self.world.at_ms
+    def state(
+        self, status: dict[str, str], position: dict[str, str], conditions: dict[str, str] | None = None
+    ) -> dict[str, Any]:
+        at_ms, told = self.world.at_ms, {"BackstopLive": "False"} | (conditions or {})
         fields = {"verdict": "UNDERCOVERED", "quantity": "2", "entry_price": "100", "mark_price": "110"}
         fields |= {"stop_price": "98.5", "stop_quantity": "1.5", "cover_pct": "75"}
         fields |= {"stop_client_ids": json.dumps([self.stop["client_id"]]), "observed_at_ms": str(at_ms)}
-        fields |= {"doc": json.dumps({"published_at_ms": at_ms + 5})}
+        fields |= {"doc": json.dumps({"published_at_ms": at_ms + 5, "conditions": told}), "backstop_price": ""}
         account = {"risk_status": "CRITICAL", "positions": "1", "protected": "0", "coverage_pct": "75"}
         account |= {"unprotected_notional": "55", "published_at_ms": str(at_ms + 5)}
         return {"status": account | status, "positions": {MEMBER: fields | position}}
@@ -80,6 +82,30 @@ def test_a_spoilt_figure_of_a_position_is_told(field: str, value: str) -> None:
 def test_a_wrong_total_is_told(field: str, value: str) -> None:
     scene = Scene()
     assert any("INV-17" in words for words in scene.said(scene.state({field: value}, {})))
+
+
+@pytest.mark.parametrize(
+    ("live", "price", "ours", "true"),
+    [
+        ("False", "", True, False),
+        ("True", "97", True, True),
+        ("True", "", True, False),
+        ("False", "97", True, False),
+        ("True", "96", True, False),
+        ("False", "", False, True),
+        ("True", "", False, False),
+        ("True", "97", False, False),
+    ],
+)
+def test_a_backstop_is_ours_and_told_with_its_price(live: str, price: str, ours: bool, true: bool) -> None:
+    scene = Scene()
+    close_all = scene.world.order("STOP_MARKET", "0", "97", ours=ours)
+    scene.judge.entry(scene.world.accepted(close_all))
+    named = json.dumps([scene.stop["client_id"], close_all["client_id"]])
+    fields = {"verdict": "STOP_ONLY", "stop_client_ids": named, "stop_quantity": "2", "cover_pct": "100"}
+    account = {"protected": "1", "coverage_pct": "100", "unprotected_notional": "0"}
+    said = scene.said(scene.state(account, fields | {"backstop_price": price}, {"BackstopLive": live}))
+    assert bool(said) is not true, said
 
 
 def test_a_position_that_was_read_twice_and_is_left_out_is_told() -> None:

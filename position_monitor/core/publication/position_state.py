@@ -81,7 +81,7 @@ def position_state(track: Track, before: Published | None = None) -> PositionSta
         worst_case_loss=cover.worst_loss,
         naked_ms=track.naked_ms,
         observed_at_ms=track.observed_at_ms,
-        conditions=_conditions(judgement),
+        conditions=_conditions(judgement, backstop),
     )
 
 
@@ -130,14 +130,14 @@ def _foreign_state(order: LiveOrder, position: Position) -> TakeProfitState:
     return TakeProfitState(-1, price, quantity, order.client_id, "foreign", resting=True, foreign=True)
 
 
-def _conditions(judgement: Judgement) -> Mapping[str, str]:
+def _conditions(judgement: Judgement, backstop: LiveOrder | None) -> Mapping[str, str]:
     if not judgement.readable:
         return _EXPOSED_AND_UNREADABLE if judgement.exposed else _WHEN_UNREADABLE
     cover, found = judgement.cover, judgement.found
     return _named_facts(
         cover.full,
         not judgement.stop_is_behind,
-        any(order.close_all for order in cover.orders),
+        backstop is not None,
         judgement.verdict is Verdict.PROTECTED,
         found is not None and found.in_sync,
         judgement.exposed,
