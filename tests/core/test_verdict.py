@@ -228,6 +228,35 @@ def test_the_backstop_is_ours_and_its_price_is_told_with_it():
         assert (state.conditions["BackstopLive"], state.backstop_price) == live_and_price
 
 
+def test_take_profits_are_placed_where_there_are_some_and_each_rests():
+    """Whatever the stop does: the condition is about take-profits and was another word for PROTECTED."""
+    held, breached = position(), position(mark=88)
+    theirs = live(held, 104, kind=OrderKind.TAKE_PROFIT_MARKET, client_id="web_tp")
+    told = []
+    for one, orders, rulebook in (
+        (held, whole(held), None),
+        (held, ladder(held), None),
+        (held, whole(held)[:-1], None),
+        (held, [backstop(held, 98)], None),
+        (held, [theirs], rules(unmanaged=[held.key])),
+        (held, [], rules(unmanaged=[held.key])),
+        (breached, [backstop(breached, 87), *ladder(breached)], rules(settings(on_breach=OnBreach.CLOSE))),
+    ):
+        seen, evidence = settled(one, orders)
+        state = published(decided(seen, evidence, rulebook), one, seen)
+        told.append((str(state.verdict), state.conditions["TakeProfitsPlaced"]))
+        assert (told[-1][1] == "True") == (bool(state.take_profits) and all(tp.resting for tp in state.take_profits))
+    assert told == [
+        ("PROTECTED", "True"),
+        ("NAKED", "True"),
+        ("STOP_ONLY", "False"),
+        ("STOP_ONLY", "False"),
+        ("UNMANAGED", "True"),
+        ("UNMANAGED", "False"),
+        ("CLOSING", "True"),
+    ]
+
+
 def test_nothing_is_claimed_about_an_unreadable_symbol():
     held = position()
     _, evidence = settled(held, whole(held))

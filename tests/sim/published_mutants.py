@@ -3,11 +3,26 @@
 from __future__ import annotations
 
 from contextlib import ExitStack
+from types import SimpleNamespace
+from typing import Any
 
+from position_monitor.core.decision.verdict import Judgement
 from position_monitor.core.model.orders import Role
+from position_monitor.core.model.verdicts import Verdict
 from position_monitor.core.publication import position_state
 from tests.sim.mutants import changed, mutant
 from tests.sim.swarm import Swarm
+
+
+@mutant("INV-17", swarm=Swarm({"busy": 0.3, "internal_503": 0.2}))
+def take_profits_are_called_placed_when_the_verdict_is_good(stack: ExitStack) -> None:
+    """The condition is another word for PROTECTED."""
+    honest = position_state._conditions
+
+    def conditions(judgement: Judgement, backstop: Any, _: Any) -> Any:
+        return honest(judgement, backstop, [SimpleNamespace(resting=judgement.verdict is Verdict.PROTECTED)])
+
+    stack.enter_context(changed(position_state, "_conditions", conditions))
 
 
 @mutant("INV-17", swarm=Swarm({}, ("other_program_moves_its_stop",)))

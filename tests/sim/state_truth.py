@@ -73,6 +73,8 @@ class StateTruth:
         self._reads: dict[int, deque[Read]] = defaultdict(lambda: deque(maxlen=READS_KEPT))
         self._stops: dict[str, tuple[Key, Decimal, Decimal | None]] = {}
         """Client id of a stop -> position, trigger, quantity (None: close-all)."""
+        self._targets: dict[str, tuple[Key, Decimal]] = {}
+        """Client id of a conditional take-profit -> position, trigger."""
 
     # -- what happens
 
@@ -83,8 +85,11 @@ class StateTruth:
             self._reads[answer.daemon].append(Read(clock_ms, symbol, dict(_rows(answer.body)), _spoilt(answer.body)))
 
     def entry(self, entry: Any) -> None:
-        """One journal entry: the contents of each stop that was ever accepted."""
+        """One journal entry: the contents of each stop and take-profit that was ever accepted."""
         detail = entry.detail
+        if entry.kind == "order_accepted" and detail.get("type") == "TAKE_PROFIT_MARKET":
+            key = (entry.symbol, side_of(detail["position_side"], detail["side"]))
+            self._targets[detail["client_id"]] = (key, Decimal(detail["trigger"]))
         if entry.kind == "order_accepted" and detail.get("type") == "STOP_MARKET":
             key = (entry.symbol, side_of(detail["position_side"], detail["side"]))
             size = None if detail["close_position"] else Decimal(detail["quantity"])
@@ -201,6 +206,7 @@ class StateTruth:
         if size and abs(pct - _number(fields["stop_quantity"]) / size * 100) > HAIR:
             yield f"cover {pct} %, and stops for {fields['stop_quantity']} of {size}"
         yield from self._backstop(fields)
+        yield from self._take_profits(key, fields)
         full = {"PROTECTED": True, "STOP_ONLY": True, "NAKED": False, "UNDERCOVERED": False}.get(fields["verdict"])
         if full is not None and full != (pct >= 100):
             yield f"{fields['verdict']} with a cover of {pct} %"
@@ -217,6 +223,19 @@ class StateTruth:
             ours = {trigger for _, trigger, size in (self._stops[name] for name in named) if size is None}
             if ours != ({_number(price)} if price else set()):
                 yield f"its backstop is at {price or 'no price'}, and those of ours that are named are at {ours}"
+
+    def _take_profits(self, key: Key, fields: Mapping[str, str]) -> Iterator[str]:
+        """The take-profits that are said to rest were accepted for this position, and the condition counts them."""
+        told = json.loads(fields["doc"])["conditions"].get("TakeProfitsPlaced")
+        rungs = json.loads(fields["take_profits"])
+        if told != "Unknown" and (told == "True") != (bool(rungs) and all(rung["resting"] for rung in rungs)):
+            yield f"TakeProfitsPlaced is {told}, and the take-profits are {rungs}"
+        for rung in rungs:
+            place = self._targets.get(rung["client_id"])
+            if place not in (None, (key, _number(rung["trigger_price"]))):
+                yield f"its take-profit {rung['client_id']} is one of {place}"
+            if rung["client_id"].startswith(PREFIX) and place is None:
+                yield f"its take-profit {rung['client_id']} was never accepted"
 
 
 def _totals(status: Mapping[str, str], managed: Sequence[Mapping[str, str]], nameless: int) -> Iterator[str]:

@@ -77,3 +77,24 @@ async def test_the_backstop_that_is_told_is_ours_and_has_a_price(hedge: bool, si
         [ours] = stage.own("BTCUSDT", side, "b")
         price = stage.published("BTCUSDT", side)["backstop_price"]
         assert (conditions(stage, side)["BackstopLive"], float(price)) == ("True", float(ours.trigger))
+
+
+@EVERY_WORLD
+@staged
+async def test_take_profits_that_rest_are_told_of_a_position_without_a_stop(hedge: bool, side: str) -> None:
+    """`TakeProfitsPlaced` is about take-profits; it was False for every position that was not PROTECTED."""
+    async with Stage(Held("BTCUSDT", side, "0.3", entry=42_000), hedge=hedge) as stage:
+        daemon = stage.start()
+        await stage.until("protected", stage.is_protected)
+        await stage.run(6)
+        assert conditions(stage, side)["TakeProfitsPlaced"] == "True"
+        daemon.kill()
+        stage.cancel_by_hand(stage.own("BTCUSDT", side, "b")[0])
+        stage.start(host="b", config={"protection": {"mode": "observe"}})
+        await stage.until("it is naked", lambda: stage.verdict("BTCUSDT", side) == "NAKED")
+        assert conditions(stage, side)["TakeProfitsPlaced"] == "True"
+        assert conditions(stage, side)["StopCovered"] == "False"
+        stage.cancel_by_hand(stage.targets("BTCUSDT", side)[0])
+        await stage.run(12)
+        assert conditions(stage, side)["TakeProfitsPlaced"] == "False"
+        assert [rung["resting"] for rung in json.loads(stage.published("BTCUSDT", side)["take_profits"])].count(False)

@@ -29,10 +29,11 @@ class Scene:
     def state(
         self, status: dict[str, str], position: dict[str, str], conditions: dict[str, str] | None = None
     ) -> dict[str, Any]:
-        at_ms, told = self.world.at_ms, {"BackstopLive": "False"} | (conditions or {})
+        at_ms, told = self.world.at_ms, {"BackstopLive": "False", "TakeProfitsPlaced": "False"} | (conditions or {})
         fields = {"verdict": "UNDERCOVERED", "quantity": "2", "entry_price": "100", "mark_price": "110"}
         fields |= {"stop_price": "98.5", "stop_quantity": "1.5", "cover_pct": "75"}
         fields |= {"stop_client_ids": json.dumps([self.stop["client_id"]]), "observed_at_ms": str(at_ms)}
+        fields |= {"take_profits": "[]"}
         fields |= {"doc": json.dumps({"published_at_ms": at_ms + 5, "conditions": told}), "backstop_price": ""}
         account = {"risk_status": "CRITICAL", "positions": "1", "protected": "0", "coverage_pct": "75"}
         account |= {"unprotected_notional": "55", "published_at_ms": str(at_ms + 5)}
@@ -106,6 +107,39 @@ def test_a_backstop_is_ours_and_told_with_its_price(live: str, price: str, ours:
     account = {"protected": "1", "coverage_pct": "100", "unprotected_notional": "0"}
     said = scene.said(scene.state(account, fields | {"backstop_price": price}, {"BackstopLive": live}))
     assert bool(said) is not true, said
+
+
+@pytest.mark.parametrize(
+    ("placed", "rests", "true"),
+    [
+        ("False", (), True),
+        ("True", (), False),
+        ("True", (True,), True),
+        ("False", (True,), False),
+        ("False", (True, False), True),
+        ("True", (True, False), False),
+        ("Unknown", (True,), True),
+    ],
+)
+def test_take_profits_are_placed_where_each_that_is_told_rests(
+    placed: str, rests: tuple[bool, ...], true: bool
+) -> None:
+    scene = Scene()
+    order = scene.world.order("TAKE_PROFIT_MARKET", "1", "120")
+    scene.judge.entry(scene.world.accepted(order))
+    rungs = [{"client_id": order["client_id"] if one else "", "trigger_price": "120", "resting": one} for one in rests]
+    said = scene.said(scene.state({}, {"take_profits": json.dumps(rungs)}, {"TakeProfitsPlaced": placed}))
+    assert bool(said) is not true, said
+
+
+@pytest.mark.parametrize(("client_id", "price"), [("accepted", "121"), ("qpm1t0never", "120")])
+def test_a_take_profit_that_was_never_accepted_so_is_told(client_id: str, price: str) -> None:
+    scene = Scene()
+    order = scene.world.order("TAKE_PROFIT_MARKET", "1", "120")
+    scene.judge.entry(scene.world.accepted(order))
+    name = order["client_id"] if client_id == "accepted" else client_id
+    rungs = [{"client_id": name, "trigger_price": price, "resting": True}]
+    assert scene.said(scene.state({}, {"take_profits": json.dumps(rungs)}, {"TakeProfitsPlaced": "True"}))
 
 
 def test_a_position_that_was_read_twice_and_is_left_out_is_told() -> None:

@@ -7,7 +7,7 @@ from is the same object, and the few texts and facts there can be are made once 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from functools import lru_cache
 from types import MappingProxyType
@@ -21,7 +21,6 @@ from position_monitor.core.model.money import plain
 from position_monitor.core.model.orders import LiveOrder, Role
 from position_monitor.core.model.positions import Position
 from position_monitor.core.model.sides import PositionKey
-from position_monitor.core.model.verdicts import Verdict
 from position_monitor.core.observation.cover import owned_role
 from position_monitor.core.publication.state import PositionState, TakeProfitState
 
@@ -56,6 +55,7 @@ def position_state(track: Track, before: Published | None = None) -> PositionSta
     """The published form of one position; parts of the form `before` are used again where nothing they show changed."""
     judgement = track.judgement
     position, cover, book = judgement.position, judgement.cover, judgement.book
+    take_profits = _take_profits(judgement, before)
     backstop = next((o for o in cover.orders if o.close_all and owned_role(o) is Role.BACKSTOP), None)
     return PositionState(
         key=position.key,
@@ -73,7 +73,7 @@ def position_state(track: Track, before: Published | None = None) -> PositionSta
         cover_pct=cover.pct,
         stop_client_ids=tuple([order.client_id for order in cover.orders]),
         backstop_price=backstop.trigger_price if backstop else None,
-        take_profits=_take_profits(judgement, before),
+        take_profits=take_profits,
         trailing=_trailing_text(book),
         profile=judgement.settings.profile if judgement.settings else "",
         regime=book.regime if book else "",
@@ -81,7 +81,7 @@ def position_state(track: Track, before: Published | None = None) -> PositionSta
         worst_case_loss=cover.worst_loss,
         naked_ms=track.naked_ms,
         observed_at_ms=track.observed_at_ms,
-        conditions=_conditions(judgement, backstop),
+        conditions=_conditions(judgement, backstop, take_profits),
     )
 
 
@@ -130,7 +130,9 @@ def _foreign_state(order: LiveOrder, position: Position) -> TakeProfitState:
     return TakeProfitState(-1, price, quantity, order.client_id, "foreign", resting=True, foreign=True)
 
 
-def _conditions(judgement: Judgement, backstop: LiveOrder | None) -> Mapping[str, str]:
+def _conditions(
+    judgement: Judgement, backstop: LiveOrder | None, take_profits: Sequence[TakeProfitState]
+) -> Mapping[str, str]:
     if not judgement.readable:
         return _EXPOSED_AND_UNREADABLE if judgement.exposed else _WHEN_UNREADABLE
     cover, found = judgement.cover, judgement.found
@@ -138,7 +140,7 @@ def _conditions(judgement: Judgement, backstop: LiveOrder | None) -> Mapping[str
         cover.full,
         not judgement.stop_is_behind,
         backstop is not None,
-        judgement.verdict is Verdict.PROTECTED,
+        bool(take_profits) and all(rung.resting for rung in take_profits),
         found is not None and found.in_sync,
         judgement.exposed,
     )
