@@ -156,15 +156,20 @@ class Teller:
         return [Event("BanBegan", now_ms, details={"until_ms": until_ms})]
 
     def _lease_changes(self, mode: Mode, now_ms: int) -> list[Event]:
-        """The lease was taken, or lost to somebody or nobody."""
+        """The lease was taken, given up by this daemon, or lost to somebody or nobody."""
         lease = self.store.lease_state()
         epoch = lease.epoch if isinstance(lease, Held) else 0
         before, self._epoch = self._epoch, epoch
         if epoch == before:
             return []
-        lost = [Event("LeaseLost", now_ms, details={"mode": str(mode), "lease": str(lease)})] if before else []
-        taken = [Event("LeaseTaken", now_ms, details={"epoch": epoch})] if epoch else []
-        return [*lost, *taken]
+        events: list[Event] = []
+        if before and (why := self.store.why_lease_given_up(before)):
+            events.append(Event("LeaseGivenUp", now_ms, details={"mode": str(mode), "reason": why}))
+        elif before:
+            events.append(Event("LeaseLost", now_ms, details={"mode": str(mode), "lease": str(lease)}))
+        if epoch:
+            events.append(Event("LeaseTaken", now_ms, details={"epoch": epoch}))
+        return events
 
     def _foreign_weight(self, now_ms: int) -> list[Event]:
         """Another program that uses up the request budget of our address, told once until it is quiet again."""

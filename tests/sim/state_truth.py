@@ -105,6 +105,12 @@ class StateTruth:
             said += [f"INV-17: {member}: {what}" for what in self._of_position((symbol, side), fields, daemon, at_ms)]
         return said
 
+    def lease_left(self, events: Iterable[str], given_up_ms: int) -> list[str]:
+        """What is told by a daemon that gave its lease up then, by its own clock, and has not had it again since."""
+        told = [json.loads(text) for text in events] if self._clocks_hold else []
+        lost = [event for event in told if event["type"] == "LeaseLost" and event["at_ms"] >= given_up_ms]
+        return [f"INV-17: the lease is told as lost, and the daemon gave it up: {event}" for event in lost]
+
     def silent(self, status: Mapping[str, str], nobody_ms: int) -> list[str]:
         """No daemon lives since so many ms: the state must not go on claiming that one watches."""
         if nobody_ms <= self._silence_ms or status.get("risk_status", "UNKNOWN") == "UNKNOWN":

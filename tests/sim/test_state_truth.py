@@ -149,6 +149,13 @@ def test_a_position_that_was_read_twice_and_is_left_out_is_told() -> None:
     assert any("missing" in words for words in scene.said(published))
 
 
+def test_a_lease_that_was_given_up_is_not_told_as_lost() -> None:
+    judge = Scene().judge
+    lost, given_up = (json.dumps({"type": name, "at_ms": 7_000}) for name in ("LeaseLost", "LeaseGivenUp"))
+    assert judge.lease_left([lost], 7_000) and not judge.lease_left([given_up], 7_000)
+    assert not judge.lease_left([lost], 7_001), "it was lost before"
+
+
 def test_nobody_watches_and_the_state_says_so_in_time() -> None:
     scene = Scene()
     assert not scene.judge.silent({"risk_status": "PROTECTED"}, SILENCE_MS)

@@ -149,6 +149,10 @@ class RedisState:
         """Who may remove orders, as far as is known now. Instant."""
         return self._lease.state()
 
+    def why_lease_given_up(self, epoch: int) -> str:
+        """Why this daemon gave up the lease with this fencing number; empty where it did not: then it was lost."""
+        return self._lease.why_given_up(epoch)
+
     async def renew_lease(self) -> LeaseState:
         """Ask Redis for the lease now, within a few seconds. `run` does it regularly; this is for the start."""
         return await self._keeper.ask()
