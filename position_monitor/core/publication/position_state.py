@@ -99,7 +99,7 @@ def _trailing_words(distance_pct: Decimal, active: bool) -> str:
 def _take_profits(judgement: Judgement, before: Published | None) -> tuple[TakeProfitState, ...]:
     """Our rungs, nearest first, then the user's own take-profits."""
     foreign = judgement.foreign_targets
-    if before is not None and _same_orders(before.judgement, judgement) and not foreign:
+    if before is not None and _same_take_profits(before.judgement, judgement):
         return before.state.take_profits
     ladder = judgement.found.ladder if judgement.found is not None else ()
     return (
@@ -108,9 +108,10 @@ def _take_profits(judgement: Judgement, before: Published | None) -> tuple[TakeP
     )
 
 
-def _same_orders(before: Judgement, now: Judgement) -> bool:
-    """Whether the difference is the same object, and whatever take-profits of the user there were are the same."""
-    return before.found is now.found and before.foreign_targets == now.foreign_targets
+def _same_take_profits(before: Judgement, now: Judgement) -> bool:
+    """Whether everything is as it was that take-profits show; the user's close-all ones show the position's size."""
+    same = before.found is now.found and before.foreign_targets == now.foreign_targets
+    return same and before.position.quantity == now.position.quantity
 
 
 def _own_state(rung: LadderRung) -> TakeProfitState:
