@@ -10,18 +10,20 @@ from dataclasses import dataclass
 from position_monitor import __version__
 from position_monitor.config import Config
 from position_monitor.core.book.diff import BookDiff
+from position_monitor.core.decision.history import History, after_judging
 from position_monitor.core.decision.plan_inputs import Held, Plan
-from position_monitor.core.decision.verdict import AccountRisk, Judgement, account_risk
+from position_monitor.core.decision.risk import AccountRisk, account_risk
+from position_monitor.core.decision.verdict import Judgement
 from position_monitor.core.model.actions import Action, Mode
 from position_monitor.core.model.desired import DesiredBook
 from position_monitor.core.model.orders import LiveOrder
 from position_monitor.core.model.positions import Position
 from position_monitor.core.model.sides import PositionKey
-from position_monitor.core.model.state import AccountState, PositionState
 from position_monitor.core.model.verdicts import RiskStatus
 from position_monitor.core.observation.cover import why_not_cover
 from position_monitor.core.publication import sentence
-from position_monitor.core.publication.history import History, after_judging
+from position_monitor.core.publication.position_state import position_state
+from position_monitor.core.publication.state import AccountState, PositionState
 from position_monitor.daemon import Daemon
 from position_monitor.edge.ai_engine import AdvicePoller
 from position_monitor.edge.clock import SystemClock
@@ -119,9 +121,8 @@ class Inspector:
         history, _ = after_judging(
             History(), decision.judgements, observed.symbols, daemon.evidence, daemon.rules.evidence, now_ms
         )
-        states = {state.key: state for state in history.states}
         positions = tuple(
-            _inspected(judgement, observed, decision.plans[key.symbol], states[key])
+            _inspected(judgement, observed, decision.plans[key.symbol], position_state(history.tracks[key]))
             for key, judgement in sorted(decision.judgements.items())
         )
         orphans = tuple(
@@ -133,7 +134,7 @@ class Inspector:
         plan = self._config.exit_plan()
         degraded = [plan.degraded_reason] if plan.degraded_reason else []
         risk: AccountRisk = account_risk(
-            history.states, unreadable="", degraded=degraded, unread=observed.unreadable_positions
+            history.judgements, unreadable="", degraded=degraded, unread=observed.unreadable_positions
         )
         now_ms = self._clock.now_ms()
         return AccountState(
@@ -146,7 +147,7 @@ class Inspector:
             unknown_notional=risk.unknown_notional,
             unread=risk.unread,
             environment=self._config.exchange.environment,
-            status_line=sentence.cycle(risk, history.states, mode, failure=""),
+            status_line=sentence.cycle(risk, history.judgements, mode, failure=""),
             reason=risk.reason,
             exit_mode=f"{plan.requested} (live: {plan.live})",
             conflicts=tuple(plan.conflicts),

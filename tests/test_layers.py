@@ -162,7 +162,7 @@ def test_every_room_has_a_rule() -> None:
         ("core.book.stop_level", "from position_monitor.core.model.settings import Policy, ProtectionSettings"),
         ("core.decision.gate_exits", "from ..model.settings import Policy"),
         ("service", "from position_monitor.core.model.settings import Policy"),
-        ("core.decision.plan", "from position_monitor.core.publication.history import History"),
+        ("core.decision.risk", "from position_monitor.core.publication.state import PositionState"),
         ("core.decision.plan", "open('x')"),
         ("core.decision.plan", "print('x')"),
         ("core.decision.plan", "key = hash('BTCUSDT')"),

@@ -14,8 +14,10 @@ from typing import Protocol
 
 from loguru import logger
 
+from position_monitor.core.book.desired_book import WantedOrders
 from position_monitor.core.decision.decide import Decision, Rules, decide, resting_now
-from position_monitor.core.decision.verdict import AccountRisk, account_risk
+from position_monitor.core.decision.history import History, after_failure, after_first_look, after_judging
+from position_monitor.core.decision.risk import AccountRisk, account_risk
 from position_monitor.core.evidence.believed_cap import BelievedCap, after_counting
 from position_monitor.core.evidence.conclusions import after_decision, after_exposure, pruned
 from position_monitor.core.evidence.endings import after_word, word_of
@@ -23,13 +25,12 @@ from position_monitor.core.evidence.evidence import Evidence
 from position_monitor.core.evidence.outcome import without_numbers
 from position_monitor.core.evidence.written import after_miss, after_silence
 from position_monitor.core.model.actions import Mode
+from position_monitor.core.model.events import Event
 from position_monitor.core.model.outside import Advice
 from position_monitor.core.model.sides import PositionKey
-from position_monitor.core.model.state import Event
 from position_monitor.core.model.verdicts import Verdict
 from position_monitor.core.observation.needs import BLIND_READS, Fact
 from position_monitor.core.publication import announce, sentence
-from position_monitor.core.publication.history import History, after_failure, after_first_look, after_judging
 from position_monitor.daemon import removal
 from position_monitor.daemon.desk import Desk
 from position_monitor.daemon.event_memory import EventMemory, NoEvents
@@ -127,6 +128,8 @@ class Daemon:
     _unsettled: frozenset[str] = field(default=frozenset(), init=False)
     """Symbols in which something is not as it should be: their orders are read in every cycle."""
 
+    _wanted: Mapping[PositionKey, WantedOrders] = field(default_factory=dict, init=False)
+    """What the last decision wanted: the next one gives the same objects where nothing changed."""
     _cap: BelievedCap | None = field(default=None, init=False)
     """How many conditional orders the venue takes, where it showed that it takes fewer than configured."""
 
@@ -255,8 +258,17 @@ class Daemon:
         advice = {symbol: a for symbol in observed.symbols if (a := self.advisor.advice(symbol)) is not None}
         self._cap = after_counting(self._cap, self.evidence, resting_now(observed.symbols, elsewhere), now_ms)
         decision = decide(
-            observed.symbols, self.evidence, self.rules, advice, self.desk.mode(), elsewhere, now_ms, cap=self._cap
+            observed.symbols,
+            self.evidence,
+            self.rules,
+            advice,
+            self.desk.mode(),
+            elsewhere,
+            now_ms,
+            cap=self._cap,
+            before=self._wanted,
         )
+        self._wanted = decision.wanted
         covered = {key: judged.cover.full for key, judged in decision.judgements.items()}
         closing = {key for key, judged in decision.judgements.items() if judged.closing}
         self.desk.evidence = after_decision(self.evidence, covered, closing, now_ms)
@@ -331,14 +343,14 @@ class Daemon:
         else:
             self.desk.evidence = pruned(self.evidence, self.rules.evidence)
             self._unsettled = self._not_settled(decision)
-        states = self.history.states
+        judgements = self.history.judgements
         told, wrote = self.desk.take_report()
         if not failure:  # where there is no answer, what could not be read before is not known any better
             self._unread = observed.unreadable_positions
         unseen = "; ".join((*_unreadable(self._unread), *self._unconfirmed()))
         banned = bool(self.exchange.banned_until_ms)
         risk = account_risk(
-            states,
+            judgements,
             unreadable=failure or unseen,
             degraded=self.degraded(),
             banned=banned,
@@ -351,7 +363,7 @@ class Daemon:
             decision=decision or Decision({}, {}, {}),
             events=(*told, *events),
             mode=mode,
-            sentence=sentence.cycle(risk, states, mode, failure=failure),
+            sentence=sentence.cycle(risk, judgements, mode, failure=failure),
             failure=failure,
             changed=wrote or bool(events),
             observed_at_ms=self._observed_at_ms,
@@ -375,13 +387,13 @@ class Daemon:
         open_plans = {symbol for symbol, plan in decision.plans.items() if not plan.empty or plan.held}
         verdicts = (Verdict.PROTECTED, Verdict.STOP_ONLY, Verdict.UNMANAGED)
         tracks = self.history.tracks
-        troubled = {key.symbol for key, track in tracks.items() if track.state.verdict not in verdicts}
+        troubled = {key.symbol for key, track in tracks.items() if track.verdict not in verdicts}
         return frozenset(open_plans | troubled | {symbol for symbol, _ in self.evidence.awaited})
 
     def _suspicious(self, decision: Decision | None) -> bool:
         if decision is None:
             return True
-        unknown = any(track.state.verdict is Verdict.UNKNOWN for track in self.history.tracks.values())
+        unknown = any(track.verdict is Verdict.UNKNOWN for track in self.history.tracks.values())
         absent = any(known.absent_reads or known.present_reads == 1 for known in self.evidence.keys.values())
         hopeless = self.evidence.hopeless(self.clock.now_ms())
         exposed = any(judged.exposed and key not in hopeless for key, judged in decision.judgements.items())

@@ -28,11 +28,11 @@ from position_monitor.core.evidence.outcome import Outcome, Sent, after_outcome,
 from position_monitor.core.evidence.writers import Writers, after_listing, after_sending, beginning, begun
 from position_monitor.core.model.actions import Action, Cancel, Close, Mode, Place
 from position_monitor.core.model.desired import DesiredOrder
+from position_monitor.core.model.events import Event
 from position_monitor.core.model.orders import LiveOrder, Role
 from position_monitor.core.model.positions import Position
 from position_monitor.core.model.refusal import Refusal
 from position_monitor.core.model.sides import PositionKey
-from position_monitor.core.model.state import Event
 from position_monitor.core.observation.reads import SymbolObservation
 from position_monitor.core.publication import announce, sentence
 from position_monitor.daemon.earlier_orders import EarlierOrders

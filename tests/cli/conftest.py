@@ -16,8 +16,8 @@ from position_monitor.core.model.desired import DesiredBook, DesiredOrder, Level
 from position_monitor.core.model.orders import LiveOrder, OrderKind, OrderList, OrderStatus, Role, WorkingType
 from position_monitor.core.model.positions import Position
 from position_monitor.core.model.sides import OrderSide, PositionKey, PositionSide, Side
-from position_monitor.core.model.state import AccountState, PositionState, TakeProfitState
 from position_monitor.core.model.verdicts import RiskStatus, Verdict
+from position_monitor.core.publication.state import AccountState, PositionState, TakeProfitState
 from position_monitor.inspector import InspectedOrder, InspectedPosition, Inspection
 
 BTC = PositionKey("BTCUSDT", Side.LONG)

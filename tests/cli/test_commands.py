@@ -12,8 +12,8 @@ import pytest
 from position_monitor.cli import status
 from position_monitor.cli.main import main
 from position_monitor.cli.status import Seen
-from position_monitor.core.model.state import AccountState, PositionState
 from position_monitor.core.model.verdicts import RiskStatus, Verdict
+from position_monitor.core.publication.state import AccountState, PositionState
 from position_monitor.errors import AuthRefused
 from position_monitor.inspector import Inspection
 

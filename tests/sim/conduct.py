@@ -78,13 +78,15 @@ class Lease:
     """When what it was told runs out, by the last answer; -1: never."""
     alive_since_ms: int = -1
     """Since when every answer showed a live other owner; -1 when the last one did not."""
+    given_up_ms: int = -1
+    """When it gave the lease up; -1 since it was confirmed again."""
     alive_until_ms: int = -1
     """Until when that owner counts as alive: its lease expires by then, or must have been renewed."""
 
     def told(self, *, ours: bool, left_ms: int, holder: str, own_ttl_ms: int) -> None:
         now_ms = true_ms()
         if ours:
-            self.confirmed_ms, self.alive_since_ms, self.holder = now_ms, -1, ""
+            self.confirmed_ms, self.alive_since_ms, self.holder, self.given_up_ms = now_ms, -1, "", -1
             return
         expires_ms = now_ms + left_ms if left_ms >= 0 else -1
         moved = holder == self.holder and expires_ms > self.expires_ms + RENEWED_BY_MS and self.expires_ms >= 0
@@ -165,6 +167,7 @@ class Conduct:
 
     def gave_up_lease(self, owner: str) -> None:
         lease = self.leases[owner]
+        lease.given_up_ms = true_ms()
         lease.confirmed_ms = min(lease.confirmed_ms, true_ms() - self.own_ttl_ms)
 
     # -- asked by the checkers

@@ -94,7 +94,10 @@ class Judges:
         """Something is published, at this very moment."""
         daemon, at_ms = int(owner.split(":")[1]), true_ms()
         self._find("state_truth", self.state_truth.told(daemon, published, at_ms))
-        self._find("calm", self.calm.announced(daemon, published["events"], at_ms))
+        if (given_up_ms := self._run.conduct.leases[owner].given_up_ms) >= 0:
+            by_its_clock_ms = given_up_ms + self._run.daemons[daemon][1].now_ms() - at_ms
+            self._find("state_truth", self.state_truth.lease_left(published["events"], by_its_clock_ms))
+        self._find("calm", self.calm.announced(daemon, len(published["events"]), at_ms))
 
     def said(self, daemon: int, text: str) -> None:
         """A daemon said a line that an operator sees."""

@@ -143,7 +143,7 @@ class _Script:
             model.put(prefix + member, fields, int(ttl))
         model.put(keys[2], status, int(ttl))
         model.events.extend(batch["events"])
-        published = {"status": status, "positions": positions, "events": len(batch["events"])}
+        published = {"status": status, "positions": positions, "events": batch["events"]}
         model.publications.append((true_ms(), owner, published))
         model.listener(owner, published)
         return [1, ""]

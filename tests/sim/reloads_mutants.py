@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 from position_monitor.config import Config
-from position_monitor.core.decision.verdict import account_risk
+from position_monitor.core.decision.risk import account_risk
 from position_monitor.daemon import Daemon
 from position_monitor.edge.reading.account_observation import AccountObservation
 from position_monitor.edge.redis.lease_keeper import LeaseKeeper
@@ -115,7 +115,7 @@ def a_flat_account_has_no_time_of_its_read(stack: ExitStack) -> None:
 
 def time_of(report: Any) -> int:
     """The oldest time of the positions that are published; 0 without any."""
-    return min((state.observed_at_ms for state in report.history.states), default=0)
+    return min((track.observed_at_ms for track in report.history.tracks.values()), default=0)
 
 
 @mutant("INV-17", swarm=Swarm({"internal_503": 0.3}, (), judges=("state_truth",)))

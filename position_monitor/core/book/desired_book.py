@@ -8,7 +8,8 @@ trader would accept, never for a rounding difference.
 
 The exits are derived anew from every read, because the mark is in them. The orders follow from the exits and from
 what rests, and in a quiet account that stays the same from read to read although the mark does not. So they are made
-from `OrderFacts` alone, and kept beside the orders they were compared with until one of those facts is another.
+from `OrderFacts` alone, and whoever decides again hands in what was wanted the last time: while every fact is as it
+was, the same objects are wanted (docs/same-object.md).
 """
 
 from __future__ import annotations
@@ -33,7 +34,16 @@ from position_monitor.core.model.rungs import RUNGS_MAX
 from position_monitor.core.model.sides import PositionKey
 from position_monitor.core.model.stop_price import fitted_stop
 
-__all__ = ["NO_RUNGS", "BookInputs", "RungsAllowed", "compared_book", "desired_book", "rungs_allowed", "rungs_for"]
+__all__ = [
+    "NO_RUNGS",
+    "BookInputs",
+    "RungsAllowed",
+    "WantedOrders",
+    "compared_book",
+    "desired_book",
+    "rungs_allowed",
+    "rungs_for",
+]
 
 SPARE_TO_GROW = 10
 """One in so many slots for conditional orders must be free before a collapsed ladder grows back."""
@@ -42,7 +52,7 @@ SPARE_TO_GROW = 10
 _NONE: frozenset[str] = frozenset()
 
 
-class _Wanted(NamedTuple):
+class WantedOrders(NamedTuple):
     """The wanted orders, the facts they were made from, and how they compare with what rests."""
 
     facts: OrderFacts
@@ -58,19 +68,20 @@ def desired_book(inputs: BookInputs) -> DesiredBook:
     return compared_book(inputs)[0]
 
 
-def compared_book(inputs: BookInputs) -> tuple[DesiredBook, BookDiff]:
-    """What should rest for one position now, and how what rests differs from it."""
+def compared_book(inputs: BookInputs, before: WantedOrders | None = None) -> tuple[DesiredBook, WantedOrders]:
+    """What should rest for one position now, and how what rests differs from it.
+
+    `before` is what this gave the last time, or None: the answer is equal in either case.
+    """
     view = exit_view(inputs)
     exits = exits_for(view)
     stop = effective_stop(inputs, view.resting, exits)
-    key, known = inputs.position.key, inputs.orders.remembered
-    facts, wanted = _order_facts(inputs, exits, stop), known.get(key)
-    if wanted is None or wanted.facts != facts:
-        wanted = known[key] = _wanted(facts)
+    facts = _order_facts(inputs, exits, stop)
+    wanted = before if before is not None and before.facts == facts else _wanted(facts)
     behind = why_behind(inputs, stop)
     book = DesiredBook.__new__(  # as `ExitView` in exit_view.py
         DesiredBook,
-        key=key,
+        key=inputs.position.key,
         epoch=facts.epoch,
         stop=stop,
         orders=wanted.orders,
@@ -84,18 +95,18 @@ def compared_book(inputs: BookInputs) -> tuple[DesiredBook, BookDiff]:
         stop_behind=behind,
         close=exits.close,
     )
-    return book, wanted.found
+    return book, wanted
 
 
 def _notes(*notes: str) -> tuple[str, ...]:
     return tuple([note for note in notes if note]) if any(notes) else ()
 
 
-def _wanted(facts: OrderFacts) -> _Wanted:
+def _wanted(facts: OrderFacts) -> WantedOrders:
     targets = take_profits(facts)
     stop_case, stops = stop_orders(facts)
     orders = (*stops, *targets.orders)
-    return _Wanted(
+    return WantedOrders(
         facts=facts,
         orders=orders,
         notes=targets.notes,

@@ -7,8 +7,8 @@ import re
 from position_monitor.core.evidence.evidence import Evidence
 from position_monitor.core.evidence.outcome import Outcome, Sent
 from position_monitor.core.model.actions import Cancel, Close, Place
+from position_monitor.core.model.events import Event
 from position_monitor.core.model.orders import LiveOrder, Role
-from position_monitor.core.model.state import Event
 from position_monitor.core.observation.reads import SymbolObservation
 
 _NUMBER = re.compile(r"-?[1-9][0-9]{0,15}")

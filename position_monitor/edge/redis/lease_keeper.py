@@ -15,6 +15,7 @@ from position_monitor.edge.redis.lease_states import Held, LeaseState
 
 ASK_PAUSE_S: Final = 1.0
 """How often a lease that is not ours is looked at."""
+OBSERVES: Final = "protection.mode is observe"
 
 
 class LeaseKeeper:
@@ -46,7 +47,7 @@ class LeaseKeeper:
         async with self._asking:
             before = self.lease.state()
             if not self.contend:
-                await self._give_up("protection.mode is observe")
+                await self._give_up(OBSERVES)
             elif not self.reads():
                 await self._give_up("positions could not be read, so the lease is left to others")
             else:
@@ -54,8 +55,12 @@ class LeaseKeeper:
                 await self.lease.renew()
             after = self.lease.state()
         stop_if_cancelled()
-        if type(before) is not type(after):
-            logger.log("INFO" if isinstance(after, Held) or not self.contend else "WARNING", "Lease: {}", after)
+        if type(before) is type(after):
+            return after
+        if not self.contend:
+            logger.info("Lease: none ({}); nothing is written", OBSERVES)
+        else:
+            logger.log("INFO" if isinstance(after, Held) else "WARNING", "Lease: {}", after)
         return after
 
     async def _give_up(self, reason: str) -> None:

@@ -17,15 +17,16 @@ from typing import Any, Final
 
 from loguru import logger
 
-from position_monitor.core.model.state import AccountState, Event, PositionState
+from position_monitor.core.model.events import Event
+from position_monitor.core.publication.state import AccountState, PositionState
 from position_monitor.edge.background import stop_if_cancelled
 from position_monitor.edge.clock import Clock
 from position_monitor.edge.redis.connection import OPERATION_TIMEOUT_S, ScriptLine, connect
-from position_monitor.edge.redis.documents import Keys, event_data, json_text, status_fields
+from position_monitor.edge.redis.documents import Keys, event_data, position_entries, status_fields
+from position_monitor.edge.redis.json_text import json_text
 from position_monitor.edge.redis.lease import REDIS_FAILURES, Lease, dead_on_this_host
 from position_monitor.edge.redis.lease_keeper import LeaseKeeper
 from position_monitor.edge.redis.lease_states import Held, HeldByOther, LeaseState, Stale, Unavailable
-from position_monitor.edge.redis.position_texts import PositionTexts
 from position_monitor.edge.redis.scripts import PUBLISH
 
 EVENTS_WAITING_MAX: Final = 1000
@@ -89,7 +90,6 @@ class RedisState:
         self._client = connect(url)
         self._keys = Keys(prefix, account)
         self._account = account
-        self._texts = PositionTexts(account)
         self._owner = owner
         self._clock = clock
         self._state_ttl_s = check_interval_s * STATE_TTL_CHECKS
@@ -147,6 +147,10 @@ class RedisState:
     def lease_state(self) -> LeaseState:
         """Who may remove orders, as far as is known now. Instant."""
         return self._lease.state()
+
+    def why_lease_given_up(self, epoch: int) -> str:
+        """Why this daemon gave up the lease with this fencing number; empty where it did not: then it was lost."""
+        return self._lease.why_given_up(epoch)
 
     async def renew_lease(self) -> LeaseState:
         """Ask Redis for the lease now, within a few seconds. `run` does it regularly; this is for the start."""
@@ -222,11 +226,13 @@ class RedisState:
 
     def _body(self, letter: _Letter, batch: list[tuple[int, Event]], epoch: int) -> str:
         start_id = self._owner.rpartition(":")[2]
+        published_at_ms = letter.account.published_at_ms
         fields = status_fields(letter.account, owner=self._owner, epoch=epoch)
-        status = json_text([text for pair in fields.items() for text in pair])
-        events = json_text([event_data(event, self._account, event_id=f"{start_id}-{n}") for n, event in batch])
-        positions = self._texts.array(letter.positions, published_at_ms=letter.account.published_at_ms)
-        return f'{{"status":{status},"positions":{positions},"events":{events}}}'
+        return json_text({
+            "status": [text for pair in fields.items() for text in pair],
+            "positions": position_entries(letter.positions, self._account, published_at_ms=published_at_ms),
+            "events": [event_data(event, self._account, event_id=f"{start_id}-{n}") for n, event in batch],
+        })  # fmt: skip
 
     def _put_back(self, letter: _Letter) -> None:
         """Keep an unwritten state, unless a newer one was handed in meanwhile."""
