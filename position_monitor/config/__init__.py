@@ -113,6 +113,11 @@ class Config(Section):
         return self.redis.lease_ttl_s or derived
 
     @property
+    def reading_within_s(self) -> float:
+        """Seconds after its last read of the positions within which a daemon counts as one that reads them."""
+        return 2 * self.loop.check_interval_s + self.loop.cycle_deadline_s
+
+    @property
     def config_hash(self) -> str:
         """12 hex digits that change when an effective setting changes, and never with a secret."""
         text = "\n".join(f"{key}={value}" for key, value, _ in self.effective())

@@ -16,7 +16,9 @@ from position_monitor.edge.streams.mark_stream import MarkStream
 from position_monitor.edge.streams.user_stream import UserStream
 from position_monitor.edge.systemd import Systemd
 from position_monitor.edge.venues.binance.events import stream_origin
+from position_monitor.service.reloading import ConfigInForce
 from position_monitor.service.serving import Service
+from position_monitor.service.streams import Hearer, Streams
 from position_monitor.service.wiring import open_exchange
 
 
@@ -46,15 +48,23 @@ async def run(config: Config, config_path: Path | None) -> int:
             check_interval_s=config.loop.check_interval_s,
             lease_ttl_s=config.lease_ttl_s,
             contend=config.protection.mode == "live",
+            reading_within_s=config.reading_within_s,
             epoch_file=_epoch_file(),
         )
         stack.push_async_callback(store.close)
         for client in (engine, backend):
             if client is not None:
                 stack.push_async_callback(client.close)
+        origin = stream_origin(config.exchange.environment, config.exchange.effective_stream_url)
+
+        def open_streams(hearer: Hearer) -> Streams:
+            return Streams(
+                user=UserStream(exchange, hearer.on_event, origin=origin, clock=clock),
+                marks=MarkStream(hearer.on_marks, origin=origin, clock=clock),
+            )
+
         service = Service(
-            config=config,
-            config_path=config_path,
+            in_force=ConfigInForce(config, config_path),
             clock=clock,
             exchange=exchange,
             store=store,
@@ -62,11 +72,7 @@ async def run(config: Config, config_path: Path | None) -> int:
             breaker=BreakerPoller(backend, clock, interval_s=config.backend.poll_s),
             systemd=Systemd(),
             owner=owner,
-        )
-        origin = stream_origin(config.exchange.environment, config.exchange.effective_stream_url)
-        service.listen(
-            UserStream(exchange, service.on_event, origin=origin, clock=clock),
-            MarkStream(service.on_marks, origin=origin, clock=clock),
+            open_streams=open_streams,
         )
         service.catch_signals()
         return await service.serve()

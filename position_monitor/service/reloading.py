@@ -9,13 +9,16 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
-from position_monitor.config import Config
+from position_monitor.config import Config, load_config
 from position_monitor.config.rules import broken_rules
 from position_monitor.config.values import Section
+from position_monitor.daemon.surroundings import Settings
 from position_monitor.edge.clock import Clock
 from position_monitor.errors import ConfigError
+from position_monitor.service.wiring import settings_from
 
 WAIT_FOR_RESTART = ("account", "exchange", "redis", "ai_engine", "backend")
 RELOAD_EVERY_S = 5.0
@@ -53,6 +56,26 @@ def _changed(name: str, running: object, fresh: object) -> list[str]:
     if not isinstance(running, Section):
         return [name]
     return [f"{name}.{key}" for key in type(running).model_fields if getattr(running, key) != getattr(fresh, key)]
+
+
+@dataclass(slots=True)
+class ConfigInForce:
+    """The configuration that holds now. Who needs it asks here, so a reload reaches everybody in one step."""
+
+    config: Config
+    path: Path | None
+    """The file it was read from; None where there is none."""
+    settings: Settings = field(init=False)
+    """The same, as the daemon sees it."""
+
+    def __post_init__(self) -> None:
+        self.settings = settings_from(self.config)
+
+    def reload(self) -> Reloaded:
+        """Read the file again and take it over. Raises `ConfigError`, and the old configuration stays."""
+        reloaded = taken_over(self.config, load_config(self.path))
+        self.config, self.settings = reloaded.config, settings_from(reloaded.config)
+        return reloaded
 
 
 @dataclass(slots=True)

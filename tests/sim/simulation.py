@@ -30,7 +30,7 @@ from position_monitor.paper.engine import Engine
 from position_monitor.paper.gateway import Gateway
 from position_monitor.paper.journal import Entry, Journal
 from position_monitor.paper.signing import Gatekeeper
-from position_monitor.service import Service
+from position_monitor.service import ConfigInForce, Hearer, Service, Streams
 from tests.sim import bounds, host_faults, stream_faults
 from tests.sim.checkers import Checker
 from tests.sim.conduct import Conduct
@@ -211,9 +211,17 @@ class Simulation:
         owner = self.owner_of(number)
         store = store_on(self.redis, owner, config, clock, self._is_dead)
         exchange = BinanceUsdm(transport, clock)
+
+        def open_streams(hearer: Hearer) -> Streams:
+            if self.swarm.stream is None:
+                return Streams()
+            origin = StreamHost.origin(number)
+            user = UserStream(exchange, hearer.on_event, origin=origin, clock=clock)
+            marks = MarkStream(hearer.on_marks, origin=origin, clock=clock) if self.swarm.marks else None
+            return Streams(user, marks)
+
         service = Service(
-            config=config,
-            config_path=None,
+            in_force=ConfigInForce(config, None),
             clock=clock,
             exchange=exchange,
             store=store,
@@ -221,11 +229,8 @@ class Simulation:
             breaker=BreakerPoller(None, clock),
             systemd=QuietSystemd(),  # type: ignore[arg-type]
             owner=owner,
+            open_streams=open_streams,
         )
-        if self.swarm.stream is not None:
-            origin = StreamHost.origin(number)
-            user = UserStream(exchange, service.on_event, origin=origin, clock=clock)
-            service.listen(user, MarkStream(service.on_marks, origin=origin, clock=clock) if self.swarm.marks else None)
         token = SPEAKER.set(number)
         task = asyncio.create_task(service.serve())
         SPEAKER.reset(token)
@@ -266,7 +271,7 @@ class Simulation:
             for number in self.alive
             if self.daemons[number][1].running.is_set()
             and not self.daemons[number][3].cut
-            and not self.daemons[number][0]._stop.is_set()
+            and not self.daemons[number][0].turns.ended
             and self.settings.protection.mode == "live"
             and self.files.is_live(number)
         ]

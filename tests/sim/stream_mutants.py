@@ -20,6 +20,7 @@ from position_monitor.daemon.desk import Desk
 from position_monitor.daemon.fast_path import FastPath
 from position_monitor.edge.reading.observer import Observer
 from position_monitor.service import Service
+from position_monitor.service.turns import Turns
 from tests.sim.mutants import another_id, cancel_unseen, changed, everywhere, mutant, without_guard
 from tests.sim.swarm import Swarm
 
@@ -57,10 +58,11 @@ def an_event_of_a_flat_position_counts_as_reads(stack: ExitStack) -> None:
     def on_event(self: FastPath, event: StreamEvent) -> None:
         honest(self, event)
         if isinstance(event, PositionEvent) and event.amount == 0:
-            for key, known in self._desk.evidence.keys.items():
+            memory = self._desk.memory
+            for key, known in memory.evidence.keys.items():
                 if key.symbol == event.symbol:
                     flat = replace(known, absent_reads=9, zero_seen=True)
-                    self._desk.evidence = with_key(self._desk.evidence, key, flat)
+                    memory._evidence = with_key(memory.evidence, key, flat)
 
     stack.enter_context(changed(FastPath, "on_event", on_event))
 
@@ -138,17 +140,21 @@ def the_size_in_an_event_is_taken_for_the_size_that_was_read(stack: ExitStack) -
 
 @mutant("INV-9", swarm=replace(HEARD, host=("second_daemon",)))
 def the_fast_path_ignores_who_holds_the_lease(stack: ExitStack) -> None:
-    honest = FastPath._place_for
+    honest_place, honest_mode = FastPath._place_for, Desk.mode
+    placing: list[Desk] = []
 
     async def place_for(self: FastPath, event: PositionEvent) -> None:
-        desk = self._desk
-        mode, desk.mode = desk.mode, lambda: Mode.LIVE
+        placing.append(self._desk)
         try:
-            await honest(self, event)
+            await honest_place(self, event)
         finally:
-            desk.mode = mode
+            placing.pop(next(number for number, desk in enumerate(placing) if desk is self._desk))
+
+    def mode(self: Desk) -> Mode:
+        return Mode.LIVE if any(desk is self for desk in placing) else honest_mode(self)
 
     stack.enter_context(changed(FastPath, "_place_for", place_for))
+    stack.enter_context(changed(Desk, "mode", mode))
 
 
 @mutant("INV-4", swarm=replace(HEARD, venue={"vanish": 0.3}))
@@ -175,7 +181,7 @@ def the_fast_path_takes_shorts_for_longs(stack: ExitStack) -> None:
 @mutant("INV-3", swarm=replace(HEARD, venue={"vanish": 0.3}))
 def orders_are_read_only_where_an_event_told_of_something(stack: ExitStack) -> None:
     def old(self: Observer, symbols: set[str]) -> set[str]:
-        if not self.stream_delivers():
+        if not self.surroundings.events_delivered():
             return symbols
         self._swept_at_s = self.clock.monotonic_s()
         return set()
@@ -185,9 +191,9 @@ def orders_are_read_only_where_an_event_told_of_something(stack: ExitStack) -> N
 
 @mutant("INV-3", swarm=LOST)
 def the_loop_waits_for_events(stack: ExitStack) -> None:
-    honest = Service._pause
+    honest = Turns.pause
 
-    async def patient(self: Service, interval_s: float, least_s: float) -> None:
-        await honest(self, 600.0 if self._delivers() else interval_s, least_s)
+    async def patient(self: Turns, interval_s: float, least_s: float) -> None:
+        await honest(self, 600.0 if self.events_delivered() else interval_s, least_s)
 
-    stack.enter_context(changed(Service, "_pause", patient))
+    stack.enter_context(changed(Turns, "pause", patient))

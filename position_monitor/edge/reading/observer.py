@@ -10,10 +10,11 @@ Without the stream every list is read every time.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from functools import partial
+from typing import Protocol
 
 from position_monitor.core.evidence.endings import to_ask_for
 from position_monitor.core.evidence.evidence import Evidence
@@ -48,17 +49,30 @@ FLAT_CHECKS_MAX = 10
 """Zero-row reads per cycle (5 weight each); the rest waits for the next cycle."""
 
 
+class ReadingSurroundings(Protocol):
+    """What a look asks of the process around it. Every answer is instant."""
+
+    @property
+    def full_sweep_s(self) -> float:
+        """How often every order list of the account is read."""
+        ...
+
+    def events_delivered(self) -> bool:
+        """Whether the user stream would tell of changes of the orders."""
+        ...
+
+    def streamed_mark(self, symbol: str) -> Decimal | None:
+        """The mark price of a symbol as streamed; None when there is no fresh one."""
+        ...
+
+
 @dataclass(slots=True)
 class Observer:
     """Reads the account. Holds no truth, only when the last sweep was."""
 
     exchange: Exchange
     clock: Clock
-    full_sweep_s: float
-    stream_delivers: Callable[[], bool] = lambda: False
-    """Whether events would tell of changes of the orders."""
-    streamed_mark: Callable[[str], Decimal | None] = lambda symbol: None
-    """The mark price of a symbol as streamed: what stands in for one that cannot be read."""
+    surroundings: ReadingSurroundings
     _answered: bool = field(default=True, init=False)
     """Whether the positions could be read the last time: while they cannot, a sweep beside them is for nothing."""
     _swept_at_s: float | None = field(default=None, init=False)
@@ -119,13 +133,13 @@ class Observer:
 
     def _old(self, symbols: set[str]) -> set[str]:
         """The symbols whose order lists must be read though nothing happened; without the stream nobody knows that."""
-        return self._last.old(symbols) if self.stream_delivers() else symbols
+        return self._last.old(symbols) if self.surroundings.events_delivered() else symbols
 
     def _sweeps_for(self, due: set[str], old: set[str]) -> bool:
         """Whether a sweep is the cheaper way to what is due: in weight, or in requests while weight is left."""
         if len(due) * SYMBOL_WEIGHT >= SWEEP_WEIGHT:
             return True
-        return len(old) > last_reads.SINGLES_MAX and self.stream_delivers() and self._may_sweep()
+        return len(old) > last_reads.SINGLES_MAX and self.surroundings.events_delivered() and self._may_sweep()
 
     def _sweep_is_foreseen(self, symbols: set[str]) -> bool:
         """Whether the lists of what is known to be held call for a sweep by their age alone, whatever the positions
@@ -194,7 +208,7 @@ class Observer:
             return failure
 
     def _sweep_is_due(self) -> bool:
-        return self._swept_at_s is None or self.clock.monotonic_s() - self._swept_at_s >= self.full_sweep_s
+        return self._swept_at_s is None or self.clock.monotonic_s() - self._swept_at_s >= self.surroundings.full_sweep_s
 
     async def _sweep(self) -> OrdersRead | None:
         """Every order list at once; None where that failed, and for a while after: each try costs 80 weight."""
@@ -272,7 +286,7 @@ class Observer:
         if position.mark_price > 0:
             return position
         last = self._last.mark(position.key)
-        price = self.streamed_mark(position.symbol) or last or position.entry_price
+        price = self.surroundings.streamed_mark(position.symbol) or last or position.entry_price
         return replace(position, mark_price=price) if price > 0 else None
 
     async def _with_awaited(self, found: AccountObservation, evidence: Evidence) -> AccountObservation:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import pytest
 
@@ -65,10 +65,24 @@ class Clock:
         self.venue.now_ms += round(seconds * 1000)
 
 
+@dataclass
+class Around:
+    """What a look asks of the process around it."""
+
+    full_sweep_s: float
+    stream: bool
+
+    def events_delivered(self):
+        return self.stream
+
+    def streamed_mark(self, symbol):
+        return None
+
+
 class Looking:
     def __init__(self, count, *, stream=True, full_sweep_s=600.0):
         self.venue = Venue([f"S{n}USDT" for n in range(count)])
-        self.observer = Observer(self.venue, Clock(self.venue), full_sweep_s, stream_delivers=lambda: stream)
+        self.observer = Observer(self.venue, Clock(self.venue), Around(full_sweep_s, stream))
         self.evidence = Evidence()
 
     async def look(self, after_s=0.0, **more):
