@@ -18,7 +18,8 @@ from position_monitor.edge.clock import Clock
 from position_monitor.edge.exchange import Exchange
 from position_monitor.edge.http.rate_budget import BudgetLimits
 from position_monitor.edge.reading.observer import Observer
-from position_monitor.edge.venues.binance.venue import BinanceUsdm, connect
+from position_monitor.edge.venues.binance.connect import connect
+from position_monitor.edge.venues.binance.venue import BinanceUsdm
 
 
 def rules_from(config: Config) -> Rules:

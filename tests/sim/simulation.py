@@ -21,7 +21,7 @@ from loguru import logger
 from position_monitor.config import Config
 from position_monitor.edge.ai_engine import AdvicePoller
 from position_monitor.edge.backend import BreakerPoller
-from position_monitor.edge.reading import last_reads
+from position_monitor.edge.reading import schedule
 from position_monitor.edge.streams.mark_stream import MarkStream
 from position_monitor.edge.streams.user_stream import UserStream
 from position_monitor.edge.venues.binance.venue import BinanceUsdm
@@ -516,8 +516,8 @@ def _heard(simulation: Simulation) -> Iterator[None]:
 @contextmanager
 def _reading_orders(*, thrifty: bool) -> Iterator[None]:
     """As for a large account beside a stream, in every third of these cycles and by sweeps; or all in every cycle."""
-    quiet_s, singles = (last_reads.QUIET_ORDERS_S, 1) if thrifty else (0.0, last_reads.SINGLES_MAX)
-    with mock.patch.multiple(last_reads, QUIET_ORDERS_S=quiet_s, SINGLES_MAX=singles):
+    quiet_s, singles = (schedule.QUIET_ORDERS_S, 1) if thrifty else (0.0, schedule.SINGLES_MAX)
+    with mock.patch.multiple(schedule, QUIET_ORDERS_S=quiet_s, SINGLES_MAX=singles):
         yield
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
+from collections.abc import Collection
 from contextlib import ExitStack
 from dataclasses import replace
 from decimal import Decimal
@@ -18,7 +19,9 @@ from position_monitor.core.model.sides import Side
 from position_monitor.core.observation.stream_events import AlgoEvent, PositionEvent, StreamEvent
 from position_monitor.daemon.desk import Desk
 from position_monitor.daemon.fast_path import FastPath
+from position_monitor.edge.reading import schedule
 from position_monitor.edge.reading.observer import Observer
+from position_monitor.edge.reading.schedule import Moment
 from position_monitor.service import Service
 from position_monitor.service.turns import Turns
 from tests.sim.mutants import another_id, cancel_unseen, changed, everywhere, mutant, without_guard
@@ -180,13 +183,16 @@ def the_fast_path_takes_shorts_for_longs(stack: ExitStack) -> None:
 
 @mutant("INV-3", swarm=replace(HEARD, venue={"vanish": 0.3}))
 def orders_are_read_only_where_an_event_told_of_something(stack: ExitStack) -> None:
-    def old(self: Observer, symbols: set[str]) -> set[str]:
-        if not self.surroundings.events_delivered():
-            return symbols
-        self._swept_at_s = self.clock.monotonic_s()
-        return set()
+    honest_old, honest_due = schedule.old_lists, schedule.sweep_is_due
 
-    stack.enter_context(changed(Observer, "_old", old))
+    def old(moment: Moment, symbols: Collection[str]) -> frozenset[str]:
+        return frozenset() if moment.events_delivered else honest_old(moment, symbols)
+
+    def due(moment: Moment) -> bool:
+        return moment.swept_at_s is None or (not moment.events_delivered and honest_due(moment))
+
+    stack.enter_context(changed(schedule, "old_lists", old))
+    stack.enter_context(changed(schedule, "sweep_is_due", due))
 
 
 @mutant("INV-3", swarm=LOST)

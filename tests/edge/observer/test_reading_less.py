@@ -11,16 +11,21 @@ from position_monitor.core.evidence.evidence import Evidence
 from position_monitor.core.evidence.learning import after_read
 from position_monitor.core.evidence.written import after_write
 from position_monitor.core.observation.reads import OrdersRead, PositionsRead
-from position_monitor.edge.reading.last_reads import ORDERS_WEIGHT_1M, QUIET_ORDERS_S, SINGLES_MAX
 from position_monitor.edge.reading.observer import Observer
+from position_monitor.edge.reading.schedule import QUIET_ORDERS_S, SINGLES_MAX
+from position_monitor.edge.venues.binance.costs import READ_COSTS
 from position_monitor.errors import Unreadable
 from tests.core.build import LONG, D, backstop, instrument, position
 
 NOW_MS = 1_780_000_000_000
+ORDERS_WEIGHT_1M = 315
+"""What quiet order lists may cost in a minute."""
 
 
 class Venue:
     """Positions and orders by symbol, and how often each list was asked for."""
+
+    read_costs = READ_COSTS
 
     def __init__(self, symbols):
         self.held = {name: position(symbol=name) for name in symbols}
