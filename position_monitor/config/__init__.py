@@ -106,6 +106,12 @@ class Config(Section):
             raise InvalidConfig(self._missing_credentials)
         return self._credentials
 
+    def with_credentials_of(self, running: Config) -> Config:
+        """This configuration with the exchange's keys of another one."""
+        kept = self.model_copy()
+        kept._credentials = running._credentials
+        return kept
+
     @property
     def lease_ttl_s(self) -> float:
         """Seconds the lease lives: as written, or derived from the cycle."""

@@ -41,8 +41,7 @@ def taken_over(running: Config, fresh: Config) -> Reloaded:
     waiting = [key for name in WAIT_FOR_RESTART for key in _changed(name, getattr(running, name), getattr(fresh, name))]
     if running._credentials is not None and running._credentials != fresh._credentials:
         waiting.append("the exchange's credentials")
-    effective = fresh.model_copy(update=kept)
-    effective._credentials = running._credentials
+    effective = fresh.model_copy(update=kept).with_credentials_of(running)
     if problems := broken_rules(effective):
         both = f"with {', '.join(waiting)} as they are until a restart: " if waiting else ""
         raise ConfigError(both + "; ".join(problems))
@@ -83,8 +82,12 @@ class ReloadPace:
     """Lets reloads through one by one. The last request is never lost: it waits its turn."""
 
     clock: Clock
-    wanted: bool = field(default=False, init=False)
+    _wanted: bool = field(default=False, init=False)
     _last_s: float = field(default=float("-inf"), init=False)
+
+    def ask(self) -> None:
+        """A reload is wanted."""
+        self._wanted = True
 
     @property
     def due_in_s(self) -> float:
@@ -93,9 +96,9 @@ class ReloadPace:
 
     def take(self) -> bool:
         """Whether to reload now."""
-        if not self.wanted or self.due_in_s > 0:
+        if not self._wanted or self.due_in_s > 0:
             return False
-        self.wanted, self._last_s = False, self.clock.monotonic_s()
+        self._wanted, self._last_s = False, self.clock.monotonic_s()
         return True
 
     async def wake_when_due(self, wake: Callable[[], None]) -> None:

@@ -195,7 +195,7 @@ class Service:
 
     def request_reload(self) -> None:
         """Read the configuration again before the next cycle; requests that come faster are one request."""
-        self._reload.wanted = True
+        self._reload.ask()
         if self._reload.due_in_s == 0:
             self.turns.wake()
         elif self._reload_waits is None or self._reload_waits.done():

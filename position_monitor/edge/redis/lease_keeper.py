@@ -34,6 +34,11 @@ class LeaseKeeper:
         self._asking = asyncio.Lock()
         self._now = asyncio.Event()
 
+    def follow(self, *, contend: bool, reading_within_s: float) -> None:
+        """The configuration was reloaded: the lease is asked for, or given up, at once."""
+        self.contend, self.reading_within_s = contend, reading_within_s
+        self.ask_now()
+
     def ask_now(self) -> None:
         """Something changed: the lease is asked for, or given up, at once."""
         self._now.set()

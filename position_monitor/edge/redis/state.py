@@ -127,9 +127,7 @@ class RedisState:
         """
         self._state_ttl_s = check_interval_s * STATE_TTL_CHECKS
         self._lease.follow(lease_ttl_s)
-        self._keeper.contend = contend
-        self._keeper.reading_within_s = reading_within_s
-        self._keeper.ask_now()
+        self._keeper.follow(contend=contend, reading_within_s=reading_within_s)
 
     def positions_read(self) -> None:
         """The positions were read just now: only a daemon that reads them has the lease."""

@@ -37,7 +37,7 @@ def moment(symbols=(), *, read_s_ago=0.0, swept_s_ago=0.0, costs=COSTS, **change
         positions_answered=True,
         swept_at_s=NOW_S - swept_s_ago,
         sweep_failed_at_s=float("-inf"),
-        orders_read_at_s={symbol: NOW_S - read_s_ago for symbol in symbols},
+        orders_read_at_s=dict.fromkeys(symbols, NOW_S - read_s_ago),
     )
     return replace(base, **changes)
 
