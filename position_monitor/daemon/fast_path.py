@@ -173,19 +173,19 @@ class FastPath:
             return
         wanted = stops_from_event(
             event,
-            self._last.get(symbol),
-            self._since.get(symbol, SinceRead()),
-            desk.exchange.instrument(symbol),
-            self._surroundings.streamed_mark(symbol),
-            desk.evidence,
-            desk.rules,
-            self._surroundings.advice(symbol),
-            desk.mode(),
-            desk.clock.now_ms(),
+            last=self._last.get(symbol),
+            since=self._since.get(symbol, SinceRead()),
+            instrument=desk.exchange.instrument(symbol),
+            mark=self._surroundings.streamed_mark(symbol),
+            evidence=desk.evidence,
+            rules=desk.rules,
+            advice=self._surroundings.advice(symbol),
+            mode=desk.mode(),
+            now_ms=desk.clock.now_ms(),
         )
         if not wanted.places:
             return
-        self._memory.stops_decided(wanted.evidence)
+        self._memory.stops_decided(wanted)
         if wanted.exposed and not any(desk.is_failing(place) for place in wanted.places):
             logger.warning(sentence.unprotected(wanted.view.positions[-1]))
         outcomes = await asyncio.gather(*(desk.send(place, wanted.view) for place in wanted.places))
@@ -215,5 +215,12 @@ class FastPath:
         if distance_pct(mark, looked_at) < least_pct:
             return False
         self._looked_at[symbol] = mark
-        advice = self._surroundings.advice(symbol)
-        return mark_moves_a_stop(last, mark, desk.evidence, rules, advice, desk.mode(), desk.clock.now_ms())
+        return mark_moves_a_stop(
+            last,
+            mark=mark,
+            evidence=desk.evidence,
+            rules=rules,
+            advice=self._surroundings.advice(symbol),
+            mode=desk.mode(),
+            now_ms=desk.clock.now_ms(),
+        )

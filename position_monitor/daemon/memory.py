@@ -13,6 +13,7 @@ from functools import partial
 from loguru import logger
 
 from position_monitor.core.decision.decide import Rules
+from position_monitor.core.decision.event_view import EventStops
 from position_monitor.core.decision.verdict import Judgement
 from position_monitor.core.evidence.conclusions import after_decision, after_exposure, pruned
 from position_monitor.core.evidence.endings import Word, after_word, word_of
@@ -132,9 +133,9 @@ class Memory:
 
     # -- decisions
 
-    def stops_decided(self, evidence: Evidence) -> None:
-        """Stops were decided from an event; `evidence` is this one with the epoch they were made for."""
-        self._evidence = evidence
+    def stops_decided(self, stops: EventStops) -> None:
+        """Stops were decided from an event: the position has the epoch that their ids name."""
+        self._evidence = stops.evidence
 
     def account_decided(self, judgements: Mapping[PositionKey, Judgement]) -> None:
         """A decision was made about the whole account."""

@@ -164,8 +164,8 @@ def the_fast_path_ignores_who_holds_the_lease(stack: ExitStack) -> None:
 def the_fast_path_has_ids_of_its_own(stack: ExitStack) -> None:
     rng = random.Random(7)
 
-    def stops(*inputs: Any) -> EventStops:
-        found = stops_from_event(*inputs)
+    def stops(event: PositionEvent, **inputs: Any) -> EventStops:
+        found = stops_from_event(event, **inputs)
         renamed = (p.order._replace(client_id=another_id(p.order.client_id, rng)) for p in found.places)
         return replace(found, places=tuple(Place(order, "") for order in renamed))
 
