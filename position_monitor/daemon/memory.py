@@ -74,10 +74,10 @@ class Memory:
         now_ms = self.clock.now_ms()
         for order in observed.ends:  # first, because the rows that were read may have what it closed
             self._evidence = after_word(self._evidence, word_of(order), now_ms)
-        for seen in observed.symbols.values():
-            if seen.readable:
-                self.outbox.add(announce.read_back(seen, self._evidence, now_ms))
-            self.symbol_read(seen)
+        for read in observed.symbols.values():
+            if read.readable:
+                self.outbox.add(announce.read_back(read, self._evidence, now_ms))
+            self.symbol_read(read)
         grace_ms = self._rules.evidence.listing_grace_ms
         for symbol, client_id in observed.misses:
             self._evidence = after_miss(self._evidence, symbol, client_id, now_ms, grace_ms)
@@ -85,12 +85,12 @@ class Memory:
             listed = Fact.CONDITIONAL_ORDERS not in observed.symbols[symbol].unread
             self._evidence = after_silence(self._evidence, symbol, client_id, now_ms, listed=listed)
 
-    def symbol_read(self, seen: SymbolObservation) -> None:
+    def symbol_read(self, read: SymbolObservation) -> None:
         """One symbol was read; a read that is not complete teaches next to nothing."""
-        if seen.readable and not seen.orders_reused:
-            self._look_for_signs(seen)
-        learn = partial(after_read, rebases=self._rebases) if seen.readable else after_blind_read
-        self._evidence = learn(self._evidence, seen)
+        if read.readable and not read.orders_reused:
+            self._look_for_signs(read)
+        learn = partial(after_read, rebases=self._rebases) if read.readable else after_blind_read
+        self._evidence = learn(self._evidence, read)
 
     def _rebases(self, key: PositionKey) -> bool:
         return self._rules.protection_for(key).rebase_on_add
@@ -105,30 +105,30 @@ class Memory:
             self._writers = begun(self._writers, venue_now_ms, others_until_ms=others_until_ms)
             self._stood_by = False
 
-    def _look_for_signs(self, seen: SymbolObservation) -> None:
+    def _look_for_signs(self, read: SymbolObservation) -> None:
         """Look for orders with our prefix that somebody else wrote."""
         now_ms = self.clock.now_ms()
-        self._writers, sign = after_listing(self._writers, seen, self._evidence.awaited, self._resting(), now_ms)
+        self._writers, sign = after_listing(self._writers, read, self._evidence.awaited, self._resting(), now_ms)
         if sign is not None:
             logger.error(sentence.second_writer(sign))
             self.outbox.add([announce.second_writer(sign, now_ms)])
 
     def _resting(self) -> Iterator[str]:
         """Client ids of ours that rested in the last reads."""
-        return (client_id for known in self._evidence.keys.values() for client_id in known.seen)
+        return (client_id for of_key in self._evidence.keys.values() for client_id in of_key.seen)
 
     # -- events
 
     def order_reported(self, word: Word) -> None:
-        """The venue told how an order of ours stands: in an event, or asked for it by its id."""
+        """The venue says how an order of ours stands: in an event, or in the answer to a question for it."""
         self._evidence = after_word(self._evidence, word, self.clock.now_ms())
 
     def position_reported_flat(self, key: PositionKey, at_ms: int) -> None:
-        """An event told that a position is not open, at this time of the venue."""
+        """An event says that a position was not open, at this time of the venue."""
         self._evidence = after_flat_event(self._evidence, key, at_ms)
 
     def position_reported_open(self, position: Position, own: Sequence[LiveOrder]) -> None:
-        """An event told of an open position; `own` are the orders last read of it."""
+        """An event says that a position is open; `own` are the orders last read of it."""
         self._evidence = after_open_event(self._evidence, position, own, self.clock.now_ms())
 
     # -- decisions
@@ -176,5 +176,5 @@ class Memory:
         self._evidence = self._evidence.without_window()
 
     def cycle_ended(self) -> None:
-        """What is known of positions that are proven flat is not needed any more."""
+        """The evidence of positions that are proven flat is not needed any more."""
         self._evidence = pruned(self._evidence, self._rules.evidence)

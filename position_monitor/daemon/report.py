@@ -53,7 +53,7 @@ def is_suspicious(decision: Decision | None, history: History, evidence: Evidenc
     if decision is None:
         return True
     unknown = any(track.state.verdict is Verdict.UNKNOWN for track in history.tracks.values())
-    absent = any(known.absent_reads or known.present_reads == 1 for known in evidence.keys.values())
+    absent = any(of_key.absent_reads or of_key.present_reads == 1 for of_key in evidence.keys.values())
     hopeless = evidence.hopeless(now_ms)
     exposed = any(judged.exposed and key not in hopeless for key, judged in decision.judgements.items())
     symbols = {key.symbol for key in hopeless}

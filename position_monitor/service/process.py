@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from contextlib import AsyncExitStack
 from pathlib import Path
 
 from position_monitor.config import Config
 from position_monitor.edge.ai_engine import AdvicePoller, AiEngine
 from position_monitor.edge.backend import Backend, BreakerPoller
-from position_monitor.edge.clock import SystemClock
+from position_monitor.edge.clock import Clock, SystemClock
 from position_monitor.edge.redis.lease import new_owner
 from position_monitor.edge.redis.state import RedisState
 from position_monitor.edge.streams.mark_stream import MarkStream
-from position_monitor.edge.streams.user_stream import UserStream
+from position_monitor.edge.streams.user_stream import ListenKeys, UserStream
 from position_monitor.edge.systemd import Systemd
 from position_monitor.edge.venues.binance.events import stream_origin
 from position_monitor.service.reloading import ConfigInForce
@@ -28,6 +29,35 @@ def _epoch_file() -> Path | None:
     return Path(folder) / "lease-epoch" if folder else None
 
 
+def _open_store(config: Config, clock: Clock, owner: str) -> RedisState:
+    """The published state and the lease of this configuration. Raises `ConfigError` for a bad URL."""
+    return RedisState(
+        config.redis.url.get_secret_value(),
+        prefix=config.redis.prefix,
+        account=config.account,
+        owner=owner,
+        clock=clock,
+        check_interval_s=config.loop.check_interval_s,
+        lease_ttl_s=config.lease_ttl_s,
+        contend=config.protection.mode == "live",
+        reading_within_s=config.reading_within_s,
+        epoch_file=_epoch_file(),
+    )
+
+
+def _streams_of(config: Config, keys: ListenKeys, clock: Clock) -> Callable[[Hearer], Streams]:
+    """Both streams of this configuration. Raises `ConfigError` where it has no origin for them."""
+    origin = stream_origin(config.exchange.environment, config.exchange.effective_stream_url)
+
+    def open_streams(hearer: Hearer) -> Streams:
+        return Streams(
+            user=UserStream(keys, hearer.on_event, origin=origin, clock=clock),
+            marks=MarkStream(hearer.on_marks, origin=origin, clock=clock),
+        )
+
+    return open_streams
+
+
 async def run(config: Config, config_path: Path | None) -> int:
     """Run the daemon of this configuration in this process until it is told to stop; returns the exit code."""
     clock = SystemClock()
@@ -39,30 +69,11 @@ async def run(config: Config, config_path: Path | None) -> int:
     async with AsyncExitStack() as stack:
         exchange = open_exchange(config, clock)
         stack.push_async_callback(exchange.aclose)
-        store = RedisState(
-            config.redis.url.get_secret_value(),
-            prefix=config.redis.prefix,
-            account=config.account,
-            owner=owner,
-            clock=clock,
-            check_interval_s=config.loop.check_interval_s,
-            lease_ttl_s=config.lease_ttl_s,
-            contend=config.protection.mode == "live",
-            reading_within_s=config.reading_within_s,
-            epoch_file=_epoch_file(),
-        )
+        store = _open_store(config, clock, owner)
         stack.push_async_callback(store.close)
         for client in (engine, backend):
             if client is not None:
                 stack.push_async_callback(client.close)
-        origin = stream_origin(config.exchange.environment, config.exchange.effective_stream_url)
-
-        def open_streams(hearer: Hearer) -> Streams:
-            return Streams(
-                user=UserStream(exchange, hearer.on_event, origin=origin, clock=clock),
-                marks=MarkStream(hearer.on_marks, origin=origin, clock=clock),
-            )
-
         service = Service(
             in_force=ConfigInForce(config, config_path),
             clock=clock,
@@ -72,7 +83,7 @@ async def run(config: Config, config_path: Path | None) -> int:
             breaker=BreakerPoller(backend, clock, interval_s=config.backend.poll_s),
             systemd=Systemd(),
             owner=owner,
-            open_streams=open_streams,
+            open_streams=_streams_of(config, exchange, clock),
         )
         service.catch_signals()
         return await service.serve()

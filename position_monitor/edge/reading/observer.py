@@ -7,7 +7,7 @@ one that fails or hangs holds up no other (invariant 12).
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from functools import partial
@@ -97,16 +97,9 @@ class Observer:
         if whole is not None:
             symbols = due = symbols | self._swept(whole, symbols)
         zero_rows = await self._zero_rows(positions, symbols, evidence)
-        seen = {
-            name: self._observation(name, positions, orders.get(name), zero_rows.get(name))
-            if name in due
-            else self._last.again(name, positions, self.exchange.instrument(name))
-            for name in sorted(symbols)
-        }
-        self._last.forget_all_but(symbols)
         return await self._with_awaited(
             AccountObservation(
-                seen,
+                self._observations(symbols, due, positions=positions, orders=orders, zero_rows=zero_rows),
                 swept=whole is not None,
                 unreadable_positions=positions.unreadable,
                 conditional_orders_elsewhere=self._elsewhere,
@@ -115,6 +108,25 @@ class Observer:
             ),
             evidence,
         )
+
+    def _observations(
+        self,
+        symbols: set[str],
+        due: Collection[str],
+        *,
+        positions: PositionsRead,
+        orders: Mapping[str, OrdersRead],
+        zero_rows: Mapping[str, PositionsRead],
+    ) -> dict[str, SymbolObservation]:
+        """Each symbol as it was read now; where its lists were not due, with the orders of before."""
+        observations = {
+            name: self._observation(name, positions, orders.get(name), zero_rows.get(name))
+            if name in due
+            else self._last.again(name, positions, self.exchange.instrument(name))
+            for name in sorted(symbols)
+        }
+        self._last.forget_all_but(symbols)
+        return observations
 
     def _moment(self) -> schedule.Moment:
         """What the schedule decides from, as it is now."""

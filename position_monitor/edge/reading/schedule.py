@@ -58,7 +58,7 @@ class FirstReads(NamedTuple):
 
 
 class OrderReads(NamedTuple):
-    """What is read once the positions are known, unless a sweep beside them has answered."""
+    """What is read once the positions are known, unless a sweep beside them answered."""
 
     symbols: frozenset[str]
     """Symbols whose order lists are read."""
@@ -139,8 +139,8 @@ def zero_rows(positions: PositionsRead, symbols: Collection[str], evidence: Evid
     listed = {position.key for position in positions.positions}
     gone = {
         key.symbol
-        for key, known in evidence.keys.items()
-        if key not in listed and key.symbol in symbols and not known.zero_seen
-        if key not in positions.zero_keys or positions.zero_at_ms.get(key, 0) < known.opened_at_ms
+        for key, of_key in evidence.keys.items()
+        if key not in listed and key.symbol in symbols and not of_key.zero_seen
+        if key not in positions.zero_keys or positions.zero_at_ms.get(key, 0) < of_key.opened_at_ms
     }
     return sorted(gone)[:FLAT_CHECKS_MAX]
