@@ -132,6 +132,43 @@ def test_every_meaning_of_a_refusal_is_asked_for_by_somebody() -> None:
     assert {refusal.name for refusal in Refusal} - {"OTHER"} <= asked
 
 
+PACKAGE = ROOT / "position_monitor"
+LINES_MAX = 300
+
+
+def sources() -> dict[str, str]:
+    """Every module of the package by its path below it."""
+    return {str(path.relative_to(PACKAGE)): path.read_text("utf-8") for path in sorted(PACKAGE.rglob("*.py"))}
+
+
+def test_no_file_is_longer_than_one_can_read_in_one_go() -> None:
+    """A file that grows beyond this has two subjects: it is split along their meaning."""
+    lengths = {name: len(text.splitlines()) for name, text in sources().items()}
+    assert {name: lines for name, lines in lengths.items() if lines > LINES_MAX} == {}
+
+
+def patched(tree: ast.Module) -> list[str]:
+    """Attributes that are assigned from outside of their object."""
+    nodes = [node for node in ast.walk(tree) if isinstance(node, ast.Assign | ast.AugAssign | ast.AnnAssign)]
+    targets = [target for node in nodes for target in (node.targets if isinstance(node, ast.Assign) else [node.target])]
+    single = [one for target in targets for one in (target.elts if isinstance(target, ast.Tuple) else [target])]
+    attributes = [one for one in single if isinstance(one, ast.Attribute)]
+    return [ast.unparse(one) for one in attributes if not (isinstance(one.value, ast.Name) and one.value.id == "self")]
+
+
+def test_the_wiring_rule_sees() -> None:
+    """The rule is not blind, and an object may change itself."""
+    source = "self.a, self.desk.mode = 1, 2\ndaemon.events = 3\nself.b += 1\nself.desk.rules: int = 4\nlocal = 5\n"
+    assert sorted(patched(ast.parse(source))) == ["daemon.events", "self.desk.mode", "self.desk.rules"]
+
+
+def test_everything_around_the_daemon_is_wired_at_construction() -> None:
+    """No object is built dormant and completed afterwards, and nobody writes into another one (`daemon/memory.py`)."""
+    rooms = ("daemon/", "service/", "inspector.py", "edge/reading/", "edge/redis/", "edge/streams/")
+    found = {name: patched(ast.parse(text)) for name, text in sources().items() if name.startswith(rooms)}
+    assert {name: names for name, names in found.items() if names} == {}
+
+
 def lock(name: str) -> dict[str, tuple[str, int]]:
     """Package -> (version, number of hashes) of one requirements file."""
     entries: dict[str, tuple[str, int]] = {}

@@ -28,9 +28,11 @@ from position_monitor.core.publication.position_state import Published, publishe
 from position_monitor.edge.reading.observer import Observer
 from position_monitor.edge.redis.documents import position_entries
 from position_monitor.edge.redis.json_text import json_text
+from position_monitor.edge.venues.binance.costs import READ_COSTS
 from position_monitor.edge.venues.binance.reads import orders_from, positions_from
 from position_monitor.edge.venues.transport import Endpoint
 from tests.core.build import instrument, rules, settings
+from tests.daemon.around import Around
 
 BTC, ETH = PositionKey("BTCUSDT", Side.LONG), PositionKey("ETHUSDT", Side.LONG)
 BEGAN_MS = 1_780_000_000_000
@@ -42,6 +44,8 @@ MOVING = ("mark_price", "unrealized_pnl", "liquidation_price", "observed_at_ms",
 
 class Venue:
     """Two longs and their orders as the venue's bodies; each answer is parsed anew from its text."""
+
+    read_costs = READ_COSTS
 
     def __init__(self) -> None:
         self.now_ms = BEGAN_MS
@@ -114,7 +118,7 @@ class Chain:
 
     def __init__(self) -> None:
         self.venue = Venue()
-        self.observer = Observer(self.venue, Clock(self.venue), full_sweep_s=600)  # type: ignore[arg-type]
+        self.observer = Observer(self.venue, Clock(self.venue), Around())  # type: ignore[arg-type]
         self.evidence, self.history = Evidence(), History()
         self.wanted: dict[PositionKey, WantedOrders] = {}
         self.published: dict[PositionKey, Published] = {}

@@ -83,7 +83,7 @@ class Placing:
 
     async def _send(self, action: Place | Close, seen: SymbolObservation) -> Outcome:
         outcome = await self.desk.send(action, seen)
-        self.desk.learn(outcome)
+        self.desk.memory.write_ended(outcome)
         if outcome.refusal is Refusal.CAPACITY:
             self.observer.sweep_soon()
         if _is_final(outcome) and isinstance(outcome.action, Place):

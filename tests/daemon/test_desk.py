@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import pytest
 
-from position_monitor.core.evidence.evidence import Evidence
 from position_monitor.core.evidence.outcome import Sent
 from position_monitor.core.model.actions import Mode, Place
 from position_monitor.core.model.refusal import Refusal
 from position_monitor.daemon.desk import Desk
 from position_monitor.errors import Refused
-from tests.core.build import LONG, NOW_MS, at, backstop, desired, learned, position, rested, rules, seen_at, target
+from tests.core.build import LONG, NOW_MS, at, backstop, desired, position, rested, seen_at, target
+from tests.daemon.around import Around
 
 HELD = position()
 STOP = desired(backstop(HELD, at(LONG, "-1.5")), HELD)
@@ -43,9 +43,9 @@ class Clock:
         return NOW_MS / 1000
 
 
-def desk_of(venue: Venue) -> Desk:
-    desk = Desk(venue, Clock(), rules(), mode=lambda: Mode.LIVE, accepted=lambda client_id: None)
-    desk.evidence = learned(SEEN, before=Evidence())
+def desk_of(venue: Venue, around: Around | None = None) -> Desk:
+    desk = Desk(venue, Clock(), around or Around())
+    desk.memory.symbol_read(SEEN)
     desk.earlier.began_at_ms = NOW_MS * 2
     return desk
 
@@ -59,10 +59,10 @@ async def test_a_stop_that_rests_unlisted_is_looked_for_and_the_event_quotes_onl
     """A query that shows the order is an answer, not a refusal: there is no number of the venue to publish."""
     desk = desk_of(venue := Venue(query_shows_it=query_shows_it))
     outcome = await desk.send(Place(STOP, "test"), SEEN)
-    desk.learn(outcome)
+    desk.memory.write_ended(outcome)
     assert (outcome.sent, outcome.refusal, venue.sent) == (Sent.REFUSED, Refusal.DUPLICATE, sent)
     assert desk.evidence.awaited_in(STOP.symbol) == (STOP.client_id,)
-    [event] = desk.take_report()[0]
+    [event] = desk.outbox.take()[0]
     assert event.type == "WriteRefused"
     assert {name: value for name, value in event.details.items() if name == "code"} == said
 
@@ -71,16 +71,15 @@ async def test_no_take_profit_is_sent_when_the_right_to_it_ended_while_its_id_wa
     """The host was suspended in between: the lease is another daemon's by now (invariant 9)."""
     rung = desired(target(HELD, 0, "101.5", "0.3"), HELD)
     seen = seen_at([HELD], [backstop(HELD, at(LONG, "-1.5"))])
-    desk = desk_of(venue := Venue(query_shows_it=False))
-    desk.evidence = learned(seen, seen, before=Evidence())
-    rights = [Mode.LIVE]
-    desk.mode = lambda: rights[0]
+    around = Around()
+    desk = desk_of(venue := Venue(query_shows_it=False), around)
+    desk.memory.symbol_read(seen)
 
     async def asleep(symbol, client_id):
-        rights[0] = Mode.PLACE_ONLY
+        around.may = Mode.PLACE_ONLY
 
     venue.query_order = asleep
     outcome = await desk.send(Place(rung, "test"), seen)
-    desk.learn(outcome)
+    desk.memory.write_ended(outcome)
     assert (outcome.sent, venue.sent) == (Sent.NOT_SENT, [])
     assert "no take-profit" in outcome.text and not desk.evidence.awaited

@@ -43,11 +43,12 @@ from position_monitor.daemon.placing import Placing, SentRound
 from position_monitor.edge import actor
 from position_monitor.edge.reading.observer import Observer
 from position_monitor.edge.redis.lease import Lease, Unavailable
+from position_monitor.edge.redis.lease_keeper import LeaseKeeper
 from position_monitor.edge.venues.binance import writes as binance_writes
 from position_monitor.edge.venues.binance.reads import orders_from
 from position_monitor.edge.venues.binance.venue import BinanceUsdm
 from position_monitor.errors import Ambiguous, ExchangeFailure
-from position_monitor.service import Service
+from position_monitor.service.surroundings import ProcessSurroundings
 from tests.sim.simulation import SYMBOLS
 from tests.sim.swarm import Swarm
 
@@ -446,7 +447,7 @@ def stop_cancelled_by_hand_is_not_placed_again(stack: ExitStack) -> None:
 
 @mutant("INV-9", swarm=Swarm({}, ("second_daemon", "lease_evicted", "ai_advice")))
 def lease_is_not_asked_for(stack: ExitStack) -> None:
-    stack.enter_context(changed(Service, "mode", lambda self: Mode.LIVE))
+    stack.enter_context(changed(ProcessSurroundings, "mode", lambda self, **signs: Mode.LIVE))
 
 
 @mutant("INV-9", swarm=Swarm({}, ("redis_down", "redis_hung", "ai_advice")), faulty_s=120.0)
@@ -472,18 +473,18 @@ def lease_is_timed_by_the_wall_clock(stack: ExitStack) -> None:
 @mutant("INV-2", swarm=Swarm({}, ("suspend_after_stop", "ai_advice")), faulty_s=400.0)
 def evidence_survives_a_suspend(stack: ExitStack) -> None:
     stack.enter_context(changed(Daemon, "_notice_gap", lambda self: None))
-    stack.enter_context(changed(Service, "_reads_positions", lambda self: True))
+    stack.enter_context(changed(LeaseKeeper, "reads", property(lambda self: True)))
 
 
 @mutant("INV-3", swarm=Swarm({}, ("redis_down", "redis_hung")))
 def nothing_is_placed_without_redis(stack: ExitStack) -> None:
-    honest = Service.mode
+    honest = ProcessSurroundings.mode
 
-    def mode(self: Service) -> Mode:
-        answer = honest(self)
+    def mode(self: ProcessSurroundings, **signs: Any) -> Mode:
+        answer = honest(self, **signs)
         return Mode.OBSERVE if answer is Mode.PLACE_ONLY else answer
 
-    stack.enter_context(changed(Service, "mode", mode))
+    stack.enter_context(changed(ProcessSurroundings, "mode", mode))
 
 
 # -- bounds (invariant 10)

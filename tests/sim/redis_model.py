@@ -210,5 +210,6 @@ def store_on(
             check_interval_s=settings.loop.check_interval_s,
             lease_ttl_s=settings.lease_ttl_s,
             contend=settings.protection.mode == "live",
+            reading_within_s=settings.reading_within_s,
             is_dead=is_dead,
         )

@@ -12,6 +12,7 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import islice
+from math import inf
 from pathlib import Path
 from typing import Any, Final
 
@@ -83,10 +84,12 @@ class RedisState:
         check_interval_s: float,
         lease_ttl_s: float,
         contend: bool = True,
+        reading_within_s: float = inf,
         epoch_file: Path | None = None,
         is_dead: Callable[[str], bool] = dead_on_this_host,
     ) -> None:
-        """`contend=False` leaves the lease to others, as in observe mode. Raises `ConfigError` for a bad URL."""
+        """`contend=False` leaves the lease to others, as in observe mode; so does a daemon whose last `positions_read`
+        is longer ago than `reading_within_s`. Raises `ConfigError` for a bad URL."""
         self._client = connect(url)
         self._keys = Keys(prefix, account)
         self._account = account
@@ -102,7 +105,7 @@ class RedisState:
             epoch_file=epoch_file,
             is_dead=is_dead,
         )
-        self._keeper = LeaseKeeper(self._lease, clock, contend=contend)
+        self._keeper = LeaseKeeper(self._lease, clock, contend=contend, reading_within_s=reading_within_s)
         self._publish_line = ScriptLine(self._client, PUBLISH)
         self._letter: _Letter | None = None
         self._events: deque[tuple[int, Event]] = deque()
@@ -115,23 +118,24 @@ class RedisState:
         self._fenced = False
         self._last_error = "nothing was written yet"
 
-    def follow(self, check_interval_s: float, *, lease_ttl_s: float, contend: bool) -> None:
+    def follow(
+        self, check_interval_s: float, *, lease_ttl_s: float, contend: bool, reading_within_s: float = inf
+    ) -> None:
         """The configuration was reloaded: how long states and lease live from now on, and whether we want the lease.
 
         It is asked for, or given up, at once.
         """
         self._state_ttl_s = check_interval_s * STATE_TTL_CHECKS
         self._lease.follow(lease_ttl_s)
-        self._keeper.contend = contend
-        self._keeper.ask_now()
-
-    def when_reading(self, reads: Callable[[], bool]) -> None:
-        """Have the lease only while `reads` says that this daemon reads positions."""
-        self._keeper.reads = reads
+        self._keeper.follow(contend=contend, reading_within_s=reading_within_s)
 
     def positions_read(self) -> None:
-        """Positions can be read: a lease that was left to others meanwhile is asked for at once."""
+        """The positions were read just now: only a daemon that reads them has the lease."""
         self._keeper.positions_read()
+
+    def ask_for_left_lease(self) -> None:
+        """A cycle ended that could read the positions: a lease that was left to others is asked for at once."""
+        self._keeper.ask_if_left()
 
     def publish(self, account: AccountState, positions: Sequence[PositionState], events: Sequence[Event] = ()) -> None:
         """Hand in the newest state and new events. Returns at once and never raises."""

@@ -49,7 +49,7 @@ class ListenKeys(Protocol):
 class UserStream:
     """Keeps the private stream and hands its events to `on_event`, which must not wait.
 
-    `origin` is the stream host without a path (`binance_events.stream_origin`). Each connection begins with a
+    `origin` is the stream host without a path (`events.stream_origin` of the venue). Each connection begins with a
     `StreamGap`.
     """
 

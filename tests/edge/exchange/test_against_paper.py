@@ -17,7 +17,8 @@ from position_monitor.core.model.positions import Position
 from position_monitor.core.model.refusal import Refusal
 from position_monitor.core.model.sides import PositionKey, Side
 from position_monitor.edge.clock import SystemClock
-from position_monitor.edge.venues.binance.venue import BinanceUsdm, connect
+from position_monitor.edge.venues.binance.connect import connect
+from position_monitor.edge.venues.binance.venue import BinanceUsdm
 from position_monitor.errors import (
     Ambiguous,
     AuthRefused,

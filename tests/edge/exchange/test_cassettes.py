@@ -22,7 +22,8 @@ from position_monitor.core.model.actions import Cancel, Close, Place
 from position_monitor.core.model.desired import DesiredOrder
 from position_monitor.core.model.orders import OrderKind, Role, WorkingType
 from position_monitor.core.model.sides import PositionSide, Side
-from position_monitor.edge.venues.binance.venue import BinanceUsdm, connect
+from position_monitor.edge.venues.binance.connect import connect
+from position_monitor.edge.venues.binance.venue import BinanceUsdm
 from position_monitor.errors import Refused
 from position_monitor.paper.server import PaperOptions, PaperServer
 from tests.edge.exchange.loopback_venue import API_KEY, API_SECRET

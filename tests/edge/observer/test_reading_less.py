@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import pytest
 
@@ -11,16 +11,21 @@ from position_monitor.core.evidence.evidence import Evidence
 from position_monitor.core.evidence.learning import after_read
 from position_monitor.core.evidence.written import after_write
 from position_monitor.core.observation.reads import OrdersRead, PositionsRead
-from position_monitor.edge.reading.last_reads import ORDERS_WEIGHT_1M, QUIET_ORDERS_S, SINGLES_MAX
 from position_monitor.edge.reading.observer import Observer
+from position_monitor.edge.reading.schedule import QUIET_ORDERS_S, SINGLES_MAX
+from position_monitor.edge.venues.binance.costs import READ_COSTS
 from position_monitor.errors import Unreadable
 from tests.core.build import LONG, SHORT, D, backstop, instrument, position
 
 NOW_MS = 1_780_000_000_000
+ORDERS_WEIGHT_1M = 315
+"""What quiet order lists may cost in a minute."""
 
 
 class Venue:
     """Positions and orders by symbol, and how often each list was asked for."""
+
+    read_costs = READ_COSTS
 
     def __init__(self, symbols):
         self.held = {name: position(symbol=name) for name in symbols}
@@ -65,10 +70,24 @@ class Clock:
         self.venue.now_ms += round(seconds * 1000)
 
 
+@dataclass
+class Around:
+    """What a look asks of the process around it."""
+
+    full_sweep_s: float
+    stream: bool
+
+    def events_delivered(self):
+        return self.stream
+
+    def streamed_mark(self, symbol):
+        return None
+
+
 class Looking:
     def __init__(self, count, *, stream=True, full_sweep_s=600.0):
         self.venue = Venue([f"S{n}USDT" for n in range(count)])
-        self.observer = Observer(self.venue, Clock(self.venue), full_sweep_s, stream_delivers=lambda: stream)
+        self.observer = Observer(self.venue, Clock(self.venue), Around(full_sweep_s, stream))
         self.evidence = Evidence()
 
     async def look(self, after_s=0.0, **more):

@@ -21,8 +21,9 @@ from position_monitor.core.model.orders import LiveOrder, WorkingType
 from position_monitor.core.model.refusal import Refusal
 from position_monitor.core.model.sides import PositionKey
 from position_monitor.core.observation.reads import OrdersRead, PositionsRead
-from position_monitor.edge.clock import Clock, VenueClock
-from position_monitor.edge.http.rate_budget import BudgetLimits, Lane, RateBudget
+from position_monitor.edge.clock import Clock
+from position_monitor.edge.http.rate_budget import Lane, RateBudget
+from position_monitor.edge.venues.binance.costs import READ_COSTS
 from position_monitor.edge.venues.binance.failures import unusable
 from position_monitor.edge.venues.binance.position_list import PositionList
 from position_monitor.edge.venues.binance.prices import BinancePrices
@@ -61,6 +62,9 @@ class BinanceUsdm:
         self._list = PositionList(lambda call: self._read_positions(call, None))
         self._books: dict[str | None, tuple[object, object, OrdersRead]] = {}
         """The bodies of the last two order lists, and what was read from them."""
+
+    read_costs: Final = READ_COSTS
+    """Request weight of the reads of a look, and what the venue grants in a minute."""
 
     @property
     def api_weight_1m(self) -> int:
@@ -251,35 +255,3 @@ class BinanceUsdm:
         if symbol is not None and body and not (read.positions or read.zero_keys or read.unreadable):
             self._wire.mode_flagged = True  # rows that say nothing in the mode we know: it may be another one by now
         return await self._prices.completed(read)
-
-
-def connect(
-    *,
-    environment: str,
-    rest_url: str,
-    api_key: str,
-    api_secret: str,
-    timeout_s: float = 5.0,
-    timeout_max_s: float = 0.0,
-    clock: Clock,
-    limits: BudgetLimits | None = None,
-) -> BinanceUsdm:
-    """Build the venue over ccxt.
-
-    `environment` is paper, demo or live; `rest_url` overrides the venue's origin (and must be set for paper). The
-    time-out of a whole call is `timeout_s`, and grows up to `timeout_max_s` while no answer comes in time.
-    Raises ConfigError.
-    """
-    # Imported here because ccxt takes time and memory that a simulator never needs.
-    from position_monitor.edge.http.ccxt_transport import CcxtTransport
-
-    transport = CcxtTransport(
-        environment=environment,
-        rest_url=rest_url,
-        api_key=api_key,
-        api_secret=api_secret,
-        timeout_s=timeout_s,
-        timeout_max_s=timeout_max_s,
-    )
-    logger.debug("exchange binanceusdm, environment {}, timeout {} s", environment, timeout_s)
-    return BinanceUsdm(transport, clock, RateBudget(VenueClock(clock), limits))
