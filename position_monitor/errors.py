@@ -3,7 +3,7 @@
 PositionMonitorError
 ├── ConfigError            bad configuration: exit 78, nothing started
 └── ExchangeFailure        a call to the exchange did not give a usable answer
-    ├── Refused            the venue said no; the request had no effect
+    ├── Refused            the venue said no; the request had no effect; carries what the refusal means
     ├── Ambiguous          a write may or may not have taken effect: query by client id, never resend blindly
     ├── Unreadable         a reply arrived and is not what the venue documents; never means "flat"
     ├── Unreachable        the request certainly never left or certainly failed: safe to try again later
@@ -14,6 +14,8 @@ PositionMonitorError
 """
 
 from __future__ import annotations
+
+from position_monitor.core.model.refusal import Refusal
 
 
 class PositionMonitorError(Exception):
@@ -27,17 +29,24 @@ class ConfigError(PositionMonitorError):
 class ExchangeFailure(PositionMonitorError):
     """A call to the exchange failed. The text never holds a URL, a signature or a key (invariant 15).
 
-    `code` is the venue's numeric code (negative), or None; `http_status` the HTTP status, or None.
+    `said` is the venue's own name of the failure, a number or a word as text, or empty: for people, asked by nobody.
+    `http_status` is the HTTP status, or None.
     """
 
-    def __init__(self, message: str, *, code: int | None = None, http_status: int | None = None) -> None:
+    def __init__(self, message: str, *, said: str = "", http_status: int | None = None) -> None:
         super().__init__(message)
-        self.code = code
+        self.said = said
         self.http_status = http_status
 
 
 class Refused(ExchangeFailure):
-    """The venue refused the request and nothing happened. `code` says why (see `edge/venues/binance/codes.py`)."""
+    """The venue refused the request and nothing happened. `refusal` is what that means, as the venue classified it."""
+
+    def __init__(
+        self, message: str, *, refusal: Refusal = Refusal.OTHER, said: str = "", http_status: int | None = None
+    ) -> None:
+        super().__init__(message, said=said, http_status=http_status)
+        self.refusal = refusal
 
 
 class Ambiguous(ExchangeFailure):
@@ -56,6 +65,7 @@ class RateLimited(ExchangeFailure):
     """The venue's limits were reached. No further request before `retry_at_ms` (local clock, ms UTC).
 
     `end_stated` is False where the venue named no end that one could believe, so that `retry_at_ms` is a guess.
+    `orders_only`: the limit counts orders, so reading goes on.
     """
 
     def __init__(
@@ -63,21 +73,23 @@ class RateLimited(ExchangeFailure):
         message: str,
         *,
         retry_at_ms: int,
-        code: int | None = None,
+        said: str = "",
         http_status: int | None = None,
         end_stated: bool = True,
+        orders_only: bool = False,
     ) -> None:
-        super().__init__(message, code=code, http_status=http_status)
+        super().__init__(message, said=said, http_status=http_status)
         self.retry_at_ms = retry_at_ms
         self.end_stated = end_stated
+        self.orders_only = orders_only
 
 
 class ClockSkewed(ExchangeFailure):
-    """The venue refused our timestamp (-1021, -5028); the request had no effect."""
+    """The venue refused our timestamp; the request had no effect."""
 
 
 class AuthRefused(ExchangeFailure):
-    """The venue refused the key, its IP address or its permissions (-2014, -2015, -1022, ...)."""
+    """The venue refused the key, its IP address or its permissions."""
 
 
 class RequestInvalid(ExchangeFailure):

@@ -5,32 +5,38 @@ It runs the daemon's own observer and core with empty memory, so it says what a 
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from decimal import Decimal
 
 from position_monitor import __version__
 from position_monitor.config import Config
 from position_monitor.core.book.diff import BookDiff
+from position_monitor.core.decision.history import History, after_judging
 from position_monitor.core.decision.plan_inputs import Held, Plan
-from position_monitor.core.decision.verdict import AccountRisk, Judgement, account_risk
+from position_monitor.core.decision.risk import AccountRisk, account_risk
+from position_monitor.core.decision.verdict import Judgement
 from position_monitor.core.model.actions import Action, Mode
 from position_monitor.core.model.desired import DesiredBook
 from position_monitor.core.model.orders import LiveOrder
+from position_monitor.core.model.outside import Advice
 from position_monitor.core.model.positions import Position
 from position_monitor.core.model.sides import PositionKey
-from position_monitor.core.model.state import AccountState, PositionState
 from position_monitor.core.model.verdicts import RiskStatus
 from position_monitor.core.observation.cover import why_not_cover
 from position_monitor.core.publication import sentence
-from position_monitor.core.publication.history import History, after_judging
+from position_monitor.core.publication.position_state import position_state
+from position_monitor.core.publication.state import AccountState, PositionState
 from position_monitor.daemon import Daemon
-from position_monitor.edge.ai_engine import AdvicePoller
+from position_monitor.daemon.surroundings import Settings
+from position_monitor.edge.ai_engine import Question
 from position_monitor.edge.clock import SystemClock
 from position_monitor.edge.exchange import Exchange
 from position_monitor.edge.http.rate_budget import SHARE_USED_UP, BudgetLimits
 from position_monitor.edge.reading.account_observation import AccountObservation
 from position_monitor.edge.venues.binance.venue import BinanceUsdm
 from position_monitor.errors import ExchangeFailure
-from position_monitor.service import open_daemon, open_exchange
+from position_monitor.service import open_daemon, open_exchange, settings_from
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +75,48 @@ class Inspection:
     """Orders of ours on positions that are not open, with why they stay for now."""
 
 
+@dataclass(frozen=True, slots=True)
+class Bystander:
+    """Surroundings of a daemon that is only asked what it would do: no streams, no advice, the rights of an owner."""
+
+    config: Config
+    settings: Settings
+
+    @property
+    def full_sweep_s(self) -> float:
+        """How often every order list of the account is read."""
+        return self.config.loop.full_sweep_s
+
+    def mode(self, *, second_writer: bool) -> Mode:
+        """What the daemon of this configuration may do where it is the only one."""
+        return Mode.LIVE if self.config.protection.mode == "live" else Mode.OBSERVE
+
+    def degraded_reasons(self, mode: Mode, *, foreign_order: str) -> Sequence[str]:
+        """Nothing is reported."""
+        return ()
+
+    def advice(self, symbol: str) -> Advice | None:
+        """The AI engine is not asked."""
+        return None
+
+    def ask_advice(self, questions: Mapping[str, Question]) -> None:
+        """The AI engine is not asked."""
+
+    def order_accepted(self, client_id: str) -> None:
+        """Nothing is sent."""
+
+    def events_delivered(self) -> bool:
+        """There is no stream."""
+        return False
+
+    def streamed_mark(self, symbol: str) -> Decimal | None:
+        """There is no stream."""
+        return None
+
+    def positions_read(self) -> None:
+        """There is no lease."""
+
+
 class Inspector:
     """Looks (at first with two reads). Nothing is ever sent: the cycle of the daemon inside is not run.
 
@@ -87,8 +135,7 @@ class Inspector:
         try:
             if self._open is None:
                 exchange = open_exchange(self._config, self._clock, BudgetLimits.of_command_line())
-                daemon = open_daemon(self._config, exchange, self._clock, AdvicePoller(None, self._clock))
-                daemon.desk.mode = lambda: Mode.LIVE if self._config.protection.mode == "live" else Mode.OBSERVE
+                daemon = open_daemon(exchange, self._clock, Bystander(self._config, settings_from(self._config)))
                 self._open = exchange, daemon
                 await exchange.prepare()
                 await daemon.look()  # what needs a second read before it is done (a ladder) is shown as it will be
@@ -119,9 +166,8 @@ class Inspector:
         history, _ = after_judging(
             History(), decision.judgements, observed.symbols, daemon.evidence, daemon.rules.evidence, now_ms
         )
-        states = {state.key: state for state in history.states}
         positions = tuple(
-            _inspected(judgement, observed, decision.plans[key.symbol], states[key])
+            _inspected(judgement, observed, decision.plans[key.symbol], position_state(history.tracks[key]))
             for key, judgement in sorted(decision.judgements.items())
         )
         orphans = tuple(
@@ -133,7 +179,7 @@ class Inspector:
         plan = self._config.exit_plan()
         degraded = [plan.degraded_reason] if plan.degraded_reason else []
         risk: AccountRisk = account_risk(
-            history.states, unreadable="", degraded=degraded, unread=observed.unreadable_positions
+            history.judgements, unreadable="", degraded=degraded, unread=observed.unreadable_positions
         )
         now_ms = self._clock.now_ms()
         return AccountState(
@@ -146,7 +192,7 @@ class Inspector:
             unknown_notional=risk.unknown_notional,
             unread=risk.unread,
             environment=self._config.exchange.environment,
-            status_line=sentence.cycle(risk, history.states, mode, failure=""),
+            status_line=sentence.cycle(risk, history.judgements, mode, failure=""),
             reason=risk.reason,
             exit_mode=f"{plan.requested} (live: {plan.live})",
             conflicts=tuple(plan.conflicts),

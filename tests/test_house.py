@@ -12,6 +12,8 @@ import pytest
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
+from position_monitor.core.model.refusal import Refusal
+
 ROOT = Path(__file__).parent.parent
 VAGUE = re.compile(r"(^|_)(utils?|helpers?|managers?|misc|common)(_|$)")
 MACHINE = re.compile(rf"(/home/|/root/|/Users/|{re.escape(str(ROOT))}/)[\w.-]+|[A-Z]:\\Users")
@@ -78,6 +80,93 @@ def test_everything_public_says_what_it_is() -> None:
         if (names := undocumented(ast.parse(path.read_text("utf-8"))))
     }
     assert found == {}
+
+
+VENUE_NUMBER = re.compile(r"(?<![\w.])-\d(?:_?\d){3,}(?![\w-])")
+"""A number by which the venue names a failure: in code, in a string, in a comment, in a docstring."""
+
+
+def above_the_venues() -> list[Path]:
+    """Every module but those of the venues, of the paper exchange, and the operator's configuration."""
+    package = ROOT / "position_monitor"
+    apart = (package / "edge" / "venues", package / "paper", package / "config")
+    return [path for path in sorted(package.rglob("*.py")) if not any(room in path.parents for room in apart)]
+
+
+def test_no_number_of_a_venue_is_known_above_the_venues() -> None:
+    """A failure is classified once, by its venue; everybody else asks what it means (DESIGN 3)."""
+    found = [
+        f"{path.relative_to(ROOT)}: {number}"
+        for path in above_the_venues()
+        for number in VENUE_NUMBER.findall(path.read_text("utf-8"))
+    ]
+    assert found == []
+    assert {"core", "daemon", "service", "edge"} <= {path.relative_to(ROOT).parts[1] for path in above_the_venues()}
+
+
+@pytest.mark.parametrize(
+    ("source", "seen"),
+    [
+        ("CODES = frozenset({-2021, -4_142})", 2),
+        ('said = "-4116"', 1),
+        ('"""Refused as already passed (-2021)."""', 1),
+        ("# the venue says -1008 then", 1),
+        ("code == -50011", 1),
+        ("since 2026-11-28", 0),
+        ("left = whole - 2021", 0),
+        ("last = rows[-1]", 0),
+        ("FAR = Decimal('1e-1000')", 0),
+        ("pause_ms = -100", 0),
+    ],
+)
+def test_the_number_rule_sees(source: str, seen: int) -> None:
+    """The rule is not blind, and leaves dates and arithmetic alone."""
+    assert len(VENUE_NUMBER.findall(source)) == seen
+
+
+def test_every_meaning_of_a_refusal_is_asked_for_by_somebody() -> None:
+    """A meaning that nobody asks for changes nothing: it belongs to `OTHER`, which is what is left."""
+    tables = {ROOT / "position_monitor" / "edge" / "venues" / "binance" / "codes.py"}
+    sources = [path.read_text("utf-8") for path in (ROOT / "position_monitor").rglob("*.py") if path not in tables]
+    asked = {name for source in sources for name in re.findall(r"\bRefusal\.([A-Z_]+)", source)}
+    assert {refusal.name for refusal in Refusal} - {"OTHER"} <= asked
+
+
+PACKAGE = ROOT / "position_monitor"
+LINES_MAX = 300
+
+
+def sources() -> dict[str, str]:
+    """Every module of the package by its path below it."""
+    return {str(path.relative_to(PACKAGE)): path.read_text("utf-8") for path in sorted(PACKAGE.rglob("*.py"))}
+
+
+def test_no_file_is_longer_than_one_can_read_in_one_go() -> None:
+    """A file that grows beyond this has two subjects: it is split along their meaning."""
+    lengths = {name: len(text.splitlines()) for name, text in sources().items()}
+    assert {name: lines for name, lines in lengths.items() if lines > LINES_MAX} == {}
+
+
+def patched(tree: ast.Module) -> list[str]:
+    """Attributes that are assigned from outside of their object."""
+    nodes = [node for node in ast.walk(tree) if isinstance(node, ast.Assign | ast.AugAssign | ast.AnnAssign)]
+    targets = [target for node in nodes for target in (node.targets if isinstance(node, ast.Assign) else [node.target])]
+    single = [one for target in targets for one in (target.elts if isinstance(target, ast.Tuple) else [target])]
+    attributes = [one for one in single if isinstance(one, ast.Attribute)]
+    return [ast.unparse(one) for one in attributes if not (isinstance(one.value, ast.Name) and one.value.id == "self")]
+
+
+def test_the_wiring_rule_sees() -> None:
+    """The rule is not blind, and an object may change itself."""
+    source = "self.a, self.desk.mode = 1, 2\ndaemon.events = 3\nself.b += 1\nself.desk.rules: int = 4\nlocal = 5\n"
+    assert sorted(patched(ast.parse(source))) == ["daemon.events", "self.desk.mode", "self.desk.rules"]
+
+
+def test_everything_around_the_daemon_is_wired_at_construction() -> None:
+    """No object is built dormant and completed afterwards, and nobody writes into another one (`daemon/memory.py`)."""
+    rooms = ("daemon/", "service/", "inspector.py", "edge/reading/", "edge/redis/", "edge/streams/")
+    found = {name: patched(ast.parse(text)) for name, text in sources().items() if name.startswith(rooms)}
+    assert {name: names for name, names in found.items() if names} == {}
 
 
 def lock(name: str) -> dict[str, tuple[str, int]]:

@@ -24,7 +24,7 @@ IMPURE_ATTRIBUTES = {"now", "utcnow", "today", "monotonic", "perf_counter", "tim
 
 LAYERS = {
     "core": {"core"},
-    "errors": {"errors"},
+    "errors": {"errors", "core"},
     "config": {"config", "core", "errors"},
     "edge": {"edge", "core", "errors", "config"},
     "paper": {"paper"},
@@ -48,8 +48,15 @@ CORE_ROOMS = {
 }
 """What each room of the core may import beside itself (DESIGN 3)."""
 
+ERRORS_KNOW = {"position_monitor.core.model.refusal"}
+"""The one part of the core a failure speaks of: what a refusal means."""
+
 GATE = {"approve_place", "approve_cancel", "approve_close", "decide", "decide_symbol"}
 """Decisions and approvals: used by the core itself and by the daemon, by nobody else."""
+
+
+ASK_THE_POLICY = {"core.model", "core.exits", "config"}
+"""Who may ask which policy it is: where the word is defined, the table of policies, and the operator's switches."""
 
 
 def room(module: str) -> str:
@@ -86,13 +93,22 @@ def violations(module: str, source: str) -> list[str]:
             there = room(target)
             if there not in LAYERS.get(here, set(LAYERS)) and there != "__version__":
                 found.append(f"{module} imports {target}")
+            if here == "errors" and there == "core" and target not in ERRORS_KNOW:
+                found.append(f"{module} imports {target}")
             if here == there == "core" and not _may_know(room_of_core(module), room_of_core(target)):
                 found.append(f"{module} imports {target}")
+            if target == f"{PACKAGE}.core.model.settings" and name == "Policy" and _place(module) not in ASK_THE_POLICY:
+                found.append(f"{module} asks which policy it is; only core/exits does")
             if name in GATE and here not in ("core", "daemon"):
                 found.append(f"{module} takes {name}, which is the daemon's")
         elif here == "core" and target not in CORE_STDLIB:
             found.append(f"{module} imports {target}")
     return found + (list(impurities(module, tree)) if here == "core" else [])
+
+
+def _place(module: str) -> str:
+    """The room with the room of the core: `core.exits`, `config`."""
+    return ".".join(filter(None, (room(module), room_of_core(module))))
 
 
 def _may_know(here: str, there: str) -> bool:
@@ -140,10 +156,13 @@ def test_every_room_has_a_rule() -> None:
         ("core.decision.plan", "from position_monitor.errors import Refused"),
         ("core.decision.plan", "from position_monitor import config"),
         ("core.model.ids", "from position_monitor.core.book import diff"),
-        ("core.exits.policy", "from position_monitor.core.evidence.evidence import Evidence"),
+        ("core.exits.policies", "from position_monitor.core.evidence.evidence import Evidence"),
         ("core.observation.cover", "from position_monitor.core.evidence import lives"),
         ("core.book.diff", "from ..decision import plan"),
-        ("core.decision.plan", "from position_monitor.core.publication.history import History"),
+        ("core.book.stop_level", "from position_monitor.core.model.settings import Policy, ProtectionSettings"),
+        ("core.decision.gate_exits", "from ..model.settings import Policy"),
+        ("service", "from position_monitor.core.model.settings import Policy"),
+        ("core.decision.risk", "from position_monitor.core.publication.state import PositionState"),
         ("core.decision.plan", "open('x')"),
         ("core.decision.plan", "print('x')"),
         ("core.decision.plan", "key = hash('BTCUSDT')"),
@@ -182,7 +201,10 @@ def test_a_planted_violation_is_found(module: str, source: str) -> None:
             "daemon",
             "from position_monitor.core.decision.guard import approve_place\nfrom position_monitor.edge import actor",
         ),
+        ("errors", "from position_monitor.core.model.refusal import Refusal"),
         ("__main__", "from position_monitor.cli.main import main"),
+        ("core.exits.policies", "from position_monitor.core.model.settings import Policy"),
+        ("config.exit_switches", "from position_monitor.core.model.settings import Policy"),
     ],
 )
 def test_what_is_allowed_passes(module: str, source: str) -> None:

@@ -90,6 +90,7 @@ def _wanted(book: DesiredBook | None) -> Iterator[str]:
         return
     inputs = ", ".join(f"{name} {number(value)}" for name, value in book.stop.inputs.items())
     yield f"stop {number(book.stop.price)} from {book.stop.source}" + (f" ({inputs})" if inputs else "")
+    yield f"stop {book.stop_case.described}; take-profit {book.target_case.described}"
     for order in book.orders:
         rung = f" rung {rungs_of(order.rung)[-1]}" if order.role is Role.TAKE_PROFIT else ""
         yield (

@@ -19,8 +19,8 @@ from position_monitor.cli.journal import open_journal
 from position_monitor.cli.output import console, print_json, print_rendered, say
 from position_monitor.cli.status_table import status_view
 from position_monitor.config import Config, load_config
-from position_monitor.core.model.state import AccountState, PositionState
 from position_monitor.core.model.verdicts import RiskStatus, Verdict
+from position_monitor.core.publication.state import AccountState, PositionState
 from position_monitor.errors import PositionMonitorError
 
 if TYPE_CHECKING:

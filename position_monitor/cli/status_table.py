@@ -11,8 +11,8 @@ from rich.table import Table
 from rich.text import Text
 
 from position_monitor.core.model.money import plain
-from position_monitor.core.model.state import AccountState, PositionState
 from position_monitor.core.model.verdicts import RiskStatus, Verdict
+from position_monitor.core.publication.state import AccountState, PositionState
 
 COLUMNS = ("Symbol", "Side", "Size", "Entry", "Mark", "Stop (dist)", "Backstop", "TP", "Cover", "State", "For")
 RIGHT_ALIGNED = frozenset({"Size", "Entry", "Mark", "Stop (dist)", "Backstop", "TP", "Cover", "For"})

@@ -106,11 +106,22 @@ class Config(Section):
             raise InvalidConfig(self._missing_credentials)
         return self._credentials
 
+    def with_credentials_of(self, running: Config) -> Config:
+        """This configuration with the exchange's keys of another one."""
+        kept = self.model_copy()
+        kept._credentials = running._credentials
+        return kept
+
     @property
     def lease_ttl_s(self) -> float:
         """Seconds the lease lives: as written, or derived from the cycle."""
         derived = max(LEASE_TTL_MIN_S, self.loop.check_interval_s + 2 * self.exchange.request_timeout_s)
         return self.redis.lease_ttl_s or derived
+
+    @property
+    def reading_within_s(self) -> float:
+        """Seconds after its last read of the positions within which a daemon counts as one that reads them."""
+        return 2 * self.loop.check_interval_s + self.loop.cycle_deadline_s
 
     @property
     def config_hash(self) -> str:

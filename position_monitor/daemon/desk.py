@@ -1,4 +1,4 @@
-"""What the cycle and the fast path share: the evidence, and the one place where an action passes the gate and is sent.
+"""What the cycle and the fast path share: the memory, and the one place where an action passes the gate and is sent.
 
 The two run side by side in one event loop. A write is claimed in the evidence before it is sent, so whoever decides
 meanwhile sees it as written and not read back, and does not write it again (invariant 4).
@@ -8,11 +8,10 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
-from functools import partial
 
 from loguru import logger
 
@@ -20,21 +19,24 @@ from position_monitor.core.book.wanted import renewed
 from position_monitor.core.decision.decide import Rules
 from position_monitor.core.decision.gate import GateInputs
 from position_monitor.core.decision.guard import Denied, approve_cancel, approve_close, approve_place
-from position_monitor.core.evidence.endings import after_word, word_of
+from position_monitor.core.decision.ownership import MEANINGS, RIGHTS
+from position_monitor.core.evidence.endings import word_of
 from position_monitor.core.evidence.evidence import Evidence
-from position_monitor.core.evidence.learning import after_blind_read, after_read
-from position_monitor.core.evidence.outcome import DUPLICATE_CODE, Outcome, Sent, after_outcome, claimed, reason
-from position_monitor.core.evidence.writers import Writers, after_listing, after_sending, beginning, begun
+from position_monitor.core.evidence.outcome import Outcome, Sent, reason
 from position_monitor.core.model.actions import Action, Cancel, Close, Mode, Place
+from position_monitor.core.model.desired import DesiredOrder
 from position_monitor.core.model.orders import LiveOrder, Role
 from position_monitor.core.model.positions import Position
+from position_monitor.core.model.refusal import Refusal
 from position_monitor.core.model.sides import PositionKey
-from position_monitor.core.model.state import Event
 from position_monitor.core.observation.reads import SymbolObservation
 from position_monitor.core.publication import announce, sentence
 from position_monitor.daemon.earlier_orders import EarlierOrders
+from position_monitor.daemon.memory import Memory
+from position_monitor.daemon.outbox import Outbox
 from position_monitor.daemon.repeats import Repeats, subject_of
 from position_monitor.daemon.stuck_removals import StuckRemovals
+from position_monitor.daemon.surroundings import Surroundings
 from position_monitor.edge import actor
 from position_monitor.edge.clock import Clock
 from position_monitor.edge.exchange import Exchange
@@ -44,8 +46,6 @@ RENAMED_MAX = 3
 """Revisions of one intent that are tried in one go."""
 SYMBOLS_MAX = 2_000
 """Symbols whose writes are counted; beyond that the count begins anew, which only makes a removal wait."""
-EVENTS_KEPT = 5_000
-"""Events that wait for the end of a cycle; a cycle that never ends must not collect them without bound."""
 
 
 @dataclass(slots=True)
@@ -54,14 +54,10 @@ class Desk:
 
     exchange: Exchange
     clock: Clock
-    rules: Rules
-    mode: Callable[[], Mode]
-    accepted: Callable[[str], None]
-    """Told the client id of every order the venue accepted: the user stream must speak of it soon."""
-    evidence: Evidence = field(default_factory=Evidence, init=False)
-    writers: Writers = field(default_factory=Writers, init=False)
-    _events: list[Event] = field(default_factory=list, init=False)
-    _wrote: bool = field(default=False, init=False)
+    surroundings: Surroundings
+    outbox: Outbox = field(default_factory=Outbox, init=False)
+    memory: Memory = field(init=False)
+    """The only writer of the evidence."""
     earlier: EarlierOrders = field(init=False)
     """Tells which ids named an order before."""
     _count: int = field(default=0, init=False)
@@ -70,73 +66,36 @@ class Desk:
     """The count at the last one of each symbol."""
     _late: set[asyncio.Future[Outcome]] = field(default_factory=set, init=False)
     """Writes that nobody waits for any more; each ends with the time-out of its request."""
-    _stood_by: bool = field(default=False, init=False)
-    """Whether another daemon wrote while this one only looked on."""
     _under_way: Counter[str] = field(default_factory=Counter, init=False)
     stuck: StuckRemovals = field(init=False)
     """Removals that the venue refuses again and again."""
     _repeats: Repeats = field(init=False)
 
     def __post_init__(self) -> None:
+        self.memory = Memory(self.clock, self.surroundings, self.outbox)
         self._repeats = Repeats(self.clock)
         self.earlier = EarlierOrders(self.exchange, self.clock)
         self.stuck = StuckRemovals(self.clock)
 
-    def tell(self, events: Sequence[Event]) -> None:
-        """Keep events for the next report."""
-        self._events.extend(events[: EVENTS_KEPT - len(self._events)])
+    @property
+    def evidence(self) -> Evidence:
+        """What may be believed now. Only the memory writes it."""
+        return self.memory.evidence
 
-    def take_report(self) -> tuple[tuple[Event, ...], bool]:
-        """The events since the last report, and whether anything was written since then."""
-        events, wrote = tuple(self._events), self._wrote
-        self._events, self._wrote = [], False
-        return events, wrote
+    @property
+    def rules(self) -> Rules:
+        """The configuration as the core sees it."""
+        return self.surroundings.settings.rules
+
+    def mode(self) -> Mode:
+        """What may be done now: the lease, the operator's wish and the signs of a second writer say it together."""
+        return self.surroundings.mode(second_writer=self.memory.second_writer)
 
     def keep(self, late: Iterable[asyncio.Future[Outcome]]) -> None:
         """Hold on to writes whose answer did not come in time, until it does."""
         for write in late:
             self._late.add(write)
             write.add_done_callback(self._late.discard)
-
-    def learn(self, outcome: Outcome) -> None:
-        """Take what a write taught into the evidence."""
-        self.evidence = after_outcome(self.evidence, outcome, pause_ms=self.rules.limits.again_ms)
-
-    def absorb(self, seen: SymbolObservation) -> None:
-        """Take one observation into the evidence; one that could not be read completely teaches next to nothing."""
-        if seen.readable and not seen.orders_reused:
-            self._look_for_signs(seen)
-        learn = partial(after_read, rebases=self._rebases) if seen.readable else after_blind_read
-        self.evidence = learn(self.evidence, seen)
-
-    def _look_for_signs(self, seen: SymbolObservation) -> None:
-        """Look for orders with our prefix that somebody else wrote."""
-        now_ms = self.clock.now_ms()
-        self.writers, sign = after_listing(self.writers, seen, self.evidence.awaited, self._resting(), now_ms)
-        if sign is not None:
-            logger.error(sentence.second_writer(sign))
-            self.tell([announce.second_writer(sign, now_ms)])
-
-    def _resting(self) -> Iterator[str]:
-        """Client ids of ours that rested in the last reads."""
-        return (client_id for known in self.evidence.keys.values() for client_id in known.seen)
-
-    def look_ended(self) -> None:
-        """A complete look is over: from now on orders of others are signs, unless another daemon is the owner."""
-        if self.mode() in (Mode.STANDBY, Mode.OBSERVE):
-            self._stood_by = True
-            self.begins_to_write()
-        elif not self.writers.counts_from_ms:
-            others_until_ms = self.rules.evidence.lease_ttl_ms if self._stood_by else 0
-            self.writers = begun(self.writers, self.exchange.venue_now_ms(), others_until_ms=others_until_ms)
-            self._stood_by = False
-
-    def begins_to_write(self) -> None:
-        """Whatever rests until the end of the next look was written by an earlier owner, or by this process."""
-        self.writers = beginning(self.writers)
-
-    def _rebases(self, key: PositionKey) -> bool:
-        return self.rules.protection_for(key).rebase_on_add
 
     def last_write_in(self, symbol: str) -> int | None:
         """A number that changes with every order sent in the symbol; None while one is under way."""
@@ -163,19 +122,13 @@ class Desk:
             with self._writing(key.symbol):
                 outcome = await self._approved(action, seen)
                 if not outcome.denied:
-                    self._remember_sent(outcome.action)
+                    self.memory.order_sent(_client_id(outcome.action))
         except Exception as fault:  # a defect in handling one symbol must not stop the others
             if self._repeats.failed(subject_of(action), type(fault).__name__) is not None:
                 logger.exception("Handling {} failed; it is held, the others go on", key)
             return Outcome(action, Sent.AMBIGUOUS, self.clock.now_ms(), text=f"defect: {type(fault).__name__}")
         self._record(outcome, seen.position(key))
         return replace(outcome, instrument=seen.instrument)
-
-    def _remember_sent(self, action: Action) -> None:
-        """An order with this id is of this process, whenever it shows up."""
-        if isinstance(action, (Place, Close)):
-            client_id = action.order.client_id if isinstance(action, Place) else action.client_id
-            self.writers = after_sending(self.writers, client_id, self._resting())
 
     async def _approved(self, action: Place | Close, seen: SymbolObservation) -> Outcome:
         if isinstance(action, Place):
@@ -197,26 +150,39 @@ class Desk:
         approved = approve_place(action, self.gate(order.key, seen))
         if isinstance(approved, Denied):
             return self._denied(action, approved)
-        self.evidence = claimed(self.evidence, order, self.clock.now_ms())
+        self.memory.write_claimed(order)
         answer = await self.earlier.of(order, self.evidence.of(order.key))
         if isinstance(answer, LiveOrder) and not answer.status.terminal:
             return Outcome(
-                action, Sent.REFUSED, self.clock.now_ms(), DUPLICATE_CODE, "it rests already, says the venue"
+                action,
+                Sent.REFUSED,
+                self.clock.now_ms(),
+                refusal=Refusal.DUPLICATE,
+                text="it rests already, says the venue",
             )
         if isinstance(answer, LiveOrder) and renamed < RENAMED_MAX:
-            self.evidence = after_word(self.evidence, word_of(answer), self.clock.now_ms())
+            self.memory.order_reported(word_of(answer))
             known = self.evidence.of(order.key)
             again = replace(action, order=renewed(order, self.rules.account, known)) if known is not None else action
             return await self._placed(again, seen, renamed=renamed + 1)
         if answer is not None and order.role is Role.TAKE_PROFIT:
             why = "the venue did not say whether its id has named an order before"
             return Outcome(action, Sent.NOT_SENT, self.clock.now_ms(), text=why)
+        if why := self._why_not_any_more(order):
+            return Outcome(action, Sent.NOT_SENT, self.clock.now_ms(), text=why)
         logger.log("DEBUG" if self.is_failing(action) else "INFO", sentence.intent(action))
         self.earlier.used(order)
         outcome = await actor.send_place(self.exchange, self.clock, approved)
         if outcome.sent is Sent.ACCEPTED:
-            self.accepted(order.client_id)
+            self.surroundings.order_accepted(order.client_id)
         return outcome
+
+    def _why_not_any_more(self, order: DesiredOrder) -> str:
+        """What ended the right to a take-profit while its id was asked for, or empty: the host may have been suspended
+        meanwhile, and the lease have passed to another daemon (invariant 9)."""
+        mode = self.mode()
+        permitted = order.role is not Role.TAKE_PROFIT or RIGHTS[mode].take_profits
+        return "" if permitted else f"no take-profit: {MEANINGS[mode]} (invariant 9)"
 
     async def _witness(self, close: Close) -> Decimal | None:
         """The price a close is about, from another part of the venue than the position; None when it fails."""
@@ -237,7 +203,7 @@ class Desk:
             self.stuck.refused(cancel)
         if outcome.sent is Sent.ACCEPTED:
             self.stuck.removed(cancel)
-        self.learn(outcome)
+        self.memory.write_ended(outcome)
         self._record(outcome, seen.position(cancel.key))
 
     def gate(self, key: PositionKey, seen: SymbolObservation) -> GateInputs:
@@ -266,9 +232,9 @@ class Desk:
         subject = subject_of(outcome.action)
         if outcome.sent is Sent.ACCEPTED:
             self._repeats.succeeded(subject)
-            self._wrote = True
+            self.outbox.note_write()
             logger.info(sentence.ended(outcome, position))
-            self.tell([announce.written(outcome)])
+            self.outbox.add([announce.written(outcome)])
             return
         text = sentence.ended(outcome, position)
         unsaid = self._repeats.failed(subject, reason(outcome))
@@ -277,5 +243,10 @@ class Desk:
             return
         logger.warning(f"{text} (and {unsaid} more failures before)" if unsaid else text)
         if not outcome.denied:
-            self._wrote = self._wrote or outcome.sent is not Sent.NOT_SENT
-            self.tell([announce.written(outcome)])
+            if outcome.sent is not Sent.NOT_SENT:
+                self.outbox.note_write()
+            self.outbox.add([announce.written(outcome)])
+
+
+def _client_id(action: Action) -> str:
+    return action.order.client_id if isinstance(action, (Place, Cancel)) else action.client_id

@@ -8,7 +8,7 @@ was read, or that do not enlarge a position are left to the loop, and so is a po
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from decimal import Decimal
 
 from loguru import logger
@@ -23,12 +23,10 @@ from position_monitor.core.decision.event_view import (
     quantity_before,
     stops_from_event,
 )
-from position_monitor.core.evidence.endings import UNDER_WAY, Word, after_word
-from position_monitor.core.evidence.learning import after_flat_event, after_open_event
-from position_monitor.core.evidence.outcome import DUPLICATE_CODES, Outcome, Sent, after_unread_failure
+from position_monitor.core.evidence.endings import UNDER_WAY, Word
+from position_monitor.core.evidence.outcome import Outcome
 from position_monitor.core.model.desired import DesiredOrder
 from position_monitor.core.model.money import distance_pct
-from position_monitor.core.model.outside import Advice
 from position_monitor.core.model.sides import SIDES, PositionKey, Side
 from position_monitor.core.observation.reads import SymbolObservation
 from position_monitor.core.observation.stream_events import AlgoEvent, MarkPrices, PositionEvent, StreamEvent, StreamGap
@@ -46,16 +44,10 @@ TURNS_MAX = 20
 class FastPath:
     """Turns events into stops between two reads. Nothing it remembers outlives the next read of the symbol."""
 
-    def __init__(
-        self,
-        desk: Desk,
-        advice: Callable[[str], Advice | None],
-        mark: Callable[[str], Decimal | None],
-    ) -> None:
+    def __init__(self, desk: Desk) -> None:
         self._desk = desk
-        self._advice = advice
-        self._mark = mark
-        """The mark price of a symbol as streamed, None when there is no fresh one."""
+        self._memory = desk.memory
+        self._surroundings = desk.surroundings
         self._last: Mapping[str, SymbolObservation] | None = None
         self._since: dict[str, SinceRead] = {}
         self._looked_at: dict[str, Decimal] = {}
@@ -123,7 +115,7 @@ class FastPath:
                 at_ms=event.at_ms,
                 nothing_filled=event.executed_quantity <= 0,
             )
-            self._desk.evidence = after_word(self._desk.evidence, word, self._desk.clock.now_ms())
+            self._memory.order_reported(word)
 
     def _on_position(self, event: PositionEvent) -> None:
         last = self._last.get(event.symbol) if self._last is not None else None
@@ -144,12 +136,11 @@ class FastPath:
 
     def _note_sign(self, event: PositionEvent, last: SymbolObservation | None) -> None:
         """Whether a position is open or flat is remembered with the venue's time: an older read proves nothing."""
-        desk, now_ms = self._desk, self._desk.clock.now_ms()
         for key in ended_by(event):
-            desk.evidence = after_flat_event(desk.evidence, key, event.at_ms)
+            self._memory.position_reported_flat(key, event.at_ms)
         if event.key is not None and event.amount != 0:
             own = [order for order in (last.orders if last is not None else ()) if order.key == event.key]
-            desk.evidence = after_open_event(desk.evidence, position_of(event, event.key, last, None), own, now_ms)
+            self._memory.position_reported_open(position_of(event, event.key, last, None), own)
 
     def _note(self, symbol: str, *ledgers: dict[str, int]) -> None:
         self._count += 1
@@ -188,19 +179,19 @@ class FastPath:
             return
         wanted = stops_from_event(
             event,
-            self._last.get(symbol),
-            self._since.get(symbol, SinceRead()),
-            desk.exchange.instrument(symbol),
-            self._mark(symbol),
-            desk.evidence,
-            desk.rules,
-            self._advice(symbol),
-            desk.mode(),
-            desk.clock.now_ms(),
+            last=self._last.get(symbol),
+            since=self._since.get(symbol, SinceRead()),
+            instrument=desk.exchange.instrument(symbol),
+            mark=self._surroundings.streamed_mark(symbol),
+            evidence=desk.evidence,
+            rules=desk.rules,
+            advice=self._surroundings.advice(symbol),
+            mode=desk.mode(),
+            now_ms=desk.clock.now_ms(),
         )
         if not wanted.places:
             return
-        desk.evidence = wanted.evidence
+        self._memory.stops_decided(wanted)
         if wanted.exposed and not any(desk.is_failing(place) for place in wanted.places):
             logger.warning(sentence.unprotected(wanted.view.positions[-1]))
         outcomes = await asyncio.gather(*(desk.send(place, wanted.view) for place in wanted.places))
@@ -209,12 +200,12 @@ class FastPath:
 
     def _learn(self, order: DesiredOrder, outcome: Outcome) -> None:
         """A refusal of an order that was made without a read is no evidence: the loop reads and tries itself."""
-        if outcome.sent in (Sent.ACCEPTED, Sent.AMBIGUOUS) or outcome.code in DUPLICATE_CODES:
-            self._desk.learn(outcome)
+        if outcome.may_rest:
+            self._memory.write_ended(outcome)
             return
         self._left_to_reads.add(order.key)
         if not outcome.denied:
-            self._desk.evidence = after_unread_failure(self._desk.evidence, order, outcome.at_ms)
+            self._memory.unread_write_failed(order, outcome.at_ms)
 
     def on_marks(self, marks: MarkPrices) -> frozenset[str]:
         """The symbols whose stop would move at these marks; asked again only after another least move."""
@@ -230,5 +221,12 @@ class FastPath:
         if distance_pct(mark, looked_at) < least_pct:
             return False
         self._looked_at[symbol] = mark
-        advice = self._advice(symbol)
-        return mark_moves_a_stop(last, mark, desk.evidence, rules, advice, desk.mode(), desk.clock.now_ms())
+        return mark_moves_a_stop(
+            last,
+            mark=mark,
+            evidence=desk.evidence,
+            rules=rules,
+            advice=self._surroundings.advice(symbol),
+            mode=desk.mode(),
+            now_ms=desk.clock.now_ms(),
+        )

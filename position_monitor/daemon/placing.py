@@ -13,10 +13,10 @@ from dataclasses import dataclass, field
 from loguru import logger
 
 from position_monitor.core.decision.decide import Decision
-from position_monitor.core.evidence.believed_cap import CAPACITY_CODES
 from position_monitor.core.evidence.outcome import Outcome, Sent
 from position_monitor.core.model.actions import Action, Close, Place
 from position_monitor.core.model.positions import Position
+from position_monitor.core.model.refusal import Refusal
 from position_monitor.core.observation.reads import SymbolObservation
 from position_monitor.core.publication import sentence
 from position_monitor.daemon.desk import Desk
@@ -83,8 +83,8 @@ class Placing:
 
     async def _send(self, action: Place | Close, seen: SymbolObservation) -> Outcome:
         outcome = await self.desk.send(action, seen)
-        self.desk.learn(outcome)
-        if outcome.code in CAPACITY_CODES:
+        self.desk.memory.write_ended(outcome)
+        if outcome.refusal is Refusal.CAPACITY:
             self.observer.sweep_soon()
         if _is_final(outcome) and isinstance(outcome.action, Place):
             self.refused.add(outcome.action.order.client_id)

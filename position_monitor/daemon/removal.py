@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import groupby
+from typing import Protocol
 
 from loguru import logger
 
@@ -17,17 +18,24 @@ from position_monitor.core.decision.plan_inputs import Plan
 from position_monitor.core.model.actions import Cancel
 from position_monitor.core.model.orders import Role
 from position_monitor.daemon.desk import Desk
-from position_monitor.daemon.event_memory import EventMemory
 from position_monitor.edge.reading.observer import Observer
 
 
-async def retire(plans: Mapping[str, Plan], desk: Desk, observer: Observer, events: EventMemory) -> None:
+class PositionNews(Protocol):
+    """What events tell of positions."""
+
+    def news_of(self, symbol: str) -> int:
+        """A number that changes whenever an event tells of a position of the symbol."""
+        ...
+
+
+async def retire(plans: Mapping[str, Plan], desk: Desk, observer: Observer, events: PositionNews) -> None:
     """Remove what the plans remove. What cannot be removed now is found again by the next cycle."""
     due = [desk.stuck.due(plan.cancels) for plan in plans.values() if plan.cancels]
     await asyncio.gather(*(_retire_symbol(cancels, desk, observer, events) for cancels in due))
 
 
-async def _retire_symbol(cancels: Sequence[Cancel], desk: Desk, observer: Observer, events: EventMemory) -> None:
+async def _retire_symbol(cancels: Sequence[Cancel], desk: Desk, observer: Observer, events: PositionNews) -> None:
     for together in _sharing_a_read(cancels):
         try:
             if not await _remove(together, desk, observer, events):
@@ -48,7 +56,7 @@ def is_take_profit(cancel: Cancel) -> bool:
     return cancel.order.role is Role.TAKE_PROFIT
 
 
-async def _remove(together: Sequence[Cancel], desk: Desk, observer: Observer, events: EventMemory) -> bool:
+async def _remove(together: Sequence[Cancel], desk: Desk, observer: Observer, events: PositionNews) -> bool:
     """Removals in one symbol after one read. False when the symbol must be looked at again first."""
     symbol = together[0].key.symbol
     told, written = events.news_of(symbol), desk.last_write_in(symbol)
@@ -57,7 +65,7 @@ async def _remove(together: Sequence[Cancel], desk: Desk, observer: Observer, ev
     seen = await observer.fresh(symbol)
     if not seen.readable or events.news_of(symbol) != told:
         return False
-    desk.absorb(seen)
+    desk.memory.symbol_read(seen)
     for cancel in together:
         if events.news_of(symbol) != told or desk.last_write_in(symbol) != written:
             return False  # an event that came meanwhile, or what it made us send, may be newer than the read

@@ -2,23 +2,27 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from position_monitor.core.decision.guard import Approved
 from position_monitor.core.evidence.outcome import Outcome, Sent
 from position_monitor.core.model.actions import Cancel, Close, Place
+from position_monitor.core.model.refusal import Refusal
 from position_monitor.edge.clock import Clock
 from position_monitor.edge.exchange import Exchange
-from position_monitor.errors import Ambiguous, ExchangeFailure, RateLimited, Unreachable
+from position_monitor.errors import Ambiguous, ExchangeFailure, RateLimited, Refused, Unreachable
 
 _NOT_SENT = (RateLimited, Unreachable)
 
 
 async def send_place(exchange: Exchange, clock: Clock, approved: Approved[Place]) -> Outcome:
     """Send a new order."""
+    asked_at_ms = exchange.venue_now_ms()
     try:
         order_id = await exchange.place(approved)
     except ExchangeFailure as failure:
-        return _failed(approved.action, failure, clock)
-    return Outcome(approved.action, Sent.ACCEPTED, clock.now_ms(), text=f"order {order_id}")
+        return replace(_failed(approved.action, failure, clock), asked_at_ms=asked_at_ms)
+    return Outcome(approved.action, Sent.ACCEPTED, clock.now_ms(), text=f"order {order_id}", asked_at_ms=asked_at_ms)
 
 
 async def send_cancel(exchange: Exchange, clock: Clock, approved: Approved[Cancel]) -> Outcome:
@@ -46,5 +50,13 @@ def _failed(action: Place | Cancel | Close, failure: ExchangeFailure, clock: Clo
         sent = Sent.NOT_SENT
     else:
         sent = Sent.REFUSED
-    turned_away = isinstance(failure, Unreachable)
-    return Outcome(action, sent, clock.now_ms(), failure.code, str(failure), turned_away=turned_away)
+    refusal = failure.refusal if isinstance(failure, Refused) else Refusal.OTHER
+    return Outcome(
+        action,
+        sent,
+        clock.now_ms(),
+        refusal=refusal if sent is Sent.REFUSED else None,
+        said=failure.said,
+        text=str(failure),
+        turned_away=isinstance(failure, Unreachable),
+    )

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from decimal import Decimal
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from position_monitor.core.decision.guard import Approved
 from position_monitor.core.model.actions import Cancel, Close, Place
@@ -18,8 +18,26 @@ from position_monitor.core.model.sides import PositionKey
 from position_monitor.core.observation.reads import OrdersRead, PositionsRead
 
 
+class ReadCosts(NamedTuple):
+    """What the reads of a look cost at a venue, in its request weight."""
+
+    positions: int
+    """Every position of the account."""
+    symbol_orders: int
+    """Both order lists of one symbol."""
+    all_orders: int
+    """Both order lists of the whole account: a sweep."""
+    weight_1m: int
+    """What the venue grants in a minute."""
+
+
 class Exchange(Protocol):
     """A venue that holds positions and conditional orders."""
+
+    @property
+    def read_costs(self) -> ReadCosts:
+        """What its reads cost."""
+        ...
 
     @property
     def api_weight_1m(self) -> int:

@@ -1,10 +1,9 @@
-"""Signed endpoints about the account: positions, balances, settings, history, stream key."""
+"""Signed endpoints about the account: positions, balances, settings, stream key."""
 
 from __future__ import annotations
 
 from typing import Any
 
-from position_monitor.paper import bodies
 from position_monitor.paper.account_bodies import AccountBodies
 from position_monitor.paper.amounts import plain
 from position_monitor.paper.engine import Engine
@@ -15,17 +14,14 @@ from position_monitor.paper.parameters import (
     amount,
     flag,
     integer,
-    limit_of,
     need,
     optional,
     position_side_of,
-    week_of,
 )
 from position_monitor.paper.routes import Access, Route, Table
 
 Body = dict[str, Any]
 DONE: Body = {"code": 200, "msg": "success"}
-INCOME_KINDS = frozenset({"TRANSFER", "REALIZED_PNL", "FUNDING_FEE", "COMMISSION", "INSURANCE_CLEAR"})
 
 
 class AccountRoutes:
@@ -55,7 +51,6 @@ class AccountRoutes:
             ("POST", "/fapi/v1/leverage"): Route(self.set_leverage),
             ("POST", "/fapi/v1/marginType"): Route(self.set_margin_type),
             ("POST", "/fapi/v1/positionMargin"): Route(self.move_margin),
-            ("GET", "/fapi/v1/positionMargin/history"): Route(self.margin_moves),
             ("GET", "/fapi/v1/multiAssetsMargin"): Route(self.multi_assets, weight=30),
             ("POST", "/fapi/v1/multiAssetsMargin"): Route(self.set_multi_assets),
             ("GET", "/fapi/v1/feeBurn"): Route(self.fee_burn, weight=30),
@@ -64,9 +59,6 @@ class AccountRoutes:
             ("GET", "/fapi/v1/apiTradingStatus"): Route(self.trading_status, weight=1,
                                                         weight_all=10),
             ("GET", "/fapi/v1/rateLimit/order"): Route(self.rate_limit),
-            ("GET", "/fapi/v1/userTrades"): Route(self.trades, weight=5),
-            ("GET", "/fapi/v1/income"): Route(self.income, weight=30),
-            ("GET", "/fapi/v1/forceOrders"): Route(self.force_orders, weight=20, weight_all=50),
             ("GET", "/fapi/v1/adlQuantile"): Route(self.adl, weight=5),
             ("POST", "/fapi/v1/listenKey"): Route(self.issue_key, key),
             ("PUT", "/fapi/v1/listenKey"): Route(self.extend_key, key),
@@ -181,18 +173,6 @@ class AccountRoutes:
         self._engine.move_margin(symbol, side, size if kind == "1" else -size)
         return {"amount": float(size), "code": 200, "msg": "Successfully modify position margin.", "type": int(kind)}
 
-    def margin_moves(self, params: Params) -> list[Body]:
-        """GET positionMargin/history of a symbol, oldest first."""
-        symbol = need(params, "symbol")
-        self._world.instrument(symbol)
-        kind, start, end = optional(params, "type"), integer(params, "startTime") or 0, integer(params, "endTime")
-        rows = [
-            bodies.margin_move_row(move) for move in self._world.margin_moves
-            if move.symbol == symbol and move.at_ms >= start and (end is None or move.at_ms <= end)
-        ]  # fmt: skip
-        limit = limit_of(params, 500, 1000)
-        return [row for row in rows if kind in (None, str(row["type"]))][-limit:]
-
     def set_multi_assets(self, params: Params) -> Body:
         """POST multiAssetsMargin."""
         value = flag(params, "multiAssetsMargin")
@@ -233,51 +213,6 @@ class AccountRoutes:
     def rate_limit(self, _: Params) -> list[Body]:
         """GET rateLimit/order."""
         return [dict(row) for row in RATE_LIMITS if row["rateLimitType"] == "ORDERS"]
-
-    def trades(self, params: Params) -> list[Body]:
-        """GET userTrades of a symbol, oldest first."""
-        symbol = need(params, "symbol")
-        instrument = self._world.instrument(symbol)
-        start, end = week_of(params)
-        order_id, from_id = integer(params, "orderId"), integer(params, "fromId")
-        shown_ms = self._engine.replica(symbol, "/fapi/v1/userTrades").at_ms
-        found = [
-            trade for trade in self._world.trades
-            if trade.symbol == symbol and (start or 0) <= trade.at_ms <= shown_ms
-            and (end is None or trade.at_ms <= end)
-            and order_id in (None, trade.order_id)
-            and (from_id is None or trade.trade_id >= from_id)
-        ]  # fmt: skip
-        limit = limit_of(params, 500, 1000)
-        chosen = found[:limit] if from_id is not None else found[-limit:]
-        return [bodies.trade_row(trade, instrument) for trade in chosen]
-
-    def income(self, params: Params) -> list[Body]:
-        """GET income, oldest first."""
-        symbol, kind = self._symbol(params), optional(params, "incomeType")
-        if kind is not None and kind not in INCOME_KINDS:
-            return []
-        start, end = integer(params, "startTime") or 0, integer(params, "endTime")
-        shown_ms = self._engine.replica(symbol, "/fapi/v1/income").at_ms
-        found = [
-            row for row in self._world.incomes
-            if symbol in (None, row.symbol) and kind in (None, row.kind) and start <= row.at_ms <= shown_ms
-            and (end is None or row.at_ms <= end)
-        ]  # fmt: skip
-        limit = limit_of(params, 100, 1000)
-        return [bodies.income_row(row) for row in found[-limit:]]
-
-    def force_orders(self, params: Params) -> list[Body]:
-        """GET forceOrders: liquidations."""
-        symbol, kind = self._symbol(params), optional(params, "autoCloseType")
-        if kind == "ADL":
-            return []
-        limit = limit_of(params, 50, 100)
-        return [
-            bodies.force_order(order, self._world.instruments[order.symbol])
-            for order in self._engine.liquidation.forced[-limit:]
-            if symbol in (None, order.symbol)
-        ]
 
     def adl(self, params: Params) -> list[Body]:
         """GET adlQuantile of symbols with a position."""

@@ -13,6 +13,7 @@ from position_monitor.paper.account_routes import AccountRoutes
 from position_monitor.paper.engine import Engine
 from position_monitor.paper.errors import VenueRefusal, refusal
 from position_monitor.paper.faults import GARBLING, REFUSING, WRITE_METHODS, Fault
+from position_monitor.paper.history_routes import HistoryRoutes
 from position_monitor.paper.market_routes import MarketRoutes
 from position_monitor.paper.parameters import Params
 from position_monitor.paper.ratelimit import RateLimiter, Usage, banned
@@ -61,6 +62,7 @@ class Gateway:
             **MarketRoutes(engine).table(),
             **StatisticsRoutes(engine).table(),
             **AccountRoutes(engine).table(),
+            **HistoryRoutes(engine).table(),
             **TradeRoutes(engine).table(),
         }
 

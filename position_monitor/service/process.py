@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from contextlib import AsyncExitStack
 from pathlib import Path
 
 from position_monitor.config import Config
 from position_monitor.edge.ai_engine import AdvicePoller, AiEngine
 from position_monitor.edge.backend import Backend, BreakerPoller
-from position_monitor.edge.clock import SystemClock
+from position_monitor.edge.clock import Clock, SystemClock
 from position_monitor.edge.redis.lease import new_owner
 from position_monitor.edge.redis.state import RedisState
 from position_monitor.edge.streams.mark_stream import MarkStream
-from position_monitor.edge.streams.user_stream import UserStream
+from position_monitor.edge.streams.user_stream import ListenKeys, UserStream
 from position_monitor.edge.systemd import Systemd
 from position_monitor.edge.venues.binance.events import stream_origin
+from position_monitor.service.reloading import ConfigInForce
 from position_monitor.service.serving import Service
+from position_monitor.service.streams import Hearer, Streams
 from position_monitor.service.wiring import open_exchange
 
 
@@ -24,6 +27,35 @@ def _epoch_file() -> Path | None:
     """Where the unit lets us remember the highest lease epoch, so that Redis losing data is noticed after a restart."""
     folder = os.environ.get("STATE_DIRECTORY", "").split(":")[0]
     return Path(folder) / "lease-epoch" if folder else None
+
+
+def _open_store(config: Config, clock: Clock, owner: str) -> RedisState:
+    """The published state and the lease of this configuration. Raises `ConfigError` for a bad URL."""
+    return RedisState(
+        config.redis.url.get_secret_value(),
+        prefix=config.redis.prefix,
+        account=config.account,
+        owner=owner,
+        clock=clock,
+        check_interval_s=config.loop.check_interval_s,
+        lease_ttl_s=config.lease_ttl_s,
+        contend=config.protection.mode == "live",
+        reading_within_s=config.reading_within_s,
+        epoch_file=_epoch_file(),
+    )
+
+
+def _streams_of(config: Config, keys: ListenKeys, clock: Clock) -> Callable[[Hearer], Streams]:
+    """Both streams of this configuration. Raises `ConfigError` where it has no origin for them."""
+    origin = stream_origin(config.exchange.environment, config.exchange.effective_stream_url)
+
+    def open_streams(hearer: Hearer) -> Streams:
+        return Streams(
+            user=UserStream(keys, hearer.on_event, origin=origin, clock=clock),
+            marks=MarkStream(hearer.on_marks, origin=origin, clock=clock),
+        )
+
+    return open_streams
 
 
 async def run(config: Config, config_path: Path | None) -> int:
@@ -37,24 +69,13 @@ async def run(config: Config, config_path: Path | None) -> int:
     async with AsyncExitStack() as stack:
         exchange = open_exchange(config, clock)
         stack.push_async_callback(exchange.aclose)
-        store = RedisState(
-            config.redis.url.get_secret_value(),
-            prefix=config.redis.prefix,
-            account=config.account,
-            owner=owner,
-            clock=clock,
-            check_interval_s=config.loop.check_interval_s,
-            lease_ttl_s=config.lease_ttl_s,
-            contend=config.protection.mode == "live",
-            epoch_file=_epoch_file(),
-        )
+        store = _open_store(config, clock, owner)
         stack.push_async_callback(store.close)
         for client in (engine, backend):
             if client is not None:
                 stack.push_async_callback(client.close)
         service = Service(
-            config=config,
-            config_path=config_path,
+            in_force=ConfigInForce(config, config_path),
             clock=clock,
             exchange=exchange,
             store=store,
@@ -62,11 +83,7 @@ async def run(config: Config, config_path: Path | None) -> int:
             breaker=BreakerPoller(backend, clock, interval_s=config.backend.poll_s),
             systemd=Systemd(),
             owner=owner,
-        )
-        origin = stream_origin(config.exchange.environment, config.exchange.effective_stream_url)
-        service.listen(
-            UserStream(exchange, service.on_event, origin=origin, clock=clock),
-            MarkStream(service.on_marks, origin=origin, clock=clock),
+            open_streams=_streams_of(config, exchange, clock),
         )
         service.catch_signals()
         return await service.serve()

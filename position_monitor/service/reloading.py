@@ -9,13 +9,16 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
-from position_monitor.config import Config
+from position_monitor.config import Config, load_config
 from position_monitor.config.rules import broken_rules
 from position_monitor.config.values import Section
+from position_monitor.daemon.surroundings import Settings
 from position_monitor.edge.clock import Clock
 from position_monitor.errors import ConfigError
+from position_monitor.service.wiring import settings_from
 
 WAIT_FOR_RESTART = ("account", "exchange", "redis", "ai_engine", "backend")
 RELOAD_EVERY_S = 5.0
@@ -38,8 +41,7 @@ def taken_over(running: Config, fresh: Config) -> Reloaded:
     waiting = [key for name in WAIT_FOR_RESTART for key in _changed(name, getattr(running, name), getattr(fresh, name))]
     if running._credentials is not None and running._credentials != fresh._credentials:
         waiting.append("the exchange's credentials")
-    effective = fresh.model_copy(update=kept)
-    effective._credentials = running._credentials
+    effective = fresh.model_copy(update=kept).with_credentials_of(running)
     if problems := broken_rules(effective):
         both = f"with {', '.join(waiting)} as they are until a restart: " if waiting else ""
         raise ConfigError(both + "; ".join(problems))
@@ -56,12 +58,36 @@ def _changed(name: str, running: object, fresh: object) -> list[str]:
 
 
 @dataclass(slots=True)
+class ConfigInForce:
+    """The configuration that holds now. Who needs it asks here, so a reload reaches everybody in one step."""
+
+    config: Config
+    path: Path | None
+    """The file it was read from; None where there is none."""
+    settings: Settings = field(init=False)
+    """The same, as the daemon sees it."""
+
+    def __post_init__(self) -> None:
+        self.settings = settings_from(self.config)
+
+    def reload(self) -> Reloaded:
+        """Read the file again and take it over. Raises `ConfigError`, and the old configuration stays."""
+        reloaded = taken_over(self.config, load_config(self.path))
+        self.config, self.settings = reloaded.config, settings_from(reloaded.config)
+        return reloaded
+
+
+@dataclass(slots=True)
 class ReloadPace:
     """Lets reloads through one by one. The last request is never lost: it waits its turn."""
 
     clock: Clock
-    wanted: bool = field(default=False, init=False)
+    _wanted: bool = field(default=False, init=False)
     _last_s: float = field(default=float("-inf"), init=False)
+
+    def ask(self) -> None:
+        """A reload is wanted."""
+        self._wanted = True
 
     @property
     def due_in_s(self) -> float:
@@ -70,9 +96,9 @@ class ReloadPace:
 
     def take(self) -> bool:
         """Whether to reload now."""
-        if not self.wanted or self.due_in_s > 0:
+        if not self._wanted or self.due_in_s > 0:
             return False
-        self.wanted, self._last_s = False, self.clock.monotonic_s()
+        self._wanted, self._last_s = False, self.clock.monotonic_s()
         return True
 
     async def wake_when_due(self, wake: Callable[[], None]) -> None:

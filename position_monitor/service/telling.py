@@ -9,11 +9,14 @@ from loguru import logger
 
 from position_monitor import __version__
 from position_monitor.config import Config
-from position_monitor.core.decision.verdict import AccountRisk, account_risk
+from position_monitor.core.decision.history import History, after_failure
+from position_monitor.core.decision.risk import AccountRisk, account_risk
 from position_monitor.core.model.actions import Mode
-from position_monitor.core.model.state import AccountState, Event
+from position_monitor.core.model.events import Event
+from position_monitor.core.model.sides import PositionKey
 from position_monitor.core.observation.stream_events import StreamHealth, StreamState
-from position_monitor.core.publication.history import History, after_failure
+from position_monitor.core.publication.position_state import Published, published_positions
+from position_monitor.core.publication.state import AccountState, PositionState
 from position_monitor.daemon import CycleReport
 from position_monitor.edge.ai_engine import AdvicePoller
 from position_monitor.edge.backend import BreakerPoller
@@ -40,6 +43,8 @@ class Teller:
     breaker: BreakerPoller
     owner: str
     _pending: list[Event] = field(default_factory=list, init=False)
+    _published: Mapping[PositionKey, Published] = field(default_factory=dict, init=False)
+    """The positions as they were published last."""
     _observed_at_ms: int = field(default=0, init=False)
     _epoch: int = field(default=0, init=False)
     """The fencing number of the lease that was told of last; 0 without one."""
@@ -74,12 +79,12 @@ class Teller:
         """Hand in the last state: nobody watches any more, so nothing is claimed of any position."""
         now_ms = self.clock.now_ms()
         history, events = after_failure(history, STOPPED, now_ms)
-        risk = account_risk(history.states, unreadable=STOPPED, degraded=())
+        risk = account_risk(history.judgements, unreadable=STOPPED, degraded=())
         self._sequence += 1
         text = f"❓ UNKNOWN: {STOPPED}"
         state = self._account_state(risk, config, {}, mode="stopped", text=text, observed_at_ms=self._observed_at_ms)
         stopped = Event("Stopped", now_ms, details={"reason": STOPPED})
-        self.store.publish(state, history.states, (*self._pending, *events, stopped))
+        self.store.publish(state, self._position_states(history), (*self._pending, *events, stopped))
         self._pending = []
 
     def margin_called(self, symbols: Iterable[str]) -> None:
@@ -103,7 +108,11 @@ class Teller:
             observed_at_ms=report.observed_at_ms,
             cycle_ms=report.cycle_ms,
         )
-        self.store.publish(state, report.history.states, events)
+        self.store.publish(state, self._position_states(report.history), events)
+
+    def _position_states(self, history: History) -> list[PositionState]:
+        self._published = published_positions(history, self._published)
+        return [published.state for published in self._published.values()]
 
     def say(self, report: CycleReport) -> None:
         """One journal line for a cycle that changed something, one a minute otherwise (DESIGN 7)."""
@@ -147,15 +156,20 @@ class Teller:
         return [Event("BanBegan", now_ms, details={"until_ms": until_ms})]
 
     def _lease_changes(self, mode: Mode, now_ms: int) -> list[Event]:
-        """The lease was taken, or lost to somebody or nobody."""
+        """The lease was taken, given up by this daemon, or lost to somebody or nobody."""
         lease = self.store.lease_state()
         epoch = lease.epoch if isinstance(lease, Held) else 0
         before, self._epoch = self._epoch, epoch
         if epoch == before:
             return []
-        lost = [Event("LeaseLost", now_ms, details={"mode": str(mode), "lease": str(lease)})] if before else []
-        taken = [Event("LeaseTaken", now_ms, details={"epoch": epoch})] if epoch else []
-        return [*lost, *taken]
+        events: list[Event] = []
+        if before and (why := self.store.why_lease_given_up(before)):
+            events.append(Event("LeaseGivenUp", now_ms, details={"mode": str(mode), "reason": why}))
+        elif before:
+            events.append(Event("LeaseLost", now_ms, details={"mode": str(mode), "lease": str(lease)}))
+        if epoch:
+            events.append(Event("LeaseTaken", now_ms, details={"epoch": epoch}))
+        return events
 
     def _foreign_weight(self, now_ms: int) -> list[Event]:
         """Another program that uses up the request budget of our address, told once until it is quiet again."""

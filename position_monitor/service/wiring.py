@@ -6,18 +6,20 @@ from functools import lru_cache
 
 from position_monitor.config import Config
 from position_monitor.core.decision.decide import Rules
-from position_monitor.core.model.actions import Mode
 from position_monitor.core.model.orders import WorkingType
 from position_monitor.core.model.settings import ProtectionSettings
 from position_monitor.core.model.sides import PositionKey
 from position_monitor.daemon import Daemon
 from position_monitor.daemon.desk import Desk
-from position_monitor.edge.ai_engine import AdvicePoller
+from position_monitor.daemon.fast_path import FastPath
+from position_monitor.daemon.surroundings import Settings, Surroundings
+from position_monitor.daemon.upkeep import Upkeep
 from position_monitor.edge.clock import Clock
 from position_monitor.edge.exchange import Exchange
 from position_monitor.edge.http.rate_budget import BudgetLimits
 from position_monitor.edge.reading.observer import Observer
-from position_monitor.edge.venues.binance.venue import BinanceUsdm, connect
+from position_monitor.edge.venues.binance.connect import connect
+from position_monitor.edge.venues.binance.venue import BinanceUsdm
 
 
 def rules_from(config: Config) -> Rules:
@@ -52,16 +54,21 @@ def open_exchange(config: Config, clock: Clock, limits: BudgetLimits | None = No
     )
 
 
-def open_daemon(config: Config, exchange: Exchange, clock: Clock, advisor: AdvicePoller) -> Daemon:
-    """A daemon that may only observe and hears no stream; the service gives it more."""
-    desk = Desk(exchange, clock, rules_from(config), mode=lambda: Mode.OBSERVE, accepted=lambda _: None)
+def settings_from(config: Config) -> Settings:
+    """The configuration as the daemon sees it."""
+    loop = config.loop
+    return Settings(rules_from(config), loop.check_interval_s, loop.cycle_deadline_s)
+
+
+def open_daemon(exchange: Exchange, clock: Clock, surroundings: Surroundings) -> Daemon:
+    """A daemon in these surroundings, with nothing remembered."""
+    desk = Desk(exchange, clock, surroundings)
     return Daemon(
         exchange=exchange,
         clock=clock,
+        surroundings=surroundings,
         desk=desk,
-        advisor=advisor,
-        degraded=lambda: (),
-        observer=Observer(exchange, clock, config.loop.full_sweep_s),
-        cycle_deadline_s=config.loop.cycle_deadline_s,
-        check_interval_s=config.loop.check_interval_s,
+        observer=Observer(exchange, clock, surroundings),
+        fast_path=FastPath(desk),
+        upkeep=Upkeep(exchange),
     )

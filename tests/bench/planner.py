@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from decimal import Decimal
 
+from position_monitor.core.book.desired_book import WantedOrders
 from position_monitor.core.decision.decide import decide
 from position_monitor.core.evidence.evidence import Evidence
 from position_monitor.core.evidence.learning import after_read
 from position_monitor.core.model.actions import Mode
 from position_monitor.core.model.orders import LiveOrder
 from position_monitor.core.model.positions import Position
+from position_monitor.core.model.sides import PositionKey
 from position_monitor.core.model.verdicts import Verdict
 from position_monitor.core.observation.live_book import SymbolOrders
 from position_monitor.core.observation.reads import SymbolObservation
@@ -41,8 +43,8 @@ def measure(rounds: int) -> list[Figure]:
     if any(not decide(*_arguments(look)).plans["S000USDT"].stops for look in naked):
         raise BenchFailed("naked positions were to be given stops")
     return [
-        _figure("full books resting", _rates(resting, rounds), bar=True),
-        _figure("all naked", _rates(naked, rounds), bar=False),
+        _figure("full books resting", _rates(resting, rounds, after_another=True), bar=True),
+        _figure("all naked", _rates(naked, rounds, after_another=False), bar=False),
     ]
 
 
@@ -58,12 +60,15 @@ def _figure(case: str, rates: Sequence[float], *, bar: bool) -> Figure:
     )
 
 
-def _rates(given: Sequence[Look], rounds: int) -> list[float]:
+def _rates(given: Sequence[Look], rounds: int, *, after_another: bool) -> list[float]:
+    """`after_another`: each decision is handed what the one before it wanted, as the daemon does."""
     rates = []
+    wanted: Mapping[PositionKey, WantedOrders] = {}
     for _ in range(rounds):
         began_s = time.process_time()
         for look in given:
-            decide(*_arguments(look))
+            decision = decide(*_arguments(look), before=wanted)
+            wanted = decision.wanted if after_another else {}
         rates.append(POSITIONS * len(given) / (time.process_time() - began_s))
     return rates
 

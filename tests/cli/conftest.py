@@ -11,12 +11,13 @@ import pytest
 
 from position_monitor.core.decision.plan_inputs import Held
 from position_monitor.core.model.actions import Cancel, Place
+from position_monitor.core.model.book_cases import StopCase, TargetCase
 from position_monitor.core.model.desired import DesiredBook, DesiredOrder, Level
 from position_monitor.core.model.orders import LiveOrder, OrderStatus, Purpose, Role, WorkingType
 from position_monitor.core.model.positions import Position
 from position_monitor.core.model.sides import PositionKey, Side
-from position_monitor.core.model.state import AccountState, PositionState, TakeProfitState
 from position_monitor.core.model.verdicts import RiskStatus, Verdict
+from position_monitor.core.publication.state import AccountState, PositionState, TakeProfitState
 from position_monitor.inspector import InspectedOrder, InspectedPosition, Inspection
 
 BTC = PositionKey("BTCUSDT", Side.LONG)
@@ -147,7 +148,13 @@ def inspection(account_state: AccountState, position_state: PositionState) -> In
         Decimal("8.6"), 10, False, NOW_MS,
     )  # fmt: skip
     book = DesiredBook(
-        BTC, "epoch", Level(Decimal("41370"), "hybrid", {"stop_loss_pct": Decimal("1.5")}), (stop_order(),), "DEFAULT"
+        key=BTC,
+        epoch="epoch",
+        stop=Level(Decimal("41370"), "hybrid", {"stop_loss_pct": Decimal("1.5")}),
+        orders=(stop_order(),),
+        stop_case=StopCase.NEW_BACKSTOP,
+        target_case=TargetCase.NEW_LADDER,
+        profile="DEFAULT",
     )
     state = replace(position_state, verdict=Verdict.NAKED, reason="no stop counts as cover", stop_price=None)
     actions = (Place(stop_order(), "no stop"), Cancel(live_order("qpm1b0old"), BTC, "replaced", ("qpm1b0abc",)))

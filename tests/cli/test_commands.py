@@ -12,8 +12,8 @@ import pytest
 from position_monitor.cli import status
 from position_monitor.cli.main import main
 from position_monitor.cli.status import Seen
-from position_monitor.core.model.state import AccountState, PositionState
 from position_monitor.core.model.verdicts import RiskStatus, Verdict
+from position_monitor.core.publication.state import AccountState, PositionState
 from position_monitor.errors import AuthRefused
 from position_monitor.inspector import Inspection
 
@@ -78,6 +78,7 @@ def test_explain_tells_the_whole_story(
         "stop_loss_pct = 1.5 (this symbol)",
         "on_breach = ",
         "stop 41,370 from hybrid (stop_loss_pct 1.5)",
+        "stop case 12: no close-all stop rests: a backstop; take-profit case 13: no ladder for this position rests",
         "backstop: STOP_MARKET close-all @ 41,370",
         "foreign, no cover: it covers only 0.1 of 0.250",
         "waits: stops before take-profits",

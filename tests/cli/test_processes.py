@@ -17,8 +17,8 @@ from pathlib import Path
 
 import pytest
 
-from position_monitor.core.model.state import AccountState, PositionState
 from position_monitor.core.model.verdicts import Verdict
+from position_monitor.core.publication.state import AccountState, PositionState
 from position_monitor.edge.clock import SystemClock
 from position_monitor.edge.redis.embedded import EmbeddedRedis
 from position_monitor.edge.redis.state import RedisState

@@ -10,8 +10,8 @@ from rich.console import Console
 
 from position_monitor.cli.status_table import age, notes, number, rounded, status_view
 from position_monitor.core.model.sides import PositionKey, Side
-from position_monitor.core.model.state import AccountState, PositionState
 from position_monitor.core.model.verdicts import RiskStatus, Verdict
+from position_monitor.core.publication.state import AccountState, PositionState
 from tests.cli.conftest import NOW_MS
 
 

@@ -363,14 +363,13 @@ def book_inputs(
     again: int | None = None,
     now_ms: int = NOW_MS,
 ) -> BookInputs:
-    """What the desired book of one position is made from; given `SymbolOrders` keep what was wanted beside them."""
+    """What the desired book of one position is made from."""
     rows = orders if isinstance(orders, SymbolOrders) else SymbolOrders(orders)
     chosen, live = protection or settings(), rows.books.get(held.key, NOTHING_RESTS)
     return BookInputs(
         account=ACCOUNT,
         position=held,
         instrument=venue or INSTRUMENT,
-        orders=rows,
         live=live,
         cover=cover_of(held, live.stops, chosen),
         known=known_as or known(quantities=(held.quantity,)),

@@ -34,8 +34,21 @@ def test_every_write_has_its_event_and_only_an_accepted_one_claims_it(action, ki
     assert event.details["outcome"] == "accepted" and event.details["reason"] in ("why", "too much lost")
     assert written(Outcome(action, Sent.AMBIGUOUS, NOW_MS)).type == "WriteAmbiguous"
     for sent in (Sent.REFUSED, Sent.NOT_SENT):
-        refused = written(Outcome(action, sent, NOW_MS, -2021, "would trigger"))
+        refused = written(Outcome(action, sent, NOW_MS, said="-2021", text="would trigger"))
         assert refused.type == "WriteRefused" and refused.details["code"] == -2021
+
+
+@pytest.mark.parametrize(
+    ("said", "published"),
+    [("-2021", -2021), ("51088", 51088), ("00171", "00171"), ("wouldNotReducePosition", "wouldNotReducePosition")],
+)
+def test_what_the_venue_said_is_published_as_it_was_said(said, published):
+    details = written(Outcome(CLOSE, Sent.REFUSED, NOW_MS, said=said)).details
+    assert details["code"] == published and type(details["code"]) is type(published)
+
+
+def test_where_the_venue_named_nothing_no_name_is_published():
+    assert "code" not in written(Outcome(CLOSE, Sent.REFUSED, NOW_MS, text="it timed out")).details
 
 
 def test_the_text_of_a_failure_is_bounded():

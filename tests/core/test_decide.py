@@ -71,10 +71,10 @@ def test_a_defect_in_planning_one_symbol_holds_that_symbol_only(monkeypatch):
     observed, evidence = account()
     real = decide_module.compared_book
 
-    def defective(inputs):
+    def defective(inputs, before):
         if inputs.position.symbol == "BBBUSDT":
             raise AssertionError("Invariant: nothing")
-        return real(inputs)
+        return real(inputs, before)
 
     monkeypatch.setattr(decide_module, "compared_book", defective)
     decision = decided(observed, evidence)

@@ -21,6 +21,7 @@ from position_monitor.core.evidence.learning import after_flat_event
 from position_monitor.core.evidence.outcome import Outcome, Sent, after_outcome, claimed
 from position_monitor.core.model.actions import Mode
 from position_monitor.core.model.orders import OrderStatus, Purpose, Role
+from position_monitor.core.model.refusal import Refusal
 from position_monitor.core.observation.stream_events import AlgoEvent, PositionEvent
 
 from .build import (
@@ -197,8 +198,8 @@ def test_while_a_backstop_is_on_its_way_no_second_one_is_sent(side):
     [
         (Outcome(None, Sent.ACCEPTED, NOW_MS), True),
         (Outcome(None, Sent.AMBIGUOUS, NOW_MS), True),
-        (Outcome(None, Sent.REFUSED, NOW_MS, -4116), True),
-        (Outcome(None, Sent.REFUSED, NOW_MS, -2021), False),
+        (Outcome(None, Sent.REFUSED, NOW_MS, refusal=Refusal.DUPLICATE), True),
+        (Outcome(None, Sent.REFUSED, NOW_MS, refusal=Refusal.CROSSED), False),
         (Outcome(None, Sent.NOT_SENT, NOW_MS), False),
     ],
     ids=["accepted", "ambiguous", "duplicate", "crossed", "not-sent"],

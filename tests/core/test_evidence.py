@@ -5,6 +5,7 @@ from dataclasses import replace
 import pytest
 
 from position_monitor.core.evidence.conclusions import pruned
+from position_monitor.core.evidence.endings import after_word, word_of
 from position_monitor.core.evidence.evidence import Evidence
 from position_monitor.core.evidence.learning import after_read
 from position_monitor.core.evidence.written import AWAITED_PER_POSITION_MAX, MISSES_UNTIL_GONE, after_miss, after_write
@@ -407,6 +408,35 @@ def test_an_order_proven_live_is_waited_for_longer(stop, later_ms, gone):
         now_ms, grace_ms = NOW_MS + later_ms, EVIDENCE_SETTINGS.listing_grace_ms
         evidence = after_miss(evidence, SYMBOL, client_id, now_ms, grace_ms)
     assert (evidence.awaited == {}) is gone
+
+
+@pytest.mark.parametrize(("later_ms", "gone"), [(5_999, False), (6_000, True)])
+def test_a_take_profit_that_may_be_held_up_on_its_way_is_waited_for(later_ms, gone):
+    """Until `recvWindow` is over the venue may still take it: a second ladder beside it would close too much (16)."""
+    held = position()
+    order = desired(ladder(held)[0], held)
+    client_id = order.client_id
+    evidence = after_write(Evidence(), SYMBOL, client_id, NOW_MS, order=order)
+    for _ in range(MISSES_UNTIL_GONE):
+        evidence = after_miss(evidence, SYMBOL, client_id, NOW_MS + later_ms, EVIDENCE_SETTINGS.listing_grace_ms)
+    assert (evidence.awaited == {}) is gone
+
+
+@pytest.mark.parametrize(
+    ("ended_ms", "later_ms", "awaited"),
+    [(-1, 0, True), (0, 0, False), (1, 0, False), (-1, 14_999, True), (-1, 15_000, False)],
+)
+def test_the_end_of_an_earlier_order_of_the_same_id_is_not_the_end_of_this_one(ended_ms, later_ms, awaited):
+    """A question may be answered with the first of two orders; only for a while is that not believed (3)."""
+    held = position()
+    rest = backstop(held, at(LONG, "-1.5"))
+    evidence = learned(seen_at([held]))
+    evidence = after_write(evidence, SYMBOL, rest.client_id, NOW_MS, live_at_ms=NOW_MS + 500)
+    ended_at_ms = NOW_MS + 500 + ended_ms
+    word = word_of(rest)._replace(status=OrderStatus.EXPIRED, at_ms=ended_at_ms, nothing_filled=True)
+    after = after_word(evidence, word, NOW_MS + later_ms)
+    assert (after.awaited != {}) is awaited
+    assert (rest.client_id not in after.of(held.key).spent) is awaited
 
 
 def test_a_miss_of_something_nobody_waits_for_changes_nothing():

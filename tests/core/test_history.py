@@ -4,11 +4,13 @@ from dataclasses import replace
 
 import pytest
 
+from position_monitor.core.decision.history import FOREIGN_REMEMBERED_MAX, History, after_failure, after_judging
+from position_monitor.core.decision.risk import account_risk
 from position_monitor.core.evidence.evidence import Evidence
 from position_monitor.core.model.settings import OnBreach
 from position_monitor.core.model.sides import PositionKey
-from position_monitor.core.model.verdicts import Verdict
-from position_monitor.core.publication.history import FOREIGN_REMEMBERED_MAX, History, after_failure, after_judging
+from position_monitor.core.model.verdicts import RiskStatus, Verdict
+from position_monitor.core.publication.position_state import position_state, published_positions
 
 from .build import (
     EVIDENCE_SETTINGS,
@@ -60,7 +62,11 @@ class Story:
 
     @property
     def state(self):
-        return self.history.tracks[KEY].state
+        return position_state(self.history.tracks[KEY])
+
+    @property
+    def risk(self):
+        return account_risk(self.history.judgements, unreadable="", degraded=())
 
 
 def test_a_position_appears_once_and_changes_of_verdict_are_told():
@@ -143,6 +149,36 @@ def test_nothing_read_makes_everything_unknown_with_its_old_figures(how):
     assert story.see(7000, orders=WHOLE) == ["VerdictChanged"]
 
 
+@pytest.mark.parametrize("how", ["failure", "unreadable", "unlisted"])
+def test_what_was_not_read_counts_in_the_risk_of_the_account_with_its_last_figures(how):
+    """The account is judged from what is kept of the position, whatever is published of it."""
+    story = Story()
+    story.see(0)
+    assert story.risk.status is RiskStatus.CRITICAL and story.risk.exposed_notional == 100
+    if how == "failure":
+        story.fail(5000)
+    else:
+        story.see(5000, None, unreadable="html" if how == "unreadable" else "")
+    risk = story.risk
+    assert (risk.status, risk.positions, risk.protected, risk.coverage_pct) == (RiskStatus.UNKNOWN, 1, 0, 0)
+    assert (risk.exposed_notional, risk.unknown_notional) == (0, 100)
+    assert risk.reason.startswith("BTCUSDT:LONG: UNKNOWN (")
+    story.see(6000)
+    assert story.risk.status is RiskStatus.CRITICAL
+
+
+def test_a_stop_that_is_behind_is_said_of_the_account_while_it_was_read():
+    story = Story()
+    story.see(0, orders=WHOLE)
+    track = story.history.tracks[KEY]
+    behind = track.judgement._replace(book=track.judgement.book._replace(stop_behind="it waits"), reason="it waits")
+    story.history = History({KEY: replace(track, judgement=behind)})
+    assert (story.risk.status, story.risk.reason) == (RiskStatus.DEGRADED, "BTCUSDT:LONG: it waits")
+    assert story.state.conditions["StopCurrent"] == "False"
+    story.fail(5000)
+    assert (story.risk.status, story.risk.reason) == (RiskStatus.UNKNOWN, "BTCUSDT:LONG: UNKNOWN (unreachable)")
+
+
 def test_an_unreadable_symbol_is_never_called_flat():
     story = Story()
     story.see(0)
@@ -169,13 +205,16 @@ def test_what_is_remembered_about_foreign_orders_is_bounded():
     assert len(story.history.foreign_orders) == FOREIGN_REMEMBERED_MAX
 
 
-def test_states_come_in_a_stable_order():
+def test_positions_are_published_in_a_stable_order():
     story = Story()
     story.see(0)
     track = story.history.tracks[KEY]
-    keys = [PositionKey("ZZZ", LONG), PositionKey("AAA", SHORT), PositionKey("AAA", LONG)]
-    history = History({key: replace(track, state=replace(track.state, key=key)) for key in keys})
-    assert [str(state.key) for state in history.states] == ["AAA:LONG", "AAA:SHORT", "ZZZ:LONG"]
+    others = [position(side, symbol=symbol) for symbol, side in (("ZZZ", LONG), ("AAA", SHORT), ("AAA", LONG))]
+    history = History({
+        held.key: replace(track, judgement=track.judgement._replace(position=held)) for held in others
+    })  # fmt: skip
+    assert [str(judged.key) for judged in history.judgements] == ["AAA:LONG", "AAA:SHORT", "ZZZ:LONG"]
+    assert [str(key) for key in published_positions(history)] == ["AAA:LONG", "AAA:SHORT", "ZZZ:LONG"]
 
 
 def test_a_clock_that_steps_back_takes_no_time_away():

@@ -110,8 +110,9 @@ def test_another_process_makes_the_same_id():
     """No hash seed, no memory: a restarted daemon derives the very same id."""
     code = (
         "from decimal import Decimal as D\n"
-        "from position_monitor.core import ids\n"
-        "from position_monitor.core.model import Role, Side\n"
+        "from position_monitor.core.model import ids\n"
+        "from position_monitor.core.model.orders import Role\n"
+        "from position_monitor.core.model.sides import Side\n"
         "print(ids.client_id(account='main', symbol='BTCUSDT', side=Side.LONG, role=Role.WORKING_STOP, rung=0,"
         " trigger=D('98.5'), quantity=D(1), epoch='0mb3k2xa'))"
     )

@@ -26,6 +26,7 @@ from position_monitor.core.evidence.written import after_miss
 from position_monitor.core.model.actions import Cancel, Close, Mode, Place
 from position_monitor.core.model.money import tighter
 from position_monitor.core.model.orders import LiveOrder, Purpose
+from position_monitor.core.model.refusal import Refusal
 from position_monitor.core.model.sides import PositionKey, Side
 from position_monitor.core.model.verdicts import Verdict
 from position_monitor.core.observation.cover import belongs_to, cover_of
@@ -110,7 +111,7 @@ class Guardian:
         if struck and cut.how == "died":
             raise Interrupted
         if struck and cut.how == "refused":
-            refused = Outcome(answer.action, Sent.REFUSED, self.world.now_ms, -1008)
+            refused = Outcome(answer.action, Sent.REFUSED, self.world.now_ms, refusal=Refusal.CAPACITY)
             self.evidence = after_outcome(self.evidence, refused)
             return
         before = self.world.copy()
@@ -119,7 +120,7 @@ class Guardian:
         if struck and cut.how == "lost":
             raise Interrupted
         if struck and cut.how == "ambiguous":
-            outcome = replace(outcome, sent=Sent.AMBIGUOUS, code=None)
+            outcome = replace(outcome, sent=Sent.AMBIGUOUS, refusal=None)
         self.evidence = after_outcome(self.evidence, outcome)
 
 

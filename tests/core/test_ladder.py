@@ -6,7 +6,8 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from position_monitor.core.book.ladder import collapsed, even_parts, open_targets, passed_rungs, size_ladder
+from position_monitor.core.book.ladder import collapsed, even_parts, size_ladder
+from position_monitor.core.exits.crossed_rungs import open_targets, passed_rungs
 from position_monitor.core.model import ids
 from position_monitor.core.model.desired import Level, Target
 from position_monitor.core.model.money import floor_to, is_multiple

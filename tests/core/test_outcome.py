@@ -9,6 +9,7 @@ from position_monitor.core.evidence.evidence import Evidence
 from position_monitor.core.evidence.outcome import Outcome, Sent, after_outcome
 from position_monitor.core.model.actions import Cancel, Close, Place
 from position_monitor.core.model.orders import WorkingType
+from position_monitor.core.model.refusal import Refusal
 from position_monitor.core.model.sides import PositionKey
 
 from .build import LONG, NOW_MS, SYMBOL, D, backstop, desired, known, position, target, working
@@ -24,38 +25,36 @@ CLOSE = Close(KEY, HELD.hedged, D(1), "qpmclose", None, "test", D(1), WorkingTyp
 TWICE = Crossed(2, D(99), NOW_MS - 1_000, 1)
 
 
-def after(action, sent, code=None, **before) -> Evidence:
+def after(action, sent, refusal=None, **before) -> Evidence:
     evidence = Evidence({KEY: known(**before)})
-    return after_outcome(evidence, Outcome(action, sent, NOW_MS, code))
+    return after_outcome(evidence, Outcome(action, sent, NOW_MS, refusal=refusal, said="-1234"))
 
 
 @pytest.mark.parametrize("order", [STOP, WORKING, TARGET], ids=lambda order: order.role.value)
 @pytest.mark.parametrize(
-    ("sent", "code", "awaited"),
+    ("sent", "refusal", "awaited"),
     [
         (Sent.ACCEPTED, None, True),
         (Sent.AMBIGUOUS, None, True),
-        (Sent.AMBIGUOUS, -1006, True),
-        (Sent.REFUSED, -4116, True),
-        (Sent.REFUSED, -2021, False),
-        (Sent.REFUSED, -4130, False),
-        (Sent.REFUSED, -1111, False),
+        (Sent.REFUSED, Refusal.DUPLICATE, True),
+        (Sent.REFUSED, Refusal.CROSSED, False),
+        (Sent.REFUSED, Refusal.SLOT_TAKEN, False),
+        (Sent.REFUSED, Refusal.OFF_GRID, False),
         (Sent.NOT_SENT, None, False),
     ],
 )
-def test_only_what_may_rest_is_looked_for(order, sent, code, awaited):
+def test_only_what_may_rest_is_looked_for(order, sent, refusal, awaited):
     """An unknown outcome and a duplicate id both mean: the order may be there. Neither is success."""
-    evidence = after(Place(order, "test"), sent, code)
+    evidence = after(Place(order, "test"), sent, refusal)
     assert (evidence.awaited_in(SYMBOL) == (order.client_id,)) is awaited
     assert evidence.keys[KEY].seen == {}, "nothing counts as read back"
 
 
-@pytest.mark.parametrize("code", [-2021, -4142])
 @pytest.mark.parametrize(
     ("order", "counted"), [(STOP, 3), (WORKING, 3), (TARGET, 2)], ids=["backstop", "working", "target"]
 )
-def test_a_stop_refused_as_crossed_is_counted_and_a_target_is_not(code, order, counted):
-    assert after(Place(order, "test"), Sent.REFUSED, code, crossed=TWICE).keys[KEY].crossed.count == counted
+def test_a_stop_refused_as_crossed_is_counted_and_a_target_is_not(order, counted):
+    assert after(Place(order, "test"), Sent.REFUSED, Refusal.CROSSED, crossed=TWICE).keys[KEY].crossed.count == counted
 
 
 @pytest.mark.parametrize(
@@ -71,48 +70,59 @@ def test_an_accepted_stop_ends_the_row_of_refusals(order, sent, count):
     assert after(Place(order, "test"), sent, crossed=TWICE).keys[KEY].crossed.count == count
 
 
-def test_other_refusals_are_not_crossings():
-    assert after(Place(STOP, "test"), Sent.REFUSED, -1111, crossed=TWICE).keys[KEY].crossed.count == 2
+@pytest.mark.parametrize("refusal", [one for one in Refusal if one not in (Refusal.CROSSED, Refusal.DUPLICATE)])
+def test_other_refusals_are_not_crossings(refusal):
+    assert after(Place(STOP, "test"), Sent.REFUSED, refusal, crossed=TWICE).keys[KEY].crossed.count == 2
 
 
 def test_refusals_far_apart_are_not_in_a_row():
     old = replace(TWICE, last_at_ms=NOW_MS - 40_000)
-    assert after(Place(STOP, "test"), Sent.REFUSED, -2021, crossed=old).keys[KEY].crossed.count == 1
+    assert after(Place(STOP, "test"), Sent.REFUSED, Refusal.CROSSED, crossed=old).keys[KEY].crossed.count == 1
 
 
 def test_the_first_trigger_of_the_row_is_remembered():
-    crossed = after(Place(STOP, "test"), Sent.REFUSED, -2021, crossed=TWICE).keys[KEY].crossed
+    crossed = after(Place(STOP, "test"), Sent.REFUSED, Refusal.CROSSED, crossed=TWICE).keys[KEY].crossed
     assert crossed.first_trigger == TWICE.first_trigger != STOP.trigger_price
+
+
+def test_what_the_venue_called_the_last_of_the_row_is_remembered():
+    first = after(Place(STOP, "test"), Sent.REFUSED, Refusal.CROSSED).keys[KEY].crossed
+    assert (
+        first.said
+        == after(Place(STOP, "test"), Sent.REFUSED, Refusal.CROSSED, crossed=TWICE).keys[KEY].crossed.said
+        == "-1234"
+    )
 
 
 def test_the_pieces_of_one_split_stop_are_one_refusal():
     evidence = Evidence({KEY: known()})
     for rung in (0, 9, 17):
         piece = desired(working(HELD, 98, "0.3", rung=rung), HELD)
-        evidence = after_outcome(evidence, Outcome(Place(piece, "test"), Sent.REFUSED, NOW_MS, -2021))
+        evidence = after_outcome(evidence, Outcome(Place(piece, "test"), Sent.REFUSED, NOW_MS, refusal=Refusal.CROSSED))
     assert evidence.keys[KEY].crossed.count == 1
 
 
 @pytest.mark.parametrize(
-    ("order", "code", "blocked"), [(STOP, -4130, True), (WORKING, -4130, False), (STOP, -2021, False)]
+    ("order", "refusal", "blocked"),
+    [(STOP, Refusal.SLOT_TAKEN, True), (WORKING, Refusal.SLOT_TAKEN, False), (STOP, Refusal.CROSSED, False)],
 )
-def test_an_existing_close_all_is_remembered(order, code, blocked):
-    assert after(Place(order, "test"), Sent.REFUSED, code).keys[KEY].close_all_blocked is blocked
+def test_an_existing_close_all_is_remembered(order, refusal, blocked):
+    assert after(Place(order, "test"), Sent.REFUSED, refusal).keys[KEY].close_all_blocked is blocked
 
 
 @pytest.mark.parametrize(
-    ("sent", "code", "counted", "budget"),
+    ("sent", "refusal", "counted", "budget"),
     [
         (Sent.ACCEPTED, None, True, False),
         (Sent.AMBIGUOUS, None, True, False),
-        (Sent.REFUSED, -4131, True, False),
-        (Sent.REFUSED, -2022, False, True),
-        (Sent.REFUSED, -4118, False, True),
+        (Sent.REFUSED, Refusal.OTHER, True, False),
+        (Sent.REFUSED, Refusal.NO_POSITION, True, False),
+        (Sent.REFUSED, Refusal.NOTHING_TO_REDUCE, False, True),
         (Sent.NOT_SENT, None, False, False),
     ],
 )
-def test_a_close_advances_the_ladder_unless_it_had_no_effect(sent, code, counted, budget):
-    learned = after(CLOSE, sent, code, closes_sent=4).keys[KEY]
+def test_a_close_advances_the_ladder_unless_it_had_no_effect(sent, refusal, counted, budget):
+    learned = after(CLOSE, sent, refusal, closes_sent=4).keys[KEY]
     assert learned.closes_sent == (5 if counted else 4)
     assert learned.closes_at_ms == ((NOW_MS,) if counted and sent is not Sent.REFUSED else ())
     assert bool(learned.closes_refused.tries_at_ms) is (sent in (Sent.REFUSED, Sent.NOT_SENT))
@@ -128,7 +138,7 @@ def test_a_cancel_teaches_only_that_its_id_is_spent(sent):
     """Whether it is gone is seen in the next read; an id that named it is not used again."""
     evidence = Evidence({KEY: known(seen={"x": 2})})
     cancel = Cancel(working(HELD, 98), KEY, "test")
-    learned = after_outcome(evidence, Outcome(cancel, sent, NOW_MS, -2011)).keys[KEY]
+    learned = after_outcome(evidence, Outcome(cancel, sent, NOW_MS)).keys[KEY]
     assert learned.spent == ((cancel.order.client_id,) if sent is Sent.ACCEPTED else ())
     assert replace(learned, spent=()) == evidence.keys[KEY]
 
@@ -141,12 +151,13 @@ def test_a_write_for_a_forgotten_position_changes_nothing():
 @pytest.mark.parametrize("order", [STOP, WORKING], ids=["backstop", "working"])
 def test_why_a_stop_does_not_rest_is_remembered_until_one_is_taken(order):
     why = "the venue refused the order (-4164)"
-    refused = after_outcome(Evidence({KEY: known()}), Outcome(Place(order, "test"), Sent.REFUSED, NOW_MS, -4164, why))
+    refusal = Outcome(Place(order, "test"), Sent.REFUSED, NOW_MS, refusal=Refusal.OTHER, text=why)
+    refused = after_outcome(Evidence({KEY: known()}), refusal)
     assert refused.keys[KEY].stop_refused == why
     taken = after_outcome(refused, Outcome(Place(order, "test"), Sent.ACCEPTED, NOW_MS))
     assert taken.keys[KEY].stop_refused == ""
 
 
 def test_a_refused_target_says_nothing_about_stops():
-    refused = Outcome(Place(TARGET, "test"), Sent.REFUSED, NOW_MS, -4164, "refused")
+    refused = Outcome(Place(TARGET, "test"), Sent.REFUSED, NOW_MS, refusal=Refusal.OTHER, text="refused")
     assert after_outcome(Evidence({KEY: known()}), refused).keys[KEY].stop_refused == ""

@@ -395,6 +395,19 @@ def test_each_refused_try_goes_a_step_further_back_inside_the_bound(side):
     assert tried == [at(side, pct) for pct in ("-1.5", "-2", "-2.5", "-5", "-5", "-5")]
 
 
+@pytest.mark.parametrize(("said", "words"), [("-2021", " (-2021)"), ("51278", " (51278)"), ("", "")])
+def test_the_operator_reads_what_the_venue_said(said, words):
+    """In the verdict's reason, and in the reason of the close."""
+    row = replace(row_of(3, LONG), said=said)
+    seen, evidence = settled(position(mark=at(LONG, -1)), crossed=row)
+    note = f"the venue said 3 times that the price has passed the stop{words}: tried at 97 instead of 98.5"
+    assert note in decided(seen, evidence).judgements[position().key].reason
+    [close] = plan_for(position(mark=at(LONG, -3)), crossed=row).closes
+    assert (
+        close.reason == f"its stop was refused 3 times in a row as already passed{words}, and the price has passed 98.5"
+    )
+
+
 @both_sides
 def test_a_refused_stop_never_goes_beyond_the_clamp_to_the_liquidation_price(side):
     held = position(side, liquidation=at(side, "-2.5"))

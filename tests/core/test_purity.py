@@ -8,7 +8,7 @@ import pytest
 
 import position_monitor.core
 
-MODULES = sorted(Path(position_monitor.core.__file__).parent.glob("*.py"))
+MODULES = sorted(Path(position_monitor.core.__file__).parent.rglob("*.py"))
 AMBIENT = {
     "time",
     "datetime",

@@ -9,12 +9,13 @@ from position_monitor.core.evidence.refusals import (
     TRIES_KEPT,
     TRIES_ON_NEWS_MAX,
     Facts,
-    Refusals,
+    FailedTries,
     RefusedOrder,
     after_failure,
     slot_of,
     worth_a_try,
 )
+from position_monitor.core.model.refusal import Refusal
 
 from .build import NOW_MS, D, backstop, desired, instrument, position, target, working
 
@@ -26,23 +27,32 @@ TARGET = desired(target(HELD, 0, 102, "0.3"), HELD)
 FACTS = Facts(D(1), RULES, NOW_MS, 9_000)
 
 
-def refused(order, at_ms=NOW_MS, code=-4108, before=None, tries=1) -> Refusals:
+def refused(order, at_ms=NOW_MS, refusal=Refusal.OTHER, before=None, tries=1) -> FailedTries:
     """So many refusals of an order, one after another, the last one then."""
-    result = before or Refusals()
+    result = before or FailedTries()
     for _ in range(tries):
-        row = RefusedOrder(at_ms, code, order.trigger_price, order.quantity, order.hedged, D(1), RULES)
+        row = RefusedOrder(
+            at_ms=at_ms,
+            refusal=refusal,
+            said="-4108",
+            trigger=order.trigger_price,
+            quantity=order.quantity,
+            hedged=order.hedged,
+            size=D(1),
+            instrument=RULES,
+        )
         result = after_failure(result, at_ms, slot_of(order), row)
     return result
 
 
 def tried(orders, stops, facts=FACTS, targets=None):
-    now, waiting = worth_a_try(orders, stops, targets or Refusals(), facts)
+    now, waiting = worth_a_try(orders, stops, targets or FailedTries(), facts)
     assert len(now) + len(waiting) == len(orders)
     return now
 
 
 def test_what_was_never_refused_is_sent():
-    assert tried([STOP, WORKING, TARGET], Refusals()) == [STOP, WORKING, TARGET]
+    assert tried([STOP, WORKING, TARGET], FailedTries()) == [STOP, WORKING, TARGET]
 
 
 @pytest.mark.parametrize(("later_ms", "again"), [(0, False), (8_999, False), (9_000, True), (30_000, True)])
@@ -79,9 +89,19 @@ def test_a_moved_trigger_is_tried_at_once_a_few_times():
     assert tried([hair], refused(STOP)) == []
 
 
-def test_a_refusal_that_may_pass_is_tried_at_once_a_few_times():
-    assert tried([STOP], refused(STOP, code=-4509)) == [STOP]
-    assert tried([STOP], refused(STOP, code=-4509, tries=TRIES_AT_ONCE_MAX)) == []
+MAY_PASS = (Refusal.NOTHING_TO_REDUCE, Refusal.NO_POSITION, Refusal.CAPACITY)
+
+
+@pytest.mark.parametrize("refusal", Refusal)
+def test_a_refusal_that_may_pass_is_tried_at_once_a_few_times(refusal):
+    assert tried([STOP], refused(STOP, refusal=refusal)) == ([STOP] if refusal in MAY_PASS else [])
+    assert tried([STOP], refused(STOP, refusal=refusal, tries=TRIES_AT_ONCE_MAX)) == []
+
+
+def test_what_waits_says_what_the_venue_said():
+    [(order, why)] = worth_a_try([STOP], refused(STOP), FailedTries(), FACTS)[1]
+    assert order == STOP
+    assert why == "it was refused (-4108) and nothing changed since; it is tried again in the next check"
 
 
 def test_in_each_check_one_is_tried_the_longest_waiting_first():
@@ -100,7 +120,7 @@ def test_a_minute_without_a_try_is_forgotten_and_the_memory_is_bounded():
 
 
 def test_unknown_outcomes_count_as_tries():
-    before = Refusals()
+    before = FailedTries()
     for _ in range(TRIES_AT_ONCE_MAX):
         assert tried([STOP], before) == [STOP]
         before = after_failure(before, NOW_MS, slot_of(STOP), None)

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from position_monitor.core.decision.verdict import AccountRisk, account_risk
+from position_monitor.core.decision.risk import AccountRisk, account_risk
 from position_monitor.core.evidence.evidence import Evidence
 from position_monitor.core.evidence.outcome import Outcome, Sent
 from position_monitor.core.model.actions import Cancel, Close, Mode, Place
@@ -12,7 +12,6 @@ from position_monitor.core.model.orders import WorkingType
 from position_monitor.core.model.sides import PositionKey
 from position_monitor.core.model.verdicts import RiskStatus, Verdict
 from position_monitor.core.publication import sentence
-from position_monitor.core.publication.position_state import position_state
 
 from .build import (
     LONG,
@@ -38,14 +37,15 @@ def placed(order, held, sent=Sent.ACCEPTED, text=""):
     return sentence.ended(Outcome(Place(desired(order, held), "why"), sent, NOW_MS, text=text), held)
 
 
-def states(*verdicts: Verdict):
+def judgements(*verdicts: Verdict):
     made = []
     for n, verdict in enumerate(verdicts):
         held = position(symbol=f"S{n}USDT")
-        seen = seen_at([held], symbol=held.symbol)
-        state = position_state(decided(seen, Evidence()).judgements[held.key], seen, since_ms=0, naked_ms=0)
+        judged = decided(seen_at([held], symbol=held.symbol), Evidence()).judgements[held.key]
         full = verdict in (Verdict.PROTECTED, Verdict.STOP_ONLY)
-        made.append(replace(state, verdict=verdict, reason="test", cover_pct=D(100) if full else D(0)))
+        exposed = verdict in (Verdict.NAKED, Verdict.UNDERCOVERED)
+        cover = judged.cover._replace(pct=D(100) if full else D(0))
+        made.append(judged._replace(verdict=verdict, reason="test", cover=cover, exposed=exposed))
     return tuple(made)
 
 
@@ -60,7 +60,7 @@ def test_the_words_of_design_7():
     assert sentence.unprotected(held) == "⚠️ BTCUSDT has no TP/SL - setting protection"
     assert placed(target(held, 0, at(LONG, "2.5"), "1"), held) == "✅ TP order placed: BTCUSDT +2.5%"
     assert placed(backstop(held, at(LONG, "-1.5")), held) == "✅ SL order placed: BTCUSDT -1.5%"
-    assert cycle(states(*[Verdict.PROTECTED] * 7)) == "🛡️ 7/7 protected (100%)"
+    assert cycle(judgements(*[Verdict.PROTECTED] * 7)) == "🛡️ 7/7 protected (100%)"
 
 
 @pytest.mark.parametrize(("seconds", "text"), [(10.0, "10s"), (2.5, "2.5s"), (0.5, "0.5s"), (60, "60s")])
@@ -125,21 +125,21 @@ def test_removals_and_closes_are_said_when_they_were_accepted():
     ],
 )
 def test_a_cycle_in_one_sentence(verdicts, text):
-    assert cycle(states(*verdicts)) == text
+    assert cycle(judgements(*verdicts)) == text
 
 
 def test_at_most_three_positions_are_named():
-    text = cycle(states(*[Verdict.NAKED] * 5))
+    text = cycle(judgements(*[Verdict.NAKED] * 5))
     assert text.count("NAKED") == 3 and text.endswith("2 more")
 
 
 def test_a_mode_that_is_not_live_is_always_said():
-    assert cycle(states(Verdict.PROTECTED), Mode.OBSERVE).endswith("; mode observe")
-    assert cycle(states(Verdict.PROTECTED), Mode.PLACE_ONLY).endswith("; mode place_only")
+    assert cycle(judgements(Verdict.PROTECTED), Mode.OBSERVE).endswith("; mode observe")
+    assert cycle(judgements(Verdict.PROTECTED), Mode.PLACE_ONLY).endswith("; mode place_only")
 
 
 def test_a_failed_read_is_not_a_shield():
-    text = cycle(states(Verdict.PROTECTED), failure="html instead of json")
+    text = cycle(judgements(Verdict.PROTECTED), failure="html instead of json")
     assert text.startswith("❓ UNKNOWN: html instead of json") and "🛡️" not in text
 
 

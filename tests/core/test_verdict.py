@@ -5,10 +5,10 @@ from itertools import combinations
 
 import pytest
 
-from position_monitor.core.decision.verdict import account_risk
+from position_monitor.core.decision.history import Track
+from position_monitor.core.decision.risk import account_risk
 from position_monitor.core.model.orders import OrderStatus, Purpose, Role
 from position_monitor.core.model.settings import OnBreach
-from position_monitor.core.model.sides import PositionKey
 from position_monitor.core.model.verdicts import RiskStatus, Verdict
 from position_monitor.core.publication.position_state import position_state
 
@@ -184,13 +184,19 @@ def test_the_planner_and_the_verdict_agree():
 # --- the published form -----------------------------------------------------------------------------------------------
 
 
+def published(decision, held, seen):
+    """What is published of a position that was judged just now."""
+    observed_at_ms = seen.observed_at_ms
+    return position_state(Track(decision.judgements[held.key], NOW_MS, observed_at_ms=observed_at_ms, naked_ms=0))
+
+
 @both_sides
 def test_the_published_state_carries_what_was_read(side):
     held = position(side, mark=at(side, 1), liquidation=at(side, -20))
     orders = (backstop(held, at(side, "-1.5")), working(held, at(side, "-0.5")), *ladder(held))
     seen, evidence = settled(held, orders)
     found = decided(seen, evidence).judgements[held.key]
-    state = position_state(found, seen, since_ms=5, naked_ms=7)
+    state = position_state(Track(found, since_ms=5, observed_at_ms=seen.observed_at_ms, naked_ms=7))
     assert (state.stop_price, state.backstop_price) == (at(side, "-0.5"), at(side, "-1.5"))
     assert (state.stop_quantity, state.cover_pct, state.worst_case_loss) == (1, 100, D("0.5"))
     assert set(state.stop_client_ids) == {orders[0].client_id, orders[1].client_id}
@@ -206,17 +212,56 @@ def test_missing_and_foreign_rungs_are_told_apart():
     held = position()
     own = live(held, 103, "0.5", purpose=Purpose.TAKE_PROFIT)
     seen, evidence = settled(held, [backstop(held, 98), own])
-    state = position_state(decided(seen, evidence).judgements[held.key], seen, since_ms=0, naked_ms=0)
+    state = published(decided(seen, evidence), held, seen)
     assert [tp.foreign for tp in state.take_profits] == [False] * 3 + [True]
     assert not any(tp.resting for tp in state.take_profits if not tp.foreign)
     assert state.conditions["TakeProfitsPlaced"] == "False" and state.conditions["BookInSync"] == "False"
+
+
+def test_the_backstop_is_ours_and_its_price_is_told_with_it():
+    """A close-all stop of the user's is cover and is not our backstop, which the condition and the price are about."""
+    held = position()
+    for stop, live_and_price in ((live(held, 98), ("False", None)), (backstop(held, 98), ("True", D(98)))):
+        seen, evidence = settled(held, [stop, *ladder(held)])
+        state = published(decided(seen, evidence), held, seen)
+        assert stop.close_all and state.stop_client_ids == (stop.client_id,) and state.stop_price == D(98)
+        assert (state.conditions["BackstopLive"], state.backstop_price) == live_and_price
+
+
+def test_take_profits_are_placed_where_there_are_some_and_each_rests():
+    """Whatever the stop does: the condition is about take-profits and was another word for PROTECTED."""
+    held, breached = position(), position(mark=88)
+    theirs = live(held, 104, purpose=Purpose.TAKE_PROFIT, client_id="web_tp")
+    told = []
+    for one, orders, rulebook in (
+        (held, whole(held), None),
+        (held, ladder(held), None),
+        (held, whole(held)[:-1], None),
+        (held, [backstop(held, 98)], None),
+        (held, [theirs], rules(unmanaged=[held.key])),
+        (held, [], rules(unmanaged=[held.key])),
+        (breached, [backstop(breached, 87), *ladder(breached)], rules(settings(on_breach=OnBreach.CLOSE))),
+    ):
+        seen, evidence = settled(one, orders)
+        state = published(decided(seen, evidence, rulebook), one, seen)
+        told.append((str(state.verdict), state.conditions["TakeProfitsPlaced"]))
+        assert (told[-1][1] == "True") == (bool(state.take_profits) and all(tp.resting for tp in state.take_profits))
+    assert told == [
+        ("PROTECTED", "True"),
+        ("NAKED", "True"),
+        ("STOP_ONLY", "False"),
+        ("STOP_ONLY", "False"),
+        ("UNMANAGED", "True"),
+        ("UNMANAGED", "False"),
+        ("CLOSING", "True"),
+    ]
 
 
 def test_nothing_is_claimed_about_an_unreadable_symbol():
     held = position()
     _, evidence = settled(held, whole(held))
     seen = seen_at([held], whole(held), unreadable="html")
-    state = position_state(decided(seen, evidence).judgements[held.key], seen, since_ms=0, naked_ms=0)
+    state = published(decided(seen, evidence), held, seen)
     assert set(state.conditions.values()) == {"Unknown"}
     assert state.verdict is Verdict.UNKNOWN
 
@@ -225,7 +270,7 @@ def test_the_age_of_a_verdict_is_that_of_its_oldest_part():
     held = position()
     seen, evidence = settled(held, whole(held))
     older = replace(seen, orders_read_at_ms=NOW_MS - 7_000)
-    state = position_state(decided(older, evidence).judgements[held.key], older, since_ms=0, naked_ms=0)
+    state = published(decided(older, evidence), held, older)
     assert state.observed_at_ms == NOW_MS - 7_000
 
 
@@ -235,33 +280,32 @@ def test_the_age_of_a_verdict_is_that_of_its_oldest_part():
 ALERT, CLOSE = rules(settings(on_breach=OnBreach.ALERT)), rules(settings(on_breach=OnBreach.CLOSE))
 
 
-def state_of(held, orders=(), rulebook=ALERT, **seen_as):
-    """The state of a position that was really judged, so that all its fields agree."""
+def judgement_of(held, orders=(), rulebook=ALERT, **seen_as):
+    """A position that was really judged, so that all its fields agree."""
     read, evidence = settled(held, orders)
     read = replace(read, **seen_as)
-    found = decided(read, evidence, rulebook).judgements[held.key]
-    return position_state(found, read, since_ms=0, naked_ms=0)
+    return decided(read, evidence, rulebook).judgements[held.key]
 
 
 HELD, BREACHED = position(), position(mark=88)
-P = state_of(HELD, whole(HELD))
-S = state_of(HELD, whole(HELD)[:1])
-U = state_of(HELD, [live(HELD, 98, "0.4")])
-N = state_of(HELD)
-X = state_of(HELD, unreadable="html")
-C = state_of(BREACHED, [backstop(BREACHED, 87)], CLOSE)
-B = state_of(BREACHED, (), CLOSE)
-M = state_of(HELD, (), rules(unmanaged=[HELD.key]))
+P = judgement_of(HELD, whole(HELD))
+S = judgement_of(HELD, whole(HELD)[:1])
+U = judgement_of(HELD, [live(HELD, 98, "0.4")])
+N = judgement_of(HELD)
+X = judgement_of(HELD, unreadable="html")
+C = judgement_of(BREACHED, [backstop(BREACHED, 87)], CLOSE)
+B = judgement_of(BREACHED, (), CLOSE)
+M = judgement_of(HELD, (), rules(unmanaged=[HELD.key]))
 
 
-def test_the_states_below_are_what_their_names_say():
+def test_the_judgements_above_are_what_their_names_say():
     names = ((P, "PROTECTED"), (S, "STOP_ONLY"), (U, "UNDERCOVERED"), (N, "NAKED"), (X, "UNKNOWN"), (M, "UNMANAGED"))
-    assert all(state.verdict == name for state, name in names)
-    assert C.verdict == B.verdict == "CLOSING" and (C.cover_pct, B.cover_pct) == (100, 0)
+    assert all(judged.verdict == name for judged, name in names)
+    assert C.verdict == B.verdict == "CLOSING" and (C.cover.pct, B.cover.pct) == (100, 0)
 
 
 @pytest.mark.parametrize(
-    ("states", "unreadable", "degraded", "status"),
+    ("judgements", "unreadable", "degraded", "status"),
     [
         ([], "", [], RiskStatus.PROTECTED),
         ([P, P], "", [], RiskStatus.PROTECTED),
@@ -279,19 +323,19 @@ def test_the_states_below_are_what_their_names_say():
         ([P, S, X], "", [], RiskStatus.UNKNOWN),
     ],
 )
-def test_the_risk_of_the_account_is_that_of_its_worst_part(states, unreadable, degraded, status):
-    assert account_risk(states, unreadable=unreadable, degraded=degraded).status is status
+def test_the_risk_of_the_account_is_that_of_its_worst_part(judgements, unreadable, degraded, status):
+    assert account_risk(judgements, unreadable=unreadable, degraded=degraded).status is status
 
 
 @pytest.mark.parametrize("rules_listed", [True, False], ids=["with rules", "without trading rules"])
 def test_a_position_that_was_read_without_cover_makes_the_account_critical(rules_listed):
-    naked = state_of(HELD) if rules_listed else state_of(HELD, instrument=None)
+    naked = judgement_of(HELD) if rules_listed else judgement_of(HELD, instrument=None)
     assert account_risk([P, naked], unreadable="", degraded=[]).status is RiskStatus.CRITICAL
 
 
 def test_coverage_is_by_notional_and_unknown_positions_are_not_counted_as_safe():
     large = position(quantity="3")
-    big = state_of(large, [live(large, 98), live(large, 104, purpose=Purpose.TAKE_PROFIT, client_id="web_tp")])
+    big = judgement_of(large, [live(large, 98), live(large, 104, purpose=Purpose.TAKE_PROFIT, client_id="web_tp")])
     risk = account_risk([big, U], unreadable="", degraded=[])
     assert (risk.positions, risk.protected) == (2, 1)
     assert (risk.coverage_pct, risk.exposed_notional, risk.unknown_notional) == (D(85), D(60), 0)
@@ -306,7 +350,8 @@ def test_unmanaged_positions_are_the_operators_own():
 
 def test_an_empty_account_is_fully_covered_and_the_reason_is_complete():
     assert account_risk([], unreadable="", degraded=[]).coverage_pct == 100
-    risk = account_risk([N, X, replace(S, key=PositionKey("ETHUSDT", SHORT))], unreadable="html", degraded=["no lease"])
+    short = position(SHORT, symbol="ETHUSDT")
+    risk = account_risk([N, X, S._replace(position=short)], unreadable="html", degraded=["no lease"])
     for part in ("html", "BTCUSDT:LONG: NAKED", "BTCUSDT:LONG: UNKNOWN", "no lease", "ETHUSDT:SHORT: STOP_ONLY"):
         assert part in risk.reason
 

@@ -17,6 +17,7 @@ from position_monitor.core.model.instruments import Instrument
 from position_monitor.core.model.money import beyond, is_multiple, reached
 from position_monitor.core.model.orders import LiveOrder, OrderStatus, Purpose
 from position_monitor.core.model.positions import Position
+from position_monitor.core.model.refusal import Refusal
 from position_monitor.core.model.sides import PositionKey, Side
 from position_monitor.core.observation.reads import SymbolObservation
 
@@ -138,38 +139,39 @@ class World:
     # --- what can be written ---
 
     def apply(self, action: Place | Cancel | Close) -> Outcome:
-        """Perform one action exactly, or refuse it with the venue's code."""
+        """Perform one action exactly, or refuse it as the venue would."""
         match action:
             case Place(order, _):
-                code = self._refusal(order)
-                if code is None:
+                refusal = self._refusal(order)
+                if refusal is None:
                     self.add(rested(order))
             case Cancel(order, _, _, _):
-                code = None if self.orders.pop(order.order_id, None) else -2011
+                refusal = None if self.orders.pop(order.order_id, None) else Refusal.OTHER
             case Close(key, _, quantity, _, _, _):
-                code = None if key in self.holdings else -2022
-                if code is None:
+                refusal = None if key in self.holdings else Refusal.NOTHING_TO_REDUCE
+                if refusal is None:
                     self.reduce(key, quantity)
-        return Outcome(action, Sent.ACCEPTED if code is None else Sent.REFUSED, self.now_ms, code)
+        sent = Sent.ACCEPTED if refusal is None else Sent.REFUSED
+        return Outcome(action, sent, self.now_ms, refusal=refusal)
 
-    def _refusal(self, order: DesiredOrder) -> int | None:
+    def _refusal(self, order: DesiredOrder) -> Refusal | None:
         held = self.position(PositionKey(order.symbol, order.side))
         if any(live.client_id == order.client_id for live in self.orders.values()):
-            return -4116
+            return Refusal.DUPLICATE
         if order.hedged is not (held.hedged if held else order.hedged):
-            return -4061
+            return Refusal.MODE_CHANGED
         if held is None:
-            return -4509 if order.close_all else -2022
+            return Refusal.NO_POSITION if order.close_all else Refusal.NOTHING_TO_REDUCE
         if order.close_all and self._close_all(order.side, order.purpose):
-            return -4130
+            return Refusal.SLOT_TAKEN
         if not is_multiple(order.trigger_price, self.venue.tick):
-            return -1111
+            return Refusal.OFF_GRID
         if order.quantity is not None and not is_multiple(order.quantity, self.venue.step):
-            return -1111
+            return Refusal.OFF_GRID
         passed = beyond if order.purpose in STOPS else reached
         if passed(self.mark, order.trigger_price, order.side):
-            return -2021
-        return -4045 if len(self.orders) >= self.conditional_orders_max else None
+            return Refusal.CROSSED
+        return Refusal.CAPACITY if len(self.orders) >= self.conditional_orders_max else None
 
     def _close_all(self, side: Side, purpose: Purpose) -> bool:
         return any(

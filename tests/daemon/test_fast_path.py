@@ -7,13 +7,14 @@ from dataclasses import replace
 
 import pytest
 
-from position_monitor.core.evidence.learning import after_read
 from position_monitor.core.model.actions import Mode
+from position_monitor.core.model.refusal import Refusal
 from position_monitor.core.observation.stream_events import MarkPrice, PositionEvent, StreamGap
 from position_monitor.daemon.desk import Desk
 from position_monitor.daemon.fast_path import LATE_MS, SYMBOLS_MAX, TURNS_MAX, FastPath
 from position_monitor.errors import Refused, Unreachable
-from tests.core.build import LONG, NOW_MS, SYMBOL, D, at, backstop, instrument, position, rules, seen_at
+from tests.core.build import LONG, NOW_MS, SYMBOL, D, at, backstop, instrument, position, seen_at
+from tests.daemon.around import Around
 
 
 class Venue:
@@ -50,9 +51,9 @@ class Clock:
 class World:
     def __init__(self, *seen, mark=None, mode=Mode.LIVE):
         self.venue = Venue()
-        self.accepted = []
-        self.desk = Desk(self.venue, Clock(), rules(), mode=lambda: mode, accepted=self.accepted.append)
-        self.path = FastPath(self.desk, lambda _: None, lambda _: mark)
+        self.around = Around(may=mode, mark=mark)
+        self.desk = Desk(self.venue, Clock(), self.around)
+        self.path = FastPath(self.desk)
         if seen:
             self.read(*seen)
 
@@ -61,7 +62,7 @@ class World:
         observed = {one.symbol: one for one in seen}
         for one in seen:
             if one.positions and one.readable:
-                self.desk.evidence = after_read(self.desk.evidence, one)
+                self.desk.memory.symbol_read(one)
         self.path.note_read(observed, observed, began)
 
     async def hears(self, *events):
@@ -84,7 +85,7 @@ async def test_a_fill_brings_its_stop_and_the_stream_is_asked_to_tell_of_it():
     await world.hears(told())
     [order] = world.venue.resting
     assert order.close_all and order.trigger_price == at(LONG, "-1.5")
-    assert world.accepted == [order.client_id]
+    assert world.around.accepted == [order.client_id]
     assert world.desk.evidence.awaited_in(SYMBOL) == (order.client_id,)
 
 
@@ -127,7 +128,8 @@ async def test_a_position_that_shrinks_or_ends_is_left_to_the_loop():
 
 
 @pytest.mark.parametrize(
-    "answer", [Refused("crossed", code=-2021), Refused("taken", code=-4130), Unreachable("busy", code=-1008)]
+    "answer",
+    [Refused("x", refusal=Refusal.CROSSED), Refused("taken", refusal=Refusal.SLOT_TAKEN), Unreachable("busy")],
 )
 async def test_a_refused_symbol_is_left_to_the_loop_until_it_was_read(answer):
     world = World(seen_at([]))
@@ -147,7 +149,7 @@ async def test_a_refusal_says_nothing_about_the_position_that_comes_after():
     """The lists could not be read, so a stop that rests is unknown; it ends with the position that is turned."""
     held = position(quantity=D(1))
     world = World(replace(seen_at([held]), unreadable="its open orders could not be read"))
-    world.venue.answer = Refused("a close-all stop rests already", code=-4130)
+    world.venue.answer = Refused("a close-all stop rests already", refusal=Refusal.SLOT_TAKEN)
     await world.hears(told("2", at_ms=NOW_MS + 1))
     world.venue.answer = None
     await world.hears(told("3", at_ms=NOW_MS + 2))
@@ -161,7 +163,7 @@ async def test_a_refusal_says_nothing_about_the_position_that_comes_after():
 
 async def test_lists_used_again_do_not_count_as_a_read():
     world = World(seen_at([]))
-    world.venue.answer = Refused("crossed", code=-2021)
+    world.venue.answer = Refused("crossed", refusal=Refusal.CROSSED)
     await world.hears(told())
     world.venue.answer = None
     world.read(replace(seen_at([]), orders_reused=True))
@@ -183,14 +185,14 @@ async def test_each_symbol_is_served_on_its_own():
 
 async def test_a_defect_costs_speed_and_nothing_else():
     world = World(seen_at([]))
-    world.path._mark = lambda _: 1 / 0
+    world.around.streamed_mark = lambda symbol: 1 / 0
     await world.hears(told())
     assert world.venue.resting == [] and not world.path._tasks
 
 
 async def test_memory_is_bounded_whatever_arrives():
     world = World(seen_at([]))
-    world.desk.mode = lambda: Mode.OBSERVE
+    world.around.may = Mode.OBSERVE
     for number in range(SYMBOLS_MAX + 500):
         world.path.on_event(told(symbol=f"S{number}USDT"))
     await world.settles()
@@ -256,7 +258,7 @@ async def test_an_event_right_behind_the_end_of_a_task_is_served(turns):
         else:
             world.path.on_event(told("-2", at_ms=NOW_MS + 1))
 
-    world.desk.accepted = lambda _: later(turns) if len(world.venue.resting) == 1 else None
+    world.around.order_accepted = lambda _: later(turns) if len(world.venue.resting) == 1 else None
     await world.hears(told("1"))
     for _ in range(20):
         await asyncio.sleep(0)

@@ -6,11 +6,11 @@ import asyncio
 
 from position_monitor.core.decision.decide import decide
 from position_monitor.core.decision.plan_inputs import Plan
-from position_monitor.core.evidence.learning import after_read
 from position_monitor.core.model.actions import Cancel, Mode, Place
 from position_monitor.daemon import removal
 from position_monitor.daemon.desk import Desk
-from tests.core.build import LONG, NOW_MS, SYMBOL, D, at, backstop, position, rules, seen_at, target
+from tests.core.build import LONG, NOW_MS, SYMBOL, D, at, backstop, position, seen_at, target
+from tests.daemon.around import Around
 
 HELD = position(quantity=D(2))
 STOP = backstop(HELD, at(LONG, "-1.5"))
@@ -24,6 +24,9 @@ class Venue:
     def __init__(self):
         self.removed = []
         self.let = asyncio.Event()
+
+    def venue_now_ms(self):
+        return NOW_MS
 
     async def cancel(self, approved):
         self.removed.append(approved.action.order.client_id)
@@ -56,9 +59,9 @@ class World:
     def __init__(self):
         self.seen = seen_at([HELD], [STOP, *OLD])
         self.venue, self.events = Venue(), Events()
-        self.desk = Desk(self.venue, Clock(), rules(), mode=lambda: Mode.LIVE, accepted=lambda client_id: None)
+        self.desk = Desk(self.venue, Clock(), Around())
         for _ in range(3):
-            self.desk.evidence = after_read(self.desk.evidence, self.seen)
+            self.desk.memory.symbol_read(self.seen)
         self.reads = 0
         self.meanwhile = lambda: None
 

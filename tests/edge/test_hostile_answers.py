@@ -18,7 +18,8 @@ from position_monitor.core.decision.guard import Approved
 from position_monitor.edge.ai_engine import AdviceStatus, AiEngine, Question
 from position_monitor.edge.backend import Backend
 from position_monitor.edge.clock import SystemClock
-from position_monitor.edge.venues.binance.venue import BinanceUsdm, connect
+from position_monitor.edge.venues.binance.connect import connect
+from position_monitor.edge.venues.binance.venue import BinanceUsdm
 from position_monitor.errors import Ambiguous, ExchangeFailure
 from tests.edge.exchange.loopback_venue import API_KEY, API_SECRET
 from tests.edge.exchange.sample_actions import close_market

@@ -209,7 +209,7 @@ class Play(StageWorld):
         self.settings = {**self.settings, **(changes or {})}
         process = self.processes[number]
         if process.alive:
-            process.service.config_path = file_with(json.dumps(self.settings))
+            process.service.in_force.path = file_with(json.dumps(self.settings))
             process.service.request_reload()
 
     # -- what is no daemon's own

@@ -39,7 +39,7 @@ def exceeded(service: Service, symbols: Sequence[str]) -> list[str]:
 
 def _of_streams(service: Service, symbols: Sequence[str]) -> dict[str, tuple[int, int]]:
     """What events leave behind until the next read."""
-    fast, box, user = service.fast_path, service._box, service._user
+    fast, box, user = service.daemon.fast_path, service._box, service.streams.user
     sizes = {
         "symbols with events since their read": (len(fast._since), SYMBOLS_MAX),
         "symbols with news": (len(fast._news), SYMBOLS_MAX),

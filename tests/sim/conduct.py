@@ -78,13 +78,15 @@ class Lease:
     """When what it was told runs out, by the last answer; -1: never."""
     alive_since_ms: int = -1
     """Since when every answer showed a live other owner; -1 when the last one did not."""
+    given_up_ms: int = -1
+    """When it gave the lease up; -1 since it was confirmed again."""
     alive_until_ms: int = -1
     """Until when that owner counts as alive: its lease expires by then, or must have been renewed."""
 
     def told(self, *, ours: bool, left_ms: int, holder: str, own_ttl_ms: int) -> None:
         now_ms = true_ms()
         if ours:
-            self.confirmed_ms, self.alive_since_ms, self.holder = now_ms, -1, ""
+            self.confirmed_ms, self.alive_since_ms, self.holder, self.given_up_ms = now_ms, -1, "", -1
             return
         expires_ms = now_ms + left_ms if left_ms >= 0 else -1
         moved = holder == self.holder and expires_ms > self.expires_ms + RENEWED_BY_MS and self.expires_ms >= 0
@@ -116,6 +118,7 @@ class Conduct:
         """When that request was sent (loop time)."""
         self.visitors: dict[int, Visitor] = defaultdict(Visitor)
         self.leases: dict[str, Lease] = defaultdict(Lease)
+        self.reads_age_ms = READS_AGE_MAX_MS
         self.own_ttl_ms = OWN_TTL_MS
         """The lease time of the daemons."""
         self.listeners: list[Callable[[Answer], None]] = []
@@ -164,6 +167,7 @@ class Conduct:
 
     def gave_up_lease(self, owner: str) -> None:
         lease = self.leases[owner]
+        lease.given_up_ms = true_ms()
         lease.confirmed_ms = min(lease.confirmed_ms, true_ms() - self.own_ttl_ms)
 
     # -- asked by the checkers
@@ -177,7 +181,7 @@ class Conduct:
 
     def seen_thrice(self, symbol: str) -> int:
         """The moment of the third newest recent list: what rested by then was seen by the speaker in three reads."""
-        recent = sorted(moment for moment, at_ms in self._lists(symbol) if true_ms() - at_ms <= READS_AGE_MAX_MS)
+        recent = sorted(moment for moment, at_ms in self._lists(symbol) if true_ms() - at_ms <= self.reads_age_ms)
         return recent[-READS_BEFORE_RETIRING] if len(recent) >= READS_BEFORE_RETIRING else -1
 
     def read_back(self, daemon: int, symbol: str, client_id: str, accepted: int) -> bool:
@@ -190,7 +194,7 @@ class Conduct:
         """Whether the speaker tried to place a stop since a moment, or so recently that it may wait for the outcome."""
         assert self.speaker is not None
         tried = self.visitors[self.speaker].tried.get(symbol)
-        return tried is not None and (tried[0] >= moment or true_ms() - tried[1] <= READS_AGE_MAX_MS)
+        return tried is not None and (tried[0] >= moment or true_ms() - tried[1] <= self.reads_age_ms)
 
     @property
     def is_late(self) -> bool:

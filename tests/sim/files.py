@@ -9,7 +9,7 @@ from unittest import mock
 
 from position_monitor.config import Config
 from position_monitor.errors import ConfigError
-from position_monitor.service import serving
+from position_monitor.service import reloading
 
 Sections = Mapping[str, Any]
 
@@ -20,7 +20,7 @@ class Files:
     def __init__(self, usual: Sections) -> None:
         self._usual = usual
         self._written: dict[int, dict[str, Any]] = {}
-        self._only_observing: set[int] = set()
+        self._only_obreloading: set[int] = set()
 
     def write(self, daemon: int, changes: Sections) -> None:
         """Put the usual configuration with these changes into a daemon's file. It may be one that is refused."""
@@ -31,12 +31,12 @@ class Files:
             observes = self.read(daemon).protection.mode == "observe"
         except ConfigError:
             return  # the daemon keeps what it had, and with it its mode
-        (self._only_observing.add if observes else self._only_observing.discard)(daemon)
+        (self._only_obreloading.add if observes else self._only_obreloading.discard)(daemon)
 
     def put_back(self) -> None:
         """The usual configuration stands in every file."""
         self._written.clear()
-        self._only_observing.clear()
+        self._only_obreloading.clear()
 
     def read(self, daemon: int) -> Config:
         """What loading the file gives. Raises `ConfigError` for a broken one."""
@@ -44,11 +44,11 @@ class Files:
 
     def is_live(self, daemon: int) -> bool:
         """Whether the last file that a daemon could take over lets it write."""
-        return daemon not in self._only_observing
+        return daemon not in self._only_obreloading
 
 
 @contextmanager
 def read_from(files: Files, daemon: Any) -> Iterator[None]:
     """Within, each daemon reads its own file; `daemon()` is the number of the one that asks."""
-    with mock.patch.object(serving, "load_config", lambda path: files.read(daemon())):
+    with mock.patch.object(reloading, "load_config", lambda path: files.read(daemon())):
         yield

@@ -39,6 +39,7 @@ class Judges:
         self._run = run
         asked = {*run.swarm.judges, *os.environ.get("SIM_JUDGES", "").split(",")}
         self._silent = (frozenset() if "all" in asked else AWAITING - asked) | set(run.swarm.silenced)
+        self._silent |= {name for one in run.swarm.powers for name in one.silences}
         if run.settings.protection.on_breach == "close":
             self._silent |= {"witnesses"}  # the operator wants a position closed for its loss alone
         host = {*run.swarm.host}
@@ -48,7 +49,14 @@ class Judges:
             truth, VenueNow(run.gateway), lists_seldom_ms=seldom_ms, interval_s=longest_s, in_vain=run.conduct.in_vain
         )
         clear = not run.swarm.stale_ms and not {*OTHER_LEVELS, *LYING_LISTS} & {*host, *run.swarm.venue}
-        self.over_exit = OverExit(truth, run.engine.world, run.levels.marks, ladder=clear, squeezed=run.levels.squeezed)
+        self.over_exit = OverExit(
+            truth,
+            run.engine.world,
+            run.levels.marks,
+            ladder=clear,
+            squeezed=run.levels.squeezed,
+            alive=lambda: run.alive,
+        )
         self.hammering = Hammering()
         clocks_hold = "clock_step" not in host
         self.state_truth = StateTruth(
@@ -86,7 +94,10 @@ class Judges:
         """Something is published, at this very moment."""
         daemon, at_ms = int(owner.split(":")[1]), true_ms()
         self._find("state_truth", self.state_truth.told(daemon, published, at_ms))
-        self._find("calm", self.calm.announced(daemon, published["events"], at_ms))
+        if (given_up_ms := self._run.conduct.leases[owner].given_up_ms) >= 0:
+            by_its_clock_ms = given_up_ms + self._run.daemons[daemon][1].now_ms() - at_ms
+            self._find("state_truth", self.state_truth.lease_left(published["events"], by_its_clock_ms))
+        self._find("calm", self.calm.announced(daemon, len(published["events"]), at_ms))
 
     def said(self, daemon: int, text: str) -> None:
         """A daemon said a line that an operator sees."""

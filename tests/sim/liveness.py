@@ -32,6 +32,13 @@ LIMITED_MS = 60_000
 PROBED_MS = 301_000
 """A ban without a usable end is asked about in growing steps, the longest of five minutes."""
 OPEN_CONDITIONAL_MAX = 200
+KEPT_FOR_STOPS = 75
+"""Weight of a minute that is not asked for any more: 10 is left to stops, and requests that were lost on their way
+count as sent."""
+CROWDED = 0.8
+"""The share of the minute's weight from which lists may wait for the next minute."""
+CROWDED_MS = 15_000
+"""Then a stop that was lost on its way is missed by looks without the list, which takes so much longer."""
 READS = (Endpoint.POSITIONS.value.path, "GET")
 WRITES = (Endpoint.PLACE_ALGO_ORDER.value.path, "POST")
 NEEDED = (Endpoint.POSITIONS, Endpoint.POSITION_ROWS, Endpoint.PLACE_ALGO_ORDER)
@@ -64,8 +71,13 @@ class VenueNow:
     def answers(self, key: Key) -> bool:
         """Whether the positions can be read."""
         engine, limiter = self._gateway.engine, self._gateway.limiter
-        free = limiter.weight.used(engine.now_ms) + Endpoint.POSITIONS.value.weight <= WEIGHT_LIMIT
+        free = limiter.weight.used(engine.now_ms) + Endpoint.POSITIONS.value.weight <= WEIGHT_LIMIT - KEPT_FOR_STOPS
         return free and not self._holds_back(*READS, key[0])
+
+    @property
+    def crowded(self) -> bool:
+        """Whether little of the minute's weight is left."""
+        return self._gateway.limiter.weight.used(self._gateway.engine.now_ms) >= CROWDED * WEIGHT_LIMIT
 
     def _holds_back(self, path: str, method: str, symbol: str) -> bool:
         rules: list[Fault] = self._gateway.engine.world.faults.of(HOLDING_BACK)
@@ -114,6 +126,9 @@ class Liveness:
         self._ruled: set[str] = set()
         """Client ids which the venue itself refused: its rules, not a fault."""
         self._told: set[Key] = set()
+        self._crowded_at_ms = -2 * CROWDED_MS
+        self._crowded = False
+        """Whether little of the minute's weight is left, or was a moment ago."""
 
     # -- what happens
 
@@ -171,6 +186,9 @@ class Liveness:
             waits_ms = self._in_vain.get((number, Endpoint.TIME), 0)
             self._barred[number] = max(self._barred[number], min(waits_ms, at_ms))
         self._told &= exposed.keys()
+        if self._venue.crowded:
+            self._crowded_at_ms = at_ms
+        self._crowded = at_ms - self._crowded_at_ms <= 2 * CROWDED_MS
         violations = []
         for key, exposed_ms in exposed.items():
             if not (self._venue.takes(key) and self._venue.answers(key)):
@@ -188,6 +206,7 @@ class Liveness:
 
     def _allowed_ms(self, key: Key, living: int) -> int:
         soon_ms = SOON_MS if living == 1 else BESIDE_ANOTHER_MS
+        soon_ms += CROWDED_MS if self._crowded else 0
         return soon_ms + self._looks_seldom_ms + (self._lists_seldom_ms if self._unspoken.get(key) else 0)
 
     def _last_change(self, number: int, key: Key) -> int:
@@ -217,7 +236,7 @@ def _shown(body: object) -> set[Key]:
             amount = Decimal(str(row["positionAmt"]))
             priced = any(Decimal(str(row.get(name) or 0)) > 0 for name in ("entryPrice", "markPrice"))
             side = row["positionSide"]
-            if amount and priced:
+            if amount.is_finite() and amount and priced:
                 shown.add((row["symbol"], side if side != "BOTH" else ("LONG" if amount > 0 else "SHORT")))
         except (KeyError, TypeError, AttributeError, InvalidOperation):
             continue

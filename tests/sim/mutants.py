@@ -30,7 +30,7 @@ from position_monitor.core.decision.plan_inputs import PlanInputs
 from position_monitor.core.evidence import written
 from position_monitor.core.evidence.evidence import KeyEvidence
 from position_monitor.core.evidence.outcome import Sent
-from position_monitor.core.exits import policy
+from position_monitor.core.exits import hybrid, levels, static
 from position_monitor.core.model import ids, money
 from position_monitor.core.model.actions import Cancel, Mode, Place
 from position_monitor.core.model.orders import LiveOrder, OrderStatus, Purpose, Role, Tag
@@ -43,13 +43,14 @@ from position_monitor.daemon.placing import Placing, SentRound
 from position_monitor.edge import actor
 from position_monitor.edge.reading.observer import Observer
 from position_monitor.edge.redis.lease import Lease, Unavailable
+from position_monitor.edge.redis.lease_keeper import LeaseKeeper
 from position_monitor.edge.venues.binance import order_rows
 from position_monitor.edge.venues.binance import writes as binance_writes
 from position_monitor.edge.venues.binance.reads import orders_from
 from position_monitor.edge.venues.binance.sides import OrderSide
 from position_monitor.edge.venues.binance.venue import BinanceUsdm
 from position_monitor.errors import Ambiguous, ExchangeFailure
-from position_monitor.service import Service
+from position_monitor.service.surroundings import ProcessSurroundings
 from tests.sim.simulation import SYMBOLS
 from tests.sim.swarm import Swarm
 
@@ -83,7 +84,7 @@ class Mutant:
 
 
 MUTANTS: list[Mutant] = []
-REMEMBERED = (policy._from_entry, order_rows._algo_order)
+REMEMBERED = (levels.from_entry, hybrid._own, hybrid._advised, static._own, order_rows._algo_order)
 """What the core remembers beyond a run."""
 
 
@@ -380,7 +381,7 @@ def backstop_is_moved_like_any_stop(stack: ExitStack) -> None:
 def stop_follows_the_policy_downward_too(stack: ExitStack) -> None:
     """The level is taken anew from the entry in every cycle, and nobody asks whether a removal loosens it."""
     stack.enter_context(
-        everywhere(stop_level.effective_stop, lambda inputs, levels, **more: levels.stop),
+        everywhere(stop_level.effective_stop, lambda inputs, resting, exits: exits.initial_stop),
     )
     nothing_loosens(stack)
 
@@ -432,7 +433,7 @@ def stop_cancelled_by_hand_is_not_placed_again(stack: ExitStack) -> None:
     done: set[str] = set()
 
     def forgetful(orders: Any, live: Any) -> BookDiff:
-        done.update(own.order.client_id for own in (*live.resting, *live.in_flight))
+        done.update(own.client_id for own in (*live.resting, *live.in_flight))
         found = diff(orders, live)
         return found._replace(missing=tuple(order for order in found.missing if order.client_id not in done))
 
@@ -444,7 +445,7 @@ def stop_cancelled_by_hand_is_not_placed_again(stack: ExitStack) -> None:
 
 @mutant("INV-9", swarm=Swarm({}, ("second_daemon", "lease_evicted", "ai_advice")))
 def lease_is_not_asked_for(stack: ExitStack) -> None:
-    stack.enter_context(changed(Service, "mode", lambda self: Mode.LIVE))
+    stack.enter_context(changed(ProcessSurroundings, "mode", lambda self, **signs: Mode.LIVE))
 
 
 @mutant("INV-9", swarm=Swarm({}, ("redis_down", "redis_hung", "ai_advice")), faulty_s=120.0)
@@ -470,18 +471,18 @@ def lease_is_timed_by_the_wall_clock(stack: ExitStack) -> None:
 @mutant("INV-2", swarm=Swarm({}, ("suspend_after_stop", "ai_advice")), faulty_s=400.0)
 def evidence_survives_a_suspend(stack: ExitStack) -> None:
     stack.enter_context(changed(Daemon, "_notice_gap", lambda self: None))
-    stack.enter_context(changed(Service, "_reads_positions", lambda self: True))
+    stack.enter_context(changed(LeaseKeeper, "reads", property(lambda self: True)))
 
 
 @mutant("INV-3", swarm=Swarm({}, ("redis_down", "redis_hung")))
 def nothing_is_placed_without_redis(stack: ExitStack) -> None:
-    honest = Service.mode
+    honest = ProcessSurroundings.mode
 
-    def mode(self: Service) -> Mode:
-        answer = honest(self)
+    def mode(self: ProcessSurroundings, **signs: Any) -> Mode:
+        answer = honest(self, **signs)
         return Mode.OBSERVE if answer is Mode.PLACE_ONLY else answer
 
-    stack.enter_context(changed(Service, "mode", mode))
+    stack.enter_context(changed(ProcessSurroundings, "mode", mode))
 
 
 # -- bounds (invariant 10)

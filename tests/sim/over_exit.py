@@ -18,7 +18,7 @@ from typing import Any, NamedTuple
 
 from position_monitor.edge.venues.transport import Endpoint
 from position_monitor.paper.world import World
-from tests.sim.conduct import Answer
+from tests.sim.conduct import NO_ANSWER, Answer
 from tests.sim.truth import Key, Order, Truth, is_own, reducing, side_of
 
 LADDER = ((Decimal("1.5"), Decimal("0.3")), (Decimal("2.5"), Decimal("0.6")), (Decimal("4.0"), Decimal(1)))
@@ -54,12 +54,17 @@ class OverExit:
         *,
         ladder: bool = True,
         squeezed: Collection[str] = frozenset(),
+        alive: Callable[[], Collection[int]] = lambda: (),
     ) -> None:
         """`marks(symbol, since_ms)` are the prices the symbol had since then; `ladder` says that the levels of the
         targets are the policy's own: no advice moves them, and no list hides one. In `squeezed` symbols the venue's
-        bounds move a target to the nearest permitted price, by the bounds that the daemon read."""
+        bounds move a target to the nearest permitted price, by the bounds that the daemon read. `alive` are the
+        daemons that live now: what a dead one sent, and the venue executes late, nobody can know of."""
         self._ladder = ladder
         self._squeezed = squeezed
+        self._alive = alive
+        self._senders: dict[str, int] = {}
+        """Client id -> the daemon that sent it last and got no answer."""
         self._truth = truth
         self._world = world
         self._marks = marks
@@ -77,6 +82,8 @@ class OverExit:
 
     def answer(self, answer: Answer, at_ms: int) -> None:
         """A request of a daemon ended: what it can know from it."""
+        if answer.endpoint is Endpoint.PLACE_ALGO_ORDER and answer.status == NO_ANSWER:
+            self._senders[answer.params.get("clientAlgoId", "")] = answer.daemon
         if not isinstance(answer.body, list):
             return
         if answer.endpoint in (Endpoint.POSITIONS, Endpoint.POSITION_ROWS):
@@ -101,9 +108,14 @@ class OverExit:
         if detail.get("order_kind") != "algo":
             return self._closed(key, entry, speaker)
         found = self._beside_firing(key, entry, speaker)
-        if self._ladder and key[0] not in self._squeezed and _takes_profit(detail):
+        if self._ladder and key[0] not in self._squeezed and _takes_profit(detail) and not self._is_bequest(detail):
             found += self._too_much(key, entry.at_ms)
         return found
+
+    def _is_bequest(self, detail: Mapping[str, Any]) -> bool:
+        """Whether a daemon sent it that got no answer and died."""
+        sender = self._senders.get(detail["client_id"])
+        return sender is not None and sender not in self._alive()
 
     def _note_positions(self, entry: Any) -> None:
         for leg, position in self._world.account.positions.get(entry.symbol, {}).items():

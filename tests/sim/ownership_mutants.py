@@ -6,8 +6,8 @@ from contextlib import ExitStack
 
 from position_monitor.core.evidence.evidence import KeyEvidence
 from position_monitor.core.evidence.writers import Writers
+from position_monitor.edge.redis.lease_keeper import LeaseKeeper
 from position_monitor.edge.redis.lease_states import Watched
-from position_monitor.service import Service
 from tests.sim.mutants import changed, mutant
 from tests.sim.swarm import Swarm
 
@@ -25,7 +25,7 @@ def whatever_stands_in_the_lease_is_a_live_owner(stack: ExitStack) -> None:
 @mutant("INV-3", swarm=CUT)
 def an_owner_that_reads_nothing_keeps_the_lease_and_everybody_waits(stack: ExitStack) -> None:
     """Row 3.2."""
-    stack.enter_context(changed(Service, "_reads_positions", lambda self: True))
+    stack.enter_context(changed(LeaseKeeper, "reads", property(lambda self: True)))
     stack.enter_context(changed(KeyEvidence, "long_exposed", lambda self, settings, now_ms: False))
 
 

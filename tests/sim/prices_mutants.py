@@ -7,8 +7,10 @@ from typing import Any
 
 from position_monitor.core.book import stop_book, stop_level
 from position_monitor.core.decision import guard, surplus
-from position_monitor.core.exits import policy
-from position_monitor.core.model.instruments import Instrument
+from position_monitor.core.exits import levels, resting_stop
+from position_monitor.core.model.instruments import Instrument, PriceGrid
+from position_monitor.core.model.money import tighter
+from position_monitor.core.model.orders import Purpose
 from tests.sim.mutants import changed, everywhere, mutant
 from tests.sim.swarm import Swarm
 
@@ -17,21 +19,21 @@ HEARD = Swarm({}, ("burst_of_fills",), {}, marks=True)
 
 @mutant("INV-3", swarm=Swarm({}, ("odd_liquidation",)))
 def the_entry_is_taken_to_lie_before_the_liquidation_price(stack: ExitStack) -> None:
-    stack.enter_context(changed(policy, "_before_liquidation", lambda levels, *rest: levels))
+    stack.enter_context(changed(levels, "_entry_beyond_liquidation", lambda measured, view: measured))
     honest = guard.why_wrong_price
 
     def why(order: Any, position: Any, venue: Any) -> str:
         reason = honest(order, position, venue)
         liquidation = position.liquidation_ahead if position is not None else None
-        beyond = liquidation is not None and not policy.tighter(order.trigger_price, liquidation, position.side)
-        return reason or ("beyond the liquidation price" if beyond and order.kind.value == "STOP_MARKET" else "")
+        beyond = liquidation is not None and not tighter(order.trigger_price, liquidation, position.side)
+        return reason or ("beyond the liquidation price" if beyond and order.purpose is Purpose.STOP else "")
 
     stack.enter_context(changed(guard, "why_wrong_price", why))
 
 
 @mutant("INV-3", swarm=Swarm({}, ("tight_filters",)))
 def price_limits_are_not_known(stack: ExitStack) -> None:
-    stack.enter_context(changed(policy.PriceGrid, "nearest", lambda self, price: price))
+    stack.enter_context(changed(PriceGrid, "nearest", lambda self, price: price))
     stack.enter_context(changed(Instrument, "nearest_permitted", lambda self, price: price))
     stack.enter_context(changed(Instrument, "permits", lambda self, price: True))
     stack.enter_context(changed(guard, "why_not_on_grid", lambda *inputs: ""))
@@ -39,12 +41,12 @@ def price_limits_are_not_known(stack: ExitStack) -> None:
 
 @mutant("DESIGN-9", swarm=Swarm({}, ("averaging_in",)), caught_at=7)
 def no_stop_is_tightened_in_a_loss(stack: ExitStack) -> None:
-    honest = stop_level._worth_moving
+    honest = resting_stop.moves_resting_stop
 
-    def worth(inputs: Any, *levels: Any) -> bool:
-        return inputs.position.loss_pct <= 0 and honest(inputs, *levels)
+    def moves(view: Any, stop: Any, **more: Any) -> bool:
+        return view.position.loss_pct <= 0 and honest(view, stop, **more)
 
-    stack.enter_context(changed(stop_level, "_worth_moving", worth))
+    stack.enter_context(everywhere(honest, moves))
 
 
 @mutant("DESIGN-9", swarm=Swarm({}, ("nothing_is_removed",), {}, marks=True))

@@ -143,7 +143,7 @@ class _Script:
             model.put(prefix + member, fields, int(ttl))
         model.put(keys[2], status, int(ttl))
         model.events.extend(batch["events"])
-        published = {"status": status, "positions": positions, "events": len(batch["events"])}
+        published = {"status": status, "positions": positions, "events": batch["events"]}
         model.publications.append((true_ms(), owner, published))
         model.listener(owner, published)
         return [1, ""]
@@ -210,5 +210,6 @@ def store_on(
             check_interval_s=settings.loop.check_interval_s,
             lease_ttl_s=settings.lease_ttl_s,
             contend=settings.protection.mode == "live",
+            reading_within_s=settings.reading_within_s,
             is_dead=is_dead,
         )

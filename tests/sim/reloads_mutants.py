@@ -7,12 +7,12 @@ from dataclasses import replace
 from typing import Any
 
 from position_monitor.config import Config
-from position_monitor.core.decision.verdict import account_risk
-from position_monitor.daemon import Daemon
+from position_monitor.core.decision.risk import account_risk
+from position_monitor.daemon import cycle
 from position_monitor.edge.reading.account_observation import AccountObservation
 from position_monitor.edge.redis.lease_keeper import LeaseKeeper
 from position_monitor.edge.redis.state import RedisState
-from position_monitor.service import Service, serving
+from position_monitor.service import Service, reloading
 from position_monitor.service.reloading import Reloaded, ReloadPace, taken_over
 from position_monitor.service.telling import Teller
 from tests.sim.mutants import changed, everywhere, mutant
@@ -28,10 +28,10 @@ def follows(*, begins: bool, ends: bool) -> Any:
     """A reload of the mode after which the lease is not asked for, or not given up."""
     honest = RedisState.follow
 
-    def follow(self: RedisState, check_interval_s: float, *, lease_ttl_s: float, contend: bool) -> None:
+    def follow(self: RedisState, check_interval_s: float, *, contend: bool, **more: float) -> None:
         before = self._keeper.contend
         follows_it = begins if contend else ends
-        honest(self, check_interval_s, lease_ttl_s=lease_ttl_s, contend=contend if follows_it else before)
+        honest(self, check_interval_s, contend=contend if follows_it else before, **more)
 
     return follow
 
@@ -58,17 +58,7 @@ def every_signal_is_a_reload_at_once(stack: ExitStack) -> None:
 @mutant("INV-17", swarm=SELDOM, faulty_s=300.0, caught_at=3)
 def a_gap_is_a_minute_whatever_the_interval(stack: ExitStack) -> None:
     """Row 5.6."""
-    honest = Daemon._notice_gap
-
-    def notice_gap(self: Daemon) -> None:
-        interval_s, deadline_s = self.check_interval_s, self.cycle_deadline_s
-        self.check_interval_s = self.cycle_deadline_s = 0.0
-        try:
-            honest(self)
-        finally:
-            self.check_interval_s, self.cycle_deadline_s = interval_s, deadline_s
-
-    stack.enter_context(changed(Daemon, "_notice_gap", notice_gap))
+    stack.enter_context(changed(cycle, "longest_pause_s", lambda settings: cycle.GAP_MIN_S))
 
 
 @mutant("INV-4", swarm=Swarm({"lose_response": 0.4, "delayed_listing": 0.3}, ("reloads",)), caught_at=15)
@@ -78,7 +68,7 @@ def everything_takes_effect_at_once(stack: ExitStack) -> None:
     def all_of_it(running: Config, fresh: Config) -> Reloaded:
         return replace(taken_over(running, fresh), config=fresh)
 
-    stack.enter_context(changed(serving, "taken_over", all_of_it))
+    stack.enter_context(changed(reloading, "taken_over", all_of_it))
 
 
 @mutant("INV-17", swarm=STOPPED)
@@ -115,7 +105,7 @@ def a_flat_account_has_no_time_of_its_read(stack: ExitStack) -> None:
 
 def time_of(report: Any) -> int:
     """The oldest time of the positions that are published; 0 without any."""
-    return min((state.observed_at_ms for state in report.history.states), default=0)
+    return min((track.observed_at_ms for track in report.history.tracks.values()), default=0)
 
 
 @mutant("INV-17", swarm=Swarm({"internal_503": 0.3}, (), judges=("state_truth",)))

@@ -137,7 +137,7 @@ class SettledBook:
 
     def _behind(self, key: Key) -> Iterator[str]:
         stops = [o for o in self._truth.orders.values() if is_stop(o) and reducing(o, key)]
-        if key in self._passed or not all(is_own(order) for order in stops):
+        if key in self._passed or key[0] in self._squeezed or not all(is_own(order) for order in stops):
             return
         level, entry, way = self._truth.level(key), self._entry(key), _way(key)
         wanted = entry * (1 - way * STOP_LOSS_PCT / 100)

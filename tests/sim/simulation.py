@@ -21,7 +21,7 @@ from loguru import logger
 from position_monitor.config import Config
 from position_monitor.edge.ai_engine import AdvicePoller
 from position_monitor.edge.backend import BreakerPoller
-from position_monitor.edge.reading import last_reads
+from position_monitor.edge.reading import schedule
 from position_monitor.edge.streams.mark_stream import MarkStream
 from position_monitor.edge.streams.user_stream import UserStream
 from position_monitor.edge.venues.binance.venue import BinanceUsdm
@@ -30,7 +30,7 @@ from position_monitor.paper.engine import Engine
 from position_monitor.paper.gateway import Gateway
 from position_monitor.paper.journal import Entry, Journal
 from position_monitor.paper.signing import Gatekeeper
-from position_monitor.service import Service
+from position_monitor.service import ConfigInForce, Hearer, Service, Streams
 from tests.sim import bounds, host_faults, stream_faults
 from tests.sim.checkers import Checker
 from tests.sim.conduct import Conduct
@@ -179,6 +179,7 @@ class Simulation:
         self.interval_s = self.settings.loop.check_interval_s
         """Time between two checks; what is granted to a daemon follows from it."""
         self.conduct.own_ttl_ms = round(1000 * self.settings.lease_ttl_s)
+        self.conduct.reads_age_ms = max(self.conduct.reads_age_ms, round(3000 * self.interval_s))
         self.judges = Judges(self)
         self.levels.by_last = self.settings.protection.working_type == "CONTRACT_PRICE"
         self.engine.world.journal = WatchedJournal(self.engine.world.journal, self._on_entry)
@@ -211,9 +212,17 @@ class Simulation:
         owner = self.owner_of(number)
         store = store_on(self.redis, owner, config, clock, self._is_dead)
         exchange = BinanceUsdm(transport, clock)
+
+        def open_streams(hearer: Hearer) -> Streams:
+            if self.swarm.stream is None:
+                return Streams()
+            origin = StreamHost.origin(number)
+            user = UserStream(exchange, hearer.on_event, origin=origin, clock=clock)
+            marks = MarkStream(hearer.on_marks, origin=origin, clock=clock) if self.swarm.marks else None
+            return Streams(user, marks)
+
         service = Service(
-            config=config,
-            config_path=None,
+            in_force=ConfigInForce(config, None),
             clock=clock,
             exchange=exchange,
             store=store,
@@ -221,11 +230,8 @@ class Simulation:
             breaker=BreakerPoller(None, clock),
             systemd=QuietSystemd(),  # type: ignore[arg-type]
             owner=owner,
+            open_streams=open_streams,
         )
-        if self.swarm.stream is not None:
-            origin = StreamHost.origin(number)
-            user = UserStream(exchange, service.on_event, origin=origin, clock=clock)
-            service.listen(user, MarkStream(service.on_marks, origin=origin, clock=clock) if self.swarm.marks else None)
         token = SPEAKER.set(number)
         task = asyncio.create_task(service.serve())
         SPEAKER.reset(token)
@@ -266,7 +272,7 @@ class Simulation:
             for number in self.alive
             if self.daemons[number][1].running.is_set()
             and not self.daemons[number][3].cut
-            and not self.daemons[number][0]._stop.is_set()
+            and not self.daemons[number][0].turns.ended
             and self.settings.protection.mode == "live"
             and self.files.is_live(number)
         ]
@@ -333,8 +339,9 @@ class Simulation:
             self._converged_ms = max(self._converged_ms, round(since_s * 1000) if late else 0)
 
     def published(self) -> dict[str, str]:
-        """The state of the account in Redis; empty when there is none."""
-        return self.redis.get("q:main:status") or {}
+        """The state of the account in Redis; empty when there is none, or something else stands there."""
+        status = self.redis.get("q:main:status")
+        return status if isinstance(status, dict) else {}
 
     def _has_spent_its_budget(self) -> bool:
         return "request budget" in self.published().get("reason", "")
@@ -413,8 +420,8 @@ class Simulation:
 
     @property
     def left_over_s(self) -> float:
-        """Two check intervals: after that long nothing superfluous is under way any more."""
-        return 2 * self.interval_s
+        """Two check intervals, and how long removals may rest: after that nothing superfluous is under way any more."""
+        return 2 * self.interval_s + max((one.removals_rest_s for one in self.swarm.powers), default=0.0)
 
     def _left_over(self) -> set[str]:
         if self.published().get("mode") not in ("live", None):
@@ -511,8 +518,8 @@ def _heard(simulation: Simulation) -> Iterator[None]:
 @contextmanager
 def _reading_orders(*, thrifty: bool) -> Iterator[None]:
     """As for a large account beside a stream, in every third of these cycles and by sweeps; or all in every cycle."""
-    quiet_s, singles = (last_reads.QUIET_ORDERS_S, 1) if thrifty else (0.0, last_reads.SINGLES_MAX)
-    with mock.patch.multiple(last_reads, QUIET_ORDERS_S=quiet_s, SINGLES_MAX=singles):
+    quiet_s, singles = (schedule.QUIET_ORDERS_S, 1) if thrifty else (0.0, schedule.SINGLES_MAX)
+    with mock.patch.multiple(schedule, QUIET_ORDERS_S=quiet_s, SINGLES_MAX=singles):
         yield
 
 

@@ -141,7 +141,7 @@ class Stage(StageWorld):
             await asyncio.gather(*(process.task for process in self.processes), return_exceptions=True)
             for process in self.processes:  # lets go of what a killed process was waiting for
                 process.clock.running.set()
-                process.service._wake.set()
+                process.service.turns.wake()
             await asyncio.sleep(0.01)
             logger.remove(self._sink)
             self._connected.close()

@@ -20,7 +20,8 @@ from position_monitor.edge.streams.user_stream import UserStream
 from position_monitor.edge.venues.binance.venue import BinanceUsdm
 from position_monitor.edge.venues.transport import Endpoint, Reply
 from position_monitor.paper.gateway import Gateway
-from position_monitor.service import Service
+from position_monitor.service import ConfigInForce, Hearer, Service, Streams
+from position_monitor.service.streams import no_streams
 from tests.sim.redis_model import RedisModel, store_on
 from tests.sim.streams import StreamHost
 from tests.sim.venue import SimTransport
@@ -112,12 +113,12 @@ class Process:
     @property
     def mode(self) -> str:
         """The word that is published for its state of ownership."""
-        return self.service.mode().published
+        return self.service.daemon.desk.mode().published
 
     @property
     def ownership(self) -> str:
         """Its state of ownership."""
-        return str(self.service.mode())
+        return str(self.service.daemon.desk.mode())
 
     def kill(self) -> None:
         """kill -9: nothing of it runs on."""
@@ -168,9 +169,18 @@ def process_of(
     transport = line(gateway, clock, random.Random(f"stage:{number}"), timeout_s=settings.exchange.request_timeout_s)
     store = store_on(redis, owner, settings, clock, is_dead)
     exchange = BinanceUsdm(transport, clock)
+    origin = StreamHost.origin(number)
+    user: UserStream | None = None
+    marks: MarkStream | None = None
+
+    def open_streams(hearer: Hearer) -> Streams:
+        nonlocal user, marks
+        user = UserStream(exchange, hearer.on_event, origin=origin, clock=clock)
+        marks = MarkStream(hearer.on_marks, origin=origin, clock=clock)
+        return Streams(user, marks)
+
     service = Service(
-        config=settings,
-        config_path=path,
+        in_force=ConfigInForce(settings, path),
         clock=clock,
         exchange=exchange,
         store=store,
@@ -178,14 +188,10 @@ def process_of(
         breaker=BreakerPoller(_neighbour(Backend, clock, neighbours.backend), clock),
         systemd=systemd,  # type: ignore[arg-type]
         owner=owner,
+        open_streams=open_streams if stream else no_streams,
     )
-    process = Process(number, host, service, clock, transport, store, systemd)
+    process = Process(number, host, service, clock, transport, store, systemd, user, marks)
     transport.die = process.kill
-    if stream:
-        origin = StreamHost.origin(number)
-        process.user = UserStream(exchange, service.on_event, origin=origin, clock=clock)
-        process.marks = MarkStream(service.on_marks, origin=origin, clock=clock)
-        service.listen(process.user, process.marks)
     return process
 
 

@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 
 from position_monitor.edge.venues.transport import Endpoint
 from tests.sim.conduct import Answer
-from tests.sim.truth import Key, side_of
+from tests.sim.truth import PREFIX, Key, side_of
 
 READS_KEPT = 60
 LOOK_MS = 6_000
@@ -73,6 +73,8 @@ class StateTruth:
         self._reads: dict[int, deque[Read]] = defaultdict(lambda: deque(maxlen=READS_KEPT))
         self._stops: dict[str, tuple[Key, Decimal, Decimal | None]] = {}
         """Client id of a stop -> position, trigger, quantity (None: close-all)."""
+        self._targets: dict[str, tuple[Key, Decimal]] = {}
+        """Client id of a conditional take-profit -> position, trigger."""
 
     # -- what happens
 
@@ -83,8 +85,11 @@ class StateTruth:
             self._reads[answer.daemon].append(Read(clock_ms, symbol, dict(_rows(answer.body)), _spoilt(answer.body)))
 
     def entry(self, entry: Any) -> None:
-        """One journal entry: the contents of each stop that was ever accepted."""
+        """One journal entry: the contents of each stop and take-profit that was ever accepted."""
         detail = entry.detail
+        if entry.kind == "order_accepted" and detail.get("type") == "TAKE_PROFIT_MARKET":
+            key = (entry.symbol, side_of(detail["position_side"], detail["side"]))
+            self._targets[detail["client_id"]] = (key, Decimal(detail["trigger"]))
         if entry.kind == "order_accepted" and detail.get("type") == "STOP_MARKET":
             key = (entry.symbol, side_of(detail["position_side"], detail["side"]))
             size = None if detail["close_position"] else Decimal(detail["quantity"])
@@ -99,6 +104,12 @@ class StateTruth:
             symbol, side = member.rsplit(":", 1)
             said += [f"INV-17: {member}: {what}" for what in self._of_position((symbol, side), fields, daemon, at_ms)]
         return said
+
+    def lease_left(self, events: Iterable[str], given_up_ms: int) -> list[str]:
+        """What is told by a daemon that gave its lease up then, by its own clock, and has not had it again since."""
+        told = [json.loads(text) for text in events] if self._clocks_hold else []
+        lost = [event for event in told if event["type"] == "LeaseLost" and event["at_ms"] >= given_up_ms]
+        return [f"INV-17: the lease is told as lost, and the daemon gave it up: {event}" for event in lost]
 
     def silent(self, status: Mapping[str, str], nobody_ms: int) -> list[str]:
         """No daemon lives since so many ms: the state must not go on claiming that one watches."""
@@ -175,7 +186,13 @@ class StateTruth:
             yield f"quantity {size} was never read"
         if rows and not any(row.entry == entry for row in rows if row.size == size):
             yield f"entry {entry} was never read with quantity {size}"
-        if rows and all(row.mark != mark for row in rows) and mark not in self._marks(key[0], at_ms - MARKS_MS):
+        stands_in = mark == entry and fields["verdict"] == "UNKNOWN"  # no mark could be read, and the entry is a price
+        if (
+            rows
+            and not stands_in
+            and all(row.mark != mark for row in rows)
+            and mark not in self._marks(key[0], at_ms - MARKS_MS)
+        ):
             yield f"mark {mark} was never read"
         if self._clocks_hold and int(fields["observed_at_ms"]) > json.loads(fields["doc"])["published_at_ms"]:
             yield "it was observed after it was published"
@@ -200,9 +217,37 @@ class StateTruth:
             yield f"stop quantity {fields['stop_quantity']}, and the stops named cover {covered}"
         if size and abs(pct - _number(fields["stop_quantity"]) / size * 100) > HAIR:
             yield f"cover {pct} %, and stops for {fields['stop_quantity']} of {size}"
+        yield from self._backstop(fields)
+        yield from self._take_profits(key, fields)
         full = {"PROTECTED": True, "STOP_ONLY": True, "NAKED": False, "UNDERCOVERED": False}.get(fields["verdict"])
         if full is not None and full != (pct >= 100):
             yield f"{fields['verdict']} with a cover of {pct} %"
+
+    def _backstop(self, fields: Mapping[str, str]) -> Iterator[str]:
+        """The backstop is a close-all stop of ours among the stops that are named, and its price is told with it."""
+        told, price = json.loads(fields["doc"])["conditions"].get("BackstopLive"), fields.get("backstop_price", "")
+        if told == "Unknown":
+            return
+        if (told == "True") != bool(price):
+            yield f"BackstopLive is {told}, and the price of the backstop is {price or 'not told'}"
+        named = [name for name in json.loads(fields["stop_client_ids"]) if name.startswith(PREFIX)]
+        if all(name in self._stops for name in named):
+            ours = {trigger for _, trigger, size in (self._stops[name] for name in named) if size is None}
+            if ours != ({_number(price)} if price else set()):
+                yield f"its backstop is at {price or 'no price'}, and those of ours that are named are at {ours}"
+
+    def _take_profits(self, key: Key, fields: Mapping[str, str]) -> Iterator[str]:
+        """The take-profits that are said to rest were accepted for this position, and the condition counts them."""
+        told = json.loads(fields["doc"])["conditions"].get("TakeProfitsPlaced")
+        rungs = json.loads(fields["take_profits"])
+        if told != "Unknown" and (told == "True") != (bool(rungs) and all(rung["resting"] for rung in rungs)):
+            yield f"TakeProfitsPlaced is {told}, and the take-profits are {rungs}"
+        for rung in rungs:
+            place = self._targets.get(rung["client_id"])
+            if place not in (None, (key, _number(rung["trigger_price"]))):
+                yield f"its take-profit {rung['client_id']} is one of {place}"
+            if rung["client_id"].startswith(PREFIX) and place is None:
+                yield f"its take-profit {rung['client_id']} was never accepted"
 
 
 def _totals(status: Mapping[str, str], managed: Sequence[Mapping[str, str]], nameless: int) -> Iterator[str]:

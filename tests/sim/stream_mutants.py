@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
+from collections.abc import Collection
 from contextlib import ExitStack
 from dataclasses import replace
 from decimal import Decimal
@@ -17,8 +18,11 @@ from position_monitor.core.model.sides import Side
 from position_monitor.core.observation.stream_events import AlgoEvent, PositionEvent, StreamEvent
 from position_monitor.daemon.desk import Desk
 from position_monitor.daemon.fast_path import FastPath
+from position_monitor.edge.reading import schedule
 from position_monitor.edge.reading.observer import Observer
+from position_monitor.edge.reading.schedule import Moment
 from position_monitor.service import Service
+from position_monitor.service.turns import Turns
 from tests.sim.mutants import another_id, cancel_unseen, changed, everywhere, mutant, without_guard
 from tests.sim.swarm import Swarm
 
@@ -56,10 +60,11 @@ def an_event_of_a_flat_position_counts_as_reads(stack: ExitStack) -> None:
     def on_event(self: FastPath, event: StreamEvent) -> None:
         honest(self, event)
         if isinstance(event, PositionEvent) and event.amount == 0:
-            for key, known in self._desk.evidence.keys.items():
+            memory = self._desk.memory
+            for key, known in memory.evidence.keys.items():
                 if key.symbol == event.symbol:
                     flat = replace(known, absent_reads=9, zero_seen=True)
-                    self._desk.evidence = with_key(self._desk.evidence, key, flat)
+                    memory._evidence = with_key(memory.evidence, key, flat)
 
     stack.enter_context(changed(FastPath, "on_event", on_event))
 
@@ -135,25 +140,29 @@ def the_size_in_an_event_is_taken_for_the_size_that_was_read(stack: ExitStack) -
 
 @mutant("INV-9", swarm=replace(HEARD, host=("second_daemon",)))
 def the_fast_path_ignores_who_holds_the_lease(stack: ExitStack) -> None:
-    honest = FastPath._place_for
+    honest_place, honest_mode = FastPath._place_for, Desk.mode
+    placing: list[Desk] = []
 
     async def place_for(self: FastPath, event: PositionEvent) -> None:
-        desk = self._desk
-        mode, desk.mode = desk.mode, lambda: Mode.LIVE
+        placing.append(self._desk)
         try:
-            await honest(self, event)
+            await honest_place(self, event)
         finally:
-            desk.mode = mode
+            placing.pop(next(number for number, desk in enumerate(placing) if desk is self._desk))
+
+    def mode(self: Desk) -> Mode:
+        return Mode.LIVE if any(desk is self for desk in placing) else honest_mode(self)
 
     stack.enter_context(changed(FastPath, "_place_for", place_for))
+    stack.enter_context(changed(Desk, "mode", mode))
 
 
 @mutant("INV-4", swarm=replace(HEARD, venue={"vanish": 0.3}))
 def the_fast_path_has_ids_of_its_own(stack: ExitStack) -> None:
     rng = random.Random(7)
 
-    def stops(*inputs: Any) -> EventStops:
-        found = stops_from_event(*inputs)
+    def stops(event: PositionEvent, **inputs: Any) -> EventStops:
+        found = stops_from_event(event, **inputs)
         renamed = (p.order._replace(client_id=another_id(p.order.client_id, rng)) for p in found.places)
         return replace(found, places=tuple(Place(order, "") for order in renamed))
 
@@ -171,20 +180,23 @@ def the_fast_path_takes_shorts_for_longs(stack: ExitStack) -> None:
 
 @mutant("INV-3", swarm=replace(HEARD, venue={"vanish": 0.3}))
 def orders_are_read_only_where_an_event_told_of_something(stack: ExitStack) -> None:
-    def old(self: Observer, symbols: set[str]) -> set[str]:
-        if not self.stream_delivers():
-            return symbols
-        self._swept_at_s = self.clock.monotonic_s()
-        return set()
+    honest_old, honest_due = schedule.old_lists, schedule.sweep_is_due
 
-    stack.enter_context(changed(Observer, "_old", old))
+    def old(moment: Moment, symbols: Collection[str]) -> frozenset[str]:
+        return frozenset() if moment.events_delivered else honest_old(moment, symbols)
+
+    def due(moment: Moment) -> bool:
+        return moment.swept_at_s is None or (not moment.events_delivered and honest_due(moment))
+
+    stack.enter_context(changed(schedule, "old_lists", old))
+    stack.enter_context(changed(schedule, "sweep_is_due", due))
 
 
 @mutant("INV-3", swarm=LOST)
 def the_loop_waits_for_events(stack: ExitStack) -> None:
-    honest = Service._pause
+    honest = Turns.pause
 
-    async def patient(self: Service, interval_s: float, least_s: float) -> None:
-        await honest(self, 600.0 if self._delivers() else interval_s, least_s)
+    async def patient(self: Turns, interval_s: float, least_s: float) -> None:
+        await honest(self, 600.0 if self.events_delivered() else interval_s, least_s)
 
-    stack.enter_context(changed(Service, "_pause", patient))
+    stack.enter_context(changed(Turns, "pause", patient))

@@ -208,6 +208,46 @@ def test_live_to_observe_gives_the_lease_up_at_once(hedge: bool, tmp_path: Path)
     story()
 
 
+def test_a_lease_that_the_operator_gives_up_is_not_told_as_lost(tmp_path: Path) -> None:
+    """`LeaseLost` pages somebody; it was told when the operator chose to observe."""
+
+    @staged
+    async def story() -> None:
+        async with Stage(btc()) as stage:
+            daemon = stage.start(path=config_file(tmp_path))
+            await stage.until("protected", stage.is_protected)
+            await stage.run(6)
+            config_file(tmp_path, protection={"mode": "observe"})
+            daemon.service.request_reload()
+            await stage.run(12)
+            [left] = stage.events("LeaseGivenUp")
+            assert (left["mode"], left["reason"]) == ("observe", "protection.mode is observe")
+            assert not stage.events("LeaseLost")
+            assert any("Lease: none (protection.mode is observe); nothing is written" in line for line in stage.log)
+
+    story()
+
+
+@staged
+async def test_a_lease_that_another_has_is_lost_and_one_of_a_daemon_that_reads_nothing_is_given_up() -> None:
+    async with Stage(btc()) as stage:
+        stage.start()
+        await stage.until("protected", stage.is_protected)
+        await stage.run(6)
+        stage.redis.evict_lease()
+        stage.redis.put(LEASE, "c:9:somebody", 12_000)
+        await stage.run(20)
+        [lost] = stage.events("LeaseLost")
+        assert lost["lease"].startswith("held by c:9:somebody") and not stage.events("LeaseGivenUp")
+        stage.fault("internal_503", path="positionRisk")
+        await stage.run(90)
+        stage.heal()
+        await stage.until("protected", stage.is_protected, within_s=60)
+        await stage.run(6)
+        assert len(stage.events("LeaseLost")) == 1
+        assert "positions could not be read" in stage.events("LeaseGivenUp")[0]["reason"]
+
+
 def test_what_waits_for_a_restart_changes_nothing_before_it(tmp_path: Path) -> None:
     """Row 5.7: another account, venue, Redis: ids, keys and hash stay, and the log names what waits."""
 

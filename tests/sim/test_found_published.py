@@ -1,8 +1,10 @@
-"""Found from outside, 6.1, 6.2 and 6.4: the state says what is known, how old it is, and what is not known."""
+"""Found from outside: the state says what is known, how old it is (6.1, 6.2, 6.4), and its words mean what they say."""
 
 from __future__ import annotations
 
-from tests.sim.stage import Held, Stage, staged
+import json
+
+from tests.sim.stage import EVERY_WORLD, Held, Stage, against, staged
 from tests.sim.test_found_reads import spoiled
 from tests.sim.virtual_time import true_ms
 
@@ -50,3 +52,49 @@ async def test_a_position_that_was_never_readable_is_counted_and_named() -> None
         assert (status["positions"], status["protected"], status["unread"]) == ("2", "1", '["BTCUSDT"]')
         assert float(status["coverage_pct"]) == 50 and status["risk_status"] == "UNKNOWN"
         assert "1/2 protected (50%)" in status["status_line"]
+
+
+def conditions(stage: Stage, side: str) -> dict[str, str]:
+    return json.loads(stage.published("BTCUSDT", side)["doc"])["conditions"]
+
+
+@EVERY_WORLD
+@staged
+async def test_the_backstop_that_is_told_is_ours_and_has_a_price(hedge: bool, side: str) -> None:
+    """The user's own close-all stop is the cover; `BackstopLive` was True then while `backstop_price` was empty."""
+    async with Stage(Held("BTCUSDT", side, "0.3", entry=42_000), hedge=hedge) as stage:
+        theirs = stage.foreign_stop("BTCUSDT", side, against(42_000, side, 2))
+        stage.start()
+        await stage.until("the ladder rests", lambda: stage.targets("BTCUSDT", side))
+        await stage.run(10)
+        told = stage.published("BTCUSDT", side)
+        assert (told["stop_client_ids"], told["verdict"]) == (json.dumps([theirs.client_id]), "PROTECTED")
+        assert (conditions(stage, side)["BackstopLive"], told["backstop_price"]) == ("False", "")
+    async with Stage(Held("BTCUSDT", side, "0.3", entry=42_000), hedge=hedge) as stage:
+        stage.start()
+        await stage.until("protected", stage.is_protected)
+        await stage.run(6)
+        [ours] = stage.own("BTCUSDT", side, "b")
+        price = stage.published("BTCUSDT", side)["backstop_price"]
+        assert (conditions(stage, side)["BackstopLive"], float(price)) == ("True", float(ours.trigger))
+
+
+@EVERY_WORLD
+@staged
+async def test_take_profits_that_rest_are_told_of_a_position_without_a_stop(hedge: bool, side: str) -> None:
+    """`TakeProfitsPlaced` is about take-profits; it was False for every position that was not PROTECTED."""
+    async with Stage(Held("BTCUSDT", side, "0.3", entry=42_000), hedge=hedge) as stage:
+        daemon = stage.start()
+        await stage.until("protected", stage.is_protected)
+        await stage.run(6)
+        assert conditions(stage, side)["TakeProfitsPlaced"] == "True"
+        daemon.kill()
+        stage.cancel_by_hand(stage.own("BTCUSDT", side, "b")[0])
+        stage.start(host="b", config={"protection": {"mode": "observe"}})
+        await stage.until("it is naked", lambda: stage.verdict("BTCUSDT", side) == "NAKED")
+        assert conditions(stage, side)["TakeProfitsPlaced"] == "True"
+        assert conditions(stage, side)["StopCovered"] == "False"
+        stage.cancel_by_hand(stage.targets("BTCUSDT", side)[0])
+        await stage.run(12)
+        assert conditions(stage, side)["TakeProfitsPlaced"] == "False"
+        assert [rung["resting"] for rung in json.loads(stage.published("BTCUSDT", side)["take_profits"])].count(False)

@@ -26,12 +26,15 @@ class Scene:
             self.world.at_ms += 4_000
             self.judge.answer(self.world.positions_read(), self.world.at_ms)
 
-    def state(self, status: dict[str, str], position: dict[str, str]) -> dict[str, Any]:
-        at_ms = self.world.at_ms
+    def state(
+        self, status: dict[str, str], position: dict[str, str], conditions: dict[str, str] | None = None
+    ) -> dict[str, Any]:
+        at_ms, told = self.world.at_ms, {"BackstopLive": "False", "TakeProfitsPlaced": "False"} | (conditions or {})
         fields = {"verdict": "UNDERCOVERED", "quantity": "2", "entry_price": "100", "mark_price": "110"}
         fields |= {"stop_price": "98.5", "stop_quantity": "1.5", "cover_pct": "75"}
         fields |= {"stop_client_ids": json.dumps([self.stop["client_id"]]), "observed_at_ms": str(at_ms)}
-        fields |= {"doc": json.dumps({"published_at_ms": at_ms + 5})}
+        fields |= {"take_profits": "[]"}
+        fields |= {"doc": json.dumps({"published_at_ms": at_ms + 5, "conditions": told}), "backstop_price": ""}
         account = {"risk_status": "CRITICAL", "positions": "1", "protected": "0", "coverage_pct": "75"}
         account |= {"unprotected_notional": "55", "published_at_ms": str(at_ms + 5)}
         return {"status": account | status, "positions": {MEMBER: fields | position}}
@@ -82,11 +85,75 @@ def test_a_wrong_total_is_told(field: str, value: str) -> None:
     assert any("INV-17" in words for words in scene.said(scene.state({field: value}, {})))
 
 
+@pytest.mark.parametrize(
+    ("live", "price", "ours", "true"),
+    [
+        ("False", "", True, False),
+        ("True", "97", True, True),
+        ("True", "", True, False),
+        ("False", "97", True, False),
+        ("True", "96", True, False),
+        ("False", "", False, True),
+        ("True", "", False, False),
+        ("True", "97", False, False),
+    ],
+)
+def test_a_backstop_is_ours_and_told_with_its_price(live: str, price: str, ours: bool, true: bool) -> None:
+    scene = Scene()
+    close_all = scene.world.order("STOP_MARKET", "0", "97", ours=ours)
+    scene.judge.entry(scene.world.accepted(close_all))
+    named = json.dumps([scene.stop["client_id"], close_all["client_id"]])
+    fields = {"verdict": "STOP_ONLY", "stop_client_ids": named, "stop_quantity": "2", "cover_pct": "100"}
+    account = {"protected": "1", "coverage_pct": "100", "unprotected_notional": "0"}
+    said = scene.said(scene.state(account, fields | {"backstop_price": price}, {"BackstopLive": live}))
+    assert bool(said) is not true, said
+
+
+@pytest.mark.parametrize(
+    ("placed", "rests", "true"),
+    [
+        ("False", (), True),
+        ("True", (), False),
+        ("True", (True,), True),
+        ("False", (True,), False),
+        ("False", (True, False), True),
+        ("True", (True, False), False),
+        ("Unknown", (True,), True),
+    ],
+)
+def test_take_profits_are_placed_where_each_that_is_told_rests(
+    placed: str, rests: tuple[bool, ...], true: bool
+) -> None:
+    scene = Scene()
+    order = scene.world.order("TAKE_PROFIT_MARKET", "1", "120")
+    scene.judge.entry(scene.world.accepted(order))
+    rungs = [{"client_id": order["client_id"] if one else "", "trigger_price": "120", "resting": one} for one in rests]
+    said = scene.said(scene.state({}, {"take_profits": json.dumps(rungs)}, {"TakeProfitsPlaced": placed}))
+    assert bool(said) is not true, said
+
+
+@pytest.mark.parametrize(("client_id", "price"), [("accepted", "121"), ("qpm1t0never", "120")])
+def test_a_take_profit_that_was_never_accepted_so_is_told(client_id: str, price: str) -> None:
+    scene = Scene()
+    order = scene.world.order("TAKE_PROFIT_MARKET", "1", "120")
+    scene.judge.entry(scene.world.accepted(order))
+    name = order["client_id"] if client_id == "accepted" else client_id
+    rungs = [{"client_id": name, "trigger_price": price, "resting": True}]
+    assert scene.said(scene.state({}, {"take_profits": json.dumps(rungs)}, {"TakeProfitsPlaced": "True"}))
+
+
 def test_a_position_that_was_read_twice_and_is_left_out_is_told() -> None:
     scene = Scene()
     empty = {"positions": "0", "coverage_pct": "100", "unprotected_notional": "0"}
     published = scene.state(empty, {}) | {"positions": {}}
     assert any("missing" in words for words in scene.said(published))
+
+
+def test_a_lease_that_was_given_up_is_not_told_as_lost() -> None:
+    judge = Scene().judge
+    lost, given_up = (json.dumps({"type": name, "at_ms": 7_000}) for name in ("LeaseLost", "LeaseGivenUp"))
+    assert judge.lease_left([lost], 7_000) and not judge.lease_left([given_up], 7_000)
+    assert not judge.lease_left([lost], 7_001), "it was lost before"
 
 
 def test_nobody_watches_and_the_state_says_so_in_time() -> None:

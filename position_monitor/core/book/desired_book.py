@@ -1,11 +1,15 @@
-"""From levels to a desired book (DESIGN 9): what should rest on the exchange for one position now.
+"""From a policy's exits to a desired book (DESIGN 9): what should rest on the exchange for one position now.
+
+Only invariants live in this room: the ratchet, the two layers of a stop, parts, capacity, the cover that others give.
+Where a position should get out is the policy's (`core/exits`), which is asked once per position and look.
 
 A desired book is snapped to what already rests wherever that is good enough: an order is replaced only for a reason a
 trader would accept, never for a rounding difference.
 
-The levels are derived anew from every read, because the mark is in them. The orders follow from the levels and from
+The exits are derived anew from every read, because the mark is in them. The orders follow from the exits and from
 what rests, and in a quiet account that stays the same from read to read although the mark does not. So they are made
-from `OrderFacts` alone, and kept beside the orders they were compared with until one of those facts is another.
+from `OrderFacts` alone, and whoever decides again hands in what was wanted the last time: while every fact is as it
+was, the same objects are wanted (docs/same-object.md).
 """
 
 from __future__ import annotations
@@ -15,20 +19,30 @@ from decimal import Decimal
 from typing import NamedTuple
 
 from position_monitor.core.book.diff import BookDiff, diff
-from position_monitor.core.book.ladder import passed_rungs
+from position_monitor.core.book.exit_view import exit_view
 from position_monitor.core.book.stop_book import stop_orders
-from position_monitor.core.book.stop_level import effective_stop, foreign_is_enough, trailing_of, why_behind, why_far
-from position_monitor.core.book.target_book import beyond_the_mark, take_profits
+from position_monitor.core.book.stop_level import effective_stop, foreign_is_enough, why_behind, why_far
+from position_monitor.core.book.target_book import take_profits
 from position_monitor.core.book.wanted import NO_RUNGS, BookInputs, OrderFacts, RungsAllowed
-from position_monitor.core.exits.policy import Levels, levels_for
-from position_monitor.core.exits.stepped_back import stepped_back
+from position_monitor.core.exits.policies import exits_for
+from position_monitor.core.exits.view import Exits
+from position_monitor.core.model.book_cases import StopCase, TargetCase
 from position_monitor.core.model.desired import DesiredBook, DesiredOrder, Level
 from position_monitor.core.model.money import is_multiple
 from position_monitor.core.model.rungs import RUNGS_MAX
 from position_monitor.core.model.sides import PositionKey
 from position_monitor.core.model.stop_price import fitted_stop
 
-__all__ = ["NO_RUNGS", "BookInputs", "RungsAllowed", "compared_book", "desired_book", "rungs_allowed", "rungs_for"]
+__all__ = [
+    "NO_RUNGS",
+    "BookInputs",
+    "RungsAllowed",
+    "WantedOrders",
+    "compared_book",
+    "desired_book",
+    "rungs_allowed",
+    "rungs_for",
+]
 
 SPARE_TO_GROW = 10
 """One in so many slots for conditional orders must be free before a collapsed ladder grows back."""
@@ -37,13 +51,15 @@ SPARE_TO_GROW = 10
 _NONE: frozenset[str] = frozenset()
 
 
-class _Wanted(NamedTuple):
+class WantedOrders(NamedTuple):
     """The wanted orders, the facts they were made from, and how they compare with what rests."""
 
     facts: OrderFacts
     orders: tuple[DesiredOrder, ...]
     notes: tuple[str, ...]
     found: BookDiff
+    stop_case: StopCase
+    target_case: TargetCase
 
 
 def desired_book(inputs: BookInputs) -> DesiredBook:
@@ -51,46 +67,57 @@ def desired_book(inputs: BookInputs) -> DesiredBook:
     return compared_book(inputs)[0]
 
 
-def compared_book(inputs: BookInputs) -> tuple[DesiredBook, BookDiff]:
-    """What should rest for one position now, and how what rests differs from it."""
-    levels = levels_for(inputs.position, inputs.instrument, inputs.settings, inputs.advice, inputs.now_ms)
-    if inputs.known.crossed.count and not inputs.cover.full:
-        levels = stepped_back(levels, inputs.known.crossed.count, inputs.position, inputs.instrument, inputs.settings)
-    stop = effective_stop(inputs, levels, breakeven=bool(inputs.known.done_rungs))
-    key, known = inputs.position.key, inputs.orders.remembered
-    facts, wanted = _order_facts(inputs, levels, stop), known.get(key)
-    if wanted is None or wanted.facts != facts:
-        wanted = known[key] = _wanted(facts)
+def compared_book(inputs: BookInputs, before: WantedOrders | None = None) -> tuple[DesiredBook, WantedOrders]:
+    """What should rest for one position now, and how what rests differs from it.
+
+    `before` is what this gave the last time, or None: the answer is equal in either case.
+    """
+    view = exit_view(inputs)
+    exits = exits_for(view)
+    stop = effective_stop(inputs, view.resting, exits)
+    facts = _order_facts(inputs, exits, stop)
+    wanted = before if before is not None and before.facts == facts else _wanted(facts)
     behind = why_behind(inputs, stop)
-    book = DesiredBook(
-        key,
-        facts.epoch,
-        stop,
-        wanted.orders,
-        inputs.settings.profile,
-        trailing_of(inputs),
-        inputs.advice.regime if inputs.advice else "",
-        _notes(levels, wanted, behind, why_far(inputs, stop)),
-        levels.obstacle,
-        behind,
+    book = DesiredBook.__new__(  # as `ExitView` in exit_view.py
+        DesiredBook,
+        key=inputs.position.key,
+        epoch=facts.epoch,
+        stop=stop,
+        orders=wanted.orders,
+        stop_case=wanted.stop_case,
+        target_case=wanted.target_case,
+        profile=exits.profile,
+        trailing=exits.trail,
+        regime=exits.regime,
+        notes=_notes(exits.obstacle, *exits.notes, behind, why_far(inputs, stop), *wanted.notes),
+        obstacle=exits.obstacle,
+        stop_behind=behind,
+        close=exits.close,
     )
-    return book, wanted.found
+    return book, wanted
 
 
-def _notes(levels: Levels, wanted: _Wanted, *more: str) -> tuple[str, ...]:
-    return tuple([note for note in (levels.obstacle, *levels.notes, *more, *wanted.notes) if note])
+def _notes(*notes: str) -> tuple[str, ...]:
+    return tuple([note for note in notes if note]) if any(notes) else ()
 
 
-def _wanted(facts: OrderFacts) -> _Wanted:
-    targets, notes = take_profits(facts)
-    orders = (*stop_orders(facts), *targets)
-    return _Wanted(facts, orders, notes, diff(orders, facts.live))
+def _wanted(facts: OrderFacts) -> WantedOrders:
+    targets = take_profits(facts)
+    stop_case, stops = stop_orders(facts)
+    orders = (*stops, *targets.orders)
+    return WantedOrders(
+        facts=facts,
+        orders=orders,
+        notes=targets.notes,
+        found=diff(orders, facts.live),
+        stop_case=stop_case,
+        target_case=targets.case,
+    )
 
 
-def _order_facts(inputs: BookInputs, levels: Levels, stop: Level) -> OrderFacts:
+def _order_facts(inputs: BookInputs, exits: Exits, stop: Level) -> OrderFacts:
     """By position, because a cycle makes one for every position it looks at."""
-    position, known = inputs.position, inputs.known
-    passed = passed_rungs(levels.targets, position.arming_price, position.side)
+    position, known, initial = inputs.position, inputs.known, exits.initial_stop
     return OrderFacts(
         inputs.account,
         position.key,
@@ -112,17 +139,17 @@ def _order_facts(inputs: BookInputs, levels: Levels, stop: Level) -> OrderFacts:
         known.taking_profit(inputs.now_ms, inputs.triggering_grace_ms),
         inputs.rungs,
         stop.price,
-        stop.price if stop.price == levels.stop.price else _today(inputs, stop.price),
+        stop.price if stop.price == initial.price else _today(inputs, stop.price),
         stop.source,
         stop.anchored,
-        levels.stop.price,
-        levels.stop.source,
-        levels.stop.anchored,
-        levels.obstacle,
-        foreign_is_enough(inputs, levels),
-        levels.targets,
-        passed,
-        beyond_the_mark(inputs) if levels.targets and levels.targets[-1].rung in passed else None,
+        initial.price,
+        initial.source,
+        initial.anchored,
+        exits.obstacle,
+        foreign_is_enough(inputs, exits),
+        exits.targets,
+        exits.passed,
+        exits.beyond_last,
     )
 
 

@@ -6,12 +6,23 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from functools import cached_property
+from typing import NamedTuple
 
 from position_monitor.core.model.desired import DesiredOrder
 from position_monitor.core.model.orders import LiveOrder, Role
 from position_monitor.core.model.rungs import rungs_of
-from position_monitor.core.model.state import TakeProfitState
 from position_monitor.core.observation.live_book import LiveBook
+
+
+class LadderRung(NamedTuple):
+    """One take-profit of ours as it rests, or as it is missing."""
+
+    rung: int
+    trigger_price: Decimal
+    quantity: Decimal
+    client_id: str
+    """Of the order that rests; empty where none does."""
+    source: str
 
 
 @dataclass(frozen=True)
@@ -32,24 +43,23 @@ class BookDiff:
         return not self.missing and not self.surplus
 
     @cached_property
-    def ladder(self) -> tuple[TakeProfitState, ...]:
+    def ladder(self) -> tuple[LadderRung, ...]:
         """Our take-profits as they rest or are missing, nearest first; worked out once, like the difference itself."""
         rungs = [_rung(wanted, live.quantity, live.client_id) for wanted, live in self.matched]
         rungs += [_rung(wanted, wanted.quantity, "") for wanted in self.missing]
         return tuple(sorted([rung for rung in rungs if rung is not None], key=lambda rung: rung.rung))
 
 
-def _rung(wanted: DesiredOrder, quantity: Decimal | None, client_id: str) -> TakeProfitState | None:
-    """One rung as it is published; None for a stop."""
+def _rung(wanted: DesiredOrder, quantity: Decimal | None, client_id: str) -> LadderRung | None:
+    """The rung of an order; None for a stop."""
     if wanted.role is not Role.TAKE_PROFIT:
         return None
-    return TakeProfitState(
+    return LadderRung(
         rung=rungs_of(wanted.rung)[-1],
         trigger_price=wanted.trigger_price,
         quantity=quantity or Decimal(0),
         client_id=client_id,
         source=wanted.source,
-        resting=bool(client_id),
     )
 
 

@@ -12,11 +12,8 @@ from typing import NamedTuple
 
 from position_monitor.core.model.desired import Level, Target
 from position_monitor.core.model.instruments import Instrument
-from position_monitor.core.model.money import floor_to, reached
+from position_monitor.core.model.money import floor_to
 from position_monitor.core.model.rungs import PIECE_STRIDE, PIECES_MAX, STANDS_FOR
-from position_monitor.core.model.sides import Side
-
-_NONE: frozenset[int] = frozenset()
 
 
 class SizedRung(NamedTuple):
@@ -104,27 +101,6 @@ def even_parts(quantity: Decimal, instrument: Instrument, parts_max: int) -> tup
     count = -(-steps // steps_max)
     each, more = divmod(steps, count)
     return tuple((each + (1 if number < more else 0)) * instrument.step for number in range(count))
-
-
-def passed_rungs(targets: Sequence[Target], mark: Decimal, side: Side) -> frozenset[int]:
-    """The rungs whose level the mark has reached or passed."""
-    passed = [target.rung for target in targets if reached(mark, target.level.price, side)]
-    return frozenset(passed) if passed else _NONE
-
-
-def open_targets(targets: Sequence[Target], passed: frozenset[int], done: frozenset[int]) -> tuple[Target, ...]:
-    """The targets still to be reached; the share of one that the mark has passed joins the next."""
-    remaining: list[Target] = []
-    carried = Decimal(0)
-    for target in targets:
-        if target.rung in done:
-            continue
-        if target.rung in passed:
-            carried += target.fraction
-            continue
-        remaining.append(Target(target.rung, target.level, target.fraction + carried))
-        carried = Decimal(0)
-    return tuple(remaining)
 
 
 def collapsed(targets: Sequence[Target], rungs_max: int) -> tuple[Target, ...]:

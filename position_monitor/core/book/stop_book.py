@@ -2,7 +2,7 @@
 
 The stop on this venue has two layers. The *backstop* is a close-all order: the exchange sizes it when it triggers, so
 it covers a position that grew after it was placed, and it disappears by itself when the position ends. The exchange
-allows only one of it per direction (-4130) and offers no amendment, so it can never be moved without a gap. It is
+allows only one of it per direction and offers no amendment, so it can never be moved without a gap. It is
 therefore placed once, at the policy's own level, and left alone; a tighter level is a *working stop*, a reduce-only
 quantity order above it, which can be replaced make-before-break.
 
@@ -18,6 +18,7 @@ from position_monitor.core.book.ladder import even_parts
 from position_monitor.core.book.stop_level import LEVELS_AT_ONCE_MAX
 from position_monitor.core.book.wanted import OrderFacts, as_desired, new_order
 from position_monitor.core.model import ids
+from position_monitor.core.model.book_cases import StopCase
 from position_monitor.core.model.desired import DesiredOrder, LevelSource
 from position_monitor.core.model.money import distance_pct, tighter
 from position_monitor.core.model.orders import LiveOrder, OrderStatus, Purpose, Role
@@ -26,37 +27,72 @@ from position_monitor.core.observation.cover import outdated_backstop
 _NOTHING = Decimal(0)
 
 
-def stop_orders(facts: OrderFacts) -> tuple[DesiredOrder, ...]:
-    """The backstop and, when the effective stop is tighter than it, the working stop."""
+def stop_orders(facts: OrderFacts) -> tuple[StopCase, tuple[DesiredOrder, ...]]:
+    """The stops that should rest, and which case that is. The first case that holds counts:
+
+     1 FIRING                        ours as they rest: nothing is placed beside a stop that is being triggered
+     2 NO_PROTECTING_PRICE           ours as they rest: none can protect, and none follows every tick of the mark
+     3 OUTDATED_BACKSTOP             working stops, until the backstop of an earlier epoch is gone (`rebase_on_add`)
+     4 BACKSTOP_ALONE                our backstop: it is where the stop should be
+     5 BACKSTOP_LOOSER               our backstop, and working stops above it
+     6 BACKSTOP_NO_COVER             our backstop, and working stops that cover in its place
+     7 FOREIGN_ENOUGH                ours as they rest: the user's own stop covers the position
+     8 FOREIGN_ENOUGH_OURS_TOO_MANY  working stops at one level, for the size of now
+     9 SLOT_FOREIGN                  working stops: the venue would refuse a second close-all stop
+    10 SLOT_HIDDEN                   working stops: the same, and no list shows the one, or it is stuck in triggering
+    11 SLOT_LEFT                     working stops: another program will want the slot again
+    12 NEW_BACKSTOP                  a backstop at the policy's own level
+    13 NEW_BACKSTOP_LOOSER           that, and working stops above it
+    """
     if facts.firing:
-        return _own_as_they_rest(facts)
+        return StopCase.FIRING, _own_as_they_rest(facts)
     if facts.obstacle and (resting := _own_as_they_rest(facts)):
-        return resting  # none of them can protect, and moving one with every tick of the mark would not either
+        return StopCase.NO_PROTECTING_PRICE, resting
     close_all = _resting_close_all(facts)
     if close_all is not None and outdated_backstop(close_all, facts.epoch, facts.settings):
-        return _working_stops(facts)
+        return StopCase.OUTDATED_BACKSTOP, _working_stops(facts)
     if close_all is not None and close_all.tag is not None:
-        assert close_all.trigger_price is not None
-        moved = distance_pct(facts.policy_price, close_all.trigger_price) >= facts.settings.stop_min_move_pct
-        source = LevelSource.RATCHET if moved else facts.policy_source
-        kept = as_desired(facts, close_all, Role.BACKSTOP, source)
-        covers = close_all in facts.cover
-        if covers and not tighter(facts.stop_price, close_all.trigger_price, facts.side):
-            return (kept,)
-        return (kept, *_working_stops(facts))
+        return _beside_our_backstop(facts, close_all)
     if facts.foreign_is_enough:
-        own = _own_as_they_rest(facts)
-        return own if len(own) <= LEVELS_AT_ONCE_MAX and not _is_oversized(facts) else _working_stops(facts)
-    if close_all is not None or _slot_is_taken(facts):
-        return _working_stops(facts)
+        return _beside_foreign_cover(facts)
+    if close_all is not None:
+        return StopCase.SLOT_FOREIGN, _working_stops(facts)
+    if _slot_is_taken(facts):
+        return StopCase.SLOT_HIDDEN, _working_stops(facts)
     if facts.slot_is_foreign and _fits_in_parts(facts):
-        return _working_stops(facts)
+        return StopCase.SLOT_LEFT, _working_stops(facts)
+    return _new_backstop(facts)
+
+
+def _beside_our_backstop(facts: OrderFacts, close_all: LiveOrder) -> tuple[StopCase, tuple[DesiredOrder, ...]]:
+    """Cases 4 to 6: our backstop rests. It is never moved."""
+    assert close_all.trigger_price is not None
+    moved = distance_pct(facts.policy_price, close_all.trigger_price) >= facts.settings.stop_min_move_pct
+    source = LevelSource.RATCHET if moved else facts.policy_source
+    kept = as_desired(facts, close_all, Role.BACKSTOP, source)
+    if close_all not in facts.cover:
+        return StopCase.BACKSTOP_NO_COVER, (kept, *_working_stops(facts))
+    if tighter(facts.stop_price, close_all.trigger_price, facts.side):
+        return StopCase.BACKSTOP_LOOSER, (kept, *_working_stops(facts))
+    return StopCase.BACKSTOP_ALONE, (kept,)
+
+
+def _beside_foreign_cover(facts: OrderFacts) -> tuple[StopCase, tuple[DesiredOrder, ...]]:
+    """Cases 7 and 8: the user's own stop covers the position, and no backstop of ours rests."""
+    own = _own_as_they_rest(facts)
+    if len(own) > LEVELS_AT_ONCE_MAX or _is_oversized(facts):
+        return StopCase.FOREIGN_ENOUGH_OURS_TOO_MANY, _working_stops(facts)
+    return StopCase.FOREIGN_ENOUGH, own
+
+
+def _new_backstop(facts: OrderFacts) -> tuple[StopCase, tuple[DesiredOrder, ...]]:
+    """Cases 12 and 13: the slot for a close-all stop is free."""
     rung = ids.stop_rung(0, anchored=facts.policy_anchored)
     purpose, price, source = Purpose.STOP, facts.policy_price, facts.policy_source
     backstop = new_order(facts, Role.BACKSTOP, rung, purpose, price, source, None)
     if tighter(facts.stop_price, facts.policy_price, facts.side):
-        return (backstop, *_working_stops(facts))
-    return (backstop,)
+        return StopCase.NEW_BACKSTOP_LOOSER, (backstop, *_working_stops(facts))
+    return StopCase.NEW_BACKSTOP, (backstop,)
 
 
 def _resting_close_all(facts: OrderFacts) -> LiveOrder | None:

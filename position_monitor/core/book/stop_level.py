@@ -1,4 +1,4 @@
-"""Where the stop of a position should be now: the policy's level, breakeven, the trail, and the ratchet (DESIGN 9).
+"""Where the stop of a position is: the policy's level, held by the ratchet (invariant 8).
 
 The ratchet has no memory of its own: the best stop of ours that rests is how far the stop has come. That is also what
 remembers the best mark of a trailing stop over a restart.
@@ -9,12 +9,9 @@ from __future__ import annotations
 from decimal import Decimal
 
 from position_monitor.core.book.wanted import BookInputs
-from position_monitor.core.exits.policy import Levels
-from position_monitor.core.model import ids
-from position_monitor.core.model.desired import Level, LevelSource, Trailing
-from position_monitor.core.model.money import against, beyond, distance_pct, plain, stop_trigger, tighter, tightest
-from position_monitor.core.model.orders import LiveOrder, Role
-from position_monitor.core.model.settings import Policy
+from position_monitor.core.exits.view import Exits, RestingStop
+from position_monitor.core.model.desired import Level, LevelSource
+from position_monitor.core.model.money import distance_pct, plain, tighter
 from position_monitor.core.observation.cover import cover_of
 
 LEVELS_AT_ONCE_MAX = 4
@@ -23,45 +20,28 @@ LEVELS_STUCK_MAX = 16
 """The same where the venue does not remove the ones it moved from: then every further one must be worth more."""
 
 
-def _best_resting(inputs: BookInputs) -> Decimal | None:
-    """The tightest of our resting stops that binds the level; None without one."""
-    best: Decimal | None = None
-    for order in inputs.cover.orders:
-        price = order.trigger_price
-        if price is not None and _holds_the_ratchet(order, inputs):
-            best = price if best is None else tightest(price, best, inputs.position.side)
-    return best
+def effective_stop(inputs: BookInputs, resting: RestingStop | None, exits: Exits) -> Level:
+    """The policy's stop, but never looser than the best stop of ours that rests, which stays unless it is worth moving.
 
-
-def _holds_the_ratchet(order: LiveOrder, inputs: BookInputs) -> bool:
-    """Stops of ours of this epoch bind its level, and so does any backstop that is not being replaced by a rebase."""
-    tag = order.tag
-    if tag is None:
-        return False
-    return tag.epoch >= inputs.known.epoch or (tag.role is Role.BACKSTOP and not inputs.settings.rebase_on_add)
-
-
-def effective_stop(inputs: BookInputs, levels: Levels, *, breakeven: bool) -> Level:
-    """The tightest level asked for now, but never looser than the best stop of ours that rests (invariant 8)."""
-    side, best = inputs.position.side, _best_resting(inputs)
-    wanted = _wanted(inputs, levels, breakeven=breakeven)
-    if best is None:
+    Where the policy wants the stop that rests to stay, it still moves to the least stop before liquidation.
+    """
+    if resting is None:
+        return exits.stop
+    side, best, wanted, least = inputs.position.side, resting.price, exits.stop, exits.least
+    if exits.moves_resting and tighter(wanted.price, best, side) and _room_to_move(inputs, wanted.price, best):
         return wanted
-    if tighter(wanted.price, best, side) and _worth_moving(inputs, levels, wanted, best):
-        return wanted
-    anchored = _rests_anchored(inputs, best)
-    if levels.clamp is not None and tighter(levels.clamp, best, side) and _room_to_move(inputs, levels.clamp, best):
-        made_from = {"resting": best, "clamp": levels.clamp}
-        return Level(levels.clamp, LevelSource.LIQUIDATION, made_from, anchored or levels.crossed)
+    if least is not None and tighter(least, best, side) and _room_to_move(inputs, least, best):
+        made_from = {"resting": best, "clamp": least}
+        return Level(least, LevelSource.LIQUIDATION, made_from, resting.anchored or exits.crossed)
     if wanted.price == best or not _far_enough(inputs, wanted.price, best):
-        return Level(best, wanted.source, wanted.inputs, anchored)  # it rests where the policy wants it
-    return Level(best, LevelSource.RATCHET, {"resting": best, "wanted": wanted.price}, anchored)
+        return Level(best, wanted.source, wanted.inputs, resting.anchored)  # it rests where the policy wants it
+    return Level(best, LevelSource.RATCHET, {"resting": best, "wanted": wanted.price}, resting.anchored)
 
 
 def why_behind(inputs: BookInputs, stop: Level) -> str:
     """Why the stop waits although the policy wants it tighter by now: the venue keeps what it moved from; or empty."""
-    wanted = stop.inputs.get("wanted")
-    if stop.source != LevelSource.RATCHET or wanted is None or not tighter(wanted, stop.price, inputs.position.side):
+    wanted = stop.inputs.get("wanted") if stop.source == LevelSource.RATCHET else None
+    if wanted is None or not tighter(wanted, stop.price, inputs.position.side):
         return ""
     resting = _levels_resting(inputs)
     if resting < (LEVELS_AT_ONCE_MAX if inputs.rungs.most <= 0 else LEVELS_STUCK_MAX):
@@ -80,62 +60,6 @@ def why_far(inputs: BookInputs, stop: Level) -> str:
         return ""
     why = "it was anchored to the mark in a loss" if stop.anchored else "it is moved as soon as it may be"
     return f"the stop is {distance_pct(stop.price, entry):.2f} % from the entry, more than {plain(most)} %: {why}"
-
-
-def _wanted(inputs: BookInputs, levels: Levels, *, breakeven: bool) -> Level:
-    """The policy's stop, or breakeven after the first rung, or the trailed mark: whichever is tightest.
-
-    A level at or beyond the mark is not wanted: it would be an exit, not a stop.
-    """
-    position, settings = inputs.position, inputs.settings
-    if settings.policy is not Policy.HYBRID or levels.crossed or position.entry_price <= 0:
-        return levels.stop
-    entry, mark, side, venue = position.entry_price, position.arming_price, position.side, inputs.instrument
-    candidates: list[Level] = []
-    if breakeven:
-        at_entry = venue.nearest_permitted(stop_trigger(entry, side, venue.tick))
-        candidates.append(Level(at_entry, LevelSource.HYBRID, {"breakeven": entry}))
-    trailed = venue.nearest_permitted(stop_trigger(against(mark, side, settings.trailing_pct), side, venue.tick))
-    if not tighter(entry, trailed, side):
-        made_from = {"mark_price": mark, "trailing_pct": settings.trailing_pct}
-        candidates.append(Level(trailed, LevelSource.HYBRID, made_from))
-    chosen = levels.stop
-    for level in candidates:
-        if not beyond(mark, level.price, side) and tighter(level.price, chosen.price, side):
-            chosen = level
-    return chosen
-
-
-def trailing_of(inputs: BookInputs) -> Trailing | None:
-    """How the stop follows the mark, for display; active once the trailed level is at breakeven or better."""
-    position, settings = inputs.position, inputs.settings
-    if settings.policy is not Policy.HYBRID or position.entry_price <= 0:
-        return None
-    trailed = against(position.arming_price, position.side, settings.trailing_pct)
-    active = not tighter(position.entry_price, trailed, position.side)
-    return Trailing(settings.trailing_pct, position.arming_price, active)
-
-
-def _worth_moving(inputs: BookInputs, levels: Levels, wanted: Level, best: Decimal) -> bool:
-    """Whether a tighter level should replace a resting stop.
-
-    A stop that was anchored to the mark in a loss stays while the position is losing: it would otherwise jump back to
-    the entry's distance on the first bounce and turn the next small move into an exit nobody asked for. Any other stop
-    follows the policy's level in a loss as well: the position was added to at a worse price, and the level that rests
-    was measured from an entry that is no more. (The clamp to the liquidation price always moves the stop, to itself.)
-    """
-    position = inputs.position
-    if position.entry_price <= 0 or not _room_to_move(inputs, wanted.price, best):
-        return False
-    if wanted.source == LevelSource.AI:
-        room = against(position.arming_price, position.side, inputs.settings.stop_loss_min_pct)
-        return not levels.crossed and not tighter(wanted.price, room, position.side)
-    return not (levels.crossed or position.loss_pct > 0) or not _rests_anchored(inputs, best)
-
-
-def _rests_anchored(inputs: BookInputs, price: Decimal) -> bool:
-    """Whether a stop of ours that rests at this price was anchored to the mark when it was placed."""
-    return any(ids.is_anchored(own.rung) and own.trigger_price == price for own in inputs.live.guarding)
 
 
 def _room_to_move(inputs: BookInputs, level: Decimal, best: Decimal) -> bool:
@@ -165,11 +89,11 @@ def _far_enough(inputs: BookInputs, level: Decimal, best: Decimal) -> bool:
     return distance_pct(level, best) >= inputs.settings.stop_min_move_pct
 
 
-def foreign_is_enough(inputs: BookInputs, levels: Levels) -> bool:
-    """A user's own full cover is respected, unless it lies beyond the clamp to the liquidation price."""
+def foreign_is_enough(inputs: BookInputs, exits: Exits) -> bool:
+    """A user's own full cover is respected, unless it lies too near the liquidation price."""
     if not inputs.live.foreign:
         return False
     cover = cover_of(inputs.position, inputs.live.foreign, inputs.settings)
     if cover.whole_price is None:
         return False
-    return levels.clamp is None or not tighter(levels.clamp, cover.whole_price, inputs.position.side)
+    return exits.least is None or not tighter(exits.least, cover.whole_price, inputs.position.side)

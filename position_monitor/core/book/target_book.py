@@ -9,14 +9,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from decimal import Decimal
+from typing import NamedTuple
 
-from position_monitor.core.book.ladder import SizedRung, collapsed, open_targets, size_ladder
-from position_monitor.core.book.wanted import BookInputs, OrderFacts, as_desired, new_order
-from position_monitor.core.model.desired import DesiredOrder, Level, LevelSource, Target
-from position_monitor.core.model.money import HUNDRED, distance_pct, in_favour, reached, target_trigger, tighter
+from position_monitor.core.book.ladder import SizedRung, collapsed, size_ladder
+from position_monitor.core.book.wanted import OrderFacts, as_desired, new_order
+from position_monitor.core.exits.crossed_rungs import open_targets, rest_in_one
+from position_monitor.core.model.book_cases import TargetCase
+from position_monitor.core.model.desired import DesiredOrder, LevelSource, Target
+from position_monitor.core.model.money import HUNDRED, distance_pct, tighter
 from position_monitor.core.model.orders import LiveOrder, Purpose, Role
 from position_monitor.core.model.rungs import PIECE_STRIDE, is_merged, rungs_of
-from position_monitor.core.model.sides import Side
 from position_monitor.core.observation.cover import TAKING_PROFIT, counts_as_target
 
 _NOTHING = Decimal(0)
@@ -25,32 +27,98 @@ TOLERANCE_PCT = Decimal(1)
 percent, stays."""
 
 
-def take_profits(facts: OrderFacts) -> tuple[tuple[DesiredOrder, ...], tuple[str, ...]]:
-    """The ladder for the quantity that foreign take-profits do not already take."""
-    if not facts.targets or facts.firing or facts.taking_profit:
-        return _as_it_rests(facts, resting_ladder(facts)), ()
-    quantity = facts.quantity - _foreign_target_quantity(facts)
-    resting, rungs = resting_ladder(facts), facts.rungs
+class WantedTargets(NamedTuple):
+    """The take-profits that should rest, and why."""
+
+    case: TargetCase
+    orders: tuple[DesiredOrder, ...]
+    notes: tuple[str, ...] = ()
+
+
+def take_profits(facts: OrderFacts) -> WantedTargets:
+    """The ladder for the quantity that foreign take-profits do not already take. The first case that holds counts:
+
+     1 NO_LEVEL       what rests: the entry is unknown, or no price in profit is permitted
+     2 FIRING         what rests: nothing is placed beside a stop that is being triggered
+     3 FILLING        what rests: the size that was read may be too large
+     4 FOREIGN        none, and no ladder of ours stands
+     5 STANDS         the ladder that rests
+     6 STANDS_MERGED  the ladder that rests: the venue's least amounts keep it as short as it is
+     7 GROWS          a ladder with more rungs than the merged one that rests
+     8 NO_ROOM        none: stops come first
+     9 TOO_SMALL      none: below the venue's least amounts
+    10 NOT_PERMITTED  none: every price that is left lies beyond what the venue permits
+    11 NO_OPEN_RUNG   one order for the rest, at the last level or beyond the mark
+    12 SHRINKS        fewer rungs than the ladder that rests
+    13 NEW_LADDER     what is still to be reached
+    """
+    resting = resting_ladder(facts)
+    if not facts.targets:
+        return WantedTargets(TargetCase.NO_LEVEL, _as_it_rests(facts, resting))
+    if facts.firing:
+        return WantedTargets(TargetCase.FIRING, _as_it_rests(facts, resting))
+    if facts.taking_profit:
+        return WantedTargets(TargetCase.FILLING, _as_it_rests(facts, resting))
+    quantity, rungs = facts.quantity - _foreign_target_quantity(facts), facts.rungs
     standing = [ladder for ladder in _ladders(resting) if ladder_stands(ladder, quantity, facts)]
     if quantity <= 0 and not standing:
-        return (), ("take-profits are the user's own",)
+        return WantedTargets(TargetCase.FOREIGN, (), ("take-profits are the user's own",))
     good = next((ladder for ladder in standing if _rungs_in(ladder) <= rungs.most), None)
-    if good is not None and not _may_grow(good, rungs.again):
-        return _as_it_rests(facts, good), ()
-    done = facts.done_rungs | (_nearer(good or standing[0]) if standing else frozenset(range(facts.ladder_from)))
-    done = _in_order(done, facts)
-    targets = open_targets(facts.targets, facts.passed, done) or (_reanchored(facts, resting),)
-    targets = collapsed(targets, rungs.most if good is None else rungs.again)
+    if good is None:
+        return _ladder_anew(facts, resting, standing, quantity)
+    if not _may_grow(good, rungs.again):
+        return WantedTargets(TargetCase.STANDS, _as_it_rests(facts, good))
+    return _grown(facts, resting, good, quantity)
+
+
+def _grown(
+    facts: OrderFacts, resting: Sequence[LiveOrder], good: Sequence[LiveOrder], quantity: Decimal
+) -> WantedTargets:
+    """Cases 6, 7 and 10: rungs of the ladder that stands were merged for want of room, and there is room again."""
+    targets = _open_rungs(facts, _nearer(good)) or (_whole_rest(facts, resting),)
+    sized, note = _sized(facts, resting, collapsed(targets, facts.rungs.again), quantity)
+    if len(sized) <= len(good):
+        return WantedTargets(TargetCase.STANDS_MERGED, _as_it_rests(facts, good))
+    return _permitted(facts, TargetCase.GROWS, sized, note)
+
+
+def _ladder_anew(
+    facts: OrderFacts, resting: Sequence[LiveOrder], standing: Sequence[Sequence[LiveOrder]], quantity: Decimal
+) -> WantedTargets:
+    """Cases 8 to 13: no ladder rests that may stay as it is."""
+    if facts.rungs.most <= 0:
+        return WantedTargets(TargetCase.NO_ROOM, (), ("no conditional-order capacity left for take-profits",))
+    still_open = _open_rungs(facts, _nearer(standing[0]) if standing else frozenset(range(facts.ladder_from)))
+    case = TargetCase.SHRINKS if standing else TargetCase.NEW_LADDER
+    if not still_open:
+        case = TargetCase.NO_OPEN_RUNG
+    targets = still_open or (_whole_rest(facts, resting),)
+    sized, note = _sized(facts, resting, collapsed(targets, facts.rungs.most), quantity)
+    return _permitted(facts, case, sized, note)
+
+
+def _open_rungs(facts: OrderFacts, nearer: frozenset[int]) -> tuple[Target, ...]:
+    """The rungs still to be reached; those `nearer` than what stands, or stood, count as done."""
+    return open_targets(facts.targets, facts.passed, _in_order(facts.done_rungs | nearer, facts))
+
+
+def _sized(
+    facts: OrderFacts, resting: Sequence[LiveOrder], targets: Sequence[Target], quantity: Decimal
+) -> tuple[tuple[DesiredOrder, ...], str]:
+    """The targets as orders, kept where one of the same size rests nearly there; and what could not be placed."""
     notional = facts.instrument.min_notional if facts.hedged else _NOTHING
-    sized, note = size_ladder(targets, quantity, facts.instrument, min_notional=notional)
-    orders = tuple([_snapped(_as_rung(facts, rung), facts, resting) for rung in sized])
-    if good is not None and len(orders) <= len(good):
-        return _as_it_rests(facts, good), ()
-    permitted = tuple([order for order in orders if facts.instrument.permits(order.trigger_price)])
-    if len(permitted) < len(orders):
-        orders, note = permitted, "no take-profit beyond the mark: the venue permits no such price"
-    notes = (note,) if note else ()
-    return orders, notes if rungs.most > 0 else ("no conditional-order capacity left for take-profits",)
+    rungs, note = size_ladder(targets, quantity, facts.instrument, min_notional=notional)
+    return tuple([_snapped(_as_rung(facts, rung), facts, resting) for rung in rungs]), note
+
+
+def _permitted(facts: OrderFacts, case: TargetCase, sized: tuple[DesiredOrder, ...], note: str) -> WantedTargets:
+    """Those of the orders whose price the venue permits; cases 9 and 10 where none is left."""
+    orders = tuple([order for order in sized if facts.instrument.permits(order.trigger_price)])
+    if len(orders) < len(sized):
+        note = "no take-profit beyond the mark: the venue permits no such price"
+    if not orders:
+        case = TargetCase.NOT_PERMITTED if sized else TargetCase.TOO_SMALL
+    return WantedTargets(case, orders, (note,) if note else ())
 
 
 def _as_rung(facts: OrderFacts, rung: SizedRung) -> DesiredOrder:
@@ -171,27 +239,15 @@ def _in_shares(resting: Sequence[LiveOrder], facts: OrderFacts) -> bool:
     return True
 
 
-def _reanchored(facts: OrderFacts, resting: Sequence[LiveOrder]) -> Target:
-    """One rung for the whole rest: the last level, or if the price is beyond that, the least way from the mark."""
-    last = facts.targets[-1]
+def _whole_rest(facts: OrderFacts, resting: Sequence[LiveOrder]) -> Target:
+    """The one rung for the whole rest. Beyond the mark it stays where it rests: it does not follow the mark."""
+    whole = rest_in_one(facts.targets, facts.beyond_last)
     if facts.beyond_last is None:
-        return Target(last.rung, last.level, Decimal(1))
+        return whole
     for own in resting:
-        if rungs_of(own.rung)[-1] == last.rung and own.trigger_price is not None:
-            return Target(last.rung, Level(own.trigger_price, LevelSource.REANCHOR), Decimal(1))
-    return Target(last.rung, Level(facts.beyond_last, LevelSource.REANCHOR), Decimal(1))
-
-
-def beyond_the_mark(inputs: BookInputs) -> Decimal:
-    """Where a target goes when the price has passed all of them: the least way from the mark, on the tick grid."""
-    position, tick = inputs.position, inputs.instrument.tick
-    price = in_favour(position.arming_price, position.side, inputs.settings.target_min_pct)
-    price = target_trigger(price, position.side, tick)
-    if reached(position.arming_price, price, position.side):
-        one_tick = tick if position.side is Side.LONG else -tick
-        price = target_trigger(position.arming_price, position.side, tick) + one_tick
-    nearest = inputs.instrument.nearest_permitted(price)
-    return price if reached(position.arming_price, nearest, position.side) else nearest
+        if rungs_of(own.rung)[-1] == whole.rung and own.trigger_price is not None:
+            return whole._replace(level=whole.level._replace(price=own.trigger_price))
+    return whole
 
 
 def _snapped(wanted: DesiredOrder, facts: OrderFacts, resting: Sequence[LiveOrder]) -> DesiredOrder:

@@ -2,7 +2,7 @@
 
 `BookInputs` is everything a book depends on. `OrderFacts` is everything its *orders* depend on, once the levels are
 known: the mark is not among them, only what it decides (the stop, the rungs it has passed). Whoever makes orders sees
-nothing else, so equal facts want the same orders, and `desired_book.py` keeps the answer from one look to the next.
+nothing else, so equal facts want the same orders, and `desired_book.py` gives the answer of the look before again.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from decimal import Decimal
 from typing import NamedTuple
 
 from position_monitor.core.evidence.evidence import KeyEvidence
-from position_monitor.core.exits.policy import Obstacle
+from position_monitor.core.exits.view import Obstacle
 from position_monitor.core.model import ids
 from position_monitor.core.model.desired import DesiredOrder, Target
 from position_monitor.core.model.instruments import Instrument
@@ -22,7 +22,7 @@ from position_monitor.core.model.positions import Position
 from position_monitor.core.model.settings import ProtectionSettings
 from position_monitor.core.model.sides import PositionKey, Side
 from position_monitor.core.observation.cover import Cover, belongs_to
-from position_monitor.core.observation.live_book import LiveBook, SymbolOrders
+from position_monitor.core.observation.live_book import LiveBook
 
 
 class RungsAllowed(NamedTuple):
@@ -43,10 +43,8 @@ class BookInputs(NamedTuple):
     account: str
     position: Position
     instrument: Instrument
-    orders: SymbolOrders
-    """Live orders of the symbol, ours and foreign."""
     live: LiveBook
-    """Those of this position, sorted."""
+    """The live orders of this position, ours and foreign, sorted."""
     cover: Cover
     """The stop cover they give."""
     known: KeyEvidence

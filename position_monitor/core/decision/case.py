@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+from position_monitor.core.book.desired_book import WantedOrders
 from position_monitor.core.book.diff import BookDiff
-from position_monitor.core.decision.closing import Reason
 from position_monitor.core.evidence.evidence import KeyEvidence
-from position_monitor.core.model.desired import DesiredBook
+from position_monitor.core.model.desired import CloseReason, DesiredBook
 from position_monitor.core.model.positions import Position
 from position_monitor.core.model.settings import EvidenceSettings, ProtectionSettings
 from position_monitor.core.model.sides import PositionKey
@@ -30,12 +30,17 @@ class Case(NamedTuple):
     live: LiveBook
     cover: Cover
     """What counts as a stop among the orders that were read."""
-    to_close: Reason | None
+    to_close: CloseReason | None
     """Why it should be closed at market, or None."""
     book: DesiredBook | None
     """None where nothing may be wanted: unmanaged, unreadable, or without trading rules."""
-    found: BookDiff | None
-    """The book against what rests; None without a book."""
+    wanted: WantedOrders | None
+    """The orders of the book and how what rests differs from them; None without a book."""
+
+    @property
+    def found(self) -> BookDiff | None:
+        """The book against what rests; None without a book."""
+        return self.wanted.found if self.wanted is not None else None
 
     @property
     def closing(self) -> str:

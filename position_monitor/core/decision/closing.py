@@ -11,16 +11,17 @@ price cannot be read, reads that agree for longer than any part of the venue may
 from __future__ import annotations
 
 from decimal import Decimal
-from typing import NamedTuple
 
 from position_monitor.core.evidence.evidence import AGREEING_READS, Evidence, KeyEvidence
 from position_monitor.core.evidence.refusals import TRIES_AT_ONCE_MAX
 from position_monitor.core.model import ids
 from position_monitor.core.model.actions import Close
+from position_monitor.core.model.desired import CloseReason
 from position_monitor.core.model.instruments import Instrument
-from position_monitor.core.model.money import against, floor_to, plain, stop_trigger
-from position_monitor.core.model.orders import Role, WorkingType
+from position_monitor.core.model.money import floor_to, plain, stop_trigger
+from position_monitor.core.model.orders import Role
 from position_monitor.core.model.positions import Position
+from position_monitor.core.model.refusal import in_brackets
 from position_monitor.core.model.settings import EvidenceSettings, Limits, OnBreach, ProtectionSettings
 from position_monitor.core.model.sides import Side
 
@@ -29,16 +30,6 @@ CLOSE_READS = AGREEING_READS
 MINUTE_MS = 60_000
 WITHOUT_WITNESS_MS = 15_000
 """How long reads must agree where no price can be read apart."""
-
-
-class Reason(NamedTuple):
-    """Why a position is to be closed at market, and what must be true of the price for that."""
-
-    text: str
-    level: Decimal
-    """The price has reached it, against the position."""
-    working_type: WorkingType
-    """Which price: the one that arms the stop, or the mark, of which the loss is made."""
 
 
 def reason_to_close(
@@ -50,10 +41,12 @@ def reason_to_close(
     now_ms: int,
     *,
     covered: bool,
-) -> Reason | None:
+    wanted: CloseReason | None,
+) -> CloseReason | None:
     """Why the position should be closed at market, or None (DESIGN 9, crossed already).
 
-    A position that is covered is closed only for its loss: what cannot get a stop is what the ladder is for.
+    A position that is covered is closed only where its policy wants that (`wanted`), and where the last reads agree on
+    the loss: what cannot get a stop is what the ladder is for.
     """
     grace_ms = evidence_settings.triggering_grace_ms
     if settings.on_breach is OnBreach.ALERT or known.firing(now_ms, grace_ms):
@@ -61,7 +54,7 @@ def reason_to_close(
     trigger = known.firing_trigger
     if not covered and known.stuck(now_ms, grace_ms) and known.passed(trigger, position.side):
         text = "its stop was reached and did not close it: the exit is completed at market"
-        return Reason(text, trigger, settings.working_type)
+        return CloseReason(text, trigger, settings.working_type)
     crossed = known.crossed
     if (
         not covered
@@ -70,17 +63,13 @@ def reason_to_close(
         and known.passed(crossed.first_trigger, position.side)
     ):
         text = (
-            f"its stop was refused {crossed.count} times in a row as already passed (-2021), "
+            f"its stop was refused {crossed.count} times in a row as already passed{in_brackets(crossed.said)}, "
             f"and the price has passed {plain(crossed.first_trigger)}"
         )
-        return Reason(text, crossed.first_trigger, settings.working_type)
-    if settings.on_breach is not OnBreach.CLOSE or position.entry_price <= 0 or not known.losses_pct:
+        return CloseReason(text, crossed.first_trigger, settings.working_type)
+    if wanted is None or not known.losses_pct or min(known.losses_pct) < settings.max_loss_pct:
         return None
-    if min(known.losses_pct) < settings.max_loss_pct or position.loss_pct < settings.max_loss_pct:
-        return None
-    level = against(position.entry_price, position.side, settings.max_loss_pct)
-    text = f"its loss of {position.loss_pct:.2f} % is beyond {plain(settings.max_loss_pct)} %"
-    return Reason(text, level, WorkingType.MARK_PRICE)
+    return wanted
 
 
 def closes_in_the_last_minute(evidence: Evidence, now_ms: int) -> int:
@@ -104,7 +93,9 @@ def why_not_close_now(known: KeyEvidence, recent: int, limits: Limits, now_ms: i
     return ""
 
 
-def next_close(account: str, position: Position, instrument: Instrument, known: KeyEvidence, reason: Reason) -> Close:
+def next_close(
+    account: str, position: Position, instrument: Instrument, known: KeyEvidence, reason: CloseReason
+) -> Close:
     """The next closing order: market and limit by turns, never more than the position or the venue's maximum."""
     limit = _limit_inside_band(position, instrument) if known.closes_sent % 2 else None
     most = instrument.market_max_quantity if limit is None else instrument.max_quantity

@@ -8,9 +8,17 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from types import MappingProxyType
 from typing import NamedTuple
 
-from position_monitor.core.book.desired_book import NO_RUNGS, BookInputs, RungsAllowed, compared_book, rungs_for
+from position_monitor.core.book.desired_book import (
+    NO_RUNGS,
+    BookInputs,
+    RungsAllowed,
+    WantedOrders,
+    compared_book,
+    rungs_for,
+)
 from position_monitor.core.decision.case import Case
 from position_monitor.core.decision.closing import closes_in_the_last_minute, reason_to_close
 from position_monitor.core.decision.plan import plan
@@ -34,6 +42,7 @@ from position_monitor.core.observation.reads import SymbolObservation
 
 SLOTS_KEPT_FREE = 2
 """Below this many free slots for conditional orders, surplus take-profits are removed before their successors rest."""
+NOTHING_WANTED: Mapping[PositionKey, WantedOrders] = MappingProxyType({})
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +64,8 @@ class Decision(NamedTuple):
     books: Mapping[PositionKey, DesiredBook]
     plans: Mapping[str, Plan]
     judgements: Mapping[PositionKey, Judgement]
+    wanted: Mapping[PositionKey, WantedOrders] = NOTHING_WANTED
+    """What was wanted of each position, for the next decision."""
 
     @property
     def empty(self) -> bool:
@@ -72,8 +83,13 @@ def decide(
     now_ms: int,
     *,
     cap: BelievedCap | None = None,
+    before: Mapping[PositionKey, WantedOrders] = NOTHING_WANTED,
 ) -> Decision:
-    """Decide for the whole account. `elsewhere` counts open conditional orders on symbols that were not observed."""
+    """Decide for the whole account. `elsewhere` counts open conditional orders on symbols that were not observed.
+
+    `before` is `Decision.wanted` of the last decision, or nothing. It decides nothing: what is wanted for the same
+    reasons as then is given as the same objects instead of being made anew.
+    """
     if cap is not None and cap.most < rules.limits.conditional_orders_max:
         rules = replace(rules, limits=replace(rules.limits, conditional_orders_max=cap.most))
     rungs = _rungs(observed, rules, elsewhere)
@@ -81,6 +97,7 @@ def decide(
     books: dict[PositionKey, DesiredBook] = {}
     plans: dict[str, Plan] = {}
     judgements: dict[PositionKey, Judgement] = {}
+    wanted: dict[PositionKey, WantedOrders] = {}
     crowded = free < SLOTS_KEPT_FREE
     for symbol in sorted(observed):
         try:
@@ -93,16 +110,18 @@ def decide(
                 rungs,
                 now_ms,
                 crowded=crowded,
+                before=before,
             )
         except Exception as defect:  # a defect fences its symbol, never the account (invariant 12)
             part = _held(observed[symbol], defect)
         books.update(part.books)
         plans.update(part.plans)
         judgements.update(part.judgements)
+        wanted.update(part.wanted)
     if all(result.empty for result in plans.values()):
-        return Decision(books, plans, judgements)
+        return Decision(books, plans, judgements, wanted)
     plans = _bounded_closes(plans, evidence, rules.limits, now_ms)
-    return Decision(books, _within_capacity(plans, free), judgements)
+    return Decision(books, _within_capacity(plans, free), judgements, wanted)
 
 
 def resting_now(observed: Mapping[str, SymbolObservation], elsewhere: int) -> int:
@@ -120,10 +139,13 @@ def decide_symbol(
     now_ms: int,
     *,
     crowded: bool = False,
+    before: Mapping[PositionKey, WantedOrders] = NOTHING_WANTED,
 ) -> Decision:
     """Decide for one symbol. `crowded`: the account has hardly a slot left for conditional orders."""
     books = seen.live.books
-    cases = [_case(position, books, seen, evidence, rules, advice, rungs, now_ms) for position in seen.positions]
+    cases = [
+        _case(position, books, seen, evidence, rules, advice, rungs, before, now_ms) for position in seen.positions
+    ]
     held = {case.key for case in cases}
     result = plan(
         PlanInputs(  # by position: this is done for every symbol in every cycle
@@ -141,14 +163,24 @@ def decide_symbol(
     )
     judgements = {case.key: judge(case, seen, rules.evidence, now_ms) for case in cases}
     desired = {case.key: case.book for case in cases if case.book is not None}
-    return Decision(desired, {seen.symbol: result}, judgements)
+    wanted = {case.key: case.wanted for case in cases if case.wanted is not None}
+    return Decision(desired, {seen.symbol: result}, judgements, wanted)
 
 
 def _held(seen: SymbolObservation, defect: Exception) -> Decision:
     """No action and verdict UNKNOWN for a symbol whose decision failed; the defect is named in its reason."""
     reason = f"HOLD: deciding failed with {type(defect).__name__}: {defect}"
     judgements = {
-        position.key: Judgement(position, Verdict.UNKNOWN, reason, NO_COVER, None, None, None)
+        position.key: Judgement(
+            position=position,
+            verdict=Verdict.UNKNOWN,
+            reason=reason,
+            cover=NO_COVER,
+            book=None,
+            found=None,
+            settings=None,
+            readable=seen.readable,
+        )
         for position in seen.positions
     }
     return Decision({}, {seen.symbol: Plan(seen.symbol)}, judgements)
@@ -162,36 +194,39 @@ def _case(
     rules: Rules,
     advice: Advice | None,
     rungs: Mapping[PositionKey, RungsAllowed],
+    before: Mapping[PositionKey, WantedOrders],
     now_ms: int,
 ) -> Case:
-    key = position.key
+    key, live = position.key, books.get(position.key, NOTHING_RESTS)
     settings, known, unmanaged = rules.protection_for(key), evidence.of(key), rules.is_unmanaged(key)
-    live = books.get(key, NOTHING_RESTS)
     cover = cover_of(position, live.stops, settings)
     if known is None:
         return Case(position, key, settings, None, unmanaged, live, cover, None, None, None)
-    closing = reason_to_close(position, known, settings, rules.limits, rules.evidence, now_ms, covered=cover.full)
-    if not seen.allows(Deed.PLACE_STOP) or unmanaged:
-        return Case(position, key, settings, known, unmanaged, live, cover, closing, None, None)
-    book, found = compared_book(
-        BookInputs(
-            rules.account,
-            position,
-            rules_of(seen.instrument, position, known.grid_refusals),
-            seen.live,
-            live,
-            cover,
-            known,
-            settings,
-            advice,
-            rungs.get(key, NO_RUNGS),
-            rules.evidence.triggering_grace_ms,
-            now_ms,
-            evidence.working_stops_under_way(key, now_ms),
-            rules.evidence.replacement_reads,
+    book = wanted = None
+    if seen.allows(Deed.PLACE_STOP) and not unmanaged:
+        book, wanted = compared_book(
+            BookInputs(
+                rules.account,
+                position,
+                rules_of(seen.instrument, position, known.grid_refusals),
+                live,
+                cover,
+                known,
+                settings,
+                advice,
+                rungs.get(key, NO_RUNGS),
+                rules.evidence.triggering_grace_ms,
+                now_ms,
+                evidence.working_stops_under_way(key, now_ms),
+                rules.evidence.replacement_reads,
+            ),
+            before.get(key),
         )
+    close = None if book is None else book.close
+    closing = reason_to_close(
+        position, known, settings, rules.limits, rules.evidence, now_ms, covered=cover.full, wanted=close
     )
-    return Case(position, key, settings, known, unmanaged, live, cover, closing, book, found)
+    return Case(position, key, settings, known, unmanaged, live, cover, closing, book, wanted)
 
 
 def _rungs(observed: Mapping[str, SymbolObservation], rules: Rules, elsewhere: int) -> dict[PositionKey, RungsAllowed]:

@@ -5,12 +5,12 @@ from __future__ import annotations
 from decimal import Decimal
 
 from position_monitor.core.decision.gate import GateInputs
+from position_monitor.core.exits.policies import share_up_to
 from position_monitor.core.model.desired import DesiredOrder
 from position_monitor.core.model.money import HUNDRED, distance_pct, tighter
-from position_monitor.core.model.orders import Role
+from position_monitor.core.model.orders import LiveOrder, Role
 from position_monitor.core.model.positions import Position
 from position_monitor.core.model.rungs import rungs_of
-from position_monitor.core.model.settings import Policy
 from position_monitor.core.observation.exit_profile import Exit, closed_by, exits_of
 
 
@@ -27,8 +27,8 @@ def why_over_exit(order: DesiredOrder, position: Position | None, gate: GateInpu
     resting = [live for live in gate.seen.orders if live.key == order.key]
     grace_ms = gate.evidence_settings.triggering_grace_ms
     stuck = gate.known.stuck_in_triggering(gate.now_ms, grace_ms) if gate.known is not None else frozenset()
-    rungs = [(_share_up_to(live.rung, gate), one) for live in resting for one in exits_of([live], stuck)]
-    rungs.append((_share_up_to(order.rung, gate), Exit(order.trigger_price, order.quantity)))
+    rungs = [(_share_up_to(live, gate), one) for live in resting for one in exits_of([live], stuck)]
+    rungs.append((_share_up_to(order, gate), Exit(order.trigger_price, order.quantity)))
     whole = [one for _, one in rungs] + list(gate.unlisted)
     for price in {one.price for one in whole}:
         reached_here = [share for share, one in rungs if closed_by(price, [one], position.side)]
@@ -42,12 +42,9 @@ def why_over_exit(order: DesiredOrder, position: Position | None, gate: GateInpu
     return ""
 
 
-def _share_up_to(rung_code: int, gate: GateInputs) -> Decimal:
-    """The part of a position that may be closed when the rung of an order is reached."""
-    last, ladder = rungs_of(rung_code)[-1], gate.settings.ladder
-    if gate.settings.policy is not Policy.HYBRID or last >= len(ladder) - 1:
-        return Decimal(1)
-    return sum((rung.share_pct for rung in ladder[: last + 1]), Decimal(0)) / HUNDRED
+def _share_up_to(order: DesiredOrder | LiveOrder, gate: GateInputs) -> Decimal:
+    """The part of a position that may be closed when the rung of an order of ours is reached."""
+    return share_up_to(rungs_of(order.rung)[-1], gate.settings)
 
 
 def _share_at(price: Decimal, position: Position, gate: GateInputs) -> Decimal:

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 
 from position_monitor.core.book.diff import BookDiff
 from position_monitor.core.decision.case import Case
-from position_monitor.core.decision.closing import Reason, closes_in_the_last_minute, next_close, why_not_close_now
+from position_monitor.core.decision.closing import closes_in_the_last_minute, next_close, why_not_close_now
 from position_monitor.core.decision.ownership import MEANINGS, RIGHTS, may_place_stop
 from position_monitor.core.decision.plan_inputs import Held, Plan, PlanInputs
 from position_monitor.core.decision.surplus import for_absent, removals
@@ -20,7 +20,7 @@ from position_monitor.core.evidence.evidence import KeyEvidence
 from position_monitor.core.evidence.refusals import Facts, worth_a_try
 from position_monitor.core.model import ids
 from position_monitor.core.model.actions import Close, Mode, Place
-from position_monitor.core.model.desired import DesiredBook, DesiredOrder
+from position_monitor.core.model.desired import CloseReason, DesiredBook, DesiredOrder
 from position_monitor.core.model.money import plain
 from position_monitor.core.model.order_words import described
 from position_monitor.core.model.orders import Role
@@ -168,7 +168,7 @@ def _why_stop(order: DesiredOrder, book: DesiredBook) -> str:
 
 
 def _closes(
-    inputs: PlanInputs, position: Position, known: KeyEvidence, reason: Reason | None
+    inputs: PlanInputs, position: Position, known: KeyEvidence, reason: CloseReason | None
 ) -> tuple[tuple[Close, ...], list[Held]]:
     """The next order of the close ladder, if the evidence and the account's limit allow it."""
     instrument = inputs.seen.instrument

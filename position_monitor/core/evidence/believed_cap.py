@@ -1,4 +1,4 @@
-"""How many conditional orders the venue takes, as its refusals show (-4045): fewer than configured, at times.
+"""How many conditional orders the venue takes, as its refusals for want of room show: fewer than configured, at times.
 
 The configured number is what the venue's pages say. Where it refuses a stop although fewer rest, its own number is
 smaller, and take-profits of ours hold the places: what rested then is believed to be all it takes, so that ladders give
@@ -11,10 +11,8 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from position_monitor.core.evidence.evidence import Evidence
+from position_monitor.core.model.refusal import Refusal
 
-CAPACITY_CODES = frozenset({-4045, -2025})
-"""No slot is left for a conditional order: what is known about foreign ones is out of date, or the venue takes fewer
-than configured."""
 BELIEVED_MS = 600_000
 FRESH_MS = 60_000
 TRIES_MIN = 2
@@ -38,7 +36,7 @@ def after_counting(before: BelievedCap | None, evidence: Evidence, resting: int,
 def _refused_lately(evidence: Evidence, before: BelievedCap | None, now_ms: int) -> bool:
     since_ms = before.since_ms if before is not None else 0
     return any(
-        refused.code in CAPACITY_CODES and refused.at_ms > since_ms and abs(now_ms - refused.at_ms) < FRESH_MS
+        refused.refusal is Refusal.CAPACITY and refused.at_ms > since_ms and abs(now_ms - refused.at_ms) < FRESH_MS
         for known in evidence.keys.values()
         if len(known.stops_refused.tries_at_ms) >= TRIES_MIN
         for refused in known.stops_refused.orders.values()

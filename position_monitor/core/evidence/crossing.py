@@ -1,4 +1,4 @@
-"""A stop that the venue refuses as already passed (-2021, DESIGN 9 "crossed already"): counted, answered, not believed.
+"""A stop that the venue refuses as already passed (`Refusal.CROSSED`, DESIGN 9): counted, answered, not believed.
 
 A refusal says that the price which arms the order has passed its trigger. Mostly it is right: the price fell between
 our read and our order, and the next stop is made from the next read. It may also be a lie, or true of a price that we
@@ -25,6 +25,8 @@ class Crossed:
     last_at_ms: int = 0
     at_read: int = -1
     """How often the position had been read at the last of them: what one read made counts once."""
+    said: str = ""
+    """The venue's own name of the last of them."""
 
     def fresh(self, now_ms: int, pause_ms: int) -> bool:
         """Whether the row still goes on."""
@@ -34,10 +36,12 @@ class Crossed:
 NOT_CROSSED = Crossed()
 
 
-def after_refusal(before: Crossed, trigger: Decimal, at_ms: int, *, reads: int, pause_ms: int) -> Crossed:
+def after_refusal(
+    before: Crossed, trigger: Decimal, at_ms: int, *, reads: int, pause_ms: int, said: str = ""
+) -> Crossed:
     """One more refusal of a stop at `trigger`, made from the `reads`th read of the position."""
     if not before.fresh(at_ms, pause_ms):
-        return Crossed(1, trigger, at_ms, reads)
+        return Crossed(1, trigger, at_ms, reads, said)
     if reads == before.at_read:
         return before
-    return Crossed(before.count + 1, before.first_trigger, at_ms, reads)
+    return Crossed(before.count + 1, before.first_trigger, at_ms, reads, said)

@@ -16,7 +16,7 @@ from dataclasses import replace
 from typing import NamedTuple
 
 from position_monitor.core.evidence.evidence import Evidence, Fired, KeyEvidence, Vanished, with_key
-from position_monitor.core.evidence.written import without_write
+from position_monitor.core.evidence.written import PROVED_STOP_GRACE_MS, without_write
 from position_monitor.core.model import ids
 from position_monitor.core.model.orders import LiveOrder, OrderStatus, Role, Tag
 from position_monitor.core.model.positions import Position
@@ -93,7 +93,7 @@ def unexplained(
 def after_word(evidence: Evidence, word: Word, now_ms: int) -> Evidence:
     """Learn what the venue said of one order of ours; a foreign one teaches nothing."""
     tag = word.tag
-    if tag is None:
+    if tag is None or _is_of_an_earlier_order(evidence, word, now_ms):
         return evidence
     if word.status.terminal:
         evidence = without_write(evidence, word.symbol, word.client_id)
@@ -103,6 +103,18 @@ def after_word(evidence: Evidence, word: Word, now_ms: int) -> Evidence:
         if known is not None and tag.role is not Role.CLOSE and _is_about(known, tag, word.client_id):
             evidence = with_key(evidence, key, _with_word(known, word, tag, now_ms))
     return evidence
+
+
+def _is_of_an_earlier_order(evidence: Evidence, word: Word, now_ms: int) -> bool:
+    """Whether the end it tells of lies before a moment at which an order of this id was live.
+
+    A stop that ended without a word is sent again under its id, and a question may then be answered with the first of
+    the two. For a while only: a stop waits for nothing but its side, its size and a price (invariant 3).
+    """
+    wait = evidence.awaited.get((word.symbol, word.client_id))
+    if wait is None or not word.status.terminal or not 0 < word.at_ms < wait.live_at_ms:
+        return False
+    return abs(now_ms - wait.sent_at_ms) < PROVED_STOP_GRACE_MS
 
 
 def _is_about(known: KeyEvidence, tag: Tag, client_id: str) -> bool:

@@ -15,7 +15,7 @@ from decimal import Decimal
 from typing import NamedTuple
 
 from position_monitor.core.evidence.crossing import NOT_CROSSED, Crossed
-from position_monitor.core.evidence.refusals import NONE_REFUSED, Refusals
+from position_monitor.core.evidence.refusals import NONE_FAILED, FailedTries
 from position_monitor.core.model.desired import DesiredOrder
 from position_monitor.core.model.money import beyond
 from position_monitor.core.model.orders import LiveOrder, Role
@@ -39,6 +39,8 @@ class Awaited:
     misses: int = 0
     proved: bool = False
     """The venue refused a second order of this id: it is live, whatever the lists and queries say."""
+    live_at_ms: int = 0
+    """The venue's time from which on it was live for certain; 0 where that is not known."""
     order: DesiredOrder | None = None
     """What was written: it may rest already. None where nothing but its id is at hand."""
 
@@ -106,25 +108,25 @@ class KeyEvidence:
     prices: tuple[Decimal, ...] = ()
     """The price that arms its orders in the last reads, newest last."""
     crossed: Crossed = NOT_CROSSED
-    """Refusals of its stops as already passed (-2021), in a row and while nothing covered it."""
+    """Refusals of its stops as already passed, in a row and while nothing covered it."""
     stop_refused: str = ""
     """Why the last stop that was sent does not rest, in the words of its failure; empty once one was taken."""
     grid_refusals: int = 0
     """How often a number of provisional rules was off the symbol's grid."""
-    stops_refused: Refusals = NONE_REFUSED
+    stops_refused: FailedTries = NONE_FAILED
     """The tries for its stops that failed lately."""
-    targets_refused: Refusals = NONE_REFUSED
+    targets_refused: FailedTries = NONE_FAILED
     """The same for its take-profits."""
     slot_is_foreign: bool = False
     """Another program had its own close-all stop in this epoch: the venue's only slot for one is left to it."""
     close_all_blocked: bool = False
-    """The venue said a close-all stop exists (-4130) that no list shows."""
+    """The venue said a close-all stop exists that no list shows."""
     closes_sent: int = 0
     """Close orders sent in this epoch; drives the close ladder and makes close ids differ."""
     closes_at_ms: tuple[int, ...] = ()
     """When the last few of them were sent."""
     close_budget_refused: bool = False
-    """A close was refused because resting reduce-only orders use up the position (-2022, -4118)."""
+    """A close was refused because resting reduce-only orders use up the position."""
     closing_since_ms: int = 0
     """Since when each look found a reason to close it at market; 0 while none does."""
     firing_since_ms: int = 0
@@ -143,7 +145,7 @@ class KeyEvidence:
     """When the first of them was."""
     firing_trigger: Decimal = Decimal(0)
     """The trigger of that stop."""
-    closes_refused: Refusals = NONE_REFUSED
+    closes_refused: FailedTries = NONE_FAILED
     """Closing orders that were refused, or did not arrive, lately."""
 
     @property

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, replace
+from dataclasses import KW_ONLY, dataclass, replace
 from decimal import Decimal
 from enum import StrEnum
 
@@ -12,8 +12,8 @@ from position_monitor.core.evidence.endings import after_word, word_of
 from position_monitor.core.evidence.evidence import Evidence, KeyEvidence, with_key
 from position_monitor.core.evidence.refusals import (
     CLOSE_SLOT,
-    NONE_REFUSED,
-    Refusals,
+    NONE_FAILED,
+    FailedTries,
     RefusedOrder,
     after_failure,
     slot_of,
@@ -23,21 +23,9 @@ from position_monitor.core.model.actions import Action, Cancel, Close, Place
 from position_monitor.core.model.desired import DesiredOrder
 from position_monitor.core.model.instruments import Instrument
 from position_monitor.core.model.orders import OrderStatus
+from position_monitor.core.model.refusal import Refusal
 from position_monitor.core.model.sides import PositionKey
 
-CROSSED_CODES = frozenset({-2021, -4142})
-"""The price has already passed the trigger."""
-DUPLICATE_CODE = -4116
-DUPLICATE_CODES = frozenset({DUPLICATE_CODE})
-"""The client id is in use by an open order: an earlier attempt did rest."""
-CLOSE_ALL_EXISTS_CODES = frozenset({-4130})
-"""A close-all stop of this direction exists, ours or the user's."""
-BUDGET_CODES = frozenset({-2022, -4118})
-"""Reduce-only was refused: the position changed, or resting orders use up its quantity."""
-PRICE_BAND_CODES = frozenset({-4131, -4016, -4024})
-"""A market order was refused because the book is too thin for the price band: the next close uses another form."""
-GRID_CODES = frozenset({-1111, -4014, -4023})
-"""A number is off the symbol's grid: while its rules are not known, coarser ones are tried."""
 _CLOSES_KEPT = 10
 _NUMBER = re.compile(r"\d[\d.,:]*")
 
@@ -59,16 +47,36 @@ class Outcome:
     action: Action
     sent: Sent
     at_ms: int
-    code: int | None = None
+    _: KW_ONLY
+    refusal: Refusal | None = None
+    """What the venue's no means; None where it did not say no."""
+
+    said: str = ""
+    """The venue's own name of the failure, for people; empty where it named none."""
+
     text: str = ""
     denied: bool = False
     """The guard held it back: it never came near the exchange."""
 
     turned_away: bool = False
-    """It certainly did not arrive, or the venue was too busy for it (-1008): sending it again in a moment is right."""
+    """It certainly did not arrive, or the venue was too busy for it: sending it again in a moment is right."""
 
     instrument: Instrument | None = None
     """The trading rules it was made by."""
+
+    asked_at_ms: int = 0
+    """The venue's time just before it was sent; 0 where nobody looked."""
+
+    @property
+    def live_at_ms(self) -> int:
+        """The venue's time from which on an order of this id was live for certain; 0 where that is not known."""
+        certain = self.sent is Sent.ACCEPTED or self.refusal is Refusal.DUPLICATE
+        return self.asked_at_ms if certain else 0
+
+    @property
+    def may_rest(self) -> bool:
+        """Whether an order of this id may rest now: it is looked for, and not sent anew."""
+        return self.sent in (Sent.ACCEPTED, Sent.AMBIGUOUS) or self.refusal is Refusal.DUPLICATE
 
 
 def without_numbers(text: str) -> str:
@@ -78,7 +86,7 @@ def without_numbers(text: str) -> str:
 
 def reason(outcome: Outcome) -> str:
     """Why a write failed, told apart from other reasons."""
-    return f"{outcome.sent} {without_numbers(outcome.text) if outcome.code is None else outcome.code}"
+    return f"{outcome.sent} {outcome.said or without_numbers(outcome.text)}"
 
 
 def after_outcome(evidence: Evidence, outcome: Outcome, *, pause_ms: int = 9_000) -> Evidence:
@@ -100,9 +108,13 @@ def after_outcome(evidence: Evidence, outcome: Outcome, *, pause_ms: int = 9_000
             return after_word(evidence, ended, outcome.at_ms)
 
 
-def claimed(evidence: Evidence, order: DesiredOrder, at_ms: int, *, proved: bool = False) -> Evidence:
+def claimed(
+    evidence: Evidence, order: DesiredOrder, at_ms: int, *, proved: bool = False, live_at_ms: int = 0
+) -> Evidence:
     """Remember an order that is being sent, or that may rest: nobody writes it again before it was looked for."""
-    return after_write(evidence, order.symbol, order.client_id, at_ms, proved=proved, order=order)
+    return after_write(
+        evidence, order.symbol, order.client_id, at_ms, proved=proved, live_at_ms=live_at_ms, order=order
+    )
 
 
 def _after_place(evidence: Evidence, outcome: Outcome, action: Place, pause_ms: int) -> Evidence:
@@ -113,22 +125,28 @@ def _after_place(evidence: Evidence, outcome: Outcome, action: Place, pause_ms: 
     is_stop = order.role.is_stop
     known = _with_try(known, outcome, order)
     evidence = with_key(evidence, order.key, known)
-    if outcome.sent in (Sent.ACCEPTED, Sent.AMBIGUOUS) or outcome.code in DUPLICATE_CODES:
-        evidence = claimed(evidence, order, outcome.at_ms, proved=outcome.code in DUPLICATE_CODES)
+    if outcome.may_rest:
+        proved = outcome.refusal is Refusal.DUPLICATE
+        evidence = claimed(evidence, order, outcome.at_ms, proved=proved, live_at_ms=outcome.live_at_ms)
         return _changed(evidence, order.key, known, crossed=NOT_CROSSED, stop_refused="") if is_stop else evidence
     evidence = without_write(evidence, order.symbol, order.client_id)
     if is_stop:
         if without_numbers(known.stop_refused) != without_numbers(outcome.text):
             known = replace(known, stop_refused=outcome.text)  # else the same words stay, for those who compare them
         evidence = with_key(evidence, order.key, known)
-    if is_stop and outcome.code in CROSSED_CODES:
+    if is_stop and outcome.refusal is Refusal.CROSSED:
         crossed = after_refusal(
-            known.crossed, order.trigger_price, outcome.at_ms, reads=known.present_reads, pause_ms=pause_ms
+            known.crossed,
+            order.trigger_price,
+            outcome.at_ms,
+            reads=known.present_reads,
+            pause_ms=pause_ms,
+            said=outcome.said,
         )
         return _changed(evidence, order.key, known, crossed=crossed)
-    if is_stop and outcome.code in GRID_CODES:
+    if is_stop and outcome.refusal is Refusal.OFF_GRID:
         return _changed(evidence, order.key, known, grid_refusals=known.grid_refusals + 1)
-    if order.close_all and outcome.code in CLOSE_ALL_EXISTS_CODES:
+    if order.close_all and outcome.refusal is Refusal.SLOT_TAKEN:
         return _changed(evidence, order.key, known, close_all_blocked=True)
     return evidence
 
@@ -152,14 +170,15 @@ def _with_try(known: KeyEvidence, outcome: Outcome, order: DesiredOrder) -> KeyE
     return replace(known, stops_refused=after) if order.role.is_stop else replace(known, targets_refused=after)
 
 
-def _tried(before: Refusals, known: KeyEvidence, outcome: Outcome, order: DesiredOrder) -> Refusals:
-    if outcome.sent is Sent.ACCEPTED or outcome.code in DUPLICATE_CODES:
-        return NONE_REFUSED
+def _tried(before: FailedTries, known: KeyEvidence, outcome: Outcome, order: DesiredOrder) -> FailedTries:
+    if outcome.sent is Sent.ACCEPTED or outcome.refusal is Refusal.DUPLICATE:
+        return NONE_FAILED
     if outcome.sent is not Sent.REFUSED:
         return after_failure(before, outcome.at_ms, slot_of(order), None)
     refused = RefusedOrder(
         at_ms=outcome.at_ms,
-        code=outcome.code,
+        refusal=outcome.refusal or Refusal.OTHER,
+        said=outcome.said,
         trigger=order.trigger_price,
         quantity=order.quantity,
         hedged=order.hedged,
@@ -179,7 +198,7 @@ def _after_close(evidence: Evidence, outcome: Outcome, action: Close) -> Evidenc
         return _changed(evidence, action.key, known, closes_refused=refused)
     if outcome.sent is Sent.REFUSED:
         known = replace(known, closes_refused=refused)
-        if outcome.code in BUDGET_CODES:
+        if outcome.refusal is Refusal.NOTHING_TO_REDUCE:
             return _changed(evidence, action.key, known, close_budget_refused=True)
         return _changed(evidence, action.key, known, closes_sent=known.closes_sent + 1)
     return _changed(

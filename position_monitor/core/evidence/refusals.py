@@ -18,6 +18,7 @@ from position_monitor.core.model.desired import DesiredOrder
 from position_monitor.core.model.instruments import Instrument
 from position_monitor.core.model.money import distance_pct
 from position_monitor.core.model.orders import Role
+from position_monitor.core.model.refusal import Refusal, in_brackets
 
 TRIES_AT_ONCE_MAX = 3
 """Failed tries in a minute after which a moved trigger, or a refusal that may pass by itself, is no reason to hurry."""
@@ -25,7 +26,7 @@ TRIES_ON_NEWS_MAX = 6
 """Failed tries in a minute after which not even another size or another trading rule is."""
 TRIES_KEPT = 12
 MINUTE_MS = 60_000
-PASSING_CODES = frozenset({-2022, -2025, -4045, -4118, -4129, -4509, -2010, -2024, -1008, -1016})
+PASSING = frozenset({Refusal.NOTHING_TO_REDUCE, Refusal.NO_POSITION, Refusal.CAPACITY})
 """Refusals that the next read may explain: the position was not there yet, or there was no room."""
 _MOVED_PCT = Decimal("0.1")
 """A trigger that moved by less is the same trigger."""
@@ -47,7 +48,9 @@ class RefusedOrder:
     """The last refusal of the order for one place, with the facts it was refused under."""
 
     at_ms: int
-    code: int | None
+    refusal: Refusal
+    said: str
+    """The venue's own name of it."""
     trigger: Decimal
     quantity: Decimal | None
     hedged: bool
@@ -57,7 +60,7 @@ class RefusedOrder:
 
 
 @dataclass(frozen=True, slots=True)
-class Refusals:
+class FailedTries:
     """The failed tries for the stops, or for the take-profits, of one position. They end with one that succeeds."""
 
     orders: Mapping[Slot, RefusedOrder] = field(default_factory=dict)
@@ -79,7 +82,7 @@ class Refusals:
         return not self.tries_at_ms or abs(now_ms - self.tries_at_ms[-1]) >= pause_ms
 
 
-NONE_REFUSED = Refusals()
+NONE_FAILED = FailedTries()
 
 
 def slot_of(order: DesiredOrder) -> Slot:
@@ -87,10 +90,10 @@ def slot_of(order: DesiredOrder) -> Slot:
     return Slot(str(order.role), order.rung)
 
 
-def after_failure(before: Refusals, at_ms: int, slot: Slot, refused: RefusedOrder | None) -> Refusals:
+def after_failure(before: FailedTries, at_ms: int, slot: Slot, refused: RefusedOrder | None) -> FailedTries:
     """One more try that left nothing resting; with `refused`, because the venue said no."""
     orders = before.orders if refused is None else {**before.orders, slot: refused}
-    return Refusals(orders, (*before.tries_at_ms, at_ms)[-TRIES_KEPT:])
+    return FailedTries(orders, (*before.tries_at_ms, at_ms)[-TRIES_KEPT:])
 
 
 class Facts(NamedTuple):
@@ -104,7 +107,7 @@ class Facts(NamedTuple):
 
 
 def worth_a_try(
-    orders: Sequence[DesiredOrder], stops: Refusals, targets: Refusals, facts: Facts
+    orders: Sequence[DesiredOrder], stops: FailedTries, targets: FailedTries, facts: Facts
 ) -> tuple[list[DesiredOrder], list[tuple[DesiredOrder, str]]]:
     """Those missing orders of one position that are sent now, and the others with the reason they wait."""
     if not stops.tries_at_ms and not targets.tries_at_ms:
@@ -119,7 +122,7 @@ def worth_a_try(
     return now, waiting
 
 
-def _due(orders: Sequence[DesiredOrder], before: Refusals, facts: Facts) -> list[DesiredOrder]:
+def _due(orders: Sequence[DesiredOrder], before: FailedTries, facts: Facts) -> list[DesiredOrder]:
     """Those of the orders (all stops, or all take-profits, of one position) that are worth a try now."""
     if not before.tries_at_ms:
         return list(orders)
@@ -132,12 +135,12 @@ def _due(orders: Sequence[DesiredOrder], before: Refusals, facts: Facts) -> list
     return [min(orders, key=lambda order: _waits_since(before, order))]
 
 
-def _lately(before: Refusals, order: DesiredOrder, facts: Facts) -> RefusedOrder | None:
+def _lately(before: FailedTries, order: DesiredOrder, facts: Facts) -> RefusedOrder | None:
     refused = before.orders.get(slot_of(order))
     return refused if refused is not None and abs(facts.now_ms - refused.at_ms) < MINUTE_MS else None
 
 
-def _waits_since(before: Refusals, order: DesiredOrder) -> int:
+def _waits_since(before: FailedTries, order: DesiredOrder) -> int:
     refused = before.orders.get(slot_of(order))
     return refused.at_ms if refused is not None else 0
 
@@ -147,7 +150,7 @@ def _at_once(order: DesiredOrder, refused: RefusedOrder | None, tries: int, fact
         return tries < TRIES_AT_ONCE_MAX
     if _is_another_case(order, refused, facts):
         return tries < TRIES_ON_NEWS_MAX
-    soon = refused.code in PASSING_CODES or distance_pct(order.trigger_price, refused.trigger) >= _MOVED_PCT
+    soon = refused.refusal in PASSING or distance_pct(order.trigger_price, refused.trigger) >= _MOVED_PCT
     return soon and tries < TRIES_AT_ONCE_MAX
 
 
@@ -161,8 +164,8 @@ def _is_another_case(order: DesiredOrder, refused: RefusedOrder, facts: Facts) -
     )
 
 
-def _why_held(order: DesiredOrder, before: Refusals) -> str:
+def _why_held(order: DesiredOrder, before: FailedTries) -> str:
     """Why an order waits, in words."""
     refused = before.orders.get(slot_of(order))
-    said = f" ({refused.code})" if refused is not None and refused.code is not None else ""
+    said = in_brackets(refused.said) if refused is not None else ""
     return f"it was refused{said} and nothing changed since; it is tried again in the next check"

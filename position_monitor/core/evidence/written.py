@@ -17,6 +17,9 @@ UNANSWERED_STOP_MS = 5_000
 """A stop that is absent from a readable list this long is sent again, whatever the query for it answers."""
 UNSEEN_STOP_MS = 8_000
 """The same where the list cannot be read either: the venue refuses a second order of the id, so nothing is doubled."""
+HELD_UP_MS = 6_000
+"""How long a request may be held up on its way and still be executed: the venue refuses it by its timestamp after
+`recvWindow` (5 s). A take-profit is not placed anew before; a stop is, because twice the cover is better than none."""
 MISSES_UNTIL_GONE = 2
 """Targeted queries that must all say "no such order" before a written order counts as not placed."""
 
@@ -28,10 +31,11 @@ def after_write(
     now_ms: int,
     *,
     proved: bool = False,
+    live_at_ms: int = 0,
     order: DesiredOrder | None = None,
 ) -> Evidence:
     """Remember a write (under way, accepted or ambiguous) until its order is read back."""
-    wait = Awaited(now_ms, proved=proved, order=order)
+    wait = Awaited(now_ms, proved=proved, live_at_ms=live_at_ms, order=order)
     awaited = {**evidence.awaited, (symbol, client_id): wait}
     while len(awaited) > AWAITED_PER_POSITION_MAX * max(1, len(evidence.keys)):
         awaited.pop(min(awaited, key=lambda ref: awaited[ref].sent_at_ms))
@@ -52,9 +56,11 @@ def after_miss(evidence: Evidence, symbol: str, client_id: str, now_ms: int, gra
         return _after_vanished_miss(evidence, symbol, client_id, now_ms, grace_ms)
     awaited = dict(evidence.awaited)
     wait = replace(wait, misses=wait.misses + 1)
+    is_target = wait.order is not None and wait.order.role is Role.TAKE_PROFIT
     if wait.proved:
-        is_target = wait.order is not None and wait.order.role is Role.TAKE_PROFIT
         grace_ms = max(grace_ms, PROVED_GRACE_MS if is_target else PROVED_STOP_GRACE_MS)
+    elif is_target:
+        grace_ms = max(grace_ms, HELD_UP_MS)
     if wait.misses >= MISSES_UNTIL_GONE and abs(now_ms - wait.sent_at_ms) >= grace_ms:
         del awaited[(symbol, client_id)]
     else:
@@ -66,7 +72,7 @@ def after_silence(evidence: Evidence, symbol: str, client_id: str, now_ms: int, 
     """A query for an awaited stop gave no answer. After a while it counts as not placed, so that it is sent again.
 
     `listed`: the list of conditional orders was readable and does not show it. The id stays the same, so the worst of a
-    wrong guess is a refusal (-4116). Take-profits wait for an answer.
+    wrong guess is a refusal as a duplicate. Take-profits wait for an answer.
     """
     wait = evidence.awaited.get((symbol, client_id))
     if wait is None or wait.order is None or not wait.order.role.is_stop:

@@ -1,5 +1,12 @@
-"""Exit policies: where a position should get out.
+"""Exit policies: where a position should get out (DESIGN 9).
 
-Entry point: `policy.levels_for`. A policy sees a position, its instrument, settings and advice; it names prices and
-where they came from. It cannot name an order, so it can neither remove nor leave one (invariant 14).
+Entry point: `policies.exits_for`. A policy is all of the policy: everything it may know is in the `ExitView`, and
+everything it wants is in the `Exits` it returns. It names prices and where they came from. It cannot name an order, so
+it can neither remove nor leave one (invariant 14).
+
+Each policy has a file of its own (`static.py`, `hybrid.py`) and is chosen by the one table in `policies.py`. They are
+made of shared pieces: `advice.py` and `distances.py` (how far, in percent), `levels.py` (from the entry, or anchored to
+the mark), `liquidation.py` (never too near the liquidation price), `permitted.py` (prices the venue takes),
+`targets.py`, `crossed_rungs.py`, `locks.py`, `trail.py`, `stepped_back.py`, `resting_stop.py`, `breach.py`, and
+`answer.py`, which makes the `Exits`. What rests, in how many orders and in which size is the business of `core/book`.
 """

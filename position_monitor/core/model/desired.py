@@ -8,6 +8,7 @@ from enum import StrEnum
 from types import MappingProxyType
 from typing import NamedTuple
 
+from position_monitor.core.model.book_cases import StopCase, TargetCase
 from position_monitor.core.model.orders import Purpose, Role, WorkingType
 from position_monitor.core.model.sides import PositionKey, Side
 
@@ -55,6 +56,16 @@ class Trailing(NamedTuple):
     active: bool
 
 
+class CloseReason(NamedTuple):
+    """Why a position is to be closed at market, and what must be true of the price for that."""
+
+    text: str
+    level: Decimal
+    """The price has reached it, against the position."""
+    working_type: WorkingType
+    """Which price: the one that arms the stop, or the mark, of which the loss is made."""
+
+
 class DesiredOrder(NamedTuple):
     """An order that should rest: a close-all order has `quantity` None and is sized by the exchange."""
 
@@ -91,6 +102,10 @@ class DesiredBook(NamedTuple):
     """The effective stop: the tightest level the policy, the clamp and the ratchet ask for."""
     orders: tuple[DesiredOrder, ...]
     """Orders that are ours to hold, stops first. A level a foreign order already holds is absent."""
+    stop_case: StopCase
+    """Why the stops are wanted as they are."""
+    target_case: TargetCase
+    """The same of the take-profits."""
     profile: str
     trailing: Trailing | None = None
     regime: str = ""
@@ -99,6 +114,8 @@ class DesiredBook(NamedTuple):
     """Why no stop can protect the position, whoever places it; empty nearly always."""
     stop_behind: str = ""
     """Why the stop does not rest where the policy wants it by now; empty nearly always."""
+    close: CloseReason | None = None
+    """Why the policy wants the position closed at market; None nearly always."""
 
     @property
     def stops(self) -> tuple[DesiredOrder, ...]:

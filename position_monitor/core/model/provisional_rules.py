@@ -2,7 +2,7 @@
 
 The venue accepts a trigger price on the symbol's tick grid only. Ticks are far below a thousandth of the price, and
 powers of ten or their halves and fifths; so a price cut to four significant digits lies on nearly every grid. Where it
-does not, the venue refuses it (-1111, -4014) and one digit less is tried. A size that was read from a position is a
+does not, the venue refuses it as off the grid and one digit less is tried. A size that was read from a position is a
 multiple of the step by itself.
 """
 

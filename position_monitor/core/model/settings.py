@@ -104,6 +104,6 @@ class Limits:
     """Writes one plan may contain for one symbol."""
     closes_per_minute_max: int
     refusals_before_close: int
-    """-2021 refusals in a row before the close ladder starts (3)."""
+    """Refusals of its stop as already passed, in a row, before the close ladder starts (3)."""
     again_ms: int = 9_000
     """How long an order that was refused rests before the same is tried again: a little less than a check interval."""

@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
 
 from position_monitor.core.model.orders import LiveOrder, OrderStatus, Role
 from position_monitor.core.model.rungs import rungs_of
@@ -57,11 +56,6 @@ class SymbolOrders(tuple[LiveOrder, ...]):
         for order in self:
             by_key.setdefault(order.key, []).append(order)
         return {key: _sorted(orders) for key, orders in by_key.items()}
-
-    @cached_property
-    def remembered(self) -> dict[PositionKey, Any]:
-        """What `book/desired_book.py` last wanted beside these orders, by position; it is forgotten with them."""
-        return {}
 
     @cached_property
     def foreign(self) -> tuple[LiveOrder, ...]:

@@ -8,8 +8,8 @@ What stands in for a fact that is missing while a stop is placed:
 
     the mark price         the streamed mark, else the last one that was read, else the entry
     the entry price        the mark
-    the order lists        the attempt itself: the venue refuses a second order of an id (-4116) and a second close-all
-                           stop (-4130). After `BLIND_READS` looks without the list the attempt is made
+    the order lists        the attempt itself: the venue refuses a second order of an id and a second close-all
+                           stop. After `BLIND_READS` looks without the list the attempt is made
     the trading rules      a grid of four significant digits (`core/model/provisional_rules.py`)
     the position mode      the row itself says LONG, SHORT or BOTH
     the clock              the venue refuses a wrong time stamp and is asked for the time then

@@ -1,5 +1,6 @@
-"""What is told: events, sentences, the published state and its history. The last step, and never an input.
+"""What is told: the published state, events of writes, sentences. The last step, and never an input.
 
-Entry points: `history.after_judging` for the state of positions, `announce` for events, `sentence` for the journal.
+Entry points: `position_state.published_positions` for the state of positions, `announce` for events of writes and
+reads, `sentence` for the journal. All are made from judgements and from what `decision/history.py` keeps of them.
 Nothing here says more than the read that it comes from (invariants 6 and 17).
 """

@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
+import re
+
 from position_monitor.core.evidence.evidence import Evidence
 from position_monitor.core.evidence.outcome import Outcome, Sent
 from position_monitor.core.model.actions import Cancel, Close, Place
+from position_monitor.core.model.events import Event
 from position_monitor.core.model.orders import LiveOrder, Role
-from position_monitor.core.model.state import Event
 from position_monitor.core.observation.reads import SymbolObservation
 
+_NUMBER = re.compile(r"-?[1-9][0-9]{0,15}")
 _ANNOUNCED = {Role.TAKE_PROFIT: "TakeProfitPlaced", Role.BACKSTOP: "StopPlaced", Role.WORKING_STOP: "StopPlaced"}
 
 
 def written(outcome: Outcome) -> Event:
     """The event of a write, accepted or not."""
     details: dict[str, str | int | bool] = {"outcome": str(outcome.sent), "text": outcome.text[:300]}
-    if outcome.code is not None:
-        details["code"] = outcome.code
+    if outcome.said:
+        details["code"] = _as_published(outcome.said)
     match outcome.action:
         case Place(order, reason):
             key, kind = order.key, _ANNOUNCED[order.role]
@@ -33,6 +36,11 @@ def written(outcome: Outcome) -> Event:
     elif outcome.sent is not Sent.ACCEPTED:
         kind = "WriteRefused"
     return Event(kind, outcome.at_ms, key.symbol, str(key.side), details)
+
+
+def _as_published(said: str) -> str | int:
+    """The venue's own name of a failure: a number is published as a number, as consumers have always read it."""
+    return int(said) if _NUMBER.fullmatch(said) else said
 
 
 def second_writer(sign: LiveOrder, now_ms: int) -> Event:

@@ -1,25 +1,27 @@
 """The published form of a judgement (DESIGN 5): what the daemon says about one position.
 
-In a quiet account nearly all of it is as it was a cycle ago. The parts that follow from what rests are kept with it
-(`BookDiff.ladder`), and the few texts and facts there can be are made once; so the parts of two states are the very
-same objects while nothing changed, and whoever compares states is done quickly.
+It is made from what `decision/history.py` keeps of the position and read by nothing that decides. In a quiet account
+nearly all of it is as it was a cycle ago: the parts that follow from what rests are kept while the difference they come
+from is the same object, and the few texts and facts there can be are made once (docs/same-object.md).
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from functools import lru_cache
 from types import MappingProxyType
+from typing import NamedTuple
 
-from position_monitor.core.decision.verdict import Judgement, foreign_targets
+from position_monitor.core.book.diff import LadderRung
+from position_monitor.core.decision.history import History, Track
+from position_monitor.core.decision.verdict import Judgement
 from position_monitor.core.model.desired import DesiredBook
 from position_monitor.core.model.money import plain
 from position_monitor.core.model.orders import LiveOrder, Role
 from position_monitor.core.model.positions import Position
-from position_monitor.core.model.state import PositionState, TakeProfitState
-from position_monitor.core.model.verdicts import Verdict
-from position_monitor.core.observation.reads import SymbolObservation
+from position_monitor.core.model.sides import PositionKey
+from position_monitor.core.publication.state import PositionState, TakeProfitState
 
 _WHEN_UNREADABLE = MappingProxyType(
     dict.fromkeys(
@@ -30,15 +32,35 @@ _EXPOSED_AND_UNREADABLE = MappingProxyType({**_WHEN_UNREADABLE, "StopCovered": "
 """The conditional orders were read and do not cover it; something else could not be read."""
 
 
-def position_state(judgement: Judgement, seen: SymbolObservation, *, since_ms: int, naked_ms: int) -> PositionState:
-    """The published form of a judgement."""
+class Published(NamedTuple):
+    """What was published of one position, and what it was made from."""
+
+    judgement: Judgement
+    state: PositionState
+
+
+def published_positions(
+    history: History, before: Mapping[PositionKey, Published] = MappingProxyType({})
+) -> dict[PositionKey, Published]:
+    """The published form of every position, in a stable order; `before` is what this gave the last time."""
+    published: dict[PositionKey, Published] = {}
+    for key in sorted(history.tracks):
+        track = history.tracks[key]
+        published[key] = Published(track.judgement, position_state(track, before.get(key)))
+    return published
+
+
+def position_state(track: Track, before: Published | None = None) -> PositionState:
+    """The published form of one position; parts of the form `before` are used again where nothing they show changed."""
+    judgement = track.judgement
     position, cover, book = judgement.position, judgement.cover, judgement.book
-    backstop = next((o for o in cover.orders if o.close_all and o.role is Role.BACKSTOP), None)
+    take_profits = _take_profits(judgement, before)
+    backstop = next((o for o in cover.orders if _is_our_backstop(o)), None)
     return PositionState(
         key=position.key,
         verdict=judgement.verdict,
         reason=judgement.reason,
-        since_ms=since_ms,
+        since_ms=track.since_ms,
         quantity=position.quantity,
         entry_price=position.entry_price,
         mark_price=position.mark_price,
@@ -50,16 +72,21 @@ def position_state(judgement: Judgement, seen: SymbolObservation, *, since_ms: i
         cover_pct=cover.pct,
         stop_client_ids=tuple([order.client_id for order in cover.orders]),
         backstop_price=backstop.trigger_price if backstop else None,
-        take_profits=_take_profit_states(judgement, seen),
+        take_profits=take_profits,
         trailing=_trailing_text(book),
         profile=judgement.settings.profile if judgement.settings else "",
         regime=book.regime if book else "",
         level_source=book.stop.source if book else "",
         worst_case_loss=cover.worst_loss,
-        naked_ms=naked_ms,
-        observed_at_ms=seen.observed_at_ms,
-        conditions=_conditions(judgement, seen),
+        naked_ms=track.naked_ms,
+        observed_at_ms=track.observed_at_ms,
+        conditions=_conditions(judgement, backstop, take_profits),
     )
+
+
+def _is_our_backstop(order: LiveOrder) -> bool:
+    """A close-all stop of the user's own is none."""
+    return order.close_all and order.role is Role.BACKSTOP
 
 
 def _trailing_text(book: DesiredBook | None) -> str:
@@ -73,12 +100,33 @@ def _trailing_words(distance_pct: Decimal, active: bool) -> str:
     return f"{plain(distance_pct)} % {'active' if active else 'waiting'}"
 
 
-def _take_profit_states(judgement: Judgement, seen: SymbolObservation) -> tuple[TakeProfitState, ...]:
+def _take_profits(judgement: Judgement, before: Published | None) -> tuple[TakeProfitState, ...]:
     """Our rungs, nearest first, then the user's own take-profits."""
-    position, settings = judgement.position, judgement.settings
+    foreign = judgement.foreign_targets
+    if before is not None and _same_take_profits(before.judgement, judgement):
+        return before.state.take_profits
     ladder = judgement.found.ladder if judgement.found is not None else ()
-    foreign = foreign_targets(position, seen.live.foreign, settings) if settings else ()
-    return (*ladder, *[_foreign_state(order, position) for order in foreign]) if foreign else ladder
+    return (
+        *[_own_state(rung) for rung in ladder],
+        *[_foreign_state(order, judgement.position) for order in foreign],
+    )
+
+
+def _same_take_profits(before: Judgement, now: Judgement) -> bool:
+    """Whether everything is as it was that take-profits show; the user's close-all ones show the position's size."""
+    same = before.found is now.found and before.foreign_targets == now.foreign_targets
+    return same and before.position.quantity == now.position.quantity
+
+
+def _own_state(rung: LadderRung) -> TakeProfitState:
+    return TakeProfitState(
+        rung=rung.rung,
+        trigger_price=rung.trigger_price,
+        quantity=rung.quantity,
+        client_id=rung.client_id,
+        source=rung.source,
+        resting=bool(rung.client_id),
+    )
 
 
 def _foreign_state(order: LiveOrder, position: Position) -> TakeProfitState:
@@ -87,15 +135,17 @@ def _foreign_state(order: LiveOrder, position: Position) -> TakeProfitState:
     return TakeProfitState(-1, price, quantity, order.client_id, "foreign", resting=True, foreign=True)
 
 
-def _conditions(judgement: Judgement, seen: SymbolObservation) -> Mapping[str, str]:
-    if not seen.readable:
+def _conditions(
+    judgement: Judgement, backstop: LiveOrder | None, take_profits: Sequence[TakeProfitState]
+) -> Mapping[str, str]:
+    if not judgement.readable:
         return _EXPOSED_AND_UNREADABLE if judgement.exposed else _WHEN_UNREADABLE
     cover, found = judgement.cover, judgement.found
     return _named_facts(
         cover.full,
-        judgement.book is None or not judgement.book.stop_behind,
-        any(order.close_all for order in cover.orders),
-        judgement.verdict is Verdict.PROTECTED,
+        not judgement.stop_is_behind,
+        backstop is not None,
+        bool(take_profits) and all(rung.resting for rung in take_profits),
         found is not None and found.in_sync,
         judgement.exposed,
     )

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from decimal import ROUND_FLOOR, Decimal
 
-from position_monitor.core.decision.verdict import AccountRisk
+from position_monitor.core.decision.risk import AccountRisk
+from position_monitor.core.decision.verdict import Judgement
 from position_monitor.core.evidence.outcome import Outcome, Sent
 from position_monitor.core.model.actions import Cancel, Close, Mode, Place
 from position_monitor.core.model.desired import DesiredOrder
@@ -14,7 +15,6 @@ from position_monitor.core.model.order_words import described
 from position_monitor.core.model.orders import LiveOrder, Role
 from position_monitor.core.model.positions import Position
 from position_monitor.core.model.sides import Side
-from position_monitor.core.model.state import PositionState
 from position_monitor.core.model.verdicts import RiskStatus, Verdict
 
 _NAMED_MAX = 3
@@ -100,18 +100,18 @@ def _distance(order: DesiredOrder, position: Position | None) -> str:
     return f"{gain.quantize(Decimal('0.01')).normalize():+f}%"
 
 
-def cycle(risk: AccountRisk, states: Sequence[PositionState], mode: Mode, *, failure: str) -> str:
+def cycle(risk: AccountRisk, judgements: Sequence[Judgement], mode: Mode, *, failure: str) -> str:
     """The sentence of a cycle: journal line, `STATUS=` and `status_line`."""
     if failure:
         return f"❓ UNKNOWN: {failure}; {risk.positions} positions last known, mode {mode.published}"
     percent = risk.coverage_pct.quantize(Decimal(1), ROUND_FLOOR) if risk.coverage_pct < HUNDRED else HUNDRED
     icon = "🛡️" if risk.status in (RiskStatus.PROTECTED, RiskStatus.DEGRADED) else "⚠️"
     parts = [f"{icon} {risk.protected}/{risk.positions} protected ({percent}%)"]
-    loud = [state for state in states if state.verdict not in _QUIET]
-    parts += [f"{state.key} {state.verdict} ({state.reason})" for state in loud[:_NAMED_MAX]]
+    loud = [judged for judged in judgements if judged.verdict not in _QUIET]
+    parts += [f"{judged.key} {judged.verdict} ({judged.reason})" for judged in loud[:_NAMED_MAX]]
     if len(loud) > _NAMED_MAX:
         parts.append(f"{len(loud) - _NAMED_MAX} more")
-    unmanaged = sum(1 for state in states if state.verdict is Verdict.UNMANAGED)
+    unmanaged = sum(judged.verdict is Verdict.UNMANAGED for judged in judgements)
     if unmanaged:
         parts.append(f"{unmanaged} unmanaged by configuration")
     if mode is not Mode.LIVE:

@@ -38,7 +38,6 @@ COMMAND_LINE_WAIT_S = 15.0
 SHARE_USED_UP = "what is left of this minute's request weight belongs to the daemon: try again in the next minute"
 """What the command line says then."""
 _HEADER_DIGITS_MAX = 6
-_ORDER_COUNT_CODE = -1015
 
 
 class Lane(StrEnum):
@@ -197,11 +196,11 @@ class RateBudget:
                 window.report(value)
 
     def block(self, failure: RateLimited) -> None:
-        """Send nothing before `failure.retry_at_ms`: on no lane after 429/418, no orders after -1015."""
+        """Send nothing before `failure.retry_at_ms`: on no lane, or no orders where only those are limited."""
         local = self.clock.local
         now_s = local.monotonic_s()
         until_s = now_s + (failure.retry_at_ms - local.now_ms()) / 1000
-        self._said = f"HTTP {failure.http_status}" + (f", {failure.code}" if failure.code is not None else "")
+        self._said = f"HTTP {failure.http_status}" + (f", {failure.said}" if failure.said else "")
         ban, pause = failure.http_status == 418, self._pauses.get(failure.http_status or 0)
         if pause is not None and not failure.end_stated:
             until_s = pause.next(now_s)
@@ -209,7 +208,7 @@ class RateBudget:
             until_s = max(until_s, self._pauses[418].next(now_s))
         if ban:
             self._banned, self._probing, self._blocked_until_s = True, False, until_s
-        elif failure.code == _ORDER_COUNT_CODE:
+        elif failure.orders_only:
             self._orders_blocked_until_s = max(self._orders_blocked_until_s, until_s)
         else:
             self._blocked_until_s = max(self._blocked_until_s, until_s)

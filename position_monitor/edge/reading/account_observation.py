@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
+from decimal import Decimal
 
 from position_monitor.core.model.orders import LiveOrder
 from position_monitor.core.observation.needs import Fact
@@ -77,3 +78,9 @@ def with_order(seen: SymbolObservation, order: LiveOrder) -> SymbolObservation:
 def has_ours(orders: Iterable[LiveOrder]) -> bool:
     """Whether an order of ours is among them."""
     return any(order.tag is not None for order in orders)
+
+
+def opened_or_grown(positions: PositionsRead, before: Mapping[str, SymbolObservation]) -> set[str]:
+    """Symbols of which an answer lists a position that was not there before, or was smaller."""
+    sizes = {position.key: position.quantity for seen in before.values() for position in seen.positions}
+    return {one.symbol for one in positions.positions if one.quantity > sizes.get(one.key, Decimal(0))}

@@ -1,13 +1,11 @@
-"""The last look at each symbol, and which of its order lists may be used again instead of being read.
+"""The last look at each symbol: what is used again where its order lists are not read (`schedule.py` decides that).
 
-Positions are read every time. While the user stream delivers, the order lists of symbols in which nothing happened are
-read when they are `QUIET_ORDERS_S` old, and no more often than `ORDERS_WEIGHT_1M` allows; until then what was last read
-is used again with the time of that read. At ten-second checks that is every second time.
+What is used again keeps the time of its read.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sized
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
 
@@ -18,19 +16,9 @@ from position_monitor.core.model.sides import SIDES, PositionKey
 from position_monitor.core.observation.reads import PositionsRead, SymbolObservation
 from position_monitor.edge.clock import Clock
 
-POSITIONS_WEIGHT = 5
-SWEEP_WEIGHT = 80
-SYMBOL_WEIGHT = 2
-ORDERS_WEIGHT_1M = 315
-"""Request weight a minute for the order lists of symbols in which nothing happened. With positions and upkeep that is
-below 15 % of the venue's 2,400."""
-QUIET_ORDERS_S = 15.0
-"""How old the order lists of a symbol may be in which nothing happened, while the stream delivers."""
 BELIEVED_S = 10.0
 """How long what rested is taken to rest while the order lists of its symbol cannot be read. After that a stop is tried:
 it is refused where it is not needed."""
-SINGLES_MAX = 4
-"""Up to so many quiet symbols are read one by one; for more a sweep costs two requests instead of two each."""
 _NONE: frozenset[PositionKey] = frozenset()
 
 
@@ -45,11 +33,10 @@ class LastReads:
     _orders_at_s: dict[str, float] = field(default_factory=dict, init=False)
     """When the order lists of a symbol were last read (monotonic)."""
 
-    def old(self, symbols: set[str]) -> set[str]:
-        """The symbols whose order lists must be read again although nothing happened in them."""
-        weight = SWEEP_WEIGHT if len(symbols) > SINGLES_MAX else SYMBOL_WEIGHT * len(symbols)
-        before_s = self.clock.monotonic_s() - max(QUIET_ORDERS_S, weight * 60 / ORDERS_WEIGHT_1M)
-        return {name for name in symbols if self._orders_at_s.get(name, before_s) <= before_s}
+    @property
+    def orders_read_at_s(self) -> Mapping[str, float]:
+        """When the order lists of each symbol were last read (monotonic)."""
+        return self._orders_at_s
 
     def changed(self, symbol: str, positions: PositionsRead) -> bool:
         """Whether the position of a symbol is not as last read, or not there: then its orders may be others as well."""
@@ -127,8 +114,3 @@ def zero_keys(symbol: str, held: tuple[Position, ...], *reads: PositionsRead | N
 def zero_times(zeros: frozenset[PositionKey], *reads: PositionsRead | None) -> dict[PositionKey, int]:
     """The newest venue time that a row stated for each of the positions that are zero."""
     return {key: max([read.zero_at_ms.get(key, 0) for read in reads if read is not None], default=0) for key in zeros}
-
-
-def weight_of(symbols: Sized) -> int:
-    """Request weight of a look at so many order lists; sweeps have a bound of their own and are not counted."""
-    return POSITIONS_WEIGHT + min(SWEEP_WEIGHT, SYMBOL_WEIGHT * len(symbols))

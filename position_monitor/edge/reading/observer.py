@@ -1,19 +1,17 @@
-"""Turns the exchange's answers into observations: what to read, how cheaply, and what may be concluded.
+"""Reads what the schedule names, and turns the exchange's answers into observations.
 
-Reads per symbol cost 2 weight, a sweep of both order lists 80 (Binance, Current All Open Orders): symbols that hold
-something are read one by one, and a sweep every `full_sweep_s` finds what nobody expected.
-
-Positions are read every time. While the user stream delivers, quiet order lists are read less often (`last_reads.py`).
-Without the stream every list is read every time.
+What to read is decided in `schedule.py`. Here is how: side by side, with patience, and each symbol on its own, so that
+one that fails or hangs holds up no other (invariant 12).
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from functools import partial
+from typing import Protocol
 
 from position_monitor.core.evidence.endings import to_ask_for
 from position_monitor.core.evidence.evidence import Evidence
@@ -23,29 +21,35 @@ from position_monitor.core.observation.needs import Deed, Fact
 from position_monitor.core.observation.reads import OrdersRead, PositionsRead, SymbolObservation
 from position_monitor.edge.clock import Clock
 from position_monitor.edge.exchange import Exchange
-from position_monitor.edge.reading import last_reads
+from position_monitor.edge.reading import schedule
 from position_monitor.edge.reading.account_observation import (
     AccountObservation,
     has_ours,
+    opened_or_grown,
     swept_lists,
     unread_facts,
     with_order,
 )
-from position_monitor.edge.reading.last_reads import (
-    SWEEP_WEIGHT,
-    SYMBOL_WEIGHT,
-    LastReads,
-    weight_of,
-    zero_keys,
-    zero_times,
-)
+from position_monitor.edge.reading.last_reads import LastReads, zero_keys, zero_times
 from position_monitor.edge.reading.pending_reads import PATIENCE_S, PendingReads, patiently
 from position_monitor.errors import ExchangeFailure
 
-SWEEP_PAUSE_S = 10.0
-"""After a sweep that failed, symbols are read one by one for this long."""
-FLAT_CHECKS_MAX = 10
-"""Zero-row reads per cycle (5 weight each); the rest waits for the next cycle."""
+
+class ReadingSurroundings(Protocol):
+    """What a look asks of the process around it. Every answer is instant."""
+
+    @property
+    def full_sweep_s(self) -> float:
+        """How often every order list of the account is read."""
+        ...
+
+    def events_delivered(self) -> bool:
+        """Whether the user stream would tell of changes of the orders."""
+        ...
+
+    def streamed_mark(self, symbol: str) -> Decimal | None:
+        """The mark price of a symbol as streamed; None when there is no fresh one."""
+        ...
 
 
 @dataclass(slots=True)
@@ -54,13 +58,9 @@ class Observer:
 
     exchange: Exchange
     clock: Clock
-    full_sweep_s: float
-    stream_delivers: Callable[[], bool] = lambda: False
-    """Whether events would tell of changes of the orders."""
-    streamed_mark: Callable[[str], Decimal | None] = lambda symbol: None
-    """The mark price of a symbol as streamed: what stands in for one that cannot be read."""
+    surroundings: ReadingSurroundings
     _answered: bool = field(default=True, init=False)
-    """Whether the positions could be read the last time: while they cannot, a sweep beside them is for nothing."""
+    """Whether the positions could be read the last time."""
     _swept_at_s: float | None = field(default=None, init=False)
     _sweep_failed_at_s: float = field(default=float("-inf"), init=False)
     _elsewhere: int = field(default=0, init=False)
@@ -79,9 +79,8 @@ class Observer:
         The lists of the symbols in `look_at` are read in any case: something happened there, or is not done yet.
         """
         expected = {*evidence.symbols(), *also}
-        due_now = sweep or self._sweep_is_due() or self._sweep_is_foreseen(expected)
-        beside = due_now and self._answered
-        sweeping = asyncio.ensure_future(self._sweep()) if beside else None
+        first = schedule.first_reads(self._moment(), expected, sweep=sweep)
+        sweeping = asyncio.ensure_future(self._sweep()) if first.sweep_beside else None
         positions = await self._positions()
         whole = await self._in_time(sweeping) if sweeping is not None else None
         self._answered = not isinstance(positions, ExchangeFailure)
@@ -89,49 +88,59 @@ class Observer:
             return AccountObservation({}, failure=str(positions))
         held = {position.symbol for position in positions.positions} | set(positions.unreadable)
         symbols = held | expected
-        old = self._old(symbols)
-        due = old | {name for name in symbols if name in look_at or self._last.changed(name, positions)}
-        weight = weight_of(due)
-        if not beside and (due_now or self._sweeps_for(due, old)):
+        reads = schedule.order_reads(
+            self._moment(), first, symbols, lambda name: name in look_at or self._last.changed(name, positions)
+        )
+        due: Collection[str] = reads.symbols
+        if reads.sweep:
             whole = await self._in_time(asyncio.ensure_future(self._sweep()))
         orders = await self._per_symbol(sorted(due)) if whole is None else swept_lists(whole, symbols)
         if whole is not None:
             symbols = due = symbols | self._swept(whole, symbols)
         zero_rows = await self._zero_rows(positions, symbols, evidence)
-        seen = {
+        return await self._with_awaited(
+            AccountObservation(
+                self._observations(symbols, due, positions=positions, orders=orders, zero_rows=zero_rows),
+                swept=whole is not None,
+                unreadable_positions=positions.unreadable,
+                conditional_orders_elsewhere=self._elsewhere,
+                weight=reads.weight,
+                positions_read_at_ms=positions.began_at_ms,
+            ),
+            evidence,
+        )
+
+    def _observations(
+        self,
+        symbols: set[str],
+        due: Collection[str],
+        *,
+        positions: PositionsRead,
+        orders: Mapping[str, OrdersRead],
+        zero_rows: Mapping[str, PositionsRead],
+    ) -> dict[str, SymbolObservation]:
+        """Each symbol as it was read now; where its lists were not due, with the orders of before."""
+        observations = {
             name: self._observation(name, positions, orders.get(name), zero_rows.get(name))
             if name in due
             else self._last.again(name, positions, self.exchange.instrument(name))
             for name in sorted(symbols)
         }
         self._last.forget_all_but(symbols)
-        return await self._with_awaited(
-            AccountObservation(
-                seen,
-                swept=whole is not None,
-                unreadable_positions=positions.unreadable,
-                conditional_orders_elsewhere=self._elsewhere,
-                weight=weight,
-                positions_read_at_ms=positions.began_at_ms,
-            ),
-            evidence,
+        return observations
+
+    def _moment(self) -> schedule.Moment:
+        """What the schedule decides from, as it is now."""
+        return schedule.Moment(
+            now_s=self.clock.monotonic_s(),
+            costs=self.exchange.read_costs,
+            full_sweep_s=self.surroundings.full_sweep_s,
+            events_delivered=self.surroundings.events_delivered(),
+            positions_answered=self._answered,
+            swept_at_s=self._swept_at_s,
+            sweep_failed_at_s=self._sweep_failed_at_s,
+            orders_read_at_s=self._last.orders_read_at_s,
         )
-
-    def _old(self, symbols: set[str]) -> set[str]:
-        """The symbols whose order lists must be read though nothing happened; without the stream nobody knows that."""
-        return self._last.old(symbols) if self.stream_delivers() else symbols
-
-    def _sweeps_for(self, due: set[str], old: set[str]) -> bool:
-        """Whether a sweep is the cheaper way to what is due: in weight, or in requests while weight is left."""
-        if len(due) * SYMBOL_WEIGHT >= SWEEP_WEIGHT:
-            return True
-        return len(old) > last_reads.SINGLES_MAX and self.stream_delivers() and self._may_sweep()
-
-    def _sweep_is_foreseen(self, symbols: set[str]) -> bool:
-        """Whether the lists of what is known to be held call for a sweep by their age alone, whatever the positions
-        are: then both are asked for side by side."""
-        old = self._old(symbols)
-        return self._sweeps_for(old, old)
 
     def _swept(self, whole: OrdersRead, symbols: set[str]) -> set[str]:
         """Note a sweep; gives the further symbols it found orders of ours in."""
@@ -141,27 +150,23 @@ class Observer:
         self._elsewhere = sum(whole.of(name).conditional for name in elsewhere - ours)
         return ours
 
-    def _may_sweep(self) -> bool:
-        """Whether a sweep in place of single reads keeps within `ORDERS_WEIGHT_1M`."""
-        since_s = self.clock.monotonic_s() - SWEEP_WEIGHT * 60 / last_reads.ORDERS_WEIGHT_1M
-        return self._swept_at_s is None or self._swept_at_s <= since_s
-
     def sweep_soon(self) -> None:
         """Let the next look be a sweep: something about orders elsewhere is out of date."""
         self._swept_at_s = None
 
     async def symbols(
-        self, wanted: Iterable[str], evidence: Evidence, known: Collection[str] = ()
+        self, wanted: Iterable[str], evidence: Evidence, before: Mapping[str, SymbolObservation] | None = None
     ) -> AccountObservation:
         """Read some symbols again, after writes: the positions of the account once, the order lists per symbol.
 
-        A position in a symbol that is not `known` yet was opened meanwhile, and is read as well: its stop comes first.
+        A position that is not the one of the look `before` was opened meanwhile, or grew, and is read as well: its stop
+        comes first. A look may last long where answers are late, so it does not wait for the next one.
         """
         names = sorted(set(wanted))
         positions, orders = await asyncio.gather(self._positions(), self._per_symbol(names, anew=True))
         if isinstance(positions, ExchangeFailure):
             return AccountObservation({}, failure=str(positions))
-        if new := {position.symbol for position in positions.positions}.difference(known, names) if known else set():
+        if new := opened_or_grown(positions, before).difference(names) if before is not None else set():
             orders |= await self._per_symbol(sorted(new), anew=True)
             names += sorted(new)
         seen = {name: self._observation(name, positions, orders.get(name), None) for name in names}
@@ -193,15 +198,11 @@ class Observer:
         except ExchangeFailure as failure:
             return failure
 
-    def _sweep_is_due(self) -> bool:
-        return self._swept_at_s is None or self.clock.monotonic_s() - self._swept_at_s >= self.full_sweep_s
-
     async def _sweep(self) -> OrdersRead | None:
-        """Every order list at once; None where that failed, and for a while after: each try costs 80 weight."""
-        now_s = self.clock.monotonic_s()
-        if now_s - self._sweep_failed_at_s < SWEEP_PAUSE_S:
+        """Every order list at once; None where that failed, and for a while after."""
+        if not schedule.sweep_may_be_tried(self._moment()):
             return None
-        self._sweep_failed_at_s = now_s  # until it has not: it may be given up while it waits
+        self._sweep_failed_at_s = self.clock.monotonic_s()  # until it has not: it may be given up while it waits
         try:
             whole = await self.exchange.read_orders(None)
         except ExchangeFailure:
@@ -230,23 +231,16 @@ class Observer:
         self, positions: PositionsRead, symbols: set[str] | frozenset[str], evidence: Evidence
     ) -> dict[str, PositionsRead]:
         """Ask for the zero rows of symbols whose position is no longer listed (invariant 7)."""
-        listed = {position.key for position in positions.positions}
-        gone = {
-            key.symbol
-            for key, known in evidence.keys.items()
-            if key not in listed and key.symbol in symbols and not known.zero_seen
-            if key not in positions.zero_keys or positions.zero_at_ms.get(key, 0) < known.opened_at_ms
-        }
-        names = sorted(gone)[:FLAT_CHECKS_MAX]
+        names = schedule.zero_rows(positions, symbols, evidence)
         return await PendingReads[PositionsRead](self.clock).answers(names, self.exchange.read_position_rows)
 
     def _observation(
         self, symbol: str, positions: PositionsRead, orders: OrdersRead | None, rows: PositionsRead | None
     ) -> SymbolObservation:
-        held = positions.of(symbol)
-        if rows is not None and rows.of(symbol):
-            held = rows.of(symbol)
-        unread, why = unread_facts(symbol, positions, orders)
+        held, source = positions.of(symbol), positions
+        if rows is not None and (rows.of(symbol) or symbol in rows.unreadable) and symbol not in positions.unreadable:
+            held, source = rows.of(symbol) or held, rows  # what was not listed, asked for by itself
+        unread, why = unread_facts(symbol, source, orders)
         if why:
             held = tuple(p for position in held if (p := self._with_a_price(position)) is not None)
             unread |= frozenset() if held else {Fact.POSITION}
@@ -272,7 +266,7 @@ class Observer:
         if position.mark_price > 0:
             return position
         last = self._last.mark(position.key)
-        price = self.streamed_mark(position.symbol) or last or position.entry_price
+        price = self.surroundings.streamed_mark(position.symbol) or last or position.entry_price
         return replace(position, mark_price=price) if price > 0 else None
 
     async def _with_awaited(self, found: AccountObservation, evidence: Evidence) -> AccountObservation:

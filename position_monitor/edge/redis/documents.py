@@ -5,14 +5,15 @@ Pure functions. An absent or non-finite number is the empty string in a hash and
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any, Final
 
+from position_monitor.core.model.events import Event
 from position_monitor.core.model.sides import PositionKey
-from position_monitor.core.model.state import SCHEMA_VERSION, AccountState, Event, PositionState, TakeProfitState
+from position_monitor.core.publication.state import SCHEMA_VERSION, AccountState, PositionState, TakeProfitState
+from position_monitor.edge.redis.json_text import json_text
 
 TEXT_LENGTH_MAX: Final = 500
 DECIMAL_DIGITS_MAX: Final = 40
@@ -70,7 +71,12 @@ class Keys:
 
 def decimal_text(value: Decimal | None) -> str:
     """A plain decimal without an exponent; empty for None, NaN, infinity and absurd magnitudes."""
-    if value is None or not value.is_finite() or abs(value.adjusted()) > DECIMAL_DIGITS_MAX:
+    if value is None:
+        return ""
+    text = str(value)
+    if value and len(text) <= DECIMAL_DIGITS_MAX and not ("E" in text or "N" in text or "I" in text):
+        return text  # nearly every number: it is spelt plainly already
+    if not value.is_finite() or abs(value.adjusted()) > DECIMAL_DIGITS_MAX:
         return ""
     return "0" if value == 0 else format(value, "f")
 
@@ -81,17 +87,10 @@ def _optional_decimal(value: Decimal | None) -> str | None:
 
 def bounded_text(text: str) -> str:
     """At most `TEXT_LENGTH_MAX` characters, always encodable as UTF-8."""
+    if text.isascii() and len(text) <= TEXT_LENGTH_MAX:
+        return text
     clean = text.encode("utf-8", "replace").decode("utf-8")
     return clean if len(clean) <= TEXT_LENGTH_MAX else clean[: TEXT_LENGTH_MAX - 1] + "…"
-
-
-_ENCODER = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"))
-"""Kept, because `json.dumps` makes a new one for each of some sixty values that a cycle publishes."""
-
-
-def json_text(value: object) -> str:
-    """A value as the JSON that is published: no spaces, no escapes beyond those JSON demands."""
-    return _ENCODER.encode(value)
 
 
 def status_fields(state: AccountState, *, owner: str, epoch: int) -> dict[str, str]:
@@ -125,6 +124,16 @@ def status_fields(state: AccountState, *, owner: str, epoch: int) -> dict[str, s
         "epoch": str(epoch),
         "sequence": str(state.sequence),
     }
+
+
+def position_entries(
+    states: Iterable[PositionState], account: str, *, published_at_ms: int
+) -> list[tuple[str, list[str]]]:
+    """`[("BTCUSDT:LONG", [field, value, ...]), ...]`: the positions as the publishing script takes them."""
+    return [
+        (str(state.key), position_fields(position_document(state, account, published_at_ms=published_at_ms)))
+        for state in states
+    ]
 
 
 def position_document(state: PositionState, account: str, *, published_at_ms: int) -> dict[str, Any]:
@@ -176,16 +185,16 @@ def _take_profit_document(rung: TakeProfitState) -> dict[str, Any]:
 _ONLY_IN_DOCUMENT: Final = frozenset({"account", "symbol", "side", "published_at_ms", "conditions"})
 
 
-def position_fields(document: Mapping[str, Any]) -> dict[str, str]:
-    """The fields of `P:position:<SYMBOL>:<SIDE>`: the document flattened, and the document itself as `doc`."""
-    fields = {name: _field(value) for name, value in document.items() if name not in _ONLY_IN_DOCUMENT}
-    return {**fields, "doc": json_text(document)}
-
-
-def _field(value: object) -> str:
-    if value is None:
-        return ""
-    return value if isinstance(value, str) else json_text(value)
+def position_fields(document: Mapping[str, Any]) -> list[str]:
+    """`P:position:<SYMBOL>:<SIDE>` as HSET takes it, `[field, value, ...]`: the document flat, and itself as `doc`."""
+    fields: list[str] = []
+    for name, value in document.items():
+        if name in _ONLY_IN_DOCUMENT:
+            continue
+        text = value if isinstance(value, str) else "" if value is None else json_text(value)
+        fields += (name, text)
+    fields += ("doc", json_text(document))
+    return fields
 
 
 def event_data(event: Event, account: str, *, event_id: str) -> str:

@@ -100,6 +100,8 @@ class Lease:
         self._distrusts = ""
         self._watched: Watched | None = None
         self._taken = False
+        self._given_up = (0, "")
+        """The fencing number of the lease that we gave up last, and why."""
         self._epoch_seen = _read_epoch(epoch_file)
 
     @property
@@ -111,6 +113,10 @@ class Lease:
     def taken(self) -> bool:
         """Whether the key was ours when Redis answered last, trusted yet or not."""
         return self._taken
+
+    def why_given_up(self, epoch: int) -> str:
+        """Why we gave up the lease with this fencing number; empty where we did not: then it was lost."""
+        return self._given_up[1] if self._given_up[0] == epoch else ""
 
     def follow(self, ttl_s: float) -> None:
         """The lease is to live for so long from its next renewal on."""
@@ -154,6 +160,8 @@ class Lease:
 
     async def release(self, reason: str = "the lease was given up") -> None:
         """Give the lease up, so that a standby need not wait for its expiry."""
+        if isinstance(self._state, Held):
+            self._given_up = (self._state.epoch, reason)
         self._state, self._taken, self._watched = Unavailable(reason), False, None
         with contextlib.suppress(*REDIS_FAILURES):
             async with timeout(OPERATION_TIMEOUT_S):

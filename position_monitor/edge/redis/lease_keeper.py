@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from math import inf
 from typing import Final
 
 from loguru import logger
@@ -15,29 +16,45 @@ from position_monitor.edge.redis.lease_states import Held, LeaseState
 
 ASK_PAUSE_S: Final = 1.0
 """How often a lease that is not ours is looked at."""
+OBSERVES: Final = "protection.mode is observe"
 
 
 class LeaseKeeper:
     """Renews one lease in the background."""
 
-    def __init__(self, lease: Lease, clock: Clock, *, contend: bool) -> None:
-        """`contend`: the configuration wants the lease."""
+    def __init__(self, lease: Lease, clock: Clock, *, contend: bool, reading_within_s: float = inf) -> None:
+        """`contend`: the configuration wants the lease. `reading_within_s`: how long a read of the positions counts."""
         self.lease = lease
         self.contend = contend
-        self.reads: Callable[[], bool] = lambda: True
-        """Whether this daemon reads positions; one that does not leaves the lease to others."""
+        self.reading_within_s = reading_within_s
         self._clock = clock
+        self._read_at_s = clock.monotonic_s()
+        """When the positions were last read; until the first read a daemon is taken for one that reads."""
         self._left = False
         """Whether the lease was left to others."""
         self._asking = asyncio.Lock()
         self._now = asyncio.Event()
 
+    def follow(self, *, contend: bool, reading_within_s: float) -> None:
+        """The configuration was reloaded: the lease is asked for, or given up, at once."""
+        self.contend, self.reading_within_s = contend, reading_within_s
+        self.ask_now()
+
     def ask_now(self) -> None:
         """Something changed: the lease is asked for, or given up, at once."""
         self._now.set()
 
+    @property
+    def reads(self) -> bool:
+        """Whether this daemon read the positions lately; one that does not leaves the lease to others."""
+        return self._clock.monotonic_s() - self._read_at_s <= self.reading_within_s
+
     def positions_read(self) -> None:
-        """Positions can be read: a lease that was left to others meanwhile is asked for at once."""
+        """The positions were read just now."""
+        self._read_at_s = self._clock.monotonic_s()
+
+    def ask_if_left(self) -> None:
+        """A lease that was left to others is asked for at once."""
         if self._left and self.contend:
             self._now.set()
 
@@ -46,16 +63,20 @@ class LeaseKeeper:
         async with self._asking:
             before = self.lease.state()
             if not self.contend:
-                await self._give_up("protection.mode is observe")
-            elif not self.reads():
+                await self._give_up(OBSERVES)
+            elif not self.reads:
                 await self._give_up("positions could not be read, so the lease is left to others")
             else:
                 self._left = False
                 await self.lease.renew()
             after = self.lease.state()
         stop_if_cancelled()
-        if type(before) is not type(after):
-            logger.log("INFO" if isinstance(after, Held) or not self.contend else "WARNING", "Lease: {}", after)
+        if type(before) is type(after):
+            return after
+        if not self.contend:
+            logger.info("Lease: none ({}); nothing is written", OBSERVES)
+        else:
+            logger.log("INFO" if isinstance(after, Held) else "WARNING", "Lease: {}", after)
         return after
 
     async def _give_up(self, reason: str) -> None:

@@ -10,8 +10,8 @@ from decimal import Decimal, InvalidOperation
 from typing import Any
 
 from position_monitor.core.model.sides import PositionKey, Side
-from position_monitor.core.model.state import SCHEMA_VERSION, AccountState, PositionState, TakeProfitState
 from position_monitor.core.model.verdicts import RiskStatus, Verdict
+from position_monitor.core.publication.state import SCHEMA_VERSION, AccountState, PositionState, TakeProfitState
 from position_monitor.edge.redis.documents import TEXT_LENGTH_MAX
 from position_monitor.edge.redis.published_text import DOCUMENT_LENGTH_MAX, figure, harmless, parsed
 from position_monitor.errors import PositionMonitorError

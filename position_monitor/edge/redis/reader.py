@@ -14,8 +14,8 @@ from typing import Any, Final
 from redis.exceptions import ResponseError
 
 from position_monitor.core.model.sides import PositionKey, Side
-from position_monitor.core.model.state import AccountState, PositionState
 from position_monitor.core.model.verdicts import RiskStatus
+from position_monitor.core.publication.state import AccountState, PositionState
 from position_monitor.edge.background import stop_if_cancelled
 from position_monitor.edge.redis.connection import OPERATION_TIMEOUT_S, SOCKET_TIMEOUT_S, connect
 from position_monitor.edge.redis.documents import Keys

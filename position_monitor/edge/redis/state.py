@@ -12,20 +12,22 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import islice
+from math import inf
 from pathlib import Path
 from typing import Any, Final
 
 from loguru import logger
 
-from position_monitor.core.model.state import AccountState, Event, PositionState
+from position_monitor.core.model.events import Event
+from position_monitor.core.publication.state import AccountState, PositionState
 from position_monitor.edge.background import stop_if_cancelled
 from position_monitor.edge.clock import Clock
 from position_monitor.edge.redis.connection import OPERATION_TIMEOUT_S, ScriptLine, connect
-from position_monitor.edge.redis.documents import Keys, event_data, json_text, status_fields
+from position_monitor.edge.redis.documents import Keys, event_data, position_entries, status_fields
+from position_monitor.edge.redis.json_text import json_text
 from position_monitor.edge.redis.lease import REDIS_FAILURES, Lease, dead_on_this_host
 from position_monitor.edge.redis.lease_keeper import LeaseKeeper
 from position_monitor.edge.redis.lease_states import Held, HeldByOther, LeaseState, Stale, Unavailable
-from position_monitor.edge.redis.position_texts import PositionTexts
 from position_monitor.edge.redis.scripts import PUBLISH
 
 EVENTS_WAITING_MAX: Final = 1000
@@ -82,14 +84,15 @@ class RedisState:
         check_interval_s: float,
         lease_ttl_s: float,
         contend: bool = True,
+        reading_within_s: float = inf,
         epoch_file: Path | None = None,
         is_dead: Callable[[str], bool] = dead_on_this_host,
     ) -> None:
-        """`contend=False` leaves the lease to others, as in observe mode. Raises `ConfigError` for a bad URL."""
+        """`contend=False` leaves the lease to others, as in observe mode; so does a daemon whose last `positions_read`
+        is longer ago than `reading_within_s`. Raises `ConfigError` for a bad URL."""
         self._client = connect(url)
         self._keys = Keys(prefix, account)
         self._account = account
-        self._texts = PositionTexts(account)
         self._owner = owner
         self._clock = clock
         self._state_ttl_s = check_interval_s * STATE_TTL_CHECKS
@@ -102,7 +105,7 @@ class RedisState:
             epoch_file=epoch_file,
             is_dead=is_dead,
         )
-        self._keeper = LeaseKeeper(self._lease, clock, contend=contend)
+        self._keeper = LeaseKeeper(self._lease, clock, contend=contend, reading_within_s=reading_within_s)
         self._publish_line = ScriptLine(self._client, PUBLISH)
         self._letter: _Letter | None = None
         self._events: deque[tuple[int, Event]] = deque()
@@ -115,23 +118,24 @@ class RedisState:
         self._fenced = False
         self._last_error = "nothing was written yet"
 
-    def follow(self, check_interval_s: float, *, lease_ttl_s: float, contend: bool) -> None:
+    def follow(
+        self, check_interval_s: float, *, lease_ttl_s: float, contend: bool, reading_within_s: float = inf
+    ) -> None:
         """The configuration was reloaded: how long states and lease live from now on, and whether we want the lease.
 
         It is asked for, or given up, at once.
         """
         self._state_ttl_s = check_interval_s * STATE_TTL_CHECKS
         self._lease.follow(lease_ttl_s)
-        self._keeper.contend = contend
-        self._keeper.ask_now()
-
-    def when_reading(self, reads: Callable[[], bool]) -> None:
-        """Have the lease only while `reads` says that this daemon reads positions."""
-        self._keeper.reads = reads
+        self._keeper.follow(contend=contend, reading_within_s=reading_within_s)
 
     def positions_read(self) -> None:
-        """Positions can be read: a lease that was left to others meanwhile is asked for at once."""
+        """The positions were read just now: only a daemon that reads them has the lease."""
         self._keeper.positions_read()
+
+    def ask_for_left_lease(self) -> None:
+        """A cycle ended that could read the positions: a lease that was left to others is asked for at once."""
+        self._keeper.ask_if_left()
 
     def publish(self, account: AccountState, positions: Sequence[PositionState], events: Sequence[Event] = ()) -> None:
         """Hand in the newest state and new events. Returns at once and never raises."""
@@ -147,6 +151,10 @@ class RedisState:
     def lease_state(self) -> LeaseState:
         """Who may remove orders, as far as is known now. Instant."""
         return self._lease.state()
+
+    def why_lease_given_up(self, epoch: int) -> str:
+        """Why this daemon gave up the lease with this fencing number; empty where it did not: then it was lost."""
+        return self._lease.why_given_up(epoch)
 
     async def renew_lease(self) -> LeaseState:
         """Ask Redis for the lease now, within a few seconds. `run` does it regularly; this is for the start."""
@@ -222,11 +230,13 @@ class RedisState:
 
     def _body(self, letter: _Letter, batch: list[tuple[int, Event]], epoch: int) -> str:
         start_id = self._owner.rpartition(":")[2]
+        published_at_ms = letter.account.published_at_ms
         fields = status_fields(letter.account, owner=self._owner, epoch=epoch)
-        status = json_text([text for pair in fields.items() for text in pair])
-        events = json_text([event_data(event, self._account, event_id=f"{start_id}-{n}") for n, event in batch])
-        positions = self._texts.array(letter.positions, published_at_ms=letter.account.published_at_ms)
-        return f'{{"status":{status},"positions":{positions},"events":{events}}}'
+        return json_text({
+            "status": [text for pair in fields.items() for text in pair],
+            "positions": position_entries(letter.positions, self._account, published_at_ms=published_at_ms),
+            "events": [event_data(event, self._account, event_id=f"{start_id}-{n}") for n, event in batch],
+        })  # fmt: skip
 
     def _put_back(self, letter: _Letter) -> None:
         """Keep an unwritten state, unless a newer one was handed in meanwhile."""

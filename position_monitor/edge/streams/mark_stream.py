@@ -17,7 +17,7 @@ from position_monitor.core.observation.stream_events import MarkPrice, MarkPrice
 from position_monitor.edge.clock import Clock
 from position_monitor.edge.streams.websocket import CHECK_EVERY_S, Feed, Heard, StreamLine
 from position_monitor.edge.supervision import Ended, Guard
-from position_monitor.edge.venues.binance.events import parse_mark_message
+from position_monitor.edge.venues.binance.marks import parse_mark_message
 
 ALL_MARKS: Final = "!markPrice@arr@1s"
 ALL_ABOVE: Final = 100

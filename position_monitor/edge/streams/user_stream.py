@@ -13,6 +13,7 @@ from typing import Final, Protocol
 
 from loguru import logger
 
+from position_monitor.core.model.refusal import Refusal
 from position_monitor.core.observation.stream_events import AlgoEvent, OrderEvent, StreamEvent, StreamGap, StreamHealth
 from position_monitor.edge.clock import Clock
 from position_monitor.edge.log import register_secret
@@ -26,7 +27,6 @@ KEEP_RETRY_S: Final = 60.0
 KEEP_WITHIN_S: Final = 30.0
 KEY_TRUSTED_S: Final = 50 * 60.0
 """The venue lets a key die 60 min after it was last extended."""
-NO_SUCH_KEY_CODE: Final = -1125
 EVENT_WITHIN_S: Final = 10.0
 """How long the event of an accepted write may take."""
 EXPECTED_MAX: Final = 1_000
@@ -42,14 +42,14 @@ class ListenKeys(Protocol):
         ...
 
     async def keep_user_stream(self) -> None:
-        """Extend it; Refused with -1125 when there is none."""
+        """Extend it; Refused as NO_STREAM_KEY when there is none."""
         ...
 
 
 class UserStream:
     """Keeps the private stream and hands its events to `on_event`, which must not wait.
 
-    `origin` is the stream host without a path (`binance_events.stream_origin`). Each connection begins with a
+    `origin` is the stream host without a path (`events.stream_origin` of the venue). Each connection begins with a
     `StreamGap`.
     """
 
@@ -134,7 +134,7 @@ class UserStream:
                 # Any program of the account can delete the key and open another; extending then extends theirs.
                 key = await within(self._clock, KEEP_WITHIN_S, self._keys.open_user_stream())
             except Exception as failure:
-                if isinstance(failure, Refused) and failure.code == NO_SUCH_KEY_CODE:
+                if isinstance(failure, Refused) and failure.refusal is Refusal.NO_STREAM_KEY:
                     return Ended("the listen key is gone")
                 if self._clock.monotonic_s() - extended_s > KEY_TRUSTED_S:
                     return Ended("the listen key could not be extended")

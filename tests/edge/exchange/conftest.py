@@ -7,7 +7,8 @@ import pytest
 
 from position_monitor.core.decision import guard
 from position_monitor.core.decision.guard import Approved
-from position_monitor.edge.venues.binance.venue import BinanceUsdm, connect
+from position_monitor.edge.venues.binance.connect import connect
+from position_monitor.edge.venues.binance.venue import BinanceUsdm
 from tests.edge.exchange.loopback_venue import API_KEY, API_SECRET, SERVER_MS, LoopbackVenue
 
 

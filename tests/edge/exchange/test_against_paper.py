@@ -14,9 +14,11 @@ from position_monitor.core.model.desired import DesiredOrder
 from position_monitor.core.model.instruments import Instrument
 from position_monitor.core.model.orders import OrderStatus, Purpose, Role, WorkingType
 from position_monitor.core.model.positions import Position
+from position_monitor.core.model.refusal import Refusal
 from position_monitor.core.model.sides import PositionKey, Side
 from position_monitor.edge.clock import SystemClock
-from position_monitor.edge.venues.binance.venue import BinanceUsdm, connect
+from position_monitor.edge.venues.binance.connect import connect
+from position_monitor.edge.venues.binance.venue import BinanceUsdm
 from position_monitor.errors import (
     Ambiguous,
     AuthRefused,
@@ -114,23 +116,23 @@ async def test_the_life_of_a_position(paper: Open, approve: Approve) -> None:
     await venue.place(approve(Place(backstop, "test")))
     await venue.place(approve(Place(target, "test")))
 
-    async def refused(order: DesiredOrder) -> int | None:
+    async def refused(order: DesiredOrder) -> Refusal:
         with pytest.raises(Refused) as caught:
             await venue.place(approve(Place(order, "test")))
-        return caught.value.code
+        return caught.value.refusal
 
-    assert await refused(backstop) in (-4116, -4130)
-    assert await refused(target._replace(trigger_price=target.trigger_price + rules.tick)) == -4116
-    assert await refused(backstop._replace(client_id="qpmC")) == -4130
+    assert await refused(backstop) in (Refusal.DUPLICATE, Refusal.SLOT_TAKEN)
+    assert await refused(target._replace(trigger_price=target.trigger_price + rules.tick)) is Refusal.DUPLICATE
+    assert await refused(backstop._replace(client_id="qpmC")) is Refusal.SLOT_TAKEN
     crossed = target._replace(client_id="qpmD", trigger_price=rounded(position.mark_price / 2, rules))
-    assert await refused(crossed) == -2021
+    assert await refused(crossed) is Refusal.CROSSED
 
     live = {order.client_id: order for order in (await venue.read_orders("BTCUSDT")).orders}
     cancel = approve(Cancel(live["qpmT"], position.key, "test"))
     await venue.cancel(cancel)
     with pytest.raises(Refused) as caught:
         await venue.cancel(cancel)
-    assert caught.value.code in (-2011, -2013)
+    assert caught.value.said in ("-2011", "-2013")
     canceled = await venue.query_order("BTCUSDT", "qpmT")
     assert canceled is not None and canceled.status is OrderStatus.CANCELED
     assert await venue.query_order("BTCUSDT", "qpmNEVER") is None
@@ -140,8 +142,8 @@ async def test_the_life_of_a_position(paper: Open, approve: Approve) -> None:
     assert rows.positions == () and PositionKey("BTCUSDT", Side.LONG) in rows.zero_keys
     with pytest.raises(Refused) as caught:
         await venue.close(approve(close_of(position, position.quantity, "qpmX2")))
-    assert caught.value.code == -2022
-    assert await refused(backstop._replace(client_id="qpmE")) in (-4509, -4129)
+    assert caught.value.refusal is Refusal.NOTHING_TO_REDUCE
+    assert await refused(backstop._replace(client_id="qpmE")) is Refusal.NO_POSITION
 
 
 def close_of(position: Position, quantity: Decimal, client_id: str, limit: Decimal | None = None) -> Close:

@@ -22,7 +22,8 @@ from position_monitor.core.model.actions import Cancel, Close, Place
 from position_monitor.core.model.desired import DesiredOrder
 from position_monitor.core.model.orders import Purpose, Role, WorkingType
 from position_monitor.core.model.sides import Side
-from position_monitor.edge.venues.binance.venue import BinanceUsdm, connect
+from position_monitor.edge.venues.binance.connect import connect
+from position_monitor.edge.venues.binance.venue import BinanceUsdm
 from position_monitor.errors import Refused
 from position_monitor.paper.server import PaperOptions, PaperServer
 from tests.edge.exchange.loopback_venue import API_KEY, API_SECRET
@@ -100,10 +101,10 @@ async def live_through(venue: BinanceUsdm, approve: Approve) -> dict[str, Any]:
     return {
         "positions": positions,
         "placed": placed,
-        "again": again.value.code,
+        "again": again.value.said,
         "one": one,
         "everything": everything,
-        "gone": gone.value.code,
+        "gone": gone.value.said,
         "rows": rows,
         "rules": venue.instrument("BTCUSDT"),
         "weight": venue.api_weight_1m,
@@ -152,7 +153,7 @@ async def test_a_recorded_life(approve: Approve, clock: Any, scenario: str) -> N
     held, hedged = seen["held"], scenario == "hedge"
     assert held.hedged is hedged and held.side is Side.LONG and held.leverage == 10
     assert len(seen["positions"].positions) == (6 if hedged else 7) and not seen["positions"].unreadable
-    assert seen["again"] == -4130 and seen["gone"] in (-2011, -2013)
+    assert seen["again"] == "-4130" and seen["gone"] in ("-2011", "-2013")
     by_id = {order.client_id: order for order in seen["one"].orders}
     assert set(by_id) == {"qpmCASSB", "qpmCASSW", "qpmCASST"} and seen["everything"].orders == seen["one"].orders
     assert [by_id[name].order_id for name in ("qpmCASSB", "qpmCASSW", "qpmCASST")] == seen["placed"]

@@ -25,7 +25,7 @@ def test_only_the_file_of_the_one_venue_is_imported():
             def find_spec(self, name, path=None, target=None):
                 names.append(name)
         sys.meta_path.insert(0, Witness())
-        from position_monitor.edge import ccxt_alone
+        from position_monitor.edge.http import ccxt_alone
         venue = ccxt_alone.binanceusdm()
         print(venue.__name__, venue({}).urls["api"]["fapiPrivate"])
         print(sorted(name for name in set(names) if name.startswith("ccxt.async_support.") and name.count(".") == 2))
@@ -42,7 +42,7 @@ def test_only_the_file_of_the_one_venue_is_imported():
 def test_whoever_imports_ccxt_later_gets_all_of_it():
     said = in_a_fresh_process(
         """
-        from position_monitor.edge import ccxt_alone
+        from position_monitor.edge.http import ccxt_alone
         ours = ccxt_alone.binanceusdm()
         import ccxt.async_support, requests
         print(len(ccxt.exchanges) > 50, ccxt.async_support.kraken({}).id, ccxt.async_support.binanceusdm is ours)
@@ -56,7 +56,7 @@ def test_whoever_has_imported_requests_keeps_it():
     said = in_a_fresh_process(
         """
         import requests
-        from position_monitor.edge import ccxt_alone
+        from position_monitor.edge.http import ccxt_alone
         ccxt_alone.binanceusdm()
         import sys
         print(sys.modules["requests"] is requests, requests.Session().verify)
@@ -79,7 +79,7 @@ def test_where_ccxt_is_imported_already_its_own_class_is_used():
 def test_a_release_that_does_not_bear_it_is_imported_whole(defect):
     said = in_a_fresh_process(
         f"""
-        from position_monitor.edge import ccxt_alone
+        from position_monitor.edge.http import ccxt_alone
         def broken(absent):
             raise {defect}("changed")
         ccxt_alone._stand_in = broken

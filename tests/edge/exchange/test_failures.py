@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 
-from position_monitor.edge.venues.binance.codes import CODES, Action, action_for
+from position_monitor.core.model.refusal import Refusal
+from position_monitor.edge.venues.binance.codes import CODES, code_for
 from position_monitor.edge.venues.binance.venue import BinanceUsdm
 from position_monitor.errors import (
     Ambiguous,
@@ -30,24 +31,41 @@ POSITIONS = "/fapi/v3/positionRisk"
 ORDER = "/fapi/v1/order"
 Approve = Callable[[Any], Any]
 
-CERTAIN_FAILURES = {-1008, -1016}
-REFUSALS_OF_ONE_ORDER = {-4088, -4402}
+FAILURES: dict[type[ExchangeFailure], set[int]] = {
+    Ambiguous: {-1000, -1001, -1006, -1007, -1010},
+    Unreachable: {-1008, -1016},
+    RateLimited: {-1003, -1015},
+    ClockSkewed: {-1021, -5028},
+    AuthRefused: {-1002, -1005, -1011, -1022, -1099, -1109, -2014, -2015, -2017, -4056, -4057, -4109},
+    RequestInvalid: {
+        *(-1013, -1014, -1020, -1100, -1101, -1102, -1103, -1104, -1105, -1108, -1114, -1115, -1116, -1117, -1118),
+        *(-1119, -1128, -1130, -1131, -1136, -2026, -4000, -4001, -4006, -4015, -4020, -4028, -4031, -4082, -4084),
+        *(-4120, -4136, -4137, -4138, -4139, -5025, -5037, -5038, -5039, -5040, -5047),
+    },
+}
+"""What a write comes to that is answered with one of these; any other listed number is a refusal."""
+REFUSALS: dict[Refusal, set[int]] = {
+    Refusal.CROSSED: {-2021, -4142},
+    Refusal.DUPLICATE: {-4116},
+    Refusal.SLOT_TAKEN: {-4130},
+    Refusal.NOTHING_TO_REDUCE: {-2022, -4118},
+    Refusal.NO_POSITION: {-2010, -2024, -4129, -4509},
+    Refusal.CAPACITY: {-2025, -4045},
+    Refusal.OFF_GRID: {-1111, -4014, -4023},
+    Refusal.RULES_CHANGED: {-1121, -1122, -4002, -4004, -4005, -4007, -4013, -4144},
+    Refusal.MODE_CHANGED: {-1106, -4060, -4061, -4062},
+    Refusal.NO_SUCH_ORDER: {-2013},
+    Refusal.NO_STREAM_KEY: {-1125},
+}
+"""What a refusal with one of these means; any other one is `OTHER`."""
 
 
-def expected_of_write(code: int) -> type[ExchangeFailure]:
-    action = CODES[code].action
-    if code in CERTAIN_FAILURES:
-        return Unreachable
-    if code in REFUSALS_OF_ONE_ORDER:
-        return Refused
-    by_action: dict[Action, type[ExchangeFailure]] = {
-        Action.UNKNOWN: Ambiguous,
-        Action.BACKOFF: RateLimited,
-        Action.RESYNC: ClockSkewed,
-        Action.STOP: AuthRefused,
-        Action.BUG: RequestInvalid,
-    }
-    return by_action.get(action, Refused)
+def expected_of_write(number: int) -> type[ExchangeFailure]:
+    return next((failure for failure, numbers in FAILURES.items() if number in numbers), Refused)
+
+
+def expected_refusal(number: int) -> Refusal:
+    return next((refusal for refusal, numbers in REFUSALS.items() if number in numbers), Refusal.OTHER)
 
 
 async def test_every_listed_code(venue: BinanceUsdm, loopback: LoopbackVenue, clock: Any, approve: Approve) -> None:
@@ -55,8 +73,11 @@ async def test_every_listed_code(venue: BinanceUsdm, loopback: LoopbackVenue, cl
         loopback.script("POST", ALGO, Answer({"code": code, "msg": "said the venue."}, status=400))
         with pytest.raises(ExchangeFailure) as caught:
             await venue.place(approve(backstop()))
-        assert type(caught.value) is expected_of_write(code), code
-        assert caught.value.code == code and caught.value.http_status == 400
+        failure = caught.value
+        assert type(failure) is expected_of_write(code), code
+        assert failure.said == str(code) and failure.http_status == 400
+        if isinstance(failure, Refused):
+            assert failure.refusal is expected_refusal(code), code
         clock.advance(100)
 
 
@@ -147,7 +168,7 @@ async def test_lost_answers(
     loopback.script("GET", POSITIONS, behaviour)
     with pytest.raises(of_write) as written:
         await venue.place(approve(backstop()))
-    assert written.value.code is None
+    assert written.value.said == ""
     assert len(loopback.sent("POST", ALGO)) == 1, "a lost answer is never answered by sending again"
     with pytest.raises(of_read):
         await venue.read_positions()
@@ -298,8 +319,14 @@ async def test_a_timestamp_refused_twice_is_reported(
     assert len(loopback.sent("POST", ALGO)) == 2
 
 
-def test_the_table_of_actions() -> None:
-    assert action_for(-4116) is Action.DUP and action_for(-4130) is Action.EXISTS
-    assert action_for(-4400) is Action.REDUCE_ONLY and action_for(-2011) is Action.REQUERY
-    assert action_for(None) is None and action_for(-31337) is None
-    assert all(meaning.meaning for meaning in CODES.values())
+def test_the_table_lists_what_it_should() -> None:
+    listed = set().union(*FAILURES.values(), *REFUSALS.values())
+    assert listed <= set(CODES)
+    assert all(code.words for code in CODES.values())
+
+
+@pytest.mark.parametrize(("number", "failure"), [(-1999, Ambiguous), (-2000, Refused), (-31337, Refused)])
+def test_a_number_that_is_not_listed(number: int, failure: type[ExchangeFailure]) -> None:
+    """-1xxx may have executed; others are plain refusals, of which nothing more is known."""
+    code = code_for(number)
+    assert (code.failure, code.refusal, code.words) == (failure, Refusal.OTHER, "")

@@ -299,7 +299,7 @@ async def test_a_bad_key_is_said_in_words(venue: BinanceUsdm, loopback: Loopback
     loopback.script("GET", ACCOUNT, refused)
     with pytest.raises(AuthRefused, match="no futures permission") as caught:
         await venue.prepare()
-    assert caught.value.code == -2015
+    assert caught.value.said == "-2015"
 
 
 async def test_an_account_that_may_not_trade_is_known(venue: BinanceUsdm, loopback: LoopbackVenue) -> None:

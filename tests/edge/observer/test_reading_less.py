@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import pytest
 
@@ -11,16 +11,21 @@ from position_monitor.core.evidence.evidence import Evidence
 from position_monitor.core.evidence.learning import after_read
 from position_monitor.core.evidence.written import after_write
 from position_monitor.core.observation.reads import OrdersRead, PositionsRead
-from position_monitor.edge.reading.last_reads import ORDERS_WEIGHT_1M, QUIET_ORDERS_S, SINGLES_MAX
 from position_monitor.edge.reading.observer import Observer
+from position_monitor.edge.reading.schedule import QUIET_ORDERS_S, SINGLES_MAX
+from position_monitor.edge.venues.binance.costs import READ_COSTS
 from position_monitor.errors import Unreadable
-from tests.core.build import LONG, D, backstop, instrument, position
+from tests.core.build import LONG, SHORT, D, backstop, instrument, position
 
 NOW_MS = 1_780_000_000_000
+ORDERS_WEIGHT_1M = 315
+"""What quiet order lists may cost in a minute."""
 
 
 class Venue:
     """Positions and orders by symbol, and how often each list was asked for."""
+
+    read_costs = READ_COSTS
 
     def __init__(self, symbols):
         self.held = {name: position(symbol=name) for name in symbols}
@@ -65,10 +70,24 @@ class Clock:
         self.venue.now_ms += round(seconds * 1000)
 
 
+@dataclass
+class Around:
+    """What a look asks of the process around it."""
+
+    full_sweep_s: float
+    stream: bool
+
+    def events_delivered(self):
+        return self.stream
+
+    def streamed_mark(self, symbol):
+        return None
+
+
 class Looking:
     def __init__(self, count, *, stream=True, full_sweep_s=600.0):
         self.venue = Venue([f"S{n}USDT" for n in range(count)])
-        self.observer = Observer(self.venue, Clock(self.venue), full_sweep_s, stream_delivers=lambda: stream)
+        self.observer = Observer(self.venue, Clock(self.venue), Around(full_sweep_s, stream))
         self.evidence = Evidence()
 
     async def look(self, after_s=0.0, **more):
@@ -266,3 +285,42 @@ async def test_a_position_opened_during_a_round_is_read_with_it():
     looking.venue.held["NEWUSDT"], looking.venue.orders["NEWUSDT"] = position(symbol="NEWUSDT"), []
     again = await looking.observer.symbols({"S0USDT"}, looking.evidence, found.symbols)
     assert set(again.symbols) == {"S0USDT", "NEWUSDT"} and again.symbols["NEWUSDT"].readable
+
+
+@pytest.mark.parametrize(
+    "held", [position(SHORT, symbol="S1USDT"), position(symbol="S1USDT", quantity=D("20"))], ids=["turned", "grown"]
+)
+async def test_a_position_that_turned_or_grew_during_a_round_is_read_with_it(held):
+    """A look may last ten seconds; a symbol that was looked at in its beginning is not done with."""
+    looking = Looking(3)
+    found = await looking.look()
+    looking.venue.held["S1USDT"] = held
+    again = await looking.observer.symbols({"S0USDT"}, looking.evidence, found.symbols)
+    assert set(again.symbols) == {"S0USDT", "S1USDT"}
+    assert again.symbols["S1USDT"].positions == (held,)
+
+
+async def test_a_position_that_shrank_waits_for_the_next_look():
+    looking = Looking(2)
+    found = await looking.look()
+    looking.venue.held["S1USDT"] = position(symbol="S1USDT", quantity=D("1"))
+    again = await looking.observer.symbols({"S0USDT"}, looking.evidence, found.symbols)
+    assert set(again.symbols) == {"S0USDT"}
+
+
+async def test_a_row_asked_for_by_itself_that_cannot_be_read_whole_says_so_and_has_a_price():
+    """The list forgot a position (7), and its own row has no mark: nothing but a stop may follow, at some price."""
+    looking = Looking(2)
+    await looking.look()
+    gone = looking.venue.held.pop("S1USDT")
+    spoiled = replace(gone, mark_price=D(0), unread="markPrice was malformed")
+
+    async def rows(symbol):
+        problem = {symbol: "markPrice was malformed"}
+        return PositionsRead((spoiled,), frozenset(), problem, hedged=False, began_at_ms=NOW_MS, symbol=symbol)
+
+    looking.venue.read_position_rows = rows
+    found = await looking.look(after_s=10)
+    seen = found.symbols["S1USDT"]
+    assert [one.mark_price for one in seen.positions] == [gone.mark_price]
+    assert not seen.readable and seen.unreadable == "markPrice was malformed"

@@ -13,8 +13,8 @@ import pytest
 from redis.asyncio import Redis
 
 from position_monitor.core.model.sides import PositionKey, Side
-from position_monitor.core.model.state import AccountState, PositionState, TakeProfitState
 from position_monitor.core.model.verdicts import RiskStatus, Verdict
+from position_monitor.core.publication.state import AccountState, PositionState, TakeProfitState
 from position_monitor.edge.redis.embedded import EmbeddedRedis
 from position_monitor.edge.redis.state import RedisState
 

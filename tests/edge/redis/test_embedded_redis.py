@@ -55,7 +55,7 @@ def test_a_taken_port_is_an_error_that_says_so():
 
 CHILD = """
 import sys, time
-from position_monitor.edge.embedded_redis import EmbeddedRedis
+from position_monitor.edge.redis.embedded import EmbeddedRedis
 server = EmbeddedRedis()
 server.start()
 print(server.pid, flush=True)

@@ -268,16 +268,18 @@ async def test_a_lease_that_vanished_under_its_owner_is_not_trusted_until_that_o
 
 async def test_one_that_does_not_contend_gives_the_lease_up_and_asks_again_when_it_does(redis, lease_of, clock):
     """Rows 3.3 and 3.4: at once, both ways; so does a daemon that reads no positions (row 3.2)."""
-    keeper = LeaseKeeper(lease_of(), clock, contend=True)
+    keeper = LeaseKeeper(lease_of(), clock, contend=True, reading_within_s=25)
     assert isinstance(await keeper.ask(), Held)
     keeper.contend = False
     assert isinstance(await keeper.ask(), Unavailable)
     assert not await redis.exists(KEYS.lease)
     keeper.contend = True
     assert isinstance(await keeper.ask(), Held)
-    keeper.reads = lambda: False
+    clock.advance(26)
     assert isinstance(await keeper.ask(), Unavailable)
     assert not await redis.exists(KEYS.lease)
+    keeper.positions_read()
+    assert isinstance(await keeper.ask(), Held)
 
 
 @pytest.mark.parametrize("answer", [[], [1], [1, "x", 0, 0, ""], [0, "other"], [0, "other", "x", ""], None])

@@ -11,8 +11,8 @@ import pytest
 from jsonschema import Draft202012Validator
 
 from position_monitor import schemas
+from position_monitor.core.model.events import Event
 from position_monitor.core.model.sides import Side
-from position_monitor.core.model.state import Event
 from position_monitor.core.model.verdicts import Verdict
 from position_monitor.edge.redis import state as redis_state
 from position_monitor.edge.redis.embedded import EmbeddedRedis

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from position_monitor.core.model.events import Event
 from position_monitor.core.model.sides import PositionKey, Side
-from position_monitor.core.model.state import Event
 from position_monitor.core.model.verdicts import RiskStatus
 from position_monitor.edge.redis.published_values import DocumentUnreadable
 from position_monitor.edge.redis.reader import RedisStateReader, RedisUnreachable

@@ -23,7 +23,8 @@ from position_monitor.core.observation.stream_events import (
 from position_monitor.edge.clock import SystemClock
 from position_monitor.edge.streams.mark_stream import MarkStream
 from position_monitor.edge.streams.user_stream import UserStream
-from position_monitor.edge.venues.binance.venue import BinanceUsdm, connect
+from position_monitor.edge.venues.binance.connect import connect
+from position_monitor.edge.venues.binance.venue import BinanceUsdm
 from position_monitor.paper.server import PaperOptions, PaperServer
 from tests.edge.stream.conftest import Runner
 from tests.edge.stream.stage import WaitingClock, until

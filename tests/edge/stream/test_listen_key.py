@@ -7,6 +7,7 @@ from collections.abc import Callable
 
 import pytest
 
+from position_monitor.core.model.refusal import Refusal
 from position_monitor.core.observation.stream_events import StreamEvent, StreamState
 from position_monitor.edge.log import redact
 from position_monitor.edge.streams import user_stream
@@ -66,7 +67,7 @@ async def test_a_key_that_is_gone_is_replaced(
     host: StreamHost, stream: UserStream, keys: KeyOffice, clock: WaitingClock
 ) -> None:
     await host.connected()
-    keys.keep_failures = [Refused("no such key", code=-1125)]
+    keys.keep_failures = [Refused("no such key", refusal=Refusal.NO_STREAM_KEY)]
     await until(lambda: clock.sleeping(3.0))
     clock.advance(3.0)
     await reconnected(host, clock, 2, 0.5)

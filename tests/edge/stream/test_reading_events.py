@@ -23,7 +23,8 @@ from position_monitor.core.observation.stream_events import (
     SymbolTouched,
     symbols_of,
 )
-from position_monitor.edge.venues.binance.events import parse_mark_message, parse_user_message, stream_origin
+from position_monitor.edge.venues.binance.events import parse_user_message, stream_origin
+from position_monitor.edge.venues.binance.marks import parse_mark_message
 from position_monitor.errors import ConfigError
 from tests.edge.stream.stage import algo_update, mark_row, position_update
 

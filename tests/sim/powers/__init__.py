@@ -44,6 +44,10 @@ class Power:
     """Seconds beyond two check intervals for which its consequences may outlive it."""
     why: str = ""
     """Why they may."""
+    removals_rest_s: float = 0.0
+    """Seconds for which removals that were refused again and again may rest when it is over."""
+    silences: tuple[str, ...] = ()
+    """Judges that do not speak under it, because nobody could know better."""
     foggy: bool = True
     """Whether reads may be wrong or fail, so that nothing follows from what the daemon asked."""
     gentle: bool = False

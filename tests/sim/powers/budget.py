@@ -23,7 +23,13 @@ ENDS = ("", "0", "-5", "1", "7200", "259200", "99999999", "9" * 30, "soon", "203
 """What a Retry-After may say instead of an end."""
 
 
-@power("neighbour_on_the_budget", later_s=61.0, why="a minute that somebody used up must end first")
+@power(
+    "neighbour_on_the_budget",
+    chance=0.04,
+    later_s=61.0,
+    why="a minute that somebody used up must end first",
+    removals_rest_s=61.0,
+)
 async def neighbour_on_the_budget(run: Simulation, rng: random.Random) -> None:
     """Another program on the address takes most of each minute at its beginning, and perhaps the rest bit by bit."""
     weight, greedy = rng.choice((1_250, 1_900, 2_150, 2_150, 2_200)), rng.random() < 0.2
@@ -60,7 +66,7 @@ async def ban_without_sense(run: Simulation, rng: random.Random) -> None:
     await sleep(1_000)
 
 
-@power("late_listing", foggy=False)
+@power("late_listing", chance=0.04, foggy=False)
 async def late_listing(run: Simulation, rng: random.Random) -> None:
     """Contracts appear while the daemon runs, and somebody buys them at once or soon."""
     for number in range(1, 4):

@@ -30,6 +30,7 @@ def _move(run: Simulation, symbol: str, factor: Decimal) -> None:
 
 @power(
     "life_after_a_trend",
+    chance=0.04,
     later_s=20.0,
     why="what an earlier life left behind goes when its successor was read back",
     foggy=False,

@@ -23,7 +23,7 @@ def nobody_has_it(run: Simulation, rng: random.Random) -> None:
     run.redis.evict_lease()
 
 
-@power("any_value_in_redis", gentle=True, later_s=25.0, why="a lease time of caution", end=nobody_has_it)
+@power("any_value_in_redis", chance=0.04, gentle=True, later_s=25.0, why="a lease time of caution", end=nobody_has_it)
 async def any_value_in_redis(run: Simulation, rng: random.Random) -> None:
     """Somebody writes what he likes into the keys of the account, the lease first of all."""
     while True:
@@ -38,7 +38,7 @@ def first_value(run: Simulation, rng: random.Random) -> None:
     run.redis.put("q:main:lease", "x")
 
 
-@power("lease_of_nobody", gentle=True, prepare=first_value, end=nobody_has_it)
+@power("lease_of_nobody", chance=0.04, gentle=True, prepare=first_value, end=nobody_has_it)
 async def lease_of_nobody(run: Simulation, rng: random.Random) -> None:
     """The value comes back as soon as somebody has the lease."""
     while True:
@@ -66,7 +66,7 @@ def only_one_is_left(run: Simulation, rng: random.Random) -> None:
     run.start_daemon()
 
 
-@power("redis_of_its_own", end=only_one_is_left)
+@power("redis_of_its_own", chance=0.03, end=only_one_is_left, silences=("over_exit",))
 async def redis_of_its_own(run: Simulation, rng: random.Random) -> None:
     """Two daemons, each the owner by its own Redis."""
     await sleep(rng.uniform(1, 8))

@@ -126,7 +126,7 @@ async def tight_filters(run: Simulation, rng: random.Random) -> None:
         _follow(run)
 
 
-@power("averaging_in", foggy=False)
+@power("averaging_in", chance=0.04, foggy=False)
 async def averaging_in(run: Simulation, rng: random.Random) -> None:
     """A position grows many times over after the price ran for it, and the price comes back a little."""
     run.market.paused = True
@@ -217,7 +217,12 @@ def _far_close_all(run: Simulation, symbol: str, side: str) -> None:
 
 
 @power(
-    "nothing_is_removed", chance=0.06, foggy=False, later_s=30.0, why="what piled up goes a few orders in each check"
+    "nothing_is_removed",
+    chance=0.06,
+    foggy=False,
+    later_s=30.0,
+    why="what piled up goes a few orders in each check",
+    removals_rest_s=30.0,
 )
 async def nothing_is_removed(run: Simulation, rng: random.Random) -> None:
     """Cancels and queries of resting orders are refused as unknown while a symbol trends."""

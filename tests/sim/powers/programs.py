@@ -162,11 +162,12 @@ def _positions_lag(run: Simulation, rng: random.Random) -> None:
     run.engine.add_fault("replica_lag", path="positionRisk", delay_ms=rng.choice((1_500, 4_000)))
 
 
-@power("closed_positions_linger", prepare=_positions_lag, stale_ms=4_200, later_s=5.0, why="rows lag")
+@power("closed_positions_linger", chance=0.04, prepare=_positions_lag, stale_ms=4_200, later_s=5.0, why="rows lag")
 async def closed_positions_linger(run: Simulation, rng: random.Random) -> None:
-    """Rows of positions lag behind orders. What our own stop has closed gets nothing new, though it is listed."""
+    """Rows of positions lag behind orders. What our own stop has closed gets nothing new, though it is listed; that is
+    judged where nothing else spoils what a daemon can know of its stop."""
     told: set[str] = set()
-    while True:
+    while not run.swarm.venue:
         await sleep(1)
         journal = run.engine.world.journal
         for entry in journal.after(max(0, journal.last_sequence - 200)):

@@ -75,7 +75,7 @@ async def reloads(run: Simulation, rng: random.Random) -> None:
 def ends_now(run: Simulation, rng: random.Random) -> None:
     """Whoever is told to stop and has not ended yet is killed."""
     for number in run.alive:
-        if run.daemons[number][0]._stop.is_set():
+        if run.daemons[number][0].turns.ended:
             run.kill(number)
 
 

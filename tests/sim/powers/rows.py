@@ -16,7 +16,7 @@ VALUES = (None, "", "NaN", "-1", "soon")
 """What a field says that cannot be read. A liquidation price below zero is one that is not there, so it can be."""
 
 
-@power("spoiled_rows", later_s=5.0, why="take-profits wait for two complete reads")
+@power("spoiled_rows", chance=0.04, later_s=5.0, why="take-profits wait for two complete reads")
 async def spoiled_rows(run: Simulation, rng: random.Random) -> None:
     """One symbol's rows, or all, from the first second on or later, for a while."""
     await sleep(rng.choice((0.0, rng.uniform(1, 15))))

@@ -1,4 +1,4 @@
-"""Messages of Binance's streams as events. Nothing here raises, and no text of a message goes anywhere.
+"""Messages of Binance's user stream as events. Nothing here raises, and no text of a message goes anywhere.
 
 Unknown keys are normal, because the venue adds some. A message that is not JSON, not an object, or of an unknown type
 is counted and ignored. A known event that is malformed is counted too, and still wakes the symbol it names.
@@ -20,7 +20,6 @@ from position_monitor.core.observation.stream_events import (
     AlgoEvent,
     ConfigEvent,
     MarginCallEvent,
-    MarkPrice,
     OrderEvent,
     PositionEvent,
     StreamEvent,
@@ -37,8 +36,6 @@ from position_monitor.edge.venues.binance.rows import (
     SymbolId,
     Text,
     Whole,
-    exact_decimal,
-    whole_number,
 )
 from position_monitor.edge.venues.binance.sides import PositionSide, key_of, leg_of, only_reduces
 from position_monitor.edge.venues.binance.words import PURPOSES, word_or
@@ -73,18 +70,6 @@ class UserMessage:
     ignored: int = 0
     key_expired: bool = False
     """The listen key is gone; nothing more will come on this connection."""
-
-
-@dataclass(frozen=True, slots=True)
-class MarkMessage:
-    """What one message of the market stream said."""
-
-    marks: tuple[MarkPrice, ...] = ()
-    ignored: int = 0
-    of_all: bool = False
-    """It came from the stream of all symbols."""
-    mentioned: frozenset[str] = frozenset()
-    """With `of_all`: the wanted symbols it named, readable or not."""
 
 
 class _PositionPart(Row):
@@ -255,40 +240,3 @@ def parse_user_message(text: str) -> UserMessage:
         return UserMessage(known=True)
     reader = _READERS.get(name)
     return UserMessage(ignored=1) if reader is None else reader(body)
-
-
-def parse_mark_message(text: str, wanted: frozenset[str]) -> MarkMessage:
-    """Read one message of the market stream. Rows about symbols that are not `wanted` are passed over unread."""
-    body = parse_json(text)
-    if isinstance(body, Mapping) and "id" in body and "e" not in body:
-        return MarkMessage(ignored=1 if "error" in body else 0)
-    rows = body if isinstance(body, list) else [body]
-    if len(rows) > PARTS_MAX:
-        return MarkMessage(ignored=1)
-    marks: list[MarkPrice] = []
-    mentioned: set[str] = set()
-    ignored = 0
-    for raw in rows:
-        if not isinstance(raw, dict) or raw.get("e") != "markPriceUpdate":
-            ignored += 1
-            continue
-        symbol = raw.get("s")
-        if not isinstance(symbol, str) or not symbol:
-            ignored += 1
-        elif symbol in wanted:
-            mentioned.add(symbol)
-            mark = _mark(symbol, raw)
-            if mark is None:
-                ignored += 1
-            else:
-                marks.append(mark)
-    return MarkMessage(tuple(marks), ignored, isinstance(body, list), frozenset(mentioned))
-
-
-def _mark(symbol: str, raw: Mapping[str, Any]) -> MarkPrice | None:
-    """A row as a mark price, None when it is malformed. By hand: hundreds come each second."""
-    try:
-        price, at_ms = exact_decimal(raw.get("p")), whole_number(raw.get("E"))
-    except ValueError:
-        return None
-    return MarkPrice(symbol, price, at_ms) if price > 0 else None

@@ -13,16 +13,14 @@ from typing import Final
 from position_monitor.edge.clock import VenueClock
 from position_monitor.edge.http.rate_budget import BAN_PAUSE_S, FRONT_DOOR_PAUSE_S
 from position_monitor.edge.http.rate_windows import WINDOW_GUARD_MS
-from position_monitor.edge.venues.binance.codes import Action, action_for, meaning_of
+from position_monitor.edge.venues.binance.codes import ORDER_COUNT, code_for
 from position_monitor.edge.venues.transport import Endpoint, NotJson, Reply, TransportCause
 from position_monitor.errors import (
     Ambiguous,
     AuthRefused,
-    ClockSkewed,
     ExchangeFailure,
     RateLimited,
     Refused,
-    RequestInvalid,
     Unreachable,
     Unreadable,
 )
@@ -34,8 +32,6 @@ _MINUTE_MS: Final = 60_000
 _ORDER_COUNT_WAIT_S: Final = 10
 _BAN_MAX_MS: Final = 3 * 24 * 3600 * 1000
 """The longest ban the venue documents: a nonsensical end must not silence the guardian for ever."""
-_STOP_CODES_THAT_ARE_TEMPORARY: Final = frozenset({-4088, -4402})
-"""Refusals of one order or symbol, not of the key: reading goes on."""
 _MESSAGE_MAX = 160
 
 
@@ -55,7 +51,7 @@ def failure_of_reply(endpoint: Endpoint, reply: Reply, clock: VenueClock) -> Exc
     """The failure an answer stands for, or None when it is worth reading (which proves nothing about its form)."""
     code, message = _code_and_message(reply.body)
     front_door = reply.status == 403 and code is None
-    if front_door or reply.status in (418, 429) or action_for(code) is Action.BACKOFF:
+    if front_door or reply.status in (418, 429) or (code is not None and code_for(code).failure is RateLimited):
         return _rate_limited(endpoint, reply, code, message, clock)
     if code is not None and code < 0:
         return _failure_of_code(endpoint, reply, code, message)
@@ -77,23 +73,15 @@ def _unusable(endpoint: Endpoint, status: int, why: str) -> ExchangeFailure:
 
 
 def _failure_of_code(endpoint: Endpoint, reply: Reply, code: int, message: str) -> ExchangeFailure:
-    action = action_for(code)
-    text = _text(endpoint, code, message)
-    status = reply.status
+    listed = code_for(code)
+    text, said, status = _text(endpoint, code, message), str(code), reply.status
     if status == 503 and _says_unavailable(message):
-        return Unreachable(text, code=code, http_status=status)
-    if action is Action.UNKNOWN or (action is None and code > -2000):
-        uncertain = Ambiguous if endpoint.is_write else Unreachable
-        return uncertain(text, code=code, http_status=status)
-    if code in (-1008, -1016):
-        return Unreachable(text, code=code, http_status=status)
-    if action is Action.RESYNC:
-        return ClockSkewed(text, code=code, http_status=status)
-    if action is Action.STOP and code not in _STOP_CODES_THAT_ARE_TEMPORARY:
-        return AuthRefused(text, code=code, http_status=status)
-    if action is Action.BUG:
-        return RequestInvalid(text, code=code, http_status=status)
-    return Refused(text, code=code, http_status=status)
+        return Unreachable(text, said=said, http_status=status)
+    if listed.failure is Refused:
+        return Refused(text, refusal=listed.refusal, said=said, http_status=status)
+    if listed.failure is Ambiguous and not endpoint.is_write:
+        return Unreachable(text, said=said, http_status=status)
+    return listed.failure(text, said=said, http_status=status)
 
 
 def _failure_of_status(endpoint: Endpoint, reply: Reply) -> ExchangeFailure:
@@ -119,16 +107,21 @@ def _rate_limited(endpoint: Endpoint, reply: Reply, code: int | None, message: s
     text = f"{endpoint.value.title}: HTTP {reply.status}, no request for {wait_ms / 1000:.1f} s"
     if code is not None:
         text = f"{text} ({_text(endpoint, code, message)})"
-    # An order-count refusal may come as 429 too; the code stays so that only orders are held back.
-    stated, retry_at_ms = stated_ms is not None, now_ms + wait_ms
-    return RateLimited(text, retry_at_ms=retry_at_ms, code=code, http_status=reply.status, end_stated=stated)
+    return RateLimited(
+        text,
+        retry_at_ms=now_ms + wait_ms,
+        said="" if code is None else str(code),
+        http_status=reply.status,
+        end_stated=stated_ms is not None,
+        orders_only=code == ORDER_COUNT,  # also where it comes as 429
+    )
 
 
 def _default_wait_ms(status: int, code: int | None, clock: VenueClock) -> int:
     """How long to be silent when the venue does not say: weight is counted by the minute of its clock."""
     if status in _DEFAULT_WAIT_S:
         return round(_DEFAULT_WAIT_S[status] * 1000)
-    return _ORDER_COUNT_WAIT_S * 1000 if code == -1015 else _to_next_minute_ms(clock)
+    return _ORDER_COUNT_WAIT_S * 1000 if code == ORDER_COUNT else _to_next_minute_ms(clock)
 
 
 def _to_next_minute_ms(clock: VenueClock) -> int:
@@ -167,9 +160,8 @@ def _says_unavailable(message: str) -> bool:
 
 
 def _text(endpoint: Endpoint, code: int, message: str) -> str:
-    meaning = meaning_of(code)
     said = without_secrets(message)
-    parts = [f"{endpoint.value.title}: {code}", meaning, f"the venue said: {said}" if said else ""]
+    parts = [f"{endpoint.value.title}: {code}", code_for(code).words, f"the venue said: {said}" if said else ""]
     return ", ".join(part for part in parts if part)
 
 

@@ -18,12 +18,15 @@ from position_monitor.core.decision.guard import Approved
 from position_monitor.core.model.actions import Cancel, Close, Place
 from position_monitor.core.model.instruments import Instrument
 from position_monitor.core.model.orders import LiveOrder, WorkingType
+from position_monitor.core.model.refusal import Refusal
 from position_monitor.core.model.sides import PositionKey
 from position_monitor.core.observation.reads import OrdersRead, PositionsRead
-from position_monitor.edge.clock import Clock, VenueClock
-from position_monitor.edge.http.rate_budget import BudgetLimits, Lane, RateBudget
+from position_monitor.edge.clock import Clock
+from position_monitor.edge.http.rate_budget import Lane, RateBudget
+from position_monitor.edge.venues.binance.costs import READ_COSTS
 from position_monitor.edge.venues.binance.failures import unusable
 from position_monitor.edge.venues.binance.order_rows import algo_order
+from position_monitor.edge.venues.binance.position_list import PositionList
 from position_monitor.edge.venues.binance.prices import BinancePrices
 from position_monitor.edge.venues.binance.reads import orders_from, positions_from
 from position_monitor.edge.venues.binance.rows import AlgoOrderRow, ListenKeyRow, parse_object
@@ -39,9 +42,8 @@ from position_monitor.edge.venues.binance.writes import (
     placed_order_id,
 )
 from position_monitor.edge.venues.transport import Endpoint, Transport
-from position_monitor.errors import AuthRefused, ExchangeFailure, RateLimited, Refused
+from position_monitor.errors import ExchangeFailure, Refused
 
-NO_SUCH_ORDER_CODE: Final = -2013
 BOOKS_KEPT_MAX: Final = 100
 REMOVAL_WEIGHT: Final = 8
 """Zero rows, both lists and the removal itself."""
@@ -58,10 +60,12 @@ class BinanceUsdm:
         self._prices = BinancePrices(self._wire)
         self._clock = clock
         self._rows_endpoint = Endpoint.POSITION_ROWS
-        self._list_endpoint = Endpoint.POSITIONS
-        """The list of positions that answered last: one of the two may be down while the other is not."""
+        self._list = PositionList(lambda call: self._read_positions(call, None))
         self._books: dict[str | None, tuple[object, object, OrdersRead]] = {}
         """The bodies of the last two order lists, and what was read from them."""
+
+    read_costs: Final = READ_COSTS
+    """Request weight of the reads of a look, and what the venue grants in a minute."""
 
     @property
     def api_weight_1m(self) -> int:
@@ -129,21 +133,8 @@ class BinanceUsdm:
         return self._upkeep.instrument(symbol)
 
     async def read_positions(self) -> PositionsRead:
-        """Every open position of the account (v3, weight 5), or where that call fails by the older one (v2)."""
-        try:
-            return await self._read_positions(self._list_endpoint, None)
-        except (RateLimited, AuthRefused):
-            raise
-        except ExchangeFailure as failure:
-            other = Endpoint.POSITION_ROWS if self._list_endpoint is Endpoint.POSITIONS else Endpoint.POSITIONS
-            if other.value.path.startswith("/fapi/v2") and self._rows_endpoint is Endpoint.POSITIONS:
-                raise  # the venue does not offer the older call any more
-            try:
-                read = await self._read_positions(other, None)
-            except ExchangeFailure:
-                raise failure from None
-            self._list_endpoint = other
-            return read
+        """Every open position of the account (v3, weight 5); where that fails or hangs, by the older call (v2)."""
+        return await self._list.read(has_older=self._rows_endpoint is Endpoint.POSITION_ROWS)
 
     def arm_by_last(self, wanted: Callable[[PositionKey], bool] | None) -> None:
         """Which positions are read together with their last price."""
@@ -202,8 +193,8 @@ class BinanceUsdm:
         params = {"clientAlgoId": client_id}
         try:
             body = await self._wire.call(Endpoint.QUERY_ALGO_ORDER, params, Lane.HELD)
-        except Refused as refusal:
-            if refusal.code == NO_SUCH_ORDER_CODE:
+        except Refused as refused:
+            if refused.refusal is Refusal.NO_SUCH_ORDER:
                 return None
             raise
         row = parse_object(Endpoint.QUERY_ALGO_ORDER, AlgoOrderRow, body)
@@ -265,35 +256,3 @@ class BinanceUsdm:
         if symbol is not None and body and not (read.positions or read.zero_keys or read.unreadable):
             self._wire.mode_flagged = True  # rows that say nothing in the mode we know: it may be another one by now
         return await self._prices.completed(read)
-
-
-def connect(
-    *,
-    environment: str,
-    rest_url: str,
-    api_key: str,
-    api_secret: str,
-    timeout_s: float = 5.0,
-    timeout_max_s: float = 0.0,
-    clock: Clock,
-    limits: BudgetLimits | None = None,
-) -> BinanceUsdm:
-    """Build the venue over ccxt.
-
-    `environment` is paper, demo or live; `rest_url` overrides the venue's origin (and must be set for paper). The
-    time-out of a whole call is `timeout_s`, and grows up to `timeout_max_s` while no answer comes in time.
-    Raises ConfigError.
-    """
-    # Imported here because ccxt takes time and memory that a simulator never needs.
-    from position_monitor.edge.http.ccxt_transport import CcxtTransport
-
-    transport = CcxtTransport(
-        environment=environment,
-        rest_url=rest_url,
-        api_key=api_key,
-        api_secret=api_secret,
-        timeout_s=timeout_s,
-        timeout_max_s=timeout_max_s,
-    )
-    logger.debug("exchange binanceusdm, environment {}, timeout {} s", environment, timeout_s)
-    return BinanceUsdm(transport, clock, RateBudget(VenueClock(clock), limits))

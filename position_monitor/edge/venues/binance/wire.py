@@ -9,18 +9,16 @@ from typing import Final
 
 from loguru import logger
 
+from position_monitor.core.model.refusal import Refusal
 from position_monitor.edge.clock import Clock, VenueClock
 from position_monitor.edge.http.rate_budget import Lane, RateBudget, Ticket
-from position_monitor.edge.venues.binance.codes import Action, action_for
 from position_monitor.edge.venues.binance.failures import failure_of_reply, failure_of_transport
 from position_monitor.edge.venues.binance.rows import ServerTimeRow, parse_object
 from position_monitor.edge.venues.transport import Endpoint, Reply, Transport, TransportFailure
-from position_monitor.errors import ClockSkewed, ExchangeFailure, RateLimited
+from position_monitor.errors import ClockSkewed, ExchangeFailure, RateLimited, Refused
 
 RECV_WINDOW_MS: Final = 5_000
 """A request that was held up longer than this on its way is refused by the venue instead of acting late."""
-_LIMIT_CODES: Final = frozenset({-4002, -4004, -4005, -4007, -4013})
-"""A price or quantity beyond the limits we know: the limits may have changed (fault X17)."""
 _CLOCK_SAMPLES: Final = 3
 _CLOCK_PATIENCE_S: Final = 1.0
 """No further sample once this much time went into them: nothing can be signed, so no stop be placed, before."""
@@ -36,7 +34,7 @@ class BinanceWire:
         self.time = budget.clock if budget else VenueClock(clock)
         self.budget = budget or RateBudget(self.time)
         self.instruments_flagged = False
-        """The venue refused a number or a symbol in a way that says its trading rules changed."""
+        """The venue refused a number or a symbol in a way that says its trading rules changed (fault X17)."""
         self.mode_flagged = False
         """The venue refused a position side: the position mode may have changed."""
         self._doubted = False
@@ -88,8 +86,8 @@ class BinanceWire:
             self.budget.block(failure)
         if failure is None:
             self.budget.answered()
-        else:
-            self._flag(failure.code)
+        elif isinstance(failure, Refused):
+            self._flag(failure.refusal)
         return reply if failure is None else failure
 
     async def measure_clock(self, *, samples: int = _CLOCK_SAMPLES, unless_done_since: int | None = None) -> None:
@@ -128,10 +126,9 @@ class BinanceWire:
             return min(max(self.time.offset_ms, latest - round_trip_ms), latest)
         return latest - round_trip_ms / 2
 
-    def _flag(self, code: int | None) -> None:
-        action = action_for(code)
-        self.instruments_flagged |= action is Action.RELOAD or code in _LIMIT_CODES
-        self.mode_flagged |= action is Action.REREAD_MODE
+    def _flag(self, refusal: Refusal) -> None:
+        self.instruments_flagged |= refusal in (Refusal.OFF_GRID, Refusal.RULES_CHANGED)
+        self.mode_flagged |= refusal is Refusal.MODE_CHANGED
 
     async def aclose(self) -> None:
         """Release connections."""

@@ -1,6 +1,7 @@
 """The published state: what the daemon says about the account and each position (DESIGN 5).
 
-Plain values built by the daemon, serialised by `edge/redis/state.py`, rendered by `cli/`. Nothing here decides.
+Plain values made from judgements, serialised by `edge/redis/documents.py`, rendered by `cli/`. Nothing here decides,
+and nothing that decides reads them (`decision/history.py` keeps what is needed from one look to the next).
 """
 
 from __future__ import annotations
@@ -105,14 +106,3 @@ class AccountState:
     sequence: int
     streams: Mapping[str, str] = field(default_factory=dict)
     """`user` and `marks` -> LIVE, or what is wrong and for how long. Without them positions are looked at in turn."""
-
-
-@dataclass(frozen=True, slots=True)
-class Event:
-    """A fact that happened, for the event stream. `type` is past tense (DESIGN 5)."""
-
-    type: str
-    at_ms: int
-    symbol: str = ""
-    side: str = ""
-    details: Mapping[str, str | int | bool] | None = None

@@ -1,6 +1,8 @@
-"""What changed between two observations: published states, past-tense events, time without cover.
+"""The positions over time: how each was judged last and since when, time without cover, and what changed as events.
 
-Bounded by the number of positions; lost on restart, when `since_ms` and `naked_ms` begin again.
+A position that a look did not read keeps the figures of its last judgement, with their time, and becomes UNKNOWN. So
+the risk of the account, the published state and the next look rest on the same values. Bounded by the number of
+positions; lost on restart, when `since_ms` and `naked_ms` begin again.
 """
 
 from __future__ import annotations
@@ -10,13 +12,12 @@ from dataclasses import dataclass, field, replace
 
 from position_monitor.core.decision.verdict import Judgement
 from position_monitor.core.evidence.evidence import Evidence
+from position_monitor.core.model.events import Event
 from position_monitor.core.model.money import plain
 from position_monitor.core.model.settings import EvidenceSettings
 from position_monitor.core.model.sides import PositionKey
-from position_monitor.core.model.state import Event, PositionState
 from position_monitor.core.model.verdicts import Verdict
 from position_monitor.core.observation.reads import SymbolObservation
-from position_monitor.core.publication.position_state import position_state
 
 FOREIGN_REMEMBERED_MAX = 1_000
 
@@ -25,13 +26,25 @@ FOREIGN_REMEMBERED_MAX = 1_000
 class Track:
     """One position over time."""
 
-    state: PositionState
+    judgement: Judgement
+    """The last one; `lapsed` where a later look could not read the position."""
+    since_ms: int
+    """When its verdict began."""
+    observed_at_ms: int
+    """The age of the read that its figures are from."""
+    naked_ms: int
+    """Time without full cover when it was last judged, in all."""
     exposed_since_ms: int = 0
     """Since when it is without full cover, or 0."""
     exposed_before_ms: int = 0
     """Time without full cover in earlier stretches."""
     absent_reads: int = 0
     """Readable observations in a row that did not list it; counted here for positions without evidence."""
+
+    @property
+    def verdict(self) -> Verdict:
+        """The verdict of the last judgement."""
+        return self.judgement.verdict
 
     def exposed_ms(self, now_ms: int) -> int:
         """Total time without full cover."""
@@ -51,9 +64,9 @@ class History:
     """(symbol, order id) of foreign orders that were announced."""
 
     @property
-    def states(self) -> tuple[PositionState, ...]:
-        """The latest state of every position, in a stable order."""
-        return tuple([self.tracks[key].state for key in sorted(self.tracks)])
+    def judgements(self) -> tuple[Judgement, ...]:
+        """The last judgement of every position, in a stable order."""
+        return tuple([self.tracks[key].judgement for key in sorted(self.tracks)])
 
 
 def after_first_look(
@@ -132,27 +145,30 @@ def _advanced(track: Track | None, judgement: Judgement, seen: SymbolObservation
         since = now_ms
     elif not exposed and since:
         since, before = 0, before + max(0, now_ms - since)
-    same = track is not None and track.state.verdict is judgement.verdict
-    begun_ms = track.state.since_ms if same and track is not None else now_ms
-    state = position_state(judgement, seen, since_ms=begun_ms, naked_ms=_exposed_ms(since, before, now_ms))
-    return Track(state, since, before)
+    same = track is not None and track.verdict is judgement.verdict
+    return Track(
+        judgement,
+        since_ms=track.since_ms if same and track is not None else now_ms,
+        observed_at_ms=seen.observed_at_ms,
+        naked_ms=_exposed_ms(since, before, now_ms),
+        exposed_since_ms=since,
+        exposed_before_ms=before,
+    )
 
 
 def _unknown(track: Track, reason: str, now_ms: int) -> Track:
-    since = track.state.since_ms if track.state.verdict is Verdict.UNKNOWN else now_ms
-    conditions = dict.fromkeys(track.state.conditions, "Unknown")
-    state = replace(track.state, verdict=Verdict.UNKNOWN, reason=reason, since_ms=since, conditions=conditions)
-    return replace(track, state=state)
+    since_ms = track.since_ms if track.verdict is Verdict.UNKNOWN else now_ms
+    return replace(track, judgement=track.judgement.lapsed(reason), since_ms=since_ms)
 
 
 def _changes(key: PositionKey, before: Track | None, after: Track, now_ms: int) -> list[Event]:
-    state = after.state
+    judged = after.judgement
     if before is None:
-        details = {"quantity": plain(state.quantity), "verdict": str(state.verdict)}
+        details = {"quantity": plain(judged.position.quantity), "verdict": str(judged.verdict)}
         return [_event("PositionAppeared", key, now_ms, details)]
-    if before.state.verdict is state.verdict:
+    if before.verdict is judged.verdict:
         return []
-    change = {"from": str(before.state.verdict), "to": str(state.verdict), "reason": state.reason}
+    change = {"from": str(before.verdict), "to": str(judged.verdict), "reason": judged.reason}
     return [_event("VerdictChanged", key, now_ms, change)]
 
 

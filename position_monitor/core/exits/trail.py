@@ -1,0 +1,26 @@
+"""A stop that follows the mark (S7).
+
+It has no memory of the best mark: the stop that rests is how far it has come, and the ratchet keeps that.
+"""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+from position_monitor.core.exits.view import ExitView
+from position_monitor.core.model.desired import Level, Trailing
+from position_monitor.core.model.money import against, stop_trigger, tighter
+
+
+def trail_of(view: ExitView, distance_pct: Decimal, source: str) -> tuple[Trailing, Level | None]:
+    """How the stop follows the mark at this distance, and the level that gives now.
+
+    It acts once that level is at breakeven or better; None before. The entry price must be known.
+    """
+    entry, side, venue = view.position.entry_price, view.position.side, view.instrument
+    behind = against(view.mark, side, distance_pct)
+    trail = Trailing(distance_pct, view.mark, not tighter(entry, behind, side))
+    price = venue.nearest_permitted(stop_trigger(behind, side, venue.tick))
+    if tighter(entry, price, side):
+        return trail, None
+    return trail, Level(price, source, {"mark_price": view.mark, "trailing_pct": distance_pct})

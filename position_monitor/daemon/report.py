@@ -1,0 +1,73 @@
+"""What a cycle says when it ended, and what it leaves to be looked at again."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from position_monitor.core.decision.decide import Decision
+from position_monitor.core.decision.history import History
+from position_monitor.core.decision.risk import AccountRisk
+from position_monitor.core.evidence.evidence import Evidence
+from position_monitor.core.model.actions import Mode
+from position_monitor.core.model.events import Event
+from position_monitor.core.model.verdicts import Verdict
+from position_monitor.daemon import removal
+
+SETTLED = (Verdict.PROTECTED, Verdict.STOP_ONLY, Verdict.UNMANAGED)
+"""Verdicts that call for no further look."""
+
+
+@dataclass(frozen=True, slots=True)
+class CycleReport:
+    """What one cycle saw and did."""
+
+    risk: AccountRisk
+    history: History
+    decision: Decision
+    events: tuple[Event, ...]
+    mode: Mode
+    sentence: str
+    failure: str
+    changed: bool
+    """Whether anything was written or any verdict changed."""
+    observed_at_ms: int
+    cycle_ms: int
+    suspicious: bool
+    """Whether a look soon is worthwhile: something is exposed, unknown, seen once only, or may have closed."""
+    weight: int
+    """Request weight of the reads it began with."""
+    weight_used: int
+    """Request weight that this program used while it ran."""
+
+
+def not_settled(decision: Decision, history: History, evidence: Evidence) -> frozenset[str]:
+    """Symbols that wait for something to be read back, or whose protection is not what it should be."""
+    open_plans = {symbol for symbol, plan in decision.plans.items() if not plan.empty or plan.held}
+    troubled = {key.symbol for key, track in history.tracks.items() if track.verdict not in SETTLED}
+    return frozenset(open_plans | troubled | {symbol for symbol, _ in evidence.awaited})
+
+
+def is_suspicious(decision: Decision | None, history: History, evidence: Evidence, now_ms: int) -> bool:
+    """Whether a look soon is worthwhile; without a decision, because the positions could not be read, it always is."""
+    if decision is None:
+        return True
+    unknown = any(track.verdict is Verdict.UNKNOWN for track in history.tracks.values())
+    absent = any(of_key.absent_reads or of_key.present_reads == 1 for of_key in evidence.keys.values())
+    hopeless = evidence.hopeless(now_ms)
+    exposed = any(judged.exposed and key not in hopeless for key, judged in decision.judgements.items())
+    symbols = {key.symbol for key in hopeless}
+    awaited = any(symbol not in symbols for symbol, _ in evidence.awaited)
+    makes_room = any(removal.is_take_profit(one) for plan in decision.plans.values() for one in plan.cancels)
+    return absent or exposed or unknown or awaited or makes_room
+
+
+def unseen(unread: Mapping[str, str], evidence: Evidence) -> str:
+    """Positions there may be that no read shows, with the reason of each; empty when the account is known whole.
+
+    Rows that were malformed (`unread`, by symbol), and positions that an event says are open while no read lists them.
+    """
+    malformed = [f"{symbol}: {why}" for symbol, why in sorted(unread.items())]
+    keys = evidence.keys
+    unlisted = [f"{key}: opened by an event, no read lists it yet" for key in sorted(keys) if keys[key].unconfirmed]
+    return "; ".join((*malformed, *unlisted))

@@ -1,0 +1,45 @@
+"""The start of the service: the exchange is prepared and the lease asked for, side by side, and neither for long."""
+
+from __future__ import annotations
+
+import asyncio
+
+from loguru import logger
+
+from position_monitor.edge.exchange import Exchange
+from position_monitor.edge.redis.state import RedisState
+from position_monitor.errors import ExchangeFailure
+from position_monitor.service.turns import Turns
+
+PREPARE_PATIENCE_S = 3.0
+"""How long the start waits for clock, trading rules and position mode."""
+LEASE_WAIT_S = 0.2
+"""How long the start waits for the first answer about the lease, beyond what preparing the exchange took."""
+
+
+async def begin(exchange: Exchange, store: RedisState, turns: Turns) -> None:
+    """Prepare the exchange and ask for the lease; a stop ends both."""
+    lease = asyncio.ensure_future(store.renew_lease())
+    preparing, stopping = asyncio.ensure_future(_prepare(exchange)), asyncio.ensure_future(turns.until_ended())
+    await asyncio.wait({preparing, stopping}, return_when=asyncio.FIRST_COMPLETED)
+    for task in (preparing, stopping):
+        task.cancel()
+    if not turns.ended:
+        await asyncio.wait({lease}, timeout=LEASE_WAIT_S)  # nothing about placing needs it, so it is not waited for
+
+
+async def _prepare(exchange: Exchange) -> None:
+    """Nothing of it holds back a stop, so it is not waited for long; what is missing then, the cycles ask for."""
+    preparing = asyncio.ensure_future(exchange.prepare())
+    try:
+        await asyncio.wait({preparing}, timeout=PREPARE_PATIENCE_S)
+    except asyncio.CancelledError:  # the stop came first
+        preparing.cancel()
+        raise
+    if not preparing.done():
+        preparing.cancel()
+        logger.error("The exchange was not prepared within {:g} s: it is read all the same", PREPARE_PATIENCE_S)
+    elif isinstance(failure := preparing.exception(), ExchangeFailure):
+        logger.error("The exchange could not be prepared: {}", failure)
+    else:
+        preparing.result()

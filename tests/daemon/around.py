@@ -1,0 +1,43 @@
+"""Surroundings of a daemon under test: rights, a streamed mark, and the orders that were accepted."""
+
+from __future__ import annotations
+
+from position_monitor.core.model.actions import Mode
+from position_monitor.daemon.surroundings import Settings
+from tests.core.build import rules
+
+
+class Around:
+    """Nobody advises, and no stream delivers."""
+
+    full_sweep_s = 60.0
+
+    def __init__(self, *, may=Mode.LIVE, mark=None):
+        self.settings = Settings(rules(), check_interval_s=10.0, cycle_deadline_s=20.0)
+        self.may, self.mark = may, mark
+        self.accepted = []
+        self.degraded = []
+
+    def mode(self, *, second_writer):
+        return self.may
+
+    def degraded_reasons(self, mode, *, foreign_order):
+        return self.degraded
+
+    def advice(self, symbol):
+        return None
+
+    def ask_advice(self, questions):
+        pass
+
+    def order_accepted(self, client_id):
+        self.accepted.append(client_id)
+
+    def events_delivered(self):
+        return False
+
+    def streamed_mark(self, symbol):
+        return self.mark
+
+    def positions_read(self):
+        pass
