@@ -35,7 +35,7 @@ from tests.sim import bounds, host_faults, stream_faults
 from tests.sim.checkers import Checker
 from tests.sim.conduct import Conduct
 from tests.sim.files import Files, read_from
-from tests.sim.judges import Judges
+from tests.sim.judges import LYING_LISTS, Judges
 from tests.sim.lease_rights import without_lease
 from tests.sim.levels import Levels
 from tests.sim.listening import listen
@@ -154,7 +154,8 @@ class Simulation:
         self.conduct = Conduct(lambda: self.engine.world.journal.last_sequence)
         self.redis.conduct = self.conduct
         stale_ms = self.swarm.stale_ms + (400_000 if "clock_step" in self.swarm.host else 0)
-        self.checker = Checker(stale_ms=stale_ms, conduct=self.conduct, foggy=self.swarm.foggy)
+        lists_lie = bool(LYING_LISTS & {*self.swarm.venue})
+        self.checker = Checker(stale_ms=stale_ms, conduct=self.conduct, foggy=self.swarm.foggy, lists_lie=lists_lie)
         self.redis.listener = self._told
         self.levels = Levels(self.engine.world)
         self.stream_host = StreamHost(

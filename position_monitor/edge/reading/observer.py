@@ -31,7 +31,7 @@ from position_monitor.edge.reading.account_observation import (
     with_order,
 )
 from position_monitor.edge.reading.last_reads import LastReads, zero_keys, zero_times
-from position_monitor.edge.reading.pending_reads import PATIENCE_S, PendingReads, patiently
+from position_monitor.edge.reading.pending_reads import PATIENCE_S, PendingReads, Retries, patiently
 from position_monitor.errors import ExchangeFailure
 
 
@@ -66,10 +66,12 @@ class Observer:
     _elsewhere: int = field(default=0, init=False)
     _last: LastReads = field(init=False)
     _pending: PendingReads[OrdersRead] = field(init=False)
+    _retries: Retries = field(init=False)
 
     def __post_init__(self) -> None:
         self._last = LastReads(self.clock)
         self._pending = PendingReads(self.clock)
+        self._retries = Retries(self.clock)
 
     async def account(
         self, evidence: Evidence, also: Iterable[str] = (), *, sweep: bool = False, look_at: Iterable[str] = ()
@@ -225,7 +227,7 @@ class Observer:
         return await self._pending.answers(symbols, self._symbol_orders, anew=anew)
 
     async def _symbol_orders(self, symbol: str) -> OrdersRead:
-        return await patiently(self.clock, partial(self.exchange.read_orders, symbol))
+        return await self._retries.read(symbol, partial(self.exchange.read_orders, symbol))
 
     async def _zero_rows(
         self, positions: PositionsRead, symbols: set[str] | frozenset[str], evidence: Evidence

@@ -23,6 +23,8 @@ KEPT_S: Final = 5.0
 """A late answer that nobody asked for within this time after it was asked for is asked for anew."""
 TRIED_FOR_S: Final = 1.5
 """No read is tried again once this much time went into it."""
+NAMES_KEPT: Final = 2_000
+"""Failing reads that are remembered; beyond that the memory begins anew, which costs retries."""
 READ_PAUSES_S: Final = (0.1, 0.3)
 
 
@@ -84,6 +86,29 @@ async def patiently(clock: Clock, read: Callable[[], Awaitable[Answer]]) -> Answ
                 raise
         await clock.sleep(pause_s)
     return await read()
+
+
+class Retries:
+    """Tries reads again at once, each by its name, but not those that failed the last time as well.
+
+    Where a call fails for minutes, each look would else ask three times for every symbol, and soon again (10).
+    """
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._failing: set[str] = set()
+
+    async def read(self, name: str, read: Callable[[], Awaitable[Answer]]) -> Answer:
+        """The answer; raises the last `ExchangeFailure`."""
+        try:
+            answer = await (read() if name in self._failing else patiently(self._clock, read))
+        except ExchangeFailure:
+            if len(self._failing) >= NAMES_KEPT:
+                self._failing.clear()
+            self._failing.add(name)
+            raise
+        self._failing.discard(name)
+        return answer
 
 
 async def _answer(read: Awaitable[Answer]) -> Answer | ExchangeFailure:

@@ -324,3 +324,20 @@ async def test_a_row_asked_for_by_itself_that_cannot_be_read_whole_says_so_and_h
     seen = found.symbols["S1USDT"]
     assert [one.mark_price for one in seen.positions] == [gone.mark_price]
     assert not seen.readable and seen.unreadable == "markPrice was malformed"
+
+
+async def test_a_list_that_failed_in_the_last_look_as_well_is_asked_for_once():
+    """Three times at once the first time; where it goes on failing, once a look, until it answers (invariant 10)."""
+    looking = Looking(2, stream=False)
+    await looking.look()
+    looking.venue.broken = {"S1USDT"}
+    counts = []
+    for _ in range(3):
+        await looking.look(after_s=10)
+        counts.append(looking.venue.asked.count("S1USDT"))
+    assert counts == [3, 1, 1]
+    looking.venue.broken = set()
+    assert (await looking.look(after_s=10)).symbols["S1USDT"].readable
+    looking.venue.broken = {"S1USDT"}
+    await looking.look(after_s=10)
+    assert looking.venue.asked.count("S1USDT") == 3
