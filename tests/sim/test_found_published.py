@@ -54,6 +54,21 @@ async def test_a_position_that_was_never_readable_is_counted_and_named() -> None
         assert "1/2 protected (50%)" in status["status_line"]
 
 
+@staged
+async def test_what_could_not_be_read_stays_counted_and_named_while_nothing_can_be_read() -> None:
+    """Then the positions cannot be read at all: what was not known before is not known any better."""
+    async with Stage(Held("BTCUSDT", "LONG", "0.3", entry=42_000), Held("ETHUSDT", "LONG", "2", entry=2_250)) as stage:
+        daemon = stage.start()
+        daemon.transport.rewrites.append(spoiled("positionAmt", "lots"))
+        await stage.until("the other one", lambda: stage.verdict("ETHUSDT", "LONG") == "PROTECTED")
+        await stage.run(6)
+        stage.fault("html", path="positionRisk")
+        await stage.run(8)
+        status = stage.status()
+        assert "positions" in status["reason"] and status["risk_status"] == "UNKNOWN"
+        assert (status["positions"], status["unread"]) == ("2", '["BTCUSDT"]')
+
+
 def conditions(stage: Stage, side: str) -> dict[str, str]:
     return json.loads(stage.published("BTCUSDT", side)["doc"])["conditions"]
 

@@ -23,6 +23,7 @@ from position_monitor.errors import (
     Unreachable,
     Unreadable,
 )
+from tests.edge.exchange.conftest import HandClock
 from tests.edge.exchange.loopback_venue import SERVER_MS, Answer, HalfBody, HangUp, LoopbackVenue, Silence
 from tests.edge.exchange.sample_actions import backstop, cancel_algo, close_market
 
@@ -317,6 +318,25 @@ async def test_a_timestamp_refused_twice_is_reported(
     with pytest.raises(ClockSkewed):
         await venue.place(approve(backstop()))
     assert len(loopback.sent("POST", ALGO)) == 2
+
+
+@pytest.mark.parametrize(("is_stop", "times"), [(True, 2), (False, 1)], ids=["stop", "removal"])
+async def test_what_was_decided_before_the_host_slept_is_not_stamped_anew(
+    venue: BinanceUsdm, loopback: LoopbackVenue, approve: Approve, clock: HandClock, *, is_stop: bool, times: int
+) -> None:
+    """The time stamp is refused because the host was suspended on the way; a stop is sent all the same (9 and 3)."""
+    method = "POST" if is_stop else "DELETE"
+    loopback.script(method, ALGO, Answer({"code": -1021, "msg": "Timestamp"}, status=400))
+    honest = venue._wire._transport.call
+
+    async def asleep(endpoint, params):
+        clock.wall_ms += 40_000
+        return await honest(endpoint, params)
+
+    venue._wire._transport.call = asleep
+    with pytest.raises(ClockSkewed):
+        await (venue.place(approve(backstop())) if is_stop else venue.cancel(approve(cancel_algo())))
+    assert len(loopback.sent(method, ALGO)) == times
 
 
 def test_the_table_lists_what_it_should() -> None:

@@ -19,6 +19,9 @@ from position_monitor.errors import ClockSkewed, ExchangeFailure, RateLimited, R
 
 RECV_WINDOW_MS: Final = 5_000
 """A request that was held up longer than this on its way is refused by the venue instead of acting late."""
+DECIDED_MAX_S: Final = 5.0
+"""A removal or a take-profit whose time stamp is refused is not stamped anew when it was decided longer ago: the host
+may have been suspended, and the lease be another daemon's by now (invariant 9). A stop always is."""
 _CLOCK_SAMPLES: Final = 3
 _CLOCK_PATIENCE_S: Final = 1.0
 """No further sample once this much time went into them: nothing can be signed, so no stop be placed, before."""
@@ -44,15 +47,24 @@ class BinanceWire:
 
     async def call(self, endpoint: Endpoint, params: Mapping[str, str], lane: Lane) -> object:
         """The parsed body of a 2xx answer without an error code; raises one of the `ExchangeFailure` classes."""
-        measurements = self.time.measurements
+        measurements, began = self.time.measurements, self._moment()
         failure = await self._attempt(endpoint, params, lane)
         if isinstance(failure, ClockSkewed):
             self._doubted = True
             await self.measure_clock(unless_done_since=measurements)
-            failure = await self._attempt(endpoint, params, lane)
+            if lane is not Lane.OTHER_WRITE or self._since(began) <= DECIDED_MAX_S:
+                failure = await self._attempt(endpoint, params, lane)
         if isinstance(failure, ExchangeFailure):
             raise failure
         return failure.body
+
+    def _moment(self) -> tuple[float, int]:
+        return self.time.local.monotonic_s(), self.time.local.now_ms()
+
+    def _since(self, began: tuple[float, int]) -> float:
+        """Seconds since a moment; the monotonic clock stands still while the host is suspended."""
+        monotonic_s, wall_ms = self._moment()
+        return max(monotonic_s - began[0], (wall_ms - began[1]) / 1000)
 
     async def _attempt(self, endpoint: Endpoint, params: Mapping[str, str], lane: Lane) -> Reply | ExchangeFailure:
         return await self._exchanged(endpoint, params, await self._leave(endpoint, params, lane))

@@ -1,0 +1,80 @@
+"""Planted bugs about long looks, cut lines and late words: what the drawn seeds of all powers showed together."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from contextlib import ExitStack
+from dataclasses import replace
+from typing import Any
+
+from position_monitor.core.evidence import endings, written
+from position_monitor.core.observation.reads import PositionsRead, SymbolObservation
+from position_monitor.daemon import Daemon
+from position_monitor.daemon.desk import Desk
+from position_monitor.edge.reading import account_observation
+from position_monitor.edge.reading.observer import Observer
+from position_monitor.edge.venues.binance import position_list
+from tests.sim.mutants import changed, everywhere, mutant
+from tests.sim.swarm import Swarm
+
+FAILING = {"lose_response": 0.08, "timeout_after": 0.2, "internal_503": 0.2, "html": 0.2}
+LATE = Swarm(FAILING, marks=True)
+"""Lists fail and time out: looks last ten seconds."""
+
+
+@mutant("INV-3", "INV-17", swarm=LATE, caught_at=12)
+def a_symbol_that_is_looked_at_is_done_with(stack: ExitStack) -> None:
+    """Only a position in a symbol that nobody knew is read within a round (seed 750)."""
+
+    def opened(positions: PositionsRead, before: Mapping[str, SymbolObservation]) -> set[str]:
+        return {one.symbol for one in positions.positions} - before.keys()
+
+    stack.enter_context(everywhere(account_observation.opened_or_grown, opened))
+
+
+@mutant("INV-3", swarm=Swarm({"html": 0.2}, ("cut_from_venue",), {}, marks=True), caught_at=7)
+def one_request_for_the_positions_is_waited_for(stack: ExitStack) -> None:
+    """What hangs since the line was cut holds back the answer that could be had since it is whole (seed 3645)."""
+    stack.enter_context(changed(position_list, "ASKED_AGAIN_S", 1_000.0))
+
+
+@mutant("DESIGN-9", "INV-3", swarm=Swarm({"shrunken_positions": 0.2}, ("spoiled_rows",)), caught_at=19)
+def a_row_asked_for_by_itself_is_whole(stack: ExitStack) -> None:
+    """What could not be read of it is not said: a stop is made from a mark of zero (spoiled_rows in seed 21)."""
+    honest = Observer._observation
+
+    def observation(self: Observer, symbol: str, positions: Any, orders: Any, rows: Any) -> SymbolObservation:
+        return honest(self, symbol, positions, orders, None if rows is None else replace(rows, unreadable={}))
+
+    stack.enter_context(changed(Observer, "_observation", observation))
+
+
+@mutant("INV-16", swarm=Swarm({"late_execution": 0.2}, ("life_after_a_trend",), {}, marks=True), caught_at=33)
+def a_take_profit_that_two_questions_do_not_find_is_not_there(stack: ExitStack) -> None:
+    """It may be held up on its way until `recvWindow` is over (life_after_a_trend in seed 18)."""
+    stack.enter_context(changed(written, "HELD_UP_MS", 0))
+
+
+@mutant("INV-17", swarm=Swarm({"html": 0.2, "internal_503": 0.2}, ("unreadable_sizes",)), caught_at=16)
+def what_could_not_be_read_is_forgotten_when_nothing_can_be(stack: ExitStack) -> None:
+    """A look that fails tells of no symbol that was unread before (seed 820)."""
+    honest = Daemon._report
+
+    def report(self: Daemon, observed: Any, *about: Any, **more: Any) -> Any:
+        if observed.failure:
+            self._unread = {}
+        return honest(self, observed, *about, **more)
+
+    stack.enter_context(changed(Daemon, "_report", report))
+
+
+@mutant("INV-9", swarm=Swarm({"vanish": 0.2, "stale_reads": 0.03}, ("suspend", "clock_skew")))
+def the_right_to_a_take_profit_is_asked_for_once(stack: ExitStack) -> None:
+    """A host that was suspended while an id was asked for sends what it had the right to before (seed 2995)."""
+    stack.enter_context(changed(Desk, "_why_not_any_more", lambda self, order: ""))
+
+
+@mutant("INV-4", swarm=Swarm({"late_expire": 0.2, "delayed_listing": 0.2, "unavailable_503": 0.2}))
+def any_end_of_an_id_is_the_end_of_its_order(stack: ExitStack) -> None:
+    """A question is answered with the first of two orders of one id (seed 5598)."""
+    stack.enter_context(changed(endings, "_is_of_an_earlier_order", lambda evidence, word, now_ms: False))
