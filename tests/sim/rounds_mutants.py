@@ -1,7 +1,7 @@
 """Planted bugs about long looks, cut lines and late words: what the drawn seeds of all powers showed together.
 
-Two more are held by unit tests only, because no world of sixty seeds shows them: the right to a take-profit that is asked
-for once (seed 2995), and any end of an id that is taken for the end of its order (seed 5598).
+Two more are held by unit tests only, because no world of sixty seeds shows them: the right to a take-profit that is
+asked for once (seed 2995), and any end of an id that is taken for the end of its order (seed 5598).
 """
 
 from __future__ import annotations
