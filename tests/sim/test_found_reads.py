@@ -219,7 +219,7 @@ async def test_a_trailed_stop_of_the_same_life_survives_a_restart() -> None:
 
 @staged
 async def test_a_row_that_was_unreadable_before_the_reads_failed_within_the_same_cycle_stays_named() -> None:
-    """The list read again after the stops shows a row without a size, and the next one of the cycle fails (seed 5739)."""
+    """The list read after the stops shows a row without a size, and the next one of the cycle fails (seed 5739)."""
     async with Stage(Held("BTCUSDT", "LONG", "0.3", entry=42_000), Held("ETHUSDT", "SHORT", "2", entry=2_250)) as stage:
         daemon = stage.start()
         lists = 0
