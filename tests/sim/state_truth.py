@@ -82,7 +82,9 @@ class StateTruth:
         """A request of a daemon ended, at this time of its clock."""
         if answer.endpoint in (Endpoint.POSITIONS, Endpoint.POSITION_ROWS) and isinstance(answer.body, list):
             symbol = answer.params.get("symbol", "")
-            self._reads[answer.daemon].append(Read(clock_ms, symbol, dict(_rows(answer.body)), _spoilt(answer.body)))
+            self._reads[answer.daemon].append(
+                Read(clock_ms, symbol, dict(_rows(answer.body)), unreadable_sizes(answer.body))
+            )
 
     def entry(self, entry: Any) -> None:
         """One journal entry: the contents of each stop and take-profit that was ever accepted."""
@@ -304,11 +306,11 @@ def _price(value: object) -> Decimal:
     return price if price.is_finite() and price > 0 else Decimal(0)
 
 
-def _spoilt(body: Iterable[Any]) -> frozenset[str]:
+def unreadable_sizes(body: object) -> frozenset[str]:
     """Symbols with a row whose size is there and is no number."""
     return frozenset(
         str(row["symbol"])
-        for row in body
+        for row in (body if isinstance(body, list) else ())
         if isinstance(row, dict) and "symbol" in row and "positionAmt" in row and not _is_finite(row["positionAmt"])
     )
 

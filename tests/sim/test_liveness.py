@@ -79,6 +79,19 @@ def test_a_row_without_side_size_or_any_price_is_one(row: dict[str, str]) -> Non
     assert scene.passes(2 * LOOK_MS).said
 
 
+@pytest.mark.parametrize(
+    ("asked", "size", "excused"), [({}, "x", True), ({}, "0", False), ({"symbol": SYMBOL}, "x", False)]
+)
+def test_a_size_that_is_no_number_is_one_in_the_rows_that_stand_for_the_list_too(
+    asked: dict[str, str], size: str, excused: bool
+) -> None:
+    """They are asked for when the list failed (seed 20070)."""
+    scene = Scene().passes(10_000)
+    listed = scene.world.positions_read(positionAmt=size)
+    scene.hears(scene.world.answer(Endpoint.POSITION_ROWS, listed.body, **asked)).passes(6_000)
+    assert bool(scene.said) is not excused
+
+
 def test_a_row_without_a_mark_is_none() -> None:
     scene = Scene().passes(10_000)
     assert scene.hears(scene.world.positions_read(markPrice="0.00000000")).passes(6_000).said
