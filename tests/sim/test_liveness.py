@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from position_monitor.edge.venues.transport import Endpoint
-from tests.sim.liveness import BESIDE_ANOTHER_MS, RULES_READ_MS, SOON_MS, Liveness
+from tests.sim.liveness import BESIDE_ANOTHER_MS, CROWDED_MS, RULES_READ_MS, SOON_MS, Liveness
 from tests.sim.planted import KEY, SYMBOL, PlantedWorld
 
 LOOK_MS = 500
@@ -15,6 +15,7 @@ class OpenVenue:
     """It answers and takes stops, as long as the test says nothing else."""
 
     open = True
+    crowded = False
 
     def takes(self, key: object) -> bool:
         return self.open
@@ -117,6 +118,13 @@ def test_a_venue_that_takes_no_stop_is_one() -> None:
     assert not scene.passes(3 * SOON_MS).said
     scene.venue.open = True
     assert scene.passes(SOON_MS + 2 * LOOK_MS).said
+
+
+def test_where_little_of_the_minute_is_left_a_stop_may_be_missed_for_longer() -> None:
+    scene = Scene()
+    scene.venue.crowded = True
+    assert not scene.passes(SOON_MS + CROWDED_MS).said
+    assert scene.passes(2 * LOOK_MS).said
 
 
 def test_only_a_stop_lost_without_a_word_needs_the_lists() -> None:
