@@ -257,7 +257,7 @@ class Daemon:
             self._unsettled = report.not_settled(decision, self.history, self.evidence)
         judgements = self.history.judgements
         told, wrote = self.desk.outbox.take()
-        if not failure:  # where there is no answer, what could not be read before is not known any better
+        if decision is not None:  # some list was read in this cycle, and a failure after it knows nothing better
             self._unread = observed.unreadable_positions
         unseen = report.unseen(self._unread, self.evidence)
         banned = bool(self.exchange.banned_until_ms)

@@ -20,7 +20,7 @@ from position_monitor.core.evidence.evidence import Evidence
 from position_monitor.core.evidence.learning import after_flat_event
 from position_monitor.core.evidence.outcome import Outcome, Sent, after_outcome, claimed
 from position_monitor.core.model.actions import Mode
-from position_monitor.core.model.orders import OrderStatus, Purpose, Role
+from position_monitor.core.model.orders import OrderStatus, Purpose, Role, WorkingType
 from position_monitor.core.model.refusal import Refusal
 from position_monitor.core.observation.stream_events import AlgoEvent, PositionEvent
 
@@ -284,6 +284,19 @@ def test_a_mark_moves_a_stop_only_once_it_trails(side):
     trailed = working(held, at(side, "0.5"))
     seen, evidence = settled(replace(held, mark_price=at(side, 2)), [backstop(held, at(side, "-1.5")), trailed])
     assert [moves(pct) for pct in ("1.5", "2.02", "2.5")] == [False, False, True]
+
+
+@both_sides
+def test_a_mark_that_moves_is_a_reason_to_look_where_the_last_trade_arms_too(side):
+    rulebook = rules(settings(working_type=WorkingType.CONTRACT_PRICE))
+    held = replace(position(side), last_price=D(100))
+    seen, evidence = settled(held, [backstop(held, at(side, "-1.5"))])
+
+    def moves(look):
+        return mark_moves_a_stop(look, at(side, 2), evidence, rulebook, None, Mode.LIVE, NOW_MS)
+
+    assert moves(seen)
+    assert not moves(replace(seen, positions=(position(side),))), "the price that a stop would follow was not read"
 
 
 sizes = st.decimals("0.001", "50", places=3)

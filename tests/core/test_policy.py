@@ -326,6 +326,20 @@ def test_only_hybrid_locks_breakeven_after_a_rung_and_trails(side, policy):
 
 
 @both_sides
+def test_a_trail_follows_only_the_price_that_arms_the_orders(side):
+    """Without the last price the mark stands for it where a stop is needed, and moves none that rests (seed 5678)."""
+    by_last, held = settings(working_type=WorkingType.CONTRACT_PRICE), position(side, mark=at(side, "3"))
+    read = exits(replace(held, last_price=at(side, "2")), by_last)
+    assert read.stop.price == exits(position(side, mark=at(side, "2"))).stop.price != read.initial_stop.price
+    assert read.trail is not None and read.trail.active
+    unread = exits(held, by_last)
+    assert unread.stop.price == unread.initial_stop.price == at(side, "-1.5")
+    assert unread.trail is not None and not unread.trail.active
+    lost = exits(position(side, mark=at(side, "-2")), by_last)
+    assert lost.crossed and tighter(at(side, "-2"), lost.stop.price, side), "a stop is needed, and some price is enough"
+
+
+@both_sides
 def test_a_stop_that_was_refused_goes_further_back_inside_the_widest_distance(side):
     wanted = [exits(position(side), refusals=refusals).stop.price for refusals in (0, 1, 2, 20)]
     assert wanted == [at(side, pct) for pct in ("-1.5", "-2", "-2.5", "-5")]

@@ -93,6 +93,7 @@ class Judges:
     def told(self, owner: str, published: Mapping[str, Any]) -> None:
         """Something is published, at this very moment."""
         daemon, at_ms = int(owner.split(":")[1]), true_ms()
+        self._run.levels.note_marks(at_ms, self._run.symbols)  # the stream may have told of a mark this very moment
         self._find("state_truth", self.state_truth.told(daemon, published, at_ms))
         if (given_up_ms := self._run.conduct.leases[owner].given_up_ms) >= 0:
             by_its_clock_ms = given_up_ms + self._run.daemons[daemon][1].now_ms() - at_ms

@@ -21,6 +21,7 @@ from position_monitor.paper.faults import GARBLING, REFUSING, Fault
 from position_monitor.paper.gateway import Gateway
 from position_monitor.paper.ratelimit import LONGEST_BAN_MS, WEIGHT_LIMIT
 from tests.sim.conduct import NO_ANSWER, Answer
+from tests.sim.state_truth import unreadable_sizes
 from tests.sim.truth import Key, Truth, is_own, side_of
 
 SOON_MS = 15_000
@@ -155,6 +156,12 @@ class Liveness:
             shown = _shown(answer.body)
             for key in self._truth.positions:
                 if key not in shown:
+                    self._hindered[answer.daemon, key] = at_ms
+        elif answer.endpoint is Endpoint.POSITION_ROWS and "symbol" not in answer.params:
+            # They are asked for in place of the list when that failed. Of a row that is missing here the list may tell.
+            spoilt = unreadable_sizes(answer.body)
+            for key in self._truth.positions:
+                if key[0] in spoilt:
                     self._hindered[answer.daemon, key] = at_ms
         elif answer.endpoint is Endpoint.OPEN_ALGO_ORDERS and not self._honest(answer.body):
             self._blind[answer.daemon, answer.params.get("symbol", "")] = at_ms

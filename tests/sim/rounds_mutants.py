@@ -1,4 +1,8 @@
-"""Planted bugs about long looks, cut lines and late words: what the drawn seeds of all powers showed together."""
+"""Planted bugs about long looks, cut lines and late words: what the drawn seeds of all powers showed together.
+
+Two more are held by unit tests only, because no world of sixty seeds shows them: the right to a take-profit that is
+asked for once (seed 2995), and any end of an id that is taken for the end of its order (seed 5598).
+"""
 
 from __future__ import annotations
 
@@ -7,10 +11,9 @@ from contextlib import ExitStack
 from dataclasses import replace
 from typing import Any
 
-from position_monitor.core.evidence import endings, written
+from position_monitor.core.evidence import written
 from position_monitor.core.observation.reads import PositionsRead, SymbolObservation
 from position_monitor.daemon import Daemon
-from position_monitor.daemon.desk import Desk
 from position_monitor.edge.reading import account_observation
 from position_monitor.edge.reading.observer import Observer
 from position_monitor.edge.venues.binance import position_list
@@ -66,15 +69,3 @@ def what_could_not_be_read_is_forgotten_when_nothing_can_be(stack: ExitStack) ->
         return honest(self, observed, *about, **more)
 
     stack.enter_context(changed(Daemon, "_report", report))
-
-
-@mutant("INV-9", swarm=Swarm({"vanish": 0.2, "stale_reads": 0.03}, ("suspend", "clock_skew")))
-def the_right_to_a_take_profit_is_asked_for_once(stack: ExitStack) -> None:
-    """A host that was suspended while an id was asked for sends what it had the right to before (seed 2995)."""
-    stack.enter_context(changed(Desk, "_why_not_any_more", lambda self, order: ""))
-
-
-@mutant("INV-4", swarm=Swarm({"late_expire": 0.2, "delayed_listing": 0.2, "unavailable_503": 0.2}))
-def any_end_of_an_id_is_the_end_of_its_order(stack: ExitStack) -> None:
-    """A question is answered with the first of two orders of one id (seed 5598)."""
-    stack.enter_context(changed(endings, "_is_of_an_earlier_order", lambda evidence, word, now_ms: False))

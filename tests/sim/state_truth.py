@@ -82,7 +82,9 @@ class StateTruth:
         """A request of a daemon ended, at this time of its clock."""
         if answer.endpoint in (Endpoint.POSITIONS, Endpoint.POSITION_ROWS) and isinstance(answer.body, list):
             symbol = answer.params.get("symbol", "")
-            self._reads[answer.daemon].append(Read(clock_ms, symbol, dict(_rows(answer.body)), _spoilt(answer.body)))
+            self._reads[answer.daemon].append(
+                Read(clock_ms, symbol, dict(_rows(answer.body)), unreadable_sizes(answer.body))
+            )
 
     def entry(self, entry: Any) -> None:
         """One journal entry: the contents of each stop and take-profit that was ever accepted."""
@@ -190,14 +192,20 @@ class StateTruth:
         if (
             rows
             and not stands_in
-            and all(row.mark != mark for row in rows)
-            and mark not in self._marks(key[0], at_ms - MARKS_MS)
+            and all(row.mark != mark or not mark for row in rows)
+            and mark not in self._marks(key[0], at_ms - self._age_ms(fields) - MARKS_MS)
         ):
             yield f"mark {mark} was never read"
         if self._clocks_hold and int(fields["observed_at_ms"]) > json.loads(fields["doc"])["published_at_ms"]:
             yield "it was observed after it was published"
         if fields["verdict"] != "UNKNOWN":
             yield from self._cover(key, fields, size)
+
+    def _age_ms(self, fields: Mapping[str, str]) -> int:
+        """How old the look is that a position is told from: a streamed mark of that time is told with it. Where a clock
+        is stepped the age is not known, and the mark must be a recent one or one that was read."""
+        published_ms = int(json.loads(fields["doc"])["published_at_ms"])
+        return max(0, published_ms - int(fields["observed_at_ms"])) if self._clocks_hold else 0
 
     def _cover(self, key: Key, fields: Mapping[str, str], size: Decimal) -> Iterator[str]:
         """The stops that are named, added up: the cover, its price, and the verdict that follows."""
@@ -281,7 +289,7 @@ def _rows(body: Iterable[Any]) -> Iterator[tuple[Key, Row]]:
     for row in body:
         try:
             amount, side = Decimal(str(row["positionAmt"])), row["positionSide"]
-            entry, mark = Decimal(str(row.get("entryPrice") or 0)), Decimal(str(row.get("markPrice") or 0))
+            entry, mark = _price(row.get("entryPrice")), _price(row.get("markPrice"))
             if amount.is_finite() and amount and (entry > 0 or mark > 0):
                 side = side if side != "BOTH" else ("LONG" if amount > 0 else "SHORT")
                 yield (row["symbol"], side), Row(abs(amount), entry, mark)
@@ -289,11 +297,20 @@ def _rows(body: Iterable[Any]) -> Iterator[tuple[Key, Row]]:
             continue
 
 
-def _spoilt(body: Iterable[Any]) -> frozenset[str]:
+def _price(value: object) -> Decimal:
+    """A price of a row; 0 where it cannot be read: the size and the other price of the row count all the same."""
+    try:
+        price = Decimal(str(value or 0))
+    except InvalidOperation:
+        return Decimal(0)
+    return price if price.is_finite() and price > 0 else Decimal(0)
+
+
+def unreadable_sizes(body: object) -> frozenset[str]:
     """Symbols with a row whose size is there and is no number."""
     return frozenset(
         str(row["symbol"])
-        for row in body
+        for row in (body if isinstance(body, list) else ())
         if isinstance(row, dict) and "symbol" in row and "positionAmt" in row and not _is_finite(row["positionAmt"])
     )
 

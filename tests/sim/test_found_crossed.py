@@ -76,6 +76,31 @@ async def test_the_stop_trails_the_price_that_arms_it(hedge: bool, side: str) ->
 
 @TWO_WORLDS
 @staged
+async def test_a_trailed_stop_stays_while_the_price_that_arms_it_cannot_be_read(hedge: bool, side: str) -> None:
+    """A mark that runs ahead stands for no last price here (seed 5678); when it is read again, the stop follows it."""
+    async with Stage(btc(side), hedge=hedge, config=BY_LAST) as stage:
+        stage.start(stream=True)
+        await stage.until("protected", stage.is_protected)
+        prices(stage, against(ENTRY, side, -2), against(ENTRY, side, -2))
+        await stage.until("trailed", lambda: stage.own(BTC, side, "w"), within_s=20)
+        await stage.run(20)
+        rested = {order.trigger for order in stage.stops(BTC, side)}
+        stage.fault("unavailable_503", path="/fapi/v1/ticker/price")
+        prices(stage, against(ENTRY, side, -3.8), against(ENTRY, side, -2))
+        with stage.never_uncovered():
+            await stage.run(40)
+        assert {order.trigger for order in stage.stops(BTC, side)} == rested
+        assert not [e for e in stage.entries("order_refused", ours=True) if e.detail["type"] == "STOP_MARKET"]
+        stage.heal()
+        prices(stage, against(ENTRY, side, -3.8), against(ENTRY, side, -3.5))
+        await stage.run(30)
+        best = min(abs(order.trigger - against(ENTRY, side, -3.5)) for order in stage.stops(BTC, side))
+        assert best <= Decimal("0.0151") * ENTRY * Decimal("1.04"), "the stop is as far behind as it trails"
+        stage.must_be_protected()
+
+
+@TWO_WORLDS
+@staged
 async def test_a_stop_that_the_last_price_has_not_reached_is_no_stuck_stop(hedge: bool, side: str) -> None:
     """4.4: the mark has passed the trigger for minutes, the last price has not: it rests, counts, and stays."""
     async with Stage(btc(side), hedge=hedge, config=BY_LAST) as stage:

@@ -215,3 +215,28 @@ async def test_a_trailed_stop_of_the_same_life_survives_a_restart() -> None:
         stage.start()
         await stage.run(40)
         assert max(Decimal(order.trigger) for order in stage.own(role="w")) > Decimal(42_500)
+
+
+@staged
+async def test_a_row_that_was_unreadable_before_the_reads_failed_within_the_same_cycle_stays_named() -> None:
+    """The list read after the stops shows a row without a size, and the next one of the cycle fails (seed 5739)."""
+    async with Stage(Held("BTCUSDT", "LONG", "0.3", entry=42_000), Held("ETHUSDT", "SHORT", "2", entry=2_250)) as stage:
+        daemon = stage.start()
+        lists = 0
+
+        def rewrite(endpoint: Endpoint, _: Any, body: Any) -> Any:
+            nonlocal lists
+            if endpoint not in POSITIONS or not isinstance(body, list):
+                return body
+            lists += 1
+            if lists == 1:
+                return body
+            if lists == 2:  # the list that is read again after the stops
+                return [*body, {**body[0], "symbol": "XRPUSDT", "positionAmt": "lots"}]
+            return "nonsense"
+
+        daemon.transport.rewrites.append(rewrite)
+        await stage.until("a state is told", stage.status, within_s=15)
+        assert "the answer was not a list" in stage.status()["reason"], "the look after the second one failed"
+        assert stage.status()["unread"] == '["XRPUSDT"]'
+        assert stage.status()["positions"] == "3", "the two that were read, and the one that nobody could read"

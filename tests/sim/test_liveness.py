@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from position_monitor.edge.venues.transport import Endpoint
-from tests.sim.liveness import BESIDE_ANOTHER_MS, RULES_READ_MS, SOON_MS, Liveness
+from tests.sim.liveness import BESIDE_ANOTHER_MS, CROWDED_MS, RULES_READ_MS, SOON_MS, Liveness
 from tests.sim.planted import KEY, SYMBOL, PlantedWorld
 
 LOOK_MS = 500
@@ -15,6 +15,7 @@ class OpenVenue:
     """It answers and takes stops, as long as the test says nothing else."""
 
     open = True
+    crowded = False
 
     def takes(self, key: object) -> bool:
         return self.open
@@ -79,6 +80,19 @@ def test_a_row_without_side_size_or_any_price_is_one(row: dict[str, str]) -> Non
     assert scene.passes(2 * LOOK_MS).said
 
 
+@pytest.mark.parametrize(
+    ("asked", "size", "excused"), [({}, "x", True), ({}, "0", False), ({"symbol": SYMBOL}, "x", False)]
+)
+def test_a_size_that_is_no_number_is_one_in_the_rows_that_stand_for_the_list_too(
+    asked: dict[str, str], size: str, excused: bool
+) -> None:
+    """They are asked for when the list failed (seed 20070)."""
+    scene = Scene().passes(10_000)
+    listed = scene.world.positions_read(positionAmt=size)
+    scene.hears(scene.world.answer(Endpoint.POSITION_ROWS, listed.body, **asked)).passes(6_000)
+    assert bool(scene.said) is not excused
+
+
 def test_a_row_without_a_mark_is_none() -> None:
     scene = Scene().passes(10_000)
     assert scene.hears(scene.world.positions_read(markPrice="0.00000000")).passes(6_000).said
@@ -104,6 +118,13 @@ def test_a_venue_that_takes_no_stop_is_one() -> None:
     assert not scene.passes(3 * SOON_MS).said
     scene.venue.open = True
     assert scene.passes(SOON_MS + 2 * LOOK_MS).said
+
+
+def test_where_little_of_the_minute_is_left_a_stop_may_be_missed_for_longer() -> None:
+    scene = Scene()
+    scene.venue.crowded = True
+    assert not scene.passes(SOON_MS + CROWDED_MS).said
+    assert scene.passes(2 * LOOK_MS).said
 
 
 def test_only_a_stop_lost_without_a_word_needs_the_lists() -> None:

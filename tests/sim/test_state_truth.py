@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from tests.sim.planted import SYMBOL, PlantedWorld
-from tests.sim.state_truth import READ_WITHIN_MS, SILENCE_MS, StateTruth
+from tests.sim.state_truth import MARKS_MS, READ_WITHIN_MS, SILENCE_MS, StateTruth
 
 MEMBER = f"{SYMBOL}:LONG"
 
@@ -66,6 +66,35 @@ def test_what_is_true_is_not_told() -> None:
 def test_a_spoilt_figure_of_a_position_is_told(field: str, value: str) -> None:
     scene = Scene()
     assert any(MEMBER in words for words in scene.said(scene.state({}, {field: value})))
+
+
+@pytest.mark.parametrize("unreadable", ["soon", "NaN", "-1", "0"])
+def test_the_size_of_a_row_without_a_mark_counts(unreadable: str) -> None:
+    """A daemon that read such a row tells its size and its entry; the entry stands for the mark (seed 5976)."""
+    scene = Scene()
+    scene.world.resize("3")
+    scene.world.at_ms += 4_000
+    scene.judge.answer(scene.world.positions_read(markPrice=unreadable), scene.world.at_ms)
+    grown = {"verdict": "UNKNOWN", "quantity": "3", "mark_price": "100"}
+    account = {"risk_status": "UNKNOWN", "unprotected_notional": "0", "coverage_pct": "0"}
+    assert not scene.said(scene.state(account, grown))
+    assert scene.said(scene.state(account, grown | {"quantity": "4"}))
+    for made_up in ("111", "0"):
+        assert scene.said(scene.state(account, grown | {"mark_price": made_up}))
+
+
+def test_a_streamed_mark_is_as_old_as_the_look_that_it_is_told_with() -> None:
+    """A daemon that was suspended tells what it last knew, with its time (seed 5875)."""
+    scene = Scene()
+    passed_ms = scene.world.at_ms
+    scene.judge = StateTruth(lambda symbol, since_ms: [Decimal("109")] if since_ms <= passed_ms else [])
+    scene.judge.entry(scene.world.accepted(scene.stop))
+    scene.judge.answer(scene.world.positions_read(), scene.world.at_ms)
+    scene.world.at_ms += MARKS_MS + 10_000
+    account = {"risk_status": "UNKNOWN", "unprotected_notional": "0", "coverage_pct": "0"}
+    told = {"verdict": "UNKNOWN", "mark_price": "109"}
+    assert not scene.said(scene.state(account, told | {"observed_at_ms": str(passed_ms)}))
+    assert scene.said(scene.state(account, told)), "it says that it looked just now"
 
 
 @pytest.mark.parametrize(

@@ -151,10 +151,17 @@ def mark_moves_a_stop(
     mode: Mode,
     now_ms: int,
 ) -> bool:
-    """Whether stops would be placed if the symbol were as last read but for the mark: a reason to look, no more."""
-    positions = tuple(replace(position, mark_price=mark, last_price=None) for position in last.positions)
+    """Whether stops would be placed if the symbol were as last read but for the price: a reason to look, no more.
+
+    Where the last trade arms the orders, it is taken to have gone where the mark went.
+    """
+    positions = tuple(_at_mark(position, mark) for position in last.positions)
     view = replace(last, positions=positions, orders_reused=True)
     return bool(decide_symbol(view, evidence, rules, advice, mode, {}, now_ms).plans[last.symbol].stops)
+
+
+def _at_mark(position: Position, mark: Decimal) -> Position:
+    return replace(position, mark_price=mark, last_price=None if position.last_price is None else mark)
 
 
 def position_of(

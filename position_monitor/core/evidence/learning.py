@@ -18,7 +18,7 @@ from position_monitor.core.evidence.evidence import (
 from position_monitor.core.evidence.lives import in_its_epoch, living, newest_epoch
 from position_monitor.core.model import ids
 from position_monitor.core.model.money import beyond
-from position_monitor.core.model.orders import LiveOrder, OrderStatus, Role, WorkingType
+from position_monitor.core.model.orders import LiveOrder, OrderStatus, Role
 from position_monitor.core.model.positions import Position
 from position_monitor.core.model.rungs import rungs_of
 from position_monitor.core.model.sides import SIDES, PositionKey
@@ -269,6 +269,6 @@ def _firing(order: LiveOrder, position: Position) -> bool:
         return True
     if order.status is not OrderStatus.NEW:
         return False
-    if order.working_type is WorkingType.CONTRACT_PRICE and position.last_price is None:
+    if not position.has_price_arming(order.working_type):
         return False  # nobody knows whether the price that arms it has passed it
     return beyond(position.price_arming(order.working_type), order.trigger_price, position.side)

@@ -49,6 +49,10 @@ class Position:
         last = self.last_price
         return self.mark_price if last is None or working_type is WorkingType.MARK_PRICE else last
 
+    def has_price_arming(self, working_type: WorkingType) -> bool:
+        """Whether the price that arms an order of this working type was read; else the mark stands for it."""
+        return working_type is WorkingType.MARK_PRICE or self.last_price is not None
+
     @property
     def notional(self) -> Decimal:
         """Absolute value at the mark price, in quote units."""
