@@ -37,7 +37,7 @@ ROW = "core planner"
 BAR = 4
 """Times parsing the same rows."""
 POSITIONS = 50
-"""Each with a stop and three rungs: 200 orders, what the venue allows."""
+"""Each with a stop and three rungs, the last ones with two: what the daemon lets rest of the 200 the venue allows."""
 READS = 8
 """Different looks at the account, taken in turn: between two of them every price moved, and the orders are the same
 objects, as the observer keeps them when they did not change."""

@@ -88,7 +88,8 @@ class QuietAccount:
         # 300 orders in 10 s are the venue's limit.
         wait_settled(self._venue, self._daemon, within_s=60 + positions / 10, quiet_s=QUIET_S)
         self._bare: BareClient | None = stack.enter_context(bare_client(self._venue)) if with_bare_requests else None
-        self._first = self._last = self._reading()
+        self._first: _Reading | None = None
+        self._last = self._reading()
         self._turns: list[Turn] = []
 
     def take_turn(self) -> None:
@@ -103,6 +104,7 @@ class QuietAccount:
             if not due_s:
                 found, between = [], []
                 due_s, last = self._end_of_a_cycle_s(), self._reading()
+                self._first = self._first or last
                 bare_ms = bare_ms or self._bare_cpu_ms()
             due_s, ended = due_s + self.interval_s, last
             _sleep_until(due_s - BEFORE_CYCLE_S)
@@ -114,7 +116,9 @@ class QuietAccount:
                 found.append(begins.until(last))
             else:
                 due_s = 0.0
-        self._last = last
+        assert self._first is not None
+        # As many cycles with a sweep as without: one sweep more would be a twelfth of the weight.
+        self._last = ended if (last.cycles - self._first.cycles) % CYCLES_OF_A_TURN else last
         self._turns.append(Turn(found, between, bare_ms))
 
     def _bare_cpu_ms(self) -> list[float]:
@@ -128,12 +132,14 @@ class QuietAccount:
         return time.monotonic()
 
     def cost(self) -> Cost:
-        """What all turns together found."""
+        """What all turns together found; at least one was taken."""
+        assert self._first is not None
         turns = [per_cycle(turn.cycles, turn.between) for turn in self._turns]
         cycles_ms = [seconds * 1000 for cycles_s, _ in turns for seconds in cycles_s]
         turns_ms = [statistics.mean(cycles_s) * 1000 for cycles_s, _ in turns]
         bare_ms = [turn.bare_ms for turn in self._turns if turn.bare_ms]
         usual, memory = self._first.until(self._last), memory_mib(self._daemon.pid)
+        passed = self._last.cycles - self._first.cycles
         return Cost(
             positions=self.positions,
             seconds=round(usual.seconds, 1),
@@ -144,9 +150,9 @@ class QuietAccount:
             bare_idle_cpu_ms=round(statistics.median(ones[0] for ones in bare_ms), 3) if bare_ms else 0.0,
             least_cpu_ms=round(min(cycles_ms), 2),
             most_cpu_ms=round(max(cycles_ms), 2),
-            all_cpu_ms=round(usual.cpu_s / (self._last.cycles - self._first.cycles) * 1000, 2),
+            all_cpu_ms=round(usual.cpu_s / passed * 1000, 2),
             between_cpu_ms=round(statistics.median(besides for _, besides in turns) * 1000, 2),
-            weight_1m=round((self._last.weight - self._first.weight) * 60 / usual.seconds, 1),
+            weight_1m=round((self._last.weight - self._first.weight) / passed * 60 / self.interval_s, 1),
             rss_mib=round(memory.rss, 1),
             pss_mib=round(memory.pss, 1),
             wrote=self._last.written - self._first.written,
