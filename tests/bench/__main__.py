@@ -11,7 +11,17 @@ import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from tests.bench import cold_start, fill_to_stop, freqtrade_peer, planner, plot, quiet_cost, readiness, report
+from tests.bench import (
+    cold_start,
+    fill_to_stop,
+    freqtrade_peer,
+    planner,
+    plot,
+    quiet_cost,
+    quiet_figures,
+    readiness,
+    report,
+)
 from tests.bench.figures import Figure
 
 ROOT = Path(__file__).parents[2]
@@ -19,10 +29,10 @@ PAGE, PICTURE = ROOT / "docs" / "performance.md", ROOT / "docs" / "performance.s
 LATENCIES_MS = (0, 20, 80)
 SLOW = ("freqtrade",)
 """Rows a quick run leaves out."""
-CYCLES = 12
-"""Two minutes: six sweeps, and no reading that is due every five minutes or less often."""
-GROWTH = {7: CYCLES, 50: CYCLES // 2, 200: CYCLES, 1_000: CYCLES // 2}
-"""Accounts that are measured, one after another, and for how many cycles."""
+ACCOUNTS, QUICK_ACCOUNTS = (7, 50, 200, 1_000), (7, 200)
+"""Quiet accounts, by their positions."""
+TURNS, QUICK_TURNS = 5, 3
+"""Odd, so that the median turn is one that was measured."""
 TRADE_EVERY_S = 0.45
 """On average. What a trade costs in reads and removals then fits into the weight of a minute."""
 
@@ -76,22 +86,32 @@ class Bench:
     def cold(self) -> None:
         """A hundred naked positions."""
         for latency_ms in (20,) if self.quick else LATENCIES_MS:
-            self.attempt(cold_start.ROW, lambda ms=latency_ms: [cold_start.measure(100, ms)])
+            self.attempt(
+                cold_start.ROW, lambda ms=latency_ms: [cold_start.measure(100, ms, times=1 if self.quick else 3)]
+            )
 
     def quiet(self) -> None:
         """Weight, CPU and memory while nothing happens, and how they grow."""
-        growth = {7: CYCLES // 2, 200: CYCLES // 2} if self.quick else GROWTH
+        accounts, turns = (QUICK_ACCOUNTS, QUICK_TURNS) if self.quick else (ACCOUNTS, TURNS)
 
         def measure() -> list[Figure]:
-            self.costs = [quiet_cost.measure(positions, cycles) for positions, cycles in growth.items()]
-            return quiet_cost.figures(self.costs)
+            self.costs = quiet_cost.measure(accounts, turns)
+            return quiet_figures.figures(self.costs)
 
         self.attempt("quiet account", measure)
 
     def freqtrade(self) -> None:
         """The peer. Asked for by name it runs with `--quick` as well, with few positions."""
         positions, seconds = (7, 20.0) if self.quick else (50, 45.0)
-        self.attempt("freqtrade", lambda: freqtrade_peer.measure(positions, seconds), promised=False)
+        ours_ms = self.fill_median_ms()
+        self.attempt(
+            "freqtrade", lambda: freqtrade_peer.measure(positions, seconds, ours_ms), promised=ours_ms is not None
+        )
+
+    def fill_median_ms(self) -> float | None:
+        """Our own median from fill to stop, of the first case of this run that was measured."""
+        found = [figure.values.get("median_ms") for figure in self.figures if figure.row == fill_to_stop.ROW]
+        return next((float(value) for value in found if value is not None), None)
 
     def draw(self, path: Path) -> None:
         """How cost grows."""
@@ -100,13 +120,15 @@ class Bench:
         cpu = [(cost.positions, cost.cycle_cpu_ms) for cost in self.costs]
         weight = [(cost.positions, cost.weight_1m) for cost in self.costs]
         memory = [(cost.positions, cost.rss_mib) for cost in self.costs]
-        share = quiet_cost.WEIGHT_1M * quiet_cost.WEIGHT_BAR_PCT / 100
+        share = quiet_figures.WEIGHT_1M * quiet_figures.WEIGHT_BAR_PCT / 100
+        ratios = quiet_figures.cpu_ratios(self.costs)
+        bars = [(positions, ratio.bar * ratio.reference_ms) for positions, ratio in ratios.items()]
         plot.write(
             path,
             [
-                plot.Panel("CPU of a quiet cycle, ms", cpu, list(quiet_cost.CPU_BARS_MS.items()), logarithmic=True),
-                plot.Panel("request weight a minute", weight, [(50, share)]),
-                plot.Panel("resident memory, MiB", memory),
+                plot.Panel("CPU of a quiet cycle, ms", cpu, bars, logarithmic=True),
+                plot.Panel("request weight a minute", weight, [(quiet_figures.WEIGHT_PROMISED_AT, share)]),
+                plot.Panel("resident memory, MiB", memory, list(quiet_figures.MEMORY_BARS_MIB.items())),
             ],
         )
 

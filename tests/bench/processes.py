@@ -35,6 +35,11 @@ FOREIGN_VARIABLES = ("EXIT_", "EXCHANGE_", "CREDENTIALS_DIRECTORY", "NOTIFY_SOCK
 """What a process under measurement must not inherit."""
 
 
+def environ() -> dict[str, str]:
+    """The environment of a process under measurement."""
+    return {name: value for name, value in os.environ.items() if not name.startswith(FOREIGN_VARIABLES)}
+
+
 class BenchFailed(Exception):
     """A part did not start, ended early, or a state was never reached. The row cannot be measured."""
 
@@ -199,13 +204,12 @@ def daemon(exchange: Venue, *, limits: str = "") -> Iterator[Watched]:
             f'[exchange]\nrest_url = "{exchange.url}"\nstream_url = "{exchange.url.replace("http", "ws", 1)}"\n'
             f'[redis]\nurl = "{valkey.url}"\n{limits}\n[loop]\n'
         )
-        environ = {name: value for name, value in os.environ.items() if not name.startswith(FOREIGN_VARIABLES)}
         log = folder / "daemon.log"
         command = [sys.executable, "-m", "position_monitor", "run", "--config", str(config)]
         with log.open("w") as out:
             began_s, began_at_ms = time.monotonic(), time.time_ns() // 1_000_000
             process = subprocess.Popen(
-                command, stdout=out, stderr=out, text=True, env=environ | {"NOTIFY_SOCKET": str(manager.path)}
+                command, stdout=out, stderr=out, text=True, env=environ() | {"NOTIFY_SOCKET": str(manager.path)}
             )
         stack.callback(ended, process)
         store = redis.Redis.from_url(valkey.url, decode_responses=True)

@@ -1,4 +1,9 @@
-"""Rows: what a protected account costs while nothing happens, for a growing number of positions."""
+"""What protected accounts of growing size cost while nothing happens. All of them run; they are watched by turns.
+
+A turn is two cycles in a row, so one of them reads all order lists. The speed of the machine changes within minutes:
+costs are compared within a turn of all accounts, and the bars are about the median of the turns (`quiet_figures.py`).
+In each turn of the smallest account the same client sends bare signed requests as well (`bare_request.py`).
+"""
 
 from __future__ import annotations
 
@@ -6,11 +11,11 @@ import contextlib
 import statistics
 import time
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 
 from position_monitor.config.sections import LoopSection
 from tests.bench import cold_start
-from tests.bench.figures import Figure
+from tests.bench.bare_request import BareClient, bare_client
 from tests.bench.gauges import cpu_s, memory_mib
 from tests.bench.processes import (
     VENUE_CAP,
@@ -23,12 +28,12 @@ from tests.bench.processes import (
     wait_settled,
 )
 
-WEIGHT_ROW, CPU_ROW, MEMORY_ROW = "weight, quiet", "CPU per cycle, quiet", "memory"
-WEIGHT_1M = 2_400
-WEIGHT_BAR_PCT = 15
-CPU_BARS_MS = {7: 5, 200: 60}
-MEMORY_BAR_MIB = 130
+CYCLES_OF_A_TURN = 2
+"""Order lists are read in every second cycle."""
+BARE_REQUESTS = 30
+"""In a row, in each turn: the median of their CPU is what the bar is about."""
 CYCLE_WITHIN_S = 30.0
+TURN_WITHIN_S = 180.0
 BEFORE_CYCLE_S, AFTER_CYCLE_S = 2.0, 1.0
 """How much before and after its expected end a cycle is looked for. The largest account works for a second."""
 QUIET_S = 12.0
@@ -43,7 +48,13 @@ class Cost:
     seconds: float
     cycles: int
     cycle_cpu_ms: float
-    """CPU of one cycle, the mean: all CPU around it, less what the process uses between cycles in as much time."""
+    """CPU of one cycle, the median of the turns: all CPU around it, less what the process uses between cycles."""
+    turns_cpu_ms: tuple[float, ...]
+    """The same of each turn, the mean of its cycles."""
+    bare_cpu_ms: tuple[float, ...]
+    """CPU of a bare signed request in each turn, in a row; empty where none was sent."""
+    bare_idle_cpu_ms: float
+    """The same of a request that comes after some idle time as a cycle does, the median; 0 where none was sent."""
     least_cpu_ms: float
     most_cpu_ms: float
     all_cpu_ms: float
@@ -61,11 +72,11 @@ class Cost:
 
 
 class QuietAccount:
-    """A venue and a daemon that have come to rest."""
+    """A venue and a daemon that come to rest, and what was found in their turns."""
 
     interval_s = LoopSection().check_interval_s
 
-    def __init__(self, stack: contextlib.ExitStack, positions: int) -> None:
+    def __init__(self, stack: contextlib.ExitStack, positions: int, *, with_bare_requests: bool) -> None:
         self.positions = positions
         self.cap = max(VENUE_CAP, positions)
         self._venue: Venue = stack.enter_context(venue(f"generated-{positions}"))
@@ -74,24 +85,27 @@ class QuietAccount:
             self._venue.tell("limits", conditional_orders=self.cap)
             limits = f"[limits]\nconditional_orders_max = {self.cap}\n"
         self._daemon: Watched = stack.enter_context(daemon(self._venue, limits=limits))
+        # 300 orders in 10 s are the venue's limit.
+        wait_settled(self._venue, self._daemon, within_s=60 + positions / 10, quiet_s=QUIET_S)
+        self._bare: BareClient | None = stack.enter_context(bare_client(self._venue)) if with_bare_requests else None
+        self._first: _Reading | None = None
+        self._last = self._reading()
+        self._turns: list[Turn] = []
 
-    def settle(self) -> None:
-        """Until all are protected and nothing is written any more; 300 orders in 10 s are the venue's limit."""
-        wait_settled(self._venue, self._daemon, within_s=60 + self.positions / 10, quiet_s=QUIET_S)
-
-    def watch(self, cycles: int) -> Cost:
-        """Settle, then look at `cycles` cycles and at the time between them."""
-        self.settle()
-        first = last = self._reading()
+    def take_turn(self) -> None:
+        """Look at the cycles of one turn and at the time between them. Each must come alone and when it is expected."""
         found: list[Stretch] = []
         between: list[Stretch] = []
-        due_s = 0.0
-        while len(found) < cycles:
-            if last.at_s - first.at_s > CYCLE_WITHIN_S * cycles:
-                raise BenchFailed(f"{len(found)} of {cycles} cycles came alone and when they were expected")
+        until_s, due_s = time.monotonic() + TURN_WITHIN_S, 0.0
+        bare_ms: list[float] = []
+        while len(found) < CYCLES_OF_A_TURN:
+            if time.monotonic() > until_s:
+                raise BenchFailed(f"{CYCLES_OF_A_TURN} cycles in a row never came alone and when they were expected")
             if not due_s:
+                found, between = [], []
                 due_s, last = self._end_of_a_cycle_s(), self._reading()
-                first = first if found else last
+                self._first = self._first or last
+                bare_ms = bare_ms or self._bare_cpu_ms()
             due_s, ended = due_s + self.interval_s, last
             _sleep_until(due_s - BEFORE_CYCLE_S)
             begins = self._reading()
@@ -102,31 +116,46 @@ class QuietAccount:
                 found.append(begins.until(last))
             else:
                 due_s = 0.0
-        return self._cost(found, between, first, last)
+        assert self._first is not None
+        # As many cycles with a sweep as without: one sweep more would be a twelfth of the weight.
+        self._last = ended if (last.cycles - self._first.cycles) % CYCLES_OF_A_TURN else last
+        self._turns.append(Turn(found, between, bare_ms))
+
+    def _bare_cpu_ms(self) -> list[float]:
+        """Right after a cycle, so long before the next one. The first comes after idle time."""
+        return [] if self._bare is None else [asked.cpu_ms for asked in self._bare.ask(1 + BARE_REQUESTS)]
 
     def _end_of_a_cycle_s(self) -> float:
         """Wait for the next published state."""
-        known = self._daemon.cycles()
-        eventually("a cycle", lambda: self._daemon.cycles() > known, CYCLE_WITHIN_S)
+        before = self._daemon.cycles()
+        eventually("a cycle", lambda: self._daemon.cycles() > before, CYCLE_WITHIN_S)
         return time.monotonic()
 
-    def _cost(self, found: list[Stretch], between: list[Stretch], first: _Reading, last: _Reading) -> Cost:
-        cycles_s, besides = per_cycle(found, between)
-        usual = first.until(last)
-        memory = memory_mib(self._daemon.pid)
+    def cost(self) -> Cost:
+        """What all turns together found; at least one was taken."""
+        assert self._first is not None
+        turns = [per_cycle(turn.cycles, turn.between) for turn in self._turns]
+        cycles_ms = [seconds * 1000 for cycles_s, _ in turns for seconds in cycles_s]
+        turns_ms = [statistics.mean(cycles_s) * 1000 for cycles_s, _ in turns]
+        bare_ms = [turn.bare_ms for turn in self._turns if turn.bare_ms]
+        usual, memory = self._first.until(self._last), memory_mib(self._daemon.pid)
+        passed = self._last.cycles - self._first.cycles
         return Cost(
             positions=self.positions,
             seconds=round(usual.seconds, 1),
-            cycles=len(found),
-            cycle_cpu_ms=round(statistics.mean(cycles_s) * 1000, 2),
-            least_cpu_ms=round(min(cycles_s) * 1000, 2),
-            most_cpu_ms=round(max(cycles_s) * 1000, 2),
-            all_cpu_ms=round(usual.cpu_s / (last.cycles - first.cycles) * 1000, 2),
-            between_cpu_ms=round(besides * 1000, 2),
-            weight_1m=round((last.weight - first.weight) * 60 / usual.seconds, 1),
+            cycles=len(cycles_ms),
+            cycle_cpu_ms=round(statistics.median(turns_ms), 2),
+            turns_cpu_ms=tuple(round(one, 3) for one in turns_ms),
+            bare_cpu_ms=tuple(round(statistics.median(ones[1:]), 3) for ones in bare_ms),
+            bare_idle_cpu_ms=round(statistics.median(ones[0] for ones in bare_ms), 3) if bare_ms else 0.0,
+            least_cpu_ms=round(min(cycles_ms), 2),
+            most_cpu_ms=round(max(cycles_ms), 2),
+            all_cpu_ms=round(usual.cpu_s / passed * 1000, 2),
+            between_cpu_ms=round(statistics.median(besides for _, besides in turns) * 1000, 2),
+            weight_1m=round((self._last.weight - self._first.weight) / passed * 60 / self.interval_s, 1),
             rss_mib=round(memory.rss, 1),
             pss_mib=round(memory.pss, 1),
-            wrote=last.written - first.written,
+            wrote=self._last.written - self._first.written,
             stops_accepted_s=self._stops_accepted_s(),
             cap=self.cap,
         )
@@ -138,7 +167,7 @@ class QuietAccount:
     def _reading(self) -> _Reading:
         self._daemon.require_alive()
         written = self._venue.ask("state", history="false")["journal_sequence"]
-        cycles, weight = self._daemon.cycles(), self._venue.weight()
+        cycles, weight = self._daemon.cycles(), self._venue.weight() - (self._bare.weight if self._bare else 0)
         return _Reading(time.monotonic(), cpu_s(self._daemon.pid), cycles, weight, written)
 
 
@@ -148,6 +177,16 @@ class Stretch:
 
     seconds: float
     cpu_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """One turn of one account."""
+
+    cycles: Sequence[Stretch]
+    between: Sequence[Stretch]
+    bare_ms: Sequence[float]
+    """CPU of the bare requests, the first one after idle time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,57 +215,13 @@ def _sleep_until(moment_s: float) -> None:
     time.sleep(max(0.0, moment_s - time.monotonic()))
 
 
-def measure(positions: int, cycles: int) -> Cost:
-    """The cost of an account with so many positions, with nothing else running."""
+def measure(accounts: Sequence[int], turns: int) -> list[Cost]:
+    """The cost of accounts with so many positions each, in rising order; bare requests go to the first one's venue."""
     with contextlib.ExitStack() as stack:
-        return QuietAccount(stack, positions).watch(cycles)
-
-
-def figures(costs: list[Cost]) -> list[Figure]:
-    """The rows of DESIGN 8 that a quiet account is about."""
-    weights = [_weight(cost) for cost in costs]
-    return weights + [_cpu(cost) for cost in costs] + [_memory(cost) for cost in costs]
-
-
-def _case(cost: Cost) -> str:
-    raised = f", cap raised to {cost.cap}" if cost.cap > VENUE_CAP else ""
-    return f"{cost.positions} positions{raised}"
-
-
-def _weight(cost: Cost) -> Figure:
-    share_pct = cost.weight_1m / WEIGHT_1M * 100
-    promised = cost.positions == 50
-    return Figure(
-        WEIGHT_ROW,
-        _case(cost),
-        f"{cost.weight_1m:.0f} a minute, {share_pct:.1f} % of {WEIGHT_1M:,} (over {cost.seconds:.0f} s)",
-        f"<= {WEIGHT_BAR_PCT} %" if promised else "",
-        share_pct <= WEIGHT_BAR_PCT if promised else None,
-        {"positions": cost.positions, "weight_1m": cost.weight_1m, "share_pct": round(share_pct, 2)},
-    )
-
-
-def _cpu(cost: Cost) -> Figure:
-    bar_ms = CPU_BARS_MS.get(cost.positions)
-    noisy = f"; {cost.wrote} orders moved meanwhile" if cost.wrote else ""
-    cycles = f"{cost.cycles} cycles, {cost.least_cpu_ms:.1f} to {cost.most_cpu_ms:.1f}"
-    return Figure(
-        CPU_ROW,
-        _case(cost),
-        f"{cost.cycle_cpu_ms:.1f} ms ({cycles}), between cycles {cost.between_cpu_ms:.1f} ms a second; "
-        f"all together {cost.all_cpu_ms:.1f} ms a cycle{noisy}",
-        f"<= {bar_ms} ms" if bar_ms else "",
-        cost.cycle_cpu_ms <= bar_ms if bar_ms else None,
-        asdict(cost),
-    )
-
-
-def _memory(cost: Cost) -> Figure:
-    return Figure(
-        MEMORY_ROW,
-        _case(cost),
-        f"RSS {cost.rss_mib:.0f} MiB, PSS {cost.pss_mib:.0f} MiB",
-        f"RSS <= {MEMORY_BAR_MIB} MiB",
-        cost.rss_mib <= MEMORY_BAR_MIB,
-        {"positions": cost.positions, "rss_mib": cost.rss_mib, "pss_mib": cost.pss_mib},
-    )
+        running = [
+            QuietAccount(stack, positions, with_bare_requests=positions == accounts[0]) for positions in accounts
+        ]
+        for _ in range(turns):
+            for account in running:
+                account.take_turn()
+        return [account.cost() for account in running]
