@@ -164,7 +164,12 @@ class Inspector:
             raise ExchangeFailure(f"not everything could be read: {SHARE_USED_UP}")  # else it would look like a fault
         now_ms = self._clock.now_ms()
         history, _ = after_judging(
-            History(), decision.judgements, observed.symbols, daemon.evidence, daemon.rules.evidence, now_ms
+            history=History(),
+            judgements=decision.judgements,
+            observed=observed.symbols,
+            evidence=daemon.evidence,
+            settings=daemon.rules.evidence,
+            now_ms=now_ms,
         )
         positions = tuple(
             _inspected(judgement, observed, decision.plans[key.symbol], position_state(history.tracks[key]))
@@ -222,7 +227,14 @@ def _inspected(
         for order in observed.symbols[key.symbol].orders
     )
     held = tuple(item for item in plan.held if item.key == key)
-    return InspectedPosition(position, judgement.book, orders, (*places, *closes, *cancels), held, state)
+    return InspectedPosition(
+        position=position,
+        book=judgement.book,
+        orders=orders,
+        actions=(*places, *closes, *cancels),
+        held=held,
+        state=state,
+    )
 
 
 def _not_cover(order: LiveOrder, judgement: Judgement) -> str:

@@ -122,7 +122,7 @@ async def _set_up(stack: AsyncExitStack) -> Stage:
     began_s = time.monotonic()
     daemon = await Child.start("daemon", ["run", "--config", str(path)], environ, directory / "daemon.log")
     stack.push_async_callback(daemon.stop)
-    return Stage(config, paper, daemon, client, before, began_s)
+    return Stage(config=config, paper=paper, daemon=daemon, client=client, before=before, began_s=began_s)
 
 
 def _config_text(port: int) -> str:

@@ -103,7 +103,13 @@ def render(config: Config, seen: Seen) -> RenderableType:
     """The view of one look, for a screen."""
     if seen.account is None:
         return Text(NOT_HEARD, style="bold magenta")
-    return status_view(config.exchange.id, config.account, seen.account, seen.positions, time.time_ns() // 1_000_000)
+    return status_view(
+        venue=config.exchange.id,
+        account_name=config.account,
+        account=seen.account,
+        positions=seen.positions,
+        now_ms=time.time_ns() // 1_000_000,
+    )
 
 
 def show(config: Config, seen: Seen, *, as_json: bool) -> None:

@@ -168,7 +168,7 @@ def sentences(model: type[BaseModel], error: ValidationError, origins: dict[str,
     found: dict[str, str] = {}
     for item in error.errors(include_url=False):
         key, field = field_at(model, item["loc"])
-        found.setdefault(key, _sentence(model, item, key, field, origins.get(key, "")))
+        found.setdefault(key, _sentence(model=model, item=item, key=key, field=field, origin=origins.get(key, "")))
     # pydantic calls a list too short when its only item was refused; the item's own sentence is enough.
     return [text for key, text in found.items() if not any(other.startswith(f"{key}[") for other in found)]
 

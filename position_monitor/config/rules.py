@@ -110,11 +110,19 @@ def _levels(config: Config, where: str, levels: ProtectionSettings) -> Iterator[
     """The levels of the account or of one symbol, overrides applied, against the bounds and each other."""
     bounds = config.bounds
     stop = levels.stop_loss_pct
-    yield from _between(f"{where}.stop_loss_pct", stop, "stop_loss", bounds.stop_loss_min_pct, bounds.stop_loss_max_pct)
+    yield from _between(
+        key=f"{where}.stop_loss_pct",
+        value=stop,
+        bound="stop_loss",
+        low=bounds.stop_loss_min_pct,
+        high=bounds.stop_loss_max_pct,
+    )
     targets = [(f"{where}.take_profit_pct", levels.take_profit_pct)]
     targets += [(f"{where}.ladder[{index}].target_pct", rung.target_pct) for index, rung in enumerate(levels.ladder)]
     for key, target in targets:
-        yield from _between(key, target, "target", bounds.target_min_pct, bounds.target_max_pct)
+        yield from _between(
+            key=key, value=target, bound="target", low=bounds.target_min_pct, high=bounds.target_max_pct
+        )
     yield from _ladder(where, levels)
     if bounds.stop_loss_min_pct <= stop <= bounds.stop_loss_max_pct:
         for key, final in (targets[0], targets[-1]):

@@ -14,14 +14,15 @@ from dataclasses import dataclass, field, replace
 from loguru import logger
 
 from position_monitor.core.book.desired_book import WantedOrders
-from position_monitor.core.decision.decide import Decision, Rules, decide, resting_now
+from position_monitor.core.decision.capacity import resting_now
+from position_monitor.core.decision.decide import Decision, decide
 from position_monitor.core.decision.history import History, after_failure, after_first_look, after_judging
 from position_monitor.core.decision.risk import account_risk
+from position_monitor.core.decision.rules import Rules
 from position_monitor.core.evidence.believed_cap import BelievedCap, after_counting
 from position_monitor.core.evidence.evidence import Evidence
 from position_monitor.core.model.events import Event
 from position_monitor.core.model.sides import PositionKey
-from position_monitor.core.observation.needs import BLIND_READS, Fact
 from position_monitor.core.publication import sentence
 from position_monitor.daemon import removal, report
 from position_monitor.daemon.desk import Desk
@@ -172,13 +173,13 @@ class Daemon:
         advice = {symbol: a for symbol in observed.symbols if (a := self.surroundings.advice(symbol)) is not None}
         self._cap = after_counting(self._cap, self.evidence, resting_now(observed.symbols, elsewhere), now_ms)
         decision = decide(
-            observed.symbols,
-            self.evidence,
-            self.rules,
-            advice,
-            self.desk.mode(),
-            elsewhere,
-            now_ms,
+            observed=observed.symbols,
+            evidence=self.evidence,
+            rules=self.rules,
+            advice=advice,
+            mode=self.desk.mode(),
+            elsewhere=elsewhere,
+            now_ms=now_ms,
             cap=self._cap,
             before=self._wanted,
         )
@@ -196,7 +197,9 @@ class Daemon:
                 break
             sent = await placing.round(observed.symbols, decision, closing=number == 0)
             again_soon = sent.turned_away if number < ROUNDS_TURNED_AWAY_MAX else frozenset()
-            waiting = again_soon | self._exposed_and_awaited(decision) | self._half_blind(observed)
+            waiting = (
+                again_soon | self._exposed_and_awaited(decision) | report.half_blind(observed.symbols, self.evidence)
+            )
             if not sent.touched and not waiting:
                 break
             if not sent.touched:
@@ -221,16 +224,6 @@ class Daemon:
         read = {key: exposed for key, exposed in covered.items() if self._was_read(key, observed)}
         self.desk.memory.exposure_judged(read)
 
-    def _half_blind(self, observed: AccountObservation) -> set[str]:
-        """Symbols whose conditional orders could not be read once: a second look decides about a stop without them."""
-        return {
-            symbol
-            for symbol, seen in observed.symbols.items()
-            if Fact.CONDITIONAL_ORDERS in seen.unread
-            for position in seen.positions
-            if (known := self.evidence.of(position.key)) is not None and known.blind_reads < BLIND_READS
-        }
-
     def _exposed_and_awaited(self, decision: Decision) -> set[str]:
         """Symbols whose position is exposed while a stop for it was written and is not read back yet."""
         return {
@@ -247,7 +240,12 @@ class Daemon:
         events: tuple[Event, ...] = ()
         if decision is not None:
             self.history, events = after_judging(
-                self.history, decision.judgements, observed.symbols, self.evidence, self.rules.evidence, now_ms
+                history=self.history,
+                judgements=decision.judgements,
+                observed=observed.symbols,
+                evidence=self.evidence,
+                settings=self.rules.evidence,
+                now_ms=now_ms,
             )
         if decision is None or failure:  # what was read before the failure is known, and old by now
             self.history, lost = after_failure(self.history, failure, now_ms)

@@ -16,10 +16,10 @@ from decimal import Decimal
 from loguru import logger
 
 from position_monitor.core.book.wanted import renewed
-from position_monitor.core.decision.decide import Rules
 from position_monitor.core.decision.gate import GateInputs
 from position_monitor.core.decision.guard import Denied, approve_cancel, approve_close, approve_place
 from position_monitor.core.decision.ownership import MEANINGS, RIGHTS
+from position_monitor.core.decision.rules import Rules
 from position_monitor.core.evidence.endings import word_of
 from position_monitor.core.evidence.evidence import Evidence
 from position_monitor.core.evidence.outcome import Outcome, Sent, reason

@@ -12,8 +12,8 @@ from functools import partial
 
 from loguru import logger
 
-from position_monitor.core.decision.decide import Rules
 from position_monitor.core.decision.event_view import EventStops
+from position_monitor.core.decision.rules import Rules
 from position_monitor.core.decision.verdict import Judgement
 from position_monitor.core.evidence.conclusions import after_decision, after_exposure, pruned
 from position_monitor.core.evidence.endings import Word, after_word, word_of
@@ -80,7 +80,9 @@ class Memory:
             self.symbol_read(read)
         grace_ms = self._rules.evidence.listing_grace_ms
         for symbol, client_id in observed.misses:
-            self._evidence = after_miss(self._evidence, symbol, client_id, now_ms, grace_ms)
+            self._evidence = after_miss(
+                evidence=self._evidence, symbol=symbol, client_id=client_id, now_ms=now_ms, grace_ms=grace_ms
+            )
         for symbol, client_id in observed.unanswered:
             listed = Fact.CONDITIONAL_ORDERS not in observed.symbols[symbol].unread
             self._evidence = after_silence(self._evidence, symbol, client_id, now_ms, listed=listed)
@@ -108,7 +110,9 @@ class Memory:
     def _look_for_signs(self, read: SymbolObservation) -> None:
         """Look for orders with our prefix that somebody else wrote."""
         now_ms = self.clock.now_ms()
-        self._writers, sign = after_listing(self._writers, read, self._evidence.awaited, self._resting(), now_ms)
+        self._writers, sign = after_listing(
+            writers=self._writers, seen=read, awaited=self._evidence.awaited, resting=self._resting(), now_ms=now_ms
+        )
         if sign is not None:
             logger.error(sentence.second_writer(sign))
             self.outbox.add([announce.second_writer(sign, now_ms)])

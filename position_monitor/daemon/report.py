@@ -12,6 +12,8 @@ from position_monitor.core.evidence.evidence import Evidence
 from position_monitor.core.model.actions import Mode
 from position_monitor.core.model.events import Event
 from position_monitor.core.model.verdicts import Verdict
+from position_monitor.core.observation.needs import BLIND_READS, Fact
+from position_monitor.core.observation.reads import SymbolObservation
 from position_monitor.daemon import removal
 
 SETTLED = (Verdict.PROTECTED, Verdict.STOP_ONLY, Verdict.UNMANAGED)
@@ -71,3 +73,14 @@ def unseen(unread: Mapping[str, str], evidence: Evidence) -> str:
     keys = evidence.keys
     unlisted = [f"{key}: opened by an event, no read lists it yet" for key in sorted(keys) if keys[key].unconfirmed]
     return "; ".join((*malformed, *unlisted))
+
+
+def half_blind(symbols: Mapping[str, SymbolObservation], evidence: Evidence) -> set[str]:
+    """Symbols whose conditional orders could not be read once: a second look decides about a stop without them."""
+    return {
+        symbol
+        for symbol, seen in symbols.items()
+        if Fact.CONDITIONAL_ORDERS in seen.unread
+        for position in seen.positions
+        if (of_key := evidence.of(position.key)) is not None and of_key.blind_reads < BLIND_READS
+    }

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from position_monitor.core.decision.decide import Rules
+from position_monitor.core.decision.rules import Rules
 from position_monitor.core.model.actions import Mode
 from position_monitor.core.model.outside import Advice
 from position_monitor.edge.ai_engine import Question

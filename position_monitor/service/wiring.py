@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import lru_cache
 
 from position_monitor.config import Config
-from position_monitor.core.decision.decide import Rules
+from position_monitor.core.decision.rules import Rules
 from position_monitor.core.model.orders import WorkingType
 from position_monitor.core.model.settings import ProtectionSettings
 from position_monitor.core.model.sides import PositionKey
@@ -37,7 +37,14 @@ def rules_from(config: Config) -> Rules:
         def by_last(key: PositionKey) -> bool:
             return protection_for(key).working_type is WorkingType.CONTRACT_PRICE
 
-    return Rules(config.account, protection_for, is_unmanaged, config.evidence(), config.limits(), by_last)
+    return Rules(
+        account=config.account,
+        protection_for=protection_for,
+        is_unmanaged=is_unmanaged,
+        evidence=config.evidence(),
+        limits=config.limits(),
+        armed_by_last=by_last,
+    )
 
 
 def open_exchange(config: Config, clock: Clock, limits: BudgetLimits | None = None) -> BinanceUsdm:

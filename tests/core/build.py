@@ -13,8 +13,9 @@ from typing import Any
 
 from position_monitor.core.book.desired_book import BookInputs, RungsAllowed, desired_book
 from position_monitor.core.book.diff import BookDiff, diff
-from position_monitor.core.decision.decide import Decision, Rules, decide
+from position_monitor.core.decision.decide import Decision, decide
 from position_monitor.core.decision.gate import GateInputs
+from position_monitor.core.decision.rules import Rules
 from position_monitor.core.evidence.evidence import Evidence, KeyEvidence
 from position_monitor.core.evidence.learning import after_read
 from position_monitor.core.model import ids

@@ -15,9 +15,10 @@ from decimal import Decimal
 
 import pytest
 
-from position_monitor.core.decision.decide import Decision, Rules, decide
+from position_monitor.core.decision.decide import Decision, decide
 from position_monitor.core.decision.gate import GateInputs
 from position_monitor.core.decision.guard import Approved, approve_cancel, approve_close, approve_place
+from position_monitor.core.decision.rules import Rules
 from position_monitor.core.evidence.conclusions import pruned
 from position_monitor.core.evidence.evidence import Evidence
 from position_monitor.core.evidence.learning import after_read

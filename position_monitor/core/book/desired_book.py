@@ -116,40 +116,41 @@ def _wanted(facts: OrderFacts) -> WantedOrders:
 
 
 def _order_facts(inputs: BookInputs, exits: Exits, stop: Level) -> OrderFacts:
-    """By position, because a cycle makes one for every position it looks at."""
+    """The facts of one position. A cycle makes them for each that it looks at (`exit_view.py` says why so)."""
     position, known, initial = inputs.position, inputs.known, exits.initial_stop
-    return OrderFacts(
-        inputs.account,
-        position.key,
-        position.hedged,
-        position.quantity,
-        inputs.instrument,
-        inputs.settings,
-        inputs.live,
-        inputs.cover.orders,
-        inputs.in_transit,
-        _unproven(inputs),
-        known.epoch,
-        known.spent,
-        known.done_rungs,
-        known.ladder_from,
-        known.slot_is_foreign,
-        known.close_all_blocked,
-        known.firing(inputs.now_ms, inputs.triggering_grace_ms),
-        known.taking_profit(inputs.now_ms, inputs.triggering_grace_ms),
-        inputs.rungs,
-        stop.price,
-        stop.price if stop.price == initial.price else _today(inputs, stop.price),
-        stop.source,
-        stop.anchored,
-        initial.price,
-        initial.source,
-        initial.anchored,
-        exits.obstacle,
-        foreign_is_enough(inputs, exits),
-        exits.targets,
-        exits.passed,
-        exits.beyond_last,
+    return OrderFacts.__new__(
+        OrderFacts,
+        account=inputs.account,
+        key=position.key,
+        hedged=position.hedged,
+        quantity=position.quantity,
+        instrument=inputs.instrument,
+        settings=inputs.settings,
+        live=inputs.live,
+        cover=inputs.cover.orders,
+        in_transit=inputs.in_transit,
+        unproven=_unproven(inputs),
+        epoch=known.epoch,
+        spent=known.spent,
+        done_rungs=known.done_rungs,
+        ladder_from=known.ladder_from,
+        slot_is_foreign=known.slot_is_foreign,
+        close_all_blocked=known.close_all_blocked,
+        firing=known.firing(inputs.now_ms, inputs.triggering_grace_ms),
+        taking_profit=known.taking_profit(inputs.now_ms, inputs.triggering_grace_ms),
+        rungs=inputs.rungs,
+        stop_price=stop.price,
+        stop_today=stop.price if stop.price == initial.price else _today(inputs, stop.price),
+        stop_source=stop.source,
+        stop_anchored=stop.anchored,
+        policy_price=initial.price,
+        policy_source=initial.source,
+        policy_anchored=initial.anchored,
+        obstacle=exits.obstacle,
+        foreign_is_enough=foreign_is_enough(inputs, exits),
+        targets=exits.targets,
+        passed=exits.passed,
+        beyond_last=exits.beyond_last,
     )
 
 
@@ -159,8 +160,8 @@ def _today(inputs: BookInputs, price: Decimal) -> Decimal:
     if venue.permits(price) and is_multiple(price, venue.tick):
         return price
     side, mark = position.side, position.arming_price
-    fitted = fitted_stop(price, side, mark, position.liquidation_ahead, venue)
-    return fitted or fitted_stop(price, side, mark, None, venue) or price
+    fitted = fitted_stop(price=price, side=side, mark=mark, liquidation=position.liquidation_ahead, instrument=venue)
+    return fitted or fitted_stop(price=price, side=side, mark=mark, liquidation=None, instrument=venue) or price
 
 
 def _unproven(inputs: BookInputs) -> frozenset[str]:

@@ -76,7 +76,13 @@ def diff(orders: Sequence[DesiredOrder], live: LiveBook) -> BookDiff:
         else:
             if not any(same_content(wanted, own) for own in live.in_flight):
                 missing.append(wanted)
-    return BookDiff(tuple(missing), tuple(matched), tuple(left), live.in_flight, live.foreign)
+    return BookDiff(
+        missing=tuple(missing),
+        matched=tuple(matched),
+        surplus=tuple(left),
+        in_flight=live.in_flight,
+        foreign=live.foreign,
+    )
 
 
 def same_content(wanted: DesiredOrder, order: LiveOrder) -> bool:

@@ -89,7 +89,9 @@ def _new_backstop(facts: OrderFacts) -> tuple[StopCase, tuple[DesiredOrder, ...]
     """Cases 12 and 13: the slot for a close-all stop is free."""
     rung = ids.stop_rung(0, anchored=facts.policy_anchored)
     purpose, price, source = Purpose.STOP, facts.policy_price, facts.policy_source
-    backstop = new_order(facts, Role.BACKSTOP, rung, purpose, price, source, None)
+    backstop = new_order(
+        facts=facts, role=Role.BACKSTOP, rung=rung, purpose=purpose, price=price, source=source, quantity=None
+    )
     if tighter(facts.stop_price, facts.policy_price, facts.side):
         return StopCase.NEW_BACKSTOP_LOOSER, (backstop, *_working_stops(facts))
     return StopCase.NEW_BACKSTOP, (backstop,)
@@ -153,11 +155,15 @@ def _working_stop(facts: OrderFacts, number: int, part: Decimal) -> DesiredOrder
     """One part where it rests; else at a price the venue permits today, which a level that rests may be older than."""
     purpose, price, source = Purpose.STOP, facts.stop_price, facts.stop_source
     rung = ids.stop_rung(number, anchored=facts.stop_anchored)
-    wanted = new_order(facts, Role.WORKING_STOP, rung, purpose, price, source, part)
+    wanted = new_order(
+        facts=facts, role=Role.WORKING_STOP, rung=rung, purpose=purpose, price=price, source=source, quantity=part
+    )
     today = facts.stop_today
     if today == price or any(same_content(wanted, own) for own in facts.live.resting):
         return wanted
-    return new_order(facts, Role.WORKING_STOP, rung, purpose, today, source, part)
+    return new_order(
+        facts=facts, role=Role.WORKING_STOP, rung=rung, purpose=purpose, price=today, source=source, quantity=part
+    )
 
 
 def _settling(facts: OrderFacts, wanted: tuple[DesiredOrder, ...]) -> tuple[DesiredOrder, ...] | None:

@@ -123,7 +123,15 @@ def _permitted(facts: OrderFacts, case: TargetCase, sized: tuple[DesiredOrder, .
 
 def _as_rung(facts: OrderFacts, rung: SizedRung) -> DesiredOrder:
     price, source = rung.level.price, rung.level.source
-    return new_order(facts, Role.TAKE_PROFIT, rung.rung, Purpose.TAKE_PROFIT, price, source, rung.quantity)
+    return new_order(
+        facts=facts,
+        role=Role.TAKE_PROFIT,
+        rung=rung.rung,
+        purpose=Purpose.TAKE_PROFIT,
+        price=price,
+        source=source,
+        quantity=rung.quantity,
+    )
 
 
 def _ladders(resting: Sequence[LiveOrder]) -> Iterator[Sequence[LiveOrder]]:

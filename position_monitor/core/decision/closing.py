@@ -100,16 +100,16 @@ def next_close(
     limit = _limit_inside_band(position, instrument) if known.closes_sent % 2 else None
     most = instrument.market_max_quantity if limit is None else instrument.max_quantity
     quantity = min(position.quantity, floor_to(most, instrument.step))
-    client_id = close_id(account, position, known, limit, quantity)
+    client_id = close_id(account=account, position=position, known=known, limit=limit, quantity=quantity)
     return Close(
-        position.key,
-        position.hedged,
-        quantity,
-        client_id,
-        limit,
-        reason.text,
-        reason.level,
-        reason.working_type,
+        key=position.key,
+        hedged=position.hedged,
+        quantity=quantity,
+        client_id=client_id,
+        limit_price=limit,
+        reason=reason.text,
+        level=reason.level,
+        working_type=reason.working_type,
     )
 
 

@@ -6,8 +6,8 @@ to act; `plan`, `explain` and `status --direct` call the same function to show.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import replace
 from types import MappingProxyType
 from typing import NamedTuple
 
@@ -17,22 +17,27 @@ from position_monitor.core.book.desired_book import (
     RungsAllowed,
     WantedOrders,
     compared_book,
-    rungs_for,
+)
+from position_monitor.core.decision.capacity import (
+    SLOTS_KEPT_FREE,
+    bounded_closes,
+    resting_now,
+    rungs_of_positions,
+    within_capacity,
 )
 from position_monitor.core.decision.case import Case
-from position_monitor.core.decision.closing import closes_in_the_last_minute, reason_to_close
+from position_monitor.core.decision.closing import reason_to_close
 from position_monitor.core.decision.plan import plan
-from position_monitor.core.decision.plan_inputs import Held, Plan, PlanInputs
+from position_monitor.core.decision.plan_inputs import Plan, PlanInputs
+from position_monitor.core.decision.rules import Rules
 from position_monitor.core.decision.verdict import Judgement, judge
 from position_monitor.core.evidence.believed_cap import BelievedCap
 from position_monitor.core.evidence.evidence import Evidence
-from position_monitor.core.model.actions import Mode, Place
+from position_monitor.core.model.actions import Mode
 from position_monitor.core.model.desired import DesiredBook
 from position_monitor.core.model.outside import Advice
 from position_monitor.core.model.positions import Position
 from position_monitor.core.model.provisional_rules import rules_of
-from position_monitor.core.model.rungs import rungs_of
-from position_monitor.core.model.settings import EvidenceSettings, Limits, ProtectionSettings
 from position_monitor.core.model.sides import PositionKey
 from position_monitor.core.model.verdicts import Verdict
 from position_monitor.core.observation.cover import NO_COVER, cover_of
@@ -40,22 +45,7 @@ from position_monitor.core.observation.live_book import NOTHING_RESTS, LiveBook
 from position_monitor.core.observation.needs import Deed
 from position_monitor.core.observation.reads import SymbolObservation
 
-SLOTS_KEPT_FREE = 2
-"""Below this many free slots for conditional orders, surplus take-profits are removed before their successors rest."""
 NOTHING_WANTED: Mapping[PositionKey, WantedOrders] = MappingProxyType({})
-
-
-@dataclass(frozen=True, slots=True)
-class Rules:
-    """The configuration as the core sees it."""
-
-    account: str
-    protection_for: Callable[[PositionKey], ProtectionSettings]
-    is_unmanaged: Callable[[PositionKey], bool]
-    evidence: EvidenceSettings
-    limits: Limits
-    armed_by_last: Callable[[PositionKey], bool] | None = None
-    """Which positions have orders that the last trade arms; None where no setting says so."""
 
 
 class Decision(NamedTuple):
@@ -92,7 +82,7 @@ def decide(
     """
     if cap is not None and cap.most < rules.limits.conditional_orders_max:
         rules = replace(rules, limits=replace(rules.limits, conditional_orders_max=cap.most))
-    rungs = _rungs(observed, rules, elsewhere)
+    allowed = rungs_of_positions(observed, rules, elsewhere)
     free = rules.limits.conditional_orders_max - resting_now(observed, elsewhere)
     books: dict[PositionKey, DesiredBook] = {}
     plans: dict[str, Plan] = {}
@@ -102,13 +92,13 @@ def decide(
     for symbol in sorted(observed):
         try:
             part = decide_symbol(
-                observed[symbol],
-                evidence,
-                rules,
-                advice.get(symbol),
-                mode,
-                rungs,
-                now_ms,
+                seen=observed[symbol],
+                evidence=evidence,
+                rules=rules,
+                advice=advice.get(symbol),
+                mode=mode,
+                rungs=allowed,
+                now_ms=now_ms,
                 crowded=crowded,
                 before=before,
             )
@@ -120,13 +110,8 @@ def decide(
         wanted.update(part.wanted)
     if all(result.empty for result in plans.values()):
         return Decision(books, plans, judgements, wanted)
-    plans = _bounded_closes(plans, evidence, rules.limits, now_ms)
-    return Decision(books, _within_capacity(plans, free), judgements, wanted)
-
-
-def resting_now(observed: Mapping[str, SymbolObservation], elsewhere: int) -> int:
-    """Open conditional orders of the account as last read, foreign ones included."""
-    return elsewhere + sum([seen.live.conditional for seen in observed.values()])
+    plans = bounded_closes(plans, evidence, rules.limits, now_ms)
+    return Decision(books, within_capacity(plans, free), judgements, wanted)
 
 
 def decide_symbol(
@@ -144,21 +129,33 @@ def decide_symbol(
     """Decide for one symbol. `crowded`: the account has hardly a slot left for conditional orders."""
     books = seen.live.books
     cases = [
-        _case(position, books, seen, evidence, rules, advice, rungs, before, now_ms) for position in seen.positions
+        _case(
+            position=position,
+            books=books,
+            seen=seen,
+            evidence=evidence,
+            rules=rules,
+            advice=advice,
+            rungs=rungs,
+            before=before,
+            now_ms=now_ms,
+        )
+        for position in seen.positions
     ]
     held = {case.key for case in cases}
     result = plan(
-        PlanInputs(  # by position: this is done for every symbol in every cycle
-            rules.account,
-            seen,
-            [case for case in cases if not case.unmanaged],
-            {key: live for key, live in books.items() if key not in held and not rules.is_unmanaged(key)},
-            evidence,
-            rules.evidence,
-            rules.limits,
-            mode,
-            crowded,
-            now_ms,
+        PlanInputs.__new__(  # as `ExitView` in exit_view.py
+            PlanInputs,
+            account=rules.account,
+            seen=seen,
+            cases=[case for case in cases if not case.unmanaged],
+            orphaned={key: live for key, live in books.items() if key not in held and not rules.is_unmanaged(key)},
+            evidence=evidence,
+            evidence_settings=rules.evidence,
+            limits=rules.limits,
+            mode=mode,
+            crowded=crowded,
+            now_ms=now_ms,
         )
     )
     judgements = {case.key: judge(case, seen, rules.evidence, now_ms) for case in cases}
@@ -201,82 +198,61 @@ def _case(
     settings, known, unmanaged = rules.protection_for(key), evidence.of(key), rules.is_unmanaged(key)
     cover = cover_of(position, live.stops, settings)
     if known is None:
-        return Case(position, key, settings, None, unmanaged, live, cover, None, None, None)
+        return Case.__new__(
+            Case,
+            position=position,
+            key=key,
+            settings=settings,
+            known=None,
+            unmanaged=unmanaged,
+            live=live,
+            cover=cover,
+            to_close=None,
+            book=None,
+            wanted=None,
+        )
     book = wanted = None
     if seen.allows(Deed.PLACE_STOP) and not unmanaged:
         book, wanted = compared_book(
-            BookInputs(
-                rules.account,
-                position,
-                rules_of(seen.instrument, position, known.grid_refusals),
-                live,
-                cover,
-                known,
-                settings,
-                advice,
-                rungs.get(key, NO_RUNGS),
-                rules.evidence.triggering_grace_ms,
-                now_ms,
-                evidence.working_stops_under_way(key, now_ms),
-                rules.evidence.replacement_reads,
+            BookInputs.__new__(
+                BookInputs,
+                account=rules.account,
+                position=position,
+                instrument=rules_of(seen.instrument, position, known.grid_refusals),
+                live=live,
+                cover=cover,
+                known=known,
+                settings=settings,
+                advice=advice,
+                rungs=rungs.get(key, NO_RUNGS),
+                triggering_grace_ms=rules.evidence.triggering_grace_ms,
+                now_ms=now_ms,
+                in_transit=evidence.working_stops_under_way(key, now_ms),
+                replacement_reads=rules.evidence.replacement_reads,
             ),
             before.get(key),
         )
     close = None if book is None else book.close
     closing = reason_to_close(
-        position, known, settings, rules.limits, rules.evidence, now_ms, covered=cover.full, wanted=close
+        position=position,
+        known=known,
+        settings=settings,
+        limits=rules.limits,
+        evidence_settings=rules.evidence,
+        now_ms=now_ms,
+        covered=cover.full,
+        wanted=close,
     )
-    return Case(position, key, settings, known, unmanaged, live, cover, closing, book, wanted)
-
-
-def _rungs(observed: Mapping[str, SymbolObservation], rules: Rules, elsewhere: int) -> dict[PositionKey, RungsAllowed]:
-    """Spread the account's capacity for conditional orders over its managed positions, stops first."""
-    managed = [p.key for seen in observed.values() for p in seen.positions if _is_managed(p.key, rules)]
-    reserved = elsewhere + sum([seen.live.before_ladders for seen in observed.values()]) + len(managed)
-    return rungs_for(managed, reserved, rules.limits.conditional_orders_max)
-
-
-def _is_managed(key: PositionKey, rules: Rules) -> bool:
-    """Whether slots are reserved for a position; when the rules fail for it, they are."""
-    try:
-        return not rules.is_unmanaged(key)
-    except Exception:  # the symbol itself is held where it is decided (invariant 12)
-        return True
-
-
-def _bounded_closes(plans: Mapping[str, Plan], evidence: Evidence, limits: Limits, now_ms: int) -> dict[str, Plan]:
-    """The limit on closing orders is one for the account: a crash must not send a market order for everything."""
-    left = limits.closes_per_minute_max - closes_in_the_last_minute(evidence, now_ms)
-    bounded: dict[str, Plan] = {}
-    for symbol, result in plans.items():
-        kept = result.closes[: max(0, left)]
-        left -= len(kept)
-        if len(kept) == len(result.closes):
-            bounded[symbol] = result
-            continue
-        why = f"{limits.closes_per_minute_max} closes a minute is the limit of the account"
-        held = tuple(Held(close.key, "close at market", why) for close in result.closes[len(kept) :])
-        bounded[symbol] = result._replace(closes=kept, held=result.held + held)
-    return bounded
-
-
-def _within_capacity(plans: Mapping[str, Plan], free: int) -> dict[str, Plan]:
-    """Hold back take-profits that would take the slots of stops; `free` slots are left now (foreign orders count)."""
-    free -= sum(len(result.stops) for result in plans.values())
-    fitted: dict[str, Plan] = {}
-    for symbol, result in plans.items():
-        kept: tuple[Place, ...] = result.take_profits[: max(0, free)]
-        free -= len(kept)
-        if len(kept) == len(result.take_profits):
-            fitted[symbol] = result
-            continue
-        held = tuple(
-            Held(
-                place.key,
-                f"place rung {rungs_of(place.order.rung)[-1]}",
-                "the venue's cap on conditional orders is reached",
-            )
-            for place in result.take_profits[len(kept) :]
-        )
-        fitted[symbol] = result._replace(take_profits=kept, held=result.held + held)
-    return fitted
+    return Case.__new__(
+        Case,
+        position=position,
+        key=key,
+        settings=settings,
+        known=known,
+        unmanaged=unmanaged,
+        live=live,
+        cover=cover,
+        to_close=closing,
+        book=book,
+        wanted=wanted,
+    )

@@ -17,7 +17,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
 
-from position_monitor.core.decision.decide import Rules, decide_symbol
+from position_monitor.core.decision.decide import decide_symbol
+from position_monitor.core.decision.rules import Rules
 from position_monitor.core.evidence.evidence import Evidence
 from position_monitor.core.evidence.learning import after_open_event
 from position_monitor.core.model.actions import Mode, Place
@@ -137,7 +138,9 @@ def stops_from_event(
     )
     own = [order for order in orders if order.key == key]
     evidence = after_open_event(evidence, opened, own, now_ms)
-    decision = decide_symbol(view, evidence, rules, advice, mode, {}, now_ms)
+    decision = decide_symbol(
+        seen=view, evidence=evidence, rules=rules, advice=advice, mode=mode, rungs={}, now_ms=now_ms
+    )
     places = tuple(place for place in decision.plans[event.symbol].stops if place.key == key)
     return EventStops(places, view, evidence, exposed=decision.judgements[key].exposed)
 
@@ -157,7 +160,11 @@ def mark_moves_a_stop(
     """
     positions = tuple(_at_mark(position, mark) for position in last.positions)
     view = replace(last, positions=positions, orders_reused=True)
-    return bool(decide_symbol(view, evidence, rules, advice, mode, {}, now_ms).plans[last.symbol].stops)
+    return bool(
+        decide_symbol(seen=view, evidence=evidence, rules=rules, advice=advice, mode=mode, rungs={}, now_ms=now_ms)
+        .plans[last.symbol]
+        .stops
+    )
 
 
 def _at_mark(position: Position, mark: Decimal) -> Position:

@@ -102,7 +102,13 @@ def approve_close(action: Close, gate: GateInputs) -> Approved[Close] | Denied:
     if gate.known is None or gate.known.present_reads < 2:
         return Denied("a close needs two agreeing reads")
     if action.client_id != (
-        expected := close_id(gate.account, position, gate.known, action.limit_price, action.quantity)
+        expected := close_id(
+            account=gate.account,
+            position=position,
+            known=gate.known,
+            limit=action.limit_price,
+            quantity=action.quantity,
+        )
     ):
         return Denied(f"client id was {action.client_id}; its intent gives {expected} (invariant 4)")
     reason = _why_no_second_witness(action, position, gate)

@@ -105,7 +105,7 @@ def after_judging(
     for key in sorted(set(history.tracks) - set(judgements)):
         seen = observed.get(key.symbol)
         absent = history.tracks[key].absent_reads + (1 if seen is not None and seen.readable else 0)
-        if _gone(key, seen, evidence, settings, absent):
+        if _gone(key=key, seen=seen, evidence=evidence, settings=settings, absent_reads=absent):
             events.append(_event("PositionFlat", key, now_ms, {"naked_ms": history.tracks[key].exposed_ms(now_ms)}))
             continue
         reason = seen.unreadable if seen is not None and seen.unreadable else "it is not listed; flat is not proven yet"
@@ -195,4 +195,4 @@ def _foreign(
 
 
 def _event(name: str, key: PositionKey, at_ms: int, details: Mapping[str, str | int]) -> Event:
-    return Event(name, at_ms, key.symbol, str(key.side), details)
+    return Event(type=name, at_ms=at_ms, symbol=key.symbol, side=str(key.side), details=details)

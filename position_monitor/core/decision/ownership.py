@@ -42,12 +42,24 @@ class Rights(NamedTuple):
 
 
 RIGHTS: Final[Mapping[Mode, Rights]] = {
-    Mode.LIVE: Rights(True, True, True, True, True, True),
-    Mode.STANDBY: Rights(False, True, False, False, False, False),
-    Mode.PLACE_ONLY: Rights(True, True, True, False, False, True),
-    Mode.STALE_OWNER: Rights(True, True, True, False, False, True),
-    Mode.SECOND_WRITER: Rights(True, True, False, False, False, False),
-    Mode.OBSERVE: Rights(False, False, False, False, False, False),
+    Mode.LIVE: Rights(
+        missing_stops=True, long_missing_stops=True, moves=True, take_profits=True, removals=True, closes=True
+    ),
+    Mode.STANDBY: Rights(
+        missing_stops=False, long_missing_stops=True, moves=False, take_profits=False, removals=False, closes=False
+    ),
+    Mode.PLACE_ONLY: Rights(
+        missing_stops=True, long_missing_stops=True, moves=True, take_profits=False, removals=False, closes=True
+    ),
+    Mode.STALE_OWNER: Rights(
+        missing_stops=True, long_missing_stops=True, moves=True, take_profits=False, removals=False, closes=True
+    ),
+    Mode.SECOND_WRITER: Rights(
+        missing_stops=True, long_missing_stops=True, moves=False, take_profits=False, removals=False, closes=False
+    ),
+    Mode.OBSERVE: Rights(
+        missing_stops=False, long_missing_stops=False, moves=False, take_profits=False, removals=False, closes=False
+    ),
 }
 
 MEANINGS: Final[Mapping[Mode, str]] = {

@@ -86,12 +86,12 @@ def _joined(symbol: str, parts: Sequence[Plan]) -> Plan:
     if len(parts) == 1:
         return parts[0]
     return Plan(
-        symbol,
-        tuple(place for part in parts for place in part.stops),
-        tuple(place for part in parts for place in part.take_profits),
-        tuple(close for part in parts for close in part.closes),
-        tuple(cancel for part in parts for cancel in part.cancels),
-        tuple(held for part in parts for held in part.held),
+        symbol=symbol,
+        stops=tuple(place for part in parts for place in part.stops),
+        take_profits=tuple(place for part in parts for place in part.take_profits),
+        closes=tuple(close for part in parts for close in part.closes),
+        cancels=tuple(cancel for part in parts for cancel in part.cancels),
+        held=tuple(held for part in parts for held in part.held),
     )
 
 
@@ -115,18 +115,20 @@ def _for_open(inputs: PlanInputs, case: Case) -> Plan:
     if why := _why_targets_wait(case, known, has_rules=inputs.seen.instrument is not None):
         held += [Held(key, _placing(order), why) for order in targets]
         targets = []
-    due, targets = targets, _beside_what_rests(inputs, case, book, found, targets)
+    due, targets = targets, _beside_what_rests(inputs=inputs, case=case, book=book, found=found, targets=targets)
     why = "it waits until what rests in its place is removed (invariant 16)"
     held += [Held(key, _placing(order), why) for order in due if order not in targets]
     cancels, held_cancels = removals(inputs, case, known, found, ladder_due=bool(due))
     closes, held_closes = _closes(inputs, position, known, case.to_close)
     return Plan(
-        position.symbol,
-        stops,
-        tuple(Place(order, f"rung {rungs_of(order.rung)[-1]} of the ladder ({order.source})") for order in targets),
-        closes,
-        cancels,
-        (*held, *held_cancels, *held_closes),
+        symbol=position.symbol,
+        stops=stops,
+        take_profits=tuple(
+            Place(order, f"rung {rungs_of(order.rung)[-1]} of the ladder ({order.source})") for order in targets
+        ),
+        closes=closes,
+        cancels=cancels,
+        held=(*held, *held_cancels, *held_closes),
     )
 
 
@@ -177,7 +179,9 @@ def _closes(
     recent = closes_in_the_last_minute(inputs.evidence, inputs.now_ms)
     if why := why_not_close_now(known, recent, inputs.limits, inputs.now_ms):
         return (), [Held(position.key, "close at market", why)]
-    return (next_close(inputs.account, position, instrument, known, reason),), []
+    return (
+        next_close(account=inputs.account, position=position, instrument=instrument, known=known, reason=reason),
+    ), []
 
 
 def _allowed_by_mode(result: Plan, inputs: PlanInputs) -> Plan:
@@ -206,7 +210,14 @@ def _allowed_by_mode(result: Plan, inputs: PlanInputs) -> Plan:
     if not rights.closes:
         why = f"{MEANINGS[mode]}: nothing is closed"
         held += [Held(c.key, f"close {plain(c.quantity)}", why) for c in result.closes]
-    return Plan(result.symbol, tuple(stops), targets, closes, cancels, (*result.held, *held))
+    return Plan(
+        symbol=result.symbol,
+        stops=tuple(stops),
+        take_profits=targets,
+        closes=closes,
+        cancels=cancels,
+        held=(*result.held, *held),
+    )
 
 
 def _uncovered(inputs: PlanInputs) -> list[Case]:

@@ -53,7 +53,7 @@ def removals(
         elif role is Role.BACKSTOP and not outdated_backstop(order, known.epoch, case.settings):
             why = "the backstop stays until the position is proven flat (invariant 2)"
         else:
-            why = _why_keep_stop(inputs, case, known, found, order, going)
+            why = _why_keep_stop(inputs=inputs, case=case, known=known, found=found, order=order, going=going)
             going.update([] if why else [order.order_id])
         if why:
             held.append(Held(case.key, f"cancel {described(order)}", why))

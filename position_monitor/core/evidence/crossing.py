@@ -41,7 +41,9 @@ def after_refusal(
 ) -> Crossed:
     """One more refusal of a stop at `trigger`, made from the `reads`th read of the position."""
     if not before.fresh(at_ms, pause_ms):
-        return Crossed(1, trigger, at_ms, reads, said)
+        return Crossed(count=1, first_trigger=trigger, last_at_ms=at_ms, at_read=reads, said=said)
     if reads == before.at_read:
         return before
-    return Crossed(before.count + 1, before.first_trigger, at_ms, reads, said)
+    return Crossed(
+        count=before.count + 1, first_trigger=before.first_trigger, last_at_ms=at_ms, at_read=reads, said=said
+    )

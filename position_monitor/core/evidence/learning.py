@@ -51,7 +51,7 @@ def after_read(
     for key in sorted(relevant):
         position, live = held.get(key), books.get(key, NOTHING_RESTS)
         if position is not None:
-            keys[key] = _present(keys.get(key), position, live, seen, rebases)
+            keys[key] = _present(known=keys.get(key), position=position, live=live, seen=seen, rebases=rebases)
         else:
             known = keys.get(key) or KeyEvidence(epoch=newest_epoch(live) or ids.epoch_of(0), inherited=True)
             keys[key] = _absent(known, key, live, seen)

@@ -53,7 +53,9 @@ def after_miss(evidence: Evidence, symbol: str, client_id: str, now_ms: int, gra
     and one that vanished left no trace."""
     wait = evidence.awaited.get((symbol, client_id))
     if wait is None:
-        return _after_vanished_miss(evidence, symbol, client_id, now_ms, grace_ms)
+        return _after_vanished_miss(
+            evidence=evidence, symbol=symbol, client_id=client_id, now_ms=now_ms, grace_ms=grace_ms
+        )
     awaited = dict(evidence.awaited)
     wait = replace(wait, misses=wait.misses + 1)
     is_target = wait.order is not None and wait.order.role is Role.TAKE_PROFIT

@@ -67,7 +67,9 @@ def _levels_at(view: ExitView, distances: Distances) -> Levels:
         note = "entry price was 0: stop anchored to the mark, take-profits held"
         return Levels(stop, (), notes=(note,), obstacle=obstacle)
     side, ahead = position.side, position.liquidation_ahead
-    levels = from_entry(entry, side, grid, view.settings, distances, ahead)
+    levels = from_entry(
+        entry=entry, side=side, grid=grid, settings=view.settings, distances=distances, liquidation=ahead
+    )
     if ahead is not None and not tighter(levels.stop.price, ahead, side):
         levels = _entry_beyond_liquidation(levels, view)
     if not beyond(view.mark, levels.stop.price, side):

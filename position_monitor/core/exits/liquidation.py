@@ -54,4 +54,4 @@ def least_stop(view: ExitView, anchor: Decimal) -> Decimal | None:
     trigger = view.instrument.nearest_permitted(stop_trigger(point, side, view.instrument.tick))
     if tighter(trigger, ahead, side) and not beyond(mark, trigger, side):
         return trigger
-    return fitted_stop(point, side, mark, ahead, view.instrument)
+    return fitted_stop(price=point, side=side, mark=mark, liquidation=ahead, instrument=view.instrument)

@@ -15,10 +15,10 @@ def at_permitted_price(level: Level, view: ExitView) -> tuple[Level, Obstacle]:
     """The level at a price that can protect, else at one that the venue takes; and what stands in the way."""
     position, venue = view.position, view.instrument
     side, mark, ahead = position.side, view.mark, position.liquidation_ahead
-    price = fitted_stop(level.price, side, mark, ahead, venue)
+    price = fitted_stop(price=level.price, side=side, mark=mark, liquidation=ahead, instrument=venue)
     if price is not None:
         return level._replace(price=price), Obstacle.NONE
-    price = fitted_stop(level.price, side, mark, None, venue)
+    price = fitted_stop(price=level.price, side=side, mark=mark, liquidation=None, instrument=venue)
     if price is not None:
         return level._replace(price=price), Obstacle.LIQUIDATION_FIRST
     return level._replace(price=price_to_try(level.price, view)), Obstacle.NO_PRICE

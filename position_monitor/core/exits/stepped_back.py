@@ -31,7 +31,9 @@ def stepped_back(view: ExitView, levels: Levels) -> Levels:
     wanted = against(anchor, side, pct)
     if levels.least is not None:
         wanted = tightest(wanted, levels.least, side)
-    price = fitted_stop(wanted, side, view.mark, position.liquidation_ahead, view.instrument)
+    price = fitted_stop(
+        price=wanted, side=side, mark=view.mark, liquidation=position.liquidation_ahead, instrument=view.instrument
+    )
     if price is None or not tighter(stop.price, price, side):
         return levels
     note = (

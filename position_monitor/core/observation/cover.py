@@ -81,7 +81,9 @@ class Cover(NamedTuple):
         return self.pct >= HUNDRED
 
 
-NO_COVER = Cover((), _NOTHING, _NOTHING, None, None, None)
+NO_COVER = Cover.__new__(
+    Cover, orders=(), quantity=_NOTHING, pct=_NOTHING, stop_price=None, whole_price=None, worst_loss=None
+)
 """Nothing is known to cover the position."""
 
 
@@ -96,9 +98,19 @@ def cover_of(position: Position, orders: Iterable[LiveOrder], settings: Protecti
     met = _by_tightness(position, stops) if len(stops) > 1 else stops
     price = met[0].trigger_price if met else None
     if pct < HUNDRED:
-        return Cover(stops, quantity, pct, price, None, None)
+        return Cover.__new__(
+            Cover, orders=stops, quantity=quantity, pct=pct, stop_price=price, whole_price=None, worst_loss=None
+        )
     loss = _worst_loss(position, met) if position.entry_price > 0 else None
-    return Cover(stops, quantity, pct, price, _whole_price(position, met), loss)
+    return Cover.__new__(
+        Cover,
+        orders=stops,
+        quantity=quantity,
+        pct=pct,
+        stop_price=price,
+        whole_price=_whole_price(position, met),
+        worst_loss=loss,
+    )
 
 
 def _by_tightness(position: Position, stops: Sequence[LiveOrder]) -> Sequence[LiveOrder]:

@@ -252,11 +252,11 @@ class EventBox:
     def drain(self) -> Drained:
         """Hand over everything and be empty."""
         drained = Drained(
-            tuple(self._positions.values()),
-            frozenset(self._symbols),
-            self._gap,
-            frozenset(self._margin_called),
-            self._account_changed,
+            positions=tuple(self._positions.values()),
+            symbols=frozenset(self._symbols),
+            gap=self._gap,
+            margin_called=frozenset(self._margin_called),
+            account_changed=self._account_changed,
         )
         self._empty()
         return drained

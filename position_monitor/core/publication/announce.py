@@ -35,7 +35,7 @@ def written(outcome: Outcome) -> Event:
         kind = "WriteAmbiguous"
     elif outcome.sent is not Sent.ACCEPTED:
         kind = "WriteRefused"
-    return Event(kind, outcome.at_ms, key.symbol, str(key.side), details)
+    return Event(type=kind, at_ms=outcome.at_ms, symbol=key.symbol, side=str(key.side), details=details)
 
 
 def _as_published(said: str) -> str | int:
@@ -46,7 +46,7 @@ def _as_published(said: str) -> str | int:
 def second_writer(sign: LiveOrder, now_ms: int) -> Event:
     """The event of an order with our prefix that this process did not write."""
     details = {"client_id": sign.client_id, "order_id": sign.order_id, "kind": str(sign.purpose)}
-    return Event("SecondWriterSeen", now_ms, sign.symbol, str(sign.key.side), details)
+    return Event(type="SecondWriterSeen", at_ms=now_ms, symbol=sign.symbol, side=str(sign.key.side), details=details)
 
 
 def read_back(seen: SymbolObservation, evidence: Evidence, now_ms: int) -> list[Event]:
@@ -56,11 +56,11 @@ def read_back(seen: SymbolObservation, evidence: Evidence, now_ms: int) -> list[
         return []
     return [
         Event(
-            "StopReadBack",
-            now_ms,
-            seen.symbol,
-            str(order.key.side),
-            {"client_id": order.client_id, "status": str(order.status)},
+            type="StopReadBack",
+            at_ms=now_ms,
+            symbol=seen.symbol,
+            side=str(order.key.side),
+            details={"client_id": order.client_id, "status": str(order.status)},
         )
         for order in seen.orders
         if order.client_id in awaited - seen.confirmed_orders and order.purpose.is_stop

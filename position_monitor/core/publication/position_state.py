@@ -132,7 +132,15 @@ def _own_state(rung: LadderRung) -> TakeProfitState:
 def _foreign_state(order: LiveOrder, position: Position) -> TakeProfitState:
     price = order.trigger_price or order.limit_price or Decimal(0)
     quantity = order.part_of(position.quantity)
-    return TakeProfitState(-1, price, quantity, order.client_id, "foreign", resting=True, foreign=True)
+    return TakeProfitState(
+        rung=-1,
+        trigger_price=price,
+        quantity=quantity,
+        client_id=order.client_id,
+        source="foreign",
+        resting=True,
+        foreign=True,
+    )
 
 
 def _conditions(
@@ -142,12 +150,12 @@ def _conditions(
         return _EXPOSED_AND_UNREADABLE if judgement.exposed else _WHEN_UNREADABLE
     cover, found = judgement.cover, judgement.found
     return _named_facts(
-        cover.full,
-        not judgement.stop_is_behind,
-        backstop is not None,
-        bool(take_profits) and all(rung.resting for rung in take_profits),
-        found is not None and found.in_sync,
-        judgement.exposed,
+        covered=cover.full,
+        current=not judgement.stop_is_behind,
+        backstop=backstop is not None,
+        targets=bool(take_profits) and all(rung.resting for rung in take_profits),
+        in_sync=found is not None and found.in_sync,
+        exposed=judgement.exposed,
     )
 
 

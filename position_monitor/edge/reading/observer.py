@@ -13,11 +13,9 @@ from decimal import Decimal
 from functools import partial
 from typing import Protocol
 
-from position_monitor.core.evidence.endings import to_ask_for
 from position_monitor.core.evidence.evidence import Evidence
-from position_monitor.core.model.orders import LiveOrder
 from position_monitor.core.model.positions import Position
-from position_monitor.core.observation.needs import Deed, Fact
+from position_monitor.core.observation.needs import Fact
 from position_monitor.core.observation.reads import OrdersRead, PositionsRead, SymbolObservation
 from position_monitor.edge.clock import Clock
 from position_monitor.edge.exchange import Exchange
@@ -28,8 +26,8 @@ from position_monitor.edge.reading.account_observation import (
     opened_or_grown,
     swept_lists,
     unread_facts,
-    with_order,
 )
+from position_monitor.edge.reading.awaited import with_awaited
 from position_monitor.edge.reading.last_reads import LastReads, zero_keys, zero_times
 from position_monitor.edge.reading.pending_reads import PATIENCE_S, PendingReads, Retries, patiently
 from position_monitor.errors import ExchangeFailure
@@ -100,7 +98,9 @@ class Observer:
         if whole is not None:
             symbols = due = symbols | self._swept(whole, symbols)
         zero_rows = await self._zero_rows(positions, symbols, evidence)
-        return await self._with_awaited(
+        return await with_awaited(
+            self.exchange,
+            self.clock,
             AccountObservation(
                 self._observations(symbols, due, positions=positions, orders=orders, zero_rows=zero_rows),
                 swept=whole is not None,
@@ -172,7 +172,9 @@ class Observer:
             orders |= await self._per_symbol(sorted(new), anew=True)
             names += sorted(new)
         seen = {name: self._observation(name, positions, orders.get(name), None) for name in names}
-        return await self._with_awaited(
+        return await with_awaited(
+            self.exchange,
+            self.clock,
             AccountObservation(
                 seen,
                 unreadable_positions=positions.unreadable,
@@ -190,7 +192,16 @@ class Observer:
                 patiently(self.clock, partial(self.exchange.read_orders, symbol)),
             )
         except ExchangeFailure as failure:
-            return SymbolObservation(symbol, None, (), frozenset(), (), 0, 0, str(failure))
+            return SymbolObservation(
+                symbol=symbol,
+                instrument=None,
+                positions=(),
+                zero_keys=frozenset(),
+                orders=(),
+                positions_read_at_ms=0,
+                orders_read_at_ms=0,
+                unreadable=str(failure),
+            )
         return self._observation(symbol, rows, orders, rows)
 
     async def _positions(self) -> PositionsRead | ExchangeFailure:
@@ -270,31 +281,3 @@ class Observer:
         last = self._last.mark(position.key)
         price = self.surroundings.streamed_mark(position.symbol) or last or position.entry_price
         return replace(position, mark_price=price) if price > 0 else None
-
-    async def _with_awaited(self, found: AccountObservation, evidence: Evidence) -> AccountObservation:
-        """Ask for orders of ours that no list shows, not yet or not any more, one targeted query each."""
-        absent = [
-            (symbol, client_id)
-            for symbol, seen in found.symbols.items()
-            if seen.allows(Deed.PLACE_STOP)
-            for client_id in to_ask_for(evidence, seen)
-        ]
-        if not absent:
-            return found
-        where = {client_id: symbol for symbol, client_id in absent}
-        answers = await PendingReads[LiveOrder | None](self.clock).answers(
-            where, lambda client_id: self.exchange.query_order(where[client_id], client_id)
-        )
-        symbols = dict(found.symbols)
-        misses: list[tuple[str, str]] = []
-        ends: list[LiveOrder] = []
-        for client_id, answer in answers.items():
-            symbol = where[client_id]
-            if answer is None:
-                misses.append((symbol, client_id))
-            elif answer.status.terminal:
-                ends.append(answer)
-            else:
-                symbols[symbol] = with_order(symbols[symbol], answer)
-        unanswered = tuple((symbol, client_id) for client_id, symbol in where.items() if client_id not in answers)
-        return replace(found, symbols=symbols, misses=tuple(misses), ends=tuple(ends), unanswered=unanswered)

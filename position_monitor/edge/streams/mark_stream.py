@@ -56,7 +56,12 @@ class MarkStream:
         self._mark_due_s = 0.0
         self._requests = 0
         self._changed = asyncio.Event()
-        self._line = StreamLine(Feed("mark stream", self._address, self._opened, self._heard, self._guards), clock)
+        self._line = StreamLine(
+            Feed(
+                name="mark stream", address=self._address, opened=self._opened, heard=self._heard, guards=self._guards
+            ),
+            clock,
+        )
 
     async def run(self) -> None:
         """Stay connected until cancelled."""

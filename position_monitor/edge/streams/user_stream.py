@@ -62,7 +62,12 @@ class UserStream:
         self._key_expired = asyncio.Event()
         self._expected: dict[str, float] = {}
         self._seen: dict[str, None] = {}
-        self._line = StreamLine(Feed("user stream", self._address, self._opened, self._heard, self._guards), clock)
+        self._line = StreamLine(
+            Feed(
+                name="user stream", address=self._address, opened=self._opened, heard=self._heard, guards=self._guards
+            ),
+            clock,
+        )
 
     async def run(self) -> None:
         """Stay connected until cancelled."""

@@ -142,7 +142,16 @@ def _positions(body: Mapping[str, Any]) -> UserMessage:
             at_ms = _Stamp.model_validate(body).at_ms
             row = _PositionPart.model_validate(part)
             leg = leg_of(row.position_side)
-            events.append(PositionEvent(row.symbol, leg, row.amount, row.entry_price, at_ms, reason))
+            events.append(
+                PositionEvent(
+                    symbol=row.symbol,
+                    leg=leg,
+                    amount=row.amount,
+                    entry_price=row.entry_price,
+                    at_ms=at_ms,
+                    reason=reason,
+                )
+            )
         except ValidationError:
             ignored += 1
             events.extend(_touched(_symbol_in(part), "an unreadable position"))

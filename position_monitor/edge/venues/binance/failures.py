@@ -52,7 +52,7 @@ def failure_of_reply(endpoint: Endpoint, reply: Reply, clock: VenueClock) -> Exc
     code, message = _code_and_message(reply.body)
     front_door = reply.status == 403 and code is None
     if front_door or reply.status in (418, 429) or (code is not None and code_for(code).failure is RateLimited):
-        return _rate_limited(endpoint, reply, code, message, clock)
+        return _rate_limited(endpoint=endpoint, reply=reply, code=code, message=message, clock=clock)
     if code is not None and code < 0:
         return _failure_of_code(endpoint, reply, code, message)
     if 200 <= reply.status < 300:

@@ -48,7 +48,15 @@ def positions_from(
     if positions:
         hedged = any(position.hedged for position in positions)
     ordered = tuple(sorted(positions, key=lambda position: (position.symbol, position.side)))
-    return PositionsRead(ordered, frozenset(zeros), unreadable, bool(hedged), began_at_ms, symbol, zeros)
+    return PositionsRead(
+        positions=ordered,
+        zero_keys=frozenset(zeros),
+        unreadable=unreadable,
+        hedged=bool(hedged),
+        began_at_ms=began_at_ms,
+        symbol=symbol,
+        zero_at_ms=zeros,
+    )
 
 
 def _mode_shown(groups: Iterable[list[Mapping[str, Any]]]) -> bool | None:
@@ -84,7 +92,9 @@ def orders_from(
             if problem:
                 unreadable[name] = problem
     ordered = tuple(sorted(orders, key=lambda order: (order.symbol, not order.conditional, order.order_id)))
-    return OrdersRead(ordered, unreadable, began_at_ms, symbol, plain_unread)
+    return OrdersRead(
+        orders=ordered, unreadable=unreadable, began_at_ms=began_at_ms, symbol=symbol, plain_unread=plain_unread
+    )
 
 
 def _order_rows(
