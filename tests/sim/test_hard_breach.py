@@ -416,6 +416,28 @@ async def test_a_stop_stuck_in_triggering_is_not_called_protection_and_is_comple
 
 
 @EVERY_WORLD
+@pytest.mark.parametrize("stream", [False, True], ids=["by reads", "by events"])
+@staged
+async def test_a_stop_stuck_in_triggering_is_no_reason_to_close_the_next_position(
+    stream: bool, hedge: bool, side: str
+) -> None:
+    """The exit was completed at market, and the order hangs for good: a new position is another life (seed 20934)."""
+    async with Stage(btc(side), hedge=hedge) as stage:
+        stage.start(stream=stream)
+        await stage.until("protected", stage.is_protected)
+        stage.fault("stuck_triggering", count=1)
+        stage.price(BTC, against(ENTRY, side, 1.6))
+        await stage.until("completed", lambda: not stage.size(BTC, side), within_s=40)
+        await stage.run(20)
+        assert [order.status for order in stage.world.algo.open_of(BTC)] == ["TRIGGERING"]
+        stage.trade("open", BTC, side, "0.3")
+        await stage.until("covered", lambda: stage.covered(BTC, side), within_s=12)
+        await stage.run(60)
+        assert stage.size(BTC, side) == Decimal("0.3"), "nothing of the new position is closed"
+        stage.must_be_protected()
+
+
+@EVERY_WORLD
 @staged
 async def test_a_stop_stuck_in_triggering_protects_nothing_after_the_price_came_back(hedge: bool, side: str) -> None:
     """X12, invariant 6: the mark is on the good side of a hanging trigger again; the order is spent all the same."""

@@ -28,9 +28,18 @@ def after_exposure(evidence: Evidence, exposed: Mapping[PositionKey, bool], now_
 
 
 def pruned(evidence: Evidence, settings: EvidenceSettings) -> Evidence:
-    """Forget positions that are proven flat and have no order of ours left."""
-    keys = {key: known for key, known in evidence.keys.items() if not (known.flat_proven(settings) and not known.seen)}
-    return Evidence(keys, evidence.awaited)
+    """Forget positions that are proven flat and have no order of ours left.
+
+    One that hangs on its way to the market is left as well: that it is about the life that ended must be remembered, or
+    it would be taken for the stop of the next one.
+    """
+    left = {key: known for key, known in evidence.keys.items() if not known.flat_proven(settings) or _has_left(known)}
+    return Evidence(left, evidence.awaited)
+
+
+def _has_left(known: KeyEvidence) -> bool:
+    """Whether an order of ours rests, or is under way for all we know."""
+    return bool(known.seen) or any(not one.ended_at_ms for one in known.fired.values())
 
 
 def after_decision(

@@ -153,7 +153,7 @@ def not_counted_yet(known: KeyEvidence, position: Position) -> Mapping[str, Fire
 
 def still_firing(known: KeyEvidence, position: Position, live: LiveBook, now_ms: int) -> Mapping[str, Fired]:
     """Which orders of ours are closing this position, once it was read: those whose end its row does not have yet."""
-    under_way = [own for own in live.in_flight if own.status in UNDER_WAY]
+    under_way = [own for own in live.in_flight if own.status in UNDER_WAY and not of_an_earlier_life(own, known)]
     if not known.fired and not under_way:
         return known.fired
     resting, listed = ({own.client_id for own in some} for some in (live.resting, under_way))
@@ -166,6 +166,28 @@ def still_firing(known: KeyEvidence, position: Position, live: LiveBook, now_ms:
         if own.tag is not None:
             fired.setdefault(own.client_id, Fired(own.tag.role, known.firing_since_ms or now_ms))
     return fired
+
+
+def of_an_earlier_life(order: LiveOrder, known: KeyEvidence) -> bool:
+    """Whether the price of an order came before the position was last flat: it closes nothing of this life.
+
+    Such an order may hang in TRIGGERING for ever, and the venue takes no cancel of it.
+    """
+    return order.status in UNDER_WAY and 0 < order.updated_at_ms <= known.flat_before_ms
+
+
+def left_under_way(known: KeyEvidence, live: LiveBook, now_ms: int) -> Mapping[str, Fired]:
+    """What is remembered of orders whose price came, while the position is absent: those that are still listed, and the
+    others for as long as a lagging list may leave them out."""
+    listed = {own.client_id: own.tag for own in live.in_flight if own.status in UNDER_WAY and own.tag is not None}
+    if not known.fired and not listed:
+        return known.fired
+    left = {
+        client_id: one
+        for client_id, one in known.fired.items()
+        if one.ended_at_ms or client_id in listed or abs(now_ms - one.since_ms) <= FIRED_KEPT_MS
+    }
+    return {client_id: Fired(tag.role, now_ms) for client_id, tag in listed.items()} | left
 
 
 def may_have_named(known: KeyEvidence, client_id: str, began_at_ms: int) -> bool:

@@ -85,6 +85,8 @@ class KeyEvidence:
     """The newest sign that it is flat, by the venue's own time."""
     born_at_ms: int = 0
     """Since when this life of the position lasts, by the venue's own time; 0 when that is not known."""
+    flat_before_ms: int = 0
+    """When the position was last flat before this life, by the venue's own time; 0 when that is not known."""
     absent_reads: int = 0
     """Consecutive reads (spaced apart) that did not list it."""
     last_absent_at_ms: int = 0

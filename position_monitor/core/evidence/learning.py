@@ -6,7 +6,13 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from decimal import Decimal
 
-from position_monitor.core.evidence.endings import not_counted_yet, still_firing, unexplained
+from position_monitor.core.evidence.endings import (
+    left_under_way,
+    not_counted_yet,
+    of_an_earlier_life,
+    still_firing,
+    unexplained,
+)
 from position_monitor.core.evidence.evidence import (
     AGREEING_READS,
     STALE_REPLICA_MS,
@@ -117,7 +123,8 @@ def _present(
     known = in_its_epoch(known, position, live, rebases)
     rungs, done = _rungs(known, position, live)
     reused = seen.orders_reused
-    firing = next((own for own in live.guarding if _firing(own, position)), None)
+    guarding = (own for own in live.guarding if _firing(own, position) and not of_an_earlier_life(own, known))
+    firing = next(guarding, None)
     return KeyEvidence(  # not `replace`: this is done for every position in every cycle
         epoch=known.epoch,
         inherited=known.inherited,
@@ -126,6 +133,7 @@ def _present(
         open_told_at_ms=seen.positions_read_at_ms,
         zero_at_ms=known.zero_at_ms,
         born_at_ms=known.born_at_ms,
+        flat_before_ms=known.flat_before_ms,
         absent_reads=0,
         last_absent_at_ms=known.last_absent_at_ms,
         zero_seen=known.zero_seen and known.zero_at_ms > position.updated_at_ms,
@@ -205,6 +213,7 @@ def _absent(known: KeyEvidence, key: PositionKey, live: LiveBook, seen: SymbolOb
         zero_at_ms=zero_at_ms,
         zero_seen=known.zero_seen or _says_flat(known, key, seen, zero_at_ms),
         seen=known.seen if seen.orders_reused else _seen(known.seen, live),
+        fired=known.fired if seen.orders_reused else left_under_way(known, live, seen.observed_at_ms),
         firing_since_ms=0,
     )
 

@@ -56,6 +56,7 @@ def _new_life(before: KeyEvidence | None, position: Position, remembered: str) -
         inherited=bool(remembered),
         entry_price=position.entry_price,
         born_at_ms=position.updated_at_ms if before is not None else 0,
+        flat_before_ms=before.zero_at_ms if before is not None else 0,
         seen=before.seen if before is not None else {},
     )
 
