@@ -30,7 +30,7 @@ from position_monitor.edge.backend import BreakerPoller
 from position_monitor.edge.background import end_tasks
 from position_monitor.edge.clock import Clock
 from position_monitor.edge.exchange import Exchange
-from position_monitor.edge.redis.state import Held, RedisState
+from position_monitor.edge.redis.state import Owned, RedisState
 from position_monitor.edge.systemd import Systemd
 from position_monitor.errors import ConfigError
 from position_monitor.service.pacing import Pace
@@ -237,6 +237,6 @@ class Service:
     def _note_epoch(self) -> None:
         """A lease newly taken ends what is known of other writers: whoever had it before wrote until now."""
         lease = self.store.lease_state()
-        if isinstance(lease, Held) and lease.epoch != self._epoch:
+        if isinstance(lease, Owned) and lease.epoch != self._epoch:
             self._epoch = lease.epoch
             self.daemon.desk.memory.lease_taken()

@@ -23,7 +23,7 @@ from position_monitor.edge.backend import BreakerPoller
 from position_monitor.edge.clock import Clock
 from position_monitor.edge.exchange import Exchange
 from position_monitor.edge.http.rate_budget import COMMAND_LINE_WEIGHT_1M
-from position_monitor.edge.redis.state import Held, RedisState
+from position_monitor.edge.redis.state import Owned, RedisState
 
 HEARTBEAT_S = 60.0
 STOPPED = "the daemon was stopped: nobody watches the positions, all orders stay on the exchange"
@@ -158,7 +158,7 @@ class Teller:
     def _lease_changes(self, mode: Mode, now_ms: int) -> list[Event]:
         """The lease was taken, given up by this daemon, or lost to somebody or nobody."""
         lease = self.store.lease_state()
-        epoch = lease.epoch if isinstance(lease, Held) else 0
+        epoch = lease.epoch if isinstance(lease, Owned) else 0
         before, self._epoch = self._epoch, epoch
         if epoch == before:
             return []
@@ -217,7 +217,7 @@ class Teller:
             version=__version__,
             config_hash=self._config_hash(config),
             owner=self.owner,
-            epoch=lease.epoch if isinstance(lease, Held) else 0,
+            epoch=lease.epoch if isinstance(lease, Owned) else 0,
             sequence=self._sequence,
         )
 

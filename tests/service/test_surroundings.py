@@ -8,12 +8,12 @@ import pytest
 
 from position_monitor.config import load_config
 from position_monitor.core.model.actions import Mode
-from position_monitor.edge.redis.state import Held, HeldByOther, Stale, Unavailable
+from position_monitor.edge.redis.state import HeldByOther, Owned, Stale, Unavailable
 from position_monitor.errors import ConfigError
 from position_monitor.service import ConfigInForce, Streams
 from position_monitor.service.surroundings import ProcessSurroundings
 
-OURS = Held(7)
+OURS = Owned(7)
 ANOTHERS = HeldByOther("host-b:1:x", "")
 NOBODYS = Unavailable("Redis is away")
 UNTENDED = Stale("somebody")

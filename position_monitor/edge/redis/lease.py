@@ -26,7 +26,7 @@ from redis.exceptions import RedisError
 from position_monitor.edge.clock import Clock
 from position_monitor.edge.redis.connection import OPERATION_TIMEOUT_S
 from position_monitor.edge.redis.documents import Keys
-from position_monitor.edge.redis.lease_states import Held, HeldByOther, LeaseState, Stale, Unavailable, Watched
+from position_monitor.edge.redis.lease_states import HeldByOther, LeaseState, Owned, Stale, Unavailable, Watched
 from position_monitor.edge.redis.scripts import RELEASE, RENEW
 
 REDIS_FAILURES: Final = (RedisError, OSError, TimeoutError)
@@ -160,7 +160,7 @@ class Lease:
 
     async def release(self, reason: str = "the lease was given up") -> None:
         """Give the lease up, so that a standby need not wait for its expiry."""
-        if isinstance(self._state, Held):
+        if isinstance(self._state, Owned):
             self._given_up = (self._state.epoch, reason)
         self._state, self._taken, self._watched = Unavailable(reason), False, None
         with contextlib.suppress(*REDIS_FAILURES):
@@ -210,7 +210,7 @@ class Lease:
         self._watched, self._taken = None, True
         self._remember_epoch(epoch)
         self._valid_ms = self._ttl_ms
-        self._state = Unavailable(self._distrusts) if now_s < self._distrust_until_s else Held(epoch)
+        self._state = Unavailable(self._distrusts) if now_s < self._distrust_until_s else Owned(epoch)
 
     def _accept_other(self, watched: Watched, config_hash: str, now_s: float) -> None:
         alive_s = watched.alive_for_s(now_s, self._ttl_ms / 1000)

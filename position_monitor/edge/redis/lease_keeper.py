@@ -12,7 +12,7 @@ from loguru import logger
 from position_monitor.edge.background import sleep_or_wake, stop_if_cancelled
 from position_monitor.edge.clock import Clock
 from position_monitor.edge.redis.lease import Lease
-from position_monitor.edge.redis.lease_states import Held, LeaseState
+from position_monitor.edge.redis.lease_states import LeaseState, Owned
 
 ASK_PAUSE_S: Final = 1.0
 """How often a lease that is not ours is looked at."""
@@ -76,7 +76,7 @@ class LeaseKeeper:
         if not self.contend:
             logger.info("Lease: none ({}); nothing is written", OBSERVES)
         else:
-            logger.log("INFO" if isinstance(after, Held) else "WARNING", "Lease: {}", after)
+            logger.log("INFO" if isinstance(after, Owned) else "WARNING", "Lease: {}", after)
         return after
 
     async def _give_up(self, reason: str) -> None:
@@ -91,5 +91,5 @@ class LeaseKeeper:
             after = await self.ask()
             told(after)
             pause_s = self.lease.renew_interval_s
-            pause_s = pause_s if isinstance(after, Held) else min(pause_s, ASK_PAUSE_S)
+            pause_s = pause_s if isinstance(after, Owned) else min(pause_s, ASK_PAUSE_S)
             await sleep_or_wake(self._clock, pause_s, self._now)

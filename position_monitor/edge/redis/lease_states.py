@@ -13,7 +13,7 @@ MOVED_S: Final = 0.5
 
 
 @dataclass(frozen=True, slots=True)
-class Held:
+class Owned:
     """We are the single remover, with this fencing number."""
 
     epoch: int
@@ -62,7 +62,7 @@ class Unavailable:
         return f"none ({self.reason}); missing stops are placed, nothing is removed"
 
 
-LeaseState = Held | HeldByOther | Stale | Unavailable
+LeaseState = Owned | HeldByOther | Stale | Unavailable
 
 
 @dataclass(frozen=True, slots=True)

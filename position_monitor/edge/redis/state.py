@@ -27,7 +27,7 @@ from position_monitor.edge.redis.documents import Keys, event_data, position_ent
 from position_monitor.edge.redis.json_text import json_text
 from position_monitor.edge.redis.lease import REDIS_FAILURES, Lease, dead_on_this_host
 from position_monitor.edge.redis.lease_keeper import LeaseKeeper
-from position_monitor.edge.redis.lease_states import Held, HeldByOther, LeaseState, Stale, Unavailable
+from position_monitor.edge.redis.lease_states import HeldByOther, LeaseState, Owned, Stale, Unavailable
 from position_monitor.edge.redis.scripts import PUBLISH
 
 EVENTS_WAITING_MAX: Final = 1000
@@ -37,7 +37,7 @@ STATE_TTL_CHECKS: Final = 3
 RETRY_PAUSE_S: Final = 1.0
 CLOSE_TIMEOUT_S: Final = 3.0
 
-__all__ = ["Held", "HeldByOther", "LeaseState", "PublishHealth", "RedisState", "Stale", "Unavailable"]
+__all__ = ["HeldByOther", "LeaseState", "Owned", "PublishHealth", "RedisState", "Stale", "Unavailable"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -209,7 +209,7 @@ class RedisState:
                 return self._refused(letter, lease.owner)
             batch = list(islice(self._events, EVENTS_PER_WRITE_MAX))
             try:
-                answer = await self._send(letter, batch, ttl_s, epoch=lease.epoch if isinstance(lease, Held) else 0)
+                answer = await self._send(letter, batch, ttl_s, epoch=lease.epoch if isinstance(lease, Owned) else 0)
             except asyncio.CancelledError:  # the stop: `close` still wants to write it
                 self._put_back(letter)
                 raise

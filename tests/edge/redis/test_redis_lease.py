@@ -12,7 +12,7 @@ from position_monitor.edge.redis.connection import connect
 from position_monitor.edge.redis.documents import Keys
 from position_monitor.edge.redis.lease import Lease, dead_on_this_host, new_owner
 from position_monitor.edge.redis.lease_keeper import LeaseKeeper
-from position_monitor.edge.redis.lease_states import Held, HeldByOther, Stale, Unavailable
+from position_monitor.edge.redis.lease_states import HeldByOther, Owned, Stale, Unavailable
 
 KEYS = Keys("quantum:position_monitor", "main")
 
@@ -34,8 +34,8 @@ async def lease_of(valkey, redis, clock):
 async def test_the_first_owner_holds_it_and_keeps_its_epoch(redis, lease_of):
     """Renewing is not taking: the fencing number stays."""
     lease = lease_of()
-    assert await lease.renew() == Held(1)
-    assert await lease.renew() == Held(1)
+    assert await lease.renew() == Owned(1)
+    assert await lease.renew() == Owned(1)
     assert await redis.get(KEYS.lease) == "host-a:1:aaaa"
     assert await redis.get(KEYS.lease_epoch) == "1"
 
@@ -54,7 +54,7 @@ async def test_an_expired_lease_goes_to_the_next_with_a_higher_epoch(redis, leas
     first, second = lease_of(), lease_of("host-b:2:bbbb")
     await first.renew()
     await redis.delete(KEYS.lease)  # what its expiry does
-    assert await second.renew() == Held(2)
+    assert await second.renew() == Owned(2)
     assert await first.renew() == HeldByOther("host-b:2:bbbb", "")
 
 
@@ -64,7 +64,7 @@ async def test_validity_ends_by_our_own_clock_without_asking(redis, lease_of, cl
     await lease.renew()
     await redis.persist(KEYS.lease)
     clock.advance(19.9)
-    assert lease.state() == Held(1)
+    assert lease.state() == Owned(1)
     clock.advance(0.2)
     assert isinstance(lease.state(), Unavailable)
 
@@ -80,7 +80,7 @@ async def test_validity_counts_from_before_the_renewal_was_sent(lease_of, clock,
         return answer
 
     monkeypatch.setattr(lease, "_ask", slow_ask)
-    assert await lease.renew() == Held(1)
+    assert await lease.renew() == Owned(1)
     clock.advance(5)
     assert isinstance(lease.state(), Unavailable)
 
@@ -106,7 +106,7 @@ async def test_flushed_data_means_place_only_for_one_lease_time(redis, lease_of,
     """R7: the epoch went back, so another daemon may hold a lease the lost data knew about."""
     lease = lease_of(ttl_s=20)
     await redis.set(KEYS.lease_epoch, 6)
-    assert await lease.renew() == Held(7)
+    assert await lease.renew() == Owned(7)
     await redis.flushall()
     found = await lease.renew()
     assert isinstance(found, Unavailable)
@@ -115,7 +115,7 @@ async def test_flushed_data_means_place_only_for_one_lease_time(redis, lease_of,
     clock.advance(19)
     assert isinstance(await lease.renew(), Unavailable)
     clock.advance(1)
-    assert await lease.renew() == Held(8)
+    assert await lease.renew() == Owned(8)
 
 
 async def test_a_restored_snapshot_is_noticed_while_the_lease_key_is_ours(redis, lease_of):
@@ -132,17 +132,17 @@ async def test_the_highest_epoch_survives_a_restart_on_disk(redis, lease_of, tmp
     """R7: a restarted daemon notices lost data too, and a broken file is only ignored."""
     epoch_file = tmp_path / "epoch"
     await redis.set(KEYS.lease_epoch, 6)
-    assert await lease_of(epoch_file=epoch_file).renew() == Held(7)
+    assert await lease_of(epoch_file=epoch_file).renew() == Owned(7)
     await redis.flushall()
     assert isinstance(await lease_of("host-a:2:bbbb", epoch_file=epoch_file).renew(), Unavailable)
     epoch_file.write_text("rubbish")
     await redis.flushall()
-    assert await lease_of("host-a:3:cccc", epoch_file=epoch_file).renew() == Held(1)
+    assert await lease_of("host-a:3:cccc", epoch_file=epoch_file).renew() == Owned(1)
 
 
 async def test_an_unwritable_epoch_file_costs_nothing(lease_of, tmp_path):
     """P7: no disk is needed to hold the lease."""
-    assert await lease_of(epoch_file=tmp_path / "missing" / "epoch").renew() == Held(1)
+    assert await lease_of(epoch_file=tmp_path / "missing" / "epoch").renew() == Owned(1)
 
 
 async def test_release_gives_up_only_our_own(redis, lease_of):
@@ -161,7 +161,7 @@ async def test_a_dead_predecessor_is_succeeded_at_once(redis, lease_of):
     """A restart after a crash need not observe until the old lease expires."""
     await lease_of("host-a:1:aaaa").renew()
     successor = lease_of("host-a:2:bbbb", is_dead=lambda owner: owner == "host-a:1:aaaa")
-    assert await successor.renew() == Held(2)
+    assert await successor.renew() == Owned(2)
 
 
 async def test_a_live_holder_is_never_succeeded_by_mistake(redis, lease_of):
@@ -189,7 +189,7 @@ async def test_a_short_outage_does_not_cost_a_valid_lease(lease_of, clock, monke
 
     monkeypatch.setattr(lease, "_ask", refuse)
     clock.advance(10)
-    assert await lease.renew() == Held(1)
+    assert await lease.renew() == Owned(1)
     clock.advance(11)
     assert isinstance(await lease.renew(), Unavailable)
 
@@ -218,7 +218,7 @@ async def test_a_lease_without_expiry_is_nobodys_and_is_overwritten_after_our_ow
     assert isinstance(found, Unavailable), "whoever wrote it may believe in it for as long as a lease of ours lives"
     assert await redis.get(KEYS.lease) == "host-a:1:aaaa"
     clock.advance(20)
-    assert isinstance(await lease.renew(), Held)
+    assert isinstance(await lease.renew(), Owned)
 
 
 async def test_a_lease_longer_than_ours_that_nobody_renews_is_nobodys(redis, lease_of, clock):
@@ -232,7 +232,7 @@ async def test_a_lease_longer_than_ours_that_nobody_renews_is_nobodys(redis, lea
     clock.advance(38)
     assert isinstance(await lease.renew(), Unavailable)
     clock.advance(2)
-    assert isinstance(await lease.renew(), Held)
+    assert isinstance(await lease.renew(), Owned)
 
 
 async def test_a_lease_longer_than_ours_that_is_renewed_in_time_has_a_live_owner(redis, lease_of, clock):
@@ -260,26 +260,26 @@ async def test_a_lease_that_vanished_under_its_owner_is_not_trusted_until_that_o
     await redis.delete(KEYS.lease)
     assert isinstance(await second.renew(), Unavailable)
     clock.advance(21)
-    assert isinstance(await second.renew(), Held)
+    assert isinstance(await second.renew(), Owned)
     await first.renew()
     await second.release()
-    assert isinstance(await first.renew(), Held)
+    assert isinstance(await first.renew(), Owned)
 
 
 async def test_one_that_does_not_contend_gives_the_lease_up_and_asks_again_when_it_does(redis, lease_of, clock):
     """Rows 3.3 and 3.4: at once, both ways; so does a daemon that reads no positions (row 3.2)."""
     keeper = LeaseKeeper(lease_of(), clock, contend=True, reading_within_s=25)
-    assert isinstance(await keeper.ask(), Held)
+    assert isinstance(await keeper.ask(), Owned)
     keeper.contend = False
     assert isinstance(await keeper.ask(), Unavailable)
     assert not await redis.exists(KEYS.lease)
     keeper.contend = True
-    assert isinstance(await keeper.ask(), Held)
+    assert isinstance(await keeper.ask(), Owned)
     clock.advance(26)
     assert isinstance(await keeper.ask(), Unavailable)
     assert not await redis.exists(KEYS.lease)
     keeper.positions_read()
-    assert isinstance(await keeper.ask(), Held)
+    assert isinstance(await keeper.ask(), Owned)
 
 
 @pytest.mark.parametrize("answer", [[], [1], [1, "x", 0, 0, ""], [0, "other"], [0, "other", "x", ""], None])

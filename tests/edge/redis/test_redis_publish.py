@@ -16,7 +16,7 @@ from position_monitor.core.model.sides import Side
 from position_monitor.core.model.verdicts import Verdict
 from position_monitor.edge.redis import state as redis_state
 from position_monitor.edge.redis.embedded import EmbeddedRedis
-from position_monitor.edge.redis.state import Held, HeldByOther, Unavailable
+from position_monitor.edge.redis.state import HeldByOther, Owned, Unavailable
 
 P = "quantum:position_monitor:main"
 STATUS_FIELDS = set(
@@ -63,7 +63,7 @@ async def published(redis, state, account, positions=(), events=()):
 async def test_the_contract_of_a_published_account(redis, make_state, make_account, make_position):
     """Every key of DESIGN 5 with its type, expiry and plain-string values."""
     state = make_state()
-    assert await state.renew_lease() == Held(1)
+    assert await state.renew_lease() == Owned(1)
     await published(redis, state, make_account(), [make_position()], [APPEARED])
 
     status = await redis.hgetall(f"{P}:status")
@@ -211,10 +211,10 @@ async def test_a_stale_owner_publishes_nothing_and_learns_so(redis, make_state, 
     stale, fresh = make_state("host-a:1:aaaa"), make_state("host-b:2:bbbb")
     await stale.renew_lease()
     await redis.delete(f"{P}:lease")
-    assert await fresh.renew_lease() == Held(2)
+    assert await fresh.renew_lease() == Owned(2)
     await published(redis, fresh, make_account(status_line="fresh"), [make_position()])
 
-    assert stale.lease_state() == Held(1)
+    assert stale.lease_state() == Owned(1)
     stale.publish(make_account(status_line="stale"), (), [APPEARED])
     assert not await stale.write_once()
 
@@ -361,7 +361,7 @@ async def test_redis_coming_back_gets_the_newest_state_at_once(make_state, make_
         await eventually(lambda: state.health().published_at_ms)
         assert await reader.hget(f"{P}:status", "sequence") == "2"
         assert await reader.xlen(f"{P}:events") == 2
-        await eventually(lambda: isinstance(state.lease_state(), Held))
+        await eventually(lambda: isinstance(state.lease_state(), Owned))
         await reader.aclose()
     running.cancel()
     with contextlib.suppress(asyncio.CancelledError):
@@ -386,7 +386,7 @@ async def test_a_standby_publishes_the_moment_it_gets_the_lease(redis, make_stat
         return await redis.hget(f"{P}:status", "status_line") == "standby"
 
     await eventually(taken_over)
-    assert standby.lease_state() == Held(2)
+    assert standby.lease_state() == Owned(2)
     running.cancel()
     with contextlib.suppress(asyncio.CancelledError):
         await running
@@ -499,7 +499,7 @@ async def test_any_value_beside_the_lease_leaves_a_daemon_that_publishes(
     state.publish(make_account(), ())
     assert await state.write_once(), state.health().last_error
     clock.advance(21)
-    assert isinstance(await state.renew_lease(), Held)
+    assert isinstance(await state.renew_lease(), Owned)
     state.publish(make_account(), ())
     assert await state.write_once(), state.health().last_error
 

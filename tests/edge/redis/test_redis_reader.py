@@ -14,7 +14,7 @@ from position_monitor.core.model.sides import PositionKey, Side
 from position_monitor.core.model.verdicts import RiskStatus
 from position_monitor.edge.redis.published_values import DocumentUnreadable
 from position_monitor.edge.redis.reader import RedisStateReader, RedisUnreachable
-from position_monitor.edge.redis.state import Held, Unavailable
+from position_monitor.edge.redis.state import Owned, Unavailable
 
 DOCS = Path(__file__).parents[3] / "docs"
 P = "quantum:position_monitor:main"
@@ -140,7 +140,7 @@ async def test_the_documented_user_is_allowed_everything_the_daemon_needs(valkey
     await redis.execute_command("ACL", "SETUSER", "monitor", "reset", "on", ">hunter22", *line[1].split())
     url = valkey.url.replace("://", "://monitor:hunter22@")
     state = make_state(url=url)
-    assert await state.renew_lease() == Held(1)
+    assert await state.renew_lease() == Owned(1)
     state.publish(make_account(), (), [Event("StopPlaced", 1)])
     assert await state.write_once()
     limited = RedisStateReader(url, prefix="quantum:position_monitor", account="main")
