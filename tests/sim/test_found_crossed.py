@@ -101,6 +101,26 @@ async def test_a_trailed_stop_stays_while_the_price_that_arms_it_cannot_be_read(
 
 @TWO_WORLDS
 @staged
+async def test_a_trailed_stop_that_the_mark_passed_stays_while_the_last_price_cannot_be_read(
+    hedge: bool, side: str
+) -> None:
+    """The mark does not arm it, so it is no reason to take it away (invariant 8, seed 9609)."""
+    async with Stage(btc(side), hedge=hedge, config=BY_LAST) as stage:
+        stage.start()
+        await stage.until("protected", stage.is_protected)
+        prices(stage, against(ENTRY, side, -2), against(ENTRY, side, -2))
+        await stage.until("trailed", lambda: stage.own(BTC, side, "w"), within_s=20)
+        await stage.run(20)
+        rested = {order.trigger for order in stage.stops(BTC, side)}
+        stage.fault("unavailable_503", path="/fapi/v1/ticker/price")
+        prices(stage, against(ENTRY, side, 0.2), against(ENTRY, side, -2))
+        await stage.run(60)
+        assert {order.trigger for order in stage.stops(BTC, side)} == rested
+        assert not closes(stage)
+
+
+@TWO_WORLDS
+@staged
 async def test_a_stop_that_the_last_price_has_not_reached_is_no_stuck_stop(hedge: bool, side: str) -> None:
     """4.4: the mark has passed the trigger for minutes, the last price has not: it rests, counts, and stays."""
     async with Stage(btc(side), hedge=hedge, config=BY_LAST) as stage:

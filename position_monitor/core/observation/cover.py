@@ -46,7 +46,8 @@ def why_not_cover(order: LiveOrder, position: Position, settings: ProtectionSett
     if liquidation is not None and not tighter(trigger, liquidation, position.side):
         return f"its trigger {trigger} lies beyond the liquidation price {liquidation}"
     price = position.price_arming(order.working_type)
-    if beyond(price, trigger, position.side):
+    # Where the price that arms it could not be read, nobody knows whether it has passed: the venue says that it rests.
+    if position.has_price_arming(order.working_type) and beyond(price, trigger, position.side):
         return f"the price {price} has passed its trigger {trigger}"
     return "" if order.tag is not None else _why_not_foreign(trigger, position, settings)
 
