@@ -95,8 +95,8 @@ class Bench:
         accounts, turns = (QUICK_ACCOUNTS, QUICK_TURNS) if self.quick else (ACCOUNTS, TURNS)
 
         def measure() -> list[Figure]:
-            self.costs = quiet_cost.measure(accounts, turns)
-            return quiet_figures.figures(self.costs)
+            self.costs, restless = quiet_cost.measure(accounts, turns)
+            return quiet_figures.figures(self.costs) + quiet_figures.unmeasured(restless)
 
         self.attempt("quiet account", measure)
 

@@ -215,13 +215,23 @@ def _sleep_until(moment_s: float) -> None:
     time.sleep(max(0.0, moment_s - time.monotonic()))
 
 
-def measure(accounts: Sequence[int], turns: int) -> list[Cost]:
-    """The cost of accounts with so many positions each, in rising order; bare requests go to the first one's venue."""
+def measure(accounts: Sequence[int], turns: int) -> tuple[list[Cost], dict[int, str]]:
+    """The cost of accounts with so many positions each, in rising order; bare requests go to the first one's venue.
+
+    An account that never comes to rest is left out: the second value says why, by its positions.
+    """
+    running: list[QuietAccount] = []
+    restless: dict[int, str] = {}
     with contextlib.ExitStack() as stack:
-        running = [
-            QuietAccount(stack, positions, with_bare_requests=positions == accounts[0]) for positions in accounts
-        ]
+        for positions in accounts:
+            with contextlib.ExitStack() as own:
+                try:
+                    running.append(QuietAccount(own, positions, with_bare_requests=positions == accounts[0]))
+                except BenchFailed as failure:
+                    restless[positions] = str(failure)
+                else:
+                    stack.push(own.pop_all())
         for _ in range(turns):
             for account in running:
                 account.take_turn()
-        return [account.cost() for account in running]
+        return [account.cost() for account in running], restless

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 
 from tests.bench.figures import Figure, Spread
@@ -41,6 +41,14 @@ def figures(costs: Sequence[Cost]) -> list[Figure]:
     found = [_weight(cost) for cost in costs]
     found += [_cpu(cost, ratios.get(cost.positions)) for cost in costs]
     return found + [_memory(cost) for cost in costs]
+
+
+def unmeasured(restless: Mapping[int, str]) -> list[Figure]:
+    """Accounts that never came to rest, and why: what was promised of them is missed."""
+    return [
+        Figure("quiet account", f"{positions} positions", f"could not be measured: {why}", met=False)
+        for positions, why in restless.items()
+    ]
 
 
 def cpu_ratios(costs: Sequence[Cost]) -> dict[int, Ratio]:

@@ -149,6 +149,12 @@ def test_growth_is_judged_between_accounts_of_the_same_run(at_200, at_1000, mark
     assert (judged[200], judged[1_000]) == marks
 
 
+def test_an_account_that_never_rests_is_a_missed_bar():
+    (figure,) = quiet_figures.unmeasured({1_000: "within 160 s this never became true"})
+    assert (figure.case, figure.met) == ("1000 positions", False)
+    assert "160 s" in figure.shown
+
+
 def test_costs_are_compared_within_a_turn_and_the_median_turn_counts():
     """The machine becomes three times as slow from turn to turn; the growth is 10, 13 and 11 times."""
     ratios = quiet_figures.cpu_ratios([cost(7, 1.0, 3.0, 9.0), cost(200, 10.0, 39.0, 99.0)])
