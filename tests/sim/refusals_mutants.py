@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import ExitStack
+from dataclasses import replace
 from typing import Any
 
 from position_monitor.core.decision import guard
@@ -65,7 +66,7 @@ def refusals_of_a_covered_position_count(stack: ExitStack) -> None:
 
 @mutant("DESIGN-9", swarm=BY_LAST, caught_at=11)
 def the_mark_is_taken_for_the_price_that_arms(stack: ExitStack) -> None:
-    async def without(self: BinancePrices, read: Any) -> Any:
-        return read
+    async def with_the_mark(self: BinancePrices, read: Any) -> Any:
+        return replace(read, positions=tuple(replace(one, last_price=one.mark_price) for one in read.positions))
 
-    stack.enter_context(changed(BinancePrices, "completed", without))
+    stack.enter_context(changed(BinancePrices, "completed", with_the_mark))

@@ -65,7 +65,7 @@ def what_could_not_be_read_is_forgotten_when_nothing_can_be(stack: ExitStack) ->
 
     def report(self: Daemon, observed: Any, *about: Any, **more: Any) -> Any:
         if observed.failure:
-            self._unread = {}
+            self._unread, observed = {}, replace(observed, unreadable_positions={})
         return honest(self, observed, *about, **more)
 
     stack.enter_context(changed(Daemon, "_report", report))
