@@ -27,7 +27,7 @@ def _position(held: Position) -> dict[str, object]:
     notional = amount * held.mark_price
     margin = money(abs(notional) / 5)
     return {
-        "symbol": held.symbol, "positionSide": held.position_side, "positionAmt": plain(amount),
+        "symbol": held.symbol, "positionSide": "BOTH", "positionAmt": plain(amount),
         "entryPrice": plain(held.entry_price), "breakEvenPrice": plain(held.entry_price),
         "markPrice": money(held.mark_price), "unRealizedProfit": money(held.unrealized_pnl),
         "liquidationPrice": plain(held.liquidation_price or Decimal(0)), "isolatedMargin": "0",
@@ -39,14 +39,18 @@ def _position(held: Position) -> dict[str, object]:
 
 def _order(one: LiveOrder) -> dict[str, object]:
     return {
-        "algoId": int(one.order_id), "clientAlgoId": one.client_id, "algoType": "CONDITIONAL", "orderType": one.kind,
-        "symbol": one.symbol, "side": one.side, "positionSide": one.position_side, "timeInForce": "GTC",
-        "quantity": plain(one.quantity), "algoStatus": one.status,
+        "algoId": int(one.order_id), "clientAlgoId": one.client_id, "algoType": "CONDITIONAL", "orderType": one.purpose,
+        "symbol": one.symbol, "side": _exit_side(one.key.side), "positionSide": "BOTH", "timeInForce": "GTC",
+        "quantity": plain(one.quantity or Decimal(0)), "algoStatus": one.status,
         "triggerPrice": plain(one.trigger_price or Decimal(0)), "price": "0.00",
         "icebergQuantity": None, "selfTradePreventionMode": "EXPIRE_MAKER",
         "workingType": one.working_type, "priceMatch": "NONE", "closePosition": one.close_all,
-        "priceProtect": one.price_protect, "reduceOnly": one.reduce_only, "createTime": one.created_at_ms,
-        "updateTime": one.updated_at_ms, "triggerTime": 0, "goodTillDate": one.good_till_ms, "actualOrderId": "",
+        "priceProtect": False, "reduceOnly": not one.close_all, "createTime": one.created_at_ms,
+        "updateTime": one.updated_at_ms, "triggerTime": 0, "goodTillDate": 0, "actualOrderId": "",
         "actualPrice": "0.00000", "actualQty": plain(one.executed_quantity), "actualType": "", "isActivated": False,
         "tpTriggerPrice": "0.00", "tpPrice": "0.00", "slTriggerPrice": "0.00", "slPrice": "0.00", "tpOrderType": "",
     }  # fmt: skip
+
+
+def _exit_side(side: Side) -> str:
+    return "SELL" if side is Side.LONG else "BUY"
