@@ -12,10 +12,12 @@ from position_monitor.core.model.verdicts import Verdict
 
 from .build import (
     LIMITS,
+    LONG,
     NOW_MS,
     SYMBOL,
     D,
     advise,
+    at,
     backstop,
     decided,
     ladder,
@@ -25,6 +27,7 @@ from .build import (
     rules,
     seen_at,
     settings,
+    working,
 )
 
 SYMBOLS = ("AAAUSDT", "BBBUSDT", "CCCUSDT")
@@ -188,3 +191,14 @@ def test_at_the_cap_surplus_rungs_make_room():
     decision = decided(observed, evidence, tight, elsewhere=5)
     assert slots(decision)[0] == 2, "both positions want a tighter stop"
     assert any(plan.cancels for plan in decision.plans.values())
+
+
+def test_a_stop_that_can_do_more_than_reduce_is_replaced_under_another_id():
+    """The position mode changed under it: it covers nothing and holds its id, so the next revision is sent (3, 4)."""
+    held = position()
+    far = live(held, "88")  # the user's own, too far away, in the only close-all slot
+    useless = working(held, at(LONG, "-1.5"), held.quantity)._replace(reduces=False)
+    seen = seen_at([held], [far, useless])
+    [place] = decided(seen, learned(seen)).plans[held.symbol].stops
+    assert place.order.client_id != useless.client_id
+    assert (place.order.trigger_price, place.order.quantity) == (useless.trigger_price, useless.quantity)

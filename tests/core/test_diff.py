@@ -24,6 +24,7 @@ from .build import (
     live,
     position,
     rested,
+    target,
     working,
 )
 
@@ -100,12 +101,12 @@ def test_any_difference_that_matters_makes_it_another_order(side, change):
 
 
 @both_sides
-def test_an_order_of_the_other_direction_is_another_order(side):
-    """Only a leg leaves the direction open; in one-way mode the direction says which position it is."""
-    legs, net = position(side, hedged=True), position(side)
-    for held, same in ((legs, False), (net, True)):
-        order = working(held, at(side, -2))
-        assert same_content(desired(order, held), order._replace(reduces=False)) is same
+def test_an_order_that_can_do_more_than_reduce_is_another_order(side):
+    """Only a leg leaves the direction of a target open; a stop that can do more than reduce covers nothing."""
+    for held, target_is_same in ((position(side, hedged=True), False), (position(side), True)):
+        stop, rung = working(held, at(side, -2)), target(held, 0, at(side, 2), "0.3")
+        assert not same_content(desired(stop, held), stop._replace(reduces=False))
+        assert same_content(desired(rung, held), rung._replace(reduces=False)) is target_is_same
 
 
 def test_a_changed_working_type_does_not_replace_what_rests():

@@ -83,6 +83,8 @@ class Checker:
         if entry.kind == "order_triggering" and is_own(detail) and detail["type"] == "STOP_MARKET":
             self._firing[symbol, _side(detail)] = entry.at_ms
             self._made_for_it(entry)
+        if entry.kind == "mode_changed":
+            self.names.mode_changed()
         if detail.get("order_kind") == "algo":
             self.violations += self.names.entry(entry, own=own)
             if own and entry.kind in ("order_accepted", "order_refused"):
@@ -183,8 +185,10 @@ class Checker:
         new = entry.detail
         if new.get("order_kind") != "algo":
             return
-        by_daemons = [o for o in self.truth.own() if self._placed_by.get(o["client_id"], (None, 0))[0] is not None]
-        mine = [_content(order, epoch=True) for order in (by_daemons if self._conduct else self.truth.own())]
+        # What a change of the position mode has made more than reducing is another order than it was.
+        whole = [order for order in self.truth.own() if reducing(order, (order["symbol"], _side(order)))]
+        by_daemons = [o for o in whole if self._placed_by.get(o["client_id"], (None, 0))[0] is not None]
+        mine = [_content(order, epoch=True) for order in (by_daemons if self._conduct else whole)]
         content = _content({**new, "symbol": entry.symbol}, epoch=True)
         if mine.count(content) > 1 and not self._by_heirs(content, new):
             self.violations.append(f"INV-4: the same intent rests twice: {content}")

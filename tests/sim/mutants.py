@@ -388,13 +388,13 @@ def stop_follows_the_policy_downward_too(stack: ExitStack) -> None:
 
 def nothing_loosens(stack: ExitStack) -> None:
     """Neither planner nor guard asks at which price the position is stopped after a removal."""
-    stack.enter_context(everywhere(loosened_at, lambda *inputs: None))
+    stack.enter_context(everywhere(loosened_at, lambda *inputs, **more: None))
     stack.enter_context(changed(surplus, "stopped_by", lambda position, *rest: position.quantity))
 
 
 @mutant("INV-2", "INV-8", swarm=ADVISED)
 def planner_is_careless_and_the_guard_is_gone(stack: ExitStack) -> None:
-    stack.enter_context(changed(surplus, "_why_keep_stop", lambda *inputs: ""))
+    stack.enter_context(changed(surplus, "_why_keep_stop", lambda *inputs, **more: ""))
     without_guard(stack)
 
 
@@ -490,8 +490,8 @@ def nothing_is_placed_without_redis(stack: ExitStack) -> None:
 
 @mutant("INV-10", swarm=Swarm({"empty_orders": 0.4, "late_expire": 0.1}, ("ai_advice",)), faulty_s=120.0)
 def orders_of_ours_are_not_counted(stack: ExitStack) -> None:
-    stack.enter_context(changed(PlanInputs, "room", lambda *inputs: 10_000))
-    stack.enter_context(changed(guard, "_why_too_many", lambda *inputs: ""))
+    stack.enter_context(changed(PlanInputs, "room", lambda *inputs, **more: 10_000))
+    stack.enter_context(changed(guard, "_why_too_many", lambda *inputs, **more: ""))
     stack.enter_context(changed(surplus, "_why_keep_target", lambda *inputs, **more: "it is kept"))
 
 

@@ -39,6 +39,10 @@ class Names:
             return []
         return [*self._one_id(entry, client_id), *self._one_order(entry, client_id)]
 
+    def mode_changed(self) -> None:
+        """From now on orders made for the other position mode may do more than reduce: their intents are met anew."""
+        self._current.clear()
+
     def _one_id(self, entry: Any, client_id: str) -> list[str]:
         """Whoever asks, however often, refused or not: the same id, as long as an order of it may rest."""
         new = entry.detail

@@ -36,7 +36,7 @@ def price_limits_are_not_known(stack: ExitStack) -> None:
     stack.enter_context(changed(PriceGrid, "nearest", lambda self, price: price))
     stack.enter_context(changed(Instrument, "nearest_permitted", lambda self, price: price))
     stack.enter_context(changed(Instrument, "permits", lambda self, price: True))
-    stack.enter_context(changed(guard, "why_not_on_grid", lambda *inputs: ""))
+    stack.enter_context(changed(guard, "why_not_on_grid", lambda *inputs, **more: ""))
 
 
 @mutant("DESIGN-9", swarm=Swarm({}, ("averaging_in",)), caught_at=7)

@@ -96,7 +96,8 @@ def same_content(wanted: DesiredOrder, order: LiveOrder) -> bool:
         and order.purpose is wanted.purpose
         and order.key.side is wanted.side
         and order.hedged is wanted.hedged
-        and (order.reduces or not order.hedged)  # in one-way mode the direction is that of its position
+        # In one-way mode the direction is that of its position; but a stop that can do more than reduce covers nothing.
+        and (order.reduces or not (order.hedged or wanted.role.is_stop))
         and order.trigger_price == wanted.trigger_price
         and order.quantity == wanted.quantity
     )

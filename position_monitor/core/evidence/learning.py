@@ -7,6 +7,7 @@ from dataclasses import replace
 from decimal import Decimal
 
 from position_monitor.core.evidence.endings import (
+    SPENT_KEPT,
     left_under_way,
     not_counted_yet,
     of_an_earlier_life,
@@ -161,11 +162,21 @@ def _present(
         firing_trigger=(firing.trigger_price if firing else None) or Decimal(0),
         rested=known.rested if reused else live.resting,
         vanished=known.vanished if reused else _vanished(known, live, seen),
-        spent=known.spent,
+        spent=_spent(known, live),
         fired=still_firing(known, position, live, seen.observed_at_ms),
         exposed_reads=known.exposed_reads,
         exposed_since_ms=known.exposed_since_ms,
     )
+
+
+def _spent(known: KeyEvidence, live: LiveBook) -> tuple[str, ...]:
+    """The ids that no new order may have: of orders that ended, and of stops that rest and can do more than reduce.
+
+    The account's position mode changed under such a stop: it covers nothing, and holds its id.
+    """
+    useless = [own.client_id for own in live.resting if own.is_stop and not own.reduces]
+    more = [client_id for client_id in useless if client_id not in known.spent]
+    return (*known.spent, *more)[-SPENT_KEPT:] if more else known.spent
 
 
 def _vanished(known: KeyEvidence, live: LiveBook, seen: SymbolObservation) -> Mapping[str, Vanished]:
