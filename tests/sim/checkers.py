@@ -173,9 +173,9 @@ class Checker:
         if entry.at_ms - self._open_ms.get(key, -HEARD_OF_MS) >= HEARD_OF_MS:
             self.violations.append(f"INV-1: a stop was sent for {key}, which was not open: {entry.detail}")
 
-    def _by_heirs(self, content: tuple[Any, ...], new: Mapping[str, Any]) -> bool:
-        """Whether a stop rests twice that two processes sent, and no list need have shown the second one the first."""
-        if not self._lists_lie or new["type"] != "STOP_MARKET":
+    def _by_heirs(self, content: tuple[Any, ...]) -> bool:
+        """Whether an order rests twice that two processes sent, and no list need have shown the second the first."""
+        if not self._lists_lie:
             return False
         alike = [o["client_id"] for o in self.truth.own() if _content(o, epoch=True) == content]
         senders = [self._placed_by.get(client_id, (None, 0))[0] for client_id in alike]
@@ -190,7 +190,7 @@ class Checker:
         by_daemons = [o for o in whole if self._placed_by.get(o["client_id"], (None, 0))[0] is not None]
         mine = [_content(order, epoch=True) for order in (by_daemons if self._conduct else whole)]
         content = _content({**new, "symbol": entry.symbol}, epoch=True)
-        if mine.count(content) > 1 and not self._by_heirs(content, new):
+        if mine.count(content) > 1 and not self._by_heirs(content):
             self.violations.append(f"INV-4: the same intent rests twice: {content}")
         key = (entry.symbol, side_of(new["position_side"], new["side"]))
         own = sum(1 for order in self.truth.own() if (order["symbol"], _side(order)) == key)

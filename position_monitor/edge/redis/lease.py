@@ -116,7 +116,7 @@ class Lease:
 
     def why_given_up(self, epoch: int) -> str:
         """Why we gave up the lease with this fencing number; empty where we did not: then it was lost."""
-        return self._given_up[1] if self._given_up[0] == epoch else ""
+        return self._given_up[1] if epoch <= self._given_up[0] else ""
 
     def follow(self, ttl_s: float) -> None:
         """The lease is to live for so long from its next renewal on."""
@@ -160,8 +160,8 @@ class Lease:
 
     async def release(self, reason: str = "the lease was given up") -> None:
         """Give the lease up, so that a standby need not wait for its expiry."""
-        if isinstance(self._state, Owned):
-            self._given_up = (self._state.epoch, reason)
+        if self._taken or isinstance(self._state, Owned):  # taken and not trusted yet is given up as well
+            self._given_up = (self._epoch_seen, reason)
         self._state, self._taken, self._watched = Unavailable(reason), False, None
         with contextlib.suppress(*REDIS_FAILURES):
             async with timeout(OPERATION_TIMEOUT_S):
