@@ -22,6 +22,8 @@ class Names:
         self._foggy = foggy
         self._current: dict[tuple[object, ...], str] = {}
         """Intent -> the id it was asked for with last."""
+        self._useless: set[str] = set()
+        """Ids of before a change of the position mode."""
         self._ended: set[str] = set()
         self._over: set[str] = set()
         """Ended, or vanished."""
@@ -40,8 +42,8 @@ class Names:
         return [*self._one_id(entry, client_id), *self._one_order(entry, client_id)]
 
     def mode_changed(self) -> None:
-        """From now on orders made for the other position mode may do more than reduce: their intents are met anew."""
-        self._current.clear()
+        """Orders made for the other position mode may do more than reduce now: their intents are met by others."""
+        self._useless |= set(self._current.values())
 
     def _one_id(self, entry: Any, client_id: str) -> list[str]:
         """Whoever asks, however often, refused or not: the same id, as long as an order of it may rest."""
@@ -50,7 +52,8 @@ class Names:
         intent = (entry.symbol, client_id[4:14], new["side"], *sizes)
         before = self._current.get(intent, client_id)
         self._current[intent] = client_id
-        if before != client_id and before not in self._over and client_id not in self._over:
+        spent = self._over | self._useless
+        if before != client_id and before not in spent and client_id not in spent:
             return [f"INV-4: one intent, two ids, {before} and {client_id}: {intent}"]
         return []
 

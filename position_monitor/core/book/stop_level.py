@@ -81,8 +81,9 @@ def _room_to_move(inputs: BookInputs, level: Decimal, best: Decimal) -> bool:
 
 
 def _levels_resting(inputs: BookInputs) -> int:
-    """At how many levels working stops of ours rest."""
-    return len({own.trigger_price for own in inputs.live.working})
+    """At how many levels working stops of ours rest, or were sent a moment ago: fifty fills come faster than a list."""
+    levels = {own.trigger_price for own in inputs.live.working}
+    return len(levels.union([order.trigger_price for order in inputs.in_transit]) if inputs.in_transit else levels)
 
 
 def _far_enough(inputs: BookInputs, level: Decimal, best: Decimal) -> bool:
