@@ -71,6 +71,8 @@ class StateTruth:
         self._marks = marks
         self._clocks_hold = clocks_hold
         self._reads: dict[int, deque[Read]] = defaultdict(lambda: deque(maxlen=READS_KEPT))
+        self._marks_read: dict[tuple[int, Key], set[Decimal]] = defaultdict(set)
+        """Every mark that a daemon ever read of a position: the last one stands in for as long as none can be read."""
         self._stops: dict[str, tuple[Key, Decimal, Decimal | None]] = {}
         """Client id of a stop -> position, trigger, quantity (None: close-all)."""
         self._targets: dict[str, tuple[Key, Decimal]] = {}
@@ -82,9 +84,10 @@ class StateTruth:
         """A request of a daemon ended, at this time of its clock."""
         if answer.endpoint in (Endpoint.POSITIONS, Endpoint.POSITION_ROWS) and isinstance(answer.body, list):
             symbol = answer.params.get("symbol", "")
-            self._reads[answer.daemon].append(
-                Read(clock_ms, symbol, dict(_rows(answer.body)), unreadable_sizes(answer.body))
-            )
+            rows = dict(_rows(answer.body))
+            self._reads[answer.daemon].append(Read(clock_ms, symbol, rows, unreadable_sizes(answer.body)))
+            for key, row in rows.items():
+                self._marks_read[answer.daemon, key].add(row.mark)
 
     def entry(self, entry: Any) -> None:
         """One journal entry: the contents of each stop and take-profit that was ever accepted."""
@@ -188,7 +191,9 @@ class StateTruth:
             yield f"quantity {size} was never read"
         if rows and not any(row.entry == entry for row in rows if row.size == size):
             yield f"entry {entry} was never read with quantity {size}"
-        stands_in = mark == entry and fields["verdict"] == "UNKNOWN"  # no mark could be read, and the entry is a price
+        # Where no mark can be read another price stands in: the last one that could, however old, or the entry.
+        earlier = self._marks_read[daemon, key] if mark else set()
+        stands_in = fields["verdict"] == "UNKNOWN" and (mark == entry or mark in earlier)
         if (
             rows
             and not stands_in
