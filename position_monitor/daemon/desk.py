@@ -180,9 +180,9 @@ class Desk:
     def _why_not_any_more(self, order: DesiredOrder) -> str:
         """What ended the right to a take-profit while its id was asked for, or empty: the host may have been suspended
         meanwhile, and the lease have passed to another daemon (invariant 9)."""
-        mode = self.mode()
-        permitted = order.role is not Role.TAKE_PROFIT or RIGHTS[mode].take_profits
-        return "" if permitted else f"no take-profit: {MEANINGS[mode]} (invariant 9)"
+        if order.role.is_stop or RIGHTS[mode := self.mode()].take_profits:
+            return ""
+        return f"no take-profit: {MEANINGS[mode]} (invariant 9)"
 
     async def _witness(self, close: Close) -> Decimal | None:
         """The price a close is about, from another part of the venue than the position; None when it fails."""

@@ -424,7 +424,7 @@ def test_a_take_profit_that_may_be_held_up_on_its_way_is_waited_for(later_ms, go
 
 @pytest.mark.parametrize(
     ("ended_ms", "later_ms", "awaited"),
-    [(-1, 0, True), (0, 0, False), (1, 0, False), (-1, 14_999, True), (-1, 15_000, False)],
+    [(-1_001, 0, True), (-1_000, 0, False), (1, 0, False), (-1_001, 14_999, True), (-1_001, 15_000, False)],
 )
 def test_the_end_of_an_earlier_order_of_the_same_id_is_not_the_end_of_this_one(ended_ms, later_ms, awaited):
     """A question may be answered with the first of two orders; only for a while is that not believed (3)."""

@@ -197,24 +197,10 @@ def _case(
     key, live = position.key, books.get(position.key, NOTHING_RESTS)
     settings, known, unmanaged = rules.protection_for(key), evidence.of(key), rules.is_unmanaged(key)
     cover = cover_of(position, live.stops, settings)
-    if known is None:
-        return Case.__new__(
-            Case,
-            position=position,
-            key=key,
-            settings=settings,
-            known=None,
-            unmanaged=unmanaged,
-            live=live,
-            cover=cover,
-            to_close=None,
-            book=None,
-            wanted=None,
-        )
-    book = wanted = None
-    if seen.allows(Deed.PLACE_STOP) and not unmanaged:
-        book, wanted = compared_book(
-            BookInputs.__new__(
+    book = wanted = closing = None
+    if known is not None:
+        if seen.allows(Deed.PLACE_STOP) and not unmanaged:
+            inputs = BookInputs.__new__(
                 BookInputs,
                 account=rules.account,
                 position=position,
@@ -229,20 +215,18 @@ def _case(
                 now_ms=now_ms,
                 in_transit=evidence.working_stops_under_way(key, now_ms),
                 replacement_reads=rules.evidence.replacement_reads,
-            ),
-            before.get(key),
+            )
+            book, wanted = compared_book(inputs, before.get(key))
+        closing = reason_to_close(
+            position=position,
+            known=known,
+            settings=settings,
+            limits=rules.limits,
+            evidence_settings=rules.evidence,
+            now_ms=now_ms,
+            covered=cover.full,
+            wanted=None if book is None else book.close,
         )
-    close = None if book is None else book.close
-    closing = reason_to_close(
-        position=position,
-        known=known,
-        settings=settings,
-        limits=rules.limits,
-        evidence_settings=rules.evidence,
-        now_ms=now_ms,
-        covered=cover.full,
-        wanted=close,
-    )
     return Case.__new__(
         Case,
         position=position,

@@ -24,6 +24,8 @@ from position_monitor.core.model.sides import SIDES, PositionKey
 from position_monitor.core.observation.live_book import LiveBook
 from position_monitor.core.observation.reads import SymbolObservation
 
+CLOCK_ERROR_MS = 1_000
+"""By how much our idea of the venue's clock may be wrong."""
 SPENT_KEPT = 512
 """Spent ids remembered of one position; when there are as many, the venue is asked before an id is used."""
 VANISHED_KEPT = 64
@@ -109,10 +111,11 @@ def _is_of_an_earlier_order(evidence: Evidence, word: Word, now_ms: int) -> bool
     """Whether the end it tells of lies before a moment at which an order of this id was live.
 
     A stop that ended without a word is sent again under its id, and a question may then be answered with the first of
-    the two. For a while only: a stop waits for nothing but its side, its size and a price (invariant 3).
+    the two. Only where the end lies before by more than our idea of the venue's clock may err, and for a while: a stop
+    waits for nothing but its side, its size and a price (invariant 3). Where that is wrong two stops rest, not none.
     """
     wait = evidence.awaited.get((word.symbol, word.client_id))
-    if wait is None or not word.status.terminal or not 0 < word.at_ms < wait.live_at_ms:
+    if wait is None or not word.status.terminal or not 0 < word.at_ms < wait.live_at_ms - CLOCK_ERROR_MS:
         return False
     return abs(now_ms - wait.sent_at_ms) < PROVED_STOP_GRACE_MS
 
