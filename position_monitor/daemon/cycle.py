@@ -17,10 +17,11 @@ from position_monitor.core.book.desired_book import WantedOrders
 from position_monitor.core.decision.capacity import resting_now
 from position_monitor.core.decision.decide import Decision, decide
 from position_monitor.core.decision.history import History, after_failure, after_first_look, after_judging
-from position_monitor.core.decision.risk import account_risk
+from position_monitor.core.decision.risk import AccountRisk, account_risk
 from position_monitor.core.decision.rules import Rules
 from position_monitor.core.evidence.believed_cap import BelievedCap, after_counting
 from position_monitor.core.evidence.evidence import Evidence
+from position_monitor.core.model.actions import Mode
 from position_monitor.core.model.events import Event
 from position_monitor.core.model.sides import PositionKey
 from position_monitor.core.publication import sentence
@@ -253,19 +254,10 @@ class Daemon:
         else:
             self.desk.memory.cycle_ended()
             self._unsettled = report.not_settled(decision, self.history, self.evidence)
-        judgements = self.history.judgements
         told, wrote = self.desk.outbox.take()
         if decision is not None:  # some list was read in this cycle, and a failure after it knows nothing better
             self._unread = observed.unreadable_positions
-        unseen = report.unseen(self._unread, self.evidence)
-        banned = bool(self.exchange.banned_until_ms)
-        risk = account_risk(
-            judgements,
-            unreadable=failure or unseen,
-            degraded=self.surroundings.degraded_reasons(mode, foreign_order=self.desk.memory.foreign_order),
-            banned=banned,
-            unread=self._unread,
-        )
+        risk = self._risk(failure, mode)
         self._observed_at_ms = observed.observed_at_ms or self._observed_at_ms
         return CycleReport(
             risk=risk,
@@ -273,7 +265,7 @@ class Daemon:
             decision=decision or Decision({}, {}, {}),
             events=(*told, *events),
             mode=mode,
-            sentence=sentence.cycle(risk, judgements, mode, failure=failure),
+            sentence=sentence.cycle(risk, self.history.judgements, mode, failure=failure),
             failure=failure,
             changed=wrote or bool(events),
             observed_at_ms=self._observed_at_ms,
@@ -281,6 +273,16 @@ class Daemon:
             suspicious=report.is_suspicious(decision, self.history, self.evidence, now_ms),
             weight=weight,
             weight_used=self._weight_used(),
+        )
+
+    def _risk(self, failure: str, mode: Mode) -> AccountRisk:
+        """The account as it is known now."""
+        return account_risk(
+            self.history.judgements,
+            unreadable=failure or report.unseen(self._unread, self.evidence),
+            degraded=self.surroundings.degraded_reasons(mode, foreign_order=self.desk.memory.foreign_order),
+            banned=bool(self.exchange.banned_until_ms),
+            unread=self._unread,
         )
 
     def _weight_used(self) -> int:
