@@ -11,7 +11,8 @@ from contextlib import ExitStack
 from dataclasses import replace
 from typing import Any
 
-from position_monitor.core.evidence import written
+from position_monitor.core.book import diff, stop_level
+from position_monitor.core.evidence import learning, written
 from position_monitor.core.observation.reads import PositionsRead, SymbolObservation
 from position_monitor.daemon import Daemon
 from position_monitor.edge.reading import account_observation
@@ -69,3 +70,28 @@ def what_could_not_be_read_is_forgotten_when_nothing_can_be(stack: ExitStack) ->
         return honest(self, observed, *about, **more)
 
     stack.enter_context(changed(Daemon, "_report", report))
+
+
+BURST = Swarm({"empty": 0.2, "backend_timeout": 0.08, "empty_orders": 0.08}, ("burst_of_fills",), {})
+
+
+@mutant("INV-10", swarm=BURST, caught_at=49)
+def only_levels_that_a_list_shows_count(stack: ExitStack) -> None:
+    """Fifty fills come faster than a list: each has a level of its own (seed 2065)."""
+
+    def listed(inputs: Any) -> int:
+        return len({order.trigger_price for order in inputs.live.working})
+
+    stack.enter_context(changed(stop_level, "_levels_resting", listed))
+
+
+@mutant("INV-3", swarm=Swarm({}, ("mode_flip", "other_program_moves_its_stop")), caught_at=48)
+def a_stop_that_can_do_more_than_reduce_is_the_wanted_one(stack: ExitStack) -> None:
+    """A change of the position mode left it behind; the intent counts as met and its id as in use (seed 8704)."""
+    honest = diff.same_content
+
+    def same(wanted: Any, order: Any) -> bool:
+        return honest(wanted, order if order.hedged else order._replace(reduces=True))
+
+    stack.enter_context(everywhere(honest, same))
+    stack.enter_context(changed(learning, "_spent", lambda known, live: known.spent))
