@@ -123,8 +123,8 @@ class Liveness:
         """When a daemon was first at work."""
         self._unspoken: dict[Key, bool] = {}
         """Exposed position -> whether only the lists can tell."""
-        self._listed: set[int] = set()
-        """Daemons whose last list of positions was one."""
+        self._unlisted: set[int] = set()
+        """Daemons whose last list of positions was none."""
         self._misdated: set[int] = set()
         """Daemons whose timestamps the venue refuses: they must ask for the time first."""
         self._ruled: set[str] = set()
@@ -159,7 +159,7 @@ class Liveness:
             (self._misdated.add if misdated else self._misdated.discard)(answer.daemon)
         if answer.endpoint is Endpoint.POSITIONS:
             shown = _shown(answer.body)
-            (self._listed.add if isinstance(answer.body, list) else self._listed.discard)(answer.daemon)
+            (self._unlisted.discard if isinstance(answer.body, list) else self._unlisted.add)(answer.daemon)
             for key in self._truth.positions:
                 if key not in shown:
                     self._hindered[answer.daemon, key] = at_ms
@@ -168,7 +168,7 @@ class Liveness:
             # unless it failed again.
             spoilt, shown = unreadable_sizes(answer.body), _shown(answer.body)
             for key in self._truth.positions:
-                if key[0] in spoilt or (key not in shown and answer.daemon not in self._listed):
+                if key[0] in spoilt or (key not in shown and answer.daemon in self._unlisted):
                     self._hindered[answer.daemon, key] = at_ms
         elif answer.endpoint is Endpoint.OPEN_ALGO_ORDERS and not self._honest(answer.body):
             self._blind[answer.daemon, answer.params.get("symbol", "")] = at_ms
