@@ -135,7 +135,8 @@ class Inspector:
         try:
             if self._open is None:
                 exchange = open_exchange(self._config, self._clock, BudgetLimits.of_command_line())
-                daemon = open_daemon(exchange, self._clock, Bystander(self._config, settings_from(self._config)))
+                settings = settings_from(self._config, exchange.traits)
+                daemon = open_daemon(exchange, self._clock, Bystander(self._config, settings))
                 self._open = exchange, daemon
                 await exchange.prepare()
                 await daemon.look()  # what needs a second read before it is done (a ladder) is shown as it will be

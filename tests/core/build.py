@@ -27,6 +27,7 @@ from position_monitor.core.model.outside import Advice
 from position_monitor.core.model.positions import Position
 from position_monitor.core.model.settings import EvidenceSettings, Limits, OnBreach, Policy, ProtectionSettings, Rung
 from position_monitor.core.model.sides import PositionKey, Side
+from position_monitor.core.model.traits import ReadCosts, VenueTraits
 from position_monitor.core.observation.cover import cover_of
 from position_monitor.core.observation.live_book import NOTHING_RESTS, SymbolOrders
 from position_monitor.core.observation.reads import SymbolObservation
@@ -286,6 +287,11 @@ LIMITS = Limits(
     refusals_before_close=3,
 )
 
+TRAITS = VenueTraits(
+    conditional_orders_max=200,
+    read_costs=ReadCosts(positions=5, symbol_orders=2, all_orders=80, weight_1m=2_400),
+)
+
 
 def rules(
     protection: ProtectionSettings | None = None,
@@ -293,10 +299,11 @@ def rules(
     unmanaged: Iterable[PositionKey] = (),
     limits: Limits = LIMITS,
     evidence: EvidenceSettings = EVIDENCE_SETTINGS,
+    traits: VenueTraits = TRAITS,
 ) -> Rules:
     """The same settings for every position."""
     chosen, left = protection or settings(), frozenset(unmanaged)
-    return Rules(ACCOUNT, lambda _: chosen, lambda key: key in left, evidence, limits)
+    return Rules(ACCOUNT, lambda _: chosen, lambda key: key in left, evidence, limits, traits)
 
 
 def seen_at(

@@ -30,7 +30,7 @@ def rungs_of_positions(
     """Spread the account's capacity for conditional orders over its managed positions, stops first."""
     managed = [p.key for seen in observed.values() for p in seen.positions if _is_managed(p.key, rules)]
     reserved = elsewhere + sum([seen.live.before_ladders for seen in observed.values()]) + len(managed)
-    return rungs_for(managed, reserved, rules.limits.conditional_orders_max)
+    return rungs_for(managed, reserved, rules.conditional_orders_max)
 
 
 def _is_managed(key: PositionKey, rules: Rules) -> bool:

@@ -80,10 +80,10 @@ def decide(
     `before` is `Decision.wanted` of the last decision, or nothing. It decides nothing: what is wanted for the same
     reasons as then is given as the same objects instead of being made anew.
     """
-    if cap is not None and cap.most < rules.limits.conditional_orders_max:
-        rules = replace(rules, limits=replace(rules.limits, conditional_orders_max=cap.most))
+    if cap is not None and cap.most < rules.conditional_orders_max:
+        rules = replace(rules, traits=replace(rules.traits, conditional_orders_max=cap.most))
     allowed = rungs_of_positions(observed, rules, elsewhere)
-    free = rules.limits.conditional_orders_max - resting_now(observed, elsewhere)
+    free = rules.conditional_orders_max - resting_now(observed, elsewhere)
     books: dict[PositionKey, DesiredBook] = {}
     plans: dict[str, Plan] = {}
     judgements: dict[PositionKey, Judgement] = {}

@@ -135,7 +135,7 @@ class Observer:
         """What the schedule decides from, as it is now."""
         return schedule.Moment(
             now_s=self.clock.monotonic_s(),
-            costs=self.exchange.read_costs,
+            costs=self.exchange.traits.read_costs,
             full_sweep_s=self.surroundings.full_sweep_s,
             events_delivered=self.surroundings.events_delivered(),
             positions_answered=self._answered,

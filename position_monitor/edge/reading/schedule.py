@@ -13,8 +13,8 @@ from dataclasses import dataclass
 from typing import Final, NamedTuple
 
 from position_monitor.core.evidence.evidence import Evidence
+from position_monitor.core.model.traits import ReadCosts
 from position_monitor.core.observation.reads import PositionsRead
-from position_monitor.edge.exchange import ReadCosts
 
 QUIET_ORDERS_S: Final = 15.0
 """How old the order lists of a symbol may be in which nothing happened, while the stream delivers. At ten-second checks

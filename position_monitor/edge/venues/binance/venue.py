@@ -23,13 +23,13 @@ from position_monitor.core.model.sides import PositionKey
 from position_monitor.core.observation.reads import OrdersRead, PositionsRead
 from position_monitor.edge.clock import Clock
 from position_monitor.edge.http.rate_budget import Lane, RateBudget
-from position_monitor.edge.venues.binance.costs import READ_COSTS
 from position_monitor.edge.venues.binance.failures import unusable
 from position_monitor.edge.venues.binance.order_rows import algo_order
 from position_monitor.edge.venues.binance.position_list import PositionList
 from position_monitor.edge.venues.binance.prices import BinancePrices
 from position_monitor.edge.venues.binance.reads import orders_from, positions_from
 from position_monitor.edge.venues.binance.rows import AlgoOrderRow, ListenKeyRow, parse_object
+from position_monitor.edge.venues.binance.traits import TRAITS
 from position_monitor.edge.venues.binance.upkeep import BinanceUpkeep
 from position_monitor.edge.venues.binance.wire import BinanceWire
 from position_monitor.edge.venues.binance.writes import (
@@ -64,8 +64,8 @@ class BinanceUsdm:
         self._books: dict[str | None, tuple[object, object, OrdersRead]] = {}
         """The bodies of the last two order lists, and what was read from them."""
 
-    read_costs: Final = READ_COSTS
-    """Request weight of the reads of a look, and what the venue grants in a minute."""
+    traits: Final = TRAITS
+    """What the venue grants an account, and what its reads cost."""
 
     @property
     def api_weight_1m(self) -> int:

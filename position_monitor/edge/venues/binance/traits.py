@@ -1,10 +1,10 @@
-"""What reads cost at Binance USDⓈ-M, from the weights of its endpoints (Binance, request weights of each call)."""
+"""What Binance USDⓈ-M grants an account, and what its reads cost (Binance, change log of 2025-12-29)."""
 
 from __future__ import annotations
 
 from typing import Final
 
-from position_monitor.edge.exchange import ReadCosts
+from position_monitor.core.model.traits import ReadCosts, VenueTraits
 from position_monitor.edge.http.rate_budget import WEIGHT_1M
 from position_monitor.edge.venues.transport import Endpoint
 
@@ -18,3 +18,6 @@ READ_COSTS: Final = ReadCosts(
     weight_1m=WEIGHT_1M,
 )
 """Positions 5, both order lists of one symbol 2, both of all symbols 80, of 2,400 a minute."""
+
+TRAITS: Final = VenueTraits(conditional_orders_max=200, read_costs=READ_COSTS)
+"""200 conditional orders over all symbols of an account; the filter of each symbol that said so before is retired."""
