@@ -224,7 +224,7 @@ def _inspected(
     closes = tuple(close for close in plan.closes if close.key == key)
     cancels = tuple(cancel for cancel in plan.cancels if cancel.key == key)
     orders = tuple(
-        InspectedOrder(order, _standing(order, judgement.found, key), _not_cover(order, judgement))
+        InspectedOrder(order, _standing(order, judgement.diff, key), _not_cover(order, judgement))
         for order in observed.symbols[key.symbol].orders
     )
     held = tuple(item for item in plan.held if item.key == key)

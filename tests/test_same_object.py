@@ -146,9 +146,9 @@ class Chain:
     def links(self, key: PositionKey) -> dict[str, object]:
         wanted, state = self.wanted[key], self.published[key].state
         orders = self.observed[key.symbol].live
-        values = (tuple(orders), orders, orders.books[key], wanted.facts, wanted.orders, wanted.found)
+        values = (tuple(orders), orders, orders.books[key], wanted.facts, wanted.orders, wanted.diff)
         told = json.dumps({name: value for name, value in self.said(key).items() if name not in MOVING})
-        return dict(zip(LINKS, (*values, wanted.found.ladder, state.take_profits, state.conditions, told), strict=True))
+        return dict(zip(LINKS, (*values, wanted.diff.ladder, state.take_profits, state.conditions, told), strict=True))
 
     def said(self, key: PositionKey) -> dict[str, Any]:
         """The published document of one position."""

@@ -210,8 +210,8 @@ class Desk:
         """What an action on `key` is checked against."""
         return GateInputs(
             account=self.rules.account,
-            seen=seen,
-            known=self.evidence.of(key),
+            observation=seen,
+            belief=self.evidence.of(key),
             settings=self.rules.protection_for(key),
             evidence_settings=self.rules.evidence,
             limits=self.rules.limits,

@@ -6,7 +6,7 @@ import asyncio
 from dataclasses import dataclass, field
 
 from position_monitor.core.evidence.endings import may_have_named
-from position_monitor.core.evidence.evidence import KeyEvidence
+from position_monitor.core.evidence.evidence import Belief
 from position_monitor.core.model.desired import DesiredOrder
 from position_monitor.core.model.orders import LiveOrder, Role
 from position_monitor.edge.clock import Clock
@@ -45,7 +45,7 @@ class EarlierOrders:
         """An order is sent under its id."""
         self._unnamed.discard((order.symbol, order.client_id))
 
-    async def of(self, order: DesiredOrder, known: KeyEvidence | None) -> LiveOrder | ExchangeFailure | None:
+    async def of(self, order: DesiredOrder, known: Belief | None) -> LiveOrder | ExchangeFailure | None:
         """The order that carries or carried this id; None where there was none, or nobody could have placed one."""
         ref = order.symbol, order.client_id
         if known is None or not may_have_named(known, order.client_id, self.began_at_ms):

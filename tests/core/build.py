@@ -16,7 +16,7 @@ from position_monitor.core.book.diff import BookDiff, diff
 from position_monitor.core.decision.decide import Decision, decide
 from position_monitor.core.decision.gate import GateInputs
 from position_monitor.core.decision.rules import Rules
-from position_monitor.core.evidence.evidence import Evidence, KeyEvidence
+from position_monitor.core.evidence.evidence import Belief, Evidence
 from position_monitor.core.evidence.learning import after_read
 from position_monitor.core.model import ids
 from position_monitor.core.model.actions import Mode
@@ -333,9 +333,9 @@ def seen_at(
     )
 
 
-def known(**changes: object) -> KeyEvidence:
+def known(**changes: object) -> Belief:
     """A position seen a few times."""
-    base = KeyEvidence(epoch=EPOCH, present_reads=3, quantities=(D(1),))
+    base = Belief(epoch=EPOCH, present_reads=3, quantities=(D(1),))
     return replace(base, **changes)  # type: ignore[arg-type]
 
 
@@ -364,7 +364,7 @@ def book_inputs(
     orders: Iterable[LiveOrder] = (),
     protection: ProtectionSettings | None = None,
     *,
-    known_as: KeyEvidence | None = None,
+    known_as: Belief | None = None,
     venue: Instrument | None = None,
     advice: Advice | None = None,
     rungs_max: int = 4,
@@ -380,7 +380,7 @@ def book_inputs(
         instrument=venue or INSTRUMENT,
         live=live,
         cover=cover_of(held, live.stops, chosen),
-        known=known_as or known(quantities=(held.quantity,)),
+        belief=known_as or known(quantities=(held.quantity,)),
         settings=chosen,
         advice=advice,
         rungs=RungsAllowed(rungs_max, rungs_max if again is None else again),
@@ -416,7 +416,7 @@ def decided(
 
 def gate(
     seen: SymbolObservation,
-    known_as: KeyEvidence | None = None,
+    known_as: Belief | None = None,
     *,
     protection: ProtectionSettings | None = None,
     mode: Mode = Mode.LIVE,

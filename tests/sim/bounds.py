@@ -29,7 +29,7 @@ def exceeded(service: Service, symbols: Sequence[str]) -> list[str]:
         "foreign orders in the history": (len(history.foreign_orders), FOREIGN_MAX),
     }
     for key, known in evidence.keys.items():
-        sizes[f"client ids seen of {key}"] = (len(known.seen), IDS_MAX)
+        sizes[f"client ids seen of {key}"] = (len(known.listed_reads), IDS_MAX)
         sizes[f"closes of {key}"] = (len(known.closes_at_ms), CLOSES_MAX)
         sizes[f"quantities of {key}"] = (len(known.quantities), WINDOW_MAX)
         sizes[f"rungs of {key}"] = (len(known.rung_sizes) + len(known.done_rungs), 2 * RUNGS_MAX)

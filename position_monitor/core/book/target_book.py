@@ -172,8 +172,8 @@ def _in_order(done: frozenset[int], facts: OrderFacts) -> frozenset[int]:
 def _as_it_rests(facts: OrderFacts, resting: Sequence[LiveOrder]) -> tuple[DesiredOrder, ...]:
     """The ladder wanted as it is, with the policy's word for each level it knows."""
     sources = {target.rung: target.level.source for target in facts.targets}
-    found = ((own, sources.get(rungs_of(own.rung)[-1], LevelSource.RATCHET)) for own in resting)
-    return tuple([as_desired(facts, o, Role.TAKE_PROFIT, source) for o, source in found])
+    sourced = ((own, sources.get(rungs_of(own.rung)[-1], LevelSource.RATCHET)) for own in resting)
+    return tuple([as_desired(facts, o, Role.TAKE_PROFIT, source) for o, source in sourced])
 
 
 def _foreign_target_quantity(facts: OrderFacts) -> Decimal:

@@ -37,7 +37,7 @@ def _refused_lately(evidence: Evidence, before: BelievedCap | None, now_ms: int)
     since_ms = before.since_ms if before is not None else 0
     return any(
         refused.refusal is Refusal.CAPACITY and refused.at_ms > since_ms and abs(now_ms - refused.at_ms) < FRESH_MS
-        for known in evidence.keys.values()
-        if len(known.stops_refused.tries_at_ms) >= TRIES_MIN
-        for refused in known.stops_refused.orders.values()
+        for belief in evidence.keys.values()
+        if len(belief.stops_refused.tries_at_ms) >= TRIES_MIN
+        for refused in belief.stops_refused.orders.values()
     )

@@ -58,14 +58,14 @@ def fitting(
 def exits_of(orders: Iterable[LiveOrder], stuck: Collection[str] = ()) -> list[Exit]:
     """The take-profits of ours among orders that were read. Those in the act of triggering count, unless they are
     `stuck` in it (client ids): nothing is to be expected of them."""
-    found: list[Exit] = []
+    exits: list[Exit] = []
     for order in orders:
         if order.role is not Role.TAKE_PROFIT or order.status.terminal or order.trigger_price is None:
             continue
         if order.client_id in stuck and order.status is not OrderStatus.NEW:
             continue
-        found.append(Exit(order.trigger_price, order.quantity or _NOTHING))
-    return found
+        exits.append(Exit(order.trigger_price, order.quantity or _NOTHING))
+    return exits
 
 
 def exits_wanted(orders: Iterable[DesiredOrder]) -> list[Exit]:

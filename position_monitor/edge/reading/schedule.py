@@ -140,7 +140,7 @@ def zero_rows(positions: PositionsRead, symbols: Collection[str], evidence: Evid
     gone = {
         key.symbol
         for key, of_key in evidence.keys.items()
-        if key not in listed and key.symbol in symbols and not of_key.zero_seen
+        if key not in listed and key.symbol in symbols and not of_key.flat_sign
         if key not in positions.zero_keys or positions.zero_at_ms.get(key, 0) < of_key.opened_at_ms
     }
     return sorted(gone)[:FLAT_CHECKS_MAX]

@@ -226,7 +226,7 @@ async def test_lists_that_were_not_read_keep_the_time_of_their_read_and_count_on
         assert seen.orders == tuple(looking.venue.orders[seen.symbol])
     for known in looking.evidence.keys.values():
         assert known.present_reads == 2
-        assert set(known.seen.values()) == {1}
+        assert set(known.listed_reads.values()) == {1}
 
 
 @pytest.mark.parametrize("what", ["told", "grown", "new entry", "turned", "gone", "new", "awaited"])
