@@ -146,7 +146,7 @@ class Chain:
     def links(self, key: PositionKey) -> dict[str, object]:
         wanted, state = self.wanted[key], self.published[key].state
         orders = self.observed[key.symbol].live
-        values = (tuple(orders), orders, orders.books[key], wanted.facts, wanted.orders, wanted.diff)
+        values = (tuple(orders), orders, orders.by_position[key], wanted.facts, wanted.orders, wanted.diff)
         told = json.dumps({name: value for name, value in self.said(key).items() if name not in MOVING})
         return dict(zip(LINKS, (*values, wanted.diff.ladder, state.take_profits, state.conditions, told), strict=True))
 

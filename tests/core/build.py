@@ -373,7 +373,7 @@ def book_inputs(
 ) -> BookInputs:
     """What the desired book of one position is made from."""
     rows = orders if isinstance(orders, SymbolOrders) else SymbolOrders(orders)
-    chosen, live = protection or settings(), rows.books.get(held.key, NOTHING_RESTS)
+    chosen, live = protection or settings(), rows.by_position.get(held.key, NOTHING_RESTS)
     return BookInputs(
         account=ACCOUNT,
         position=held,
@@ -396,7 +396,7 @@ def book_for(held: Position, *rest: Any, **more: Any) -> DesiredBook:
 
 def compared(held: Position, book: DesiredBook, orders: Iterable[LiveOrder]) -> BookDiff:
     """The book of a position against what rests on its symbol and elsewhere."""
-    return diff(book.orders, SymbolOrders(orders).books.get(held.key, NOTHING_RESTS))
+    return diff(book.orders, SymbolOrders(orders).by_position.get(held.key, NOTHING_RESTS))
 
 
 def decided(

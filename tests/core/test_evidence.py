@@ -473,7 +473,7 @@ def test_the_list_of_awaited_writes_is_bounded_and_drops_the_oldest():
 def test_an_exit_order_belongs_to_the_side_it_reduces(side, hedged):
     held = position(side, hedged=hedged)
     assert backstop(held, 98).key == held.key
-    books = SymbolOrders([backstop(held, 98), live(position(SHORT, symbol="ETHUSDT"), 3)]).books
+    books = SymbolOrders([backstop(held, 98), live(position(SHORT, symbol="ETHUSDT"), 3)]).by_position
     assert [key for key, book in books.items() if book.owned] == [held.key]
 
 

@@ -41,11 +41,11 @@ def reason_to_close(
     now_ms: int,
     *,
     covered: bool,
-    wanted: CloseReason | None,
+    policy: CloseReason | None,
 ) -> CloseReason | None:
     """Why the position should be closed at market, or None (DESIGN 9, crossed already).
 
-    A position that is covered is closed only where its policy wants that (`wanted`), and where the last reads agree on
+    A position that is covered is closed only where its policy wants that (`policy`), and where the last reads agree on
     the loss: what cannot get a stop is what the ladder is for.
     """
     grace_ms = evidence_settings.triggering_grace_ms
@@ -67,9 +67,9 @@ def reason_to_close(
             f"and the price has passed {plain(crossed.first_trigger)}"
         )
         return CloseReason(text, crossed.first_trigger, settings.working_type)
-    if wanted is None or not belief.losses_pct or min(belief.losses_pct) < settings.max_loss_pct:
+    if policy is None or not belief.losses_pct or min(belief.losses_pct) < settings.max_loss_pct:
         return None
-    return wanted
+    return policy
 
 
 def closes_in_the_last_minute(evidence: Evidence, now_ms: int) -> int:

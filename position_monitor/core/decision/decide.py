@@ -127,11 +127,11 @@ def decide_symbol(
     before: Mapping[PositionKey, WantedOrders] = NOTHING_WANTED,
 ) -> Decision:
     """Decide for one symbol. `crowded`: the account has hardly a slot left for conditional orders."""
-    books = observation.live.books
+    live_books = observation.live.by_position
     cases = [
         _case(
             position=position,
-            books=books,
+            live_books=live_books,
             observation=observation,
             evidence=evidence,
             rules=rules,
@@ -149,7 +149,7 @@ def decide_symbol(
             account=rules.account,
             observation=observation,
             cases=[case for case in cases if not case.unmanaged],
-            orphaned={key: live for key, live in books.items() if key not in held and not rules.is_unmanaged(key)},
+            orphaned={key: live for key, live in live_books.items() if key not in held and not rules.is_unmanaged(key)},
             evidence=evidence,
             evidence_settings=rules.evidence,
             limits=rules.limits,
@@ -185,7 +185,7 @@ def _held(observation: SymbolObservation, defect: Exception) -> Decision:
 
 def _case(
     position: Position,
-    books: Mapping[PositionKey, LiveBook],
+    live_books: Mapping[PositionKey, LiveBook],
     observation: SymbolObservation,
     evidence: Evidence,
     rules: Rules,
@@ -194,7 +194,7 @@ def _case(
     before: Mapping[PositionKey, WantedOrders],
     now_ms: int,
 ) -> Case:
-    key, live = position.key, books.get(position.key, NOTHING_RESTS)
+    key, live = position.key, live_books.get(position.key, NOTHING_RESTS)
     settings, belief, unmanaged = rules.protection_for(key), evidence.of(key), rules.is_unmanaged(key)
     cover = cover_of(position, live.stops, settings)
     book = wanted = closing = None
@@ -225,7 +225,7 @@ def _case(
             evidence_settings=rules.evidence,
             now_ms=now_ms,
             covered=cover.full,
-            wanted=None if book is None else book.close,
+            policy=None if book is None else book.close,
         )
     return Case.__new__(
         Case,

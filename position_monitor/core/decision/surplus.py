@@ -41,9 +41,9 @@ def removals(
     surplus = list(diff.surplus)
     shed = bool(case.closing) and belief.close_budget_refused
     if shed:
-        surplus += [live for wanted, live in diff.matched if wanted.role is Role.TAKE_PROFIT]
-    wanted_stops = [live for wanted, live in diff.matched if wanted.role.is_stop]
-    replaced_by = tuple(live.client_id for live in wanted_stops)
+        surplus += [live for desired, live in diff.matched if desired.role is Role.TAKE_PROFIT]
+    matched_stops = [live for desired, live in diff.matched if desired.role.is_stop]
+    replaced_by = tuple(live.client_id for live in matched_stops)
     going: set[str] = set()
     for order in _least_needed_first(surplus, case.position.side):
         role = order.role
@@ -110,9 +110,9 @@ def _why_keep_stop(
     binds = order.epoch >= belief.epoch and not why_not_cover(order, largest, case.settings)
     if cover.full and (not binds or price is None or stopped_by(largest, cover.orders, price) >= largest.quantity):
         return ""
-    if any(wanted.role.is_stop for wanted in diff.missing):
+    if any(desired.role.is_stop for desired in diff.missing):
         return "its replacement does not rest yet (invariant 2)"
-    stops = [live for wanted, live in diff.matched if wanted.role.is_stop]
+    stops = [live for desired, live in diff.matched if desired.role.is_stop]
     if any(belief.listed_reads.get(live.client_id, 0) < needed for live in stops):
         return f"its replacement must be read back in {needed} reads (invariant 2)"
     if not cover.full:

@@ -71,7 +71,7 @@ def to_ask_for(evidence: Evidence, observation: SymbolObservation) -> tuple[str,
         for position in observation.positions:
             belief = evidence.of(position.key)
             if belief is not None:
-                gone += unexplained(belief, observation.live.books.get(position.key), listed, 0)
+                gone += unexplained(belief, observation.live.by_position.get(position.key), listed, 0)
     asked = dict.fromkeys((*written, *sorted(gone)[:ASKED_AT_ONCE_MAX]))
     return tuple(asked)
 

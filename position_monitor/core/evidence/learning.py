@@ -51,12 +51,12 @@ def after_read(
     A position that `rebases` (`rebase_on_add`) begins a new epoch when it grew, so that its levels are made anew.
     """
     assert observation.readable, "Invariant: only a readable observation is evidence"
-    keys, books = dict(evidence.keys), observation.live.books
+    keys, live_books = dict(evidence.keys), observation.live.by_position
     held = {position.key: position for position in observation.positions}
-    relevant = {key for key, live in books.items() if live.owned} | held.keys()
+    relevant = {key for key, live in live_books.items() if live.owned} | held.keys()
     relevant.update([key for side in SIDES if (key := PositionKey(observation.symbol, side)) in keys])
     for key in sorted(relevant):
-        position, live = held.get(key), books.get(key, NOTHING_RESTS)
+        position, live = held.get(key), live_books.get(key, NOTHING_RESTS)
         if position is not None:
             keys[key] = _present(
                 belief=keys.get(key), position=position, live=live, observation=observation, rebases=rebases
@@ -76,7 +76,8 @@ def after_read(
 def after_blind_read(evidence: Evidence, observation: SymbolObservation) -> Evidence:
     """Learn from a look that could not read everything: who is open, so that its stop has an epoch, and no more."""
     for position in observation.positions:
-        belief = living(evidence.of(position.key), position, observation.live.books.get(position.key, NOTHING_RESTS))
+        live = observation.live.by_position.get(position.key, NOTHING_RESTS)
+        belief = living(evidence.of(position.key), position, live)
         blind = Fact.CONDITIONAL_ORDERS in observation.unread
         belief = replace(
             _with_open_sign(belief, position.updated_at_ms, observation.positions_read_at_ms),
@@ -92,7 +93,7 @@ def after_open_event(evidence: Evidence, position: Position, orders: Iterable[Li
 
     `orders` are ours of the last read: after a restart they remember the epoch. `now_ms` is the time here.
     """
-    live = SymbolOrders(orders).books.get(position.key, NOTHING_RESTS)
+    live = SymbolOrders(orders).by_position.get(position.key, NOTHING_RESTS)
     belief = living(evidence.of(position.key), position, live)
     belief = replace(belief, fired=not_counted_yet(belief, position))
     return with_key(evidence, position.key, _with_open_sign(belief, position.updated_at_ms, now_ms))

@@ -88,7 +88,7 @@ def after_listing(
     `awaited`: (symbol, client id) of the orders this process sent that were not read back yet.
     """
     accounted = writers.accounted
-    owned = [own for live in observation.live.books.values() for own in live.owned]
+    owned = [own for live in observation.live.by_position.values() for own in live.owned]
     new = [order for order in owned if order.client_id not in accounted and order.order_id not in accounted]
     if not new:
         return writers, None

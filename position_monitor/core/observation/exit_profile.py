@@ -35,21 +35,21 @@ def closed_by(price: Decimal, exits: Iterable[Exit], side: Side) -> Decimal:
     return sum((one.quantity for one in exits if one.price >= price), _NOTHING)
 
 
-def too_much_at(exits: Sequence[Exit], wanted: Sequence[Exit], side: Side) -> Decimal | None:
+def too_much_at(exits: Sequence[Exit], desired: Sequence[Exit], side: Side) -> Decimal | None:
     """The first price by which `exits` close more than is wanted closed; None where there is none."""
     for price in sorted({one.price for one in exits}, reverse=side is Side.SHORT):
-        if closed_by(price, exits, side) > closed_by(price, wanted, side):
+        if closed_by(price, exits, side) > closed_by(price, desired, side):
             return price
     return None
 
 
 def fitting(
-    rungs: Iterable[tuple[Rung, Exit]], resting: Sequence[Exit], wanted: Sequence[Exit], side: Side
+    rungs: Iterable[tuple[Rung, Exit]], resting: Sequence[Exit], desired: Sequence[Exit], side: Side
 ) -> list[Rung]:
     """Those of the rungs that may be placed beside what rests without closing too much anywhere, in their order."""
     beside, kept = list(resting), []
     for rung, one in rungs:
-        if too_much_at([*beside, one], wanted, side) is None:
+        if too_much_at([*beside, one], desired, side) is None:
             beside.append(one)
             kept.append(rung)
     return kept
