@@ -140,14 +140,14 @@ class Inspector:
                 self._open = exchange, daemon
                 await exchange.prepare()
                 await daemon.look()  # what needs a second read before it is done (a ladder) is shown as it will be
-            found = await self._look(*self._open)
+            inspection = await self._look(*self._open)
         except ExchangeFailure:
             if not self._kept:
                 await self.aclose()
             raise
         if not self._kept:
             await self.aclose()
-        return found
+        return inspection
 
     async def aclose(self) -> None:
         """Release connections; a further look opens them again."""
@@ -160,7 +160,7 @@ class Inspector:
         observed, decision = await daemon.look(sweep=False)
         if decision is None:
             raise ExchangeFailure(f"the positions could not be read: {observed.failure}")
-        unread = [seen for seen in observed.symbols.values() if not seen.readable]
+        unread = [one for one in observed.symbols.values() if not one.readable]
         if unread and exchange.requests_that_waited > waited:
             raise ExchangeFailure(f"not everything could be read: {SHARE_USED_UP}")  # else it would look like a fault
         now_ms = self._clock.now_ms()
@@ -244,13 +244,13 @@ def _not_cover(order: LiveOrder, judgement: Judgement) -> str:
     return why_not_cover(order, judgement.position, judgement.settings)
 
 
-def _standing(order: LiveOrder, found: BookDiff | None, key: PositionKey) -> str:
-    if found is None:
+def _standing(order: LiveOrder, diff: BookDiff | None, key: PositionKey) -> str:
+    if diff is None:
         return "not judged"
-    if order in found.surplus:
+    if order in diff.surplus:
         return "surplus"
-    if order in found.in_flight:
+    if order in diff.in_flight:
         return "in flight"
-    if order in found.foreign:
+    if order in diff.foreign:
         return "foreign"
-    return "wanted" if any(live is order for _, live in found.matched) else f"not of {key}"
+    return "wanted" if any(live is order for _, live in diff.matched) else f"not of {key}"

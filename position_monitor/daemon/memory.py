@@ -123,7 +123,7 @@ class Memory:
 
     def _resting(self) -> Iterator[str]:
         """Client ids of ours that rested in the last reads."""
-        return (client_id for of_key in self._evidence.keys.values() for client_id in of_key.listed_reads)
+        return (client_id for belief in self._evidence.keys.values() for client_id in belief.listed_reads)
 
     # -- events
 

@@ -80,7 +80,7 @@ class Exchange(Protocol):
         """The rows of one symbol including zero rows: positive evidence of flat."""
         ...
 
-    def arm_by_last(self, wanted: Callable[[PositionKey], bool] | None) -> None:
+    def arm_by_last(self, armed_by_last: Callable[[PositionKey], bool] | None) -> None:
         """Which positions have orders that the last trade arms: they are read together with its price."""
         ...
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from position_monitor.core.observation.stream_events import BOX_KEYS_MAX
 from position_monitor.daemon.fast_path import SYMBOLS_MAX
-from position_monitor.edge.streams.user_stream import EXPECTED_MAX, SEEN_MAX, UserStream
+from position_monitor.edge.streams.user_stream import EXPECTED_MAX, HEARD_IDS_MAX, UserStream
 from position_monitor.service import Service
 
 AWAITED_MAX = 64
@@ -49,5 +49,5 @@ def _of_streams(service: Service, symbols: Sequence[str]) -> dict[str, tuple[int
     }
     if isinstance(user, UserStream):
         sizes["events expected"] = (len(user._expected), EXPECTED_MAX)
-        sizes["client ids heard"] = (len(user._seen), SEEN_MAX)
+        sizes["client ids heard"] = (len(user._heard_ids), HEARD_IDS_MAX)
     return sizes

@@ -9,12 +9,12 @@ from position_monitor.edge.http.rate_budget import WEIGHT_1M
 from position_monitor.edge.venues.transport import Endpoint
 
 _OF_ONE: Final = {"symbol": ""}
-_BOOKS: Final = (Endpoint.OPEN_ORDERS, Endpoint.OPEN_ALGO_ORDERS)
+_LISTS: Final = (Endpoint.OPEN_ORDERS, Endpoint.OPEN_ALGO_ORDERS)
 
 READ_COSTS: Final = ReadCosts(
     positions=Endpoint.POSITIONS.weight({}),
-    symbol_orders=sum(book.weight(_OF_ONE) for book in _BOOKS),
-    all_orders=sum(book.weight({}) for book in _BOOKS),
+    symbol_orders=sum(orders.weight(_OF_ONE) for orders in _LISTS),
+    all_orders=sum(orders.weight({}) for orders in _LISTS),
     weight_1m=WEIGHT_1M,
 )
 """Positions 5, both order lists of one symbol 2, both of all symbols 80, of 2,400 a minute."""

@@ -44,7 +44,7 @@ from position_monitor.edge.venues.binance.writes import (
 from position_monitor.edge.venues.transport import Endpoint, Transport
 from position_monitor.errors import ExchangeFailure, Refused
 
-BOOKS_KEPT_MAX: Final = 100
+ORDER_LISTS_KEPT_MAX: Final = 100
 REMOVAL_WEIGHT: Final = 8
 """Zero rows, both lists and the removal itself."""
 _GONE_STATUSES: Final = frozenset({404, 405, 410})
@@ -61,7 +61,7 @@ class BinanceUsdm:
         self._clock = clock
         self._rows_endpoint = Endpoint.POSITION_ROWS
         self._list = PositionList(lambda call: self._read_positions(call, None))
-        self._books: dict[str | None, tuple[object, object, OrdersRead]] = {}
+        self._order_lists: dict[str | None, tuple[object, object, OrdersRead]] = {}
         """The bodies of the last two order lists, and what was read from them."""
 
     traits: Final = TRAITS
@@ -136,9 +136,9 @@ class BinanceUsdm:
         """Every open position of the account (v3, weight 5); where that fails or hangs, by the older call (v2)."""
         return await self._list.read(has_older=self._rows_endpoint is Endpoint.POSITION_ROWS)
 
-    def arm_by_last(self, wanted: Callable[[PositionKey], bool] | None) -> None:
+    def arm_by_last(self, armed_by_last: Callable[[PositionKey], bool] | None) -> None:
         """Which positions are read together with their last price."""
-        self._prices.wanted = wanted
+        self._prices.armed_by_last = armed_by_last
 
     async def read_price(self, symbol: str, working_type: WorkingType) -> Decimal:
         """The price that arms orders of this type (weight 1), from market data and not from the account."""
@@ -165,7 +165,7 @@ class BinanceUsdm:
         the list of conditional orders is not valid; without the plain one the answer says so.
         """
         params = {} if symbol is None else {"symbol": symbol}
-        lane = Lane.READ if symbol is None else Lane.HELD if symbol in self._books else Lane.POSITIONS
+        lane = Lane.READ if symbol is None else Lane.HELD if symbol in self._order_lists else Lane.POSITIONS
         began_at_ms = self._clock.now_ms()
         answers = await asyncio.gather(
             self._wire.call(Endpoint.OPEN_ORDERS, params, lane),
@@ -179,14 +179,14 @@ class BinanceUsdm:
             if not isinstance(plain, ExchangeFailure):
                 raise plain
             return orders_from([], algo, began_at_ms=began_at_ms, symbol=symbol, plain_unread=str(plain))
-        known = self._books.get(symbol)
-        if known is not None and known[0] is plain and known[1] is algo:
-            return replace(known[2], began_at_ms=began_at_ms)  # word for word as the last time
-        found = orders_from(plain, algo, began_at_ms=began_at_ms, symbol=symbol)
-        if len(self._books) >= BOOKS_KEPT_MAX:
-            self._books.clear()
-        self._books[symbol] = (plain, algo, found)
-        return found
+        last = self._order_lists.get(symbol)
+        if last is not None and last[0] is plain and last[1] is algo:
+            return replace(last[2], began_at_ms=began_at_ms)  # word for word as the last time
+        read = orders_from(plain, algo, began_at_ms=began_at_ms, symbol=symbol)
+        if len(self._order_lists) >= ORDER_LISTS_KEPT_MAX:
+            self._order_lists.clear()
+        self._order_lists[symbol] = (plain, algo, read)
+        return read
 
     async def query_order(self, symbol: str, client_id: str) -> LiveOrder | None:
         """One of our conditional orders by client id; None when the venue knows none (-2013, which may be lag)."""
