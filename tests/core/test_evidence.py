@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from position_monitor.core.evidence.conclusions import pruned
+from position_monitor.core.evidence.conclusions import after_exposure, pruned
 from position_monitor.core.evidence.endings import after_word, word_of
 from position_monitor.core.evidence.evidence import Evidence
 from position_monitor.core.evidence.learning import after_read
@@ -95,6 +95,14 @@ def test_a_suspended_host_gathers_its_evidence_anew():
     assert not fresh.keys[held.key].flat_proven(EVIDENCE_SETTINGS)
     assert not fresh.keys[held.key].listed_reads
     assert fresh.keys[held.key].epoch == evidence.keys[held.key].epoch
+
+
+def test_a_standby_does_not_wait_anew_after_its_clock_was_stepped():
+    """Two reads without cover, 20 s apart by its clock: one before the step and one after it."""
+    held = position()
+    before = after_exposure(learned(seen_at([held])), {held.key: True}, NOW_MS)
+    stepped = after_exposure(before.without_window(), {held.key: True}, NOW_MS + 120_000)
+    assert stepped.keys[held.key].long_exposed(EVIDENCE_SETTINGS, NOW_MS + 120_000)
 
 
 def test_what_is_proven_flat_and_has_no_order_left_is_forgotten():

@@ -193,6 +193,19 @@ class Belief:
         agreeing = self.prices[-AGREEING_READS:]
         return len(agreeing) == AGREEING_READS and all(beyond(price, level, side) for price in agreeing)
 
+    def without_window(self) -> Belief:
+        """The same after a long gap: nothing that a removal needs counts any more."""
+        exposed_reads = min(self.exposed_reads, 1)
+        return replace(
+            self,
+            present_reads=0,
+            absent_reads=0,
+            flat_sign=False,
+            zero_at_ms=0,
+            listed_reads={},
+            exposed_reads=exposed_reads,
+        )
+
     def flat_proven(self, settings: EvidenceSettings) -> bool:
         """Whether the position is proven closed (invariant 7)."""
         return self.absent_reads >= settings.flat_reads and self.flat_sign
@@ -257,13 +270,12 @@ class Evidence:
         return {key for key, belief in self.keys.items() if belief.stops_refused.hopeless(now_ms)}
 
     def without_window(self) -> Evidence:
-        """Forget counts after a long gap (a suspended host): everything must be seen again before a removal."""
-        keys = {
-            key: replace(
-                belief, present_reads=0, absent_reads=0, flat_sign=False, zero_at_ms=0, listed_reads={}, exposed_reads=0
-            )
-            for key, belief in self.keys.items()
-        }
+        """Forget counts after a long gap (a suspended host): everything must be read again before a removal.
+
+        That a position was without cover is no reason for a removal: one more read of it is enough for a standby, so
+        that a stepped clock does not make it wait anew.
+        """
+        keys = {key: belief.without_window() for key, belief in self.keys.items()}
         return Evidence(keys, self.awaited)
 
 
