@@ -26,7 +26,7 @@ from position_monitor.edge.clock import Clock
 from position_monitor.errors import ExchangeFailure, RateLimited, Refused
 
 FIRST_CANDLES: Final = 300
-"""Closed candles of the first load; more that are missing later are a first load again."""
+"""Closed candles of the first load, and the most that are asked for later: where more are missing there is a gap."""
 SETTLE_MS: Final = 5_000
 """A candle is asked for this long after its close, by the venue's clock."""
 FIRST_PAUSE_S: Final = 3.0
@@ -169,16 +169,21 @@ class CandleReader:
         return sorted(trading, key=lambda name: (-self._turnovers.get(name, nothing), name))[:SYMBOLS_MAX]
 
     def _due(self, symbols: Iterable[str]) -> str | None:
-        """The first symbol of which a closed candle is missing and that may be asked about now."""
+        """The first symbol of which a closed candle is missing; one that failed the last time only where no other is."""
         now_s, newest_ms, settings = self._clock.monotonic_s(), self._newest_ms(), self._settings()
+        again: str | None = None
         for symbol in symbols:
             entry = self._markets.get(symbol)
             if entry is None or entry.working_type is not settings.working_type(symbol):
                 return symbol
             last_ms = entry.fold.last_open_ms
-            if now_s >= entry.again_at_s and (last_ms is None or last_ms < newest_ms):
+            if last_ms is not None and last_ms >= newest_ms:
+                continue
+            if not entry.failures:
                 return symbol
-        return None
+            if again is None and now_s >= entry.again_at_s:
+                again = symbol
+        return again
 
     def _newest_ms(self) -> int:
         """When the newest candle began that is closed for long enough to be asked for."""
@@ -225,24 +230,17 @@ class CandleReader:
         if entry is None or entry.working_type is not working_type:
             entry = self._markets[symbol] = _Market(working_type)
         newest_ms, last_ms = self._newest_ms(), entry.fold.last_open_ms
-        count = FIRST_CANDLES if last_ms is None else (newest_ms - last_ms) // INTERVAL_MS
-        if count >= FIRST_CANDLES:
-            count, last_ms = FIRST_CANDLES, None
+        missing = FIRST_CANDLES if last_ms is None else (newest_ms - last_ms) // INTERVAL_MS
+        count = min(missing, FIRST_CANDLES)
         first_ms = newest_ms - (count - 1) * INTERVAL_MS
         read = await self._source.read_candles(symbol, working_type, first_ms=first_ms, count=count)
         fresh = closed_candles(read, after_ms=-1 if last_ms is None else last_ms, now_ms=self._source.venue_now_ms())
         if not fresh:
             raise CandlesRefused("the venue has no candle of the last hour")
-        await self._add(entry, fresh, anew=last_ms is None)
-
-    async def _add(self, entry: _Market, candles: Sequence[Candle], *, anew: bool) -> None:
-        """Add candles up, a few at a time. A first load is added up aside, so that nobody sees half of it."""
-        fold = MarketFold() if anew else entry.fold
         thresholds = self._settings().thresholds
-        for first in range(0, len(candles), _AT_ONCE):
-            fold.add(candles[first : first + _AT_ONCE], thresholds)
+        for first in range(0, len(fresh), _AT_ONCE):
+            entry.fold.add(fresh[first : first + _AT_ONCE], thresholds)
             await asyncio.sleep(0)
-        entry.fold = fold
 
     async def _read_turnovers(self) -> float:
         """Ask which contracts are traded most; gives the seconds until the next request."""

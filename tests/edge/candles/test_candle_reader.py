@@ -133,7 +133,7 @@ async def test_each_hour_only_what_is_missing_is_read() -> None:
     assert ours == whole
 
 
-async def test_after_a_long_pause_what_is_missing_is_read_at_once_and_beyond_three_hundred_all_anew() -> None:
+async def test_after_a_long_pause_what_is_missing_is_read_at_once_but_never_more_than_three_hundred() -> None:
     desk = Desk("BTCUSDT")
     await desk.steps(3)
     desk.clock.seconds += 50 * 3600
@@ -237,6 +237,24 @@ async def test_a_dead_endpoint_is_asked_less_and_less() -> None:
     desk.source.failure = Unreachable("down")
     await desk.until(3600)
     assert len(desk.source.asked) < 70
+
+
+@pytest.mark.parametrize("fault", [Refused("no such symbol"), None], ids=["refused", "without candles"])
+async def test_symbols_that_have_none_do_not_slow_down_the_others(fault: Exception | None) -> None:
+    """Thirty dead contracts first, then one that lives: the venue answers, so the pace stays."""
+    desk = Desk(*(f"DEAD{number:02}" for number in range(30)), "LIVE")
+    answer = desk.source.read_candles
+
+    async def read_candles(symbol: str, working_type: WorkingType, **which: int) -> Sequence[Candle]:
+        if symbol == "LIVE":
+            return await answer(symbol, working_type, **which)  # type: ignore[arg-type]
+        if fault is not None:
+            raise fault
+        return []
+
+    desk.source.read_candles = read_candles  # type: ignore[method-assign]
+    await desk.until(60 + 31 * 3)
+    assert desk.reader.market("LIVE") is not None
 
 
 async def test_one_symbol_that_fails_holds_up_no_other() -> None:

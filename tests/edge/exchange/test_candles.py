@@ -16,6 +16,7 @@ from position_monitor.core.model.orders import WorkingType
 from position_monitor.core.model.regime_settings import RegimeThresholds
 from position_monitor.edge.candles import CandleReader, CandleSettings
 from position_monitor.edge.clock import SystemClock
+from position_monitor.edge.http.ccxt_transport import CcxtTransport
 from position_monitor.edge.venues.binance.connect import connect
 from position_monitor.edge.venues.binance.venue import BinanceUsdm
 from position_monitor.edge.venues.transport import Endpoint
@@ -157,30 +158,45 @@ async def test_a_ban_of_the_whole_address_is_obeyed_by_everybody(venue: BinanceU
 
 
 async def test_candles_that_hang_do_not_make_the_other_calls_wait_longer(
-    open_venue: Callable[..., BinanceUsdm], loopback: LoopbackVenue
+    loopback: LoopbackVenue,
 ) -> None:
-    venue = open_venue(loopback.origin, timeout_s=0.3)
+    """Each time-out lets the next request wait longer, so that a slow venue is heard at all; not so after these."""
+    transport = CcxtTransport(
+        environment="paper", rest_url=loopback.origin, api_key="k", api_secret="s", timeout_s=0.2, timeout_max_s=20
+    )
+    venue = BinanceUsdm(transport, SystemClock())
     loopback.script("GET", MARK_PATH, Silence())
     for _ in range(3):
         with pytest.raises(Unreachable):
             await read(venue)
-    transport = venue._wire._transport
-    assert transport._patience.timeout_s == 0.3  # type: ignore[attr-defined]
+    assert transport._patience.timeout_s == transport._background_patience.timeout_s == 0.2
+    await venue.aclose()
 
 
-Open = Callable[..., Awaitable[tuple[BinanceUsdm, PaperServer, httpx.AsyncClient]]]
+Open = Callable[[], Awaitable[tuple[BinanceUsdm, PaperServer, httpx.AsyncClient]]]
+
+
+def connected(server: PaperServer, timeout_s: float = 20.0) -> BinanceUsdm:
+    """A venue on the paper exchange, over real HTTP."""
+    return connect(
+        environment="paper",
+        rest_url=server.url,
+        api_key=server.options.api_key,
+        api_secret=server.options.api_secret,
+        timeout_s=timeout_s,
+        clock=SystemClock(),
+    )
 
 
 @pytest.fixture
 async def paper() -> AsyncIterator[Open]:
     async with AsyncExitStack() as stack:
 
-        async def _open(**options: Any) -> tuple[BinanceUsdm, PaperServer, httpx.AsyncClient]:
+        async def _open() -> tuple[BinanceUsdm, PaperServer, httpx.AsyncClient]:
             server = PaperServer(PaperOptions(port=0, scenario="seven-naked", price_interval_s=0))
             await server.start()
             stack.push_async_callback(server.stop)
-            keys = {"api_key": server.options.api_key, "api_secret": server.options.api_secret}
-            venue = connect(environment="paper", rest_url=server.url, clock=SystemClock(), **keys, **options)
+            venue = connected(server)
             stack.push_async_callback(venue.aclose)
             await venue.prepare()
             client = await stack.enter_async_context(httpx.AsyncClient(base_url=server.url))
@@ -229,17 +245,19 @@ PAPER_FAULTS: dict[str, dict[str, Any]] = {
 @pytest.mark.parametrize("fault", PAPER_FAULTS.values(), ids=PAPER_FAULTS.keys())
 async def test_while_the_endpoint_fails_there_is_no_state_and_a_reason(paper: Open, fault: dict[str, Any]) -> None:
     """And the positions are read as ever in between; when the fault is over the state is there."""
-    venue, _, client = await paper(timeout_s=0.4)
-    reader = reader_of(venue)
+    venue, server, client = await paper()
+    impatient = connected(server, timeout_s=0.3)
+    reader = reader_of(impatient)
     reader.watch(["BTCUSDT"])
     assert (await client.post("/paper/fault", json=fault | {"path": MARK_PATH})).status_code == 200
     for _ in range(2):
         await reader.step()
         assert len((await venue.read_positions()).positions) == 7
+    await impatient.aclose()
     assert reader.market("BTCUSDT") is None
     assert reader.missing("BTCUSDT").startswith("no candle was read yet: mark price candles: ")
     await client.request("DELETE", "/paper/fault", json={})
-    fresh = reader_of(venue)
-    fresh.watch(["BTCUSDT"])
-    await fresh.step()
-    assert fresh.market("BTCUSDT") is not None
+    again = reader_of(venue)
+    again.watch(["BTCUSDT"])
+    await again.step()
+    assert again.market("BTCUSDT") is not None
