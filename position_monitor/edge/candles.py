@@ -169,7 +169,7 @@ class CandleReader:
         return sorted(trading, key=lambda name: (-self._turnovers.get(name, nothing), name))[:SYMBOLS_MAX]
 
     def _due(self, symbols: Iterable[str]) -> str | None:
-        """The first symbol of which a closed candle is missing; one that failed the last time only where no other is."""
+        """The first symbol of which a closed candle is missing; one that failed the last time only after the others."""
         now_s, newest_ms, settings = self._clock.monotonic_s(), self._newest_ms(), self._settings()
         again: str | None = None
         for symbol in symbols:

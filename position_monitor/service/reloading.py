@@ -15,6 +15,7 @@ from typing import Any
 from position_monitor.config import Config, load_config
 from position_monitor.config.rules import broken_rules
 from position_monitor.config.values import Section
+from position_monitor.core.model.traits import VenueTraits
 from position_monitor.daemon.surroundings import Settings
 from position_monitor.edge.candles import CandleSettings
 from position_monitor.edge.clock import Clock
@@ -65,6 +66,8 @@ class ConfigInForce:
     config: Config
     path: Path | None
     """The file it was read from; None where there is none."""
+    traits: VenueTraits
+    """Of the venue: what it grants stays, whatever is reloaded."""
     settings: Settings = field(init=False)
     """The same, as the daemon sees it."""
     candles: CandleSettings = field(init=False)
@@ -74,7 +77,8 @@ class ConfigInForce:
         self._take(self.config)
 
     def _take(self, config: Config) -> None:
-        self.config, self.settings, self.candles = config, settings_from(config), candle_settings_from(config)
+        self.config, self.settings = config, settings_from(config, self.traits)
+        self.candles = candle_settings_from(config)
 
     def reload(self) -> Reloaded:
         """Read the file again and take it over. Raises `ConfigError`, and the old configuration stays."""
