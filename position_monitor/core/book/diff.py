@@ -98,6 +98,6 @@ def same_content(wanted: DesiredOrder, order: LiveOrder) -> bool:
         and order.hedged is wanted.hedged
         # In one-way mode the direction is that of its position; but a stop that can do more than reduce covers nothing.
         and (order.reduces or not (order.hedged or wanted.role.is_stop))
-        and order.trigger_price == wanted.trigger_price
+        and order.price == wanted.trigger_price
         and order.quantity == wanted.quantity
     )

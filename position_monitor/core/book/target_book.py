@@ -15,7 +15,7 @@ from position_monitor.core.book.ladder import SizedRung, collapsed, size_ladder
 from position_monitor.core.book.wanted import OrderFacts, as_desired, new_order
 from position_monitor.core.exits.crossed_rungs import open_targets, rest_in_one
 from position_monitor.core.model.book_cases import TargetCase
-from position_monitor.core.model.desired import DesiredOrder, LevelSource, Target
+from position_monitor.core.model.desired import DesiredOrder, Ladder, LevelSource, Target
 from position_monitor.core.model.money import HUNDRED, distance_pct, tighter
 from position_monitor.core.model.orders import LiveOrder, Purpose, Role
 from position_monitor.core.model.rungs import PIECE_STRIDE, is_merged, rungs_of
@@ -35,22 +35,27 @@ class WantedTargets(NamedTuple):
     notes: tuple[str, ...] = ()
 
 
+RUNNER_NOTE = "runner"
+_RUNS = WantedTargets(TargetCase.RUNNER, (), (RUNNER_NOTE,))
+
+
 def take_profits(facts: OrderFacts) -> WantedTargets:
     """The ladder for the quantity that foreign take-profits do not already take. The first case that holds counts:
 
      1 NO_LEVEL       what rests: the entry is unknown, or no price in profit is permitted
      2 FIRING         what rests: nothing is placed beside a stop that is being triggered
      3 FILLING        what rests: the size that was read may be too large
-     4 FOREIGN        none, and no ladder of ours stands
-     5 STANDS         the ladder that rests
-     6 STANDS_MERGED  the ladder that rests: the venue's least amounts keep it as short as it is
-     7 GROWS          a ladder with more rungs than the merged one that rests
-     8 NO_ROOM        none: stops come first
-     9 TOO_SMALL      none: below the venue's least amounts
-    10 NOT_PERMITTED  none: every price that is left lies beyond what the venue permits
-    11 NO_OPEN_RUNG   one order for the rest, at the last level or beyond the mark
-    12 SHRINKS        fewer rungs than the ladder that rests
-    13 NEW_LADDER     what is still to be reached
+     4 RUNNER         none: every rung is gone, and what is left never gets a target (S4)
+     5 FOREIGN        none, and no ladder of ours stands
+     6 STANDS         the ladder that rests
+     7 STANDS_MERGED  the ladder that rests: the venue's least amounts keep it as short as it is
+     8 GROWS          a ladder with more rungs than the merged one that rests
+     9 NO_ROOM        none: stops come first
+    10 TOO_SMALL      none: below the venue's least amounts
+    11 NOT_PERMITTED  none: every price that is left lies beyond what the venue permits
+    12 NO_OPEN_RUNG   one order for the rest, at the last level or beyond the mark
+    13 SHRINKS        fewer rungs than the ladder that rests
+    14 NEW_LADDER     what is still to be reached
     """
     resting = resting_ladder(facts)
     if not facts.targets:
@@ -59,6 +64,8 @@ def take_profits(facts: OrderFacts) -> WantedTargets:
         return WantedTargets(TargetCase.FIRING, _as_it_rests(facts, resting))
     if facts.taking_profit:
         return WantedTargets(TargetCase.FILLING, _as_it_rests(facts, resting))
+    if facts.alone and not resting:
+        return _RUNS
     quantity, rungs = facts.quantity - _foreign_target_quantity(facts), facts.rungs
     standing = [ladder for ladder in _ladders(resting) if ladder_stands(ladder, quantity, facts)]
     if quantity <= 0 and not standing:
@@ -74,8 +81,8 @@ def take_profits(facts: OrderFacts) -> WantedTargets:
 def _grown(
     facts: OrderFacts, resting: Sequence[LiveOrder], good: Sequence[LiveOrder], quantity: Decimal
 ) -> WantedTargets:
-    """Cases 6, 7 and 10: rungs of the ladder that stands were merged for want of room, and there is room again."""
-    targets = _open_rungs(facts, _nearer(good)) or (_whole_rest(facts, resting),)
+    """Cases 7, 8 and 11: rungs of the ladder that stands were merged for want of room, and there is room again."""
+    targets = _open_rungs(facts, _nearer(good)) or (() if facts.runner else (_whole_rest(facts, resting),))
     sized, note = _sized(facts, resting, collapsed(targets, facts.rungs.again), quantity)
     if len(sized) <= len(good):
         return WantedTargets(TargetCase.STANDS_MERGED, _as_it_rests(facts, good))
@@ -85,12 +92,14 @@ def _grown(
 def _ladder_anew(
     facts: OrderFacts, resting: Sequence[LiveOrder], standing: Sequence[Sequence[LiveOrder]], quantity: Decimal
 ) -> WantedTargets:
-    """Cases 8 to 13: no ladder rests that may stay as it is."""
+    """Cases 4 and 9 to 14: no ladder rests that may stay as it is."""
     if facts.rungs.most <= 0:
         return WantedTargets(TargetCase.NO_ROOM, (), ("no conditional-order capacity left for take-profits",))
     still_open = _open_rungs(facts, _nearer(standing[0]) if standing else frozenset(range(facts.ladder_from)))
     case = TargetCase.SHRINKS if standing else TargetCase.NEW_LADDER
     if not still_open:
+        if facts.runner:
+            return _RUNS
         case = TargetCase.NO_OPEN_RUNG
     targets = still_open or (_whole_rest(facts, resting),)
     sized, note = _sized(facts, resting, collapsed(targets, facts.rungs.most), quantity)
@@ -107,12 +116,12 @@ def _sized(
 ) -> tuple[tuple[DesiredOrder, ...], str]:
     """The targets as orders, kept where one of the same size rests nearly there; and what could not be placed."""
     notional = facts.instrument.min_notional if facts.hedged else _NOTHING
-    rungs, note = size_ladder(targets, quantity, facts.instrument, min_notional=notional)
+    rungs, note = size_ladder(targets, quantity, facts.instrument, min_notional=notional, runner=facts.runner)
     return tuple([_snapped(_as_rung(facts, rung), facts, resting) for rung in rungs]), note
 
 
 def _permitted(facts: OrderFacts, case: TargetCase, sized: tuple[DesiredOrder, ...], note: str) -> WantedTargets:
-    """Those of the orders whose price the venue permits; cases 9 and 10 where none is left."""
+    """Those of the orders whose price the venue permits; cases 10 and 11 where none is left."""
     orders = tuple([order for order in sized if facts.instrument.permits(order.trigger_price)])
     if len(orders) < len(sized):
         note = "no take-profit beyond the mark: the venue permits no such price"
@@ -193,7 +202,7 @@ def resting_ladder(facts: OrderFacts) -> list[LiveOrder]:
         for own in facts.live.ladder
         if own.epoch == facts.epoch
         and own.purpose in TAKING_PROFIT
-        and own.trigger_price is not None
+        and own.price is not None
         and facts.is_reduced_by(own)
     ]
 
@@ -202,43 +211,76 @@ def ladder_stands(resting: Sequence[LiveOrder], quantity: Decimal, facts: OrderF
     """Whether the resting ladder is good as it is, if only there is room for it.
 
     It is when it adds up to the position and every rung sits at its level: after a rung took its profit, the rest of
-    the ladder is the rest of the position, and this holds without any memory of what was there before.
+    the ladder is the rest of the position, and this holds without any memory of what was there before. The ladder of
+    the policy is asked first, then those that it lets stay.
     """
     if not resting or len({own.rung for own in resting}) != len(resting):
         return False
-    if not _adds_up(resting, quantity, facts) or not _in_shares(resting, facts):
+    if _stands_as(Ladder(facts.targets, facts.runner), resting, quantity, facts):
+        return True
+    return any(_stands_as(other, resting, quantity, facts) for other in facts.also)
+
+
+def _stands_as(ladder: Ladder, resting: Sequence[LiveOrder], quantity: Decimal, facts: OrderFacts) -> bool:
+    """Whether what rests is this ladder: the sum, the shares, and the levels."""
+    if not ladder.targets or not _adds_up(ladder, resting, quantity, facts) or not _in_shares(ladder, resting, facts):
         return False
-    wanted = {target.rung: target.level.price for target in facts.targets}
-    last = facts.targets[-1].rung
+    wanted = {target.rung: target.level.price for target in ladder.targets}
+    last = ladder.targets[-1].rung
     tolerance = facts.settings.stop_min_move_pct
     for own in resting:
-        rung, trigger = rungs_of(own.rung)[-1], own.trigger_price or _NOTHING
-        if rung in wanted and distance_pct(trigger, wanted[rung]) <= tolerance:
+        rung, price = rungs_of(own.rung)[-1], own.price or _NOTHING
+        if rung in wanted and (facts.ladder_stays or distance_pct(price, wanted[rung]) <= tolerance):
             continue
         # A last rung further away than its level was placed when the price had passed every target; it may stay.
-        if rung != last or not tighter(trigger, wanted[last], facts.side):
+        if rung != last or ladder.runner or not tighter(price, wanted[last], facts.side):
             return False
     return True
 
 
-def _adds_up(resting: Sequence[LiveOrder], quantity: Decimal, facts: OrderFacts) -> bool:
+def _adds_up(ladder: Ladder, resting: Sequence[LiveOrder], quantity: Decimal, facts: OrderFacts) -> bool:
     """Whether a ladder takes as much as is to be taken; beside the user's own take-profits, near enough.
 
     A trifle by which theirs change is no reason to replace it. What the ladder lacks then is left to the stop; what it
     has too much is clipped by the venue, which lets these orders only reduce.
     """
     total = sum([own.quantity or _NOTHING for own in resting], _NOTHING)
-    spare = quantity - total
-    if 0 <= spare < facts.instrument.step:
-        return True
-    foreign = facts.quantity - quantity
-    return foreign > 0 and abs(spare) <= facts.quantity * TOLERANCE_PCT / HUNDRED and total <= facts.quantity
+    step, foreign = facts.instrument.step, facts.quantity - quantity
+    for expected, least_steps in _expected(ladder, resting, total):
+        spare = quantity - expected
+        if 0 <= spare < step * least_steps:
+            return True
+        if foreign > 0 and abs(spare) <= facts.quantity * TOLERANCE_PCT / HUNDRED and total <= facts.quantity:
+            return True
+    return False
 
 
-def _in_shares(resting: Sequence[LiveOrder], facts: OrderFacts) -> bool:
+def _expected(ladder: Ladder, resting: Sequence[LiveOrder], total: Decimal) -> Iterator[tuple[Decimal, Decimal]]:
+    """The position that a ladder of this total belongs to, and by how many steps that may be missed (S4).
+
+    Without a runner it is the total. With one, the total is what the shares of the rungs that rest are of them and the
+    runner. Each rung is rounded down, so each loses less than a step; the number of the nearest that rests says how
+    many are done. Shares of nearer rungs may have joined the nearest one, because the mark had passed them (S11).
+    """
+    if not ladder.runner:
+        yield total, Decimal(1)
+        return
+    fractions = {target.rung: target.fraction for target in ladder.targets}
+    numbers = {number for own in resting for number in rungs_of(own.rung)}
+    shares = sum([fractions.get(number, _NOTHING) for number in numbers], _NOTHING)
+    nearest = min(numbers)
+    for joined in range(nearest, -1, -1):
+        if joined < nearest:
+            shares += fractions.get(joined, _NOTHING)
+        if shares > 0:
+            factor = (ladder.runner + shares) / shares
+            yield total * factor, nearest + factor * len(resting)
+
+
+def _in_shares(ladder: Ladder, resting: Sequence[LiveOrder], facts: OrderFacts) -> bool:
     """Whether no rung is reached with more than the shares up to it (invariant 16), whatever was filled or passed."""
     shares = _NOTHING
-    for target in facts.targets[:-1]:
+    for target in ladder.targets if ladder.runner else ladder.targets[:-1]:
         shares += target.fraction
         upto = [own for own in resting if rungs_of(own.rung)[-1] <= target.rung]
         closes = sum([own.quantity or _NOTHING for own in upto], _NOTHING)
@@ -253,8 +295,8 @@ def _whole_rest(facts: OrderFacts, resting: Sequence[LiveOrder]) -> Target:
     if facts.beyond_last is None:
         return whole
     for own in resting:
-        if rungs_of(own.rung)[-1] == whole.rung and own.trigger_price is not None:
-            return whole._replace(level=whole.level._replace(price=own.trigger_price))
+        if rungs_of(own.rung)[-1] == whole.rung and own.price is not None:
+            return whole._replace(level=whole.level._replace(price=own.price))
     return whole
 
 
@@ -264,8 +306,9 @@ def _snapped(wanted: DesiredOrder, facts: OrderFacts, resting: Sequence[LiveOrde
         if (
             order.rung == wanted.rung
             and order.quantity == wanted.quantity
-            and order.trigger_price is not None
-            and distance_pct(order.trigger_price, wanted.trigger_price) <= facts.settings.stop_min_move_pct
+            and order.purpose is wanted.purpose
+            and order.price is not None
+            and distance_pct(order.price, wanted.trigger_price) <= facts.settings.stop_min_move_pct
         ):
             return as_desired(facts, order, wanted.role, wanted.source)
     return wanted

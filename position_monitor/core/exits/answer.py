@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from decimal import Decimal
 
 from position_monitor.core.exits.breach import close_on_breach
 from position_monitor.core.exits.crossed_rungs import beyond_the_mark, passed_rungs
 from position_monitor.core.exits.levels import Levels
 from position_monitor.core.exits.resting_stop import moves_resting_stop
 from position_monitor.core.exits.view import Exits, ExitView
-from position_monitor.core.model.desired import Level, Trailing
+from position_monitor.core.model.desired import Ladder, Level, Trailing
 from position_monitor.core.model.money import beyond, tighter
+from position_monitor.core.model.pins import NOT_PINNED
+
+NOTHING = Decimal(0)
+WORD_MAX = 50
+"""A word of the AI engine is shown as received, cut to this many characters."""
 
 
 def tightest_before_the_mark(view: ExitView, own: Level, others: Iterable[Level | None]) -> Level:
@@ -25,7 +31,15 @@ def tightest_before_the_mark(view: ExitView, own: Level, others: Iterable[Level 
     return chosen
 
 
-def exits_from(view: ExitView, levels: Levels, *, stop: Level, trail: Trailing | None) -> Exits:
+def exits_from(
+    view: ExitView,
+    levels: Levels,
+    *,
+    stop: Level,
+    trail: Trailing | None,
+    also: tuple[Ladder, ...] = (),
+    ladder_stays: bool = False,
+) -> Exits:
     """The answer of a policy that wants its stop at `stop` now."""
     targets = levels.targets
     passed = passed_rungs(targets, view.mark, view.position.side)
@@ -43,6 +57,20 @@ def exits_from(view: ExitView, levels: Levels, *, stop: Level, trail: Trailing |
         trail=trail,
         close=close_on_breach(view),
         profile=view.settings.profile,
-        regime=view.advice.regime if view.advice is not None else "",
+        regime=regime_shown(view),
         notes=levels.notes,
+        runner=NOTHING,
+        also=also,
+        ladder_stays=ladder_stays,
+        alone=False,
+        pin=NOT_PINNED,
+        r=None,
+        failed="",
     )
+
+
+def regime_shown(view: ExitView) -> str:
+    """The AI engine's word as it came, else the regime of the candles; empty where there is neither (3.4)."""
+    if view.advice is not None and view.advice.regime:
+        return view.advice.regime[:WORD_MAX]
+    return "" if view.regime is None else view.regime.value

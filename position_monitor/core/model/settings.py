@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from decimal import Decimal
 from enum import StrEnum
 
+from position_monitor.core.model.market import Regime
 from position_monitor.core.model.orders import WorkingType
 from position_monitor.core.model.profiles import DEFAULT_PROFILES, Lock, ProfileTable, RungKind
-from position_monitor.core.model.regime_settings import DEFAULT_REGIMES, RegimeTable
+from position_monitor.core.model.regime_settings import DEFAULT_REGIMES, RegimeSettings
 
 
 class OnBreach(StrEnum):
@@ -67,7 +69,7 @@ class ExitSettings:
     advised: bool = False
     """Whether an AI engine is configured: then a ladder may rest that was made from advice nobody remembers (S9)."""
     profiles: ProfileTable = DEFAULT_PROFILES
-    regimes: RegimeTable = DEFAULT_REGIMES
+    regimes: Mapping[Regime, RegimeSettings] = DEFAULT_REGIMES
 
 
 DEFAULT_EXITS = ExitSettings()
