@@ -93,7 +93,6 @@ def _answer(view: ExitView, plan: Plan, levels: Levels, r: Decimal, also: tuple[
         secured = locked(view, plan.locks, levels.targets, plan.source, r=r, gone=gone)
         stop = tightest_before_the_mark(view, stop, (*secured, trailed, old.stop))
     found = exits_from(view, levels, stop=stop, trail=trail, also=also, ladder_stays=view.r is None)
-    # By position: one is made for every position in every cycle.
     return found._replace(
         # Without a backstop of ours nothing remembers the first stop: today's ATR does not move the one that rests.
         moves_resting=found.moves_resting and not (view.r is None and view.resting is not None and stop is levels.stop),
@@ -123,8 +122,10 @@ def _rungs_gone(view: ExitView, plan: Plan, levels: Levels) -> tuple[int, bool]:
     if not plan.runner or view.rungs_rest or not levels.targets:
         return gone, False
     last, side = levels.targets[-1], view.position.side
-    if gone > last.rung or not tighter(last.level.price, view.mark, side):
-        return last.rung + 1, True
+    if gone > last.rung:
+        return gone, True
+    if not tighter(last.level.price, view.mark, side):
+        return max(gone, 1), True  # none was filled: the stop goes to breakeven, and no further by a lock
     if view.resting is None or not view.inherited or gone:
         return gone, False
     every = last.rung + 1
