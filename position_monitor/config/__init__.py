@@ -17,6 +17,7 @@ from pydantic import BaseModel, Field, PrivateAttr, ValidationError
 from position_monitor.config.exit_switches import ExitPlan, exit_plan
 from position_monitor.config.problems import InvalidConfig, sentences, shown, unknown_keys
 from position_monitor.config.protection import BoundsSection, ExitSection, ProtectionSection, SymbolsSection
+from position_monitor.config.regimes import overlay_regimes, variables_without_effect
 from position_monitor.config.rules import broken_rules
 from position_monitor.config.sections import (
     AiEngineSection,
@@ -71,6 +72,7 @@ class Config(Section):
     _credentials: Credentials | None = PrivateAttr(None)
     _missing_credentials: tuple[str, ...] = PrivateAttr(("this configuration was built without credentials",))
     _origins: dict[str, str] = PrivateAttr(default_factory=dict)
+    _notices: tuple[str, ...] = PrivateAttr(())
 
     @classmethod
     def from_data(
@@ -84,8 +86,10 @@ class Config(Section):
         """Check `data` (as read from TOML) with the environment laid over it; `InvalidConfig` lists every problem."""
         environ = {} if environ is None else environ
         merged, from_environment = overlay_environment(dict(data), environ)
-        origins = dotted_keys(data, "file") | from_environment
+        merged, of_regimes, mistakes = overlay_regimes(merged, environ)
+        origins = dotted_keys(data, "file") | from_environment | of_regimes
         config, problems = _validated(merged, origins)
+        problems += mistakes
         exchange = merged.get("exchange")
         environment = exchange.get("environment", "paper") if isinstance(exchange, Mapping) else "paper"
         credentials, missing = read_credentials(str(environment), environ)
@@ -97,6 +101,7 @@ class Config(Section):
         config._credentials = credentials
         config._missing_credentials = tuple(missing)
         config._origins = origins
+        config._notices = variables_without_effect(environ)
         return config
 
     @property
@@ -122,6 +127,16 @@ class Config(Section):
     def reading_within_s(self) -> float:
         """Seconds after its last read of the positions within which a daemon counts as one that reads them."""
         return 2 * self.loop.check_interval_s + self.loop.cycle_deadline_s
+
+    @property
+    def notices(self) -> tuple[str, ...]:
+        """What was set and changes nothing, with the reason: one sentence each."""
+        return self._notices
+
+    @property
+    def reads_candles(self) -> bool:
+        """Whether candles are read for volatility and regime."""
+        return self.exit_plan().needs_candles if self.exit.candles == "auto" else self.exit.candles
 
     @property
     def config_hash(self) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import textwrap
 from decimal import Decimal
 from enum import StrEnum
@@ -47,11 +48,16 @@ def example() -> str:
     return tomlkit.dumps(document)
 
 
-def _section(section: BaseModel) -> Table:
+def _section(section: BaseModel, *, inner: bool = False) -> Table:
+    """A table; a table in it stands apart, what is below that in one line."""
     table = tomlkit.table()
-    _comment(table, type(section).__doc__ or "")
+    _comment(table, inspect.getdoc(type(section)) or "")
     for key, field in fields_by_key(type(section)).items():
-        if key == "overrides":
+        value = field.get_default(call_default_factory=True)
+        if isinstance(value, BaseModel) and not inner:
+            table.add(tomlkit.nl())
+            table.add(key, _section(value, inner=True))
+        elif key == "overrides":
             names = ", ".join(fields_by_key(SymbolOverride))
             table.add(tomlkit.nl())
             _comment(table, SYMBOL_EXAMPLE.format(keys=names))

@@ -11,6 +11,7 @@ from typing import Literal
 from pydantic import Field, StrictBool, model_validator
 
 from position_monitor.config.problems import shown
+from position_monitor.config.regimes import RegimesSection
 from position_monitor.config.values import Percent, Profile, Section, UnmanagedEntry, allowed_is, symbol_problem
 from position_monitor.core.model.orders import WorkingType
 from position_monitor.core.model.settings import OnBreach, Policy
@@ -149,6 +150,15 @@ class ExitSection(Section):
         Policy.HYBRID,
         description="hybrid: ladder of take-profits and a trailing stop. static: one stop and one take-profit. "
         "This is what protects whenever the Exit Brain may not act.",
+    )
+    candles: Literal["auto"] | StrictBool = Field(
+        "auto",
+        description="auto: candles of an hour are read when a policy in use needs volatility and regime. true: always, "
+        "so that they are there when such a policy begins. false: never; such a policy then places the floor.",
+        json_schema_extra=allowed_is("true, false or auto"),
+    )
+    regimes: RegimesSection = Field(
+        RegimesSection(), description="Volatility and trend.", json_schema_extra=allowed_is("a table")
     )
 
 

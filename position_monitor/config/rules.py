@@ -26,6 +26,7 @@ def broken_rules(config: Config) -> list[str]:
         *_limits(config),
         *_bounds(config),
         *_transport(config),
+        *config.exit.regimes.broken_rules(),
         *_all_levels(config),
     ]
 

@@ -76,25 +76,19 @@ class RegimeTable(Mapping[Regime, RegimeSettings]):
         return self._hash
 
 
-def _row(k1: str, k2: str, breakeven_r: str, trail_atr: str, max_hours: str) -> RegimeSettings:
-    """A row of table 3.1 as it stands there."""
-    return RegimeSettings(
-        k1=Decimal(k1),
-        k2=Decimal(k2),
-        breakeven_r=Decimal(breakeven_r),
-        trail_atr=Decimal(trail_atr),
-        max_hours=Decimal(max_hours),
-    )
+def _row(numbers: str) -> RegimeSettings:
+    """A row of table 3.1: k1, k2, breakeven, trail, hours."""
+    return RegimeSettings(*map(Decimal, numbers.split()))
 
 
 DEFAULT_REGIMES: Final[Mapping[Regime, RegimeSettings]] = RegimeTable(
     {
-        Regime.LOW_VOL: _row("1.2", "3.5", "0.3", "1.8", "48"),
-        Regime.NORMAL_VOL: _row("1.5", "3.0", "0.5", "2.0", "36"),
-        Regime.HIGH_VOL: _row("2.0", "4.0", "0.8", "2.5", "24"),
-        Regime.EXTREME_VOL: _row("2.5", "5.0", "1.0", "3.0", "12"),
-        Regime.TRENDING: _row("1.8", "4.5", "0.4", "2.5", "72"),
-        Regime.RANGING: _row("1.0", "2.0", "0.3", "1.5", "18"),
+        Regime.LOW_VOL: _row("1.2 3.5 0.3 1.8 48"),
+        Regime.NORMAL_VOL: _row("1.5 3.0 0.5 2.0 36"),
+        Regime.HIGH_VOL: _row("2.0 4.0 0.8 2.5 24"),
+        Regime.EXTREME_VOL: _row("2.5 5.0 1.0 3.0 12"),
+        Regime.TRENDING: _row("1.8 4.5 0.4 2.5 72"),
+        Regime.RANGING: _row("1.0 2.0 0.3 1.5 18"),
     }
 )
 """Table 3.1."""
