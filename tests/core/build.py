@@ -460,16 +460,20 @@ def advise(
     take: str | None = None,
     expires_at_ms: int = NOW_MS + 60_000,
     symbol: str = SYMBOL,
+    before: Advice | None = None,
+    action: str = "HOLD",
+    regime: str = "NORMAL",
 ) -> Advice:
     """An opinion of the AI engine."""
     return Advice(
         symbol=symbol,
-        action="HOLD",
+        action=action,
         confidence=D(confidence),
-        regime="NORMAL",
+        regime=regime,
         take_profit_pct=None if take is None else D(take),
         stop_loss_pct=None if stop is None else D(stop),
         trailing_pct=None,
         issued_at_ms=NOW_MS - 1_000,
         expires_at_ms=expires_at_ms,
+        before=before,
     )

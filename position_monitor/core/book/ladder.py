@@ -39,8 +39,8 @@ def size_ladder(
     """Spread `quantity` over the targets by their shares.
 
     `runner` is the share that gets no target (S4); then no rung takes the remainder, and a last one that is too small
-    joins the runner. `min_notional` is 0 where the venue exempts reduce-only orders. Returns the rungs and, when something could not be
-    placed, a sentence that says what and why.
+    joins the runner. `min_notional` is 0 where the venue exempts reduce-only orders. Returns the rungs and, when
+    something could not be placed, a sentence that says what and why.
     """
     total = floor_to(quantity, instrument.step)
     if not targets or total <= 0:

@@ -2,16 +2,11 @@
 
 from __future__ import annotations
 
-from decimal import Decimal
-
 from position_monitor.core.exits.view import ExitView
 from position_monitor.core.model.market import Regime
 from position_monitor.core.model.pins import profile_pinned
 from position_monitor.core.model.profiles import Profile
 from position_monitor.core.model.settings import DEFAULT_PROFILE
-
-RANGING_BELOW_ADX = Decimal(20)
-"""Below this a market has no direction: what HIGH_VOL and LOW_VOL mean depends on it."""
 
 
 def profile_in_force(view: ExitView) -> Profile:
@@ -31,7 +26,7 @@ def profile_of_regime(view: ExitView) -> str:
     """The name of the profile for the regime in force; without one it is NORMAL."""
     regime = view.regime
     adx = view.market.adx if view.market is not None else None
-    directionless = adx is not None and adx < RANGING_BELOW_ADX
+    directionless = adx is not None and adx < view.settings.exits.ranging_below_adx
     if regime is Regime.TRENDING:
         if view.direction is None:
             return "NORMAL"

@@ -12,7 +12,7 @@ from functools import lru_cache
 from position_monitor.core.exits import static
 from position_monitor.core.exits.in_r import Plan, exits_in_r, r_is_too_small
 from position_monitor.core.exits.kept_ladders import kept_ladders
-from position_monitor.core.exits.locks import usual_locks
+from position_monitor.core.exits.locks import locks_of
 from position_monitor.core.exits.view import Exits, ExitView
 from position_monitor.core.model.desired import LevelSource
 from position_monitor.core.model.market import Regime
@@ -38,12 +38,15 @@ def exits(view: ExitView) -> Exits:
 
 @lru_cache(maxsize=512)
 def _plan(settings: ProtectionSettings, pinned: Regime, now: Regime, without_atr: bool) -> Plan:
-    """What the regime at entry and the one of now make: distances by the first, the trail and the rest by the second."""
+    """What the regime at entry and that of now make: distances by the first, the trail by the second."""
     row, today = settings.exits.regimes[pinned], settings.exits.regimes[now]
     target_r = row.k2 / row.k1
     if without_atr:
         target_r = settings.take_profit_pct / settings.stop_loss_pct
-    locks = (Lock(at_r=row.breakeven_r), *(settings.exits.locks if settings.exits.locks is not None else usual_locks(1)))
+    locks = (
+        Lock(at_r=row.breakeven_r),
+        *(settings.exits.locks if settings.exits.locks is not None else usual_locks(1)),
+    )
     return Plan(
         source=LevelSource.DYNAMIC,
         profile=settings.profile,

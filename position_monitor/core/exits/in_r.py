@@ -67,7 +67,7 @@ def first_distance(view: ExitView, plan: Plan) -> tuple[Decimal, str]:
 
 
 def exits_in_r(view: ExitView, plan: Plan, also: tuple[Ladder, ...] = ()) -> Exits:
-    """The answer of a policy in R. Raises for figures that make no sense; `policies.exits_for` answers with the floor."""
+    """The answer of a policy in R. Raises for figures that make no sense; then `policies.exits_for` gives the floor's."""
     note = ""
     distance = view.r
     if distance is None:
@@ -78,10 +78,10 @@ def exits_in_r(view: ExitView, plan: Plan, also: tuple[Ladder, ...] = ()) -> Exi
         levels = levels._replace(notes=tuple(filter(None, (*levels.notes, note, word))))
     if view.position.entry_price <= 0:
         return exits_from(view, levels, stop=levels.stop, trail=None)._replace(profile=plan.profile, pin=plan.pin)
-    return _answer(view, plan, levels, _r_of(view, levels, distance), also)
+    return _answer(view, plan, levels=levels, r=_r_of(view, levels, distance), also=also)
 
 
-def _answer(view: ExitView, plan: Plan, levels: Levels, r: Decimal, also: tuple[Ladder, ...]) -> Exits:
+def _answer(view: ExitView, plan: Plan, *, levels: Levels, r: Decimal, also: tuple[Ladder, ...]) -> Exits:
     """The levels with everything that may tighten the stop now."""
     profit = profit_in_r(view, r)
     gone, all_gone = _rungs_gone(view, plan, levels)
@@ -139,7 +139,15 @@ def _choices(view: ExitView, plan: Plan, distance: Decimal) -> tuple[tuple[Dista
     """The policy's own distances, behind advised ones that bring the stop nearer; and why advice does not count."""
     entry, advice, word = view.position.entry_price, view.advice, ""
     atr = view.market.atr if view.market is not None else None
-    own = _own(view.settings, plan.source, plan.rungs, entry, distance, view.r, None if view.r is not None else atr)
+    own = _own(
+        settings=view.settings,
+        source=plan.source,
+        rungs=plan.rungs,
+        entry=entry,
+        distance=distance,
+        r=view.r,
+        atr=None if view.r is not None else atr,
+    )
     weight = weight_of(advice, view.now_ms) if advice is not None else None
     if advice is None or weight is None or entry <= 0:
         return (own,), ""
@@ -148,7 +156,7 @@ def _choices(view: ExitView, plan: Plan, distance: Decimal) -> tuple[tuple[Dista
     advised_pct = advised_now(view, advice)
     if advised_pct is None:
         return (own,), ""
-    advised = _advised(own, view.settings, entry, weight, advised_pct)
+    advised = _advised(own=own, settings=view.settings, entry=entry, weight=weight, advised_pct=advised_pct)
     return ((own,) if advised is None else (advised, own)), ""
 
 
@@ -166,8 +174,13 @@ def _own(
     distance = min(distance, most) if entry > 0 else distance
     pct = distance / entry * HUNDRED if entry > 0 else settings.stop_loss_pct
     inputs = {} if atr is None else {"atr": atr}
-    in_r = InR(distance, rungs, r, inputs)
-    return Distances(bounded_stop_pct(pct, settings), source, (), source, in_r)
+    return Distances(
+        stop_pct=bounded_stop_pct(pct, settings),
+        stop_source=source,
+        rungs=(),
+        target_source=source,
+        in_r=InR(distance, rungs, r, inputs),
+    )
 
 
 @lru_cache(maxsize=2_048)
@@ -180,8 +193,13 @@ def _advised(
     pct = bounded_stop_pct(advised_stop_pct(own_pct, advised_pct, weight), settings)
     if pct >= own_pct:
         return None
-    in_r = InR(entry * pct / HUNDRED, own.in_r.rungs, own.in_r.r, {"advised_pct": advised_pct})
-    return Distances(pct, LevelSource.AI, (), own.target_source, in_r)
+    return Distances(
+        stop_pct=pct,
+        stop_source=LevelSource.AI,
+        rungs=(),
+        target_source=own.target_source,
+        in_r=InR(entry * pct / HUNDRED, own.in_r.rungs, own.in_r.r, {"advised_pct": advised_pct}),
+    )
 
 
 def r_is_too_small(view: ExitView) -> bool:

@@ -48,7 +48,7 @@ def locked(
         else:
             counts = 0 < lock.after_rung <= gone
         if counts:
-            level = _level(view, lock, targets, source, r)
+            level = _level(view, lock, targets=targets, source=source, r=r)
             if level is not None:
                 yield level
 
@@ -78,7 +78,7 @@ def _breakeven(entry: Decimal, side: Side, tick: Decimal, settings: ProtectionSe
     return stop_trigger(in_favour(entry, side, settings.exits.breakeven_offset_pct), side, tick)
 
 
-def _level(view: ExitView, lock: Lock, targets: Sequence[Target], source: str, r: Decimal | None) -> Level | None:
+def _level(view: ExitView, lock: Lock, *, targets: Sequence[Target], source: str, r: Decimal | None) -> Level | None:
     """Where a lock puts the stop; None for one in R where there is no R."""
     venue, side = view.instrument, view.position.side
     if lock.to_r is not None:

@@ -23,7 +23,9 @@ class _Chosen(NamedTuple):
     """For each ladder that may be placed, by the settings alone: the part of a position closed by each rung."""
 
 
-def _of_rungs(rungs: Callable[[ProtectionSettings], tuple[Rung, ...]]) -> Callable[..., tuple[tuple[Decimal, ...], ...]]:
+def _of_rungs(
+    rungs: Callable[[ProtectionSettings], tuple[Rung, ...]],
+) -> Callable[..., tuple[tuple[Decimal, ...], ...]]:
     """The shares of a ladder that takes the whole position."""
 
     @lru_cache(maxsize=512)
@@ -44,6 +46,7 @@ _POLICIES: Mapping[Policy, _Chosen] = MappingProxyType({
     Policy.DYNAMIC: _Chosen(dynamic.exits, _of_rungs(static.rungs)),
     Policy.BRAIN: _Chosen(brain.exits, brain.shares),
 })  # fmt: skip
+_IN_PERCENT = (Policy.STATIC, Policy.HYBRID)
 
 
 def exits_for(view: ExitView) -> Exits:
@@ -77,3 +80,13 @@ def share_up_to(rung: int, settings: ProtectionSettings, pin: int = 0) -> Decima
     """
     ladders = _POLICIES[settings.policy].shares(settings, pin)
     return max(ladder[min(rung, len(ladder) - 1)] for ladder in ladders)
+
+
+def share_within(distance_pct: Decimal, settings: ProtectionSettings) -> Decimal:
+    """The part of a position (0 to 1) that configured distances let be closed within this distance from the entry.
+
+    Nothing under a policy whose distances are in R: there only the number of a rung counts.
+    """
+    if settings.policy not in _IN_PERCENT:
+        return Decimal(0)
+    return sum((rung.share_pct for rung in settings.ladder if rung.target_pct <= distance_pct), Decimal(0)) / HUNDRED

@@ -49,7 +49,7 @@ class ExitView(NamedTuple):
     """The AI engine's last word, which may have expired."""
     now_ms: int
     r: Decimal | None = None
-    """R: distance from the entry to our backstop as it rests (S1); None without one, 0 where it lies beyond the entry."""
+    """R: distance from the entry to our backstop that rests (S1); None without one, 0 where it lies beyond the entry."""
     pin: int = 0
     """What was decided at entry, by the backstop's id (`core/model/pins.py`)."""
     since_ms: int | None = None
@@ -59,7 +59,7 @@ class ExitView(NamedTuple):
     rungs_rest: bool = False
     """Whether a take-profit of ours of this epoch rests (S4)."""
     inherited: bool = False
-    """Whether the position was met with orders of ours at it, after a restart: what became of rungs is not remembered."""
+    """Whether the position was met with orders of ours at it, as after a restart: nobody remembers its rungs."""
     market: MarketState | None = None
     """What the closed candles say; None without candles, and once they are too old (S20)."""
     regime: Regime | None = None

@@ -6,6 +6,7 @@ are defaults to be measured.
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
@@ -102,9 +103,9 @@ class Profile:
             return f"its rungs and its runner must add up to 100 %, and add up to {shares} %"
         if min(*targets, *(rung.share_pct for rung in self.rungs)) <= 0 or self.runner_pct < 0:
             return "its targets and shares must be above zero"
-        if any(nearer >= further for nearer, further in zip(targets, targets[1:], strict=False)):
+        if any(nearer >= further for nearer, further in itertools.pairwise(targets)):
             return "its targets must ascend"
-        if any(earlier >= later for earlier, later in zip(steps, steps[1:], strict=False)):
+        if any(earlier >= later for earlier, later in itertools.pairwise(steps)):
             return "the steps of its trail must ascend"
         if any((step.distance_pct is None) is (step.distance_atr is None) for step in self.trail):
             return "each step of its trail needs a distance in percent or in ATR, and not both"
@@ -160,9 +161,7 @@ _AT_ONE_R = (Lock(at_r=Decimal(1)),)
 DEFAULT_PROFILES: Final = ProfileTable(
     (
         Profile("NORMAL", _rungs("0.5:25 1:25 2:50"), trail=_curve("1:1.5 3:1.0")),
-        Profile(
-            "TREND", _rungs("0.5:15 1:20 2:30"), runner_pct=Decimal(35), trail=_curve("1.5:2.0 3:1.5 5:1.0")
-        ),
+        Profile("TREND", _rungs("0.5:15 1:20 2:30"), runner_pct=Decimal(35), trail=_curve("1.5:2.0 3:1.5 5:1.0")),
         Profile("RANGE", _rungs("0.2:35 0.4:35 0.7:30")),
         Profile("VOLATILE", _rungs("0.4:25 0.8:35 1.5:40"), trail=_curve("1:2.5")),
         Profile("CHOP", _rungs("0.15:40 0.35:40 0.6:20")),

@@ -68,6 +68,8 @@ class ExitSettings:
     """Whether the time stop acts on positions that were open before the policy went live here."""
     advised: bool = False
     """Whether an AI engine is configured: then a ladder may rest that was made from advice nobody remembers (S9)."""
+    ranging_below_adx: Decimal = Decimal(20)
+    """Below this a market has no direction: what HIGH_VOL and LOW_VOL mean for the profile depends on it (3.4)."""
     profiles: ProfileTable = DEFAULT_PROFILES
     regimes: Mapping[Regime, RegimeSettings] = DEFAULT_REGIMES
 
