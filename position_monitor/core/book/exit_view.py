@@ -13,7 +13,6 @@ from position_monitor.core.model.market import MarketState, Regime
 from position_monitor.core.model.money import tightest
 from position_monitor.core.model.orders import LiveOrder, Role
 from position_monitor.core.model.sides import Side
-from position_monitor.core.observation.cover import belongs_to
 
 _NOTHING = Decimal(0)
 _LONG = Side.LONG
@@ -25,7 +24,7 @@ def exit_view(inputs: BookInputs) -> ExitView:
     backstop, market = _backstop(inputs), inputs.market
     if market is not None and inputs.now_ms >= market.expires_at_ms:
         market = None
-    regime, direction = _heard(inputs, market)
+    regime, direction = (None, None) if market is None and inputs.advice is None else _heard(inputs, market)
     # One is made for every position in every cycle. Called by its class, a tuple with keywords takes three times as
     # long as by position, because a dictionary of the keywords is made first; called so, no longer.
     return ExitView.__new__(
@@ -43,8 +42,8 @@ def exit_view(inputs: BookInputs) -> ExitView:
         r=None if backstop is None else _r(inputs, backstop),
         pin=0 if backstop is None else ids.part_of(backstop.rung),
         since_ms=None if backstop is None else backstop.created_at_ms,
-        began_ms=ids.epoch_began_ms(evidence.epoch),
-        rungs_rest=any(own.epoch == evidence.epoch for own in inputs.live.ladder),
+        epoch=evidence.epoch,
+        rungs_rest=bool(inputs.live.ladder) and _rungs_rest(inputs),
         inherited=evidence.inherited,
         market=market,
         regime=regime,
@@ -57,11 +56,17 @@ def _backstop(inputs: BookInputs) -> LiveOrder | None:
     """Our close-all stop of this epoch that rests; one of an earlier epoch speaks unless a rebase replaces it."""
     for order in inputs.live.close_alls:
         tag = order.tag
-        if tag is None or not belongs_to(order, inputs.position.key, hedged=inputs.position.hedged):
+        if tag is None or not order.reduces or order.hedged is not inputs.position.hedged:
             continue
         if tag.epoch >= inputs.known.epoch or not inputs.settings.rebase_on_add:
             return order
     return None
+
+
+def _rungs_rest(inputs: BookInputs) -> bool:
+    """Whether a take-profit of ours of this epoch rests."""
+    epoch = inputs.known.epoch
+    return any(own.tag is not None and own.tag.epoch == epoch for own in inputs.live.ladder)
 
 
 def _r(inputs: BookInputs, backstop: LiveOrder) -> Decimal:

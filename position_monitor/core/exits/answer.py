@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from decimal import Decimal
 
 from position_monitor.core.exits.breach import close_on_breach
 from position_monitor.core.exits.crossed_rungs import beyond_the_mark, passed_rungs
@@ -12,9 +11,7 @@ from position_monitor.core.exits.resting_stop import moves_resting_stop
 from position_monitor.core.exits.view import Exits, ExitView
 from position_monitor.core.model.desired import Ladder, Level, Trailing
 from position_monitor.core.model.money import beyond, tighter
-from position_monitor.core.model.pins import NOT_PINNED
 
-NOTHING = Decimal(0)
 WORD_MAX = 50
 """A word of the AI engine is shown as received, cut to this many characters."""
 
@@ -59,13 +56,8 @@ def exits_from(
         profile=view.settings.profile,
         regime=regime_shown(view),
         notes=levels.notes,
-        runner=NOTHING,
         also=also,
         ladder_stays=ladder_stays,
-        alone=False,
-        pin=NOT_PINNED,
-        r=None,
-        failed="",
     )
 
 

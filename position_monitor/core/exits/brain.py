@@ -39,15 +39,20 @@ def exits(view: ExitView) -> Exits:
     if r_is_too_small(view):
         found = static.exits(view)
         return found._replace(notes=(*found.notes, "R is less than a tick: the levels are the floor's"))
-    profile = profile_in_force(view)
-    plan = _plan(view.settings, profile, view.regime or Regime.NORMAL_VOL, trends_against(view))
+    plan = _plan(view.settings, profile_in_force(view), view.regime or Regime.NORMAL_VOL, trends_against(view))
     return exits_in_r(view, plan, kept_ladders(view))
 
 
 @lru_cache(maxsize=512)
-def _plan(settings: ProtectionSettings, profile: Profile, regime: Regime, against: bool) -> Plan:
-    """A profile with what the settings and the regime of now add to it."""
+def _plan(settings: ProtectionSettings, name: str, regime: Regime, against: bool) -> Plan:
+    """A profile with what the settings and the regime of now add to it.
+
+    Raises `KeyError` for a name that is none, and `ValueError` for a profile that cannot be used.
+    """
     exits = settings.exits
+    profile = exits.profiles[name]
+    if why := profile.why_unusable():
+        raise ValueError(f"profile {name}: {why}")
     trail = profile.trail
     if against and profile.name in _TRAILS_AS_NORMAL:
         trail = exits.profiles["NORMAL"].trail

@@ -5,21 +5,13 @@ from __future__ import annotations
 from position_monitor.core.exits.view import ExitView
 from position_monitor.core.model.market import Regime
 from position_monitor.core.model.pins import profile_pinned
-from position_monitor.core.model.profiles import Profile
 from position_monitor.core.model.settings import DEFAULT_PROFILE
 
 
-def profile_in_force(view: ExitView) -> Profile:
-    """The profile that was pinned at entry, else the configured one, else the one that the regime chooses.
-
-    Raises `KeyError` for a name that is none, and `ValueError` for a profile that cannot be used.
-    """
+def profile_in_force(view: ExitView) -> str:
+    """The profile that was pinned at entry, else the configured one, else the one that the regime chooses."""
     configured = view.settings.profile
-    name = profile_pinned(view.pin) or (profile_of_regime(view) if configured == DEFAULT_PROFILE else configured)
-    profile = view.settings.exits.profiles[name]
-    if why := profile.why_unusable():
-        raise ValueError(f"profile {name}: {why}")
-    return profile
+    return profile_pinned(view.pin) or (profile_of_regime(view) if configured == DEFAULT_PROFILE else configured)
 
 
 def profile_of_regime(view: ExitView) -> str:

@@ -43,10 +43,7 @@ def _plan(settings: ProtectionSettings, pinned: Regime, now: Regime, without_atr
     target_r = row.k2 / row.k1
     if without_atr:
         target_r = settings.take_profit_pct / settings.stop_loss_pct
-    locks = (
-        Lock(at_r=row.breakeven_r),
-        *(settings.exits.locks if settings.exits.locks is not None else usual_locks(1)),
-    )
+    locks = (Lock(at_r=row.breakeven_r), *locks_of(settings, None, 1))
     return Plan(
         source=LevelSource.DYNAMIC,
         profile=settings.profile,

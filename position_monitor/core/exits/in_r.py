@@ -6,9 +6,9 @@ regime may only tighten the trail: they never move the first stop or a ladder th
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from decimal import Decimal
 from functools import lru_cache
-from typing import NamedTuple
 
 from position_monitor.core.exits.advice import advised_now, advised_stop_pct, weight_of, why_ignored
 from position_monitor.core.exits.answer import exits_from, tightest_before_the_mark
@@ -27,8 +27,12 @@ from position_monitor.core.model.settings import ProtectionSettings
 NO_ATR_AT_ENTRY = "no ATR at entry: the stop is the floor's"
 
 
-class Plan(NamedTuple):
-    """What a policy in R makes of the market, for `exits_in_r`."""
+@dataclass(frozen=True, slots=True, eq=False)
+class Plan:
+    """What a policy in R makes of the market, for `exits_in_r`.
+
+    Made once for the same settings, profile and regime, and compared by identity, as `Distances` are.
+    """
 
     source: str
     profile: str
@@ -67,7 +71,7 @@ def first_distance(view: ExitView, plan: Plan) -> tuple[Decimal, str]:
 
 
 def exits_in_r(view: ExitView, plan: Plan, also: tuple[Ladder, ...] = ()) -> Exits:
-    """The answer of a policy in R. Raises for figures that make no sense; then `policies.exits_for` gives the floor's."""
+    """The answer of a policy in R. Raises for figures that are none; then `policies.exits_for` gives the floor's."""
     note = ""
     distance = view.r
     if distance is None:
@@ -141,8 +145,7 @@ def _choices(view: ExitView, plan: Plan, distance: Decimal) -> tuple[tuple[Dista
     atr = view.market.atr if view.market is not None else None
     own = _own(
         settings=view.settings,
-        source=plan.source,
-        rungs=plan.rungs,
+        plan=plan,
         entry=entry,
         distance=distance,
         r=view.r,
@@ -163,8 +166,7 @@ def _choices(view: ExitView, plan: Plan, distance: Decimal) -> tuple[tuple[Dista
 @lru_cache(maxsize=2_048)
 def _own(
     settings: ProtectionSettings,
-    source: str,
-    rungs: tuple[RungInR, ...],
+    plan: Plan,
     entry: Decimal,
     distance: Decimal,
     r: Decimal | None,
@@ -176,10 +178,10 @@ def _own(
     inputs = {} if atr is None else {"atr": atr}
     return Distances(
         stop_pct=bounded_stop_pct(pct, settings),
-        stop_source=source,
+        stop_source=plan.source,
         rungs=(),
-        target_source=source,
-        in_r=InR(distance, rungs, r, inputs),
+        target_source=plan.source,
+        in_r=InR(distance, plan.rungs, r, inputs),
     )
 
 

@@ -13,6 +13,7 @@ from typing import NamedTuple
 from position_monitor.core.exits.locks import furthest_done
 from position_monitor.core.exits.view import ExitView
 from position_monitor.core.model.desired import CloseReason, Level
+from position_monitor.core.model.ids import epoch_began_ms
 from position_monitor.core.model.money import against, stop_trigger
 from position_monitor.core.model.profiles import TimeLimit
 from position_monitor.core.model.settings import TimeStop
@@ -57,4 +58,4 @@ def _is_adopted(view: ExitView) -> bool:
     """Whether the position is older than the policy here, or nobody knows."""
     if view.settings.exits.time_stop_adopted:
         return False
-    return view.live_since_ms is None or view.began_ms < view.live_since_ms
+    return view.live_since_ms is None or epoch_began_ms(view.epoch) < view.live_since_ms

@@ -49,13 +49,13 @@ class ExitView(NamedTuple):
     """The AI engine's last word, which may have expired."""
     now_ms: int
     r: Decimal | None = None
-    """R: distance from the entry to our backstop that rests (S1); None without one, 0 where it lies beyond the entry."""
+    """R: distance from the entry to our backstop that rests (S1); None without one, 0 where it secures profit."""
     pin: int = 0
     """What was decided at entry, by the backstop's id (`core/model/pins.py`)."""
     since_ms: int | None = None
     """When that backstop was created: the age of the position counts from then (S8)."""
-    began_ms: int = 0
-    """The venue's time of the change with which the position was first seen in this epoch."""
+    epoch: str = ""
+    """Of the position: it says when the position was first seen (`ids.epoch_began_ms`)."""
     rungs_rest: bool = False
     """Whether a take-profit of ours of this epoch rests (S4)."""
     inherited: bool = False
