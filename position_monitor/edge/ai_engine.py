@@ -7,15 +7,15 @@ older than its expiry is STALE. Whatever happens here, the floor policy protects
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from decimal import Decimal
 from enum import StrEnum
 from typing import Annotated, Final
 
 from loguru import logger
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 from position_monitor.core.model.outside import Advice
 from position_monitor.edge.background import sleep_or_wake
@@ -27,6 +27,9 @@ TIMEFRAME: Final = "1m"
 ADVICE_LIFETIME_S: Final = 300.0
 POLL_INTERVAL_S: Final = 30.0
 CONCURRENCY_MAX: Final = 4
+WARN_EVERY_MS: Final = 3_600_000
+_A_POLL: Final = 0.9
+"""A poll is over after this part of its interval: two are never exactly as far apart."""
 CLOCK_TOLERANCE_MS: Final = 60_000
 _SECONDS_BELOW: Final = 100_000_000_000
 """A number below this is a time in seconds, otherwise in milliseconds (until the year 5138)."""
@@ -61,8 +64,15 @@ class Answer:
     """Whether the engine as a whole is out of reach, so that asking about other symbols is pointless now."""
 
 
-_Percent = Annotated[Decimal, Field(gt=0, le=50)]
-_Fraction = Annotated[Decimal, Field(ge=0, le=1)]
+def _no_text(value: object) -> object:
+    """A number that comes as text is garbage: what wrote it may mean another unit (12.6)."""
+    if isinstance(value, str):
+        raise ValueError("a text is not a number")
+    return value
+
+
+_Percent = Annotated[Decimal, BeforeValidator(_no_text), Field(gt=0, le=50)]
+_Fraction = Annotated[Decimal, BeforeValidator(_no_text), Field(ge=0, le=1)]
 
 
 class _Signal(BaseModel):
@@ -160,14 +170,25 @@ def _time_ms(stamp: str | int | float) -> int | None:
 class AdvicePoller:
     """Keeps the latest advice per open symbol. `watch`, `advice` and `status` are instant; `run` does the asking."""
 
-    def __init__(self, engine: AiEngine | None, clock: Clock, *, interval_s: float = POLL_INTERVAL_S) -> None:
-        """Without an engine everything is OFF."""
+    def __init__(
+        self,
+        engine: AiEngine | None,
+        clock: Clock,
+        *,
+        interval_s: float = POLL_INTERVAL_S,
+        why_ignored: Callable[[Advice], str] = lambda advice: "",
+    ) -> None:
+        """Without an engine everything is OFF. `why_ignored` says why the core will not use an advice, or is empty."""
+        self._why_ignored = why_ignored
+        self._warned_at_ms: dict[str, int] = {}
         self._engine = engine
         self._clock = clock
         self._interval_s = interval_s
         self._questions: dict[str, Question] = {}
         self._answers: dict[str, Answer] = {}
         self._advice: dict[str, Advice] = {}
+        self._before: dict[str, tuple[Advice | None, int]] = {}
+        """Symbol -> the answer before the last one, where it was one, and when the last one came."""
         self._wake = asyncio.Event()
 
     def watch(self, questions: Mapping[str, Question]) -> None:
@@ -178,6 +199,8 @@ class AdvicePoller:
         for symbol in self._answers.keys() - questions.keys():
             del self._answers[symbol]
             self._advice.pop(symbol, None)
+            self._before.pop(symbol, None)
+            self._warned_at_ms.pop(symbol, None)
 
     def advice(self, symbol: str) -> Advice | None:
         """The last advice about `symbol` while it lasts, also while the engine is DOWN."""
@@ -214,12 +237,35 @@ class AdvicePoller:
             if answer.unreachable:
                 down.append(answer)
             if symbol in self._questions:
-                self._answers[symbol] = answer
-                if answer.advice is not None:
-                    self._advice[symbol] = answer.advice
+                self._take(symbol, answer)
 
         if self._engine is not None:
             await asyncio.gather(*(ask(self._engine, *item) for item in sorted(self._questions.items())))
+
+    def _take(self, symbol: str, answer: Answer) -> None:
+        """Keep an answer, with the one before it: two in a row that agree may move a stop that rests (S9).
+
+        Answers closer together than a poll count as one. Anything else than advice between two ends the row.
+        """
+        last, now_ms = self._answers.get(symbol), self._clock.now_ms()
+        self._answers[symbol] = answer
+        if answer.advice is None:
+            return
+        before, came_at_ms = self._before.get(symbol, (None, now_ms))
+        if last is None or last.advice is None:
+            before, came_at_ms = None, now_ms
+        elif now_ms - came_at_ms >= self._interval_s * 1000 * _A_POLL:
+            before, came_at_ms = replace(last.advice, before=None), now_ms
+        self._before[symbol] = (before, came_at_ms)
+        self._advice[symbol] = replace(answer.advice, before=before)
+        self._warn(symbol, answer.advice, now_ms)
+
+    def _warn(self, symbol: str, advice: Advice, now_ms: int) -> None:
+        """Say that an advice is ignored, once an hour for each symbol."""
+        why = self._why_ignored(advice)
+        if why and abs(now_ms - self._warned_at_ms.get(symbol, -WARN_EVERY_MS)) >= WARN_EVERY_MS:
+            self._warned_at_ms[symbol] = now_ms
+            logger.warning("AI engine: {} {}", symbol, why)
 
     async def _fetch(self, engine: AiEngine, symbol: str, question: Question) -> Answer:
         try:
