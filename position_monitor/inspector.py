@@ -18,6 +18,7 @@ from position_monitor.core.decision.risk import AccountRisk, account_risk
 from position_monitor.core.decision.verdict import Judgement
 from position_monitor.core.model.actions import Action, Mode
 from position_monitor.core.model.desired import DesiredBook
+from position_monitor.core.model.market import MarketState
 from position_monitor.core.model.orders import LiveOrder
 from position_monitor.core.model.outside import Advice
 from position_monitor.core.model.positions import Position
@@ -30,13 +31,14 @@ from position_monitor.core.publication.state import AccountState, PositionState
 from position_monitor.daemon import Daemon
 from position_monitor.daemon.surroundings import Settings
 from position_monitor.edge.ai_engine import Question
+from position_monitor.edge.candles import CandleReader
 from position_monitor.edge.clock import SystemClock
 from position_monitor.edge.exchange import Exchange
 from position_monitor.edge.http.rate_budget import SHARE_USED_UP, BudgetLimits
 from position_monitor.edge.reading.account_observation import AccountObservation
 from position_monitor.edge.venues.binance.venue import BinanceUsdm
 from position_monitor.errors import ExchangeFailure
-from position_monitor.service import open_daemon, open_exchange, settings_from
+from position_monitor.service import candle_settings_from, open_daemon, open_exchange, settings_from
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +83,7 @@ class Bystander:
 
     config: Config
     settings: Settings
+    candles: CandleReader
 
     @property
     def full_sweep_s(self) -> float:
@@ -101,6 +104,14 @@ class Bystander:
 
     def ask_advice(self, questions: Mapping[str, Question]) -> None:
         """The AI engine is not asked."""
+
+    def market(self, symbol: str) -> MarketState | None:
+        """As the daemon would have it, from candles that were read for this look."""
+        return self.candles.market(symbol)
+
+    def market_missing(self, symbol: str) -> str:
+        """Why there is none."""
+        return self.candles.missing(symbol)
 
     def order_accepted(self, client_id: str) -> None:
         """Nothing is sent."""
@@ -128,25 +139,27 @@ class Inspector:
         self._config = config
         self._clock = SystemClock()
         self._kept = kept
-        self._open: tuple[BinanceUsdm, Daemon] | None = None
+        self._open: tuple[BinanceUsdm, Daemon, CandleReader] | None = None
 
     async def look(self) -> Inspection:
         """Read and decide. Raises `ExchangeFailure` when positions or the account could not be read."""
         try:
             if self._open is None:
                 exchange = open_exchange(self._config, self._clock, BudgetLimits.of_command_line())
-                daemon = open_daemon(exchange, self._clock, Bystander(self._config, settings_from(self._config)))
-                self._open = exchange, daemon
+                settings, wanted = settings_from(self._config, exchange.traits), candle_settings_from(self._config)
+                candles = CandleReader(exchange, self._clock, lambda: wanted)
+                daemon = open_daemon(exchange, self._clock, Bystander(self._config, settings, candles))
+                self._open = exchange, daemon, candles
                 await exchange.prepare()
                 await daemon.look()  # what needs a second read before it is done (a ladder) is shown as it will be
-            found = await self._look(*self._open)
+            inspection = await self._look(*self._open)
         except ExchangeFailure:
             if not self._kept:
                 await self.aclose()
             raise
         if not self._kept:
             await self.aclose()
-        return found
+        return inspection
 
     async def aclose(self) -> None:
         """Release connections; a further look opens them again."""
@@ -154,12 +167,13 @@ class Inspector:
             exchange, self._open = self._open[0], None
             await exchange.aclose()
 
-    async def _look(self, exchange: BinanceUsdm, daemon: Daemon) -> Inspection:
+    async def _look(self, exchange: BinanceUsdm, daemon: Daemon, candles: CandleReader) -> Inspection:
+        await candles.load(daemon.evidence.symbols())
         waited = exchange.requests_that_waited
         observed, decision = await daemon.look(sweep=False)
         if decision is None:
             raise ExchangeFailure(f"the positions could not be read: {observed.failure}")
-        unread = [seen for seen in observed.symbols.values() if not seen.readable]
+        unread = [one for one in observed.symbols.values() if not one.readable]
         if unread and exchange.requests_that_waited > waited:
             raise ExchangeFailure(f"not everything could be read: {SHARE_USED_UP}")  # else it would look like a fault
         now_ms = self._clock.now_ms()
@@ -223,7 +237,7 @@ def _inspected(
     closes = tuple(close for close in plan.closes if close.key == key)
     cancels = tuple(cancel for cancel in plan.cancels if cancel.key == key)
     orders = tuple(
-        InspectedOrder(order, _standing(order, judgement.found, key), _not_cover(order, judgement))
+        InspectedOrder(order, _standing(order, judgement.diff, key), _not_cover(order, judgement))
         for order in observed.symbols[key.symbol].orders
     )
     held = tuple(item for item in plan.held if item.key == key)
@@ -243,13 +257,13 @@ def _not_cover(order: LiveOrder, judgement: Judgement) -> str:
     return why_not_cover(order, judgement.position, judgement.settings)
 
 
-def _standing(order: LiveOrder, found: BookDiff | None, key: PositionKey) -> str:
-    if found is None:
+def _standing(order: LiveOrder, diff: BookDiff | None, key: PositionKey) -> str:
+    if diff is None:
         return "not judged"
-    if order in found.surplus:
+    if order in diff.surplus:
         return "surplus"
-    if order in found.in_flight:
+    if order in diff.in_flight:
         return "in flight"
-    if order in found.foreign:
+    if order in diff.foreign:
         return "foreign"
-    return "wanted" if any(live is order for _, live in found.matched) else f"not of {key}"
+    return "wanted" if any(live is order for _, live in diff.matched) else f"not of {key}"

@@ -7,6 +7,7 @@ older than its expiry is STALE. Whatever happens here, the floor policy protects
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -20,7 +21,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationEr
 from position_monitor.core.model.outside import Advice
 from position_monitor.edge.background import sleep_or_wake
 from position_monitor.edge.clock import Clock
-from position_monitor.edge.http.json_service import REQUEST_TIMEOUT_S, JsonService, NothingFound, ServiceDown
+from position_monitor.edge.http.json_service import REQUEST_TIMEOUT_S, JsonService, NothingThere, ServiceDown
 
 SIGNAL_PATH: Final = "/api/ai/signal"
 TIMEFRAME: Final = "1m"
@@ -33,6 +34,8 @@ _A_POLL: Final = 0.9
 CLOCK_TOLERANCE_MS: Final = 60_000
 _SECONDS_BELOW: Final = 100_000_000_000
 """A number below this is a time in seconds, otherwise in milliseconds (until the year 5138)."""
+_LATEST_MS: Final = 10**15
+"""No time is later than this, in ms (the year 33658)."""
 
 
 class AdviceStatus(StrEnum):
@@ -64,15 +67,13 @@ class Answer:
     """Whether the engine as a whole is out of reach, so that asking about other symbols is pointless now."""
 
 
-def _no_text(value: object) -> object:
-    """A number that comes as text is garbage: what wrote it may mean another unit (12.6)."""
-    if isinstance(value, str):
-        raise ValueError("a text is not a number")
-    return value
+def _whole_too(value: object) -> object:
+    """JSON has one kind of number. A number that comes as text is none: what wrote it may mean another unit (12.6)."""
+    return Decimal(value) if type(value) is int else value
 
 
-_Percent = Annotated[Decimal, BeforeValidator(_no_text), Field(gt=0, le=50)]
-_Fraction = Annotated[Decimal, BeforeValidator(_no_text), Field(ge=0, le=1)]
+_Percent = Annotated[Decimal, BeforeValidator(_whole_too), Field(gt=0, le=50)]
+_Fraction = Annotated[Decimal, BeforeValidator(_whole_too), Field(ge=0, le=1)]
 
 
 class _Signal(BaseModel):
@@ -84,7 +85,7 @@ class _Signal(BaseModel):
     ensemble_confidence: _Fraction | None = None
     strategy: Annotated[str, Field(max_length=100)] | None = None
     regime: Annotated[str, Field(max_length=50)] | None = None
-    timestamp: Annotated[str, Field(max_length=50)] | int | float
+    timestamp: Annotated[str, Field(max_length=50)] | int | Decimal
     tp_pct: _Percent | None = None
     sl_pct: _Percent | None = None
     trail_pct: _Percent | None = None
@@ -116,15 +117,17 @@ class AiEngine:
             "include_reasoning": False,
         }
         try:
-            signal = _Signal.model_validate_json(await self._service.ask("POST", SIGNAL_PATH, body))
+            signal = _Signal.model_validate(_exact(await self._service.ask("POST", SIGNAL_PATH, body)))
             return self._judge(symbol, signal)
-        except NothingFound:
+        except NothingThere:
             return Answer(AdviceStatus.NO_SIGNAL)
         except ServiceDown as fault:
             return Answer(AdviceStatus.DOWN, str(fault), unreachable=True)
         except ValidationError as fault:
             where = ".".join(str(part) for part in fault.errors(include_input=False)[0]["loc"])
             return Answer(AdviceStatus.DOWN, f"answered something else than a signal ({where or 'not JSON'})")
+        except (ValueError, RecursionError):
+            return Answer(AdviceStatus.DOWN, "answered something else than a signal (not JSON)")
 
     async def close(self) -> None:
         """Close its connections."""
@@ -155,13 +158,24 @@ class AiEngine:
         return Answer(AdviceStatus.OK, advice=advice)
 
 
-def _time_ms(stamp: str | int | float) -> int | None:
+def _exact(body: str | bytes) -> object:
+    """A body with exact numbers; raises `ValueError` for what is no JSON, and `RecursionError` for a very deep one."""
+    return json.loads(body, parse_float=Decimal, parse_constant=_no_number)
+
+
+def _no_number(word: str) -> object:
+    raise ValueError(f"{word} is not a number")
+
+
+def _time_ms(stamp: str | int | Decimal) -> int | None:
     """A timestamp as ms UTC: ISO 8601 (without a zone it is UTC), or a number of seconds or milliseconds."""
     try:
         if isinstance(stamp, str):
             moment = datetime.fromisoformat(stamp)
             return round((moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp() * 1000)
-        time_ms = round(stamp * 1000) if abs(stamp) < _SECONDS_BELOW else round(stamp)
+        if not -_LATEST_MS < stamp < _LATEST_MS:
+            return None
+        time_ms = round(stamp * 1000) if stamp < _SECONDS_BELOW else round(stamp)
     except (ValueError, OverflowError):
         return None
     return time_ms if time_ms > 0 else None

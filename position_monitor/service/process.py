@@ -75,7 +75,7 @@ async def run(config: Config, config_path: Path | None) -> int:
         for client in (engine, backend):
             if client is not None:
                 stack.push_async_callback(client.close)
-        in_force = ConfigInForce(config, config_path)
+        in_force = ConfigInForce(config, config_path, exchange.traits)
         service = Service(
             in_force=in_force,
             clock=clock,

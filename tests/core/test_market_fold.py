@@ -123,6 +123,14 @@ def test_a_gap_in_the_last_thirty_means_no_state(missing):
     assert fold.state(closed(again + 30)) is not None
 
 
+def test_the_jump_over_a_gap_is_no_range_of_one_candle():
+    """The price doubled while candles are missing: what follows moves one percent an hour as before."""
+    fold = folded(path(100))
+    again = [Candle(row.open_ms, row.high + 100, row.low + 100, row.close + 100) for row in path(30, first=110)]
+    fold.add(again, THRESHOLDS)
+    assert D("1") < fold.state(closed(140)).atr < D("1.3")
+
+
 def test_a_market_that_stands_still_has_no_atr():
     rows = [replace(row, high=100.0, low=100.0, close=100.0) for row in path(60)]
     assert folded(rows).missing(closed(60)) == "the price did not move"

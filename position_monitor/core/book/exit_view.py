@@ -20,7 +20,7 @@ _LONG = Side.LONG
 
 def exit_view(inputs: BookInputs) -> ExitView:
     """The view of one position."""
-    evidence, crossed = inputs.known, inputs.known.crossed
+    evidence, crossed = inputs.belief, inputs.belief.crossed
     backstop, market = _backstop(inputs), inputs.market
     if market is not None and inputs.now_ms >= market.expires_at_ms:
         market = None
@@ -58,14 +58,14 @@ def _backstop(inputs: BookInputs) -> LiveOrder | None:
         tag = order.tag
         if tag is None or not order.reduces or order.hedged is not inputs.position.hedged:
             continue
-        if tag.epoch >= inputs.known.epoch or not inputs.settings.rebase_on_add:
+        if tag.epoch >= inputs.belief.epoch or not inputs.settings.rebase_on_add:
             return order
     return None
 
 
 def _rungs_rest(inputs: BookInputs) -> bool:
     """Whether a take-profit of ours of this epoch rests."""
-    epoch = inputs.known.epoch
+    epoch = inputs.belief.epoch
     return any(own.tag is not None and own.tag.epoch == epoch for own in inputs.live.ladder)
 
 
@@ -104,7 +104,7 @@ def _holds_the_ratchet(order: LiveOrder, inputs: BookInputs) -> bool:
     tag = order.tag
     if tag is None:
         return False
-    return tag.epoch >= inputs.known.epoch or (tag.role is Role.BACKSTOP and not inputs.settings.rebase_on_add)
+    return tag.epoch >= inputs.belief.epoch or (tag.role is Role.BACKSTOP and not inputs.settings.rebase_on_add)
 
 
 def _rests_anchored(inputs: BookInputs, price: Decimal) -> bool:

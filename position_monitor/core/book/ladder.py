@@ -53,12 +53,12 @@ def size_ladder(
         last = number == len(targets) - 1
         takes_the_rest = last and not runner
         share = floor_to(total * target.fraction / shares, instrument.step)
-        wanted = total - placed if takes_the_rest else share + carried
-        if _too_small(wanted, target.level.price, instrument, min_notional) and not last:
-            carried = wanted
+        size = total - placed if takes_the_rest else share + carried
+        if _too_small(size, target.level.price, instrument, min_notional) and not last:
+            carried = size
             continue
-        rungs.append(SizedRung(target.rung, target.level, wanted, target.kind))
-        placed, carried = placed + wanted, Decimal(0)
+        rungs.append(SizedRung(target.rung, target.level, size, target.kind))
+        placed, carried = placed + size, Decimal(0)
     return _with_last_merged(rungs, instrument, min_notional, runs=runner > 0)
 
 

@@ -179,8 +179,8 @@ def _in_order(done: frozenset[int], facts: OrderFacts) -> frozenset[int]:
 def _as_it_rests(facts: OrderFacts, resting: Sequence[LiveOrder]) -> tuple[DesiredOrder, ...]:
     """The ladder wanted as it is, with the policy's word for each level it knows."""
     sources = {target.rung: target.level.source for target in facts.targets}
-    found = ((own, sources.get(rungs_of(own.rung)[-1], LevelSource.RATCHET)) for own in resting)
-    return tuple([as_desired(facts, o, Role.TAKE_PROFIT, source) for o, source in found])
+    sourced = ((own, sources.get(rungs_of(own.rung)[-1], LevelSource.RATCHET)) for own in resting)
+    return tuple([as_desired(facts, o, Role.TAKE_PROFIT, source) for o, source in sourced])
 
 
 def _foreign_target_quantity(facts: OrderFacts) -> Decimal:
@@ -204,15 +204,15 @@ def _whole_rest(facts: OrderFacts, resting: Sequence[LiveOrder]) -> Target:
     return whole
 
 
-def _snapped(wanted: DesiredOrder, facts: OrderFacts, resting: Sequence[LiveOrder]) -> DesiredOrder:
+def _snapped(desired: DesiredOrder, facts: OrderFacts, resting: Sequence[LiveOrder]) -> DesiredOrder:
     """Keep a resting rung of the same size whose trigger differs by less than the least move."""
     for order in resting:
         if (
-            order.rung == wanted.rung
-            and order.quantity == wanted.quantity
-            and order.purpose is wanted.purpose
+            order.rung == desired.rung
+            and order.quantity == desired.quantity
+            and order.purpose is desired.purpose
             and order.price is not None
-            and distance_pct(order.price, wanted.trigger_price) <= facts.settings.stop_min_move_pct
+            and distance_pct(order.price, desired.trigger_price) <= facts.settings.stop_min_move_pct
         ):
-            return as_desired(facts, order, wanted.role, wanted.source)
-    return wanted
+            return as_desired(facts, order, desired.role, desired.source)
+    return desired

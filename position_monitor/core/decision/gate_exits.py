@@ -10,6 +10,7 @@ from position_monitor.core.model.desired import DesiredOrder, LevelSource
 from position_monitor.core.model.ids import part_of
 from position_monitor.core.model.money import distance_pct, tighter
 from position_monitor.core.model.orders import LiveOrder, Role
+from position_monitor.core.model.pins import NOT_PINNED
 from position_monitor.core.model.positions import Position
 from position_monitor.core.model.rungs import rungs_of
 from position_monitor.core.model.sides import PositionKey
@@ -23,12 +24,12 @@ def why_over_exit(order: DesiredOrder, position: Position | None, gate: GateInpu
     Derived from the settings and what rests, not from the book. Where the venue's least amounts join rungs, only the
     whole is compared.
     """
-    instrument = gate.seen.instrument
+    instrument = gate.observation.instrument
     if order.role is not Role.TAKE_PROFIT or position is None or order.quantity is None or instrument is None:
         return ""
-    resting = [live for live in gate.seen.orders if live.key == order.key]
+    resting = [live for live in gate.observation.orders if live.key == order.key]
     grace_ms = gate.evidence_settings.triggering_grace_ms
-    stuck = gate.known.stuck_in_triggering(gate.now_ms, grace_ms) if gate.known is not None else frozenset()
+    stuck = gate.belief.stuck_in_triggering(gate.now_ms, grace_ms) if gate.belief is not None else frozenset()
     rungs = [(_share_up_to(live, gate), one) for live in resting for one in exits_of([live], stuck)]
     rungs.append((_share_up_to(order, gate), Exit(order.trigger_price, order.quantity)))
     whole = [one for _, one in rungs] + list(gate.unlisted)
@@ -59,8 +60,8 @@ def _of_the_floor(order: DesiredOrder, price: Decimal, position: Position, gate:
 
 def _pin(gate: GateInputs, key: PositionKey) -> int:
     """What was pinned at entry, by the backstop that rests; nothing without one."""
-    close_alls = gate.seen.live.books[key].close_alls if key in gate.seen.live.books else ()
-    return next((part_of(order.rung) for order in close_alls if order.role is Role.BACKSTOP), 0)
+    backstops = (own for own in gate.observation.orders if own.key == key and own.role is Role.BACKSTOP)
+    return next((part_of(own.rung) for own in backstops), NOT_PINNED)
 
 
 def _share_at(price: Decimal, position: Position, gate: GateInputs) -> Decimal:

@@ -37,8 +37,8 @@ def shares(settings: ProtectionSettings, pin: int) -> tuple[tuple[Decimal, ...],
 def exits(view: ExitView) -> Exits:
     """The first stop by ATR, rungs in R with their runner, locks, a trail on a curve in R, a time stop."""
     if r_is_too_small(view):
-        found = static.exits(view)
-        return found._replace(notes=(*found.notes, "R is less than a tick: the levels are the floor's"))
+        floor = static.exits(view)
+        return floor._replace(notes=(*floor.notes, "R is less than a tick: the levels are the floor's"))
     plan = _plan(view.settings, profile_in_force(view), view.regime or Regime.NORMAL_VOL, trends_against(view))
     return exits_in_r(view, plan, kept_ladders(view))
 

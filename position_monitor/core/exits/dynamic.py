@@ -27,8 +27,8 @@ _HOUR_MS = 3_600_000
 def exits(view: ExitView) -> Exits:
     """The first stop by ATR and regime, the target in R, breakeven from a profit on, a trail in ATR, a time stop."""
     if r_is_too_small(view):
-        found = static.exits(view)
-        return found._replace(notes=(*found.notes, "R is less than a tick: the levels are the floor's"))
+        floor = static.exits(view)
+        return floor._replace(notes=(*floor.notes, "R is less than a tick: the levels are the floor's"))
     pinned = regime_pinned(view.pin)
     without_atr = view.pin == NO_ATR or (pinned is None and view.r is None and view.market is None)
     regime = view.regime or pinned or Regime.NORMAL_VOL

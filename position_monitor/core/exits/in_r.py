@@ -96,11 +96,12 @@ def _answer(view: ExitView, plan: Plan, *, levels: Levels, r: Decimal, also: tup
     if not levels.crossed:
         secured = locked(view, plan.locks, levels.targets, plan.source, r=r, gone=gone)
         stop = tightest_before_the_mark(view, stop, (*secured, trailed, old.stop))
-    found = exits_from(view, levels, stop=stop, trail=trail, also=also, ladder_stays=view.r is None)
-    return found._replace(
+    answer = exits_from(view, levels, stop=stop, trail=trail, also=also, ladder_stays=view.r is None)
+    return answer._replace(
         # Without a backstop of ours nothing remembers the first stop: today's ATR does not move the one that rests.
-        moves_resting=found.moves_resting and not (view.r is None and view.resting is not None and stop is levels.stop),
-        close=found.close or old.close,
+        moves_resting=answer.moves_resting
+        and not (view.r is None and view.resting is not None and stop is levels.stop),
+        close=answer.close or old.close,
         profile=plan.profile,
         runner=plan.runner,
         alone=all_gone,

@@ -41,28 +41,28 @@ def _kept(
     entry: Decimal, side: Side, grid: PriceGrid, settings: ProtectionSettings, r: Decimal | None
 ) -> tuple[Ladder, ...]:
     risk_pct = settings.stop_loss_pct if r is None else r / entry * HUNDRED
-    found: list[Ladder] = []
+    ladders: list[Ladder] = []
     for rungs in (settings.ladder, (Rung(settings.take_profit_pct, HUNDRED),)):
         distances = Distances(settings.stop_loss_pct, LevelSource.RATCHET, rungs, LevelSource.RATCHET)
         targets, _ = targets_from_entry(
             entry=entry, side=side, grid=grid, settings=settings, distances=distances, risk_pct=risk_pct
         )
-        found.append(Ladder(targets))
+        ladders.append(Ladder(targets))
     unit = r or entry * settings.stop_loss_pct / HUNDRED
     for in_r, runner in _in_r(settings, unit):
         targets, _ = targets_in_r(
             entry=entry, side=side, grid=grid, settings=settings, source=LevelSource.RATCHET, ladder=in_r, r=unit
         )
-        found.append(Ladder(targets, runner))
-    return tuple(found)
+        ladders.append(Ladder(targets, runner))
+    return tuple(ladders)
 
 
 def _in_r(settings: ProtectionSettings, unit: Decimal) -> list[tuple[InR, Decimal]]:
     """The rungs of each profile that can be used and of each regime, with the runner."""
-    found = [
+    ladders = [
         (InR(unit, profile.rungs, unit), profile.runner_pct / HUNDRED)
         for profile in settings.exits.profiles.values()
         if not profile.why_unusable()
     ]
     regimes = (settings.exits.regimes[regime] for regime in Regime)
-    return found + [(InR(unit, (RungInR(row.k2 / row.k1, HUNDRED),), unit), Decimal(0)) for row in regimes]
+    return ladders + [(InR(unit, (RungInR(row.k2 / row.k1, HUNDRED),), unit), Decimal(0)) for row in regimes]

@@ -31,11 +31,11 @@ def _of_rungs(
     @lru_cache(maxsize=512)
     def shares(settings: ProtectionSettings, pin: int) -> tuple[tuple[Decimal, ...], ...]:
         del pin
-        total, found = Decimal(0), []
+        total, shares_of = Decimal(0), []
         for rung in rungs(settings)[:-1]:
             total += rung.share_pct / HUNDRED
-            found.append(total)
-        return ((*found, Decimal(1)),)
+            shares_of.append(total)
+        return ((*shares_of, Decimal(1)),)
 
     return shares
 
@@ -56,14 +56,14 @@ def exits_for(view: ExitView) -> Exits:
     answer is the floor's, for this position alone, and `failed` says why (S14).
     """
     try:
-        found = _POLICIES[view.settings.policy].exits(view)
-        if not (found.stop.price.is_finite() and found.initial_stop.price.is_finite()):
+        answer = _POLICIES[view.settings.policy].exits(view)
+        if not (answer.stop.price.is_finite() and answer.initial_stop.price.is_finite()):
             raise ValueError("its stop was no number")
     except Exception as failure:
         reason = f"the policy {view.settings.policy} failed: {_said(failure)}; the floor protects"
-        found = static.exits(view)
-        return found._replace(notes=(*found.notes, reason), failed=reason)
-    return found
+        answer = static.exits(view)
+        return answer._replace(notes=(*answer.notes, reason), failed=reason)
+    return answer
 
 
 def _said(failure: Exception) -> str:

@@ -94,13 +94,18 @@ class BinanceWire:
             return failure_of_transport(endpoint, lost.cause)
         self.budget.observe(ticket, reply.headers)
         failure = failure_of_reply(endpoint, reply, self.time)
-        if isinstance(failure, RateLimited):
+        if isinstance(failure, RateLimited) and not (endpoint.is_background and failure.http_status == 403):
             self.budget.block(failure)
+        if not endpoint.is_background:
+            self._learn(failure)
+        return reply if failure is None else failure
+
+    def _learn(self, failure: ExchangeFailure | None) -> None:
+        """What an answer says of the venue as a whole. A call in the background says nothing of it."""
         if failure is None:
             self.budget.answered()
         elif isinstance(failure, Refused):
             self._flag(failure.refusal)
-        return reply if failure is None else failure
 
     async def measure_clock(self, *, samples: int = _CLOCK_SAMPLES, unless_done_since: int | None = None) -> None:
         """Take the median offset of the samples, each corrected by half its round trip; raises `ExchangeFailure`.
@@ -115,10 +120,10 @@ class BinanceWire:
         if abs(self.time.offset_ms) > _OFFSET_WARNING_MS:
             logger.warning("the exchange's clock differs from ours by {} ms", self.time.offset_ms)
 
-    async def _offset_samples_ms(self, wanted: int) -> list[float]:
+    async def _offset_samples_ms(self, count: int) -> list[float]:
         until_s = self.time.local.monotonic_s() + _CLOCK_PATIENCE_S
         samples = [await self._offset_sample_ms()]
-        while len(samples) < wanted and self.time.local.monotonic_s() < until_s:
+        while len(samples) < count and self.time.local.monotonic_s() < until_s:
             samples.append(await self._offset_sample_ms())
         return samples
 
