@@ -16,6 +16,12 @@ from pydantic import BaseModel, Field, PrivateAttr, ValidationError
 
 from position_monitor.config.exit_switches import ExitPlan, exit_plan
 from position_monitor.config.problems import InvalidConfig, sentences, shown, unknown_keys
+from position_monitor.config.profiles import (
+    DEFAULT_LOCKS,
+    challenge_without_effect,
+    overlay_challenge,
+    profile_table,
+)
 from position_monitor.config.protection import BoundsSection, ExitSection, ProtectionSection, SymbolsSection
 from position_monitor.config.regimes import overlay_regimes, variables_without_effect
 from position_monitor.config.rules import broken_rules
@@ -37,7 +43,7 @@ from position_monitor.config.sources import (
     read_file,
 )
 from position_monitor.config.values import Section, allowed_is
-from position_monitor.core.model.settings import EvidenceSettings, Limits, ProtectionSettings, Rung
+from position_monitor.core.model.settings import EvidenceSettings, ExitSettings, Limits, ProtectionSettings, Rung
 from position_monitor.core.model.sides import PositionKey, Side
 from position_monitor.errors import ConfigError
 
@@ -87,7 +93,8 @@ class Config(Section):
         environ = {} if environ is None else environ
         merged, from_environment = overlay_environment(dict(data), environ)
         merged, of_regimes, mistakes = overlay_regimes(merged, environ)
-        origins = dotted_keys(data, "file") | from_environment | of_regimes
+        merged, of_challenge = overlay_challenge(merged, environ)
+        origins = dotted_keys(data, "file") | from_environment | of_regimes | of_challenge
         config, problems = _validated(merged, origins)
         problems += mistakes
         exchange = merged.get("exchange")
@@ -101,7 +108,7 @@ class Config(Section):
         config._credentials = credentials
         config._missing_credentials = tuple(missing)
         config._origins = origins
-        config._notices = variables_without_effect(environ)
+        config._notices = (*variables_without_effect(environ), *challenge_without_effect(environ))
         return config
 
     @property
@@ -170,7 +177,22 @@ class Config(Section):
             target_max_pct=self.bounds.target_max_pct,
             reward_risk_min=self.bounds.reward_risk_min,
             reward_risk_max=self.bounds.reward_risk_max,
+            exits=self.exit_settings(),
             **chosen,
+        )
+
+    def exit_settings(self) -> ExitSettings:
+        """What the exit policies share, as the core takes it."""
+        section = self.exit
+        return ExitSettings(
+            breakeven_offset_pct=section.breakeven_offset_pct,
+            locks=None if section.locks == DEFAULT_LOCKS else tuple(lock.lock() for lock in section.locks),
+            time_stop=section.time_stop,
+            time_stop_adopted=section.time_stop_adopted,
+            advised=bool(self.ai_engine.url),
+            ranging_below_adx=section.regimes.ranging_below_adx,
+            profiles=profile_table(section.profiles),
+            regimes=section.regimes.table(),
         )
 
     def protection_for(self, symbol: str, side: Side) -> ProtectionSettings:
@@ -255,7 +277,8 @@ def _leaves(model: BaseModel, prefix: str = "") -> Iterator[tuple[str, object]]:
         if isinstance(value, BaseModel):
             yield from _leaves(value, f"{prefix}{key}.")
         elif isinstance(value, dict):
+            inside = prefix if name == "overrides" else f"{prefix}{key}."
             for symbol, table in sorted(value.items()):
-                yield from ((path, item) for path, item in _leaves(table, f"{prefix}{symbol}.") if item is not None)
+                yield from ((path, item) for path, item in _leaves(table, f"{inside}{symbol}.") if item is not None)
         else:
             yield f"{prefix}{key}", value

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import textwrap
+from collections.abc import Mapping
 from decimal import Decimal
 from enum import StrEnum
 
@@ -16,6 +17,7 @@ from tomlkit.items import InlineTable, Item, Table
 
 from position_monitor.config import Config
 from position_monitor.config.problems import allowed, fields_by_key
+from position_monitor.config.profiles import ProfileSection
 from position_monitor.config.protection import SymbolOverride
 
 WIDTH = 110
@@ -32,6 +34,20 @@ One table for each symbol that differs. Keys: {keys}.
 [symbols.BTCUSDT]
 stop_loss_pct = 2.0
 profile = "TREND\""""
+
+PROFILE_EXAMPLE = """\
+One table for each profile of the Exit Brain that differs; what a table does not name stays.
+R is the distance of the first stop. Keys: {keys}.
+[exit.profiles.TREND]
+rungs = [{{ target_r = 1.0, share_pct = 30 }}, {{ target_r = 2.0, share_pct = 30 }}]
+runner_pct = 40
+trail = [{{ from_r = 1.5, distance_pct = 2.0 }}, {{ from_r = 4.0, distance_pct = 1.0 }}]"""
+
+EXAMPLES: Mapping[str, tuple[str, type[BaseModel]]] = {
+    "overrides": (SYMBOL_EXAMPLE, SymbolOverride),
+    "profiles": (PROFILE_EXAMPLE, ProfileSection),
+}
+"""Keys below which tables with names of their own stand."""
 
 
 def example() -> str:
@@ -57,10 +73,10 @@ def _section(section: BaseModel, *, inner: bool = False) -> Table:
         if isinstance(value, BaseModel) and not inner:
             table.add(tomlkit.nl())
             table.add(key, _section(value, inner=True))
-        elif key == "overrides":
-            names = ", ".join(fields_by_key(SymbolOverride))
+        elif key in EXAMPLES:
+            text, model = EXAMPLES[key]
             table.add(tomlkit.nl())
-            _comment(table, SYMBOL_EXAMPLE.format(keys=names))
+            _comment(table, text.format(keys=", ".join(fields_by_key(model))))
         else:
             _key(table, key, field)
     return table
@@ -101,5 +117,6 @@ def _item(value: object) -> Item:
 def _inline(value: BaseModel) -> InlineTable:
     table = tomlkit.inline_table()
     for key in fields_by_key(type(value)):
-        table.append(key, _item(getattr(value, key)))
+        if (item := getattr(value, key)) is not None:
+            table.append(key, _item(item))
     return table
