@@ -45,6 +45,7 @@ CORE_ROOMS = {
     "book": {"model", "exits", "observation", "evidence"},
     "decision": {"model", "exits", "observation", "evidence", "book"},
     "publication": {"model", "exits", "observation", "evidence", "book", "decision"},
+    "performance": {"model"},
 }
 """What each room of the core may import beside itself (DESIGN 3)."""
 
