@@ -20,7 +20,8 @@ from position_monitor.core.performance.reasons import (
     reason_of,
     role_of,
     rung_levels,
-    rung_of,
+    rungs_in,
+    rungs_of_order,
     slippage_bps,
     slippage_cost,
 )
@@ -106,6 +107,7 @@ def record_of(life: Life, said: Statement, watched: Watched = NOT_WATCHED, *, re
         marks_from=watched.marks_from if excursion is not None else "",
         cover=cover_time(life, stops) if remembered else None,
         origin=watched.origin,
+        rungs=rungs_in(life, orders) if remembered or watched.whole else None,
         order_epochs=_order_epochs(life, executed, stops),
     )
     return replace(record, notes=_notes(record, life, remembered=remembered))
@@ -148,7 +150,7 @@ def _fill(share: Share, order: PastOrder | None, life: Life, known: tuple[Statem
         fee_asset=fill.fee_asset,
         realised=share.realised,
         role=role_of(share, order),
-        rung=None if share.opens else rung_of(order),
+        rungs=() if share.opens else rungs_of_order(order),
         reason=str(reason),
         trigger=None if share.opens else meant_price(order),
         slippage_bps=slippage_bps(share, order, side),

@@ -11,7 +11,7 @@ from position_monitor.core.model.orders import Role, WorkingType
 from position_monitor.core.model.rungs import rungs_of
 from position_monitor.core.model.sides import PositionKey, Side
 from position_monitor.core.performance.facts import PastOrder
-from position_monitor.core.performance.lives import Share
+from position_monitor.core.performance.lives import Life, Share
 
 _BPS = Decimal(10_000)
 
@@ -82,11 +82,11 @@ def role_of(share: Share, order: PastOrder | None) -> FillRole:
     return FillRole.EXTERNAL if order.role is None else _ROLES[order.role]
 
 
-def rung_of(order: PastOrder | None) -> int | None:
-    """The configured rung a take-profit of ours stood for, from 1: the last of those that were merged into it."""
+def rungs_of_order(order: PastOrder | None) -> tuple[int, ...]:
+    """The configured rungs a take-profit of ours stands for, from 1; none for any other order."""
     if order is None or order.tag is None or order.tag.role is not Role.TAKE_PROFIT:
-        return None
-    return rungs_of(order.tag.rung)[-1] + 1
+        return ()
+    return tuple(rung + 1 for rung in rungs_of(order.tag.rung))
 
 
 def reason_of(
@@ -108,7 +108,7 @@ def reason_of(
         case Role.BACKSTOP:
             return ExitReason.SL
         case Role.TAKE_PROFIT:
-            return f"{ExitReason.TP}{rung_of(order)}"
+            return f"{ExitReason.TP}{rungs_of_order(order)[-1]}"
         case Role.CLOSE:
             return ExitReason.TIME if timed_out else ExitReason.EMERGENCY
         case Role.WORKING_STOP:
@@ -130,6 +130,16 @@ def _reason_of_working_stop(
         return ExitReason.BREAKEVEN
     at_a_rung = any(abs(level - rung) <= tick for rung in rung_levels)
     return ExitReason.LOCK if at_a_rung else ExitReason.TRAIL
+
+
+def rungs_in(life: Life, orders: Iterable[PastOrder]) -> tuple[int, ...]:
+    """The configured rungs of which take-profits of ours rested while a life lasted, from 1."""
+    found: set[int] = set()
+    for order in orders:
+        ended = not order.ended_at_ms or order.ended_at_ms >= life.opened_at_ms
+        if order.key == life.key and ended and order.created_at_ms <= life.closed_at_ms:
+            found.update(rungs_of_order(order))
+    return tuple(sorted(found))
 
 
 def rung_levels(key: PositionKey, orders: Iterable[PastOrder]) -> tuple[Decimal, ...]:

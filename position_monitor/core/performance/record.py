@@ -38,8 +38,8 @@ class RecordFill:
     realised: Decimal
     role: str
     """A `FillRole` value."""
-    rung: int | None
-    """Of a take-profit of ours: the configured rung, from 1."""
+    rungs: tuple[int, ...]
+    """Of a take-profit of ours: the configured rungs it stands for, from 1."""
     reason: str
     """An `ExitReason`, a take-profit with its rung; empty for an entry."""
     trigger: Decimal | None
@@ -94,6 +94,8 @@ class Record:
     """Where its marks come from: `watched`, `candles`, or empty."""
     cover: CoverTime | None
     origin: Origin
+    rungs: tuple[int, ...] | None = None
+    """The configured rungs of which take-profits of ours rested in it, from 1; None where nobody remembers them."""
     order_epochs: tuple[str, ...] = ()
     """The epochs that the client ids of our orders in it carry."""
     notes: tuple[str, ...] = ()
