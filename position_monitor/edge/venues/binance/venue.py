@@ -25,6 +25,7 @@ from position_monitor.edge.clock import Clock
 from position_monitor.edge.http.rate_budget import Lane, RateBudget
 from position_monitor.edge.venues.binance.costs import READ_COSTS
 from position_monitor.edge.venues.binance.failures import unusable
+from position_monitor.edge.venues.binance.history import BinanceHistory
 from position_monitor.edge.venues.binance.order_rows import algo_order
 from position_monitor.edge.venues.binance.position_list import PositionList
 from position_monitor.edge.venues.binance.prices import BinancePrices
@@ -59,6 +60,8 @@ class BinanceUsdm:
         self._wire = BinanceWire(transport, clock, budget)
         self._upkeep = BinanceUpkeep(self._wire)
         self._prices = BinancePrices(self._wire)
+        self.history = BinanceHistory(self._wire)
+        """What the venue remembers, for records of closed positions; nothing that protects asks it."""
         self._clock = clock
         self._rows_endpoint = Endpoint.POSITION_ROWS
         self._list = PositionList(lambda call: self._read_positions(call, None))
