@@ -82,6 +82,19 @@ class Life(NamedTuple):
         return [share for share in self.shares if share.opens]
 
     @property
+    def entered(self) -> tuple[Decimal, Decimal]:
+        """What was ever added to it, and the average price of that; of a beginning that is not known the average
+        entries that its exits state, and what they closed."""
+        if self.whole:
+            return _average([(share.quantity, share.fill.price) for share in self.entries])
+        return _average([(share.quantity, share.average) for share in self.exits])
+
+    @property
+    def left(self) -> Decimal:
+        """The average price at which it was closed."""
+        return _average([(share.quantity, share.fill.price) for share in self.exits])[1]
+
+    @property
     def exits(self) -> list[Share]:
         """The fills that closed some of it."""
         return [share for share in self.shares if not share.opens]
@@ -97,6 +110,7 @@ def lives_of(fills: Iterable[Fill], anchor: Anchor) -> tuple[Life, ...]:
     contradicted = False
     for fill in ordered:
         for share, amount_after in _shares(fill, amount, average):
+            share = share if whole else _with_implied_average(share, amount)
             shares.append(share)
             average = share.average
             contradicted = contradicted or (not share.opens and _contradicts(share, amount, whole=whole))
@@ -134,6 +148,21 @@ def _shares(fill: Fill, amount: Decimal, average: Decimal) -> list[tuple[Share, 
         share = Share(fill, opening, opens=True, fee=fill.fee - fee_closing, average=entry, held_after=abs(amount))
         parts.append((share, amount))
     return parts
+
+
+def _with_implied_average(share: Share, amount: Decimal) -> Share:
+    """A closing fill of a life whose beginning is not known: its profit says what the average entry was."""
+    if share.opens:
+        return share
+    move = share.fill.realised / share.quantity
+    return share._replace(average=share.fill.price - move if amount > 0 else share.fill.price + move)
+
+
+def _average(prices: Sequence[tuple[Decimal, Decimal]]) -> tuple[Decimal, Decimal]:
+    """Sum of the quantities, and the average of the prices by quantity."""
+    quantity = sum((quantity for quantity, _ in prices), _ZERO)
+    value = sum((quantity * price for quantity, price in prices), _ZERO)
+    return quantity, value / quantity if quantity else _ZERO
 
 
 def _part(fee: Decimal, closing: Decimal, quantity: Decimal) -> Decimal:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from types import MappingProxyType
@@ -75,16 +75,15 @@ def record_of(life: Life, said: Statement, watched: Watched = NOT_WATCHED, *, re
     executed = executed_orders(orders)
     stops = stops_of(life, orders)
     money = money_of(life, said.income, others=said.others, prices=said.prices)
-    remembered = stops_are_remembered(
+    remembered = life.whole and stops_are_remembered(
         life, stops, watched=watched.whole, kept_ms=said.orders_kept_ms, now_ms=said.now_ms
     )
-    entered, entry = _average(life.entries)
-    _, left = _average(life.exits)
+    entered, entry = life.entered
     excursion = None
     if watched.marks is not None:
         reached = marks_reached(life.shares, executed)
         excursion = excursion_of(
-            watched.marks, reached, side=life.key.side, entry=entry, mean_exit=left, quantity=entered
+            watched.marks, reached, side=life.key.side, entry=entry, mean_exit=life.left, quantity=entered
         )
     fills = tuple(_fill(share, executed.get(share.fill.order_id), life, (said, watched)) for share in life.shares)
     complete = money.reconciled and life.whole and not life.contradicted
@@ -99,7 +98,7 @@ def record_of(life: Life, said: Statement, watched: Watched = NOT_WATCHED, *, re
         quantity_peak=max(share.held_after for share in life.shares),
         quantity_entered=entered,
         entry_average=entry,
-        exit_average=left,
+        exit_average=life.left,
         fills=_listed(fills),
         money=money,
         risk=initial_risk(life, stops) if remembered else Risk(None, None),
@@ -118,12 +117,6 @@ def _with_watched(orders: Iterable[PastOrder], watched: Iterable[PastOrder]) -> 
     listed = list(orders)
     ids = {order.client_id for order in listed if order.client_id}
     return listed + [order for order in watched if order.client_id not in ids]
-
-
-def _average(shares: Sequence[Share]) -> tuple[Decimal, Decimal]:
-    quantity = sum((share.quantity for share in shares), _ZERO)
-    value = sum((share.quantity * share.fill.price for share in shares), _ZERO)
-    return quantity, value / quantity if quantity else _ZERO
 
 
 def _fill(share: Share, order: PastOrder | None, life: Life, known: tuple[Statement, Watched]) -> RecordFill:
@@ -205,7 +198,7 @@ def _notes(record: Record, life: Life, *, remembered: bool) -> tuple[str, ...]:
         "beginning_unknown": not life.whole,
         "fills_contradict": life.contradicted,
         "fills_and_income_differ": not record.money.reconciled,
-        "stops_forgotten": not remembered,
+        "stops_forgotten": life.whole and not remembered,
         "never_covered": remembered and record.risk.first_stop is None,
         "marks_unknown": record.excursion is None,
         "marks_from_candles": record.marks_from == "candles",

@@ -278,8 +278,10 @@ def test_lives_are_found_from_the_size_now() -> None:
 def test_a_life_whose_first_fill_is_older_than_what_was_read_is_not_whole() -> None:
     [life] = lives_of([fill(0, False, "101", "1", realised=D(1))], FLAT)
     assert not life.whole
+    assert life.entered == (1, 100), "a profit of 1 at 101 says that it was entered at 100"
     record = record_of(life, Statement("main", (), booked(life.shares[0].fill), now_ms=BEGAN_MS))
     assert not record.final and "beginning_unknown" in record.notes
+    assert (record.entry_average, record.risk.money, record.cover) == (100, None, None)
 
 
 def test_a_missing_fill_contradicts_the_profit_and_is_no_final_record() -> None:
