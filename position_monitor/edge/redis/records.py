@@ -56,7 +56,7 @@ class RedisRecords:
         self._lease = lease
         self._line = ScriptLine(self._client, PUBLISH_RECORDS)
         self._last_id = ""
-        """The entry that was written last."""
+        """The newest entry that is known to have stood in the stream."""
 
     @property
     def may_write(self) -> bool:
@@ -64,12 +64,12 @@ class RedisRecords:
         return not isinstance(self._lease(), (HeldByOther, Stale))
 
     async def stands(self) -> bool:
-        """Whether what was written last is still there: False after a flush, a restore, and before the first write.
+        """Whether what is known to have stood there last still does: False after a flush or a restore.
 
         Raises one of `REDIS_FAILURES`.
         """
         if not self._last_id:
-            return False
+            return True
         async with asyncio.timeout(OPERATION_TIMEOUT_S):
             try:
                 found = await self._client.xrange(self._keys.exits, min=self._last_id, max=self._last_id, count=1)
@@ -87,6 +87,8 @@ class RedisRecords:
         unreadable, end = 0, "+"
         for _ in range(ENTRIES_READ_MAX // ENTRIES_PER_READ):
             entries = await self._page(end)
+            if end == "+":
+                self._last_id = entries[0][0] if entries else ""
             for _, fields in entries:
                 try:
                     record = read_record(fields["data"])
