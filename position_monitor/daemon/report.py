@@ -55,7 +55,7 @@ def is_suspicious(decision: Decision | None, history: History, evidence: Evidenc
     if decision is None:
         return True
     unknown = any(track.verdict is Verdict.UNKNOWN for track in history.tracks.values())
-    absent = any(of_key.absent_reads or of_key.present_reads == 1 for of_key in evidence.keys.values())
+    absent = any(belief.absent_reads or belief.present_reads == 1 for belief in evidence.keys.values())
     hopeless = evidence.hopeless(now_ms)
     exposed = any(judged.exposed and key not in hopeless for key, judged in decision.judgements.items())
     symbols = {key.symbol for key in hopeless}
@@ -79,8 +79,8 @@ def half_blind(symbols: Mapping[str, SymbolObservation], evidence: Evidence) -> 
     """Symbols whose conditional orders could not be read once: a second look decides about a stop without them."""
     return {
         symbol
-        for symbol, seen in symbols.items()
-        if Fact.CONDITIONAL_ORDERS in seen.unread
-        for position in seen.positions
-        if (of_key := evidence.of(position.key)) is not None and of_key.blind_reads < BLIND_READS
+        for symbol, observation in symbols.items()
+        if Fact.CONDITIONAL_ORDERS in observation.unread
+        for position in observation.positions
+        if (belief := evidence.of(position.key)) is not None and belief.blind_reads < BLIND_READS
     }

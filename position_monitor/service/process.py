@@ -113,7 +113,7 @@ async def run(config: Config, config_path: Path | None) -> int:
                 stack.push_async_callback(client.close)
         records = _open_records(config, clock, owner, store)
         stack.push_async_callback(records.aclose)
-        in_force = ConfigInForce(config, config_path)
+        in_force = ConfigInForce(config, config_path, exchange.traits)
         service = Service(
             in_force=in_force,
             clock=clock,

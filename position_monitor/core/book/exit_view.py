@@ -13,7 +13,7 @@ from position_monitor.core.model.orders import LiveOrder, Role
 
 def exit_view(inputs: BookInputs) -> ExitView:
     """The view of one position."""
-    evidence, crossed = inputs.known, inputs.known.crossed
+    evidence, crossed = inputs.belief, inputs.belief.crossed
     # One is made for every position in every cycle. Called by its class, a tuple with keywords takes three times as
     # long as by position, because a dictionary of the keywords is made first; called so, no longer.
     return ExitView.__new__(
@@ -46,7 +46,7 @@ def _holds_the_ratchet(order: LiveOrder, inputs: BookInputs) -> bool:
     tag = order.tag
     if tag is None:
         return False
-    return tag.epoch >= inputs.known.epoch or (tag.role is Role.BACKSTOP and not inputs.settings.rebase_on_add)
+    return tag.epoch >= inputs.belief.epoch or (tag.role is Role.BACKSTOP and not inputs.settings.rebase_on_add)
 
 
 def _rests_anchored(inputs: BookInputs, price: Decimal) -> bool:
