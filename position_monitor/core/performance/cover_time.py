@@ -36,7 +36,7 @@ class CoverTime(NamedTuple):
 def stops_of(life: Life, orders: Iterable[PastOrder]) -> tuple[PastOrder, ...]:
     """The orders that could stop this life, oldest first."""
     closed = life.closed_at_ms
-    found = [
+    stops = [
         order
         for order in orders
         if order.key == life.key
@@ -46,7 +46,7 @@ def stops_of(life: Life, orders: Iterable[PastOrder]) -> tuple[PastOrder, ...]:
         and (not order.ended_at_ms or order.ended_at_ms > life.opened_at_ms)
         and (not closed or order.created_at_ms < closed)
     ]
-    return tuple(sorted(found, key=lambda order: (order.created_at_ms, order.order_id)))
+    return tuple(sorted(stops, key=lambda order: (order.created_at_ms, order.order_id)))
 
 
 def cover_time(life: Life, stops: Sequence[PastOrder]) -> CoverTime:
@@ -114,9 +114,9 @@ def _covered(stops: Sequence[PastOrder], at_ms: int, held: Decimal) -> Decimal:
 
 
 def _tightest(life: Life, resting: Sequence[PastOrder]) -> Decimal | None:
-    found: Decimal | None = None
+    level: Decimal | None = None
     for stop in resting:
         trigger = stop.trigger_price
         if trigger is not None:
-            found = trigger if found is None else tightest(found, trigger, life.key.side)
-    return found
+            level = trigger if level is None else tightest(level, trigger, life.key.side)
+    return level

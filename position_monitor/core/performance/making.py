@@ -69,14 +69,14 @@ class Statement:
     now_ms: int = 0
 
 
-def record_of(life: Life, said: Statement, watched: Watched = NOT_WATCHED, *, revision: int = 1) -> Record:
+def record_of(life: Life, statement: Statement, watched: Watched = NOT_WATCHED, *, revision: int = 1) -> Record:
     """The record of a closed life. It is final when fills and income agree, and the fills do not contradict it."""
-    orders = _with_watched(said.orders, watched.stops)
+    orders = _with_watched(statement.orders, watched.stops)
     executed = executed_orders(orders)
     stops = stops_of(life, orders)
-    money = money_of(life, said.income, others=said.others, prices=said.prices)
+    money = money_of(life, statement.income, others=statement.others, prices=statement.prices)
     remembered = life.whole and stops_are_remembered(
-        life, stops, watched=watched.whole, kept_ms=said.orders_kept_ms, now_ms=said.now_ms
+        life, stops, watched=watched.whole, kept_ms=statement.orders_kept_ms, now_ms=statement.now_ms
     )
     entered, entry = life.entered
     excursion = None
@@ -85,10 +85,13 @@ def record_of(life: Life, said: Statement, watched: Watched = NOT_WATCHED, *, re
         excursion = excursion_of(
             watched.marks, reached, side=life.key.side, entry=entry, mean_exit=life.left, quantity=entered
         )
-    fills = tuple(_fill(share, executed.get(share.fill.order_id), life, (said, watched)) for share in life.shares)
+    fills = tuple(
+        _fill(share, executed.get(share.fill.order_id), life=life, statement=statement, watched=watched)
+        for share in life.shares
+    )
     complete = money.reconciled and life.whole and not life.contradicted
     record = Record(
-        account=said.account,
+        account=statement.account,
         key=life.key,
         epoch=life.epoch,
         revision=revision,
@@ -119,8 +122,7 @@ def _with_watched(orders: Iterable[PastOrder], watched: Iterable[PastOrder]) -> 
     return listed + [order for order in watched if order.client_id not in ids]
 
 
-def _fill(share: Share, order: PastOrder | None, life: Life, known: tuple[Statement, Watched]) -> RecordFill:
-    said, watched = known
+def _fill(share: Share, order: PastOrder | None, *, life: Life, statement: Statement, watched: Watched) -> RecordFill:
     fill, side = share.fill, life.key.side
     client_id = order.client_id if order is not None else ""
     reason = ""
@@ -129,9 +131,9 @@ def _fill(share: Share, order: PastOrder | None, life: Life, known: tuple[Statem
             share,
             order,
             side=side,
-            rung_levels=rung_levels(life.key, said.orders),
-            breakeven_offset_pct=said.breakeven_offset_pct,
-            tick=said.tick,
+            rung_levels=rung_levels(life.key, statement.orders),
+            breakeven_offset_pct=statement.breakeven_offset_pct,
+            tick=statement.tick,
             timed_out=client_id in watched.timed_out,
         )
     return RecordFill(
@@ -194,7 +196,7 @@ def _order_epochs(life: Life, executed: Mapping[str, PastOrder], stops: Iterable
 
 def _notes(record: Record, life: Life, *, remembered: bool) -> tuple[str, ...]:
     """What is not known or not exact, one word each; the words are listed in docs/redis.md."""
-    said = {
+    words = {
         "beginning_unknown": not life.whole,
         "fills_contradict": life.contradicted,
         "fills_and_income_differ": not record.money.reconciled,
@@ -205,4 +207,4 @@ def _notes(record: Record, life: Life, *, remembered: bool) -> tuple[str, ...]:
         "not_watched": record.origin.settings_hash is None,
         "fills_merged": len(life.shares) > FILLS_LISTED_MAX,
     }
-    return (*record.money.notes, *(word for word, holds in said.items() if holds))
+    return (*record.money.notes, *(word for word, holds in words.items() if holds))

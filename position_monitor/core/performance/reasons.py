@@ -63,12 +63,12 @@ _ROLES = {
 
 def executed_orders(orders: Iterable[PastOrder]) -> dict[str, PastOrder]:
     """The orders by the id that their fills name. A conditional order says more than the order it became."""
-    found: dict[str, PastOrder] = {}
+    executed: dict[str, PastOrder] = {}
     for order in orders:
-        known = found.get(order.executing_id)
-        if order.executing_id and (known is None or known.trigger_price is None):
-            found[order.executing_id] = order
-    return found
+        listed = executed.get(order.executing_id)
+        if order.executing_id and (listed is None or listed.trigger_price is None):
+            executed[order.executing_id] = order
+    return executed
 
 
 def role_of(share: Share, order: PastOrder | None) -> FillRole:
@@ -134,12 +134,12 @@ def _reason_of_working_stop(
 
 def rungs_in(life: Life, orders: Iterable[PastOrder]) -> tuple[int, ...]:
     """The configured rungs of which take-profits of ours rested while a life lasted, from 1."""
-    found: set[int] = set()
+    rungs: set[int] = set()
     for order in orders:
         ended = not order.ended_at_ms or order.ended_at_ms >= life.opened_at_ms
         if order.key == life.key and ended and order.created_at_ms <= life.closed_at_ms:
-            found.update(rungs_of_order(order))
-    return tuple(sorted(found))
+            rungs.update(rungs_of_order(order))
+    return tuple(sorted(rungs))
 
 
 def rung_levels(key: PositionKey, orders: Iterable[PastOrder]) -> tuple[Decimal, ...]:

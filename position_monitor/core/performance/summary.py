@@ -140,26 +140,26 @@ class _Part(NamedTuple):
 
 def summary_of(records: Iterable[Record]) -> Summary:
     """The report over these records; the last revision of each is expected."""
-    known = sorted(records, key=lambda record: (record.closed_at_ms, record.record_id))
-    nets = [record.money.net for record in known if record.money.net is not None]
-    in_r = [record.net_r for record in known if record.net_r is not None]
+    ordered = sorted(records, key=lambda record: (record.closed_at_ms, record.record_id))
+    nets = [record.money.net for record in ordered if record.money.net is not None]
+    in_r = [record.net_r for record in ordered if record.net_r is not None]
     return Summary(
-        n=len(known),
-        provisional=sum(not record.final for record in known),
+        n=len(ordered),
+        provisional=sum(not record.final for record in ordered),
         wins=sum(net > 0 for net in nets),
         losses=sum(net <= 0 for net in nets),
         breakeven_rate=breakeven_win_rate(in_r if len(in_r) == len(nets) else nets),
         mean_r=mean(in_r),
         total_r=sum(in_r, _ZERO) if in_r else None,
         measured_in_r=len(in_r),
-        money=_money(known),
-        reasons=_reasons(known),
+        money=_money(ordered),
+        reasons=_reasons(ordered),
         histogram=_histogram(in_r),
-        rungs=_rungs(known),
-        slippage=_slippage(known),
-        protection=_protection(known),
-        first_closed_at_ms=known[0].closed_at_ms if known else 0,
-        last_closed_at_ms=known[-1].closed_at_ms if known else 0,
+        rungs=_rungs(ordered),
+        slippage=_slippage(ordered),
+        protection=_protection(ordered),
+        first_closed_at_ms=ordered[0].closed_at_ms if ordered else 0,
+        last_closed_at_ms=ordered[-1].closed_at_ms if ordered else 0,
     )
 
 
@@ -241,7 +241,13 @@ def _rungs(records: Sequence[Record]) -> tuple[RungRow, ...]:
             for rung, at_ms in reached.items():
                 times[rung].append(Decimal(at_ms - record.opened_at_ms))
     return tuple(
-        RungRow(rung, len(times[rung]), had[rung], wilson(len(times[rung]), had[rung]), median(times[rung]))
+        RungRow(
+            rung=rung,
+            hits=len(times[rung]),
+            n=had[rung],
+            rate=wilson(len(times[rung]), had[rung]),
+            median_ms=median(times[rung]),
+        )
         for rung in sorted(had)
         if had[rung]
     )
@@ -249,11 +255,11 @@ def _rungs(records: Sequence[Record]) -> tuple[RungRow, ...]:
 
 def _reached(record: Record) -> dict[int, int]:
     """Rung -> time of its first fill."""
-    found: dict[int, int] = {}
+    reached: dict[int, int] = {}
     for fill in record.exits:
         for rung in fill.rungs:
-            found.setdefault(rung, fill.at_ms)
-    return found
+            reached.setdefault(rung, fill.at_ms)
+    return reached
 
 
 def _slippage(records: Sequence[Record]) -> tuple[SlippageRow, ...]:

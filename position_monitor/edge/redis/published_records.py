@@ -20,10 +20,10 @@ from position_monitor.edge.redis.record_documents import RECORD_SCHEMA
 def read_record(text: str) -> Record:
     """An entry of `P:exits` as a value; unknown members are ignored. Raises `DocumentUnreadable`."""
     try:
-        found = parsed(text)
-        if found["schema"] != RECORD_SCHEMA:
+        document = parsed(text)
+        if document["schema"] != RECORD_SCHEMA:
             raise ValueError("another schema")
-        record = _record(found)
+        record = _record(document)
         if not record.exits:
             raise ValueError("nothing was closed")
         return record
@@ -31,29 +31,29 @@ def read_record(text: str) -> Record:
         raise DocumentUnreadable(f"a record is not readable: {type(fault).__name__}") from None
 
 
-def _record(found: Mapping[str, Any]) -> Record:
+def _record(document: Mapping[str, Any]) -> Record:
     return Record(
-        account=str(found["account"]),
-        key=PositionKey(str(found["symbol"]), Side(found["side"])),
-        epoch=str(found["epoch"]),
-        revision=_whole(found["revision"]),
-        status=RecordStatus(found["status"]),
-        opened_at_ms=_whole(found["opened_at_ms"]),
-        closed_at_ms=_whole(found["closed_at_ms"]),
-        quantity_peak=_required(found["quantity_peak"]),
-        quantity_entered=_required(found["quantity_entered"]),
-        entry_average=_required(found["entry_average"]),
-        exit_average=_required(found["exit_average"]),
-        fills=tuple(_fill(one) for one in found["fills"]),
-        money=_money(found),
-        risk=Risk(_optional(found["first_stop"]), _optional(found["risk"])),
-        excursion=_excursion(found),
-        marks_from=str(found["marks_from"]),
-        cover=_cover(found),
-        origin=Origin(*(_text(found[name]) for name in Origin._fields)),
-        rungs=None if found["rungs"] is None else tuple(map(_whole, found["rungs"])),
-        order_epochs=tuple(map(str, found["order_epochs"])),
-        notes=tuple(map(str, found["notes"])),
+        account=str(document["account"]),
+        key=PositionKey(str(document["symbol"]), Side(document["side"])),
+        epoch=str(document["epoch"]),
+        revision=_whole(document["revision"]),
+        status=RecordStatus(document["status"]),
+        opened_at_ms=_whole(document["opened_at_ms"]),
+        closed_at_ms=_whole(document["closed_at_ms"]),
+        quantity_peak=_required(document["quantity_peak"]),
+        quantity_entered=_required(document["quantity_entered"]),
+        entry_average=_required(document["entry_average"]),
+        exit_average=_required(document["exit_average"]),
+        fills=tuple(_fill(one) for one in document["fills"]),
+        money=_money(document),
+        risk=Risk(_optional(document["first_stop"]), _optional(document["risk"])),
+        excursion=_excursion(document),
+        marks_from=str(document["marks_from"]),
+        cover=_cover(document),
+        origin=Origin(*(_text(document[name]) for name in Origin._fields)),
+        rungs=None if document["rungs"] is None else tuple(map(_whole, document["rungs"])),
+        order_epochs=tuple(map(str, document["order_epochs"])),
+        notes=tuple(map(str, document["notes"])),
     )
 
 
@@ -78,69 +78,69 @@ def _text(value: object) -> str | None:
     return None if value is None else str(value)
 
 
-def _by_asset(found: Mapping[str, Any]) -> dict[str, Decimal]:
-    return {str(asset): _required(amount) for asset, amount in found.items()}
+def _by_asset(document: Mapping[str, Any]) -> dict[str, Decimal]:
+    return {str(asset): _required(amount) for asset, amount in document.items()}
 
 
-def _money(found: Mapping[str, Any]) -> Money:
+def _money(document: Mapping[str, Any]) -> Money:
     return Money(
-        asset=str(found["settle_asset"]),
-        gross=_required(found["gross"]),
-        fees=_optional(found["fees"]),
-        fees_by_asset=_by_asset(found["fees_by_asset"]),
-        funding=_optional(found["funding"]),
-        clearance=_required(found["clearance"]),
-        residual_realised=_required(found["residual_realised"]),
-        residual_fees=_by_asset(found["residual_fees"]),
+        asset=str(document["settle_asset"]),
+        gross=_required(document["gross"]),
+        fees=_optional(document["fees"]),
+        fees_by_asset=_by_asset(document["fees_by_asset"]),
+        funding=_optional(document["funding"]),
+        clearance=_required(document["clearance"]),
+        residual_realised=_required(document["residual_realised"]),
+        residual_fees=_by_asset(document["residual_fees"]),
         notes=(),
     )
 
 
-def _excursion(found: Mapping[str, Any]) -> Excursion | None:
-    if found["best_price"] is None:
+def _excursion(document: Mapping[str, Any]) -> Excursion | None:
+    if document["best_price"] is None:
         return None
     return Excursion(
-        best_price=_required(found["best_price"]),
-        best_at_ms=_whole(found["best_at_ms"]),
-        worst_price=_required(found["worst_price"]),
-        worst_at_ms=_whole(found["worst_at_ms"]),
-        favourable=_required(found["favourable"]),
-        adverse=_required(found["adverse"]),
-        efficiency=_optional(found["efficiency"]),
-        given_back=_required(found["given_back"]),
+        best_price=_required(document["best_price"]),
+        best_at_ms=_whole(document["best_at_ms"]),
+        worst_price=_required(document["worst_price"]),
+        worst_at_ms=_whole(document["worst_at_ms"]),
+        favourable=_required(document["favourable"]),
+        adverse=_required(document["adverse"]),
+        efficiency=_optional(document["efficiency"]),
+        given_back=_required(document["given_back"]),
     )
 
 
-def _cover(found: Mapping[str, Any]) -> CoverTime | None:
-    if found["naked_ms"] is None:
+def _cover(document: Mapping[str, Any]) -> CoverTime | None:
+    if document["naked_ms"] is None:
         return None
-    to_protect = found["time_to_protect_ms"]
+    to_protect = document["time_to_protect_ms"]
     return CoverTime(
         time_to_protect_ms=None if to_protect is None else _whole(to_protect),
-        naked_ms=_whole(found["naked_ms"]),
-        naked_notional_s=_required(found["naked_notional_s"]),
-        worst_cover_pct=_required(found["worst_cover_pct"]),
+        naked_ms=_whole(document["naked_ms"]),
+        naked_notional_s=_required(document["naked_notional_s"]),
+        worst_cover_pct=_required(document["worst_cover_pct"]),
     )
 
 
-def _fill(found: Mapping[str, Any]) -> RecordFill:
+def _fill(document: Mapping[str, Any]) -> RecordFill:
     return RecordFill(
-        at_ms=_whole(found["at_ms"]),
-        opens=bool(found["opens"]),
-        price=_required(found["price"]),
-        quantity=_required(found["quantity"]),
-        fee=_required(found["fee"]),
-        fee_asset=str(found["fee_asset"]),
-        realised=_required(found["realised"]),
-        role=str(found["role"]),
-        rungs=tuple(map(_whole, found["rungs"])),
-        reason=str(found["reason"]),
-        trigger=_optional(found["trigger"]),
-        slippage_bps=_optional(found["slippage_bps"]),
-        slippage_cost=_optional(found["slippage_cost"]),
-        maker=bool(found["maker"]),
-        order_id=str(found["order_id"]),
-        client_id=str(found["client_id"]),
-        source=_text(found["source"]),
-        trades=_whole(found["trades"]),
+        at_ms=_whole(document["at_ms"]),
+        opens=bool(document["opens"]),
+        price=_required(document["price"]),
+        quantity=_required(document["quantity"]),
+        fee=_required(document["fee"]),
+        fee_asset=str(document["fee_asset"]),
+        realised=_required(document["realised"]),
+        role=str(document["role"]),
+        rungs=tuple(map(_whole, document["rungs"])),
+        reason=str(document["reason"]),
+        trigger=_optional(document["trigger"]),
+        slippage_bps=_optional(document["slippage_bps"]),
+        slippage_cost=_optional(document["slippage_cost"]),
+        maker=bool(document["maker"]),
+        order_id=str(document["order_id"]),
+        client_id=str(document["client_id"]),
+        source=_text(document["source"]),
+        trades=_whole(document["trades"]),
     )

@@ -88,16 +88,16 @@ def _money_document(money: Money) -> dict[str, Any]:
     }
 
 
-def _excursion_document(found: Excursion | None) -> dict[str, Any]:
+def _excursion_document(excursion: Excursion | None) -> dict[str, Any]:
     return {
-        "best_price": _number(found.best_price) if found else None,
-        "best_at_ms": found.best_at_ms if found else None,
-        "worst_price": _number(found.worst_price) if found else None,
-        "worst_at_ms": found.worst_at_ms if found else None,
-        "favourable": _number(found.favourable) if found else None,
-        "adverse": _number(found.adverse) if found else None,
-        "efficiency": _ratio(found.efficiency) if found else None,
-        "given_back": _number(found.given_back) if found else None,
+        "best_price": _number(excursion.best_price) if excursion else None,
+        "best_at_ms": excursion.best_at_ms if excursion else None,
+        "worst_price": _number(excursion.worst_price) if excursion else None,
+        "worst_at_ms": excursion.worst_at_ms if excursion else None,
+        "favourable": _number(excursion.favourable) if excursion else None,
+        "adverse": _number(excursion.adverse) if excursion else None,
+        "efficiency": _ratio(excursion.efficiency) if excursion else None,
+        "given_back": _number(excursion.given_back) if excursion else None,
     }
 
 

@@ -72,11 +72,11 @@ class RedisRecords:
             return True
         async with asyncio.timeout(OPERATION_TIMEOUT_S):
             try:
-                found = await self._client.xrange(self._keys.exits, min=self._last_id, max=self._last_id, count=1)
+                entries = await self._client.xrange(self._keys.exits, min=self._last_id, max=self._last_id, count=1)
             except ResponseError:  # a key of another kind stands there
-                found = []
+                entries = []
         stop_if_cancelled()
-        return bool(found)
+        return bool(entries)
 
     async def written_before(self) -> list[Record]:
         """The last revision of each record that stands in the stream, oldest first; unreadable entries are left out.
@@ -95,8 +95,8 @@ class RedisRecords:
                 except (DocumentUnreadable, KeyError):
                     unreadable += 1
                     continue
-                known = newest.get(record.record_id)
-                if known is None or record.revision > known.revision:
+                other = newest.get(record.record_id)
+                if other is None or record.revision > other.revision:
                     newest[record.record_id] = record
             if len(entries) < ENTRIES_PER_READ:
                 break

@@ -29,32 +29,19 @@ from position_monitor.edge.background import sleep_or_wake
 from position_monitor.edge.clock import Clock
 from position_monitor.edge.exchange import Exchange
 from position_monitor.errors import ExchangeFailure, RateLimited
+from position_monitor.service.records.due_symbols import DueSymbol
 from position_monitor.service.records.reading import AFTERMATH_MS, WEEK_MS, SymbolHistory
 from position_monitor.service.records.shelf import RecordShelf
 from position_monitor.service.records.watching import Closed, PositionWatch
 
 TURN_S = 5.0
 """How often it looks whether something is due, when nothing wakes it."""
-SETTLE_S = 1.0
-"""How long after a position was closed its fills are asked for first."""
-AGAIN_S = (2.0, 4.0, 8.0, 15.0, 30.0, 60.0, 120.0, 300.0)
-"""Pauses between tries while fills and income do not agree; then the last one again and again."""
+FAILURE_PAUSE_S = 8.0
+"""How long nothing is asked after the venue failed to answer."""
 DEFECT_PAUSE_S = 3_600.0
 SYMBOLS_MAX = 1_000
 SYMBOLS_AT_ONCE = 5
 """Symbols whose fills are read in one turn, so that the rest of a minute's budget serves what makes records of them."""
-
-
-@dataclass(slots=True)
-class _Due:
-    """A symbol whose records are not final."""
-
-    history: SymbolHistory
-    since_ms: int
-    after_ms: int = 0
-    """A life that ended later than this is expected; 0 where none is."""
-    tries: int = 0
-    next_s: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +65,7 @@ class RecordKeeper:
     config: Callable[[], Config]
     tell: Callable[[Event], None]
     """Takes an event for the next published state."""
-    _due: dict[str, _Due] = field(default_factory=dict, init=False)
+    _due: dict[str, DueSymbol] = field(default_factory=dict, init=False)
     _rebuild: bool = field(default=True, init=False)
     """Whether the last seven days are to be made again."""
     _income: _IncomeRead = field(default=_IncomeRead(), init=False)
@@ -102,7 +89,7 @@ class RecordKeeper:
     def on_event(self, event: StreamEvent) -> None:
         """An event of the user stream."""
         if isinstance(event, PositionEvent):
-            self._watching(lambda: self.watch.told(event))
+            self._watching(lambda: self.watch.heard(event))
 
     def on_marks(self, marks: MarkPrices) -> None:
         """Marks of the stream."""
@@ -150,15 +137,14 @@ class RecordKeeper:
     def _note_closed(self, closed: Closed) -> None:
         due = self._due_of(closed.symbol)
         if due is not None:
-            due.after_ms = max(due.after_ms, closed.after_ms)
-            due.tries, due.next_s = 0, self.clock.monotonic_s() + SETTLE_S
+            due.expect(closed.after_ms, self.clock.monotonic_s())
 
-    def _due_of(self, symbol: str) -> _Due | None:
-        known = self._due.get(symbol)
-        if known is None and len(self._due) < SYMBOLS_MAX:
+    def _due_of(self, symbol: str) -> DueSymbol | None:
+        due = self._due.get(symbol)
+        if due is None and len(self._due) < SYMBOLS_MAX:
             now_ms = self.exchange.venue_now_ms()
-            known = self._due[symbol] = _Due(SymbolHistory(symbol, now_ms - WEEK_MS), now_ms)
-        return known
+            due = self._due[symbol] = DueSymbol(SymbolHistory(symbol, now_ms - WEEK_MS), now_ms)
+        return due
 
     async def _read(self) -> None:
         try:
@@ -173,7 +159,7 @@ class RecordKeeper:
             self._next_s = self.clock.monotonic_s() + wait_s
         except ExchangeFailure as failure:
             logger.debug("records wait: {}", failure)
-            self._next_s = self.clock.monotonic_s() + AGAIN_S[2]
+            self._next_s = self.clock.monotonic_s() + FAILURE_PAUSE_S
 
     async def _find_symbols(self) -> None:
         """Every symbol with income in the last seven days had a position: its records are made again."""
@@ -187,9 +173,9 @@ class RecordKeeper:
         rows = await self.history.income(since_ms=since_ms, until_ms=until_ms)
         self._income = _IncomeRead(rows, since_ms, until_ms)
 
-    async def _read_symbols(self, due: Sequence[_Due]) -> None:
+    async def _read_symbols(self, due: Sequence[DueSymbol]) -> None:
         """Fills first, then the income of all of them at once, so that it is not older than the fills."""
-        wanted: list[tuple[_Due, list[Life]]] = []
+        wanted: list[tuple[DueSymbol, list[Life]]] = []
         now_ms = self.exchange.venue_now_ms()
         for one in due:
             await one.history.read_fills(self.history, self.watch.anchor, after_ms=one.after_ms, now_ms=now_ms)
@@ -203,7 +189,7 @@ class RecordKeeper:
         for one, some in wanted:
             await self._make(one, some, now_ms)
 
-    async def _make(self, one: _Due, lives: Sequence[Life], now_ms: int) -> None:
+    async def _make(self, one: DueSymbol, lives: Sequence[Life], now_ms: int) -> None:
         """Make the records of one symbol. A defect there is told once and costs the others nothing."""
         try:
             for life in lives:
@@ -213,15 +199,15 @@ class RecordKeeper:
             raise
         except Exception:
             logger.exception("The records of {} could not be made; the others go on", one.history.symbol)
-            one.next_s = self.clock.monotonic_s() + DEFECT_PAUSE_S
+            one.wait(DEFECT_PAUSE_S, self.clock.monotonic_s())
 
-    def _unrecorded(self, one: _Due, now_ms: int) -> list[Life]:
+    def _unrecorded(self, one: DueSymbol, now_ms: int) -> list[Life]:
         """The lives that ended within the last week and have no final record."""
-        found = [life for life in one.history.lives if life.closed_at_ms > now_ms - WEEK_MS]
-        known = [self.shelf.get(_record_id(life)) for life in found]
-        return [life for life, record in zip(found, known, strict=True) if record is None or not record.final]
+        ended = [life for life in one.history.lives if life.closed_at_ms > now_ms - WEEK_MS]
+        kept = [self.shelf.get(_record_id(life)) for life in ended]
+        return [life for life, record in zip(ended, kept, strict=True) if record is None or not record.final]
 
-    async def _record(self, one: _Due, life: Life) -> None:
+    async def _record(self, one: DueSymbol, life: Life) -> None:
         """Make the record of a life, and keep it if it says anything new."""
         config, past = self.config(), one.history
         watched = self.watch.watched(life, [other for other in past.lives if other.key == life.key])
@@ -229,7 +215,7 @@ class RecordKeeper:
             marks = await past.marks(self.history, life)
             watched = watched._replace(marks=marks, marks_from="candles" if marks is not None else "")
         instrument = self.exchange.instrument(life.key.symbol)
-        said = Statement(
+        statement = Statement(
             account=config.account,
             orders=await past.past_orders(self.history, life),
             income=self._income.rows,
@@ -239,9 +225,10 @@ class RecordKeeper:
             orders_kept_ms=self.history.orders_kept_ms,
             now_ms=self.exchange.venue_now_ms(),
         )
-        known = self.shelf.get(_record_id(life))
-        record = record_of(life, said, _remembered(watched, known), revision=known.revision if known else 0)
-        if known is None or record != known:
+        earlier = self.shelf.get(_record_id(life))
+        revision = earlier.revision if earlier is not None else 0
+        record = record_of(life, statement, _remembered(watched, earlier), revision=revision)
+        if record != earlier:
             self.shelf.keep(replace(record, revision=record.revision + 1))
             if record.final:
                 self._say(record)
@@ -258,9 +245,16 @@ class RecordKeeper:
             "result_net": "" if money.net is None else plain(money.net),
             "net_r": "" if in_r is None else plain(in_r.quantize(Decimal("0.0001"))),
         }
-        self.tell(Event("RecordFinal", self.clock.now_ms(), record.key.symbol, str(record.key.side), details))
+        event = Event(
+            type="RecordFinal",
+            at_ms=self.clock.now_ms(),
+            symbol=record.key.symbol,
+            side=str(record.key.side),
+            details=details,
+        )
+        self.tell(event)
 
-    def _tried(self, one: _Due, now_ms: int) -> None:
+    def _tried(self, one: DueSymbol, now_ms: int) -> None:
         """Done when what was expected is there and final, or can never be; else again, less and less often."""
         left = self._unrecorded(one, now_ms)
         hopeless = one.history.exhausted and all(not life.whole for life in left)
@@ -268,17 +262,16 @@ class RecordKeeper:
         if there or now_ms - one.since_ms > WEEK_MS:
             self._due.pop(one.history.symbol, None)
             return
-        one.next_s = self.clock.monotonic_s() + AGAIN_S[min(one.tries, len(AGAIN_S) - 1)]
-        one.tries += 1
+        one.again(self.clock.monotonic_s())
 
 
 def _record_id(life: Life) -> str:
     return f"{life.key}:{life.epoch}"
 
 
-def _remembered(watched: Watched, known: Record | None) -> Watched:
-    """What no process saw and an earlier revision knows."""
-    if known is None or watched.origin.settings_hash is not None:
+def _remembered(watched: Watched, earlier: Record | None) -> Watched:
+    """What no process saw and an earlier revision of the record says."""
+    if earlier is None or watched.origin.settings_hash is not None:
         return watched
-    sources = {fill.client_id: fill.source for fill in known.fills if fill.client_id and fill.source}
-    return watched._replace(origin=known.origin, sources={**sources, **watched.sources})
+    sources = {fill.client_id: fill.source for fill in earlier.fills if fill.client_id and fill.source}
+    return watched._replace(origin=earlier.origin, sources={**sources, **watched.sources})

@@ -80,8 +80,8 @@ class SymbolHistory:
         by_leg: dict[Side | None, list[Fill]] = defaultdict(list)
         for fill in self._fills.values():
             by_leg[fill.leg].append(fill)
-        found = [life for leg, fills in by_leg.items() for life in _clearest(fills, anchor_of(self.symbol, leg))]
-        return tuple(sorted(found, key=lambda life: life.opened_at_ms))
+        lives = [life for leg, fills in by_leg.items() for life in _clearest(fills, anchor_of(self.symbol, leg))]
+        return tuple(sorted(lives, key=lambda life: life.opened_at_ms))
 
     async def past_orders(self, history: AccountHistory, life: Life) -> tuple[PastOrder, ...]:
         """The orders that were made while a life lasted; read again while one that was filled is not among them.

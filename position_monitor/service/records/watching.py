@@ -55,6 +55,63 @@ class _Memory:
     judgement: Judgement | None = None
     """What was taken in last."""
 
+    def open_at(self, at_ms: int) -> None:
+        """It was open at this time of the venue."""
+        self.open_at_ms = max(self.open_at_ms, at_ms)
+
+    def marked(self, price: Decimal, at_ms: int) -> None:
+        """The mark was here."""
+        self.marks = range_of(price, at_ms) if self.marks is None else self.marks.including(price, at_ms)
+
+    def judged(self, judgement: Judgement, settings_hash: str, now_ms: int) -> None:
+        """A look judged it."""
+        self.judgement = judgement
+        self.open_at(judgement.position.updated_at_ms)
+        self.marked(judgement.position.mark_price, now_ms)
+        if judgement.cover.orders is not self.resting:
+            self._stops_rest(judgement.cover.orders, now_ms)
+        book, settings = judgement.book, judgement.settings
+        if book is None:
+            return
+        for order in book.orders:
+            self.sources.setdefault(order.client_id, order.source)
+        while len(self.sources) > SOURCES_KEPT:
+            del self.sources[next(iter(self.sources))]
+        if self.origin is NO_ORIGIN and settings is not None:
+            self.origin = Origin(
+                policy=str(settings.policy),
+                profile=book.profile or None,
+                regime=book.regime or None,
+                settings_hash=settings_hash,
+                version=__version__,
+            )
+
+    def end(self, at_ms: int) -> None:
+        """It is over; what is large of it is let go."""
+        self.ended_ms, self.judgement = at_ms, None
+        self._stops_rest((), at_ms)
+
+    def overlaps(self, life: Life) -> bool:
+        """Whether this may be about a life, as far as both clocks agree."""
+        if self.key != life.key:
+            return False
+        closed_ms = life.closed_at_ms or self.began_ms
+        begins_in_time = self.began_ms <= closed_ms + CLOCK_ERROR_MS
+        return begins_in_time and (not self.ended_ms or self.ended_ms >= life.opened_at_ms)
+
+    def _stops_rest(self, resting: tuple[LiveOrder, ...], now_ms: int) -> None:
+        """These stops cover it now; those that did before and do not any more ended by now."""
+        ids = {order.client_id for order in resting}
+        for order in self.resting:
+            if order.client_id not in ids and order.client_id in self.stops:
+                self.stops[order.client_id] = self.stops[order.client_id]._replace(ended_at_ms=now_ms)
+        for order in resting:
+            self.stops.setdefault(order.client_id, _as_past(order))
+        self.resting = resting
+        while len(self.stops) > STOPS_KEPT:
+            working = (client_id for client_id, stop in self.stops.items() if not stop.is_backstop)
+            del self.stops[next(working, next(iter(self.stops)))]
+
 
 @dataclass(frozen=True, slots=True)
 class Closed:
@@ -83,8 +140,8 @@ class PositionWatch:
 
     def closed(self) -> list[Closed]:
         """The symbols in which a position was closed since this was asked last."""
-        found, self._closed = list(self._closed.values()), {}
-        return found
+        closed, self._closed = list(self._closed.values()), {}
+        return closed
 
     # -- told by the loop
 
@@ -100,15 +157,15 @@ class PositionWatch:
                     continue
                 memory = self._begin(key, venue_now_ms)
             if track.judgement is not memory.judgement and track.judgement.readable:
-                _take_in(memory, track.judgement, settings_hash, venue_now_ms)
+                memory.judged(track.judgement, settings_hash, venue_now_ms)
 
     def marked(self, marks: MarkPrices) -> None:
         """Marks of the stream."""
         for symbol, mark in marks.items():
             for memory in self._by_symbol.get(symbol, ()):
-                _mark(memory, mark.price, mark.at_ms)
+                memory.marked(mark.price, mark.at_ms)
 
-    def told(self, event: PositionEvent) -> None:
+    def heard(self, event: PositionEvent) -> None:
         """An event of the stream about a position."""
         for key in ended_by(event):
             memory = self._open.get(key)
@@ -121,7 +178,7 @@ class PositionWatch:
         if opened is None:
             return
         memory = self._open.get(opened) or self._begin(opened, event.at_ms)
-        memory.open_at_ms = max(memory.open_at_ms, event.at_ms)
+        memory.open_at(event.at_ms)
 
     def timed_out(self, key: PositionKey, client_id: str) -> None:
         """A closing order of this id was sent because the position had lasted too long."""
@@ -144,12 +201,12 @@ class PositionWatch:
 
     def watched(self, life: Life, others: Iterable[Life]) -> Watched:
         """What was seen of a closed life; `others` are those of the same position before and after it."""
-        found = [memory for memory in (*self._ended, *self._open.values()) if _overlaps(memory, life)]
-        if not found:
+        memories = [memory for memory in (*self._ended, *self._open.values()) if memory.overlaps(life)]
+        if not memories:
             return NOT_WATCHED
-        memory = found[-1]
+        memory = memories[-1]
         whole = memory.began_ms - life.opened_at_ms <= FROM_THE_BEGINNING_MS
-        alone = not any(_overlaps(memory, other) for other in others if other is not life)
+        alone = not any(memory.overlaps(other) for other in others if other is not life)
         marks = memory.marks if whole and alone else None
         return Watched(
             whole=whole and alone,
@@ -179,66 +236,12 @@ class PositionWatch:
         of_symbol.remove(memory)
         if not of_symbol:
             del self._by_symbol[key.symbol]
-        memory.ended_ms = at_ms
-        memory.judgement = None
-        _stops_ended(memory, (), at_ms)
+        memory.end(at_ms)
         self._ended.append(memory)
         open_at_ms = memory.open_at_ms - CLOCK_ERROR_MS if memory.open_at_ms else memory.began_ms - LAG_MS
         self._closed[key.symbol] = Closed(key.symbol, open_at_ms)
         if len(self._flat_at_ms) > ENDED_KEPT:
             self._flat_at_ms.clear()
-
-
-def _overlaps(memory: _Memory, life: Life) -> bool:
-    """Whether a memory may be about a life, as far as both clocks agree."""
-    if memory.key != life.key:
-        return False
-    closed_ms = life.closed_at_ms or memory.began_ms
-    begins_in_time = memory.began_ms <= closed_ms + CLOCK_ERROR_MS
-    return begins_in_time and (not memory.ended_ms or memory.ended_ms >= life.opened_at_ms)
-
-
-def _take_in(memory: _Memory, judgement: Judgement, settings_hash: str, now_ms: int) -> None:
-    memory.judgement = judgement
-    memory.open_at_ms = max(memory.open_at_ms, judgement.position.updated_at_ms)
-    _mark(memory, judgement.position.mark_price, now_ms)
-    if judgement.cover.orders is not memory.resting:
-        _stops_ended(memory, judgement.cover.orders, now_ms)
-    book, settings = judgement.book, judgement.settings
-    if book is None:
-        return
-    for order in book.orders:
-        if order.client_id not in memory.sources:
-            memory.sources[order.client_id] = order.source
-            if len(memory.sources) > SOURCES_KEPT:
-                del memory.sources[next(iter(memory.sources))]
-    if memory.origin is NO_ORIGIN and settings is not None:
-        memory.origin = Origin(
-            policy=str(settings.policy),
-            profile=book.profile or None,
-            regime=book.regime or None,
-            settings_hash=settings_hash,
-            version=__version__,
-        )
-
-
-def _mark(memory: _Memory, price: Decimal, at_ms: int) -> None:
-    known = memory.marks
-    memory.marks = range_of(price, at_ms) if known is None else known.including(price, at_ms)
-
-
-def _stops_ended(memory: _Memory, resting: tuple[LiveOrder, ...], now_ms: int) -> None:
-    """Take the stops in that rest now; those that do not any more ended by now."""
-    ids = {order.client_id for order in resting}
-    for order in memory.resting:
-        if order.client_id not in ids:
-            memory.stops[order.client_id] = memory.stops[order.client_id]._replace(ended_at_ms=now_ms)
-    for order in resting:
-        if order.client_id not in memory.stops:
-            memory.stops[order.client_id] = _as_past(order)
-    memory.resting = resting
-    while len(memory.stops) > STOPS_KEPT:  # the backstop comes first and is kept
-        del memory.stops[next(client_id for client_id, stop in memory.stops.items() if not stop.is_backstop)]
 
 
 def _as_past(order: LiveOrder) -> PastOrder:

@@ -48,8 +48,8 @@ class BinanceHistory:
     async def fills(self, symbol: str, *, since_ms: int, until_ms: int) -> tuple[Fill, ...]:
         """Every fill of a symbol, oldest first (weight 5 a week)."""
         rows = await self._all(Endpoint.FILLS, {"symbol": symbol}, since_ms, until_ms)
-        found = {(fill.trade_id, fill.buys): fill for fill in fills_of(rows) if fill.symbol == symbol}
-        return tuple(sorted(found.values(), key=lambda fill: (fill.at_ms, fill.trade_id)))
+        by_id = {(fill.trade_id, fill.buys): fill for fill in fills_of(rows) if fill.symbol == symbol}
+        return tuple(sorted(by_id.values(), key=lambda fill: (fill.at_ms, fill.trade_id)))
 
     async def past_orders(self, symbol: str, *, since_ms: int, until_ms: int) -> tuple[PastOrder, ...]:
         """Every order of a symbol, conditional ones first (weight 10 a week)."""
@@ -64,15 +64,15 @@ class BinanceHistory:
 
     async def mark_range(self, symbol: str, *, since_ms: int, until_ms: int) -> PriceRange | None:
         """The extremes of the mark price by candles of one minute (weight 1 to 10 for each 25 hours)."""
-        found: PriceRange | None = None
+        extremes: PriceRange | None = None
         begin = since_ms - since_ms % MINUTE_MS
         while begin <= until_ms:
             count = min(CANDLES_MAX, (until_ms - begin) // MINUTE_MS + 1)
             page = candle_range(await self._candles(symbol, begin, count))
             if page is not None:
-                found = page if found is None else found.joined(page)
+                extremes = page if extremes is None else extremes.joined(page)
             begin += count * MINUTE_MS
-        return found
+        return extremes
 
     async def mark_of_asset(self, asset: str, settle_asset: str, minute_ms: int) -> Decimal | None:
         """The mark price of an asset's contract at the end of a minute (weight 1)."""

@@ -124,11 +124,11 @@ def past_algo_orders(body: object) -> list[PastOrder]:
 
 def candle_range(body: object) -> PriceRange | None:
     """The extremes of a list of candles; None of an empty one. Raises Unreadable."""
-    found: PriceRange | None = None
+    extremes: PriceRange | None = None
     for open_ms, high, low, _ in _candles(body):
         candle = PriceRange(low, open_ms, high, open_ms)
-        found = candle if found is None else found.joined(candle)
-    return found
+        extremes = candle if extremes is None else extremes.joined(candle)
+    return extremes
 
 
 def last_close(body: object) -> Decimal | None:
