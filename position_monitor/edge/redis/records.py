@@ -22,15 +22,12 @@ from position_monitor.edge.redis.documents import Keys
 from position_monitor.edge.redis.json_text import json_text
 from position_monitor.edge.redis.lease import REDIS_FAILURES
 from position_monitor.edge.redis.lease_states import HeldByOther, LeaseState, Owned, Stale
-from position_monitor.edge.redis.published_records import read_record
-from position_monitor.edge.redis.published_values import DocumentUnreadable
 from position_monitor.edge.redis.record_documents import ALL, performance_fields, record_text
+from position_monitor.edge.redis.record_stream import read_stream
 from position_monitor.edge.redis.scripts import PUBLISH_RECORDS
 
 EXITS_STREAM_LENGTH: Final = 5_000
 """Entries kept of `P:exits`, about: a record is two of them as a rule."""
-ENTRIES_READ_MAX: Final = 2_000
-ENTRIES_PER_READ: Final = 200
 RECORDS_PER_WRITE: Final = 50
 
 
@@ -83,36 +80,11 @@ class RedisRecords:
 
         Raises one of `REDIS_FAILURES`.
         """
-        newest: dict[str, Record] = {}
-        unreadable, end = 0, "+"
-        for _ in range(ENTRIES_READ_MAX // ENTRIES_PER_READ):
-            entries = await self._page(end)
-            if end == "+":
-                self._last_id = entries[0][0] if entries else ""
-            for _, fields in entries:
-                try:
-                    record = read_record(fields["data"])
-                except (DocumentUnreadable, KeyError):
-                    unreadable += 1
-                    continue
-                other = newest.get(record.record_id)
-                if other is None or record.revision > other.revision:
-                    newest[record.record_id] = record
-            if len(entries) < ENTRIES_PER_READ:
-                break
-            end = f"({entries[-1][0]}"
-        if unreadable:
-            logger.warning("{} entries of {} are not readable and are left out", unreadable, self._keys.exits)
-        return sorted(newest.values(), key=lambda record: (record.closed_at_ms, record.record_id))
-
-    async def _page(self, end: str) -> list[Any]:
-        async with asyncio.timeout(OPERATION_TIMEOUT_S):
-            try:
-                entries = await self._client.xrevrange(self._keys.exits, max=end, count=ENTRIES_PER_READ)
-            except ResponseError:
-                entries = []
-        stop_if_cancelled()
-        return list(entries)
+        stream = await read_stream(self._client, self._keys.exits)
+        self._last_id = stream.newest_id
+        if stream.unreadable:
+            logger.warning("{} entries of {} are not readable and are left out", stream.unreadable, self._keys.exits)
+        return list(stream.records)
 
     async def write(self, records: Iterable[Record], totals: Mapping[str, Summary]) -> bool:
         """Append records and replace the totals (by profile; `ALL` for all). False: somebody else has the lease.
