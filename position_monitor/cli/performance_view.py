@@ -19,7 +19,7 @@ from position_monitor.core.performance.record import Record
 from position_monitor.core.performance.statistics import SMALL_SAMPLE, Interval
 from position_monitor.core.performance.summary import R_EDGES, MoneyTotal, Summary
 
-WIDE = 100
+WIDE = 80
 """Columns from which the optional ones are shown."""
 BAR_MAX = 30
 _BLOCKS = " ▏▎▍▌▋▊▉█"
@@ -58,7 +58,7 @@ def _headline(summary: Summary, records: Sequence[Record]) -> Iterable[Text]:
 
 
 def _table(title: str, columns: Sequence[str]) -> Table:
-    table = Table(title=title, title_justify="left", title_style="bold", pad_edge=False)
+    table = Table(title=title, title_justify="left", title_style="bold")
     for place, name in enumerate(columns):
         table.add_column(name, justify="right" if place else "left", no_wrap=True)
     return table

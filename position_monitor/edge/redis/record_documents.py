@@ -9,6 +9,7 @@ from __future__ import annotations
 from decimal import Decimal
 from typing import Any, Final
 
+from position_monitor.core.model.money import plain
 from position_monitor.core.performance.cover_time import CoverTime
 from position_monitor.core.performance.excursion import Excursion
 from position_monitor.core.performance.money_of_life import Money
@@ -67,11 +68,12 @@ def record_document(record: Record) -> dict[str, Any]:
 
 
 def _number(value: Decimal | None) -> str | None:
-    return decimal_text(value) or None
+    """A number without trailing zeros, which sums of many digits collect."""
+    return plain(value) if value is not None and decimal_text(value) else None
 
 
 def _ratio(value: Decimal | None) -> str | None:
-    return None if value is None else _number(value.quantize(RATIO_DIGITS).normalize())
+    return None if value is None else _number(value.quantize(RATIO_DIGITS))
 
 
 def _money_document(money: Money) -> dict[str, Any]:
