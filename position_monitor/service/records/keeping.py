@@ -151,7 +151,7 @@ class RecordKeeper:
             if self._rebuild:
                 await self._find_symbols()
             now_s = self.clock.monotonic_s()
-            due = [one for one in self._due.values() if one.next_s <= now_s]
+            due = sorted((one for one in self._due.values() if one.next_s <= now_s), key=lambda one: one.tries)
             if due:
                 await self._read_symbols(due[:SYMBOLS_AT_ONCE])
         except RateLimited as turned_away:

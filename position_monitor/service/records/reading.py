@@ -20,8 +20,6 @@ from position_monitor.edge.account_history import AccountHistory
 WEEK_MS = 7 * 86_400_000
 SKEW_MS = 2_000
 """By how much the venue's time of a position and that of its last fill may differ."""
-WEEKS_AT_ONCE = 4
-"""How many older weeks are asked for in one go when a position began before what was read."""
 AFTERMATH_MS = 60_000
 """How long after the last fill of a life its orders and rows are looked for."""
 
@@ -54,23 +52,23 @@ class SymbolHistory:
         return bool(self.until_ms) and clear and self.holds(after_ms)
 
     async def read_fills(self, history: AccountHistory, anchor_of: AnchorOf, *, after_ms: int, now_ms: int) -> None:
-        """Read the newest fills, and older ones while a life has no beginning, until a life that ended after
-        `after_ms` is there. Raises `ExchangeFailure`; what was read before stays.
+        """Read the newest fills until a life that ended after `after_ms` is there; at each further try one more week
+        of older ones while a life has no beginning. Raises `ExchangeFailure`; what was read before stays.
         """
         if self._settled(after_ms):
             return
+        first = not self.until_ms
         begin = max(self.since_ms, self.until_ms - AFTERMATH_MS) if self.until_ms else self.since_ms
         await self._read(history, begin, now_ms)
         self.until_ms = now_ms
         self.lives = self._lives(anchor_of)
-        for _ in range(WEEKS_AT_ONCE):
-            if self.exhausted or all(life.whole for life in self.lives):
-                return
-            older_ms = max(self.since_ms - WEEK_MS, now_ms - history.fills_kept_ms)
-            await self._read(history, older_ms, self.since_ms - 1)
-            self.since_ms = older_ms
-            self.exhausted = older_ms <= now_ms - history.fills_kept_ms
-            self.lives = self._lives(anchor_of)
+        if first or self.exhausted or all(life.whole for life in self.lives):
+            return
+        older_ms = max(self.since_ms - WEEK_MS, now_ms - history.fills_kept_ms)
+        await self._read(history, older_ms, self.since_ms - 1)
+        self.since_ms = older_ms
+        self.exhausted = older_ms <= now_ms - history.fills_kept_ms
+        self.lives = self._lives(anchor_of)
 
     async def _read(self, history: AccountHistory, since_ms: int, until_ms: int) -> None:
         for fill in await history.fills(self.symbol, since_ms=since_ms, until_ms=until_ms):

@@ -25,11 +25,13 @@ from position_monitor.core.performance.making import NOT_WATCHED, Watched
 from position_monitor.core.performance.record import NO_ORIGIN, Origin
 
 FROM_THE_BEGINNING_MS = 60_000
-"""Watched from the beginning: since so soon after the first fill that no candle of the mark lies between."""
+"""Watched from the beginning: the process looked before the first fill, and had the position so soon after it."""
 CLOCK_ERROR_MS = 2_000
 """By how much a time of the venue and our idea of it may differ."""
 LAG_MS = 60_000
 """By how much a row that does not say when it changed may be older than the look that found it."""
+GAP_MS = 120_000
+"""How long the mark may go unread before its extremes are taken from candles."""
 ENDED_KEPT = 500
 STOPS_KEPT = 200
 SOURCES_KEPT = 100
@@ -47,6 +49,10 @@ class _Memory:
     ended_ms: int = 0
     """When it was known to be over; 0 while it is open."""
     marks: PriceRange | None = None
+    marked_at_ms: int = 0
+    """When the mark was last read."""
+    gap: bool = False
+    """For a while no mark was read: what it did then is not known."""
     stops: dict[str, PastOrder] = field(default_factory=dict)
     resting: tuple[LiveOrder, ...] = ()
     sources: dict[str, str] = field(default_factory=dict)
@@ -61,6 +67,9 @@ class _Memory:
 
     def marked(self, price: Decimal, at_ms: int) -> None:
         """The mark was here."""
+        if self.marked_at_ms and at_ms - self.marked_at_ms > GAP_MS:
+            self.gap = True
+        self.marked_at_ms = max(self.marked_at_ms, at_ms)
         self.marks = range_of(price, at_ms) if self.marks is None else self.marks.including(price, at_ms)
 
     def judged(self, judgement: Judgement, settings_hash: str, now_ms: int) -> None:
@@ -131,6 +140,8 @@ class PositionWatch:
         self._ended: deque[_Memory] = deque(maxlen=ENDED_KEPT)
         self._closed: dict[str, Closed] = {}
         self._looked_at_ms = 0
+        self._since_ms = 0
+        """When this process looked first, by the venue's time: of what was open then the beginning is not known."""
         self._flat_at_ms: dict[tuple[str, Side | None], int] = {}
 
     @property
@@ -148,6 +159,7 @@ class PositionWatch:
     def looked(self, tracks: Mapping[PositionKey, Track], *, settings_hash: str, venue_now_ms: int) -> None:
         """A cycle read the account and judged every position."""
         self._looked_at_ms = venue_now_ms
+        self._since_ms = self._since_ms or venue_now_ms
         for key in [key for key in self._open if key not in tracks]:
             self._end(key, venue_now_ms)
         for key, track in tracks.items():
@@ -205,9 +217,10 @@ class PositionWatch:
         if not memories:
             return NOT_WATCHED
         memory = memories[-1]
-        whole = memory.began_ms - life.opened_at_ms <= FROM_THE_BEGINNING_MS
+        soon = memory.began_ms - life.opened_at_ms <= FROM_THE_BEGINNING_MS
+        whole = soon and 0 < self._since_ms <= life.opened_at_ms
         alone = not any(memory.overlaps(other) for other in others if other is not life)
-        marks = memory.marks if whole and alone else None
+        marks = memory.marks if whole and alone and not memory.gap else None
         return Watched(
             whole=whole and alone,
             marks=marks,
