@@ -5,8 +5,10 @@ A venue's reader makes them, once; no number and no word of the venue goes furth
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from decimal import Decimal
 from enum import StrEnum
+from functools import reduce
 from typing import NamedTuple
 
 from position_monitor.core.model.orders import Purpose, Role, Tag, WorkingType
@@ -130,3 +132,9 @@ class PriceRange(NamedTuple):
 def range_of(price: Decimal, at_ms: int) -> PriceRange:
     """The range of one price."""
     return PriceRange(price, at_ms, price, at_ms)
+
+
+def joined(stretches: Iterable[PriceRange | None]) -> PriceRange | None:
+    """Several stretches as one; None where there is none."""
+    ranges = [stretch for stretch in stretches if stretch is not None]
+    return reduce(PriceRange.joined, ranges) if ranges else None

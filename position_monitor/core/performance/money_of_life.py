@@ -89,7 +89,7 @@ def money_of(life: Life, income: Sequence[Income], *, others: Sequence[Life], pr
         fees=fees,
         fees_by_asset=dict(fees_by_asset),
         funding=funding,
-        clearance=sum((row.amount for row in _during(life, income, IncomeKind.CLEARANCE)), _ZERO),
+        clearance=_clearance(life, income),
         residual_realised=residual_realised,
         residual_fees=residual_fees,
         notes=notes,
@@ -128,13 +128,21 @@ def _residuals(life: Life, income: Iterable[Income]) -> tuple[Decimal, Mapping[s
     return realised, {asset: amount for asset, amount in sorted(fees.items()) if amount}
 
 
+def _clearance(life: Life, income: Iterable[Income]) -> Decimal:
+    """What the venue took for the liquidation that ended a life, which it books in the moments after it."""
+    closed = life.closed_at_ms
+    rows = (row for row in income if row.kind is IncomeKind.CLEARANCE and row.symbol == life.key.symbol)
+    return sum((row.amount for row in rows if closed <= row.at_ms <= closed + MINUTE_MS), _ZERO)
+
+
 def _during(life: Life, income: Iterable[Income], kind: IncomeKind) -> list[Income]:
+    """The rows of a kind while a life lasted. The moment at which it ended belongs to what came after it."""
     return [
         row
         for row in income
         if row.kind is kind
         and row.symbol == life.key.symbol
-        and life.opened_at_ms <= row.at_ms <= (life.closed_at_ms or row.at_ms)
+        and life.opened_at_ms <= row.at_ms < (life.closed_at_ms or row.at_ms + 1)
     ]
 
 

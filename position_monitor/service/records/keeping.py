@@ -17,7 +17,7 @@ from loguru import logger
 from position_monitor.config import Config
 from position_monitor.core.model.events import Event
 from position_monitor.core.model.money import plain
-from position_monitor.core.observation.stream_events import MarkPrices, PositionEvent, StreamEvent
+from position_monitor.core.observation.stream_events import MarkPrices, PositionEvent, StreamEvent, StreamGap
 from position_monitor.core.performance.facts import Income
 from position_monitor.core.performance.lives import Life
 from position_monitor.core.performance.making import Statement, Watched, record_of
@@ -39,6 +39,8 @@ TURN_S = 5.0
 FAILURE_PAUSE_S = 8.0
 """How long nothing is asked after the venue failed to answer."""
 DEFECT_PAUSE_S = 3_600.0
+REBUILD_EVERY_S = 3_600.0
+"""How often the last seven days are looked through for positions that no look and no event showed."""
 SYMBOLS_MAX = 1_000
 SYMBOLS_AT_ONCE = 5
 """Symbols whose fills are read in one turn, so that the rest of a minute's budget serves what makes records of them."""
@@ -66,8 +68,8 @@ class RecordKeeper:
     tell: Callable[[Event], None]
     """Takes an event for the next published state."""
     _due: dict[str, DueSymbol] = field(default_factory=dict, init=False)
-    _rebuild: bool = field(default=True, init=False)
-    """Whether the last seven days are to be made again."""
+    _rebuild_s: float = field(default=float("-inf"), init=False)
+    """When the last seven days are to be looked through next."""
     _income: _IncomeRead = field(default=_IncomeRead(), init=False)
     _next_s: float = field(default=float("-inf"), init=False)
     """No request before this: the budget was used up."""
@@ -90,6 +92,8 @@ class RecordKeeper:
         """An event of the user stream."""
         if isinstance(event, PositionEvent):
             self._watching(lambda: self.watch.heard(event))
+        elif isinstance(event, StreamGap):
+            self._rebuild_s = float("-inf")  # a position may have come and gone meanwhile
 
     def on_marks(self, marks: MarkPrices) -> None:
         """Marks of the stream."""
@@ -126,7 +130,7 @@ class RecordKeeper:
             self._note_closed(closed)
         if not self.shelf.store.may_write:
             self._due.clear()
-            self._rebuild = True
+            self._rebuild_s = float("-inf")
             self.shelf.stand_by()
             return
         await self.shelf.read_back()
@@ -148,9 +152,9 @@ class RecordKeeper:
 
     async def _read(self) -> None:
         try:
-            if self._rebuild:
-                await self._find_symbols()
             now_s = self.clock.monotonic_s()
+            if now_s >= self._rebuild_s:
+                await self._find_symbols()
             due = sorted((one for one in self._due.values() if one.next_s <= now_s), key=lambda one: one.tries)
             if due:
                 await self._read_symbols(due[:SYMBOLS_AT_ONCE])
@@ -165,7 +169,7 @@ class RecordKeeper:
         """Every symbol with income in the last seven days had a position: its records are made again."""
         now_ms = self.exchange.venue_now_ms()
         await self._read_income(now_ms - WEEK_MS, now_ms)
-        self._rebuild = False
+        self._rebuild_s = self.clock.monotonic_s() + REBUILD_EVERY_S
         for symbol in sorted({row.symbol for row in self._income.rows}):
             self._due_of(symbol)
 
@@ -179,7 +183,7 @@ class RecordKeeper:
         now_ms = self.exchange.venue_now_ms()
         for one in due:
             await one.history.read_fills(self.history, self.watch.anchor, after_ms=one.after_ms, now_ms=now_ms)
-            wanted.append((one, self._unrecorded(one, now_ms)))
+            wanted.append((one, [life for life in self._unrecorded(one, now_ms) if one.is_ready(life)]))
         lives = [life for _, some in wanted for life in some]
         if lives:
             begin, end = min(life.opened_at_ms for life in lives), max(life.closed_at_ms for life in lives)

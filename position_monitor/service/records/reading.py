@@ -42,6 +42,11 @@ class SymbolHistory:
     _ranges: dict[tuple[int, int], PriceRange | None] = field(default_factory=dict)
     _prices: dict[tuple[str, int], Decimal] = field(default_factory=dict)
 
+    @property
+    def looks_back(self) -> bool:
+        """Whether older fills are looked through for the beginning of a life."""
+        return not self.exhausted and not all(life.whole for life in self.lives)
+
     def holds(self, after_ms: int) -> bool:
         """Whether a life is there that ended after a time (0: none is expected)."""
         return not after_ms or any(life.closed_at_ms >= after_ms for life in self.lives)
@@ -58,11 +63,10 @@ class SymbolHistory:
         if self._settled(after_ms):
             return
         first = not self.until_ms
-        begin = max(self.since_ms, self.until_ms - AFTERMATH_MS) if self.until_ms else self.since_ms
-        await self._read(history, begin, now_ms)
+        await self._read(history, max(self.since_ms, now_ms - WEEK_MS), now_ms)
         self.until_ms = now_ms
         self.lives = self._lives(anchor_of)
-        if first or self.exhausted or all(life.whole for life in self.lives):
+        if first or not self.looks_back:
             return
         older_ms = max(self.since_ms - WEEK_MS, now_ms - history.fills_kept_ms)
         await self._read(history, older_ms, self.since_ms - 1)

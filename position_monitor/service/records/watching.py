@@ -218,11 +218,12 @@ class PositionWatch:
             return NOT_WATCHED
         memory = memories[-1]
         soon = memory.began_ms - life.opened_at_ms <= FROM_THE_BEGINNING_MS
-        whole = soon and 0 < self._since_ms <= life.opened_at_ms
+        whole = soon and 0 < self._since_ms < life.opened_at_ms
         alone = not any(memory.overlaps(other) for other in others if other is not life)
-        marks = memory.marks if whole and alone and not memory.gap else None
+        whole = whole and alone and not memory.gap
+        marks = memory.marks if whole else None
         return Watched(
-            whole=whole and alone,
+            whole=whole,
             marks=marks,
             marks_from="watched" if marks is not None else "",
             stops=tuple(memory.stops.values()),

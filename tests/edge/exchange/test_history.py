@@ -148,6 +148,20 @@ async def test_marks_of_the_past_are_the_extremes_of_its_minutes(stage: Stage) -
     assert found.low_at_ms == found.high_at_ms == START_MS + 130_000 - (START_MS + 130_000) % 60_000
 
 
+async def test_marks_of_three_weeks_cost_no_more_than_those_of_a_day(stage: Stage) -> None:
+    """Whole hours inside, minutes at both ends: the same extremes, by few requests."""
+    prices = ((30, "40500"), (86_400 * 9 + 77, "43000"), (86_400 * 20 + 4000, "39000"), (86_400 * 21, "41000"))
+    for second, price in prices:
+        stage.at(second)
+        stage.engine.set_price("BTCUSDT", D(price), D(price))
+    found = await stage.history.mark_range(
+        "BTCUSDT", since_ms=START_MS + 86_400_000, until_ms=START_MS + 86_400_000 * 21
+    )
+    assert found is not None and (found.low, found.high) == (D(39000), D(43000))
+    assert 0 <= START_MS + (86_400 * 9 + 77) * 1000 - found.high_at_ms < 3_600_000
+    assert stage.budget.own_weight_1m <= 12
+
+
 async def test_an_asset_without_a_contract_has_no_price(stage: Stage) -> None:
     stage.at(600)
     minute = START_MS - START_MS % 60_000

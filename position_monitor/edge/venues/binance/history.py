@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from decimal import Decimal
 from typing import Final
 
-from position_monitor.core.performance.facts import Fill, Income, PastOrder, PriceRange
+from position_monitor.core.performance.facts import Fill, Income, PastOrder, PriceRange, joined
 from position_monitor.edge.http.rate_budget import Lane
 from position_monitor.edge.venues.binance.failures import unusable
 from position_monitor.edge.venues.binance.history_rows import (
@@ -31,6 +31,9 @@ WEEK_MS: Final = 7 * DAY_MS
 ROWS_MAX: Final = 1_000
 CANDLES_MAX: Final = 1_500
 MINUTE_MS: Final = 60_000
+HOUR_MS: Final = 60 * MINUTE_MS
+_MINUTES: Final = ("1m", MINUTE_MS)
+_HOURS: Final = ("1h", HOUR_MS)
 PAGES_MAX: Final = 64
 """Requests for one list: more are a sign of an account that no record can hold."""
 
@@ -63,30 +66,45 @@ class BinanceHistory:
         return tuple(income_of(await self._all(Endpoint.INCOME, {}, since_ms, until_ms)))
 
     async def mark_range(self, symbol: str, *, since_ms: int, until_ms: int) -> PriceRange | None:
-        """The extremes of the mark price by candles of one minute (weight 1 to 10 for each 25 hours)."""
-        extremes: PriceRange | None = None
-        begin = since_ms - since_ms % MINUTE_MS
-        while begin <= until_ms:
-            count = min(CANDLES_MAX, (until_ms - begin) // MINUTE_MS + 1)
-            page = candle_range(await self._candles(symbol, begin, count))
-            if page is not None:
-                extremes = page if extremes is None else extremes.joined(page)
-            begin += count * MINUTE_MS
-        return extremes
+        """The extremes of the mark price by candles of one minute (weight 1 to 10).
+
+        The whole hours of a longer time are read as such: the extremes of an hour are those of its minutes.
+        """
+        first_ms, last_ms = since_ms - since_ms % MINUTE_MS, until_ms - until_ms % MINUTE_MS
+        if last_ms - first_ms < CANDLES_MAX * MINUTE_MS:
+            return await self._range(symbol, _MINUTES, first_ms, last_ms)
+        hours_ms, rest_ms = -(-first_ms // HOUR_MS) * HOUR_MS, last_ms - last_ms % HOUR_MS
+        parts = (
+            await self._range(symbol, _MINUTES, first_ms, hours_ms - MINUTE_MS),
+            await self._range(symbol, _HOURS, hours_ms, rest_ms - HOUR_MS),
+            await self._range(symbol, _MINUTES, rest_ms, last_ms),
+        )
+        return joined(parts)
+
+    async def _range(self, symbol: str, candles: tuple[str, int], first_ms: int, last_ms: int) -> PriceRange | None:
+        """The extremes of the candles that open from the first to the last of these times."""
+        interval_ms = candles[1]
+        pages: list[PriceRange | None] = []
+        while first_ms <= last_ms:
+            count = min(CANDLES_MAX, (last_ms - first_ms) // interval_ms + 1)
+            pages.append(candle_range(await self._candles(symbol, candles, first_ms, count)))
+            first_ms += count * interval_ms
+        return joined(pages)
 
     async def mark_of_asset(self, asset: str, settle_asset: str, minute_ms: int) -> Decimal | None:
         """The mark price of an asset's contract at the end of a minute (weight 1)."""
         try:
-            return last_close(await self._candles(f"{asset}{settle_asset}", minute_ms, 1))
+            return last_close(await self._candles(f"{asset}{settle_asset}", _MINUTES, minute_ms, 1))
         except Refused:
             return None  # there is no such contract
 
-    async def _candles(self, symbol: str, begin_ms: int, count: int) -> object:
+    async def _candles(self, symbol: str, candles: tuple[str, int], begin_ms: int, count: int) -> object:
+        interval, interval_ms = candles
         params = {
             "symbol": symbol,
-            "interval": "1m",
+            "interval": interval,
             "startTime": str(begin_ms),
-            "endTime": str(begin_ms + count * MINUTE_MS - 1),
+            "endTime": str(begin_ms + count * interval_ms - 1),
             "limit": str(count),
         }
         return await self._wire.call(Endpoint.MARK_CANDLES, params, Lane.BACKGROUND)
