@@ -14,6 +14,8 @@ from position_monitor.core.model.settings import Policy
 LEGACY = "LEGACY"
 EXIT_BRAIN_V3 = "EXIT_BRAIN_V3"
 
+_WITHOUT_CANDLES = (Policy.STATIC, Policy.HYBRID)
+"""Policies that ask neither for volatility nor for a regime."""
 NOT_YET = "not part of this version yet"
 """The Exit Brain has no policy here so far, so LEGACY protects whatever is set, and the sentences say so."""
 
@@ -34,6 +36,11 @@ class ExitPlan:
     """One sentence for each contradiction between the switches."""
     degraded_reason: str
     """Why the account's risk status is at best DEGRADED, or empty."""
+
+    @property
+    def needs_candles(self) -> bool:
+        """Whether a policy that computes levels, live or in shadow, asks for volatility or for a regime."""
+        return self.live_policy not in _WITHOUT_CANDLES
 
 
 def exit_plan(settings: ExitSection) -> ExitPlan:

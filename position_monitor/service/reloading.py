@@ -17,9 +17,10 @@ from position_monitor.config.rules import broken_rules
 from position_monitor.config.values import Section
 from position_monitor.core.model.traits import VenueTraits
 from position_monitor.daemon.surroundings import Settings
+from position_monitor.edge.candles import CandleSettings
 from position_monitor.edge.clock import Clock
 from position_monitor.errors import ConfigError
-from position_monitor.service.wiring import settings_from
+from position_monitor.service.wiring import candle_settings_from, settings_from
 
 WAIT_FOR_RESTART = ("account", "exchange", "redis", "ai_engine", "backend")
 RELOAD_EVERY_S = 5.0
@@ -69,14 +70,20 @@ class ConfigInForce:
     """Of the venue: what it grants stays, whatever is reloaded."""
     settings: Settings = field(init=False)
     """The same, as the daemon sees it."""
+    candles: CandleSettings = field(init=False)
+    """The same, as the reader of candles sees it."""
 
     def __post_init__(self) -> None:
-        self.settings = settings_from(self.config, self.traits)
+        self._take(self.config)
+
+    def _take(self, config: Config) -> None:
+        self.config, self.settings = config, settings_from(config, self.traits)
+        self.candles = candle_settings_from(config)
 
     def reload(self) -> Reloaded:
         """Read the file again and take it over. Raises `ConfigError`, and the old configuration stays."""
         reloaded = taken_over(self.config, load_config(self.path))
-        self.config, self.settings = reloaded.config, settings_from(reloaded.config, self.traits)
+        self._take(reloaded.config)
         return reloaded
 
 

@@ -29,6 +29,7 @@ from position_monitor.daemon import CycleReport, Daemon
 from position_monitor.edge.ai_engine import AdvicePoller
 from position_monitor.edge.backend import BreakerPoller
 from position_monitor.edge.background import end_tasks
+from position_monitor.edge.candles import CandleReader
 from position_monitor.edge.clock import Clock
 from position_monitor.edge.exchange import Exchange
 from position_monitor.edge.redis.state import Owned, RedisState
@@ -69,6 +70,7 @@ class Service:
     """Makes the keeper of records, which tells its events to the given receiver; None: no records are kept."""
     streams: Streams = field(init=False)
     records: RecordKeeper | None = field(default=None, init=False)
+    candles: CandleReader = field(init=False)
     daemon: Daemon = field(init=False)
     turns: Turns = field(init=False)
     _teller: Teller = field(init=False)
@@ -82,7 +84,14 @@ class Service:
 
     def __post_init__(self) -> None:
         self.streams = self.open_streams(self)
-        surroundings = ProcessSurroundings(self.in_force, self.store, self.advisor, self.streams)
+        self.candles = CandleReader(self.exchange, self.clock, lambda: self.in_force.candles)
+        surroundings = ProcessSurroundings(
+            in_force=self.in_force,
+            store=self.store,
+            advisor=self.advisor,
+            streams=self.streams,
+            candles=self.candles,
+        )
         self.daemon = open_daemon(self.exchange, self.clock, surroundings)
         self.turns = Turns(self.clock, self.streams.events_delivered)
         self._reload = ReloadPace(self.clock)
@@ -107,7 +116,7 @@ class Service:
         """Run until `stop`. Returns the exit code."""
         logger.info(sentence.started(self.config.loop.check_interval_s))
         self._teller.conflicts(self.config)
-        workers: list[Worker] = [self.store.run, self.advisor.run, self.breaker.run]
+        workers: list[Worker] = [self.store.run, self.advisor.run, self.breaker.run, self.candles.run]
         workers += self.streams.workers
         if self.records is not None:
             workers.append(self.records.run)
@@ -154,7 +163,9 @@ class Service:
             return
         if not report.failure:
             self.store.ask_for_left_lease()
-        self.streams.watch({key.symbol for key in report.history.tracks})
+        held = {key.symbol for key in report.history.tracks}
+        self.streams.watch(held)
+        self.candles.watch(held)
         if self.records is not None:
             self.records.note(report)
         self._teller.publish(report, self.config, self.streams.health())
@@ -239,6 +250,7 @@ class Service:
             logger.warning("Changed, and in effect only after a restart: {}", ", ".join(reloaded.waiting))
         logger.info("Configuration reloaded, hash {}", self.config.config_hash)
         self._teller.reloaded(before, self.config, reloaded.waiting)
+        self.candles.follow()
         contends = self.config.protection.mode == "live"
         self.store.follow(
             self.config.loop.check_interval_s,

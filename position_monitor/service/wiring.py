@@ -15,6 +15,7 @@ from position_monitor.daemon.desk import Desk
 from position_monitor.daemon.fast_path import FastPath
 from position_monitor.daemon.surroundings import Settings, Surroundings
 from position_monitor.daemon.upkeep import Upkeep
+from position_monitor.edge.candles import CandleSettings
 from position_monitor.edge.clock import Clock
 from position_monitor.edge.exchange import Exchange
 from position_monitor.edge.http.rate_budget import BudgetLimits
@@ -67,6 +68,21 @@ def settings_from(config: Config, traits: VenueTraits) -> Settings:
     """The configuration as the daemon sees it, at a venue with these traits."""
     loop = config.loop
     return Settings(rules_from(config, traits), loop.check_interval_s, loop.cycle_deadline_s)
+
+
+def candle_settings_from(config: Config) -> CandleSettings:
+    """What the configuration says of candles."""
+    usual = config.protection.working_type
+    own = {
+        symbol: override.working_type
+        for symbol, override in config.symbols.overrides.items()
+        if override.working_type is not None
+    }
+    return CandleSettings(
+        wanted=config.reads_candles,
+        thresholds=config.exit.regimes.thresholds(),
+        working_type=lambda symbol: own.get(symbol, usual),
+    )
 
 
 def open_daemon(exchange: Exchange, clock: Clock, surroundings: Surroundings) -> Daemon:

@@ -38,7 +38,7 @@ def file(tmp_path):
 def around(file, lease, text=""):
     file.write_text(text)
     in_force = ConfigInForce(load_config(file, {}), file, TRAITS)
-    return ProcessSurroundings(in_force, Store(lease), SimpleNamespace(), Streams())
+    return ProcessSurroundings(in_force, Store(lease), SimpleNamespace(), Streams(), SimpleNamespace())
 
 
 @pytest.mark.parametrize(

@@ -93,6 +93,8 @@ def compared_book(inputs: BookInputs, before: WantedOrders | None = None) -> tup
         obstacle=exits.obstacle,
         stop_behind=behind,
         close=exits.close,
+        r=exits.r,
+        failed=exits.failed,
     )
     return book, wanted
 
@@ -146,11 +148,16 @@ def _order_facts(inputs: BookInputs, exits: Exits, stop: Level) -> OrderFacts:
         policy_price=initial.price,
         policy_source=initial.source,
         policy_anchored=initial.anchored,
+        policy_pin=exits.pin,
         obstacle=exits.obstacle,
         foreign_is_enough=foreign_is_enough(inputs, exits),
         targets=exits.targets,
         passed=exits.passed,
         beyond_last=exits.beyond_last,
+        runner=exits.runner,
+        also=exits.also,
+        ladder_stays=exits.ladder_stays,
+        alone=exits.alone,
     )
 
 

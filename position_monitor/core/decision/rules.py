@@ -22,6 +22,8 @@ class Rules:
     traits: VenueTraits
     armed_by_last: Callable[[PositionKey], bool] | None = None
     """Which positions have orders that the last trade arms; None where no setting says so."""
+    live_since_ms: int | None = None
+    """Since when the exit policy is live here, ms UTC; None where nobody knows (exits.md 12.5)."""
 
     @property
     def conditional_orders_max(self) -> int:

@@ -44,8 +44,8 @@ class Watched(NamedTuple):
     """Stops it saw resting; the venue's own list wins where it has them."""
     sources: Mapping[str, str] = MappingProxyType({})
     """Client id -> which part of the policy set the level of that order."""
-    timed_out: frozenset[str] = frozenset()
-    """Client ids of closing orders that the time stop sent."""
+    too_old: bool = False
+    """Whether it was the time stop that wanted it closed at market (S8)."""
     origin: Origin = NO_ORIGIN
 
 
@@ -134,7 +134,7 @@ def _fill(share: Share, order: PastOrder | None, *, life: Life, statement: State
             rung_levels=rung_levels(life.key, statement.orders),
             breakeven_offset_pct=statement.breakeven_offset_pct,
             tick=statement.tick,
-            timed_out=client_id in watched.timed_out,
+            too_old=watched.too_old,
         )
     return RecordFill(
         at_ms=fill.at_ms,

@@ -97,9 +97,9 @@ def reason_of(
     rung_levels: Sequence[Decimal],
     breakeven_offset_pct: Decimal,
     tick: Decimal,
-    timed_out: bool,
+    too_old: bool,
 ) -> str:
-    """Why a closing fill happened. `timed_out` says that an order of the close role was sent by the time stop."""
+    """Why a closing fill happened. `too_old`: an order of the close role was sent by the time stop."""
     if order is None:
         return ExitReason.EXTERNAL
     if order.forced is not None:
@@ -110,7 +110,7 @@ def reason_of(
         case Role.TAKE_PROFIT:
             return f"{ExitReason.TP}{rungs_of_order(order)[-1]}"
         case Role.CLOSE:
-            return ExitReason.TIME if timed_out else ExitReason.EMERGENCY
+            return ExitReason.TIME if too_old else ExitReason.EMERGENCY
         case Role.WORKING_STOP:
             level = share.fill.price if order.trigger_price is None else order.trigger_price
             return _reason_of_working_stop(level, share.average, side, (rung_levels, breakeven_offset_pct, tick))

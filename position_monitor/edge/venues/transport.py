@@ -33,7 +33,7 @@ class EndpointSpec:
     """What it adds to the order counts (10 s and 1 min)."""
     signed: bool = True
     background: bool = False
-    """No decision waits for it. That it fails or hangs says nothing about the calls that protect, and changes nothing
+    """No decision waits for it. That it fails or hangs says nothing about the calls that protect and changes nothing
     for them; only what the venue says of this whole address (429, 418) does."""
 
 

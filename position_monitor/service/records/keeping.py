@@ -225,6 +225,7 @@ class RecordKeeper:
             income=self._income.rows,
             others=tuple(other for other in past.lives if is_other_leg(life, other)),
             prices=await past.prices(self.history, [life]),
+            breakeven_offset_pct=config.protection_for(*life.key).exits.breakeven_offset_pct,
             tick=instrument.tick if instrument is not None else Decimal(0),
             orders_kept_ms=self.history.orders_kept_ms,
             now_ms=self.exchange.venue_now_ms(),

@@ -56,7 +56,8 @@ class _Memory:
     stops: dict[str, PastOrder] = field(default_factory=dict)
     resting: tuple[LiveOrder, ...] = ()
     sources: dict[str, str] = field(default_factory=dict)
-    timed_out: set[str] = field(default_factory=set)
+    too_old: bool = False
+    """Whether it was the time stop that wanted it closed last."""
     origin: Origin = NO_ORIGIN
     judgement: Judgement | None = None
     """What was taken in last."""
@@ -82,6 +83,8 @@ class _Memory:
         book, settings = judgement.book, judgement.settings
         if book is None:
             return
+        if book.close is not None:
+            self.too_old = not book.close.by_loss
         for order in book.orders:
             self.sources.setdefault(order.client_id, order.source)
         while len(self.sources) > SOURCES_KEPT:
@@ -192,11 +195,6 @@ class PositionWatch:
         memory = self._open.get(opened) or self._begin(opened, event.at_ms)
         memory.open_at(event.at_ms)
 
-    def timed_out(self, key: PositionKey, client_id: str) -> None:
-        """A closing order of this id was sent because the position had lasted too long."""
-        if key in self._open:
-            self._open[key].timed_out.add(client_id)
-
     # -- asked by the keeper
 
     def anchor(self, symbol: str, leg: Side | None) -> Anchor:
@@ -228,7 +226,7 @@ class PositionWatch:
             marks_from="watched" if marks is not None else "",
             stops=tuple(memory.stops.values()),
             sources=dict(memory.sources),
-            timed_out=frozenset(memory.timed_out),
+            too_old=memory.too_old,
             origin=memory.origin,
         )
 

@@ -157,9 +157,9 @@ def test_a_fill_of_an_order_nobody_lists_is_external() -> None:
     assert record.fills[-1].slippage_bps is None
 
 
-def test_a_close_of_the_time_stop_is_told_by_its_id() -> None:
+def test_a_close_of_the_time_stop_is_told_by_who_watched_it() -> None:
     close = order("trail", Role.CLOSE)
-    watched = Watched(timed_out=frozenset({close.client_id}))
+    watched = Watched(too_old=True)
     around = Statement("main", (*VECTOR_ORDERS[:3], close), booked(*VECTOR), now_ms=BEGAN_MS + 2_000_000)
     assert record_of(life_of(*VECTOR), around, watched).reason == "TIME"
 
