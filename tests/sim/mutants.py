@@ -495,7 +495,7 @@ def orders_of_ours_are_not_counted(stack: ExitStack) -> None:
     stack.enter_context(changed(surplus, "_why_keep_target", lambda *inputs, **more: "it is kept"))
 
 
-@mutant("INV-10", swarm=Swarm({"lose_request": 0.2, "late_expire": 0.2}, ("ai_advice",)))
+@mutant("INV-3", "INV-10", swarm=Swarm({"lose_request": 0.2, "late_expire": 0.2}, ("ai_advice",)))
 def writes_are_awaited_for_ever(stack: ExitStack) -> None:
     """A write that no query finds is never given up, and every write is remembered under a name of its own."""
     honest = written.after_write
