@@ -26,6 +26,8 @@ from position_monitor.edge.http.rate_budget import COMMAND_LINE_WEIGHT_1M
 from position_monitor.edge.redis.state import Owned, RedisState
 
 HEARTBEAT_S = 60.0
+PENDING_MAX = 1_000
+"""Events of others that wait for the next state."""
 STOPPED = "the daemon was stopped: nobody watches the positions, all orders stay on the exchange"
 FOREIGN_WEIGHT_1M = COMMAND_LINE_WEIGHT_1M
 """Weight a minute beyond which another program on this address is worth a warning. Our own command line, which reads
@@ -88,6 +90,11 @@ class Teller:
         stopped = Event("Stopped", now_ms, details={"reason": STOPPED})
         self.store.publish(state, self._position_states(history), (*self._pending, *events, stopped))
         self._pending = []
+
+    def tell(self, event: Event) -> None:
+        """Announce an event with the next state."""
+        if len(self._pending) < PENDING_MAX:
+            self._pending.append(event)
 
     def margin_called(self, symbols: Iterable[str]) -> None:
         """Say and announce that the venue warns of liquidation."""

@@ -27,6 +27,9 @@ NEAR = Decimal("0.001")
 LEAST = Decimal("0.0045")
 """A stop nearer than this (a little under `stop_loss_min_pct`) to entry and mark alike is an exit, not a stop."""
 
+BREAKEVEN_OFFSET = Decimal("0.001")
+"""How far beyond the entry breakeven lies: the default of `breakeven_offset_pct` (S6)."""
+
 
 class Levels:
     """Remembers recent entries and marks, and the triggers used before."""
@@ -125,10 +128,12 @@ class Levels:
         return min(STOP_LOSS_PCT + STEP_PCT * refused, STOP_LOSS_MAX_PCT)
 
     def _too_near(self, key: Key, trigger: Decimal, at_ms: int) -> bool:
-        """Whether every recent price is next to the stop. Breakeven is honest: it lies at an entry."""
+        """Whether every recent price is next to the stop. Breakeven is honest: it lies the cost of a trade beyond an
+        entry."""
         entries, marks = _recent(self._entries[key], at_ms), self.prices(key[0], at_ms)
         tick = self._world.instruments[key[0]].tick
-        if any(abs(trigger - price) <= tick for price in entries):
+        beyond = 1 + (BREAKEVEN_OFFSET if key[1] == "LONG" else -BREAKEVEN_OFFSET)
+        if any(abs(trigger - price * beyond) <= tick for price in entries):
             return False
         return all(abs(price - trigger) < LEAST * price for price in (*entries, *marks))
 
