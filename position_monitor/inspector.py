@@ -53,6 +53,19 @@ class InspectedOrder:
 
 
 @dataclass(frozen=True, slots=True)
+class InspectedExits:
+    """The exits of one position with everything they were made from."""
+
+    explanation: Explanation
+    resting: StopOrigin | None
+    """The stop that would act first, and where it comes from; None while none covers the position."""
+    market_missing: str
+    """Why there is no ATR, in words; empty where there is one."""
+    advice_missing: str
+    """Why there is no advice, in words; empty where there is one."""
+
+
+@dataclass(frozen=True, slots=True)
 class InspectedPosition:
     """One position with everything that was considered."""
 
@@ -65,6 +78,8 @@ class InspectedPosition:
     held: tuple[Held, ...]
     """What would be done later, each with the reason it waits."""
     state: PositionState
+    exits: InspectedExits | None = None
+    """Why its exits are what they are; None without a book."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,11 +94,12 @@ class Inspection:
 
 @dataclass(frozen=True, slots=True)
 class Bystander:
-    """Surroundings of a daemon that is only asked what it would do: no streams, no advice, the rights of an owner."""
+    """Surroundings of a daemon that is only asked what it would do: no streams, the rights of an owner."""
 
     config: Config
     settings: Settings
     candles: CandleReader
+    advisor: AdvicePoller
 
     @property
     def full_sweep_s(self) -> float:
@@ -99,11 +115,15 @@ class Bystander:
         return ()
 
     def advice(self, symbol: str) -> Advice | None:
-        """The AI engine is not asked."""
-        return None
+        """As the AI engine answered for this look."""
+        return self.advisor.advice(symbol)
+
+    def advice_missing(self, symbol: str) -> str:
+        """Why there is none."""
+        return self.advisor.missing(symbol)
 
     def ask_advice(self, questions: Mapping[str, Question]) -> None:
-        """The AI engine is not asked."""
+        """What it is asked about, it is asked by the inspector."""
 
     def market(self, symbol: str) -> MarketState | None:
         """As the daemon would have it, from candles that were read for this look."""

@@ -51,6 +51,10 @@ class Surroundings(ReadingSurroundings, Protocol):
         """Valid advice about a symbol, if there is any. It is fetched in the background and never waited for."""
         ...
 
+    def advice_missing(self, symbol: str) -> str:
+        """Why there is no advice about a symbol, in words; empty where there is one."""
+        ...
+
     def ask_advice(self, questions: Mapping[str, Question]) -> None:
         """Which symbols to ask the AI engine about, and at which price."""
         ...

@@ -221,6 +221,23 @@ class AdvicePoller:
         advice = self._advice.get(symbol)
         return advice if advice is not None and self._clock.now_ms() < advice.expires_at_ms else None
 
+    def missing(self, symbol: str) -> str:
+        """Why there is no advice about `symbol`, in words; empty where there is one."""
+        if self._engine is None:
+            return "no AI engine is configured"
+        if self.advice(symbol) is not None:
+            return ""
+        answer = self._answers.get(symbol)
+        if answer is None:
+            return "the AI engine has not answered yet"
+        match answer.status:
+            case AdviceStatus.NO_SIGNAL:
+                return "the AI engine has no signal for it"
+            case AdviceStatus.OK:
+                return "the last signal of the AI engine is too old"
+            case _:
+                return f"the AI engine is {answer.status}: {answer.reason}"
+
     def status(self) -> AdviceStatus:
         """The worst that was heard for an open position; NO_SIGNAL when nothing was heard or asked."""
         if self._engine is None:

@@ -70,6 +70,10 @@ class ProcessSurroundings:
         """Valid advice about a symbol, if there is any."""
         return self.advisor.advice(symbol)
 
+    def advice_missing(self, symbol: str) -> str:
+        """Why there is no advice about a symbol, in words; empty where there is one."""
+        return self.advisor.missing(symbol)
+
     def ask_advice(self, questions: Mapping[str, Question]) -> None:
         """Which symbols to ask the AI engine about, and at which price."""
         self.advisor.watch(questions)

@@ -33,6 +33,9 @@ class Around:
     def market(self, symbol):
         return None
 
+    def advice_missing(self, symbol):
+        return ""
+
     def market_missing(self, symbol):
         return "candles are not read"
 

@@ -5,9 +5,10 @@ from __future__ import annotations
 from decimal import Decimal
 
 from position_monitor.core.book.wanted import BookInputs
+from position_monitor.core.exits.choice import advised_regime
 from position_monitor.core.exits.view import ExitView, RestingStop
 from position_monitor.core.market.regime import local_direction
-from position_monitor.core.market.words import meaning_of, trend_direction
+from position_monitor.core.market.words import trend_direction
 from position_monitor.core.model import ids
 from position_monitor.core.model.market import MarketState, Regime
 from position_monitor.core.model.money import tightest
@@ -79,11 +80,9 @@ def _r(inputs: BookInputs, backstop: LiveOrder) -> Decimal:
 
 def _heard(inputs: BookInputs, market: MarketState | None) -> tuple[Regime | None, Side | None]:
     """Regime and direction in force: by the AI engine's fresh word where it means something, else by the candles."""
-    advice = inputs.advice
-    if advice is not None and advice.regime and inputs.now_ms < advice.expires_at_ms:
-        meaning = meaning_of(advice.regime)
-        if meaning.regime is not None:
-            return meaning.regime, trend_direction(meaning, market)
+    meaning = advised_regime(inputs.advice, inputs.now_ms)
+    if meaning is not None:
+        return meaning.regime, trend_direction(meaning, market)
     if market is None:
         return None, None
     return market.regime, local_direction(market)

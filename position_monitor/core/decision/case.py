@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 from position_monitor.core.book.desired_book import WantedOrders
 from position_monitor.core.book.diff import BookDiff
+from position_monitor.core.book.wanted import BookInputs
 from position_monitor.core.evidence.evidence import Belief
 from position_monitor.core.model.desired import CloseReason, DesiredBook
 from position_monitor.core.model.positions import Position
@@ -36,6 +37,8 @@ class Case(NamedTuple):
     """None where nothing may be wanted: unmanaged, unreadable, or without trading rules."""
     wanted: WantedOrders | None
     """The orders of the book and how what rests differs from them; None without a book."""
+    inputs: BookInputs | None = None
+    """What the book was made from; None without a book."""
 
     @property
     def diff(self) -> BookDiff | None:

@@ -47,6 +47,7 @@ from position_monitor.core.observation.needs import Deed
 from position_monitor.core.observation.reads import SymbolObservation
 
 NOTHING_WANTED: Mapping[PositionKey, WantedOrders] = MappingProxyType({})
+NO_INPUTS: Mapping[PositionKey, BookInputs] = MappingProxyType({})
 NO_MARKETS: Mapping[str, MarketState] = MappingProxyType({})
 
 
@@ -58,6 +59,8 @@ class Decision(NamedTuple):
     judgements: Mapping[PositionKey, Judgement]
     wanted: Mapping[PositionKey, WantedOrders] = NOTHING_WANTED
     """What was wanted of each position, for the next decision."""
+    inputs: Mapping[PositionKey, BookInputs] = NO_INPUTS
+    """What each book was made from, for whoever explains it."""
 
     @property
     def empty(self) -> bool:
@@ -92,6 +95,7 @@ def decide(
     plans: dict[str, Plan] = {}
     judgements: dict[PositionKey, Judgement] = {}
     wanted: dict[PositionKey, WantedOrders] = {}
+    inputs: dict[PositionKey, BookInputs] = {}
     crowded = free < SLOTS_KEPT_FREE
     for symbol in sorted(observed):
         try:
@@ -113,10 +117,11 @@ def decide(
         plans.update(part.plans)
         judgements.update(part.judgements)
         wanted.update(part.wanted)
+        inputs.update(part.inputs)
     if all(result.empty for result in plans.values()):
-        return Decision(books, plans, judgements, wanted)
+        return Decision(books, plans, judgements, wanted, inputs)
     plans = bounded_closes(plans, evidence, rules.limits, now_ms)
-    return Decision(books, within_capacity(plans, free), judgements, wanted)
+    return Decision(books, within_capacity(plans, free), judgements, wanted, inputs)
 
 
 def decide_symbol(
@@ -168,7 +173,8 @@ def decide_symbol(
     judgements = {case.key: judge(case, observation, rules.evidence, now_ms) for case in cases}
     desired = {case.key: case.book for case in cases if case.book is not None}
     wanted = {case.key: case.wanted for case in cases if case.wanted is not None}
-    return Decision(desired, {observation.symbol: result}, judgements, wanted)
+    inputs = {case.key: case.inputs for case in cases if case.inputs is not None}
+    return Decision(desired, {observation.symbol: result}, judgements, wanted, inputs)
 
 
 def _held(observation: SymbolObservation, defect: Exception) -> Decision:
@@ -205,7 +211,7 @@ def _case(
     key, live = position.key, live_books.get(position.key, NOTHING_RESTS)
     settings, belief, unmanaged = rules.protection_for(key), evidence.of(key), rules.is_unmanaged(key)
     cover = cover_of(position, live.stops, settings)
-    book = wanted = closing = None
+    book = wanted = closing = inputs = None
     if belief is not None:
         if observation.allows(Deed.PLACE_STOP) and not unmanaged:
             inputs = BookInputs.__new__(
@@ -249,4 +255,5 @@ def _case(
         to_close=closing,
         book=book,
         wanted=wanted,
+        inputs=inputs,
     )

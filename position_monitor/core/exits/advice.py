@@ -9,6 +9,8 @@ that the engine names, and whether it is against the position, changes nothing.
 from __future__ import annotations
 
 from decimal import Decimal
+from enum import StrEnum
+from typing import NamedTuple
 
 from position_monitor.core.exits.view import ExitView
 from position_monitor.core.model.money import plain
@@ -23,6 +25,47 @@ _AGREEING_WITHIN = Decimal("0.10")
 """Two answers agree when their stops differ by no more than this part of the nearer one."""
 _UNIT_ERROR = Decimal(2)
 """Beyond twice a bound, or below half of one, a value is taken to be in another unit: 0.025 that means 2.5 %."""
+
+
+class AdviceCase(StrEnum):
+    """What becomes of the stop that an advice asks for, in words. The first that holds counts."""
+
+    NOT_TAKEN = "ignored: this policy takes no advice"
+    EXPIRED = "ignored: it is too old"
+    NOT_CONFIDENT = "ignored: its confidence is below 0.20"
+    OTHER_UNIT = "ignored as a whole: it looks like another unit"
+    NO_STOP = "it names no stop distance"
+    ALONE = "not yet: a stop that rests moves once two answers in a row agree"
+    DISAGREES = "not yet: the last two answers differ by more than 10 %"
+    NOT_NEARER = "changes nothing: its stop is not nearer, or the price has passed it; advice never widens a stop"
+    TOO_NEAR = "waits: it would put the stop too near the price"
+    HEARD = "agreed: no stop rests yet, so one answer is enough"
+    AGREED = "agreed: two answers in a row say so"
+
+
+class AdviceNow(NamedTuple):
+    """An advice as it stands for a position now."""
+
+    advice: Advice
+    case: AdviceCase
+    weight: Decimal | None
+    """How much of it counts (0.5 or 1); None where nothing of it does."""
+    why: str = ""
+    """More about the case, in words."""
+
+
+def advice_now(view: ExitView) -> AdviceNow | None:
+    """What an advice says for the stop, by itself; None without one. The levels decide whether it is nearer."""
+    advice = view.advice
+    if advice is None:
+        return None
+    weight = weight_of(advice, view.now_ms)
+    if weight is None:
+        expired = view.now_ms >= advice.expires_at_ms
+        return AdviceNow(advice, AdviceCase.EXPIRED if expired else AdviceCase.NOT_CONFIDENT, None)
+    if why := why_ignored(advice, view.settings):
+        return AdviceNow(advice, AdviceCase.OTHER_UNIT, None, why)
+    return AdviceNow(advice, _agreed(view, advice)[1], weight)
 
 
 def weight_of(advice: Advice, now_ms: int) -> Decimal | None:
@@ -61,14 +104,22 @@ def advised_now(view: ExitView, advice: Advice) -> Decimal | None:
 
     Where a stop of ours rests, the answer before this one must be fresh as well and agree; the wider of the two counts.
     """
+    return _agreed(view, advice)[0]
+
+
+def _agreed(view: ExitView, advice: Advice) -> tuple[Decimal | None, AdviceCase]:
     now_pct = advice.stop_loss_pct
-    if view.resting is None or now_pct is None:
-        return now_pct
+    if now_pct is None:
+        return None, AdviceCase.NO_STOP
+    if view.resting is None:
+        return now_pct, AdviceCase.HEARD
     before = advice.before
     if before is None or before.stop_loss_pct is None or weight_of(before, view.now_ms) is None:
-        return None
+        return None, AdviceCase.ALONE
     nearer, wider = sorted((now_pct, before.stop_loss_pct))
-    return wider if wider - nearer <= nearer * _AGREEING_WITHIN else None
+    if wider - nearer <= nearer * _AGREEING_WITHIN:
+        return wider, AdviceCase.AGREED
+    return None, AdviceCase.DISAGREES
 
 
 def stretched(

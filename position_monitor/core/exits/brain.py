@@ -12,9 +12,10 @@ from functools import lru_cache
 
 from position_monitor.core.exits import static
 from position_monitor.core.exits.choice import profile_in_force, trends_against
-from position_monitor.core.exits.in_r import Plan, exits_in_r, r_is_too_small
+from position_monitor.core.exits.in_r import Plan, exits_in_r, parts_in_r, r_is_too_small
 from position_monitor.core.exits.kept_ladders import kept_ladders
 from position_monitor.core.exits.locks import locks_of
+from position_monitor.core.exits.parts import Parts
 from position_monitor.core.exits.view import Exits, ExitView
 from position_monitor.core.model.desired import LevelSource
 from position_monitor.core.model.market import Regime
@@ -39,8 +40,16 @@ def exits(view: ExitView) -> Exits:
     if r_is_too_small(view):
         floor = static.exits(view)
         return floor._replace(notes=(*floor.notes, "R is less than a tick: the levels are the floor's"))
-    plan = _plan(view.settings, profile_in_force(view), view.regime or Regime.NORMAL_VOL, trends_against(view))
-    return exits_in_r(view, plan, kept_ladders(view))
+    return exits_in_r(view, _plan_of(view), kept_ladders(view))
+
+
+def parts(view: ExitView) -> Parts:
+    """What the stop is chosen from beside the first one."""
+    return static.parts(view) if r_is_too_small(view) else parts_in_r(view, _plan_of(view))
+
+
+def _plan_of(view: ExitView) -> Plan:
+    return _plan(view.settings, profile_in_force(view), view.regime or Regime.NORMAL_VOL, trends_against(view))
 
 
 @lru_cache(maxsize=512)

@@ -1,11 +1,21 @@
-"""Which profile the Exit Brain takes where the operator leaves the choice to the regime (3.4, S10)."""
+"""Which regime is in force, and which profile the Exit Brain takes where the operator leaves that to it (3.4, S10)."""
 
 from __future__ import annotations
 
 from position_monitor.core.exits.view import ExitView
+from position_monitor.core.market.words import Meaning, meaning_of
 from position_monitor.core.model.market import Regime
+from position_monitor.core.model.outside import Advice
 from position_monitor.core.model.pins import profile_pinned
 from position_monitor.core.model.settings import DEFAULT_PROFILE
+
+
+def advised_regime(advice: Advice | None, now_ms: int) -> Meaning | None:
+    """What the AI engine's word for the regime means, while it is fresh and means something; else None (12.2)."""
+    if advice is None or not advice.regime or now_ms >= advice.expires_at_ms:
+        return None
+    meaning = meaning_of(advice.regime)
+    return None if meaning.regime is None else meaning
 
 
 def profile_in_force(view: ExitView) -> str:

@@ -14,12 +14,14 @@ from position_monitor.core.exits.advice import advised_now, advised_stop_pct, st
 from position_monitor.core.exits.answer import exits_from, tightest_before_the_mark
 from position_monitor.core.exits.distances import Distances, bounded_stop_pct
 from position_monitor.core.exits.kept_ladders import kept_in_r
-from position_monitor.core.exits.levels import levels_of
-from position_monitor.core.exits.locks import furthest_done, locked, locks_of
+from position_monitor.core.exits.levels import Levels, levels_of
+from position_monitor.core.exits.locks import furthest_done, locked, locks_now, locks_of, profit_in_r
+from position_monitor.core.exits.parts import Parts
 from position_monitor.core.exits.stepped_back import stepped_back
-from position_monitor.core.exits.trail import trail_of
+from position_monitor.core.exits.trail import trail_now, trail_of
 from position_monitor.core.exits.view import Exits, ExitView
 from position_monitor.core.model.desired import LevelSource
+from position_monitor.core.model.profiles import Lock
 from position_monitor.core.model.rungs import RUNGS_MAX
 from position_monitor.core.model.settings import ProtectionSettings, Rung
 
@@ -42,12 +44,37 @@ def exits(view: ExitView) -> Exits:
     trail, trailed = trail_of(view, view.settings.trailing_pct, _OWN)
     stop, targets = levels.stop, levels.targets
     if not levels.crossed:
-        locks = locks_of(view.settings, None, RUNGS_MAX)
+        locks = _locks(view)
         gone = furthest_done(view)
         secured = locked(view, locks, targets, _OWN, r=view.r, gone=gone) if gone or view.settings.exits.locks else ()
         stop = tightest_before_the_mark(view, stop, (*secured, trailed))
     stays = view.settings.exits.advised
     return exits_from(view, levels, stop=stop, trail=trail, also=kept_in_r(view), ladder_stays=stays)
+
+
+def parts(view: ExitView) -> Parts:
+    """What the stop is chosen from beside its distance from the entry."""
+    if view.position.entry_price <= 0:
+        return Parts(takes_advice=True)
+    levels = stepped_back(view, levels_of(view, _distances(view)[0]))
+    gone = furthest_done(view)
+    return Parts(
+        takes_advice=True,
+        crossed=levels.crossed,
+        profit_r=profit_in_r(view, view.r),
+        locks=locks_now(view, _locks(view)[: _locks_shown(view, levels)], levels.targets, _OWN, r=view.r, gone=gone),
+        trail=trail_now(view, view.settings.trailing_pct, _OWN),
+        rungs_gone=gone,
+    )
+
+
+def _locks(view: ExitView) -> tuple[Lock, ...]:
+    return locks_of(view.settings, None, RUNGS_MAX)
+
+
+def _locks_shown(view: ExitView, levels: Levels) -> int:
+    """How many of the locks can ever count: the usual ones are made for the longest ladder there may be."""
+    return RUNGS_MAX if view.settings.exits.locks is not None else len(levels.targets)
 
 
 def _distances(view: ExitView) -> tuple[tuple[Distances, ...], str]:

@@ -14,10 +14,11 @@ from position_monitor.core.exits.advice import advised_now, advised_stop_pct, we
 from position_monitor.core.exits.answer import exits_from, tightest_before_the_mark
 from position_monitor.core.exits.distances import Distances, InR, bounded_stop_pct
 from position_monitor.core.exits.levels import Levels, levels_of
-from position_monitor.core.exits.locks import breakeven, furthest_done, locked, profit_in_r
+from position_monitor.core.exits.locks import breakeven, furthest_done, locked, locks_now, profit_in_r
+from position_monitor.core.exits.parts import Parts
 from position_monitor.core.exits.stepped_back import stepped_back
-from position_monitor.core.exits.time_stop import time_stop
-from position_monitor.core.exits.trail import trail_in_r
+from position_monitor.core.exits.time_stop import time_now, time_stop
+from position_monitor.core.exits.trail import steps_now, trail_in_r
 from position_monitor.core.exits.view import Exits, ExitView
 from position_monitor.core.model.desired import Ladder, LevelSource
 from position_monitor.core.model.money import HUNDRED, tighter, tightest
@@ -67,6 +68,33 @@ def first_distance(view: ExitView, plan: Plan) -> tuple[Decimal, str]:
 
 def exits_in_r(view: ExitView, plan: Plan, also: tuple[Ladder, ...] = ()) -> Exits:
     """The answer of a policy in R. Raises for figures that are none; then `policies.exits_for` gives the floor's."""
+    levels, r = _levels(view, plan)
+    if view.position.entry_price <= 0:
+        return exits_from(view, levels, stop=levels.stop, trail=None)._replace(profile=plan.profile, pin=plan.pin)
+    return _answer(view, plan, levels=levels, r=r, also=also)
+
+
+def parts_in_r(view: ExitView, plan: Plan) -> Parts:
+    """What the stop of `exits_in_r` is chosen from, for whoever explains it."""
+    levels, r = _levels(view, plan)
+    if view.position.entry_price <= 0:
+        return Parts(takes_advice=True)
+    profit = profit_in_r(view, r)
+    gone, _ = _rungs_gone(view, plan, levels)
+    return Parts(
+        takes_advice=True,
+        crossed=levels.crossed,
+        profit_r=profit,
+        locks=locks_now(view, plan.locks, levels.targets, plan.source, r=r, gone=gone),
+        trail=steps_now(view, plan.trail, plan.source, r=r, profit=profit, acts=plan.trail_after_rung <= gone),
+        trail_after_rung=plan.trail_after_rung,
+        time=None if plan.time_limit is None else time_now(view, plan.time_limit, plan.source, profit),
+        rungs_gone=gone,
+    )
+
+
+def _levels(view: ExitView, plan: Plan) -> tuple[Levels, Decimal]:
+    """The levels from the entry, and R. Raises for figures that are none."""
     if view.market is not None and not (view.market.atr.is_finite() and view.market.atr > 0):
         raise ValueError(f"the ATR was {view.market.atr}")
     note, distance = "", view.r
@@ -76,9 +104,7 @@ def exits_in_r(view: ExitView, plan: Plan, also: tuple[Ladder, ...] = ()) -> Exi
     levels = stepped_back(view, levels_of(view, choices))
     if note or word:
         levels = levels._replace(notes=tuple(filter(None, (*levels.notes, note, word))))
-    if view.position.entry_price <= 0:
-        return exits_from(view, levels, stop=levels.stop, trail=None)._replace(profile=plan.profile, pin=plan.pin)
-    return _answer(view, plan, levels=levels, r=_r_of(view, levels, distance), also=also)
+    return levels, _r_of(view, levels, distance)
 
 
 def _answer(view: ExitView, plan: Plan, *, levels: Levels, r: Decimal, also: tuple[Ladder, ...]) -> Exits:

@@ -10,10 +10,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from decimal import Decimal
 from functools import lru_cache
+from typing import NamedTuple
 
 from position_monitor.core.exits.view import ExitView
 from position_monitor.core.model.desired import Level, Target
-from position_monitor.core.model.money import in_favour, stop_trigger
+from position_monitor.core.model.money import beyond, in_favour, stop_trigger
 from position_monitor.core.model.profiles import Lock
 from position_monitor.core.model.settings import ProtectionSettings
 from position_monitor.core.model.sides import Side
@@ -41,16 +42,43 @@ def locked(
     """
     profit = None
     for lock in locks:
-        if lock.at_r is not None:
-            if profit is None:
-                profit = profit_in_r(view, r)
-            counts = profit is not None and profit >= lock.at_r
-        else:
-            counts = 0 < lock.after_rung <= gone
-        if counts:
+        if lock.at_r is not None and profit is None:
+            profit = profit_in_r(view, r)
+        if _counts(lock, profit=profit, gone=gone):
             level = _level(view, lock, targets=targets, source=source, r=r)
             if level is not None:
                 yield level
+
+
+class LockNow(NamedTuple):
+    """One lock of a policy as it stands for a position now."""
+
+    lock: Lock
+    counts: bool
+    """Whether what it waits for has come: its rung took its profit, or the mark shows its profit."""
+    level: Level | None
+    """Where it puts the stop, whether it counts or not; None for one in R where there is no R."""
+    behind_mark: bool
+    """Whether that level is behind the mark: at or beyond it, it would be an exit and is not taken."""
+
+
+def locks_now(
+    view: ExitView, locks: Sequence[Lock], targets: Sequence[Target], source: str, *, r: Decimal | None, gone: int
+) -> tuple[LockNow, ...]:
+    """Every lock with the level it gives, for whoever explains a stop; `locked` are the levels of those that count."""
+    profit, side, rows = profit_in_r(view, r), view.position.side, []
+    for lock in locks:
+        level = _level(view, lock, targets=targets, source=source, r=r)
+        counts = _counts(lock, profit=profit, gone=gone)
+        rows.append(LockNow(lock, counts, level, level is not None and not beyond(view.mark, level.price, side)))
+    return tuple(rows)
+
+
+def _counts(lock: Lock, *, profit: Decimal | None, gone: int) -> bool:
+    """Whether a lock counts, with this profit in R and this furthest rung that took its profit."""
+    if lock.at_r is not None:
+        return profit is not None and profit >= lock.at_r
+    return 0 < lock.after_rung <= gone
 
 
 def profit_in_r(view: ExitView, r: Decimal | None) -> Decimal | None:

@@ -9,6 +9,7 @@ from types import MappingProxyType
 from typing import NamedTuple
 
 from position_monitor.core.exits import brain, dynamic, hybrid, static
+from position_monitor.core.exits.parts import NO_PARTS, Parts
 from position_monitor.core.exits.view import Exits, ExitView
 from position_monitor.core.model.money import HUNDRED
 from position_monitor.core.model.settings import Policy, ProtectionSettings, Rung
@@ -21,6 +22,8 @@ class _Chosen(NamedTuple):
     exits: Callable[[ExitView], Exits]
     shares: Callable[[ProtectionSettings, int], tuple[tuple[Decimal, ...], ...]]
     """For each ladder that may be placed, by the settings alone: the part of a position closed by each rung."""
+    parts: Callable[[ExitView], Parts]
+    """What its stop is chosen from."""
 
 
 def _of_rungs(
@@ -41,10 +44,10 @@ def _of_rungs(
 
 
 _POLICIES: Mapping[Policy, _Chosen] = MappingProxyType({
-    Policy.STATIC: _Chosen(static.exits, _of_rungs(static.rungs)),
-    Policy.HYBRID: _Chosen(hybrid.exits, _of_rungs(hybrid.rungs)),
-    Policy.DYNAMIC: _Chosen(dynamic.exits, _of_rungs(static.rungs)),
-    Policy.BRAIN: _Chosen(brain.exits, brain.shares),
+    Policy.STATIC: _Chosen(static.exits, _of_rungs(static.rungs), static.parts),
+    Policy.HYBRID: _Chosen(hybrid.exits, _of_rungs(hybrid.rungs), hybrid.parts),
+    Policy.DYNAMIC: _Chosen(dynamic.exits, _of_rungs(static.rungs), dynamic.parts),
+    Policy.BRAIN: _Chosen(brain.exits, brain.shares, brain.parts),
 })  # fmt: skip
 _IN_PERCENT = (Policy.STATIC, Policy.HYBRID)
 
@@ -64,6 +67,11 @@ def exits_for(view: ExitView) -> Exits:
         answer = static.exits(view)
         return answer._replace(notes=(*answer.notes, reason), failed=reason)
     return answer
+
+
+def parts_for(view: ExitView, answer: Exits) -> Parts:
+    """What the stop of this answer was chosen from; nothing where the policy failed and the floor answered."""
+    return NO_PARTS if answer.failed else _POLICIES[view.settings.policy].parts(view)
 
 
 def _said(failure: Exception) -> str:

@@ -11,6 +11,7 @@ from position_monitor.core.exits.answer import exits_from
 from position_monitor.core.exits.distances import Distances, bounded_stop_pct
 from position_monitor.core.exits.kept_ladders import kept_in_r
 from position_monitor.core.exits.levels import levels_of
+from position_monitor.core.exits.parts import NO_PARTS, Parts
 from position_monitor.core.exits.stepped_back import stepped_back
 from position_monitor.core.exits.view import Exits, ExitView
 from position_monitor.core.model.desired import LevelSource
@@ -27,6 +28,12 @@ def exits(view: ExitView) -> Exits:
     """Stop and take-profit at their configured distances from the entry."""
     levels = stepped_back(view, levels_of(view, _own(view.settings)))
     return exits_from(view, levels, stop=levels.stop, trail=None, also=kept_in_r(view))
+
+
+def parts(view: ExitView) -> Parts:
+    """Nothing: the stop stays at its distance from the entry."""
+    del view
+    return NO_PARTS
 
 
 @lru_cache(maxsize=512)

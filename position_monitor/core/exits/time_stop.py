@@ -8,6 +8,7 @@ everything else that is old would be closed at the first start.
 from __future__ import annotations
 
 from decimal import Decimal
+from enum import StrEnum
 from typing import NamedTuple
 
 from position_monitor.core.exits.locks import furthest_done
@@ -32,26 +33,81 @@ class TooOld(NamedTuple):
 NOT_TOO_OLD = TooOld()
 
 
+class TimeCase(StrEnum):
+    """How a time limit stands for a position, in words. The first that holds counts."""
+
+    OFF = "switched off by the setting time_stop"
+    NO_BACKSTOP = "waits: no first stop of ours rests, and its age is that of the position"
+    ADOPTED = "exempt: the position is older than this policy here, or nobody knows (time_stop_adopted)"
+    RUNG_TAKEN = "ended: a take-profit was filled"
+    YOUNG = "waits: the position is not old enough"
+    NO_PROFIT_FIGURE = "waits: the profit cannot be told now"
+    IN_PROFIT = "old enough, but the position shows enough profit"
+    ACTS = "acts now"
+
+
+class TimeNow(NamedTuple):
+    """A time limit as it stands for a position now."""
+
+    limit: TimeLimit
+    case: TimeCase
+    age_ms: int | None
+    """Of the first stop; None without one."""
+    wish: TimeStop
+    """What happens to a position that is too old."""
+    level: Level | None
+    """Where its stop would go at the mark of now; None where it is closed instead, or nothing is done."""
+
+
 def time_stop(view: ExitView, limit: TimeLimit | None, source: str, *, r: Decimal, profit: Decimal | None) -> TooOld:
     """What the time stop asks for now. `profit` is the profit of the mark in R, None where it cannot be told."""
-    if limit is None or view.since_ms is None or profit is None or profit >= limit.below_r:
+    if limit is None or view.since_ms is None or _case(view, limit, profit) is not TimeCase.ACTS:
         return NOT_TOO_OLD
-    age_ms = view.now_ms - view.since_ms
-    wish = view.settings.exits.time_stop
-    if age_ms <= limit.max_ms or wish is TimeStop.OFF or _is_adopted(view):
-        return NOT_TOO_OLD
-    if 0 < limit.before_rung <= furthest_done(view):
-        return NOT_TOO_OLD
-    side, settings = view.position.side, view.settings
+    assert profit is not None
+    age_ms, side, settings = view.now_ms - view.since_ms, view.position.side, view.settings
     hours, most = (Decimal(ms) / _HOUR_MS for ms in (age_ms, limit.max_ms))
-    if wish is TimeStop.CLOSE:
+    if settings.exits.time_stop is TimeStop.CLOSE:
         way = limit.below_r * r
         level = view.position.entry_price + (way if side is Side.LONG else -way)
         text = f"it is {hours:.1f} h old, more than {most:.1f} h, and shows {profit:.2f} R, less than {limit.below_r} R"
         return TooOld(close=CloseReason(text, level, settings.working_type, by_loss=False))
-    price = stop_trigger(against(view.mark, side, settings.stop_loss_min_pct), side, view.instrument.tick)
-    inputs = {"mark_price": view.mark, "max_hours": most, "below_r": limit.below_r}
-    return TooOld(stop=Level(view.instrument.nearest_permitted(price), source, inputs))
+    return TooOld(stop=_near_the_mark(view, limit, source))
+
+
+def time_now(view: ExitView, limit: TimeLimit, source: str, profit: Decimal | None) -> TimeNow:
+    """The time limit as it stands for a position now, for whoever explains its exits."""
+    return TimeNow(
+        limit=limit,
+        case=_case(view, limit, profit),
+        age_ms=None if view.since_ms is None else view.now_ms - view.since_ms,
+        wish=view.settings.exits.time_stop,
+        level=_near_the_mark(view, limit, source) if view.settings.exits.time_stop is TimeStop.TIGHTEN else None,
+    )
+
+
+def _case(view: ExitView, limit: TimeLimit, profit: Decimal | None) -> TimeCase:
+    """Whether the limit acts now, else what keeps it from that."""
+    if view.settings.exits.time_stop is TimeStop.OFF:
+        return TimeCase.OFF
+    if view.since_ms is None:
+        return TimeCase.NO_BACKSTOP
+    if _is_adopted(view):
+        return TimeCase.ADOPTED
+    if 0 < limit.before_rung <= furthest_done(view):
+        return TimeCase.RUNG_TAKEN
+    if view.now_ms - view.since_ms <= limit.max_ms:
+        return TimeCase.YOUNG
+    if profit is None:
+        return TimeCase.NO_PROFIT_FIGURE
+    return TimeCase.IN_PROFIT if profit >= limit.below_r else TimeCase.ACTS
+
+
+def _near_the_mark(view: ExitView, limit: TimeLimit, source: str) -> Level:
+    """Where the stop of a position goes that is too old."""
+    side = view.position.side
+    price = stop_trigger(against(view.mark, side, view.settings.stop_loss_min_pct), side, view.instrument.tick)
+    inputs = {"mark_price": view.mark, "max_hours": Decimal(limit.max_ms) / _HOUR_MS, "below_r": limit.below_r}
+    return Level(view.instrument.nearest_permitted(price), source, inputs)
 
 
 def _is_adopted(view: ExitView) -> bool:

@@ -8,8 +8,9 @@ where it rests needs no price.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from decimal import Decimal
+from typing import NamedTuple
 
 from position_monitor.core.exits.view import ExitView
 from position_monitor.core.model.desired import Level, Trailing
@@ -20,20 +21,60 @@ from position_monitor.core.model.sides import Side
 _CENTS = Decimal("0.01")
 
 
-def trail_of(view: ExitView, distance_pct: Decimal, source: str) -> tuple[Trailing, Level | None]:
+def trail_of(view: ExitView, distance_pct: Decimal, source: str) -> tuple[Trailing | None, Level | None]:
     """How the stop follows the mark at this distance, and the level that gives now.
 
     It acts once that level is at breakeven or better; None before, and while the price that arms the orders is not
     known. The entry price must be known.
     """
-    entry, side, venue = view.position.entry_price, view.position.side, view.instrument
+    entry, side = view.position.entry_price, view.position.side
     behind = against(view.mark, side, distance_pct)
     armed = view.position.has_price_arming(view.settings.working_type)
     trail = Trailing(distance_pct, view.mark, armed and not tighter(entry, behind, side))
-    price = venue.nearest_permitted(stop_trigger(behind, side, venue.tick))
-    if tighter(entry, price, side) or not armed:
-        return trail, None
-    return trail, Level(price, source, {"mark_price": view.mark, "trailing_pct": distance_pct})
+    level = _level_at(view, behind, source, {"mark_price": view.mark, "trailing_pct": distance_pct})
+    return trail, None if tighter(entry, level.price, side) or not armed else level
+
+
+class StepNow(NamedTuple):
+    """One step of a trail as it stands for a position now."""
+
+    from_r: Decimal | None
+    """The profit in R from which it counts; None for a trail that begins where it reaches the entry."""
+    from_price: Decimal | None
+    """The mark at which that is; None without R."""
+    distance: Decimal | None
+    """How far behind the mark, in units of price; None where it needs an ATR and there is none."""
+    distance_pct: Decimal | None
+    """The same in percent of the mark, where the step is written so."""
+    distance_atr: Decimal | None
+    """The same in average true ranges, where the step is written so."""
+    level: Level | None
+    """Where it would put the stop at the mark of now, whether it acts or not; None without a distance."""
+    acts: bool
+    """Whether it is the step that acts now."""
+
+
+def trail_now(view: ExitView, distance_pct: Decimal, source: str) -> tuple[StepNow, ...]:
+    """The one step of `trail_of`, for whoever explains a stop."""
+    trail, level = trail_of(view, distance_pct, source)
+    if trail is None:
+        return ()
+    entry, side, tick = view.position.entry_price, view.position.side, view.instrument.tick
+    share = distance_pct / HUNDRED
+    begins = stop_trigger(entry / (1 - share if side is Side.LONG else 1 + share), side, tick)
+    inputs = {"mark_price": view.mark, "trailing_pct": distance_pct}
+    would_be = level or _level_at(view, against(view.mark, side, distance_pct), source, inputs)
+    return (
+        StepNow(
+            from_r=None,
+            from_price=begins,
+            distance=view.mark * share,
+            distance_pct=distance_pct,
+            distance_atr=None,
+            level=would_be,
+            acts=level is not None,
+        ),
+    )
 
 
 def trail_in_r(
@@ -47,22 +88,70 @@ def trail_in_r(
     """
     if not steps:
         return None, None
-    now = None
-    for step in steps:
-        if profit is not None and profit >= step.from_r:
-            now = step
+    now = _step_at(steps, profit)
     distance = _distance(view, steps[0] if now is None else now)
     if distance is None:
         return None, None
     trail = Trailing((distance / view.mark * HUNDRED).quantize(_CENTS), view.mark, acts and now is not None)
     if not trail.active or now is None:
         return trail, None
-    side, venue = view.position.side, view.instrument
-    behind = view.mark - distance if side is Side.LONG else view.mark + distance
+    return trail, _step_level(view, now, distance, source)
+
+
+def steps_now(
+    view: ExitView,
+    steps: Sequence[TrailStep],
+    source: str,
+    *,
+    r: Decimal,
+    profit: Decimal | None,
+    acts: bool,
+) -> tuple[StepNow, ...]:
+    """Every step of `trail_in_r` with the level it gives at the mark of now, for whoever explains a stop."""
+    trail, _ = trail_in_r(view, steps, source, profit=profit, acts=acts)
+    if steps and trail is None and _distance(view, _step_at(steps, profit) or steps[0]) is not None:
+        return ()  # trailing is switched off
+    now, side, entry = _step_at(steps, profit), view.position.side, view.position.entry_price
+    rows: list[StepNow] = []
+    for step in steps:
+        distance, way = _distance(view, step), step.from_r * r
+        begins = entry + way if side is Side.LONG else entry - way
+        rows.append(
+            StepNow(
+                from_r=step.from_r,
+                from_price=stop_trigger(begins, side, view.instrument.tick),
+                distance=distance,
+                distance_pct=step.distance_pct,
+                distance_atr=step.distance_atr,
+                level=None if distance is None else _step_level(view, step, distance, source),
+                acts=step is now and trail is not None and trail.active,
+            )
+        )
+    return tuple(rows)
+
+
+def _step_at(steps: Sequence[TrailStep], profit: Decimal | None) -> TrailStep | None:
+    """The last step that counts at this profit in R; None before the first."""
+    now = None
+    for step in steps:
+        if profit is not None and profit >= step.from_r:
+            now = step
+    return now
+
+
+def _step_level(view: ExitView, step: TrailStep, distance: Decimal, source: str) -> Level | None:
+    """Where a step puts the stop at the mark of now; None where no price is left behind the mark."""
+    behind = view.mark - distance if view.position.side is Side.LONG else view.mark + distance
     if behind <= 0:
-        return trail, None
-    price = venue.nearest_permitted(stop_trigger(behind, side, venue.tick))
-    return trail, Level(price, source, {"mark_price": view.mark, "from_r": now.from_r, "distance": distance})
+        return None
+    inputs = {"mark_price": view.mark, "from_r": step.from_r, "distance": distance}
+    return _level_at(view, behind, source, inputs)
+
+
+def _level_at(view: ExitView, behind: Decimal, source: str, inputs: Mapping[str, Decimal]) -> Level:
+    """A level behind the mark, at a price that the venue permits."""
+    side, venue = view.position.side, view.instrument
+    return Level(venue.nearest_permitted(stop_trigger(behind, side, venue.tick)), source, inputs)
 
 
 def _distance(view: ExitView, step: TrailStep) -> Decimal | None:
