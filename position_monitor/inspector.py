@@ -5,6 +5,8 @@ It runs the daemon's own observer and core with empty memory, so it says what a 
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
@@ -12,10 +14,15 @@ from decimal import Decimal
 from position_monitor import __version__
 from position_monitor.config import Config
 from position_monitor.core.book.diff import BookDiff
+from position_monitor.core.book.exit_view import exit_view
+from position_monitor.core.book.stop_origin import StopOrigin, stop_origin
+from position_monitor.core.book.wanted import BookInputs
+from position_monitor.core.decision.decide import Decision
 from position_monitor.core.decision.history import History, after_judging
 from position_monitor.core.decision.plan_inputs import Held, Plan
 from position_monitor.core.decision.risk import AccountRisk, account_risk
 from position_monitor.core.decision.verdict import Judgement
+from position_monitor.core.exits.explanation import Explanation, explained
 from position_monitor.core.model.actions import Action, Mode
 from position_monitor.core.model.desired import DesiredBook
 from position_monitor.core.model.market import MarketState
@@ -29,16 +36,18 @@ from position_monitor.core.publication import sentence
 from position_monitor.core.publication.position_state import position_state
 from position_monitor.core.publication.state import AccountState, PositionState
 from position_monitor.daemon import Daemon
-from position_monitor.daemon.surroundings import Settings
-from position_monitor.edge.ai_engine import Question
+from position_monitor.daemon.surroundings import Settings, Surroundings
+from position_monitor.edge.ai_engine import AdvicePoller, AiEngine, Question
 from position_monitor.edge.candles import CandleReader
 from position_monitor.edge.clock import SystemClock
-from position_monitor.edge.exchange import Exchange
 from position_monitor.edge.http.rate_budget import SHARE_USED_UP, BudgetLimits
 from position_monitor.edge.reading.account_observation import AccountObservation
 from position_monitor.edge.venues.binance.venue import BinanceUsdm
 from position_monitor.errors import ExchangeFailure
 from position_monitor.service import candle_settings_from, open_daemon, open_exchange, settings_from
+
+ADVICE_WITHIN_S = 5.0
+"""How long a look waits for the AI engine."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,6 +157,16 @@ class Bystander:
         """There is no lease."""
 
 
+@dataclass(frozen=True, slots=True)
+class _Opened:
+    """What an inspector holds while it is connected."""
+
+    exchange: BinanceUsdm
+    daemon: Daemon
+    around: Bystander
+    engine: AiEngine | None
+
+
 class Inspector:
     """Looks (at first with two reads). Nothing is ever sent: the cycle of the daemon inside is not run.
 
@@ -155,24 +174,24 @@ class Inspector:
     that is `kept` stays connected between looks: what hardly changes is then not read again for each.
     """
 
-    def __init__(self, config: Config, *, kept: bool = False) -> None:
+    def __init__(self, config: Config, *, kept: bool = False, advised: bool = False) -> None:
+        """`advised`: the AI engine is asked once, as the daemon would ask it."""
         self._config = config
+        self._advised = advised
         self._clock = SystemClock()
         self._kept = kept
-        self._open: tuple[BinanceUsdm, Daemon, CandleReader] | None = None
+        self._open: _Opened | None = None
 
     async def look(self) -> Inspection:
         """Read and decide. Raises `ExchangeFailure` when positions or the account could not be read."""
         try:
             if self._open is None:
-                exchange = open_exchange(self._config, self._clock, BudgetLimits.of_command_line())
-                settings, wanted = settings_from(self._config, exchange.traits), candle_settings_from(self._config)
-                candles = CandleReader(exchange, self._clock, lambda: wanted)
-                daemon = open_daemon(exchange, self._clock, Bystander(self._config, settings, candles))
-                self._open = exchange, daemon, candles
-                await exchange.prepare()
-                await daemon.look()  # what needs a second read before it is done (a ladder) is shown as it will be
-            inspection = await self._look(*self._open)
+                opened = self._open = self._opened()
+                await opened.exchange.prepare()
+                _, decision = await opened.daemon.look()
+                # What needs a second read before it is done (a ladder) is shown as it will be, so this was not the one.
+                await self._ask_advice(opened.around.advisor, decision)
+            inspection = await self._look(self._open)
         except ExchangeFailure:
             if not self._kept:
                 await self.aclose()
@@ -184,11 +203,33 @@ class Inspector:
     async def aclose(self) -> None:
         """Release connections; a further look opens them again."""
         if self._open is not None:
-            exchange, self._open = self._open[0], None
-            await exchange.aclose()
+            opened, self._open = self._open, None
+            await opened.exchange.aclose()
+            if opened.engine is not None:
+                await opened.engine.close()
 
-    async def _look(self, exchange: BinanceUsdm, daemon: Daemon, candles: CandleReader) -> Inspection:
-        await candles.load(daemon.evidence.symbols())
+    def _opened(self) -> _Opened:
+        config, clock = self._config, self._clock
+        exchange = open_exchange(config, clock, BudgetLimits.of_command_line())
+        settings, wanted = settings_from(config, exchange.traits), candle_settings_from(config)
+        candles = CandleReader(exchange, clock, lambda: wanted)
+        section = config.ai_engine
+        engine = AiEngine(section.url, clock, timeout_s=section.timeout_s) if self._advised and section.url else None
+        around = Bystander(config, settings, candles, AdvicePoller(engine, clock))
+        return _Opened(exchange, open_daemon(exchange, clock, around), around, engine)
+
+    @staticmethod
+    async def _ask_advice(advisor: AdvicePoller, decision: Decision | None) -> None:
+        """Ask the AI engine once about every open position; what has not answered in time has not answered."""
+        if decision is not None:
+            advisor.watch({key.symbol: Question(one.position.mark_price) for key, one in decision.judgements.items()})
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(ADVICE_WITHIN_S):
+                    await advisor.poll_once()
+
+    async def _look(self, opened: _Opened) -> Inspection:
+        exchange, daemon = opened.exchange, opened.daemon
+        await opened.around.candles.load(daemon.evidence.symbols())
         waited = exchange.requests_that_waited
         observed, decision = await daemon.look(sweep=False)
         if decision is None:
@@ -206,15 +247,23 @@ class Inspector:
             now_ms=now_ms,
         )
         positions = tuple(
-            _inspected(judgement, observed, decision.plans[key.symbol], position_state(history.tracks[key]))
+            _inspected(
+                judgement,
+                observed,
+                decision.plans[key.symbol],
+                position_state(history.tracks[key]),
+                inspected_exits(decision.inputs.get(key), opened.around),
+            )
             for key, judgement in sorted(decision.judgements.items())
         )
         orphans = tuple(
             held for plan in decision.plans.values() for held in plan.held if held.key not in decision.judgements
         )
-        return Inspection(self._account(history, observed, exchange, daemon.desk.mode()), positions, orphans)
+        return Inspection(self._account(history, observed, opened), positions, orphans)
 
-    def _account(self, history: History, observed: AccountObservation, exchange: Exchange, mode: Mode) -> AccountState:
+    def _account(self, history: History, observed: AccountObservation, opened: _Opened) -> AccountState:
+        mode, exchange = opened.daemon.desk.mode(), opened.exchange
+        ai_engine = opened.around.advisor.status() if self._advised else "not asked"
         plan = self._config.exit_plan()
         degraded = [plan.degraded_reason] if plan.degraded_reason else []
         risk: AccountRisk = account_risk(
@@ -235,7 +284,7 @@ class Inspector:
             reason=risk.reason,
             exit_mode=f"{plan.requested} (live: {plan.live})",
             conflicts=tuple(plan.conflicts),
-            ai_engine="not asked",
+            ai_engine=str(ai_engine),
             circuit_breaker="not asked",
             observed_at_ms=observed.observed_at_ms,
             published_at_ms=now_ms,
@@ -250,7 +299,7 @@ class Inspector:
 
 
 def _inspected(
-    judgement: Judgement, observed: AccountObservation, plan: Plan, state: PositionState
+    judgement: Judgement, observed: AccountObservation, plan: Plan, state: PositionState, exits: InspectedExits | None
 ) -> InspectedPosition:
     key, position = judgement.position.key, judgement.position
     places = tuple(place for place in (*plan.stops, *plan.take_profits) if place.key == key)
@@ -268,6 +317,20 @@ def _inspected(
         actions=(*places, *closes, *cancels),
         held=held,
         state=state,
+        exits=exits,
+    )
+
+
+def inspected_exits(inputs: BookInputs | None, around: Surroundings) -> InspectedExits | None:
+    """Why the exits of a position are what they are; None where no book was made. `inputs` are those of its book."""
+    if inputs is None:
+        return None
+    explanation, symbol = explained(exit_view(inputs)), inputs.position.symbol
+    return InspectedExits(
+        explanation=explanation,
+        resting=stop_origin(inputs, explanation),
+        market_missing=around.market_missing(symbol),
+        advice_missing=around.advice_missing(symbol),
     )
 
 

@@ -54,7 +54,7 @@ def look(config: Config) -> Inspection:
     from position_monitor.inspector import Inspector
 
     open_journal(config)
-    return asyncio.run(Inspector(config).look())
+    return asyncio.run(Inspector(config, advised=True).look())
 
 
 def of_symbol(inspection: Inspection, symbol: str | None) -> list[InspectedPosition]:

@@ -171,8 +171,8 @@ def seen_by_inspector(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[Ins
 
     def prepare(outcome: Inspection | Exception) -> None:
         class FakeInspector:
-            def __init__(self, config: object, *, kept: bool = False) -> None:
-                del config, kept
+            def __init__(self, config: object, *, kept: bool = False, advised: bool = False) -> None:
+                del config, kept, advised
 
             async def aclose(self) -> None: ...
 

@@ -60,6 +60,8 @@ class LockNow(NamedTuple):
     """Where it puts the stop, whether it counts or not; None for one in R where there is no R."""
     behind_mark: bool
     """Whether that level is behind the mark: at or beyond it, it would be an exit and is not taken."""
+    from_price: Decimal | None
+    """The mark from which it counts; None for one after a rung, and without R."""
 
 
 def locks_now(
@@ -70,7 +72,9 @@ def locks_now(
     for lock in locks:
         level = _level(view, lock, targets=targets, source=source, r=r)
         counts = _counts(lock, profit=profit, gone=gone)
-        rows.append(LockNow(lock, counts, level, level is not None and not beyond(view.mark, level.price, side)))
+        from_price = None if lock.at_r is None or r is None else price_at(view, lock.at_r, r)
+        behind = level is not None and not beyond(view.mark, level.price, side)
+        rows.append(LockNow(lock, counts, level, behind, from_price))
     return tuple(rows)
 
 
@@ -91,6 +95,13 @@ def profit_in_r(view: ExitView, r: Decimal | None) -> Decimal | None:
     return (way if position.side is Side.LONG else -way) / r
 
 
+def price_at(view: ExitView, multiple: Decimal, r: Decimal) -> Decimal:
+    """The price at which the profit is this multiple of R, on the tick grid."""
+    way, side = multiple * r, view.position.side
+    price = view.position.entry_price + (way if side is Side.LONG else -way)
+    return stop_trigger(price, side, view.instrument.tick)
+
+
 def furthest_done(view: ExitView) -> int:
     """The furthest rung (the nearest is 1) that took its profit; 0 for none."""
     return max(view.rungs_done) + 1 if view.rungs_done else 0
@@ -108,13 +119,11 @@ def _breakeven(entry: Decimal, side: Side, tick: Decimal, settings: ProtectionSe
 
 def _level(view: ExitView, lock: Lock, *, targets: Sequence[Target], source: str, r: Decimal | None) -> Level | None:
     """Where a lock puts the stop; None for one in R where there is no R."""
-    venue, side = view.instrument, view.position.side
+    venue = view.instrument
     if lock.to_r is not None:
         if r is None:
             return None
-        way = lock.to_r * r
-        price = view.position.entry_price + (way if side is Side.LONG else -way)
-        price = stop_trigger(price, side, venue.tick)
+        price = price_at(view, lock.to_r, r)
         return Level(venue.nearest_permitted(price), source, {"lock_r": lock.to_r, "r": r})
     nearer = [target for target in targets if target.rung < lock.to_rung]
     if nearer:

@@ -12,6 +12,7 @@ from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from typing import NamedTuple
 
+from position_monitor.core.exits.locks import price_at
 from position_monitor.core.exits.view import ExitView
 from position_monitor.core.model.desired import Level, Trailing
 from position_monitor.core.model.money import HUNDRED, against, stop_trigger, tighter
@@ -111,15 +112,13 @@ def steps_now(
     trail, _ = trail_in_r(view, steps, source, profit=profit, acts=acts)
     if steps and trail is None and _distance(view, _step_at(steps, profit) or steps[0]) is not None:
         return ()  # trailing is switched off
-    now, side, entry = _step_at(steps, profit), view.position.side, view.position.entry_price
-    rows: list[StepNow] = []
+    now, rows = _step_at(steps, profit), []
     for step in steps:
-        distance, way = _distance(view, step), step.from_r * r
-        begins = entry + way if side is Side.LONG else entry - way
+        distance = _distance(view, step)
         rows.append(
             StepNow(
                 from_r=step.from_r,
-                from_price=stop_trigger(begins, side, view.instrument.tick),
+                from_price=price_at(view, step.from_r, r),
                 distance=distance,
                 distance_pct=step.distance_pct,
                 distance_atr=step.distance_atr,
