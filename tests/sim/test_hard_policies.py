@@ -1,4 +1,4 @@
-"""The dynamic policy through the whole daemon: it places, rests, and finds its levels again after a restart (S1, S2)."""
+"""The dynamic policy through the whole daemon: it places, rests, and reads its levels back after a restart (S1, S2)."""
 
 from __future__ import annotations
 
