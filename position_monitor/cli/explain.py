@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from rich.text import Text
 
 from position_monitor.cli.exit_codes import ExitCode
+from position_monitor.cli.explain_exits import exit_lines
 from position_monitor.cli.output import print_json, print_rendered, say
 from position_monitor.cli.plan import action_lines, headline, held_lines, look, of_symbol
 from position_monitor.cli.status_table import number
@@ -44,6 +45,8 @@ def execute(arguments: argparse.Namespace) -> int:
 def _explanation(config: Config, inspected: InspectedPosition) -> Iterator[Text]:
     yield from _section("Read", _inputs(inspected))
     yield from _section("Settings", _settings(config, inspected.position.symbol))
+    if inspected.exits is not None and inspected.book is not None:
+        yield from _section("Exits", exit_lines(inspected.exits, inspected.position, inspected.book))
     yield from _section("Wanted", _wanted(inspected.book))
     yield from _section("Resting", (_resting(item.order, item.standing, item.not_cover) for item in inspected.orders))
     yield Text(" To do", style="bold")
@@ -78,6 +81,8 @@ def _settings(config: Config, symbol: str) -> Iterator[str]:
     for field in fields(settings):
         value = getattr(settings, field.name)
         words = shown(value)
+        if field.name == "exits" or not field.compare:
+            continue  # profiles and regimes are tables; what counts of them stands under "Exits"
         if field.name == "ladder":
             words = ", ".join(f"{number(rung.share_pct)} % at {number(rung.target_pct)} %" for rung in value)
         mark = " (this symbol)" if own is not None and getattr(own, field.name, None) is not None else ""
