@@ -102,7 +102,7 @@ def _r(why: Explanation) -> str:
         return "not known: without an entry price there is none"
     source = "to the first stop that rests" if why.r_read_back else "to the first stop as it would be placed"
     profit = why.parts.profit_r
-    shown = "the profit cannot be told now" if profit is None else f"the price shows {round(profit, 2):+f} R"
+    shown = "the profit cannot be told now" if profit is None else f"the price shows {round(profit, 2) or Decimal(0):+} R"
     return f"{number(rounded(why.r))} from the entry {source}; {shown}"
 
 
@@ -147,10 +147,11 @@ def _lock(lock: LockNow) -> str:
     rule = lock.lock
     when = f"after take-profit {rule.after_rung}" if rule.at_r is None else f"from {plain(rule.at_r)} R"
     when += "" if lock.from_price is None else f" (price {number(lock.from_price)})"
-    goal = f"the level of take-profit {rule.to_rung}" if rule.to_rung else "breakeven"
-    goal = goal if rule.to_r is None else f"{plain(rule.to_r)} R"
     if lock.level is None:
-        return f"-  {when} to {goal}; no level: R is not known"
+        return f"-  {when} to {plain(rule.to_r or Decimal(0))} R; no level: R is not known"
+    rung = lock.level.inputs.get("lock_rung")
+    goal = "breakeven" if rung is None else f"the level of take-profit {plain(rung)}"
+    goal = goal if rule.to_r is None else f"{plain(rule.to_r)} R"
     state = "counts" if lock.counts else "waits"
     if lock.counts and not lock.behind_mark:
         state = "not taken: the price has to be beyond it first"
