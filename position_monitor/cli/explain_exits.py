@@ -102,7 +102,9 @@ def _r(why: Explanation) -> str:
         return "not known: without an entry price there is none"
     source = "to the first stop that rests" if why.r_read_back else "to the first stop as it would be placed"
     profit = why.parts.profit_r
-    shown = "the profit cannot be told now" if profit is None else f"the price shows {round(profit, 2) or Decimal(0):+} R"
+    shown = "the profit cannot be told now"
+    if profit is not None:
+        shown = f"the price shows {f'{profit:+.2f}'.replace('-0.00', '+0.00')} R"
     return f"{number(rounded(why.r))} from the entry {source}; {shown}"
 
 

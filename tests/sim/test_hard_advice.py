@@ -65,7 +65,6 @@ ENGINES: dict[str, tuple[Answer, str]] = {
     "hangs": (hangs, "none: the AI engine"),
     "html": (says(lambda _: "<html>down</html>"), "none: the AI engine is DOWN: answered something else than a signal"),
     "NaN": (says(bare(sl_pct="NaN", tp_pct="NaN")), "none: the AI engine is DOWN: answered something else"),
-    "infinite": (says(bare(sl_pct="1e999")), "none: the AI engine is DOWN: answered something else"),
     "text": (says(bare(sl_pct='"0.8"', tp_pct='"4"')), "none: the AI engine is DOWN: answered something else"),
     "text confidence": (says(lambda _: signal(confidence="0.9", sl_pct=0.8)), "DOWN: answered something else"),
     "negative": (says(lambda _: signal(sl_pct=-0.8, tp_pct=-4)), "none: the AI engine is DOWN: answered something"),
@@ -93,7 +92,6 @@ ENGINES: dict[str, tuple[Answer, str]] = {
         says(lambda _: signal(action="AGAINST", confidence=1)),
         "The stop: it names no stop distance",
     ),
-    "another symbol": (says(lambda _: signal(symbol="ETHUSDT", sl_pct=0.8)), "DOWN: answered about another symbol"),
     "unsure": (says(lambda _: signal(confidence=0.19, sl_pct=0.8)), "The stop: ignored: its confidence is below 0.20"),
     "wider": (says(lambda _: signal(sl_pct=4.9)), "The stop: changes nothing: its stop is not nearer"),
 }

@@ -30,14 +30,14 @@ def changed(place: int, value: object) -> Callable[[Rows], Rows]:
 
 
 def shifted(by_ms: int) -> Callable[[Rows], Rows]:
-    return lambda rows: [[row[0] + by_ms, *row[1:]] for row in rows]
+    return lambda rows: [[row[0] + by_ms, *row[1:6], row[6] + by_ms, *row[7:]] for row in rows]
 
 
 BAD: dict[str, tuple[Callable[[Rows], Any], str]] = {
     "gaps": (lambda rows: [row for at, row in enumerate(rows) if at % 20], "closed candles in a row of 30 that are"),
     "few": (lambda rows: rows[-12:], "closed candles in a row of 30 that are needed"),
     "wrong order": (lambda rows: rows[::-1], "comes after the one of"),
-    "twice": (lambda rows: [*rows[:5], *rows[4:]], "comes after the one of"),
+    "twice": (lambda rows: [*rows[1:5], *rows[4:]], "comes after the one of"),
     "from the future": (shifted(400 * HOUR_MS), "is from the future"),
     "old": (shifted(-48 * HOUR_MS), "the last candle closed"),
     "off the grid": (shifted(60_000), "does not begin with its interval"),
@@ -46,8 +46,8 @@ BAD: dict[str, tuple[Callable[[Rows], Any], str]] = {
     "negative": (changed(3, "-1"), "has a price that is no finite number above zero"),
     "zero": (changed(4, "0"), "has a price that is no finite number above zero"),
     "closed outside of its range": (changed(4, "99999999"), "closed outside of its own range"),
-    "words": (changed(2, "high"), "a candle was malformed"),
-    "short rows": (lambda rows: [row[:2] for row in rows], "a candle was malformed"),
+    "words": (changed(2, "high"), "was malformed: not an exact number"),
+    "short rows": (lambda rows: [row[:2] for row in rows], "was not a candle"),
     "an object": (lambda rows: {"code": 0}, "the answer was not a list"),
     "empty": (lambda rows: [], "the venue has no candle of the last hour"),
     "no move": (

@@ -15,7 +15,7 @@ from typing import NamedTuple
 from position_monitor.core.exits.locks import price_at
 from position_monitor.core.exits.view import ExitView
 from position_monitor.core.model.desired import Level, Trailing
-from position_monitor.core.model.money import HUNDRED, against, stop_trigger, tighter
+from position_monitor.core.model.money import HUNDRED, against, ceil_to, floor_to, stop_trigger, tighter
 from position_monitor.core.model.profiles import TrailStep
 from position_monitor.core.model.sides import Side
 
@@ -60,15 +60,13 @@ def trail_now(view: ExitView, distance_pct: Decimal, source: str) -> tuple[StepN
     trail, level = trail_of(view, distance_pct, source)
     if trail is None:
         return ()
-    entry, side, tick = view.position.entry_price, view.position.side, view.instrument.tick
-    share = distance_pct / HUNDRED
-    begins = stop_trigger(entry / (1 - share if side is Side.LONG else 1 + share), side, tick)
+    side, share = view.position.side, distance_pct / HUNDRED
     inputs = {"mark_price": view.mark, "trailing_pct": distance_pct}
     would_be = level or _level_at(view, against(view.mark, side, distance_pct), source, inputs)
     return (
         StepNow(
             from_r=None,
-            from_price=begins,
+            from_price=_reaches_entry_at(view, share),
             distance=view.mark * share,
             distance_pct=distance_pct,
             distance_atr=None,
@@ -76,6 +74,15 @@ def trail_now(view: ExitView, distance_pct: Decimal, source: str) -> tuple[StepN
             acts=level is not None,
         ),
     )
+
+
+def _reaches_entry_at(view: ExitView, share: Decimal) -> Decimal:
+    """The first mark on the tick grid at which a level this part of it behind, once rounded, is at the entry."""
+    side, tick = view.position.side, view.instrument.tick
+    level = stop_trigger(view.position.entry_price, side, tick)
+    if side is Side.LONG:
+        return floor_to((level - tick) / (1 - share), tick) + tick
+    return ceil_to((level + tick) / (1 + share), tick) - tick
 
 
 def trail_in_r(
