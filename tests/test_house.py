@@ -219,7 +219,7 @@ def test_the_wiring_rule_sees() -> None:
 
 def test_everything_around_the_daemon_is_wired_at_construction() -> None:
     """No object is built dormant and completed afterwards, and nobody writes into another one (`daemon/memory.py`)."""
-    rooms = ("daemon/", "service/", "inspector.py", "edge/reading/", "edge/redis/", "edge/streams/")
+    rooms = ("daemon/", "service/", "inspector/", "edge/reading/", "edge/redis/", "edge/streams/")
     found = {name: patched(ast.parse(text)) for name, text in sources().items() if name.startswith(rooms)}
     assert {name: names for name, names in found.items() if names} == {}
 

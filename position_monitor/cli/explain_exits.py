@@ -23,15 +23,14 @@ if TYPE_CHECKING:
     from position_monitor.core.model.positions import Position
     from position_monitor.inspector import InspectedExits
 
-COLUMNS = 80
+WIDTH = 78
+"""Columns of a line; `explain` indents it by two, and a terminal of 80 holds it."""
 _LABEL = 13
-_INDENT = 4
-"""Of the section in which the lines are printed, and of the mark of the part in force."""
 _HUNDRED = Decimal(100)
 
 
 def exit_lines(exits: InspectedExits, position: Position, book: DesiredBook) -> Iterator[str]:
-    """The lines of the section, each at most 80 columns wide where it stands."""
+    """The lines of the section, each at most `WIDTH` columns wide."""
     why = exits.explanation
     in_force = _in_force(why, book)
     yield from _row("policy", _policy(why))
@@ -51,7 +50,7 @@ def _row(label: str, text: str, *, in_force: bool = False) -> list[str]:
     """One fact with its label; `>` marks the part that the stop comes from now."""
     head = f"{'>' if in_force else ' '} {label:<{_LABEL}}"
     return textwrap.wrap(
-        text, COLUMNS - _INDENT + 2, initial_indent=head, subsequent_indent=" " * len(head), break_on_hyphens=False
+        text, WIDTH, initial_indent=head, subsequent_indent=" " * len(head), break_on_hyphens=False
     ) or [head.rstrip()]
 
 
@@ -65,7 +64,7 @@ def _policy(why: Explanation) -> str:
         Chosen.CONFIGURED: "configured",
         Chosen.BY_REGIME: "chosen by the regime",
     }
-    return f"Exit Brain, profile {why.profile}, {chosen.get(why.profile_by, '')}"
+    return f"Exit Brain, profile {why.profile}, {chosen[why.profile_by]}"
 
 
 def _regime(why: Explanation, position: Position) -> str:
@@ -133,16 +132,16 @@ def _made_from(level: Level) -> str:
     }
     if level.anchored and level.source != LevelSource.LIQUIDATION:
         return origins[LevelSource.REANCHOR]
-    known = next((words for source, words in origins.items() if source == level.source), "")
-    if known:
-        return known
+    words_of = next((words for source, words in origins.items() if source == level.source), "")
+    if words_of:
+        return words_of
     distance = level.inputs.get("stop_loss_pct")
     if distance is not None:
         return f"{plain(distance)} % from the entry"
     if (atr := level.inputs.get("atr")) is not None:
-        return f"{number(rounded(level.inputs['distance']))} from the entry, by an ATR of {number(atr)}"
+        return f"a distance of {number(rounded(level.inputs['distance']))} from the entry, by an ATR of {number(atr)}"
     away = level.inputs.get("distance")
-    return "from the entry" if away is None else f"{number(rounded(away))} from the entry"
+    return "from the entry" if away is None else f"a distance of {number(rounded(away))} from the entry"
 
 
 def _lock(lock: LockNow) -> str:

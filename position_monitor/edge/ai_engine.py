@@ -10,7 +10,6 @@ import asyncio
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
 from decimal import Decimal
 from enum import StrEnum
 from typing import Annotated, Final
@@ -22,6 +21,7 @@ from position_monitor.core.model.outside import Advice
 from position_monitor.edge.background import sleep_or_wake
 from position_monitor.edge.clock import Clock
 from position_monitor.edge.http.json_service import REQUEST_TIMEOUT_S, JsonService, NothingThere, ServiceDown
+from position_monitor.edge.http.timestamps import epoch_ms_of
 
 SIGNAL_PATH: Final = "/api/ai/signal"
 TIMEFRAME: Final = "1m"
@@ -32,10 +32,6 @@ WARN_EVERY_MS: Final = 3_600_000
 _A_POLL: Final = 0.9
 """A poll is over after this part of its interval: two are never exactly as far apart."""
 CLOCK_TOLERANCE_MS: Final = 60_000
-_SECONDS_BELOW: Final = 100_000_000_000
-"""A number below this is a time in seconds, otherwise in milliseconds (until the year 5138)."""
-_LATEST_MS: Final = 10**15
-"""No time is later than this, in ms (the year 33658)."""
 
 
 class AdviceStatus(StrEnum):
@@ -46,6 +42,12 @@ class AdviceStatus(StrEnum):
     NO_SIGNAL = "NO_SIGNAL"
     DOWN = "DOWN"
     STALE = "STALE"
+
+
+_WHY_NONE: Final = {
+    AdviceStatus.NO_SIGNAL: "the AI engine has no signal for it",
+    AdviceStatus.OK: "the last signal of the AI engine is too old",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,7 +137,7 @@ class AiEngine:
 
     def _judge(self, symbol: str, signal: _Signal) -> Answer:
         now_ms = self._clock.now_ms()
-        issued_at_ms = _time_ms(signal.timestamp)
+        issued_at_ms = epoch_ms_of(signal.timestamp)
         if signal.symbol not in ("", symbol):
             return Answer(AdviceStatus.DOWN, "answered about another symbol")
         if issued_at_ms is None or issued_at_ms > now_ms + CLOCK_TOLERANCE_MS:
@@ -165,20 +167,6 @@ def _exact(body: str | bytes) -> object:
 
 def _no_number(word: str) -> object:
     raise ValueError(f"{word} is not a number")
-
-
-def _time_ms(stamp: str | int | Decimal) -> int | None:
-    """A timestamp as ms UTC: ISO 8601 (without a zone it is UTC), or a number of seconds or milliseconds."""
-    try:
-        if isinstance(stamp, str):
-            moment = datetime.fromisoformat(stamp)
-            return round((moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp() * 1000)
-        if not -_LATEST_MS < stamp < _LATEST_MS:
-            return None
-        time_ms = round(stamp * 1000) if stamp < _SECONDS_BELOW else round(stamp)
-    except (ValueError, OverflowError):
-        return None
-    return time_ms if time_ms > 0 else None
 
 
 class AdvicePoller:
@@ -227,16 +215,9 @@ class AdvicePoller:
             return "no AI engine is configured"
         if self.advice(symbol) is not None:
             return ""
-        answer = self._answers.get(symbol)
-        if answer is None:
+        if (answer := self._answers.get(symbol)) is None:
             return "the AI engine has not answered yet"
-        match answer.status:
-            case AdviceStatus.NO_SIGNAL:
-                return "the AI engine has no signal for it"
-            case AdviceStatus.OK:
-                return "the last signal of the AI engine is too old"
-            case _:
-                return f"the AI engine is {answer.status}: {answer.reason}"
+        return _WHY_NONE.get(answer.status) or f"the AI engine is {answer.status}: {answer.reason}"
 
     def status(self) -> AdviceStatus:
         """The worst that was heard for an open position; NO_SIGNAL when nothing was heard or asked."""

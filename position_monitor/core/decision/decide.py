@@ -119,9 +119,9 @@ def decide(
         wanted.update(part.wanted)
         inputs.update(part.inputs)
     if all(result.empty for result in plans.values()):
-        return Decision(books, plans, judgements, wanted, inputs)
-    plans = bounded_closes(plans, evidence, rules.limits, now_ms)
-    return Decision(books, within_capacity(plans, free), judgements, wanted, inputs)
+        return Decision(books=books, plans=plans, judgements=judgements, wanted=wanted, inputs=inputs)
+    plans = within_capacity(bounded_closes(plans, evidence, rules.limits, now_ms), free)
+    return Decision(books=books, plans=plans, judgements=judgements, wanted=wanted, inputs=inputs)
 
 
 def decide_symbol(
@@ -174,7 +174,9 @@ def decide_symbol(
     desired = {case.key: case.book for case in cases if case.book is not None}
     wanted = {case.key: case.wanted for case in cases if case.wanted is not None}
     inputs = {case.key: case.inputs for case in cases if case.inputs is not None}
-    return Decision(desired, {observation.symbol: result}, judgements, wanted, inputs)
+    return Decision(
+        books=desired, plans={observation.symbol: result}, judgements=judgements, wanted=wanted, inputs=inputs
+    )
 
 
 def _held(observation: SymbolObservation, defect: Exception) -> Decision:

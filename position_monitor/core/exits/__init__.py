@@ -10,5 +10,6 @@ count in R. All are made of shared pieces: `advice.py` and `distances.py` (how f
 (from the entry, or anchored to the mark), `liquidation.py` (never too near the liquidation price), `permitted.py`
 (prices the venue takes), `targets.py`, `crossed_rungs.py`, `kept_ladders.py` (what may stay where it rests),
 `locks.py`, `trail.py`, `time_stop.py`, `stepped_back.py`, `resting_stop.py`, `breach.py`, and `answer.py`, which makes
-the `Exits`. What rests, in how many orders and in which size is the business of `core/book`.
+the `Exits`. `explanation.py` says why they are what they are, part by part (`parts.py`). What rests, in how many orders
+and in which size is the business of `core/book`.
 """

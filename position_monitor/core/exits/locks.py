@@ -74,7 +74,7 @@ def locks_now(
         counts = _counts(lock, profit=profit, gone=gone)
         from_price = None if lock.at_r is None or r is None else price_at(view, lock.at_r, r)
         behind = level is not None and not beyond(view.mark, level.price, side)
-        rows.append(LockNow(lock, counts, level, behind, from_price))
+        rows.append(LockNow(lock=lock, counts=counts, level=level, behind_mark=behind, from_price=from_price))
     return tuple(rows)
 
 

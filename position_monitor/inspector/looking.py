@@ -1,42 +1,21 @@
-"""One look at the exchange without acting: what `plan`, `explain`, `status --direct` and `check --live` show.
-
-It runs the daemon's own observer and core with empty memory, so it says what a freshly started daemon would do.
-"""
+"""One look at the exchange with the daemon's own observer and core, and empty memory."""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from decimal import Decimal
 
 from position_monitor import __version__
 from position_monitor.config import Config
-from position_monitor.core.book.diff import BookDiff
-from position_monitor.core.book.exit_view import exit_view
-from position_monitor.core.book.stop_origin import StopOrigin, stop_origin
-from position_monitor.core.book.wanted import BookInputs
 from position_monitor.core.decision.decide import Decision
 from position_monitor.core.decision.history import History, after_judging
-from position_monitor.core.decision.plan_inputs import Held, Plan
 from position_monitor.core.decision.risk import AccountRisk, account_risk
-from position_monitor.core.decision.verdict import Judgement
-from position_monitor.core.exits.explanation import Explanation, explained
-from position_monitor.core.model.actions import Action, Mode
-from position_monitor.core.model.desired import DesiredBook
-from position_monitor.core.model.market import MarketState
-from position_monitor.core.model.orders import LiveOrder
-from position_monitor.core.model.outside import Advice
-from position_monitor.core.model.positions import Position
-from position_monitor.core.model.sides import PositionKey
 from position_monitor.core.model.verdicts import RiskStatus
-from position_monitor.core.observation.cover import why_not_cover
 from position_monitor.core.publication import sentence
 from position_monitor.core.publication.position_state import position_state
-from position_monitor.core.publication.state import AccountState, PositionState
+from position_monitor.core.publication.state import AccountState
 from position_monitor.daemon import Daemon
-from position_monitor.daemon.surroundings import Settings, Surroundings
 from position_monitor.edge.ai_engine import AdvicePoller, AiEngine, Question
 from position_monitor.edge.candles import CandleReader
 from position_monitor.edge.clock import SystemClock
@@ -44,117 +23,12 @@ from position_monitor.edge.http.rate_budget import SHARE_USED_UP, BudgetLimits
 from position_monitor.edge.reading.account_observation import AccountObservation
 from position_monitor.edge.venues.binance.venue import BinanceUsdm
 from position_monitor.errors import ExchangeFailure
+from position_monitor.inspector.bystander import Bystander
+from position_monitor.inspector.inspected import Inspection, inspected_exits, inspected_position
 from position_monitor.service import candle_settings_from, open_daemon, open_exchange, settings_from
 
 ADVICE_WITHIN_S = 5.0
 """How long a look waits for the AI engine."""
-
-
-@dataclass(frozen=True, slots=True)
-class InspectedOrder:
-    """One live order and how it stands to the desired book."""
-
-    order: LiveOrder
-    standing: str
-    """wanted, surplus, in flight or foreign."""
-    not_cover: str
-    """Empty when it counts as stop cover; otherwise why it does not."""
-
-
-@dataclass(frozen=True, slots=True)
-class InspectedExits:
-    """The exits of one position with everything they were made from."""
-
-    explanation: Explanation
-    resting: StopOrigin | None
-    """The stop that would act first, and where it comes from; None while none covers the position."""
-    market_missing: str
-    """Why there is no ATR, in words; empty where there is one."""
-    advice_missing: str
-    """Why there is no advice, in words; empty where there is one."""
-
-
-@dataclass(frozen=True, slots=True)
-class InspectedPosition:
-    """One position with everything that was considered."""
-
-    position: Position
-    book: DesiredBook | None
-    """None when no book can be made: unmanaged, unreadable, or a symbol without trading rules."""
-    orders: tuple[InspectedOrder, ...]
-    actions: tuple[Action, ...]
-    """What would be done now, in order."""
-    held: tuple[Held, ...]
-    """What would be done later, each with the reason it waits."""
-    state: PositionState
-    exits: InspectedExits | None = None
-    """Why its exits are what they are; None without a book."""
-
-
-@dataclass(frozen=True, slots=True)
-class Inspection:
-    """The account at one moment."""
-
-    account: AccountState
-    positions: tuple[InspectedPosition, ...]
-    orphans: tuple[Held, ...]
-    """Orders of ours on positions that are not open, with why they stay for now."""
-
-
-@dataclass(frozen=True, slots=True)
-class Bystander:
-    """Surroundings of a daemon that is only asked what it would do: no streams, the rights of an owner."""
-
-    config: Config
-    settings: Settings
-    candles: CandleReader
-    advisor: AdvicePoller
-
-    @property
-    def full_sweep_s(self) -> float:
-        """How often every order list of the account is read."""
-        return self.config.loop.full_sweep_s
-
-    def mode(self, *, second_writer: bool) -> Mode:
-        """What the daemon of this configuration may do where it is the only one."""
-        return Mode.LIVE if self.config.protection.mode == "live" else Mode.OBSERVE
-
-    def degraded_reasons(self, mode: Mode, *, foreign_order: str) -> Sequence[str]:
-        """Nothing is reported."""
-        return ()
-
-    def advice(self, symbol: str) -> Advice | None:
-        """As the AI engine answered for this look."""
-        return self.advisor.advice(symbol)
-
-    def advice_missing(self, symbol: str) -> str:
-        """Why there is none."""
-        return self.advisor.missing(symbol)
-
-    def ask_advice(self, questions: Mapping[str, Question]) -> None:
-        """What it is asked about, it is asked by the inspector."""
-
-    def market(self, symbol: str) -> MarketState | None:
-        """As the daemon would have it, from candles that were read for this look."""
-        return self.candles.market(symbol)
-
-    def market_missing(self, symbol: str) -> str:
-        """Why there is none."""
-        return self.candles.missing(symbol)
-
-    def order_accepted(self, client_id: str) -> None:
-        """Nothing is sent."""
-
-    def events_delivered(self) -> bool:
-        """There is no stream."""
-        return False
-
-    def streamed_mark(self, symbol: str) -> Decimal | None:
-        """There is no stream."""
-        return None
-
-    def positions_read(self) -> None:
-        """There is no lease."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -247,12 +121,12 @@ class Inspector:
             now_ms=now_ms,
         )
         positions = tuple(
-            _inspected(
-                judgement,
-                observed,
-                decision.plans[key.symbol],
-                position_state(history.tracks[key]),
-                inspected_exits(decision.inputs.get(key), opened.around),
+            inspected_position(
+                judgement=judgement,
+                observed=observed,
+                plan=decision.plans[key.symbol],
+                state=position_state(history.tracks[key]),
+                exits=inspected_exits(decision.inputs.get(key), opened.around),
             )
             for key, judgement in sorted(decision.judgements.items())
         )
@@ -296,57 +170,3 @@ class Inspector:
             epoch=0,
             sequence=0,
         )
-
-
-def _inspected(
-    judgement: Judgement, observed: AccountObservation, plan: Plan, state: PositionState, exits: InspectedExits | None
-) -> InspectedPosition:
-    key, position = judgement.position.key, judgement.position
-    places = tuple(place for place in (*plan.stops, *plan.take_profits) if place.key == key)
-    closes = tuple(close for close in plan.closes if close.key == key)
-    cancels = tuple(cancel for cancel in plan.cancels if cancel.key == key)
-    orders = tuple(
-        InspectedOrder(order, _standing(order, judgement.diff, key), _not_cover(order, judgement))
-        for order in observed.symbols[key.symbol].orders
-    )
-    held = tuple(item for item in plan.held if item.key == key)
-    return InspectedPosition(
-        position=position,
-        book=judgement.book,
-        orders=orders,
-        actions=(*places, *closes, *cancels),
-        held=held,
-        state=state,
-        exits=exits,
-    )
-
-
-def inspected_exits(inputs: BookInputs | None, around: Surroundings) -> InspectedExits | None:
-    """Why the exits of a position are what they are; None where no book was made. `inputs` are those of its book."""
-    if inputs is None:
-        return None
-    explanation, symbol = explained(exit_view(inputs)), inputs.position.symbol
-    return InspectedExits(
-        explanation=explanation,
-        resting=stop_origin(inputs, explanation),
-        market_missing=around.market_missing(symbol),
-        advice_missing=around.advice_missing(symbol),
-    )
-
-
-def _not_cover(order: LiveOrder, judgement: Judgement) -> str:
-    if judgement.settings is None:
-        return judgement.reason
-    return why_not_cover(order, judgement.position, judgement.settings)
-
-
-def _standing(order: LiveOrder, diff: BookDiff | None, key: PositionKey) -> str:
-    if diff is None:
-        return "not judged"
-    if order in diff.surplus:
-        return "surplus"
-    if order in diff.in_flight:
-        return "in flight"
-    if order in diff.foreign:
-        return "foreign"
-    return "wanted" if any(live is order for _, live in diff.matched) else f"not of {key}"

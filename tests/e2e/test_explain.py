@@ -1,0 +1,68 @@
+"""`explain` and `plan` beside a daemon, on the paper exchange, with an AI engine that speaks in fractions."""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.e2e.stack import Stack, eventually, fully_protected
+
+
+class _Engine(BaseHTTPRequestHandler):
+    def do_POST(self) -> None:
+        self.rfile.read(int(self.headers["Content-Length"]))
+        values = {"action": "SELL", "confidence": 0.95, "sl_pct": 0.015, "tp_pct": 0.025, "timestamp": time.time()}
+        body = json.dumps(values).encode()
+        self.send_response(200)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, format: str, *args: Any) -> None: ...
+
+
+@pytest.fixture
+def engine() -> Iterator[str]:
+    server = ThreadingHTTPServer(("127.0.0.1", 0), _Engine)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    yield f"http://127.0.0.1:{server.server_port}"
+    server.shutdown()
+    server.server_close()
+
+
+def told(config: Path, *words: str) -> str:
+    command = [sys.executable, "-m", "position_monitor", *words, "--config", str(config)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert "Traceback" not in done.stderr, done.stderr
+    return done.stdout
+
+
+def test_explain_agrees_with_plan_and_with_what_the_daemon_rests(stack: Stack, engine: str) -> None:
+    stack.start_redis()
+    paper = stack.start_paper("seven-naked", "--price-interval-s", "0")
+    config = stack.config(f'[exit]\nlegacy_policy = "dynamic"\ncandles = true\n[ai_engine]\nurl = "{engine}"\n')
+    wanted = json.loads(told(config, "plan", "BTCUSDT", "--json"))["positions"][0]
+    before = json.loads(told(config, "explain", "BTCUSDT", "--json"))["positions"][0]["exits"]
+    placed = [action["order"] for action in wanted["actions"] if action["order"]["role"] == "backstop"]
+    assert [order["trigger_price"] for order in placed] == [before["explanation"]["stop"]["price"]]
+    assert before["resting"] is None and before["market_missing"] == ""
+    assert before["explanation"]["advice"]["case"].startswith("ignored as a whole")
+    stack.start_daemon(config)
+    eventually("protected", lambda: fully_protected(paper))
+    rests = [row["triggerPrice"] for row in paper.resting() if row["symbol"] == "BTCUSDT" and row["closePosition"]]
+    after = json.loads(told(config, "explain", "BTCUSDT", "--json"))["positions"][0]["exits"]
+    assert [after["resting"]["order"]["trigger_price"]] == rests
+    assert after["explanation"]["r_read_back"] and after["explanation"]["stop"]["price"] == rests[0]
+    text = re.sub(r"\s+", " ", told(config, "explain", "BTCUSDT"))
+    assert "policy dynamic" in text and "resting stop " in text
+    assert "SELL, confidence 0.95, stop 0.015 %, take-profit 0.025 %. The stop: ignored as a whole" in text
