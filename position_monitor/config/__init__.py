@@ -136,7 +136,8 @@ class Config(Section):
             name: getattr(base, name)
             for name in (
                 "stop_loss_pct", "take_profit_pct", "trailing_pct", "ladder", "working_type", "rebase_on_add",
-                "on_breach", "foreign_orders", "max_loss_pct", "foreign_stop_max_pct",
+                "on_breach", "foreign_orders", "max_loss_pct", "foreign_stop_max_pct", "take_profits", "trailing",
+                "foreign_stop_grace_s", "yield_to_foreign_stop",
             )
         }  # fmt: skip
         chosen["profile"] = self.exit.profile
@@ -147,6 +148,7 @@ class Config(Section):
             policy=self.exit_plan().live_policy,
             ladder=ladder,
             respect_foreign_orders=chosen.pop("foreign_orders") == "respect",
+            foreign_stop_grace_ms=round(chosen.pop("foreign_stop_grace_s") * 1000),
             stop_min_move_pct=base.stop_min_move_pct,
             liquidation_fraction_pct=base.liquidation_fraction_pct,
             stop_loss_min_pct=self.bounds.stop_loss_min_pct,

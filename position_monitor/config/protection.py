@@ -11,7 +11,15 @@ from typing import Literal
 from pydantic import Field, StrictBool, model_validator
 
 from position_monitor.config.problems import shown
-from position_monitor.config.values import Percent, Profile, Section, UnmanagedEntry, allowed_is, symbol_problem
+from position_monitor.config.values import (
+    Percent,
+    Profile,
+    Seconds,
+    Section,
+    UnmanagedEntry,
+    allowed_is,
+    symbol_problem,
+)
 from position_monitor.core.model.orders import WorkingType
 from position_monitor.core.model.settings import OnBreach, Policy
 
@@ -105,6 +113,26 @@ class ProtectionSection(Section):
         description="A stop lies at most this far on the way from the entry to the liquidation price; wins over the "
         "minimum stop distance.",
     )
+    take_profits: StrictBool = Field(
+        True,
+        description="false: stop only. No take-profit of ours is placed, resting ones of ours are removed, and a "
+        "position counts as PROTECTED by its stop alone. For an account on which another program takes the profits.",
+    )
+    trailing: StrictBool = Field(
+        True, description="false: the stop does not follow the mark. It still moves to breakeven after a rung."
+    )
+    foreign_stop_grace_s: Seconds = Field(
+        0.0,
+        ge=0,
+        le=120,
+        description="Seconds for which a fresh position may wait for another program's own stop before ours is placed. "
+        "It has no stop meanwhile, and every status says so. Needs foreign_orders = respect. 0: no waiting.",
+    )
+    yield_to_foreign_stop: StrictBool = Field(
+        False,
+        description="true: our stop is removed once another program's stop that counts as cover, and is no looser than "
+        "ours, was read back resting; ours comes back at once when that one is gone. Needs foreign_orders = respect.",
+    )
 
 
 class BoundsSection(Section):
@@ -171,6 +199,10 @@ class SymbolOverride(Section):
     foreign_orders: Literal["respect", "ignore"] | None = Field(None, description="See [protection].")
     max_loss_pct: Percent | None = Field(None, gt=0, le=50, description="See [protection].")
     foreign_stop_max_pct: Percent | None = Field(None, gt=0, le=50, description="See [protection].")
+    take_profits: StrictBool | None = Field(None, description="See [protection].")
+    trailing: StrictBool | None = Field(None, description="See [protection].")
+    foreign_stop_grace_s: Seconds | None = Field(None, ge=0, le=120, description="See [protection].")
+    yield_to_foreign_stop: StrictBool | None = Field(None, description="See [protection].")
     profile: Profile | None = Field(None, description="See [exit].")
 
 

@@ -22,6 +22,7 @@ from position_monitor.core.evidence.evidence import (
     Vanished,
     with_key,
 )
+from position_monitor.core.evidence.giving_way import foreign_stops_seen, last_stop_of_ours
 from position_monitor.core.evidence.lives import in_its_epoch, living, newest_epoch
 from position_monitor.core.model import ids
 from position_monitor.core.model.money import beyond
@@ -109,6 +110,7 @@ def _with_open_sign(known: KeyEvidence, at_ms: int, told_at_ms: int) -> KeyEvide
         known,
         opened_at_ms=opened_at_ms,
         open_told_at_ms=told_at_ms,
+        appeared_at_ms=known.appeared_at_ms or told_at_ms,
         absent_reads=0 if at_ms > known.opened_at_ms else known.absent_reads,
         zero_seen=known.zero_seen and known.zero_at_ms > opened_at_ms,
     )
@@ -121,7 +123,7 @@ def _present(
     seen: SymbolObservation,
     rebases: Callable[[PositionKey], bool],
 ) -> KeyEvidence:
-    known = in_its_epoch(known, position, live, rebases)
+    before, known = known, in_its_epoch(known, position, live, rebases)
     rungs, done = _rungs(known, position, live)
     reused = seen.orders_reused
     guarding = (own for own in live.guarding if _firing(own, position) and not of_an_earlier_life(own, known))
@@ -166,6 +168,9 @@ def _present(
         fired=still_firing(known, position, live, seen.observed_at_ms),
         exposed_reads=known.exposed_reads,
         exposed_since_ms=known.exposed_since_ms,
+        appeared_at_ms=known.appeared_at_ms or seen.positions_read_at_ms,
+        foreign_seen=known.foreign_seen if reused else foreign_stops_seen(known.foreign_seen, live),
+        last_stop=last_stop_of_ours(before, known.epoch, live),
     )
 
 

@@ -15,12 +15,14 @@ from position_monitor.core.model.desired import Level, Trailing
 from position_monitor.core.model.money import against, stop_trigger, tighter
 
 
-def trail_of(view: ExitView, distance_pct: Decimal, source: str) -> tuple[Trailing, Level | None]:
-    """How the stop follows the mark at this distance, and the level that gives now.
+def trail_of(view: ExitView, distance_pct: Decimal, source: str) -> tuple[Trailing | None, Level | None]:
+    """How the stop follows the mark at this distance, and the level that gives now; neither where trailing is off.
 
     It acts once that level is at breakeven or better; None before, and while the price that arms the orders is not
     known. The entry price must be known.
     """
+    if not view.settings.trailing:
+        return None, None
     entry, side, venue = view.position.entry_price, view.position.side, view.instrument
     behind = against(view.mark, side, distance_pct)
     armed = view.position.has_price_arming(view.settings.working_type)
