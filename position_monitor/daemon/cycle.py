@@ -253,7 +253,9 @@ class Daemon:
             events = (*events, *lost)
         else:
             self.desk.memory.cycle_ended()
-            self._unsettled = report.not_settled(decision, self.history, self.evidence)
+            self._unsettled = report.not_settled(
+                decision, self.history, self.evidence, reads=self.rules.evidence.replacement_reads
+            )
         told, wrote = self.desk.outbox.take()
         if decision is not None:  # some list was read in this cycle, and a failure after it knows nothing better
             self._unread = observed.unreadable_positions

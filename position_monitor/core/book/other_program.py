@@ -6,13 +6,11 @@ while the user's orders are respected at all.
 
 from __future__ import annotations
 
-from decimal import Decimal
-
 from position_monitor.core.book.stop_level import foreign_is_enough
 from position_monitor.core.book.wanted import BookInputs
 from position_monitor.core.exits.view import Exits, Obstacle
-from position_monitor.core.model.money import tightest
-from position_monitor.core.observation.cover import cover_of, is_no_looser
+from position_monitor.core.model.money import against, tighter
+from position_monitor.core.observation.cover import cover_of
 
 _NONE = Obstacle.NONE
 
@@ -38,15 +36,16 @@ def waits_for_foreign(inputs: BookInputs, exits: Exits) -> bool:
 def others_are_enough(inputs: BookInputs, exits: Exits) -> bool:
     """Whether the user's own stops cover the position, and ours need not be placed beside them.
 
-    Where ours gives way to them, what it had reached binds them as it binds ours (invariant 8).
+    Where ours gave way to them, what it had reached binds them: a stop that is looser by more than the least move of a
+    stop does not stand for it (invariant 8).
     """
     if not foreign_is_enough(inputs, exits):
         return False
-    last = inputs.known.last_stop
-    if last is None or inputs.live.guarding or not inputs.settings.yield_to_foreign_stop:
+    last, settings = inputs.known.last_stop, inputs.settings
+    if last is None or inputs.live.guarding or not settings.yield_to_foreign_stop:
         return True
-    price = cover_of(inputs.position, inputs.live.foreign, inputs.settings).whole_price
-    return price is not None and is_no_looser(price, last, inputs.position.side, inputs.settings)
+    side, price = inputs.position.side, cover_of(inputs.position, inputs.live.foreign, settings).whole_price
+    return price is not None and not tighter(against(last, side, settings.stop_min_move_pct), price, side)
 
 
 def gives_way(inputs: BookInputs, *, enough: bool) -> bool:
@@ -58,15 +57,6 @@ def gives_way(inputs: BookInputs, *, enough: bool) -> bool:
         return False
     counts, needed = inputs.known.foreign_seen, inputs.replacement_reads
     proven = [order for order in inputs.live.foreign if counts.get(order.order_id, 0) >= needed]
-    price, ours = cover_of(inputs.position, proven, inputs.settings).whole_price, _tightest_of_ours(inputs)
-    return price is not None and (ours is None or is_no_looser(price, ours, inputs.position.side, inputs.settings))
-
-
-def _tightest_of_ours(inputs: BookInputs) -> Decimal | None:
-    """The level of ours: of what rests, and of what rested last."""
-    best = inputs.known.last_stop
-    for own in inputs.live.guarding:
-        price = own.trigger_price
-        if price is not None:
-            best = price if best is None else tightest(price, best, inputs.position.side)
-    return best
+    price, side = cover_of(inputs.position, proven, inputs.settings).whole_price, inputs.position.side
+    ours = [own.trigger_price for own in inputs.live.guarding if own.trigger_price is not None]
+    return price is not None and not any(tighter(level, price, side) for level in ours)

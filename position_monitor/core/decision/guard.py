@@ -20,11 +20,11 @@ from position_monitor.core.evidence.evidence import KeyEvidence
 from position_monitor.core.model import ids
 from position_monitor.core.model.actions import Cancel, Close, Mode, Place
 from position_monitor.core.model.desired import DesiredOrder
-from position_monitor.core.model.money import beyond
+from position_monitor.core.model.money import beyond, tighter
 from position_monitor.core.model.orders import LiveOrder, OrderStatus, Purpose, Role
 from position_monitor.core.model.positions import Position
 from position_monitor.core.model.sides import leg_name
-from position_monitor.core.observation.cover import cover_of, is_no_looser, loosened_at, outdated_backstop
+from position_monitor.core.observation.cover import cover_of, loosened_at, outdated_backstop
 from position_monitor.core.observation.needs import Deed
 
 A = TypeVar("A", Place, Cancel, Close)
@@ -247,7 +247,7 @@ def _gives_way(order: LiveOrder, largest: Position, known: KeyEvidence, gate: Ga
     needed = gate.evidence_settings.replacement_reads
     others = [one for one in gate.seen.orders if one.tag is None and known.foreign_seen.get(one.order_id, 0) >= needed]
     price, ours = cover_of(largest, others, gate.settings).whole_price, order.trigger_price
-    return price is not None and ours is not None and is_no_looser(price, ours, largest.side, gate.settings)
+    return price is not None and ours is not None and not tighter(ours, price, largest.side)
 
 
 def _why_not_seen_enough(stops: Sequence[LiveOrder], gate: GateInputs) -> str:

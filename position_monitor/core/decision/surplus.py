@@ -25,11 +25,11 @@ from position_monitor.core.decision.case import Case
 from position_monitor.core.decision.plan_inputs import Held, Plan, PlanInputs
 from position_monitor.core.evidence.evidence import KeyEvidence
 from position_monitor.core.model.actions import Cancel
-from position_monitor.core.model.money import plain
+from position_monitor.core.model.money import plain, tighter
 from position_monitor.core.model.order_words import described
 from position_monitor.core.model.orders import LiveOrder, Role
 from position_monitor.core.model.sides import PositionKey, Side
-from position_monitor.core.observation.cover import cover_of, is_no_looser, outdated_backstop, stopped_by, why_not_cover
+from position_monitor.core.observation.cover import cover_of, outdated_backstop, stopped_by, why_not_cover
 from position_monitor.core.observation.exit_profile import exits_wanted, too_much_at
 from position_monitor.core.observation.live_book import LiveBook
 
@@ -135,7 +135,7 @@ def _why_not_withdrawn(inputs: PlanInputs, case: Case, known: KeyEvidence, order
     price, ours = cover_of(largest, others, settings).whole_price, order.trigger_price
     if price is None:
         return f"the other program's stop does not cover {plain(largest.quantity)}, the size of late (invariant 2)"
-    if ours is not None and not is_no_looser(price, ours, case.position.side, settings):
+    if ours is not None and tighter(ours, price, case.position.side):
         return f"the other program's stop at {plain(price)} is looser (invariant 8)"
     return ""
 

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Sequence
 from decimal import Decimal
 from typing import NamedTuple
 
-from position_monitor.core.model.money import HUNDRED, against, beyond, distance_pct, tighter
+from position_monitor.core.model.money import HUNDRED, beyond, distance_pct, tighter
 from position_monitor.core.model.orders import LiveOrder, OrderStatus, Purpose, Role
 from position_monitor.core.model.positions import Position
 from position_monitor.core.model.settings import ProtectionSettings
@@ -156,11 +156,6 @@ def stopped_by(position: Position, stops: Iterable[LiveOrder], price: Decimal) -
         if not tighter(price, order.trigger_price or Decimal(0), position.side):
             total += order.part_of(position.quantity)
     return min(total, position.quantity)
-
-
-def is_no_looser(price: Decimal, ours: Decimal, side: Side, settings: ProtectionSettings) -> bool:
-    """Whether another's stop level is as good as one of ours: not looser by more than the least move of a stop."""
-    return not tighter(against(ours, side, settings.stop_min_move_pct), price, side)
 
 
 def loosened_at(

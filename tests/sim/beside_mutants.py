@@ -1,0 +1,49 @@
+"""Planted bugs about living beside another program: a stop that gives way too soon or for too little, a long wait."""
+
+from __future__ import annotations
+
+from contextlib import ExitStack
+from dataclasses import replace
+from typing import Any
+
+from position_monitor.core.book import desired_book, other_program
+from position_monitor.core.decision import guard, surplus
+from position_monitor.core.evidence import giving_way, learning
+from tests.sim.mutants import changed, mutant
+from tests.sim.swarm import Swarm
+
+BESIDE_A_BOT = Swarm({}, ("beside_a_bot",))
+
+
+@mutant("INV-2", swarm=BESIDE_A_BOT)
+def ours_gives_way_after_one_read(stack: ExitStack) -> None:
+    """Planner and guard alike take a stop that was read once for proven."""
+    honest = giving_way.foreign_stops_seen
+    stack.enter_context(
+        changed(
+            learning, "foreign_stops_seen", lambda before, live: {i: n + 9 for i, n in honest(before, live).items()}
+        )
+    )
+
+
+@mutant("INV-2", "INV-8", swarm=BESIDE_A_BOT)
+def ours_gives_way_to_a_looser_stop(stack: ExitStack) -> None:
+    for module in (other_program, surplus, guard):
+        stack.enter_context(changed(module, "tighter", lambda a, b, side: False))
+
+
+@mutant("INV-3", swarm=BESIDE_A_BOT)
+def a_grace_never_ends(stack: ExitStack) -> None:
+    honest = other_program.waits_for_foreign
+
+    def waits(inputs: Any, exits: Any) -> bool:
+        fresh = replace(inputs.known, appeared_at_ms=0)
+        position = replace(inputs.position, updated_at_ms=0)
+        return honest(inputs._replace(known=fresh, position=position), exits)
+
+    stack.enter_context(changed(desired_book, "waits_for_foreign", waits))
+
+
+@mutant("INV-5", swarm=BESIDE_A_BOT)
+def ours_never_gives_way(stack: ExitStack) -> None:
+    stack.enter_context(changed(desired_book, "gives_way", lambda inputs, enough: False))
