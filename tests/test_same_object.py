@@ -70,6 +70,9 @@ class Venue:
         plain, algo = json.loads(json.dumps(lists))
         return orders_from(plain, algo, began_at_ms=self.now_ms, symbol=symbol)
 
+    def orders_so_far(self, symbol: str) -> OrdersRead | None:
+        return None
+
     async def query_order(self, symbol: str, client_id: str) -> LiveOrder | None:
         return None
 

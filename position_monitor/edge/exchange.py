@@ -104,6 +104,10 @@ class Exchange(Protocol):
         """Both open-order lists, of one symbol or (None) of the whole account."""
         ...
 
+    def orders_so_far(self, symbol: str) -> OrdersRead | None:
+        """What a read of one symbol's lists that is under way has of them: enough for a stop. Told once."""
+        ...
+
     async def query_order(self, symbol: str, client_id: str) -> LiveOrder | None:
         """One of our conditional orders by client id in whatever status it is; None when the venue knows none."""
         ...

@@ -118,6 +118,13 @@ STOPS: list[tuple[StopCase, Visit]] = [
         ),
     ),
     (StopCase.FOREIGN_ENOUGH, Visit(wanted=[], orders=lambda held: [live(held, at(held.side, "-1"))])),
+    (  # what an earlier life of the position left behind does not stay beside the user's own stop
+        StopCase.FOREIGN_ENOUGH,
+        Visit(
+            wanted=[],
+            orders=lambda held: [live(held, at(held.side, "-1")), working(held, at(held.side, "-2"), epoch=OLD_EPOCH)],
+        ),
+    ),
     (
         StopCase.FOREIGN_ENOUGH_OURS_TOO_MANY,
         Visit(

@@ -149,6 +149,20 @@ def test_a_working_stop_speaks_for_the_epoch_only_if_it_was_made_in_this_life(si
 
 
 @both_sides
+def test_of_two_epochs_of_one_life_the_older_counts_and_both_bind_the_stop(side):
+    """A restarted process could not read the first stop and made up an epoch; both were placed in this life."""
+    held = position(side, updated_at_ms=OPENED_MS - 1_000)
+    second = working(held, at(side, "-1.6"), epoch=EPOCH)._replace(created_at_ms=OPENED_MS + 10)
+    first = working(held, at(side, "-1"), epoch=OLD_EPOCH)._replace(created_at_ms=OPENED_MS + 20)
+    for rows in ([first, second], [second, first]):
+        reads = [seen_at([held], rows, at_ms=NOW_MS + n) for n in (0, 2_000, 4_000)]
+        evidence = learned(*reads)
+        assert evidence.keys[held.key].epoch == OLD_EPOCH
+        plan = decided(reads[-1], evidence, now_ms=NOW_MS + 4_000).plans[SYMBOL]
+        assert [cancel.order.client_id for cancel in plan.cancels] == [second.client_id]
+
+
+@both_sides
 def test_an_epoch_made_up_after_a_restart_yields_to_the_backstop_that_appears(side):
     held = position(side, updated_at_ms=OPENED_MS + 70_000)
     rest = backstop(held, at(side, "-1.5"))
@@ -477,3 +491,26 @@ def test_an_orphan_after_a_restart_is_known_but_never_proven_flat_without_a_zero
     assert known.epoch == EPOCH and not known.flat_proven(EVIDENCE_SETTINGS)
     _, again = settled(position(), [rest])
     assert again.keys[KEY[LONG]].seen[rest.client_id] == 3
+
+
+@both_sides
+@pytest.mark.parametrize(
+    ("status", "ended_ms", "changed_ms", "new"),
+    [
+        (OrderStatus.EXPIRED, 3_000, 3_030, True),
+        (OrderStatus.EXPIRED, 3_000, 3_000, False),
+        (OrderStatus.CANCELED, 3_000, 3_030, False),
+    ],
+)
+def test_the_end_of_its_backstop_tells_of_a_position_that_was_closed_and_opened_again(
+    side, status, ended_ms, changed_ms, new
+):
+    """Both within 30 ms and between two reads: no row ever says zero. Only the venue ends a close-all stop so."""
+    held = position(side, mark=at(side, 3))
+    rows = (backstop(held, at(side, "-1.5")), working(held, at(side, 1)))
+    before = learned(*[seen_at([held], rows, at_ms=NOW_MS + n) for n in (0, 2_000)])
+    ended = word_of(rows[0])._replace(status=status, at_ms=NOW_MS + ended_ms, nothing_filled=True)
+    told = after_word(before, ended, NOW_MS + 5_000)
+    again = position(side, mark=at(side, 3), updated_at_ms=NOW_MS + changed_ms)
+    evidence = learned(seen_at([again], rows[1:], at_ms=NOW_MS + 6_000), before=told)
+    assert (evidence.of(again.key).epoch != before.of(held.key).epoch) is new

@@ -106,6 +106,7 @@ class Liveness:
         self._venue = venue
         self._lists_seldom_ms = lists_seldom_ms
         self._looks_seldom_ms = round(2_000 * (interval_s - 5))
+        self._interval_ms = round(1_000 * interval_s)
         self._watching: dict[int, int] = {}
         """Daemon that is at work -> since when."""
         self._hindered: dict[tuple[int, Key], int] = defaultdict(int)
@@ -137,8 +138,10 @@ class Liveness:
         """One journal entry; `exposed` is what it left without cover, and since which (ms, entry)."""
         if entry.kind == "order_refused" and is_own(entry.detail):
             self._ruled.add(entry.detail["client_id"])
-        if entry.kind == "order_triggering" or entry.position_before != entry.position_after:
+        if entry.position_before != entry.position_after:
             self._changed[entry.symbol] = max(entry.at_ms, self._changed[entry.symbol])
+        elif entry.kind == "order_triggering":  # it is given its time from when a look shows it
+            self._changed[entry.symbol] = max(entry.at_ms + self._interval_ms, self._changed[entry.symbol])
         if entry.kind in RULES_CHANGED:
             self._rules[entry.symbol] = entry.at_ms
         for key, (_, moment) in exposed.items():
@@ -167,7 +170,8 @@ class Liveness:
             self._blind[answer.daemon, answer.params.get("symbol", "")] = at_ms
         elif answer.endpoint in (Endpoint.PLACE_ALGO_ORDER, Endpoint.PLACE_ORDER):
             by_rule = answer.params.get("clientAlgoId") in self._ruled
-            if answer.status == NO_ANSWER or (answer.status != 200 and not by_rule):
+            acknowledged = isinstance(answer.body, dict) and ("algoId" in answer.body or "orderId" in answer.body)
+            if answer.status == NO_ANSWER or not (acknowledged or by_rule):
                 key = (answer.params["symbol"], side_of("BOTH", answer.params["side"]))
                 self._hindered[answer.daemon, key] = at_ms
 

@@ -9,6 +9,7 @@ mark. The policy is the configuration's default.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Collection, Iterator
 from decimal import Decimal
 from typing import Any
@@ -47,6 +48,11 @@ class SettledBook:
         """Positions whose policy stop the price had passed since they began."""
         self._began: dict[Key, int] = {}
         """Position -> the journal entry with which its life began."""
+        self._close_all_ids: Counter[str] = Counter()
+        """How many close-all stops of ours had this client id."""
+        self._untold: set[Key] = set()
+        """Positions that ended with a close-all stop whose id an earlier one had: the venue may answer a question about
+        it with the first of them, so nothing tells a life that begins at once from the one before."""
         self._acting: dict[int, Key] = {}
         """Take-profit of ours that is in the act of triggering -> its position: it is a rung still."""
 
@@ -57,6 +63,7 @@ class SettledBook:
             anew = [key for key in self._truth.of_symbol(entry.symbol) if self._anew(key, entry)]
             self._began.update(dict.fromkeys(anew, entry.sequence))
         self._note_acting(entry)
+        self._note_close_all(entry)
         self.look(entry.symbol)
 
     def _note_acting(self, entry: Any) -> None:
@@ -67,6 +74,16 @@ class SettledBook:
             self._acting[detail["order_id"]] = (entry.symbol, side_of(detail["position_side"], detail["side"]))
         else:
             self._acting.pop(detail["order_id"], None)
+
+    def _note_close_all(self, entry: Any) -> None:
+        detail = entry.detail
+        if not detail.get("close_position") or not is_own(detail):
+            return
+        client_id, key = detail["client_id"], (entry.symbol, side_of(detail["position_side"], detail["side"]))
+        if entry.kind == "order_accepted":
+            self._close_all_ids[client_id] += 1
+        if detail.get("status") == "EXPIRED":
+            (self._untold.add if self._close_all_ids[client_id] > 1 else self._untold.discard)(key)
 
     def _anew(self, key: Key, entry: Any) -> bool:
         """Whether the position is not the one it was: flat, or turned."""
@@ -96,7 +113,7 @@ class SettledBook:
         size = self._truth.positions[key]
         stops = [o for o in self._truth.orders.values() if is_stop(o) and reducing(o, key)]
         began = self._began.get(key, 0)
-        if any(is_own(order) and order["since"] < began for order in stops):
+        if key not in self._untold and any(is_own(order) and order["since"] < began for order in stops):
             yield "has a stop of ours that an earlier life of it left behind"
         yield from self._surplus(
             size, [o for o in stops if is_own(o) and not o["close_position"]], least_of(self._world, key)

@@ -161,6 +161,7 @@ class Simulation:
         self.stream_host = StreamHost(
             self.engine, random.Random(f"stream:{seed}"), lambda number: self.daemons[number][1]
         )
+        self.stream_host.before_tick = lambda: self.levels.note_marks(true_ms(), self.symbols)
         self.counts: Counter[str] = Counter()
         self.defects: list[str] = []
         self.log: list[str] = []

@@ -131,6 +131,8 @@ class StreamHost:
         self.sockets: list[Socket] = []
         self.attempts = 0
         self.clock_of = clock_of
+        self.before_tick: Callable[[], None] = lambda: None
+        """Called before every message about mark prices: who judges must know each of them."""
         self._engine = engine
         self._rng = rng
         self._recent: deque[Text] = deque(maxlen=RECENT)
@@ -207,6 +209,7 @@ class StreamHost:
         while True:
             await sleep(1)
             try:
+                self.before_tick()
                 self.tick()
             except Exception as defect:
                 asyncio.get_running_loop().stop()

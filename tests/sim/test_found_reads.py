@@ -47,6 +47,15 @@ async def test_an_endpoint_slower_than_the_time_out_holds_no_stop_back(delay_ms:
 
 
 @staged
+async def test_a_plain_list_that_hangs_does_not_keep_back_the_list_of_conditional_orders() -> None:
+    """The stop needs only the second one: it rests after one look, not after three (seed 5282)."""
+    async with seven() as stage:
+        stage.fault("timeout_before", path="openOrders", method="GET", delay_ms=9_000)
+        stage.start()
+        await stage.until("seven stops", lambda: len(stage.own(role="b")) == 7, within_s=8)
+
+
+@staged
 async def test_the_verdict_stays_unknown_while_the_lists_cannot_be_read() -> None:
     """1.1: a stop that was sent blind is no proof of anything (invariant 6)."""
     async with seven() as stage:

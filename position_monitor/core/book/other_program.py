@@ -58,5 +58,6 @@ def gives_way(inputs: BookInputs, *, enough: bool) -> bool:
     counts, needed = inputs.known.foreign_seen, inputs.replacement_reads
     proven = [order for order in inputs.live.foreign if counts.get(order.order_id, 0) >= needed]
     price, side = cover_of(inputs.position, proven, inputs.settings).whole_price, inputs.position.side
-    ours = [own.trigger_price for own in inputs.live.guarding if own.trigger_price is not None]
+    mine = [own for own in inputs.live.guarding if own.epoch >= inputs.known.epoch]
+    ours = [own.trigger_price for own in mine if own.trigger_price is not None]
     return price is not None and not any(tighter(level, price, side) for level in ours)

@@ -37,7 +37,7 @@ def stop_orders(facts: OrderFacts) -> tuple[StopCase, tuple[DesiredOrder, ...]]:
      5 BACKSTOP_ALONE                our backstop: it is where the stop should be
      6 BACKSTOP_LOOSER               our backstop, and working stops above it
      7 BACKSTOP_NO_COVER             our backstop, and working stops that cover in its place
-     8 FOREIGN_ENOUGH                ours as they rest: the user's own stop covers the position
+     8 FOREIGN_ENOUGH                ours of this epoch as they rest: the user's own stop covers the position
      9 FOREIGN_ENOUGH_OURS_TOO_MANY  working stops at one level, for the size of now
     10 AWAITS_FOREIGN                none yet: another program's own stop is waited for
     11 SLOT_FOREIGN                  working stops: the venue would refuse a second close-all stop
@@ -85,7 +85,8 @@ def _beside_our_backstop(facts: OrderFacts, close_all: LiveOrder) -> tuple[StopC
 
 def _beside_foreign_cover(facts: OrderFacts) -> tuple[StopCase, tuple[DesiredOrder, ...]]:
     """Cases 8 and 9: the user's own stop covers the position, and no backstop of ours rests."""
-    own = _own_as_they_rest(facts)
+    earlier = {own.client_id for own in facts.live.guarding if own.epoch < facts.epoch}
+    own = tuple([order for order in _own_as_they_rest(facts) if order.client_id not in earlier])
     if len(own) > LEVELS_AT_ONCE_MAX or _is_oversized(facts):
         return StopCase.FOREIGN_ENOUGH_OURS_TOO_MANY, _working_stops(facts)
     return StopCase.FOREIGN_ENOUGH, own

@@ -97,12 +97,15 @@ def after_word(evidence: Evidence, word: Word, now_ms: int) -> Evidence:
     tag = word.tag
     if tag is None or _is_of_an_earlier_order(evidence, word, now_ms):
         return evidence
+    wait = evidence.awaited.get((word.symbol, word.client_id))
+    written = wait.order.key if wait is not None and wait.order is not None else None
     if word.status.terminal:
         evidence = without_write(evidence, word.symbol, word.client_id)
     for side in SIDES:
         key = PositionKey(word.symbol, side)
         known = evidence.of(key)
         if known is not None and tag.role is not Role.CLOSE and _is_about(known, tag, word.client_id):
+            known = _with_flat_sign(known, word, tag, written=key == written)
             evidence = with_key(evidence, key, _with_word(known, word, tag, now_ms))
     return evidence
 
@@ -146,6 +149,18 @@ def _with_word(known: KeyEvidence, word: Word, tag: Tag, now_ms: int) -> KeyEvid
         # Gone without a fill: if the position shrank as well, somebody else made it smaller.
         sizes = {rung: size for rung, size in sizes.items() if rung != tag.rung}
     return replace(known, fired=fired, vanished=vanished, spent=spent, rung_sizes=sizes)
+
+
+def _with_flat_sign(known: KeyEvidence, word: Word, tag: Tag, *, written: bool) -> KeyEvidence:
+    """The end of a backstop tells that its position was flat: the venue removes a close-all stop together with its
+    position and calls it EXPIRED. So a position that was closed and opened again between two reads begins a new life.
+
+    Only of an order that was `written` for this position or read as one of it: two legs may carry the same epoch.
+    """
+    if word.status is not OrderStatus.EXPIRED or tag.role is not Role.BACKSTOP or word.at_ms <= known.zero_at_ms:
+        return known
+    read = word.client_id in known.vanished or any(own.client_id == word.client_id for own in known.rested)
+    return replace(known, zero_at_ms=word.at_ms) if written or read else known
 
 
 def not_counted_yet(known: KeyEvidence, position: Position) -> Mapping[str, Fired]:

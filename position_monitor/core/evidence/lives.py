@@ -22,9 +22,16 @@ def living(known: KeyEvidence | None, position: Position, live: LiveBook) -> Key
     if known is None:
         return _new_life(None, position, _epoch_of_life(live, position))
     # A sign that it is open, newer than the sign that it was flat, is about a new life.
-    if known.zero_seen and position.updated_at_ms > known.zero_at_ms:
+    if position.updated_at_ms > known.zero_at_ms and (known.zero_seen or _was_flat_since(known)):
         return _new_life(known, position, "")
     return known
+
+
+def _was_flat_since(known: KeyEvidence) -> bool:
+    """Whether it was flat after this life began: closed and opened again between two reads, told by its backstop."""
+    if known.zero_at_ms <= known.born_at_ms:
+        return False
+    return known.zero_at_ms > ids.epoch_began_ms(known.epoch)
 
 
 def in_its_epoch(
@@ -75,8 +82,10 @@ def _epoch_of_life(live: LiveBook, position: Position) -> str:
     since_ms += [position.updated_at_ms] if position.updated_at_ms > 0 else []
     if not since_ms:
         return ""
-    ours = [own for own in live.owned if own.created_at_ms >= min(since_ms)]
-    return min(ours, key=lambda own: (own.created_at_ms, own.epoch)).epoch if ours else ""
+    # All of these were made in this life, so each of their epochs is a name of it. Where there are two, because a
+    # restarted process could not read the orders and made up a newer one, the oldest counts: then all of them bind the
+    # stop (invariant 8), and removing one of them does not change the epoch.
+    return min((own.epoch for own in live.owned if own.created_at_ms >= min(since_ms)), default="")
 
 
 def _settled_epoch(known: KeyEvidence, live: LiveBook, position: Position) -> str:
@@ -89,5 +98,5 @@ def _settled_epoch(known: KeyEvidence, live: LiveBook, position: Position) -> st
         return known.epoch
     if backstops:
         return max(backstops, key=lambda own: (own.created_at_ms, own.epoch)).epoch
-    # First met after a restart, perhaps in lists that lagged: its oldest order of this life knows better than we do.
+    # First met after a restart, perhaps in lists that lagged: what rests of this life knows better than we do.
     return known.epoch if known.born_at_ms else _epoch_of_life(live, position) or known.epoch

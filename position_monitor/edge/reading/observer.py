@@ -234,8 +234,16 @@ class Observer:
         return None
 
     async def _per_symbol(self, symbols: Iterable[str], *, anew: bool = False) -> dict[str, OrdersRead]:
-        """Each symbol on its own: one that fails or hangs is missing from the result and stays alone (invariant 12)."""
-        return await self._pending.answers(symbols, self._symbol_orders, anew=anew)
+        """Each symbol on its own: one that fails or hangs is missing from the result and stays alone (invariant 12).
+
+        Where only one of its lists hangs, what arrived of the others is given.
+        """
+        names = tuple(symbols)
+        orders = await self._pending.answers(names, self._symbol_orders, anew=anew)
+        for name in names:
+            if name not in orders and (part := self.exchange.orders_so_far(name)) is not None:
+                orders[name] = part
+        return orders
 
     async def _symbol_orders(self, symbol: str) -> OrdersRead:
         return await self._retries.read(symbol, partial(self.exchange.read_orders, symbol))

@@ -52,6 +52,9 @@ class Venue:
         rows = tuple(order for name in names for order in self.orders.get(name, ()))
         return OrdersRead(rows, {}, began_at_ms=self.now_ms, symbol=symbol)
 
+    def orders_so_far(self, symbol):
+        return None
+
     async def query_order(self, symbol, client_id):
         return None
 

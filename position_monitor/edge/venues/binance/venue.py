@@ -47,6 +47,7 @@ from position_monitor.errors import ExchangeFailure, Refused
 BOOKS_KEPT_MAX: Final = 100
 REMOVAL_WEIGHT: Final = 8
 """Zero rows, both lists and the removal itself."""
+_NO_PLAIN_LIST_YET: Final = "open orders: no answer yet"
 _GONE_STATUSES: Final = frozenset({404, 405, 410})
 """HTTP statuses of a call that the venue does not offer (any more)."""
 
@@ -62,6 +63,8 @@ class BinanceUsdm:
         self._rows_endpoint = Endpoint.POSITION_ROWS
         self._list = PositionList(lambda call: self._read_positions(call, None))
         self._books: dict[str | None, tuple[object, object, OrdersRead]] = {}
+        self._without_plain: dict[str | None, tuple[object, int]] = {}
+        """The list of conditional orders of reads whose plain list is still waited for, and when they were begun."""
         """The bodies of the last two order lists, and what was read from them."""
 
     read_costs: Final = READ_COSTS
@@ -167,18 +170,20 @@ class BinanceUsdm:
         params = {} if symbol is None else {"symbol": symbol}
         lane = Lane.READ if symbol is None else Lane.HELD if symbol in self._books else Lane.POSITIONS
         began_at_ms = self._clock.now_ms()
-        answers = await asyncio.gather(
-            self._wire.call(Endpoint.OPEN_ORDERS, params, lane),
-            self._wire.call(Endpoint.OPEN_ALGO_ORDERS, params, lane),
-            return_exceptions=True,
-        )
-        plain, algo = answers
-        if isinstance(algo, BaseException):
-            raise algo
-        if isinstance(plain, BaseException):
-            if not isinstance(plain, ExchangeFailure):
-                raise plain
-            return orders_from([], algo, began_at_ms=began_at_ms, symbol=symbol, plain_unread=str(plain))
+        plain_call = asyncio.ensure_future(self._wire.call(Endpoint.OPEN_ORDERS, params, lane))
+        try:
+            algo = await self._wire.call(Endpoint.OPEN_ALGO_ORDERS, params, lane)
+            if not plain_call.done():
+                self._without_plain[symbol] = (algo, began_at_ms)
+            plain = await plain_call
+        except ExchangeFailure as failure:
+            if not plain_call.done() or plain_call.exception() is not failure:
+                raise
+            return orders_from([], algo, began_at_ms=began_at_ms, symbol=symbol, plain_unread=str(failure))
+        finally:
+            self._without_plain.pop(symbol, None)
+            plain_call.cancel()
+            plain_call.add_done_callback(_noted)
         known = self._books.get(symbol)
         if known is not None and known[0] is plain and known[1] is algo:
             return replace(known[2], began_at_ms=began_at_ms)  # word for word as the last time
@@ -187,6 +192,19 @@ class BinanceUsdm:
             self._books.clear()
         self._books[symbol] = (plain, algo, found)
         return found
+
+    def orders_so_far(self, symbol: str) -> OrdersRead | None:
+        """The list of conditional orders where it arrived and the plain one is still waited for; told once.
+
+        A stop does not wait for the plain list (`core/observation/needs.py`).
+        """
+        if (answer := self._without_plain.pop(symbol, None)) is None:
+            return None
+        algo, began_at_ms = answer
+        try:
+            return orders_from([], algo, began_at_ms=began_at_ms, symbol=symbol, plain_unread=_NO_PLAIN_LIST_YET)
+        except ExchangeFailure:
+            return None
 
     async def query_order(self, symbol: str, client_id: str) -> LiveOrder | None:
         """One of our conditional orders by client id; None when the venue knows none (-2013, which may be lag)."""
@@ -256,3 +274,9 @@ class BinanceUsdm:
         if symbol is not None and body and not (read.positions or read.zero_keys or read.unreadable):
             self._wire.mode_flagged = True  # rows that say nothing in the mode we know: it may be another one by now
         return await self._prices.completed(read)
+
+
+def _noted(call: asyncio.Future[object]) -> None:
+    """A call that nobody waits for any more may have failed: asyncio complains where nobody looks."""
+    if not call.cancelled():
+        call.exception()
