@@ -135,18 +135,19 @@ class Inspector:
         try:
             if self._open is None:
                 exchange = open_exchange(self._config, self._clock, BudgetLimits.of_command_line())
-                daemon = open_daemon(exchange, self._clock, Bystander(self._config, settings_from(self._config)))
+                settings = settings_from(self._config, exchange.traits)
+                daemon = open_daemon(exchange, self._clock, Bystander(self._config, settings))
                 self._open = exchange, daemon
                 await exchange.prepare()
                 await daemon.look()  # what needs a second read before it is done (a ladder) is shown as it will be
-            found = await self._look(*self._open)
+            inspection = await self._look(*self._open)
         except ExchangeFailure:
             if not self._kept:
                 await self.aclose()
             raise
         if not self._kept:
             await self.aclose()
-        return found
+        return inspection
 
     async def aclose(self) -> None:
         """Release connections; a further look opens them again."""
@@ -159,7 +160,7 @@ class Inspector:
         observed, decision = await daemon.look(sweep=False)
         if decision is None:
             raise ExchangeFailure(f"the positions could not be read: {observed.failure}")
-        unread = [seen for seen in observed.symbols.values() if not seen.readable]
+        unread = [one for one in observed.symbols.values() if not one.readable]
         if unread and exchange.requests_that_waited > waited:
             raise ExchangeFailure(f"not everything could be read: {SHARE_USED_UP}")  # else it would look like a fault
         now_ms = self._clock.now_ms()
@@ -223,7 +224,7 @@ def _inspected(
     closes = tuple(close for close in plan.closes if close.key == key)
     cancels = tuple(cancel for cancel in plan.cancels if cancel.key == key)
     orders = tuple(
-        InspectedOrder(order, _standing(order, judgement.found, key), _not_cover(order, judgement))
+        InspectedOrder(order, _standing(order, judgement.diff, key), _not_cover(order, judgement))
         for order in observed.symbols[key.symbol].orders
     )
     held = tuple(item for item in plan.held if item.key == key)
@@ -243,13 +244,13 @@ def _not_cover(order: LiveOrder, judgement: Judgement) -> str:
     return why_not_cover(order, judgement.position, judgement.settings)
 
 
-def _standing(order: LiveOrder, found: BookDiff | None, key: PositionKey) -> str:
-    if found is None:
+def _standing(order: LiveOrder, diff: BookDiff | None, key: PositionKey) -> str:
+    if diff is None:
         return "not judged"
-    if order in found.surplus:
+    if order in diff.surplus:
         return "surplus"
-    if order in found.in_flight:
+    if order in diff.in_flight:
         return "in flight"
-    if order in found.foreign:
+    if order in diff.foreign:
         return "foreign"
-    return "wanted" if any(live is order for _, live in found.matched) else f"not of {key}"
+    return "wanted" if any(live is order for _, live in diff.matched) else f"not of {key}"

@@ -6,6 +6,7 @@ import ast
 import re
 import subprocess
 import tomllib
+from collections.abc import Iterable
 from pathlib import Path
 
 import pytest
@@ -80,6 +81,60 @@ def test_everything_public_says_what_it_is() -> None:
         if (names := undocumented(ast.parse(path.read_text("utf-8"))))
     }
     assert found == {}
+
+
+SAYS_NOTHING = frozenset({"known", "seen", "found", "told"})
+"""Words that would fit any value: they say that somebody has it, and not what it is."""
+OF_OTHERS = frozenset({
+    "FileNotFoundError",  # Python's own
+    "NOT_FOUND",  # of `http.HTTPStatus`
+})  # fmt: skip
+STILL_THERE = ("config/problems.py", "config/sources.py")
+"""Modules that have such names until the work on the configuration is done."""
+
+
+def identifiers(tree: ast.Module) -> set[str]:
+    """Every name that a module gives or uses: of modules, functions, classes, parameters, variables and attributes."""
+    fields = ("id", "attr", "name", "asname", "arg", "rest")
+    given = {getattr(node, field, None) for node in ast.walk(tree) for field in fields}
+    given |= {name for node in ast.walk(tree) if isinstance(node, ast.Global | ast.Nonlocal) for name in node.names}
+    return {part for name in given if isinstance(name, str) for part in name.split(".")}
+
+
+def say_nothing(names: Iterable[str]) -> list[str]:
+    """Those of the names that are, or have among their words, one that says nothing."""
+    words = {name: {word.lower() for word in re.findall(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+", name)} for name in names}
+    return sorted(name for name, of_name in words.items() if of_name & SAYS_NOTHING and name not in OF_OTHERS)
+
+
+@pytest.mark.parametrize(
+    ("source", "names"),
+    [
+        ("def look(seen, *, known=1): pass", ["known", "seen"]),
+        ("a.zero_seen = b._found", ["_found", "zero_seen"]),
+        ("class NothingFound: ...", ["NothingFound"]),
+        ("SEEN_MAX = f(told_at_ms=2)", ["SEEN_MAX", "told_at_ms"]),
+        ("import a.known as b\nfrom c import seen as d", ["known", "seen"]),
+        ("try: ...\nexcept E as found: ...", ["found"]),
+        ("def f():\n    global known", ["known"]),
+        ("match a:\n    case {'b': found, **told}: ...\n    case [*seen]: ...", ["found", "seen", "told"]),
+        ("[known := 1, 'seen', unseen, unknown, founded, FileNotFoundError]", ["known"]),
+    ],
+)
+def test_the_rule_of_names_that_say_nothing_sees(source: str, names: list[str]) -> None:
+    """The rule is not blind, and leaves prose and longer words alone."""
+    assert say_nothing(identifiers(ast.parse(source))) == names
+
+
+def test_every_name_says_what_it_names() -> None:
+    """A reader who meets `evidence`, `observation` or `diff` knows which one it is."""
+    apart = ("paper/", *STILL_THERE)
+    named = {
+        name: say_nothing({*identifiers(ast.parse(text)), *name.removesuffix(".py").split("/")})
+        for name, text in sources().items()
+        if not name.startswith(apart)
+    }
+    assert {name: names for name, names in named.items() if names} == {}
 
 
 VENUE_NUMBER = re.compile(r"(?<![\w.])-\d(?:_?\d){3,}(?![\w-])")

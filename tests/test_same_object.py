@@ -28,9 +28,9 @@ from position_monitor.core.publication.position_state import Published, publishe
 from position_monitor.edge.reading.observer import Observer
 from position_monitor.edge.redis.documents import position_entries
 from position_monitor.edge.redis.json_text import json_text
-from position_monitor.edge.venues.binance.costs import READ_COSTS
 from position_monitor.edge.venues.binance.reads import orders_from, positions_from
 from position_monitor.edge.venues.binance.sides import exit_side
+from position_monitor.edge.venues.binance.traits import TRAITS
 from position_monitor.edge.venues.transport import Endpoint
 from tests.core.build import instrument, rules, settings
 from tests.daemon.around import Around
@@ -46,7 +46,7 @@ MOVING = ("mark_price", "unrealized_pnl", "liquidation_price", "observed_at_ms",
 class Venue:
     """Two longs and their orders as the venue's bodies; each answer is parsed anew from its text."""
 
-    read_costs = READ_COSTS
+    traits = TRAITS
 
     def __init__(self) -> None:
         self.now_ms = BEGAN_MS
@@ -149,9 +149,9 @@ class Chain:
     def links(self, key: PositionKey) -> dict[str, object]:
         wanted, state = self.wanted[key], self.published[key].state
         orders = self.observed[key.symbol].live
-        values = (tuple(orders), orders, orders.books[key], wanted.facts, wanted.orders, wanted.found)
+        values = (tuple(orders), orders, orders.by_position[key], wanted.facts, wanted.orders, wanted.diff)
         told = json.dumps({name: value for name, value in self.said(key).items() if name not in MOVING})
-        return dict(zip(LINKS, (*values, wanted.found.ladder, state.take_profits, state.conditions, told), strict=True))
+        return dict(zip(LINKS, (*values, wanted.diff.ladder, state.take_profits, state.conditions, told), strict=True))
 
     def said(self, key: PositionKey) -> dict[str, Any]:
         """The published document of one position."""

@@ -48,20 +48,20 @@ def _line(finding: Finding) -> str:
 def _offline(config: Config) -> list[Finding]:
     plan = config.exit_plan()
     where = config.exchange.effective_rest_url or f"{config.exchange.id}, {config.exchange.environment}"
-    found = [
+    findings = [
         Finding("configuration", True, f"every key and every rule between keys holds (hash {config.config_hash})"),
         Finding("exchange", True, where),
         Finding("credentials", True, f"present ({config.credentials.origin})"),
         Finding("protection", True, f"{plan.live} protects live with the {plan.live_policy} policy"),
     ]
     if config.protection.mode == "observe":
-        found.append(Finding("protection.mode", False, "observe: nothing will be placed", advice=True))
+        findings.append(Finding("protection.mode", False, "observe: nothing will be placed", advice=True))
     if config.symbols.unmanaged:
-        found.append(Finding("symbols.unmanaged", False, f"left alone: {', '.join(config.symbols.unmanaged)}", True))
-    found += [Finding("exit switches", False, sentence, advice=True) for sentence in plan.conflicts]
+        findings.append(Finding("symbols.unmanaged", False, f"left alone: {', '.join(config.symbols.unmanaged)}", True))
+    findings += [Finding("exit switches", False, sentence, advice=True) for sentence in plan.conflicts]
     if plan.degraded_reason:
-        found.append(Finding("exit switches", False, plan.degraded_reason, advice=True))
-    return found
+        findings.append(Finding("exit switches", False, plan.degraded_reason, advice=True))
+    return findings
 
 
 async def _live(config: Config) -> list[Finding]:
@@ -89,5 +89,5 @@ async def _exchange(config: Config) -> str:
 async def _redis(config: Config) -> str:
     from position_monitor.cli.status import redis_look
 
-    seen = await redis_look(config)()
-    return "answers; " + ("the daemon was not heard" if seen.account is None else seen.account.status_line)
+    overview = await redis_look(config)()
+    return "answers; " + ("the daemon was not heard" if overview.account is None else overview.account.status_line)

@@ -27,7 +27,7 @@ from position_monitor.cli.demo_children import Child
 from position_monitor.cli.demo_neighbours import neighbours
 from position_monitor.cli.exit_codes import ExitCode
 from position_monitor.cli.output import console, print_json, print_rendered, say
-from position_monitor.cli.status import Seen, exit_code, redis_look, render
+from position_monitor.cli.status import Overview, exit_code, redis_look, render
 from position_monitor.config import Config, load_config
 from position_monitor.edge.redis.embedded import EmbeddedRedis
 
@@ -69,7 +69,7 @@ class Stage:
 class Ending:
     """How it went: the last look, and when all positions were first published as protected."""
 
-    seen: Seen
+    overview: Overview
     protected_after_s: float | None
 
 
@@ -92,7 +92,7 @@ async def _demo(for_s: float | None, *, as_json: bool) -> int:
             await stage.daemon.stop()
         # Listed after the daemon has gone: what protects is what rests on the exchange.
         _curtain(stage.config, ending, await stage.client.book(), as_json=as_json)
-    return exit_code(ending.seen)
+    return exit_code(ending.overview)
 
 
 async def _set_up(stack: AsyncExitStack) -> Stage:
@@ -143,28 +143,28 @@ async def _play(stage: Stage, stop: asyncio.Event, for_s: float | None) -> Endin
     """Show what Redis says until it is time to end."""
     look = redis_look(stage.config)
     screen = Live(console=console(), auto_refresh=False, transient=True)
-    seen, told, protected_after_s = Seen(None), "", None
+    overview, last_line, protected_after_s = Overview(None), "", None
     with screen if screen.console.is_terminal else nullcontext():
-        while not stop.is_set() and not _is_over(stage, seen, for_s):
+        while not stop.is_set() and not _is_over(stage, overview, for_s):
             stage.paper.require_alive()
             stage.daemon.require_alive()
-            seen = await look()
-            if protected_after_s is None and exit_code(seen) is ExitCode.OK:
+            overview = await look()
+            if protected_after_s is None and exit_code(overview) is ExitCode.OK:
                 protected_after_s = stage.elapsed_s
             if screen.is_started:
-                screen.update(_screen(stage, seen), refresh=True)
-            elif (line := _line(stage, seen)) != told:
-                told = line
+                screen.update(_screen(stage, overview), refresh=True)
+            elif (line := _line(stage, overview)) != last_line:
+                last_line = line
                 say(f"{stage.elapsed_s:5.1f} s  {line}")
             await _pause(stop)
-    return Ending(seen, protected_after_s)
+    return Ending(overview, protected_after_s)
 
 
-def _is_over(stage: Stage, seen: Seen, for_s: float | None) -> bool:
+def _is_over(stage: Stage, overview: Overview, for_s: float | None) -> bool:
     """Whether the time is up. On a busy machine a daemon that is still starting gets the time it needs, bounded."""
     if for_s is None or stage.elapsed_s < for_s:
         return False
-    return seen.account is not None or stage.elapsed_s >= for_s + FIRST_WORD_WITHIN_S
+    return overview.account is not None or stage.elapsed_s >= for_s + FIRST_WORD_WITHIN_S
 
 
 async def _pause(stop: asyncio.Event) -> None:
@@ -174,17 +174,18 @@ async def _pause(stop: asyncio.Event) -> None:
         return
 
 
-def _screen(stage: Stage, seen: Seen) -> Group:
-    what = Text(_line(stage, seen)) if seen.account is None else render(stage.config, seen)
+def _screen(stage: Stage, overview: Overview) -> Group:
+    what = Text(_line(stage, overview)) if overview.account is None else render(stage.config, overview)
     clock = Text(f"{stage.elapsed_s:.0f} s since the daemon was started; Ctrl-C ends everything", style="dim")
     return Group(what, clock)
 
 
-def _line(stage: Stage, seen: Seen) -> str:
+def _line(stage: Stage, overview: Overview) -> str:
     """One line for a pipe or a file: what changed."""
-    if seen.account is None:
+    if overview.account is None:
         return f"{stage.before.with_stop}/{len(stage.before.positions)} - the daemon has not spoken yet"
-    return f"{seen.account.protected}/{seen.account.positions} {seen.account.risk_status} - {seen.account.status_line}"
+    account = overview.account
+    return f"{account.protected}/{account.positions} {account.risk_status} - {account.status_line}"
 
 
 def _curtain(config: Config, ending: Ending, book: ExchangeBook, *, as_json: bool) -> None:
@@ -197,12 +198,12 @@ def _curtain(config: Config, ending: Ending, book: ExchangeBook, *, as_json: boo
     if as_json:
         print_json(
             {
-                "exit_code": int(exit_code(ending.seen)),
+                "exit_code": int(exit_code(ending.overview)),
                 "protected_after_s": ending.protected_after_s,
-                "account": ending.seen.account,
-                "positions": ending.seen.positions,
+                "account": ending.overview.account,
+                "positions": ending.overview.positions,
                 "exchange": {"positions": book.positions, "orders": book.orders},
             }
         )
         return
-    print_rendered(render(config, ending.seen), book_table(book))
+    print_rendered(render(config, ending.overview), book_table(book))

@@ -37,8 +37,8 @@ class ExchangeBook:
 
     def targets(self, symbol: str) -> list[dict[str, Any]]:
         """Resting take-profits of one symbol."""
-        found = [order for order in self.orders if order["symbol"] == symbol]
-        return [order for order in found if order["orderType"].startswith("TAKE_PROFIT")]
+        of_symbol = [order for order in self.orders if order["symbol"] == symbol]
+        return [order for order in of_symbol if order["orderType"].startswith("TAKE_PROFIT")]
 
     @property
     def with_stop(self) -> int:

@@ -34,20 +34,20 @@ def execute(arguments: argparse.Namespace) -> int:
     if arguments.json:
         settings = config.protection_settings(arguments.symbol)
         print_json({"symbol": arguments.symbol, "settings": settings, "positions": positions})
-    for found in () if arguments.json else positions:
-        print_rendered(headline(found), *_explanation(config, found))
+    for inspected in () if arguments.json else positions:
+        print_rendered(headline(inspected), *_explanation(config, inspected))
     if not positions:
         say(f"{arguments.symbol} has no open position")
     return ExitCode.OK if positions else ExitCode.ERROR
 
 
-def _explanation(config: Config, found: InspectedPosition) -> Iterator[Text]:
-    yield from _section("Read", _inputs(found))
-    yield from _section("Settings", _settings(config, found.position.symbol))
-    yield from _section("Wanted", _wanted(found.book))
-    yield from _section("Resting", (_resting(item.order, item.standing, item.not_cover) for item in found.orders))
+def _explanation(config: Config, inspected: InspectedPosition) -> Iterator[Text]:
+    yield from _section("Read", _inputs(inspected))
+    yield from _section("Settings", _settings(config, inspected.position.symbol))
+    yield from _section("Wanted", _wanted(inspected.book))
+    yield from _section("Resting", (_resting(item.order, item.standing, item.not_cover) for item in inspected.orders))
     yield Text(" To do", style="bold")
-    todo = [*action_lines(found.actions), *held_lines(found.held)]
+    todo = [*action_lines(inspected.actions), *held_lines(inspected.held)]
     yield from todo or [Text("  nothing")]
 
 
@@ -61,8 +61,8 @@ def _section(title: str, lines: Iterator[str]) -> Iterator[Text]:
         yield Text("  nothing")
 
 
-def _inputs(found: InspectedPosition) -> Iterator[str]:
-    position, state = found.position, found.state
+def _inputs(inspected: InspectedPosition) -> Iterator[str]:
+    position, state = inspected.position, inspected.state
     mode = "hedge mode" if position.hedged else "one-way mode"
     yield f"quantity {number(position.quantity)}, entry {number(position.entry_price)}, {mode}"
     yield f"mark {number(position.mark_price)}, adverse move {position.loss_pct:.2f} %"

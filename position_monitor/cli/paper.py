@@ -21,8 +21,8 @@ def execute(arguments: argparse.Namespace) -> int:
     from position_monitor.paper.server import PaperOptions, serve_forever
 
     if arguments.scenario not in scenario.available():
-        known = ", ".join(scenario.available())
-        raise PaperNotStarted(f"--scenario was {arguments.scenario!r}; allowed is one of {known}")
+        scenarios = ", ".join(scenario.available())
+        raise PaperNotStarted(f"--scenario was {arguments.scenario!r}; allowed is one of {scenarios}")
 
     if arguments.tls_port is not None and not arguments.ca_file:
         raise PaperNotStarted("--tls-port needs --ca-file: clients must be told which authority to trust")

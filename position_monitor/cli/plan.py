@@ -26,13 +26,13 @@ def execute(arguments: argparse.Namespace) -> int:
     inspection = inspect(arguments)
     positions = of_symbol(inspection, arguments.symbol)
     orphans = [held for held in inspection.orphans if arguments.symbol in (None, held.key.symbol)]
-    actions = [action for found in positions for action in found.actions]
-    held = [item for found in positions for item in found.held] + orphans
+    actions = [action for inspected in positions for action in inspected.actions]
+    held = [item for inspected in positions for item in inspected.held] + orphans
     if arguments.json:
         print_json({"positions": positions, "orphans": orphans, "outstanding": len(actions) + len(held)})
     else:
-        for found in positions:
-            print_rendered(headline(found), *action_lines(found.actions), *held_lines(found.held))
+        for inspected in positions:
+            print_rendered(headline(inspected), *action_lines(inspected.actions), *held_lines(inspected.held))
         if orphans:
             print_rendered(Text("Positions that are not open", style="bold"), *held_lines(orphans))
         print_rendered(_total(actions, held))
@@ -59,12 +59,12 @@ def look(config: Config) -> Inspection:
 
 def of_symbol(inspection: Inspection, symbol: str | None) -> list[InspectedPosition]:
     """The positions of one symbol, or all of them."""
-    return [found for found in inspection.positions if symbol in (None, found.position.symbol)]
+    return [inspected for inspected in inspection.positions if symbol in (None, inspected.position.symbol)]
 
 
-def headline(found: InspectedPosition) -> Text:
+def headline(inspected: InspectedPosition) -> Text:
     """The position and its verdict in one line."""
-    position, state = found.position, found.state
+    position, state = inspected.position, inspected.state
     text = Text(f"{position.symbol} {position.side}", style="bold")
     text.append(f"  {number(position.quantity)} @ {number(position.entry_price)}, mark {number(position.mark_price)}")
     return text.append(f"  {state.verdict}" + (f": {state.reason}" if state.reason else ""))

@@ -32,7 +32,7 @@ NOT_HEARD = "the daemon was not heard: nothing is known about the protection of 
 
 
 @dataclass(frozen=True, slots=True)
-class Seen:
+class Overview:
     """One look at the account. `account` is None when the daemon was not heard: everything is UNKNOWN."""
 
     account: AccountState | None
@@ -41,7 +41,7 @@ class Seen:
     """Positions that are listed and whose state has run out."""
 
 
-Look = Callable[[], Awaitable[Seen]]
+Look = Callable[[], Awaitable[Overview]]
 
 
 def execute(arguments: argparse.Namespace) -> int:
@@ -49,20 +49,20 @@ def execute(arguments: argparse.Namespace) -> int:
     config = load_config(arguments.config, need_credentials=arguments.direct)
     open_journal(config)
     if arguments.watch is None:
-        seen = asyncio.run(_once(direct_look(config) if arguments.direct else redis_look(config)))
-        show(config, seen, as_json=arguments.json)
-        return exit_code(seen)
+        overview = asyncio.run(_once(direct_look(config) if arguments.direct else redis_look(config)))
+        show(config, overview, as_json=arguments.json)
+        return exit_code(overview)
     return asyncio.run(_watch_direct(config, arguments) if arguments.direct else _watch_redis(config, arguments))
 
 
-async def _once(look: Look) -> Seen:
+async def _once(look: Look) -> Overview:
     return await look()
 
 
 def redis_look(config: Config) -> Look:
     """Looks at what the daemon published. Each look opens its own connection: a watch outlives a restart of Redis."""
 
-    async def look() -> Seen:
+    async def look() -> Overview:
         from position_monitor.edge.redis.reader import RedisStateReader
 
         url = config.redis.url.get_secret_value()
@@ -73,7 +73,7 @@ def redis_look(config: Config) -> Look:
             await reader.close()
         states = tuple(state for state in published.positions.values() if state is not None)
         expired = tuple(str(key) for key, state in published.positions.items() if state is None)
-        return Seen(published.account, states, expired)
+        return Overview(published.account, states, expired)
 
     return look
 
@@ -81,51 +81,53 @@ def redis_look(config: Config) -> Look:
 def direct_look(config: Config, inspector: Inspector | None = None) -> Look:
     """Reads the exchange and judges with the daemon's own core; places nothing."""
 
-    async def look() -> Seen:
+    async def look() -> Overview:
         from position_monitor.inspector import Inspector
 
         inspection = await (inspector or Inspector(config)).look()
-        return Seen(inspection.account, tuple(found.state for found in inspection.positions))
+        return Overview(inspection.account, tuple(inspected.state for inspected in inspection.positions))
 
     return look
 
 
-def exit_code(seen: Seen) -> ExitCode:
+def exit_code(overview: Overview) -> ExitCode:
     """0 only when every managed position is protected, as read back; a missing state is never "fine"."""
-    if seen.account is None:
+    if overview.account is None:
         return ExitCode.NOT_HEARD
-    fine = all(state.verdict in (Verdict.PROTECTED, Verdict.UNMANAGED) for state in seen.positions)
-    told = seen.account.risk_status in (RiskStatus.PROTECTED, RiskStatus.DEGRADED)
-    return ExitCode.OK if fine and told and not seen.expired else ExitCode.ATTENTION
+    fine = all(state.verdict in (Verdict.PROTECTED, Verdict.UNMANAGED) for state in overview.positions)
+    covered = overview.account.risk_status in (RiskStatus.PROTECTED, RiskStatus.DEGRADED)
+    return ExitCode.OK if fine and covered and not overview.expired else ExitCode.ATTENTION
 
 
-def render(config: Config, seen: Seen) -> RenderableType:
+def render(config: Config, overview: Overview) -> RenderableType:
     """The view of one look, for a screen."""
-    if seen.account is None:
+    if overview.account is None:
         return Text(NOT_HEARD, style="bold magenta")
     return status_view(
         venue=config.exchange.id,
         account_name=config.account,
-        account=seen.account,
-        positions=seen.positions,
+        account=overview.account,
+        positions=overview.positions,
         now_ms=time.time_ns() // 1_000_000,
     )
 
 
-def show(config: Config, seen: Seen, *, as_json: bool) -> None:
+def show(config: Config, overview: Overview, *, as_json: bool) -> None:
     """Print one look."""
     if as_json:
-        print_json({"heard": seen.account is not None, "exit_code": int(exit_code(seen)), **_document(seen)})
-    elif seen.account is None:
+        print_json(
+            {"heard": overview.account is not None, "exit_code": int(exit_code(overview)), **_document(overview)}
+        )
+    elif overview.account is None:
         say(f"position-monitor: {NOT_HEARD}")
     else:
-        print_rendered(render(config, seen))
-    for key in seen.expired:
+        print_rendered(render(config, overview))
+    for key in overview.expired:
         say(f"! {key} is listed and its state has expired: UNKNOWN")
 
 
-def _document(seen: Seen) -> dict[str, object]:
-    return {"account": seen.account, "positions": _ordered(seen.positions), "expired": seen.expired}
+def _document(overview: Overview) -> dict[str, object]:
+    return {"account": overview.account, "positions": _ordered(overview.positions), "expired": overview.expired}
 
 
 def _ordered(states: Iterable[PositionState]) -> list[PositionState]:
@@ -166,7 +168,7 @@ async def _watch(config: Config, look: Look, interval_s: float, *, as_json: bool
 
 async def _watch_once(config: Config, look: Look, screen: Live | None, *, as_json: bool) -> ExitCode:
     try:
-        seen = await look()
+        overview = await look()
     except PositionMonitorError as error:
         if screen is None:
             say(f"position-monitor: {error}")
@@ -174,7 +176,7 @@ async def _watch_once(config: Config, look: Look, screen: Live | None, *, as_jso
             screen.update(Text(f"position-monitor: {error}", style="bold magenta"), refresh=True)
         return ExitCode.ERROR
     if screen is None:
-        show(config, seen, as_json=as_json)
+        show(config, overview, as_json=as_json)
     else:
-        screen.update(render(config, seen), refresh=True)
-    return exit_code(seen)
+        screen.update(render(config, overview), refresh=True)
+    return exit_code(overview)

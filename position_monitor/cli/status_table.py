@@ -86,23 +86,23 @@ def notes(account: AccountState, positions: Sequence[PositionState]) -> list[str
     """What is unusual and must not be overlooked; empty on a good day."""
     keys = tuple(str(state.key) for state in positions)
     # The account's reason repeats the positions' own, which stand below in full.
-    found = [part for part in account.reason.split("; ") if part and not part.startswith(keys)]
+    remarks = [part for part in account.reason.split("; ") if part and not part.startswith(keys)]
     if account.mode != "live":
-        found.append(f"mode {account.mode}: {_MODE_NOTES.get(account.mode, 'not everything is done')}")
-    found += list(account.conflicts)
+        remarks.append(f"mode {account.mode}: {_MODE_NOTES.get(account.mode, 'not everything is done')}")
+    remarks += list(account.conflicts)
     if account.circuit_breaker.startswith("ACTIVE"):
-        found.append(f"circuit breaker {account.circuit_breaker}: entries are blocked elsewhere, protection is not")
-    found += [
+        remarks.append(f"circuit breaker {account.circuit_breaker}: entries are blocked elsewhere, protection is not")
+    remarks += [
         f"{name} stream {health}: positions are looked at in turn"
         for name, health in account.streams.items()
         if health != "LIVE"
     ]
     unmanaged = [str(state.key) for state in positions if state.verdict is Verdict.UNMANAGED]
     if unmanaged:
-        found.append(f"unmanaged by configuration: {', '.join(sorted(unmanaged))}")
+        remarks.append(f"unmanaged by configuration: {', '.join(sorted(unmanaged))}")
     quiet = (Verdict.PROTECTED, Verdict.UNMANAGED)
-    found += [f"{state.key}: {state.reason}" for state in positions if state.reason and state.verdict not in quiet]
-    return list(dict.fromkeys(found))
+    remarks += [f"{state.key}: {state.reason}" for state in positions if state.reason and state.verdict not in quiet]
+    return list(dict.fromkeys(remarks))
 
 
 _MODE_NOTES = {

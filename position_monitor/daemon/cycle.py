@@ -165,8 +165,8 @@ class Daemon:
 
     @staticmethod
     def _was_read(key: PositionKey, observed: AccountObservation) -> bool:
-        seen = observed.symbols.get(key.symbol)
-        return seen is not None and seen.readable
+        observation = observed.symbols.get(key.symbol)
+        return observation is not None and observation.readable
 
     def _decide(self, observed: AccountObservation) -> Decision:
         now_ms = self.clock.now_ms()
@@ -256,7 +256,7 @@ class Daemon:
             self._unsettled = report.not_settled(
                 decision, self.history, self.evidence, reads=self.rules.evidence.replacement_reads
             )
-        told, wrote = self.desk.outbox.take()
+        announced, wrote = self.desk.outbox.take()
         if decision is not None:  # some list was read in this cycle, and a failure after it knows nothing better
             self._unread = observed.unreadable_positions
         risk = self._risk(failure, mode)
@@ -265,7 +265,7 @@ class Daemon:
             risk=risk,
             history=self.history,
             decision=decision or Decision({}, {}, {}),
-            events=(*told, *events),
+            events=(*announced, *events),
             mode=mode,
             sentence=sentence.cycle(risk, self.history.judgements, mode, failure=failure),
             failure=failure,

@@ -115,25 +115,25 @@ class Desk:
             if not self._under_way[symbol]:
                 del self._under_way[symbol]
 
-    async def send(self, action: Place | Close, seen: SymbolObservation) -> Outcome:
+    async def send(self, action: Place | Close, observation: SymbolObservation) -> Outcome:
         """Check one action at the gate and send it; one symbol's failure stays its own (invariant 12)."""
         key = action.key
         try:
             with self._writing(key.symbol):
-                outcome = await self._approved(action, seen)
+                outcome = await self._approved(action, observation)
                 if not outcome.denied:
                     self.memory.order_sent(_client_id(outcome.action))
         except Exception as fault:  # a defect in handling one symbol must not stop the others
             if self._repeats.failed(subject_of(action), type(fault).__name__) is not None:
                 logger.exception("Handling {} failed; it is held, the others go on", key)
             return Outcome(action, Sent.AMBIGUOUS, self.clock.now_ms(), text=f"defect: {type(fault).__name__}")
-        self._record(outcome, seen.position(key))
-        return replace(outcome, instrument=seen.instrument)
+        self._record(outcome, observation.position(key))
+        return replace(outcome, instrument=observation.instrument)
 
-    async def _approved(self, action: Place | Close, seen: SymbolObservation) -> Outcome:
+    async def _approved(self, action: Place | Close, observation: SymbolObservation) -> Outcome:
         if isinstance(action, Place):
-            return await self._placed(action, seen)
-        gate = self.gate(action.key, seen)
+            return await self._placed(action, observation)
+        gate = self.gate(action.key, observation)
         witness = await self._witness(action)
         permitted = approve_close(action, replace(gate, witness=witness, now_ms=self.clock.now_ms()))
         if isinstance(permitted, Denied):
@@ -141,13 +141,13 @@ class Desk:
         logger.log("DEBUG" if self.is_failing(action) else "WARNING", sentence.intent(action))
         return await actor.send_close(self.exchange, self.clock, permitted)
 
-    async def _placed(self, action: Place, seen: SymbolObservation, *, renamed: int = 0) -> Outcome:
+    async def _placed(self, action: Place, observation: SymbolObservation, *, renamed: int = 0) -> Outcome:
         """Send an order of which it is known that its id names no other one, as far as the venue answers.
 
         Only a take-profit waits for that answer. An order that ended under this id makes the next revision due.
         """
         order = action.order
-        approved = approve_place(action, self.gate(order.key, seen))
+        approved = approve_place(action, self.gate(order.key, observation))
         if isinstance(approved, Denied):
             return self._denied(action, approved)
         self.memory.write_claimed(order)
@@ -162,9 +162,9 @@ class Desk:
             )
         if isinstance(answer, LiveOrder) and renamed < RENAMED_MAX:
             self.memory.order_reported(word_of(answer))
-            known = self.evidence.of(order.key)
-            again = replace(action, order=renewed(order, self.rules.account, known)) if known is not None else action
-            return await self._placed(again, seen, renamed=renamed + 1)
+            belief = self.evidence.of(order.key)
+            again = replace(action, order=renewed(order, self.rules.account, belief)) if belief is not None else action
+            return await self._placed(again, observation, renamed=renamed + 1)
         if answer is not None and order.role is Role.TAKE_PROFIT:
             why = "the venue did not say whether its id has named an order before"
             return Outcome(action, Sent.NOT_SENT, self.clock.now_ms(), text=why)
@@ -191,9 +191,9 @@ class Desk:
         except ExchangeFailure:
             return None
 
-    async def remove(self, cancel: Cancel, seen: SymbolObservation) -> None:
-        """One removal; `seen` must be a read made just for it (invariant 2)."""
-        approved = approve_cancel(cancel, self.gate(cancel.key, seen))
+    async def remove(self, cancel: Cancel, observation: SymbolObservation) -> None:
+        """One removal; `observation` must be a read made just for it (invariant 2)."""
+        approved = approve_cancel(cancel, self.gate(cancel.key, observation))
         if isinstance(approved, Denied):
             self._record(self._denied(cancel, approved), None)
             return
@@ -204,20 +204,20 @@ class Desk:
         if outcome.sent is Sent.ACCEPTED:
             self.stuck.removed(cancel)
         self.memory.write_ended(outcome)
-        self._record(outcome, seen.position(cancel.key))
+        self._record(outcome, observation.position(cancel.key))
 
-    def gate(self, key: PositionKey, seen: SymbolObservation) -> GateInputs:
+    def gate(self, key: PositionKey, observation: SymbolObservation) -> GateInputs:
         """What an action on `key` is checked against."""
         return GateInputs(
             account=self.rules.account,
-            seen=seen,
-            known=self.evidence.of(key),
+            observation=observation,
+            belief=self.evidence.of(key),
             settings=self.rules.protection_for(key),
             evidence_settings=self.rules.evidence,
             limits=self.rules.limits,
             mode=self.mode(),
             now_ms=self.clock.now_ms(),
-            unlisted=tuple(self.evidence.unlisted_take_profits(key, {order.client_id for order in seen.orders})),
+            unlisted=tuple(self.evidence.unlisted_take_profits(key, {order.client_id for order in observation.orders})),
         )
 
     def is_failing(self, action: Action) -> bool:

@@ -6,7 +6,7 @@ import asyncio
 from dataclasses import dataclass, field
 
 from position_monitor.core.evidence.endings import may_have_named
-from position_monitor.core.evidence.evidence import KeyEvidence
+from position_monitor.core.evidence.evidence import Belief
 from position_monitor.core.model.desired import DesiredOrder
 from position_monitor.core.model.orders import LiveOrder, Role
 from position_monitor.edge.clock import Clock
@@ -45,12 +45,12 @@ class EarlierOrders:
         """An order is sent under its id."""
         self._unnamed.discard((order.symbol, order.client_id))
 
-    async def of(self, order: DesiredOrder, known: KeyEvidence | None) -> LiveOrder | ExchangeFailure | None:
+    async def of(self, order: DesiredOrder, belief: Belief | None) -> LiveOrder | ExchangeFailure | None:
         """The order that carries or carried this id; None where there was none, or nobody could have placed one."""
         ref = order.symbol, order.client_id
-        if known is None or not may_have_named(known, order.client_id, self.began_at_ms):
+        if belief is None or not may_have_named(belief, order.client_id, self.began_at_ms):
             return None
-        if ref in self._unnamed and order.client_id not in known.vanished:
+        if ref in self._unnamed and order.client_id not in belief.vanished:
             return None
         failed = self._failed.get(ref)
         if failed is not None and self.clock.monotonic_s() - failed[0] < ASK_AGAIN_S:

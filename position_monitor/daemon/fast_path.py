@@ -78,14 +78,16 @@ class FastPath:
         What events said of a symbol is over with its read, unless one arrived since the read was sent.
         """
         self._last = everything
-        for symbol, seen in read.items():
-            if seen.readable and not seen.orders_reused:
+        for symbol, observation in read.items():
+            if observation.readable and not observation.orders_reused:
                 if self._left_to_reads:
                     self._left_to_reads.difference_update(PositionKey(symbol, side) for side in SIDES)
                 if self._heard.get(symbol, 0) <= began:
                     self._since.pop(symbol, None)
         self._looked_at = {
-            symbol: seen.positions[0].mark_price for symbol, seen in everything.items() if seen.positions
+            symbol: observation.positions[0].mark_price
+            for symbol, observation in everything.items()
+            if observation.positions
         }
 
     def note_failure(self) -> None:
@@ -177,7 +179,7 @@ class FastPath:
         desk, symbol = self._desk, event.symbol
         if self._last is None:
             return
-        wanted = stops_from_event(
+        stops = stops_from_event(
             event,
             last=self._last.get(symbol),
             since=self._since.get(symbol, SinceRead()),
@@ -189,13 +191,13 @@ class FastPath:
             mode=desk.mode(),
             now_ms=desk.clock.now_ms(),
         )
-        if not wanted.places:
+        if not stops.places:
             return
-        self._memory.stops_decided(wanted)
-        if wanted.exposed and not any(desk.is_failing(place) for place in wanted.places):
-            logger.warning(sentence.unprotected(wanted.view.positions[-1]))
-        outcomes = await asyncio.gather(*(desk.send(place, wanted.view) for place in wanted.places))
-        for place, outcome in zip(wanted.places, outcomes, strict=True):
+        self._memory.stops_decided(stops)
+        if stops.exposed and not any(desk.is_failing(place) for place in stops.places):
+            logger.warning(sentence.unprotected(stops.view.positions[-1]))
+        outcomes = await asyncio.gather(*(desk.send(place, stops.view) for place in stops.places))
+        for place, outcome in zip(stops.places, outcomes, strict=True):
             self._learn(place.order, outcome)
 
     def _learn(self, order: DesiredOrder, outcome: Outcome) -> None:

@@ -111,7 +111,11 @@ class Memory:
         """Look for orders with our prefix that somebody else wrote."""
         now_ms = self.clock.now_ms()
         self._writers, sign = after_listing(
-            writers=self._writers, seen=read, awaited=self._evidence.awaited, resting=self._resting(), now_ms=now_ms
+            writers=self._writers,
+            observation=read,
+            awaited=self._evidence.awaited,
+            resting=self._resting(),
+            now_ms=now_ms,
         )
         if sign is not None:
             logger.error(sentence.second_writer(sign))
@@ -119,7 +123,7 @@ class Memory:
 
     def _resting(self) -> Iterator[str]:
         """Client ids of ours that rested in the last reads."""
-        return (client_id for of_key in self._evidence.keys.values() for client_id in of_key.seen)
+        return (client_id for belief in self._evidence.keys.values() for client_id in belief.listed_reads)
 
     # -- events
 

@@ -81,8 +81,8 @@ class Placing:
             not late and all(o.sent is Sent.ACCEPTED or _is_final(o) for o in outcomes),
         )
 
-    async def _send(self, action: Place | Close, seen: SymbolObservation) -> Outcome:
-        outcome = await self.desk.send(action, seen)
+    async def _send(self, action: Place | Close, observation: SymbolObservation) -> Outcome:
+        outcome = await self.desk.send(action, observation)
         self.desk.memory.write_ended(outcome)
         if outcome.refusal is Refusal.CAPACITY:
             self.observer.sweep_soon()

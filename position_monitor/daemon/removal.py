@@ -59,15 +59,15 @@ def is_take_profit(cancel: Cancel) -> bool:
 async def _remove(together: Sequence[Cancel], desk: Desk, observer: Observer, events: PositionNews) -> bool:
     """Removals in one symbol after one read. False when the symbol must be looked at again first."""
     symbol = together[0].key.symbol
-    told, written = events.news_of(symbol), desk.last_write_in(symbol)
+    news, written = events.news_of(symbol), desk.last_write_in(symbol)
     if written is None:
         return False  # no read could be newer than an order that is under way
-    seen = await observer.fresh(symbol)
-    if not seen.readable or events.news_of(symbol) != told:
+    observation = await observer.fresh(symbol)
+    if not observation.readable or events.news_of(symbol) != news:
         return False
-    desk.memory.symbol_read(seen)
+    desk.memory.symbol_read(observation)
     for cancel in together:
-        if events.news_of(symbol) != told or desk.last_write_in(symbol) != written:
+        if events.news_of(symbol) != news or desk.last_write_in(symbol) != written:
             return False  # an event that came meanwhile, or what it made us send, may be newer than the read
-        await desk.remove(cancel, seen)
+        await desk.remove(cancel, observation)
     return True

@@ -33,7 +33,7 @@ class Repeats:
     """Remembers when each reason of each subject was last told."""
 
     clock: Clock
-    _told: dict[Subject, dict[str, float]] = field(default_factory=dict, init=False)
+    _said_at_s: dict[Subject, dict[str, float]] = field(default_factory=dict, init=False)
     """Reason -> when it was last told (monotonic)."""
     _unsaid: dict[Subject, int] = field(default_factory=dict, init=False)
     """Failures since the last one that was told."""
@@ -48,12 +48,12 @@ class Repeats:
         """Note a failure: None when it is not to be told, else how many were not told before it."""
         now_s = self.clock.monotonic_s()
         if subject not in self._failed_at_s and len(self._failed_at_s) >= SUBJECTS_MAX:
-            self._told.clear()
+            self._said_at_s.clear()
             self._unsaid.clear()
             self._failed_at_s.clear()
         self._failed_at_s[subject] = now_s
-        lately = {why: at_s for why, at_s in self._told.get(subject, {}).items() if now_s - at_s < MINUTE_S}
-        self._told[subject] = lately
+        lately = {why: at_s for why, at_s in self._said_at_s.get(subject, {}).items() if now_s - at_s < MINUTE_S}
+        self._said_at_s[subject] = lately
         if reason in lately or len(lately) >= REASONS_MAX:
             self._unsaid[subject] = self._unsaid.get(subject, 0) + 1
             return None
@@ -63,5 +63,5 @@ class Repeats:
     def succeeded(self, subject: Subject) -> None:
         """It worked: the next failure is news."""
         if self._failed_at_s.pop(subject, None) is not None:
-            self._told.pop(subject, None)
+            self._said_at_s.pop(subject, None)
             self._unsaid.pop(subject, None)

@@ -9,7 +9,7 @@ from position_monitor.core.book.desired_book import WantedOrders
 from position_monitor.core.decision.decide import Decision
 from position_monitor.core.decision.history import History
 from position_monitor.core.decision.risk import AccountRisk
-from position_monitor.core.evidence.evidence import Evidence, KeyEvidence
+from position_monitor.core.evidence.evidence import Belief, Evidence
 from position_monitor.core.model.actions import Mode
 from position_monitor.core.model.events import Event
 from position_monitor.core.model.verdicts import Verdict
@@ -55,11 +55,11 @@ def not_settled(decision: Decision, history: History, evidence: Evidence, *, rea
     return frozenset(open_plans | troubled | others | {symbol for symbol, _ in evidence.awaited})
 
 
-def _proves_others(wanted: WantedOrders, known: KeyEvidence | None, reads: int) -> bool:
+def _proves_others(wanted: WantedOrders, belief: Belief | None, reads: int) -> bool:
     """Whether ours may give way to another's stop as soon as that was read more often (`yield_to_foreign_stop`)."""
-    if known is None or not wanted.facts.settings.yield_to_foreign_stop or not wanted.facts.live.guarding:
+    if belief is None or not wanted.facts.settings.yield_to_foreign_stop or not wanted.facts.live.guarding:
         return False
-    return any(seen < reads for seen in known.foreign_seen.values())
+    return any(count < reads for count in belief.foreign_reads.values())
 
 
 def is_suspicious(decision: Decision | None, history: History, evidence: Evidence, now_ms: int) -> bool:
@@ -67,7 +67,7 @@ def is_suspicious(decision: Decision | None, history: History, evidence: Evidenc
     if decision is None:
         return True
     unknown = any(track.verdict is Verdict.UNKNOWN for track in history.tracks.values())
-    absent = any(of_key.absent_reads or of_key.present_reads == 1 for of_key in evidence.keys.values())
+    absent = any(belief.absent_reads or belief.present_reads == 1 for belief in evidence.keys.values())
     hopeless = evidence.hopeless(now_ms)
     exposed = any(judged.exposed and key not in hopeless for key, judged in decision.judgements.items())
     symbols = {key.symbol for key in hopeless}
@@ -91,8 +91,8 @@ def half_blind(symbols: Mapping[str, SymbolObservation], evidence: Evidence) -> 
     """Symbols whose conditional orders could not be read once: a second look decides about a stop without them."""
     return {
         symbol
-        for symbol, seen in symbols.items()
-        if Fact.CONDITIONAL_ORDERS in seen.unread
-        for position in seen.positions
-        if (of_key := evidence.of(position.key)) is not None and of_key.blind_reads < BLIND_READS
+        for symbol, observation in symbols.items()
+        if Fact.CONDITIONAL_ORDERS in observation.unread
+        for position in observation.positions
+        if (belief := evidence.of(position.key)) is not None and belief.blind_reads < BLIND_READS
     }

@@ -20,7 +20,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from position_monitor.core.model.outside import Advice
 from position_monitor.edge.background import sleep_or_wake
 from position_monitor.edge.clock import Clock
-from position_monitor.edge.http.json_service import REQUEST_TIMEOUT_S, JsonService, NothingFound, ServiceDown
+from position_monitor.edge.http.json_service import REQUEST_TIMEOUT_S, JsonService, NothingThere, ServiceDown
 
 SIGNAL_PATH: Final = "/api/ai/signal"
 TIMEFRAME: Final = "1m"
@@ -108,7 +108,7 @@ class AiEngine:
         try:
             signal = _Signal.model_validate_json(await self._service.ask("POST", SIGNAL_PATH, body))
             return self._judge(symbol, signal)
-        except NothingFound:
+        except NothingThere:
             return Answer(AdviceStatus.NO_SIGNAL)
         except ServiceDown as fault:
             return Answer(AdviceStatus.DOWN, str(fault), unreachable=True)

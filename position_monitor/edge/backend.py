@@ -15,7 +15,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 
 from position_monitor.core.model.outside import Breaker
 from position_monitor.edge.clock import Clock
-from position_monitor.edge.http.json_service import REQUEST_TIMEOUT_S, JsonService, NothingFound, ServiceDown
+from position_monitor.edge.http.json_service import REQUEST_TIMEOUT_S, JsonService, NothingThere, ServiceDown
 
 STATUS_PATH: Final = "/api/circuit-breaker/status"
 POLL_INTERVAL_S: Final = 10.0
@@ -36,14 +36,14 @@ class _BreakerReply(BaseModel):
 
     @model_validator(mode="before")
     @classmethod
-    def _unwrap(cls, found: Any) -> Any:  # noqa: ANN401
-        if isinstance(found, dict) and isinstance(found.get("circuit_breaker"), dict):
-            found = found["circuit_breaker"]
-        if isinstance(found, dict) and "active" not in found:
-            state = str(found.get("state", "")).upper()
+    def _unwrap(cls, body: Any) -> Any:  # noqa: ANN401
+        if isinstance(body, dict) and isinstance(body.get("circuit_breaker"), dict):
+            body = body["circuit_breaker"]
+        if isinstance(body, dict) and "active" not in body:
+            state = str(body.get("state", "")).upper()
             if state in _STATES:
-                return {**found, "active": _STATES[state]}
-        return found
+                return {**body, "active": _STATES[state]}
+        return body
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +66,7 @@ class Backend:
         """The circuit breaker as the backend reports it now."""
         try:
             reply = _BreakerReply.model_validate_json(await self._service.ask("GET", STATUS_PATH))
-        except (NothingFound, ServiceDown) as fault:
+        except (NothingThere, ServiceDown) as fault:
             return BreakerAnswer(None, str(fault))
         except ValidationError:
             return BreakerAnswer(None, "answered something else than a circuit breaker")

@@ -8,35 +8,23 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from decimal import Decimal
-from typing import NamedTuple, Protocol
+from typing import Protocol
 
 from position_monitor.core.decision.guard import Approved
 from position_monitor.core.model.actions import Cancel, Close, Place
 from position_monitor.core.model.instruments import Instrument
 from position_monitor.core.model.orders import LiveOrder, WorkingType
 from position_monitor.core.model.sides import PositionKey
+from position_monitor.core.model.traits import VenueTraits
 from position_monitor.core.observation.reads import OrdersRead, PositionsRead
-
-
-class ReadCosts(NamedTuple):
-    """What the reads of a look cost at a venue, in its request weight."""
-
-    positions: int
-    """Every position of the account."""
-    symbol_orders: int
-    """Both order lists of one symbol."""
-    all_orders: int
-    """Both order lists of the whole account: a sweep."""
-    weight_1m: int
-    """What the venue grants in a minute."""
 
 
 class Exchange(Protocol):
     """A venue that holds positions and conditional orders."""
 
     @property
-    def read_costs(self) -> ReadCosts:
-        """What its reads cost."""
+    def traits(self) -> VenueTraits:
+        """What it grants an account and what its reads cost."""
         ...
 
     @property
@@ -92,7 +80,7 @@ class Exchange(Protocol):
         """The rows of one symbol including zero rows: positive evidence of flat."""
         ...
 
-    def arm_by_last(self, wanted: Callable[[PositionKey], bool] | None) -> None:
+    def arm_by_last(self, armed_by_last: Callable[[PositionKey], bool] | None) -> None:
         """Which positions have orders that the last trade arms: they are read together with its price."""
         ...
 

@@ -163,8 +163,8 @@ class _FromStandardLogging(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         with contextlib.suppress(Exception):
-            known = record.levelname in ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
-            level: str | int = record.levelname if known else record.levelno
+            standard = record.levelname in ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
+            level: str | int = record.levelname if standard else record.levelno
             logger.opt(exception=record.exc_info).log(level, "{}: {}", record.name, record.getMessage())
 
 

@@ -10,13 +10,13 @@ from position_monitor.edge.exchange import Exchange
 
 SOON_S = 1.0
 """How soon to look again while something is exposed, unconfirmed or possibly closed."""
-SOON_WEIGHT_1M = 1_200
-"""Request weight such quick looks may use in a minute (half of the venue's 2,400)."""
-SPARING_WEIGHT_1M = 750
-"""Request weight our cycles may use in a minute from the moment they have used half of the venue's, whatever they do: a
-minute must never end without weight for the reads of positions."""
-LOOKS_WEIGHT_1M = 2_350
-"""What of a minute's weight the looks may share once half of it is used, whoever used that: a neighbour on the address
+SOON_SHARE = 1 / 2
+"""Part of the venue's request weight of a minute that such quick looks may use (1,200 of 2,400)."""
+SPARING_SHARE = 5 / 16
+"""Part of it that our cycles may use from the moment they have used half of it, whatever they do (750): a minute must
+never end without weight for the reads of positions."""
+LOOKS_SHARE = 47 / 48
+"""Part of it that the looks may share once half of it is used, whoever used that (2,350): a neighbour on the address
 must not be why a position is not seen, so what it left is spread over the rest of the minute."""
 WAKE_S = 0.2
 """Least time between two cycles that events ask for."""
@@ -37,8 +37,9 @@ class Pace:
 
         A daemon that only observes has no reason to hurry: the budget of the address is the owner's too.
         """
-        spare = report.mode not in (Mode.OBSERVE, Mode.STANDBY) and self.exchange.own_weight_1m < SOON_WEIGHT_1M
-        if not (report.suspicious and spare) or self._soon_in_a_row >= SOON_IN_A_ROW_MAX:
+        urgent = report.suspicious and report.mode not in (Mode.OBSERVE, Mode.STANDBY)
+        spare = self.exchange.own_weight_1m < self._weight_1m(SOON_SHARE)
+        if not (urgent and spare) or self._soon_in_a_row >= SOON_IN_A_ROW_MAX:
             self._soon_in_a_row = 0
             return check_interval_s
         self._soon_in_a_row += 1
@@ -49,15 +50,20 @@ class Pace:
 
         While there is plenty, only the reads of a cycle count; what it does beyond them is rare.
         """
-        pace_s = report.weight * 60 / SOON_WEIGHT_1M
-        if self.exchange.own_weight_1m >= SOON_WEIGHT_1M:
-            pace_s = report.weight_used * 60 / SPARING_WEIGHT_1M
-        elif self.exchange.api_weight_1m >= SOON_WEIGHT_1M:
+        soon_1m = self._weight_1m(SOON_SHARE)
+        pace_s = report.weight * 60 / soon_1m
+        if self.exchange.own_weight_1m >= soon_1m:
+            pace_s = report.weight_used * 60 / self._weight_1m(SPARING_SHARE)
+        elif self.exchange.api_weight_1m >= soon_1m:
             pace_s = max(pace_s, self._shared_s(max(report.weight, report.weight_used)))
         return min(check_interval_s, max(WAKE_S, pace_s))
 
     def _shared_s(self, weight: int) -> float:
         """How far apart looks of this weight must be for the rest of the venue's minute to bear them."""
         rest_s = 60 - self.exchange.venue_now_ms() % 60_000 / 1000
-        left = LOOKS_WEIGHT_1M - self.exchange.api_weight_1m
+        left = self._weight_1m(LOOKS_SHARE) - self.exchange.api_weight_1m
         return rest_s if left < weight else min(rest_s, weight * rest_s / left)
+
+    def _weight_1m(self, share: float) -> float:
+        """A part of the request weight that the venue grants in a minute."""
+        return self.exchange.traits.read_costs.weight_1m * share

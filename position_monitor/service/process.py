@@ -75,7 +75,7 @@ async def run(config: Config, config_path: Path | None) -> int:
             if client is not None:
                 stack.push_async_callback(client.close)
         service = Service(
-            in_force=ConfigInForce(config, config_path),
+            in_force=ConfigInForce(config, config_path, exchange.traits),
             clock=clock,
             exchange=exchange,
             store=store,

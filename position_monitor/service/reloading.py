@@ -15,6 +15,7 @@ from typing import Any
 from position_monitor.config import Config, load_config
 from position_monitor.config.rules import broken_rules
 from position_monitor.config.values import Section
+from position_monitor.core.model.traits import VenueTraits
 from position_monitor.daemon.surroundings import Settings
 from position_monitor.edge.clock import Clock
 from position_monitor.errors import ConfigError
@@ -64,16 +65,18 @@ class ConfigInForce:
     config: Config
     path: Path | None
     """The file it was read from; None where there is none."""
+    traits: VenueTraits
+    """Of the venue: what it grants stays, whatever is reloaded."""
     settings: Settings = field(init=False)
     """The same, as the daemon sees it."""
 
     def __post_init__(self) -> None:
-        self.settings = settings_from(self.config)
+        self.settings = settings_from(self.config, self.traits)
 
     def reload(self) -> Reloaded:
         """Read the file again and take it over. Raises `ConfigError`, and the old configuration stays."""
         reloaded = taken_over(self.config, load_config(self.path))
-        self.config, self.settings = reloaded.config, settings_from(reloaded.config)
+        self.config, self.settings = reloaded.config, settings_from(reloaded.config, self.traits)
         return reloaded
 
 

@@ -9,6 +9,7 @@ from position_monitor.core.decision.rules import Rules
 from position_monitor.core.model.orders import WorkingType
 from position_monitor.core.model.settings import ProtectionSettings
 from position_monitor.core.model.sides import PositionKey
+from position_monitor.core.model.traits import VenueTraits
 from position_monitor.daemon import Daemon
 from position_monitor.daemon.desk import Desk
 from position_monitor.daemon.fast_path import FastPath
@@ -22,8 +23,8 @@ from position_monitor.edge.venues.binance.connect import connect
 from position_monitor.edge.venues.binance.venue import BinanceUsdm
 
 
-def rules_from(config: Config) -> Rules:
-    """The configuration as the core sees it."""
+def rules_from(config: Config, traits: VenueTraits) -> Rules:
+    """The configuration as the core sees it, at a venue with these traits."""
 
     @lru_cache(maxsize=4_096)
     def protection_for(key: PositionKey) -> ProtectionSettings:
@@ -43,6 +44,7 @@ def rules_from(config: Config) -> Rules:
         is_unmanaged=is_unmanaged,
         evidence=config.evidence(),
         limits=config.limits(),
+        traits=traits,
         armed_by_last=by_last,
     )
 
@@ -61,10 +63,10 @@ def open_exchange(config: Config, clock: Clock, limits: BudgetLimits | None = No
     )
 
 
-def settings_from(config: Config) -> Settings:
-    """The configuration as the daemon sees it."""
+def settings_from(config: Config, traits: VenueTraits) -> Settings:
+    """The configuration as the daemon sees it, at a venue with these traits."""
     loop = config.loop
-    return Settings(rules_from(config), loop.check_interval_s, loop.cycle_deadline_s)
+    return Settings(rules_from(config, traits), loop.check_interval_s, loop.cycle_deadline_s)
 
 
 def open_daemon(exchange: Exchange, clock: Clock, surroundings: Surroundings) -> Daemon:

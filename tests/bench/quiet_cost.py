@@ -80,11 +80,9 @@ class QuietAccount:
         self.positions = positions
         self.cap = max(VENUE_CAP, positions)
         self._venue: Venue = stack.enter_context(venue(f"generated-{positions}"))
-        limits = ""
         if self.cap > VENUE_CAP:
             self._venue.tell("limits", conditional_orders=self.cap)
-            limits = f"[limits]\nconditional_orders_max = {self.cap}\n"
-        self._daemon: Watched = stack.enter_context(daemon(self._venue, limits=limits))
+        self._daemon: Watched = stack.enter_context(daemon(self._venue))
         # 300 orders in 10 s are the venue's limit.
         wait_settled(self._venue, self._daemon, within_s=60 + positions / 10, quiet_s=QUIET_S)
         self._bare: BareClient | None = stack.enter_context(bare_client(self._venue)) if with_bare_requests else None

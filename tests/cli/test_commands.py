@@ -11,7 +11,7 @@ import pytest
 
 from position_monitor.cli import status
 from position_monitor.cli.main import main
-from position_monitor.cli.status import Seen
+from position_monitor.cli.status import Overview
 from position_monitor.core.model.verdicts import RiskStatus, Verdict
 from position_monitor.core.publication.state import AccountState, PositionState
 from position_monitor.errors import AuthRefused
@@ -145,15 +145,15 @@ def test_exit_code_of_status(
     verdict: Verdict, risk: RiskStatus, code: int, account_state: AccountState, position_state: PositionState
 ) -> None:
     """0 only when every managed position is protected and the daemon itself agrees."""
-    seen = Seen(replace(account_state, risk_status=risk), (replace(position_state, verdict=verdict),))
+    seen = Overview(replace(account_state, risk_status=risk), (replace(position_state, verdict=verdict),))
     assert status.exit_code(seen) == code
 
 
 def test_nothing_heard_is_never_fine(account_state: AccountState, position_state: PositionState) -> None:
     """A missing key is UNKNOWN (DESIGN 5): 3 without the daemon, 2 with an expired position."""
-    assert status.exit_code(Seen(None)) == 3
-    assert status.exit_code(Seen(account_state, (position_state,), ("ETHUSDT:LONG",))) == 2
-    assert status.exit_code(Seen(account_state, ())) == 0
+    assert status.exit_code(Overview(None)) == 3
+    assert status.exit_code(Overview(account_state, (position_state,), ("ETHUSDT:LONG",))) == 2
+    assert status.exit_code(Overview(account_state, ())) == 0
 
 
 @pytest.mark.parametrize("argv", [[], ["nosuch"], ["explain"], ["status", "--watch", "-1"], ["demo", "--for", "nan"]])

@@ -16,7 +16,7 @@ from position_monitor.core.book.diff import BookDiff, diff
 from position_monitor.core.decision.decide import Decision, decide
 from position_monitor.core.decision.gate import GateInputs
 from position_monitor.core.decision.rules import Rules
-from position_monitor.core.evidence.evidence import Evidence, KeyEvidence
+from position_monitor.core.evidence.evidence import Belief, Evidence
 from position_monitor.core.evidence.learning import after_read
 from position_monitor.core.model import ids
 from position_monitor.core.model.actions import Mode
@@ -27,6 +27,7 @@ from position_monitor.core.model.outside import Advice
 from position_monitor.core.model.positions import Position
 from position_monitor.core.model.settings import EvidenceSettings, Limits, OnBreach, Policy, ProtectionSettings, Rung
 from position_monitor.core.model.sides import PositionKey, Side
+from position_monitor.core.model.traits import ReadCosts, VenueTraits
 from position_monitor.core.observation.cover import cover_of
 from position_monitor.core.observation.live_book import NOTHING_RESTS, SymbolOrders
 from position_monitor.core.observation.reads import SymbolObservation
@@ -286,6 +287,11 @@ LIMITS = Limits(
     refusals_before_close=3,
 )
 
+TRAITS = VenueTraits(
+    conditional_orders_max=200,
+    read_costs=ReadCosts(positions=5, symbol_orders=2, all_orders=80, weight_1m=2_400),
+)
+
 
 def rules(
     protection: ProtectionSettings | None = None,
@@ -293,10 +299,11 @@ def rules(
     unmanaged: Iterable[PositionKey] = (),
     limits: Limits = LIMITS,
     evidence: EvidenceSettings = EVIDENCE_SETTINGS,
+    traits: VenueTraits = TRAITS,
 ) -> Rules:
     """The same settings for every position."""
     chosen, left = protection or settings(), frozenset(unmanaged)
-    return Rules(ACCOUNT, lambda _: chosen, lambda key: key in left, evidence, limits)
+    return Rules(ACCOUNT, lambda _: chosen, lambda key: key in left, evidence, limits, traits)
 
 
 def seen_at(
@@ -326,9 +333,9 @@ def seen_at(
     )
 
 
-def known(**changes: object) -> KeyEvidence:
+def known(**changes: object) -> Belief:
     """A position seen a few times."""
-    base = KeyEvidence(epoch=EPOCH, present_reads=3, quantities=(D(1),))
+    base = Belief(epoch=EPOCH, present_reads=3, quantities=(D(1),))
     return replace(base, **changes)  # type: ignore[arg-type]
 
 
@@ -357,7 +364,7 @@ def book_inputs(
     orders: Iterable[LiveOrder] = (),
     protection: ProtectionSettings | None = None,
     *,
-    known_as: KeyEvidence | None = None,
+    known_as: Belief | None = None,
     venue: Instrument | None = None,
     advice: Advice | None = None,
     rungs_max: int = 4,
@@ -366,14 +373,14 @@ def book_inputs(
 ) -> BookInputs:
     """What the desired book of one position is made from."""
     rows = orders if isinstance(orders, SymbolOrders) else SymbolOrders(orders)
-    chosen, live = protection or settings(), rows.books.get(held.key, NOTHING_RESTS)
+    chosen, live = protection or settings(), rows.by_position.get(held.key, NOTHING_RESTS)
     return BookInputs(
         account=ACCOUNT,
         position=held,
         instrument=venue or INSTRUMENT,
         live=live,
         cover=cover_of(held, live.stops, chosen),
-        known=known_as or known(quantities=(held.quantity,)),
+        belief=known_as or known(quantities=(held.quantity,)),
         settings=chosen,
         advice=advice,
         rungs=RungsAllowed(rungs_max, rungs_max if again is None else again),
@@ -389,7 +396,7 @@ def book_for(held: Position, *rest: Any, **more: Any) -> DesiredBook:
 
 def compared(held: Position, book: DesiredBook, orders: Iterable[LiveOrder]) -> BookDiff:
     """The book of a position against what rests on its symbol and elsewhere."""
-    return diff(book.orders, SymbolOrders(orders).books.get(held.key, NOTHING_RESTS))
+    return diff(book.orders, SymbolOrders(orders).by_position.get(held.key, NOTHING_RESTS))
 
 
 def decided(
@@ -409,7 +416,7 @@ def decided(
 
 def gate(
     seen: SymbolObservation,
-    known_as: KeyEvidence | None = None,
+    known_as: Belief | None = None,
     *,
     protection: ProtectionSettings | None = None,
     mode: Mode = Mode.LIVE,

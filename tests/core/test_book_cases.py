@@ -79,7 +79,7 @@ STOPS: list[tuple[StopCase, Visit]] = [
         Visit(
             wanted=[],
             orders=lambda held: [backstop(held, at(held.side, "-1.5")), live(held, at(held.side, "-1.5"), "1")],
-            evidence={"foreign_seen": {"o-web_abcdef": 2}},
+            evidence={"foreign_reads": {"o-web_abcdef": 2}},
             settings={"yield_to_foreign_stop": True},
         ),
     ),

@@ -62,7 +62,7 @@ looks = st.fixed_dictionaries({
         {"close_all_blocked": True},
         {"firing_since_ms": NOW_MS},
         {"epoch": OLD_EPOCH},
-        {"present_reads": 9, "seen": {"a": 2}},
+        {"present_reads": 9, "listed_reads": {"a": 2}},
     ]),
     "settings": st.sampled_from([
         {},

@@ -15,6 +15,7 @@ from .build import (
     LONG,
     NOW_MS,
     SYMBOL,
+    TRAITS,
     D,
     advise,
     at,
@@ -157,6 +158,19 @@ def test_stops_are_reserved_first_and_ladders_collapse(elsewhere, targets):
     assert slots(decided(observed, evidence, elsewhere=elsewhere)) == (3, 0)
     observed, evidence = account(orders=lambda held: [backstop(held, D("98.5"))])
     assert slots(decided(observed, evidence, elsewhere=elsewhere)) == (0, targets)
+
+
+@pytest.mark.parametrize(("venue", "configured", "targets"), [(10, 200, 5), (10, 8, 3), (200, 10, 5), (1_000, 200, 9)])
+def test_the_venue_says_how_many_and_the_operator_may_only_lower_it(venue, configured, targets):
+    """The capacity is a trait of the venue, handed in with the rules."""
+    rulebook = rules(
+        limits=replace(LIMITS, conditional_orders_max=configured),
+        traits=replace(TRAITS, conditional_orders_max=venue),
+    )
+    observed, evidence = account()
+    assert slots(decided(observed, evidence, rulebook)) == (3, 0), "stops do not ask for it"
+    observed, evidence = account(orders=lambda held: [backstop(held, D("98.5"))])
+    assert slots(decided(observed, evidence, rulebook)) == (0, targets)
 
 
 def test_foreign_orders_on_our_symbols_count_as_well():

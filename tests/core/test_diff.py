@@ -30,7 +30,7 @@ from .build import (
 
 
 def same_content(wanted, order):
-    owned = SymbolOrders([order]).books[order.key].owned
+    owned = SymbolOrders([order]).by_position[order.key].owned
     return bool(owned) and diff.same_content(wanted, owned[0])
 
 
@@ -133,7 +133,7 @@ def test_two_equal_wishes_need_two_orders():
 def test_what_rests_is_sorted_by_owner_whether_or_not_there_is_a_position():
     held = position()
     rows = [backstop(held, 98), *ladder(held), live(held, 97)]
-    found = SymbolOrders(rows).books
+    found = SymbolOrders(rows).by_position
     assert found.keys() == {held.key}
     assert found[held.key].resting == tuple(rows[:4]) and found[held.key].foreign == (rows[4],)
 

@@ -239,7 +239,7 @@ def test_a_streamed_mark_beyond_the_stop_anchors_it_to_the_mark(side):
 def test_no_verdict_counts_an_event_as_a_read(side):
     wanted = stops(told(position(side)))
     known = wanted.evidence.of(position(side).key)
-    assert (known.present_reads, known.quantities, known.zero_seen) == (0, (), False)
+    assert (known.present_reads, known.quantities, known.flat_sign) == (0, (), False)
 
 
 @both_sides

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from position_monitor.core.evidence.conclusions import pruned
+from position_monitor.core.evidence.conclusions import after_exposure, pruned
 from position_monitor.core.evidence.endings import after_word, word_of
 from position_monitor.core.evidence.evidence import Evidence
 from position_monitor.core.evidence.learning import after_read
@@ -82,7 +82,7 @@ def test_one_read_with_the_position_starts_the_count_again(side):
         *absent([0, 2000], side, start=NOW_MS + 8000),
     )
     known = evidence.keys[held.key]
-    assert known.absent_reads == 2 and not known.zero_seen
+    assert known.absent_reads == 2 and not known.flat_sign
     assert not known.flat_proven(EVIDENCE_SETTINGS)
 
 
@@ -93,8 +93,16 @@ def test_a_suspended_host_gathers_its_evidence_anew():
     assert evidence.keys[held.key].flat_proven(EVIDENCE_SETTINGS)
     fresh = evidence.without_window()
     assert not fresh.keys[held.key].flat_proven(EVIDENCE_SETTINGS)
-    assert not fresh.keys[held.key].seen
+    assert not fresh.keys[held.key].listed_reads
     assert fresh.keys[held.key].epoch == evidence.keys[held.key].epoch
+
+
+def test_a_standby_does_not_wait_anew_after_its_clock_was_stepped():
+    """Two reads without cover, 20 s apart by its clock: one before the step and one after it."""
+    held = position()
+    before = after_exposure(learned(seen_at([held])), {held.key: True}, NOW_MS)
+    stepped = after_exposure(before.without_window(), {held.key: True}, NOW_MS + 120_000)
+    assert stepped.keys[held.key].long_exposed(EVIDENCE_SETTINGS, NOW_MS + 120_000)
 
 
 def test_what_is_proven_flat_and_has_no_order_left_is_forgotten():
@@ -264,7 +272,7 @@ def test_only_reads_in_a_row_count_and_only_as_new():
     evidence = Evidence()
     for rows in ([rest], [rest], [], [rest], [pending], [rest], [rest]):
         evidence = learned(seen_at([held], rows), before=evidence)
-        counts.append(evidence.keys[held.key].seen.get(rest.client_id, 0))
+        counts.append(evidence.keys[held.key].listed_reads.get(rest.client_id, 0))
     assert counts == [1, 2, 0, 1, 0, 1, 2]
 
 
@@ -473,7 +481,7 @@ def test_the_list_of_awaited_writes_is_bounded_and_drops_the_oldest():
 def test_an_exit_order_belongs_to_the_side_it_reduces(side, hedged):
     held = position(side, hedged=hedged)
     assert backstop(held, 98).key == held.key
-    books = SymbolOrders([backstop(held, 98), live(position(SHORT, symbol="ETHUSDT"), 3)]).books
+    books = SymbolOrders([backstop(held, 98), live(position(SHORT, symbol="ETHUSDT"), 3)]).by_position
     assert [key for key, book in books.items() if book.owned] == [held.key]
 
 
@@ -490,7 +498,7 @@ def test_an_orphan_after_a_restart_is_known_but_never_proven_flat_without_a_zero
     known = evidence.keys[KEY[LONG]]
     assert known.epoch == EPOCH and not known.flat_proven(EVIDENCE_SETTINGS)
     _, again = settled(position(), [rest])
-    assert again.keys[KEY[LONG]].seen[rest.client_id] == 3
+    assert again.keys[KEY[LONG]].listed_reads[rest.client_id] == 3
 
 
 @both_sides

@@ -225,7 +225,7 @@ def cancelling(held, order, orders, *, known_as=None, mode=Mode.LIVE, key=None):
 
 
 def seen_often(*orders, **changes):
-    return known(seen={order.client_id: 3 for order in orders}, **changes)
+    return known(listed_reads={order.client_id: 3 for order in orders}, **changes)
 
 
 @both_sides
@@ -276,7 +276,7 @@ def test_inv_2_the_backstop_stays_even_beside_a_full_working_stop(side):
 def test_inv_2_what_remains_must_have_been_read_back(side, reads, approved):
     held = position(side, mark=at(side, 2))
     old, new = working(held, at(side, -1)), working(held, at(side, 1))
-    answer = cancelling(held, old, [old, new], known_as=known(seen={new.client_id: reads}))
+    answer = cancelling(held, old, [old, new], known_as=known(listed_reads={new.client_id: reads}))
     assert isinstance(answer, Approved) is approved
 
 
@@ -381,7 +381,7 @@ def test_inv_4_without_evidence_there_is_no_epoch_and_no_order():
 def test_inv_5_foreign_orders_are_never_cancelled(side, flat):
     held = position(side, mark=at(side, 2))
     foreign, own = live(held, at(side, -1), "1"), working(held, at(side, 1))
-    proven = seen_often(foreign, own, absent_reads=9, zero_seen=True)
+    proven = seen_often(foreign, own, absent_reads=9, flat_sign=True)
     answer = cancelling(None if flat else held, foreign, [foreign, own], known_as=proven, key=held.key)
     assert "not ours (invariant 5)" in reason(answer)
 
@@ -412,7 +412,7 @@ def test_inv_5_an_order_is_removed_only_in_the_name_of_its_own_position(side):
 def test_inv_7_orders_of_an_unlisted_position_go_only_when_flat_is_proven(side, reads, zero, approved):
     held = position(side)
     for order in (backstop(held, at(side, -2)), working(held, at(side, -1)), target(held, 0, at(side, 2), "1")):
-        evidence = known(absent_reads=reads, zero_seen=zero)
+        evidence = known(absent_reads=reads, flat_sign=zero)
         answer = cancelling(None, order, [order], known_as=evidence, key=held.key)
         assert isinstance(answer, Approved) is approved
         assert approved or "invariant 7" in reason(answer)
@@ -430,7 +430,7 @@ def test_inv_6_and_7_nothing_follows_from_an_unreadable_symbol():
     checks = gate(seen_at([held], [old, new], unreadable="html"), seen_often(old, new))
     assert "invariant 7" in reason(approve_cancel(Cancel(old, held.key, "test"), checks))
     assert "invariant 6" in reason(approve_place(Place(desired(backstop(held, 98), held), "test"), checks))
-    not_read = replace(checks, seen=replace(seen_at([held], []), orders_read_at_ms=0))
+    not_read = replace(checks, observation=replace(seen_at([held], []), orders_read_at_ms=0))
     assert "invariant 6" in reason(approve_place(Place(desired(backstop(held, 98), held), "test"), not_read))
 
 
@@ -443,7 +443,7 @@ def test_inv_9_without_the_lease_nothing_is_removed_and_in_observe_nothing_is_wr
     old, new = working(held, 99), working(held, 101)
     assert isinstance(placing(held, backstop(held, 98), mode=mode), Approved) is places
     assert isinstance(cancelling(held, old, [old, new], known_as=seen_often(old, new), mode=mode), Approved) is removes
-    proven = known(absent_reads=3, zero_seen=True)
+    proven = known(absent_reads=3, flat_sign=True)
     assert isinstance(cancelling(None, old, [old], known_as=proven, mode=mode, key=held.key), Approved) is removes
 
 
@@ -485,7 +485,7 @@ def test_inv_8_only_rebase_on_add_replaces_a_backstop_and_only_an_earlier_one(si
     )
     answer = approve_cancel(Cancel(bottom, held.key, "test"), checks)
     assert isinstance(answer, Approved) is goes
-    alone = replace(checks, seen=seen_at([held], [bottom]))
+    alone = replace(checks, observation=seen_at([held], [bottom]))
     assert isinstance(approve_cancel(Cancel(bottom, held.key, "test"), alone), Denied), "never without its bridge"
 
 

@@ -129,7 +129,7 @@ def settle(seed: int) -> None:
             stops = cover_of(world.position(key), world.orders.values(), protection).orders
             assert stopped_by(world.position(key), stops, level) >= quantity, f"seed {seed}: loosened at {level}"
         judgement = next(iter(decision.judgements.values()))
-        if judgement.found is not None and judgement.found.in_sync:
+        if judgement.diff is not None and judgement.diff.in_sync:
             break
     else:
         plan = decision.plans[SYMBOL]

@@ -47,7 +47,7 @@ def test_only_what_may_rest_is_looked_for(order, sent, refusal, awaited):
     """An unknown outcome and a duplicate id both mean: the order may be there. Neither is success."""
     evidence = after(Place(order, "test"), sent, refusal)
     assert (evidence.awaited_in(SYMBOL) == (order.client_id,)) is awaited
-    assert evidence.keys[KEY].seen == {}, "nothing counts as read back"
+    assert evidence.keys[KEY].listed_reads == {}, "nothing counts as read back"
 
 
 @pytest.mark.parametrize(
@@ -136,7 +136,7 @@ def test_the_times_of_closes_are_bounded():
 @pytest.mark.parametrize("sent", list(Sent))
 def test_a_cancel_teaches_only_that_its_id_is_spent(sent):
     """Whether it is gone is seen in the next read; an id that named it is not used again."""
-    evidence = Evidence({KEY: known(seen={"x": 2})})
+    evidence = Evidence({KEY: known(listed_reads={"x": 2})})
     cancel = Cancel(working(HELD, 98), KEY, "test")
     learned = after_outcome(evidence, Outcome(cancel, sent, NOW_MS)).keys[KEY]
     assert learned.spent == ((cancel.order.client_id,) if sent is Sent.ACCEPTED else ())

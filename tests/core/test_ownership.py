@@ -29,8 +29,8 @@ def test_the_table_of_ownership_is_the_one_in_the_document():
         (False, LeaseStanding.ANOTHERS, True, Mode.STANDBY),
         (False, LeaseStanding.STALE, False, Mode.STALE_OWNER),
         (False, LeaseStanding.STALE, True, Mode.SECOND_WRITER),
-        (False, LeaseStanding.NOT_TOLD, False, Mode.PLACE_ONLY),
-        (False, LeaseStanding.NOT_TOLD, True, Mode.SECOND_WRITER),
+        (False, LeaseStanding.SILENT, False, Mode.PLACE_ONLY),
+        (False, LeaseStanding.SILENT, True, Mode.SECOND_WRITER),
         *((True, lease, second, Mode.OBSERVE) for lease in LeaseStanding for second in (False, True)),
     ],
 )

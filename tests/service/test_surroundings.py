@@ -9,6 +9,7 @@ import pytest
 from position_monitor.config import load_config
 from position_monitor.core.model.actions import Mode
 from position_monitor.edge.redis.state import HeldByOther, Owned, Stale, Unavailable
+from position_monitor.edge.venues.binance.traits import TRAITS
 from position_monitor.errors import ConfigError
 from position_monitor.service import ConfigInForce, Streams
 from position_monitor.service.surroundings import ProcessSurroundings
@@ -36,7 +37,7 @@ def file(tmp_path):
 
 def around(file, lease, text=""):
     file.write_text(text)
-    in_force = ConfigInForce(load_config(file, {}), file)
+    in_force = ConfigInForce(load_config(file, {}), file, TRAITS)
     return ProcessSurroundings(in_force, Store(lease), SimpleNamespace(), Streams())
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from position_monitor.core.book import desired_book, other_program
 from position_monitor.core.decision import guard, surplus
-from position_monitor.core.evidence import giving_way, learning
+from position_monitor.core.evidence import learning, other_programs
 from tests.sim.mutants import changed, mutant
 from tests.sim.swarm import Swarm
 
@@ -18,10 +18,10 @@ BESIDE_A_BOT = Swarm({}, ("beside_a_bot",))
 @mutant("INV-2", swarm=BESIDE_A_BOT)
 def ours_gives_way_after_one_read(stack: ExitStack) -> None:
     """Planner and guard alike take a stop that was read once for proven."""
-    honest = giving_way.foreign_stops_seen
+    honest = other_programs.foreign_stop_reads
     stack.enter_context(
         changed(
-            learning, "foreign_stops_seen", lambda before, live: {i: n + 9 for i, n in honest(before, live).items()}
+            learning, "foreign_stop_reads", lambda before, live: {i: n + 9 for i, n in honest(before, live).items()}
         )
     )
 
@@ -37,9 +37,9 @@ def a_grace_never_ends(stack: ExitStack) -> None:
     honest = other_program.waits_for_foreign
 
     def waits(inputs: Any, exits: Any) -> bool:
-        fresh = replace(inputs.known, appeared_at_ms=0)
+        fresh = replace(inputs.belief, appeared_at_ms=0)
         position = replace(inputs.position, updated_at_ms=0)
-        return honest(inputs._replace(known=fresh, position=position), exits)
+        return honest(inputs._replace(belief=fresh, position=position), exits)
 
     stack.enter_context(changed(desired_book, "waits_for_foreign", waits))
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from position_monitor.core.observation.stream_events import BOX_KEYS_MAX
 from position_monitor.daemon.fast_path import SYMBOLS_MAX
-from position_monitor.edge.streams.user_stream import EXPECTED_MAX, SEEN_MAX, UserStream
+from position_monitor.edge.streams.user_stream import EXPECTED_MAX, HEARD_IDS_MAX, UserStream
 from position_monitor.service import Service
 
 AWAITED_MAX = 64
@@ -29,7 +29,7 @@ def exceeded(service: Service, symbols: Sequence[str]) -> list[str]:
         "foreign orders in the history": (len(history.foreign_orders), FOREIGN_MAX),
     }
     for key, known in evidence.keys.items():
-        sizes[f"client ids seen of {key}"] = (len(known.seen), IDS_MAX)
+        sizes[f"client ids seen of {key}"] = (len(known.listed_reads), IDS_MAX)
         sizes[f"closes of {key}"] = (len(known.closes_at_ms), CLOSES_MAX)
         sizes[f"quantities of {key}"] = (len(known.quantities), WINDOW_MAX)
         sizes[f"rungs of {key}"] = (len(known.rung_sizes) + len(known.done_rungs), 2 * RUNGS_MAX)
@@ -49,5 +49,5 @@ def _of_streams(service: Service, symbols: Sequence[str]) -> dict[str, tuple[int
     }
     if isinstance(user, UserStream):
         sizes["events expected"] = (len(user._expected), EXPECTED_MAX)
-        sizes["client ids heard"] = (len(user._seen), SEEN_MAX)
+        sizes["client ids heard"] = (len(user._heard_ids), HEARD_IDS_MAX)
     return sizes

@@ -10,7 +10,7 @@ from position_monitor.daemon import CycleReport
 from position_monitor.edge.http.rate_budget import BudgetLimits, Lane, RateBudget
 from position_monitor.edge.venues.binance import failures as binance_failures
 from position_monitor.edge.venues.binance.upkeep import BinanceUpkeep
-from position_monitor.service.pacing import SOON_WEIGHT_1M, SPARING_WEIGHT_1M, Pace
+from position_monitor.service.pacing import SOON_SHARE, SPARING_SHARE, Pace
 from tests.sim.mutants import changed, mutant
 from tests.sim.swarm import Swarm
 
@@ -30,12 +30,12 @@ def reads_of_positions_leave_a_reserve_to_writes(stack: ExitStack) -> None:
         return found | dict.fromkeys((Lane.POSITIONS, Lane.HELD), found[Lane.READ])
 
     def interval_s(self: Pace, report: CycleReport, check_interval_s: float) -> float:
-        spare = report.mode is not Mode.OBSERVE and self.exchange.api_weight_1m < SOON_WEIGHT_1M
+        spare = report.mode is not Mode.OBSERVE and self.exchange.api_weight_1m < self._weight_1m(SOON_SHARE)
         return min(check_interval_s, 1.0) if report.suspicious and spare else check_interval_s
 
     def least_s(self: Pace, report: CycleReport, check_interval_s: float) -> float:
-        share = SPARING_WEIGHT_1M if self.exchange.api_weight_1m >= SOON_WEIGHT_1M else SOON_WEIGHT_1M
-        return min(check_interval_s, max(0.2, report.weight_used * 60 / share))
+        share = SPARING_SHARE if self.exchange.api_weight_1m >= self._weight_1m(SOON_SHARE) else SOON_SHARE
+        return min(check_interval_s, max(0.2, report.weight_used * 60 / self._weight_1m(share)))
 
     stack.enter_context(changed(BudgetLimits, "weight_ceilings", ceilings))
     stack.enter_context(changed(RateBudget, "_held_ceiling", lambda self, venue_ms: 2_100))

@@ -123,6 +123,8 @@ class Liveness:
         """When a daemon was first at work."""
         self._unspoken: dict[Key, bool] = {}
         """Exposed position -> whether only the lists can tell."""
+        self._unlisted: set[int] = set()
+        """Daemons whose last list of positions was none."""
         self._misdated: set[int] = set()
         """Daemons whose timestamps the venue refuses: they must ask for the time first."""
         self._ruled: set[str] = set()
@@ -157,14 +159,16 @@ class Liveness:
             (self._misdated.add if misdated else self._misdated.discard)(answer.daemon)
         if answer.endpoint is Endpoint.POSITIONS:
             shown = _shown(answer.body)
+            (self._unlisted.discard if isinstance(answer.body, list) else self._unlisted.add)(answer.daemon)
             for key in self._truth.positions:
                 if key not in shown:
                     self._hindered[answer.daemon, key] = at_ms
         elif answer.endpoint is Endpoint.POSITION_ROWS and "symbol" not in answer.params:
-            # They are asked for in place of the list when that failed. Of a row that is missing here the list may tell.
-            spoilt = unreadable_sizes(answer.body)
+            # They are asked for in place of the list when that failed. Of a row that is missing here the list may tell,
+            # unless it failed again.
+            spoilt, shown = unreadable_sizes(answer.body), _shown(answer.body)
             for key in self._truth.positions:
-                if key[0] in spoilt:
+                if key[0] in spoilt or (key not in shown and answer.daemon in self._unlisted):
                     self._hindered[answer.daemon, key] = at_ms
         elif answer.endpoint is Endpoint.OPEN_ALGO_ORDERS and not self._honest(answer.body):
             self._blind[answer.daemon, answer.params.get("symbol", "")] = at_ms

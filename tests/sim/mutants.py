@@ -28,7 +28,7 @@ from position_monitor.core.decision import guard, plan, surplus
 from position_monitor.core.decision.guard import Approved
 from position_monitor.core.decision.plan_inputs import PlanInputs
 from position_monitor.core.evidence import written
-from position_monitor.core.evidence.evidence import KeyEvidence
+from position_monitor.core.evidence.evidence import Belief
 from position_monitor.core.evidence.outcome import Sent
 from position_monitor.core.exits import hybrid, levels, static
 from position_monitor.core.model import ids, money
@@ -174,13 +174,13 @@ def another_id(client_id: str, rng: random.Random) -> str:
 
 @mutant("INV-2", swarm=Swarm({"false_flat": 0.3}))
 def one_empty_read_is_flat(stack: ExitStack) -> None:
-    stack.enter_context(changed(KeyEvidence, "flat_proven", lambda self, settings: self.absent_reads >= 1))
+    stack.enter_context(changed(Belief, "flat_proven", lambda self, settings: self.absent_reads >= 1))
 
 
 @mutant("INV-2", swarm=Swarm({"false_flat": 0.8}))
 def zero_row_is_not_asked_for(stack: ExitStack) -> None:
     enough = lambda self, settings: self.absent_reads >= settings.flat_reads  # noqa: E731 - stands for a method
-    stack.enter_context(changed(KeyEvidence, "flat_proven", enough))
+    stack.enter_context(changed(Belief, "flat_proven", enough))
 
 
 @mutant("INV-2", swarm=Swarm({"html": 0.2, "empty": 0.2, "lose_request": 0.2}))

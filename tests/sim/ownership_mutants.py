@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from contextlib import ExitStack
 
-from position_monitor.core.evidence.evidence import KeyEvidence
+from position_monitor.core.evidence.evidence import Belief
 from position_monitor.core.evidence.writers import Writers
 from position_monitor.edge.redis.lease_keeper import LeaseKeeper
 from position_monitor.edge.redis.lease_states import Watched
@@ -26,7 +26,7 @@ def whatever_stands_in_the_lease_is_a_live_owner(stack: ExitStack) -> None:
 def an_owner_that_reads_nothing_keeps_the_lease_and_everybody_waits(stack: ExitStack) -> None:
     """Row 3.2."""
     stack.enter_context(changed(LeaseKeeper, "reads", property(lambda self: True)))
-    stack.enter_context(changed(KeyEvidence, "long_exposed", lambda self, settings, now_ms: False))
+    stack.enter_context(changed(Belief, "long_exposed", lambda self, settings, now_ms: False))
 
 
 @mutant("INV-10", swarm=STRANGER, caught_at=3)

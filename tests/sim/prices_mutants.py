@@ -70,9 +70,7 @@ def plan_and_guard_wait_for_each_other(stack: ExitStack) -> None:
     every_fill_gets_a_stop_of_the_whole_size(stack)
     honest = surplus._why_keep_stop
 
-    def why(inputs: Any, case: Any, known: Any, found: Any, order: Any, going: Any) -> str:
-        return (
-            "its replacement does not rest yet" if found.missing else honest(inputs, case, known, found, order, going)
-        )
+    def why(inputs: Any, case: Any, belief: Any, diff: Any, order: Any, going: Any) -> str:
+        return "its replacement does not rest yet" if diff.missing else honest(inputs, case, belief, diff, order, going)
 
     stack.enter_context(changed(surplus, "_why_keep_stop", why))

@@ -26,7 +26,7 @@ SPOILED = Swarm({}, ("spoiled_rows",), judges=("liveness",))
 @mutant("INV-3", swarm=ONE_OUT)
 def without_both_lists_nothing_is_placed(stack: ExitStack) -> None:
     """Row 1.1: what could not be read completely is left alone."""
-    stack.enter_context(changed(plan, "_stops_only", lambda inputs: Plan(inputs.seen.symbol)))
+    stack.enter_context(changed(plan, "_stops_only", lambda inputs: Plan(inputs.observation.symbol)))
 
 
 @mutant("INV-3", swarm=ONE_OUT, caught_at=33)

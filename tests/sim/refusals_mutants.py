@@ -9,7 +9,7 @@ from typing import Any
 from position_monitor.core.decision import guard
 from position_monitor.core.decision import plan as planner
 from position_monitor.core.evidence.crossing import Crossed
-from position_monitor.core.evidence.evidence import KeyEvidence
+from position_monitor.core.evidence.evidence import Belief
 from position_monitor.daemon import memory
 from position_monitor.daemon.repeats import Repeats
 from position_monitor.edge.venues.binance.prices import BinancePrices
@@ -48,7 +48,7 @@ def take_profits_do_not_wait_for_the_stop(stack: ExitStack) -> None:
 @mutant("INV-16", swarm=LIES)
 def three_refusals_are_enough_to_close(stack: ExitStack) -> None:
     """What the refusals claim is asked of nobody."""
-    stack.enter_context(changed(KeyEvidence, "passed", lambda self, level, side: True))
+    stack.enter_context(changed(Belief, "passed", lambda self, level, side: True))
     stack.enter_context(changed(guard, "_why_no_second_witness", lambda action, position, gate: ""))
 
 
@@ -57,7 +57,7 @@ def refusals_of_a_covered_position_count(stack: ExitStack) -> None:
     """A tighter stop above a whole backstop is refused again and again, and nothing ends the count."""
     stack.enter_context(changed(memory, "after_decision", lambda evidence, covered, closing, now_ms: evidence))
     stack.enter_context(changed(Crossed, "fresh", lambda self, now_ms, pause_ms: self.count > 0))
-    stack.enter_context(changed(KeyEvidence, "passed", lambda self, level, side: True))
+    stack.enter_context(changed(Belief, "passed", lambda self, level, side: True))
     stack.enter_context(changed(guard, "_why_no_second_witness", lambda action, position, gate: ""))
 
 

@@ -226,7 +226,7 @@ class Simulation:
             return Streams(user, marks)
 
         service = Service(
-            in_force=ConfigInForce(config, None),
+            in_force=ConfigInForce(config, None, exchange.traits),
             clock=clock,
             exchange=exchange,
             store=store,

@@ -180,7 +180,7 @@ def process_of(
         return Streams(user, marks)
 
     service = Service(
-        in_force=ConfigInForce(settings, path),
+        in_force=ConfigInForce(settings, path, exchange.traits),
         clock=clock,
         exchange=exchange,
         store=store,

@@ -8,7 +8,7 @@ from typing import Any
 
 from position_monitor.core.book import stop_book, target_book
 from position_monitor.core.decision import guard, plan
-from position_monitor.core.evidence.evidence import KeyEvidence
+from position_monitor.core.evidence.evidence import Belief
 from position_monitor.core.model import ids
 from tests.sim.mutants import changed, mutant
 from tests.sim.swarm import Swarm
@@ -29,7 +29,7 @@ def the_slot_of_another_programs_stop_is_taken(stack: ExitStack) -> None:
 
 @mutant("INV-16", swarm=Swarm({}, (), judges=("over_exit",)))
 def a_ladder_is_placed_beside_a_ladder(stack: ExitStack) -> None:
-    stack.enter_context(changed(plan, "_beside_what_rests", lambda inputs, case, book, found, targets: list(targets)))
+    stack.enter_context(changed(plan, "_beside_what_rests", lambda inputs, case, book, diff, targets: list(targets)))
     stack.enter_context(changed(guard, "why_over_exit", lambda order, position, gate: ""))
 
 
@@ -40,9 +40,9 @@ def a_trifle_replaces_a_ladder(stack: ExitStack) -> None:
 
 @mutant("INV-16", swarm=Swarm({}, ("closed_positions_linger",)), caught_at=2)
 def a_stop_that_fired_is_forgotten_when_it_is_not_listed(stack: ExitStack) -> None:
-    stack.enter_context(changed(KeyEvidence, "_closing", lambda self, now_ms, grace_ms: []))
+    stack.enter_context(changed(Belief, "_closing", lambda self, now_ms, grace_ms: []))
 
 
 @mutant("INV-16", swarm=Swarm({}, ("slow_triggers",), judges=("over_exit",)))
 def take_profits_are_placed_while_a_stop_triggers(stack: ExitStack) -> None:
-    stack.enter_context(changed(KeyEvidence, "firing", lambda self, now_ms, grace_ms: False))
+    stack.enter_context(changed(Belief, "firing", lambda self, now_ms, grace_ms: False))

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from decimal import Decimal
 
 import pytest
 
+from position_monitor.edge.venues.binance.traits import TRAITS
+from position_monitor.edge.venues.binance.venue import BinanceUsdm
 from position_monitor.paper.amounts import floor_to
 from tests.sim.stage import EVERY_MODE, EVERY_WORLD, Held, Stage, against, staged
 
 BTC, ETH = "BTCUSDT", "ETHUSDT"
 ENTRY = 42_000
 CAP = 200
+FOUR = ((BTC, "0.300"), (ETH, "5.000"), ("SOLUSDT", "50"), ("XRPUSDT", "5000"))
 LONG_SWEEP = {"full_sweep_s": 60}
 
 
@@ -62,6 +66,20 @@ async def test_the_last_free_slot_is_the_stops(hedge: bool, side: str) -> None:
         assert stage.verdict(BTC, side) == "STOP_ONLY"
         assert "capacity" in stage.published(BTC, side)["reason"]
         assert stage.status()["risk_status"] == "DEGRADED"
+
+
+@staged
+async def test_a_venue_with_fewer_slots_is_respected_without_configuration(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its own number is what counts: every stop rests, ladders share what is left, and nothing is refused."""
+    monkeypatch.setattr(BinanceUsdm, "traits", replace(TRAITS, conditional_orders_max=10))
+    async with Stage(*(Held(symbol, "LONG", size) for symbol, size in FOUR)) as stage:
+        stage.world.conditional_orders_max = 10
+        stage.start()
+        await stage.run(60)
+        assert [len(stage.own(symbol, "LONG", "b")) for symbol, _ in FOUR] == [1, 1, 1, 1]
+        assert any(stage.targets(symbol, "LONG") for symbol, _ in FOUR)
+        assert len(stage.resting()) <= 10
+        assert not stage.entries("order_refused", ours=True)
 
 
 @EVERY_WORLD

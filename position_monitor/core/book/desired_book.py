@@ -58,7 +58,7 @@ class WantedOrders(NamedTuple):
     facts: OrderFacts
     orders: tuple[DesiredOrder, ...]
     notes: tuple[str, ...]
-    found: BookDiff
+    diff: BookDiff
     stop_case: StopCase
     target_case: TargetCase
 
@@ -110,7 +110,7 @@ def _wanted(facts: OrderFacts) -> WantedOrders:
         facts=facts,
         orders=orders,
         notes=targets.notes,
-        found=diff(orders, facts.live),
+        diff=diff(orders, facts.live),
         stop_case=stop_case,
         target_case=targets.case,
     )
@@ -118,7 +118,7 @@ def _wanted(facts: OrderFacts) -> WantedOrders:
 
 def _order_facts(inputs: BookInputs, exits: Exits, stop: Level) -> OrderFacts:
     """The facts of one position. A cycle makes them for each that it looks at (`exit_view.py` says why so)."""
-    position, known, initial = inputs.position, inputs.known, exits.initial_stop
+    position, belief, initial = inputs.position, inputs.belief, exits.initial_stop
     enough = others_are_enough(inputs, exits)
     return OrderFacts.__new__(
         OrderFacts,
@@ -132,14 +132,14 @@ def _order_facts(inputs: BookInputs, exits: Exits, stop: Level) -> OrderFacts:
         cover=inputs.cover.orders,
         in_transit=inputs.in_transit,
         unproven=_unproven(inputs),
-        epoch=known.epoch,
-        spent=known.spent,
-        done_rungs=known.done_rungs,
-        ladder_from=known.ladder_from,
-        slot_is_foreign=known.slot_is_foreign,
-        close_all_blocked=known.close_all_blocked,
-        firing=known.firing(inputs.now_ms, inputs.triggering_grace_ms),
-        taking_profit=known.taking_profit(inputs.now_ms, inputs.triggering_grace_ms),
+        epoch=belief.epoch,
+        spent=belief.spent,
+        done_rungs=belief.done_rungs,
+        ladder_from=belief.ladder_from,
+        slot_is_foreign=belief.slot_is_foreign,
+        close_all_blocked=belief.close_all_blocked,
+        firing=belief.firing(inputs.now_ms, inputs.triggering_grace_ms),
+        taking_profit=belief.taking_profit(inputs.now_ms, inputs.triggering_grace_ms),
         rungs=inputs.rungs,
         stop_price=stop.price,
         stop_today=stop.price if stop.price == initial.price else _today(inputs, stop.price),
@@ -170,8 +170,8 @@ def _today(inputs: BookInputs, price: Decimal) -> Decimal:
 
 def _unproven(inputs: BookInputs) -> frozenset[str]:
     """Working stops that rest and were not read back often enough to replace another one."""
-    seen, needed = inputs.known.seen, inputs.replacement_reads
-    few = [own.client_id for own in inputs.live.working if seen.get(own.client_id, 0) < needed]
+    reads, needed = inputs.belief.listed_reads, inputs.replacement_reads
+    few = [own.client_id for own in inputs.live.working if reads.get(own.client_id, 0) < needed]
     return frozenset(few) if few else _NONE
 
 

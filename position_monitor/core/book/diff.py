@@ -45,21 +45,21 @@ class BookDiff:
     @cached_property
     def ladder(self) -> tuple[LadderRung, ...]:
         """Our take-profits as they rest or are missing, nearest first; worked out once, like the difference itself."""
-        rungs = [_rung(wanted, live.quantity, live.client_id) for wanted, live in self.matched]
-        rungs += [_rung(wanted, wanted.quantity, "") for wanted in self.missing]
+        rungs = [_rung(desired, live.quantity, live.client_id) for desired, live in self.matched]
+        rungs += [_rung(desired, desired.quantity, "") for desired in self.missing]
         return tuple(sorted([rung for rung in rungs if rung is not None], key=lambda rung: rung.rung))
 
 
-def _rung(wanted: DesiredOrder, quantity: Decimal | None, client_id: str) -> LadderRung | None:
+def _rung(desired: DesiredOrder, quantity: Decimal | None, client_id: str) -> LadderRung | None:
     """The rung of an order; None for a stop."""
-    if wanted.role is not Role.TAKE_PROFIT:
+    if desired.role is not Role.TAKE_PROFIT:
         return None
     return LadderRung(
-        rung=rungs_of(wanted.rung)[-1],
-        trigger_price=wanted.trigger_price,
+        rung=rungs_of(desired.rung)[-1],
+        trigger_price=desired.trigger_price,
         quantity=quantity or Decimal(0),
         client_id=client_id,
-        source=wanted.source,
+        source=desired.source,
     )
 
 
@@ -68,14 +68,14 @@ def diff(orders: Sequence[DesiredOrder], live: LiveBook) -> BookDiff:
     left = list(live.resting)
     missing: list[DesiredOrder] = []
     matched: list[tuple[DesiredOrder, LiveOrder]] = []
-    for wanted in orders:
+    for desired in orders:
         for number, own in enumerate(left):
-            if same_content(wanted, own):
-                matched.append((wanted, left.pop(number)))
+            if same_content(desired, own):
+                matched.append((desired, left.pop(number)))
                 break
         else:
-            if not any(same_content(wanted, own) for own in live.in_flight):
-                missing.append(wanted)
+            if not any(same_content(desired, own) for own in live.in_flight):
+                missing.append(desired)
     return BookDiff(
         missing=tuple(missing),
         matched=tuple(matched),
@@ -85,19 +85,19 @@ def diff(orders: Sequence[DesiredOrder], live: LiveBook) -> BookDiff:
     )
 
 
-def same_content(wanted: DesiredOrder, order: LiveOrder) -> bool:
+def same_content(desired: DesiredOrder, order: LiveOrder) -> bool:
     """Whether a resting order of ours is the wanted one: role, rung, purpose, position, trigger and size.
 
     The working type is not part of it: an order that rests is not replaced because the setting changed since.
     """
     return (
-        order.role is wanted.role
-        and order.rung == wanted.rung
-        and order.purpose is wanted.purpose
-        and order.key.side is wanted.side
-        and order.hedged is wanted.hedged
+        order.role is desired.role
+        and order.rung == desired.rung
+        and order.purpose is desired.purpose
+        and order.key.side is desired.side
+        and order.hedged is desired.hedged
         # In one-way mode the direction is that of its position; but a stop that can do more than reduce covers nothing.
-        and (order.reduces or not (order.hedged or wanted.role.is_stop))
-        and order.trigger_price == wanted.trigger_price
-        and order.quantity == wanted.quantity
+        and (order.reduces or not (order.hedged or desired.role.is_stop))
+        and order.trigger_price == desired.trigger_price
+        and order.quantity == desired.quantity
     )

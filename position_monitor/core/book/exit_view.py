@@ -13,7 +13,7 @@ from position_monitor.core.model.orders import LiveOrder, Role
 
 def exit_view(inputs: BookInputs) -> ExitView:
     """The view of one position."""
-    evidence, crossed = inputs.known, inputs.known.crossed
+    evidence, crossed = inputs.belief, inputs.belief.crossed
     # One is made for every position in every cycle. Called by its class, a tuple with keywords takes three times as
     # long as by position, because a dictionary of the keywords is made first; called so, no longer.
     return ExitView.__new__(
@@ -45,7 +45,7 @@ def _resting_stop(inputs: BookInputs) -> RestingStop | None:
 
 
 def _withdrawn(inputs: BookInputs) -> Decimal | None:
-    last, position = inputs.known.last_stop, inputs.position
+    last, position = inputs.belief.last_stop, inputs.position
     if last is None or inputs.live.guarding or beyond(position.arming_price, last, position.side):
         return None
     return last
@@ -56,7 +56,7 @@ def _holds_the_ratchet(order: LiveOrder, inputs: BookInputs) -> bool:
     tag = order.tag
     if tag is None:
         return False
-    return tag.epoch >= inputs.known.epoch or (tag.role is Role.BACKSTOP and not inputs.settings.rebase_on_add)
+    return tag.epoch >= inputs.belief.epoch or (tag.role is Role.BACKSTOP and not inputs.settings.rebase_on_add)
 
 
 def _rests_anchored(inputs: BookInputs, price: Decimal) -> bool:

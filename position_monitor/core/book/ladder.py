@@ -41,12 +41,12 @@ def size_ladder(
     placed, carried = Decimal(0), Decimal(0)
     for number, target in enumerate(targets):
         last = number == len(targets) - 1
-        wanted = total - placed if last else floor_to(total * target.fraction / shares, instrument.step) + carried
-        if _too_small(wanted, target.level.price, instrument, min_notional) and not last:
-            carried = wanted
+        size = total - placed if last else floor_to(total * target.fraction / shares, instrument.step) + carried
+        if _too_small(size, target.level.price, instrument, min_notional) and not last:
+            carried = size
             continue
-        rungs.append(SizedRung(target.rung, target.level, wanted))
-        placed, carried = placed + wanted, Decimal(0)
+        rungs.append(SizedRung(target.rung, target.level, size))
+        placed, carried = placed + size, Decimal(0)
     return _with_last_merged(rungs, instrument, min_notional)
 
 

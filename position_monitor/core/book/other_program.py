@@ -22,15 +22,15 @@ def waits_for_foreign(inputs: BookInputs, exits: Exits) -> bool:
     position. A restart forgets that sign; so nothing is waited for when the last change of the position, by the
     venue's own time, is twice the grace ago. It ends at once when the price passes the level of our stop.
     """
-    grace_ms, known = inputs.settings.foreign_stop_grace_ms, inputs.known
+    grace_ms, belief = inputs.settings.foreign_stop_grace_ms, inputs.belief
     if not grace_ms or not inputs.settings.respect_foreign_orders or inputs.live.guarding:
         return False
-    if exits.crossed or exits.obstacle is not _NONE or known.last_stop is not None:
+    if exits.crossed or exits.obstacle is not _NONE or belief.last_stop is not None:
         return False
     changed_ms = inputs.position.updated_at_ms
     if changed_ms > 0 and inputs.now_ms - changed_ms >= 2 * grace_ms:
         return False
-    return known.appeared_at_ms <= 0 or 0 <= inputs.now_ms - known.appeared_at_ms < grace_ms
+    return belief.appeared_at_ms <= 0 or 0 <= inputs.now_ms - belief.appeared_at_ms < grace_ms
 
 
 def others_are_enough(inputs: BookInputs, exits: Exits) -> bool:
@@ -41,7 +41,7 @@ def others_are_enough(inputs: BookInputs, exits: Exits) -> bool:
     """
     if not foreign_is_enough(inputs, exits):
         return False
-    last, settings = inputs.known.last_stop, inputs.settings
+    last, settings = inputs.belief.last_stop, inputs.settings
     if last is None or inputs.live.guarding or not settings.yield_to_foreign_stop:
         return True
     side, price = inputs.position.side, cover_of(inputs.position, inputs.live.foreign, settings).whole_price
@@ -55,9 +55,9 @@ def gives_way(inputs: BookInputs, *, enough: bool) -> bool:
     """
     if not (enough and inputs.settings.yield_to_foreign_stop):
         return False
-    counts, needed = inputs.known.foreign_seen, inputs.replacement_reads
+    counts, needed = inputs.belief.foreign_reads, inputs.replacement_reads
     proven = [order for order in inputs.live.foreign if counts.get(order.order_id, 0) >= needed]
     price, side = cover_of(inputs.position, proven, inputs.settings).whole_price, inputs.position.side
-    mine = [own for own in inputs.live.guarding if own.epoch >= inputs.known.epoch]
+    mine = [own for own in inputs.live.guarding if own.epoch >= inputs.belief.epoch]
     ours = [own.trigger_price for own in mine if own.trigger_price is not None]
     return price is not None and not any(tighter(level, price, side) for level in ours)

@@ -153,36 +153,36 @@ def _working_stops(facts: OrderFacts) -> tuple[DesiredOrder, ...]:
     parts = even_parts(facts.quantity, facts.instrument, ids.STOP_PARTS_MAX)
     if parts and parts[-1] < facts.instrument.least_quantity:
         return ()
-    wanted = tuple(_working_stop(facts, number, part) for number, part in enumerate(parts))
-    settling = _settling(facts, wanted)
-    return wanted if settling is None else settling
+    desired = tuple(_working_stop(facts, number, part) for number, part in enumerate(parts))
+    settling = _settling(facts, desired)
+    return desired if settling is None else settling
 
 
 def _working_stop(facts: OrderFacts, number: int, part: Decimal) -> DesiredOrder:
     """One part where it rests; else at a price the venue permits today, which a level that rests may be older than."""
     purpose, price, source = Purpose.STOP, facts.stop_price, facts.stop_source
     rung = ids.stop_rung(number, anchored=facts.stop_anchored)
-    wanted = new_order(
+    desired = new_order(
         facts=facts, role=Role.WORKING_STOP, rung=rung, purpose=purpose, price=price, source=source, quantity=part
     )
     today = facts.stop_today
-    if today == price or any(same_content(wanted, own) for own in facts.live.resting):
-        return wanted
+    if today == price or any(same_content(desired, own) for own in facts.live.resting):
+        return desired
     return new_order(
         facts=facts, role=Role.WORKING_STOP, rung=rung, purpose=purpose, price=today, source=source, quantity=part
     )
 
 
-def _settling(facts: OrderFacts, wanted: tuple[DesiredOrder, ...]) -> tuple[DesiredOrder, ...] | None:
-    """What rests at the level, wanted as it is for a moment, where that is enough; None where `wanted` is the answer.
+def _settling(facts: OrderFacts, desired: tuple[DesiredOrder, ...]) -> tuple[DesiredOrder, ...] | None:
+    """What rests at the level, wanted as it is for a moment, where that is enough; None where `desired` is the answer.
 
     A position that grows fill by fill would else get a stop of its whole size with each of them. While a stop at the
     level was not read back often enough, and all of them together stop the whole position, nothing is added: a stop of
     the whole size that is added when they do not doubles what rests, so fifty fills make six stops.
     """
-    if not wanted or all(_is_written(order, facts) for order in wanted):
+    if not desired or all(_is_written(order, facts) for order in desired):
         return None
-    level = wanted[0].trigger_price
+    level = desired[0].trigger_price
     here = [own for own in facts.live.working if own.trigger_price == level]
     here = [own for own in here if own in facts.cover]
     under_way = [order for order in facts.in_transit if order.trigger_price == level]

@@ -27,15 +27,15 @@ def effective_stop(inputs: BookInputs, resting: RestingStop | None, exits: Exits
     """
     if resting is None:
         return exits.stop
-    side, best, wanted, least = inputs.position.side, resting.price, exits.stop, exits.least
-    if exits.moves_resting and tighter(wanted.price, best, side) and _room_to_move(inputs, wanted.price, best):
-        return wanted
+    side, best, policy, least = inputs.position.side, resting.price, exits.stop, exits.least
+    if exits.moves_resting and tighter(policy.price, best, side) and _room_to_move(inputs, policy.price, best):
+        return policy
     if least is not None and tighter(least, best, side) and _room_to_move(inputs, least, best):
         made_from = {"resting": best, "clamp": least}
         return Level(least, LevelSource.LIQUIDATION, made_from, resting.anchored or exits.crossed)
-    if wanted.price == best or not _far_enough(inputs, wanted.price, best):
-        return Level(best, wanted.source, wanted.inputs, resting.anchored)  # it rests where the policy wants it
-    return Level(best, LevelSource.RATCHET, {"resting": best, "wanted": wanted.price}, resting.anchored)
+    if policy.price == best or not _far_enough(inputs, policy.price, best):
+        return Level(best, policy.source, policy.inputs, resting.anchored)  # it rests where the policy wants it
+    return Level(best, LevelSource.RATCHET, {"resting": best, "wanted": policy.price}, resting.anchored)
 
 
 def why_behind(inputs: BookInputs, stop: Level) -> str:

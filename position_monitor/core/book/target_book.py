@@ -175,8 +175,8 @@ def _in_order(done: frozenset[int], facts: OrderFacts) -> frozenset[int]:
 def _as_it_rests(facts: OrderFacts, resting: Sequence[LiveOrder]) -> tuple[DesiredOrder, ...]:
     """The ladder wanted as it is, with the policy's word for each level it knows."""
     sources = {target.rung: target.level.source for target in facts.targets}
-    found = ((own, sources.get(rungs_of(own.rung)[-1], LevelSource.RATCHET)) for own in resting)
-    return tuple([as_desired(facts, o, Role.TAKE_PROFIT, source) for o, source in found])
+    sourced = ((own, sources.get(rungs_of(own.rung)[-1], LevelSource.RATCHET)) for own in resting)
+    return tuple([as_desired(facts, o, Role.TAKE_PROFIT, source) for o, source in sourced])
 
 
 def _foreign_target_quantity(facts: OrderFacts) -> Decimal:
@@ -211,15 +211,15 @@ def ladder_stands(resting: Sequence[LiveOrder], quantity: Decimal, facts: OrderF
         return False
     if not _adds_up(resting, quantity, facts) or not _in_shares(resting, facts):
         return False
-    wanted = {target.rung: target.level.price for target in facts.targets}
+    levels = {target.rung: target.level.price for target in facts.targets}
     last = facts.targets[-1].rung
     tolerance = facts.settings.stop_min_move_pct
     for own in resting:
         rung, trigger = rungs_of(own.rung)[-1], own.trigger_price or _NOTHING
-        if rung in wanted and distance_pct(trigger, wanted[rung]) <= tolerance:
+        if rung in levels and distance_pct(trigger, levels[rung]) <= tolerance:
             continue
         # A last rung further away than its level was placed when the price had passed every target; it may stay.
-        if rung != last or not tighter(trigger, wanted[last], facts.side):
+        if rung != last or not tighter(trigger, levels[last], facts.side):
             return False
     return True
 
@@ -261,14 +261,14 @@ def _whole_rest(facts: OrderFacts, resting: Sequence[LiveOrder]) -> Target:
     return whole
 
 
-def _snapped(wanted: DesiredOrder, facts: OrderFacts, resting: Sequence[LiveOrder]) -> DesiredOrder:
+def _snapped(desired: DesiredOrder, facts: OrderFacts, resting: Sequence[LiveOrder]) -> DesiredOrder:
     """Keep a resting rung of the same size whose trigger differs by less than the least move."""
     for order in resting:
         if (
-            order.rung == wanted.rung
-            and order.quantity == wanted.quantity
+            order.rung == desired.rung
+            and order.quantity == desired.quantity
             and order.trigger_price is not None
-            and distance_pct(order.trigger_price, wanted.trigger_price) <= facts.settings.stop_min_move_pct
+            and distance_pct(order.trigger_price, desired.trigger_price) <= facts.settings.stop_min_move_pct
         ):
-            return as_desired(facts, order, wanted.role, wanted.source)
-    return wanted
+            return as_desired(facts, order, desired.role, desired.source)
+    return desired

@@ -11,7 +11,7 @@ from collections.abc import Collection
 from decimal import Decimal
 from typing import NamedTuple
 
-from position_monitor.core.evidence.evidence import KeyEvidence
+from position_monitor.core.evidence.evidence import Belief
 from position_monitor.core.exits.view import Obstacle
 from position_monitor.core.model import ids
 from position_monitor.core.model.desired import DesiredOrder, Target
@@ -47,7 +47,7 @@ class BookInputs(NamedTuple):
     """The live orders of this position, ours and foreign, sorted."""
     cover: Cover
     """The stop cover they give."""
-    known: KeyEvidence
+    belief: Belief
     settings: ProtectionSettings
     advice: Advice | None
     rungs: RungsAllowed
@@ -169,9 +169,9 @@ def new_order(
     return _named(order, facts.account, facts.spent, facts.epoch)
 
 
-def renewed(order: DesiredOrder, account: str, known: KeyEvidence) -> DesiredOrder:
+def renewed(order: DesiredOrder, account: str, belief: Belief) -> DesiredOrder:
     """The same order under the id its intent has now."""
-    return _named(order, account, known.spent, known.epoch)
+    return _named(order, account, belief.spent, belief.epoch)
 
 
 def _named(order: DesiredOrder, account: str, spent: Collection[str], epoch: str) -> DesiredOrder:

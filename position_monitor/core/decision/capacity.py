@@ -21,16 +21,16 @@ SLOTS_KEPT_FREE = 2
 
 def resting_now(observed: Mapping[str, SymbolObservation], elsewhere: int) -> int:
     """Open conditional orders of the account as last read, foreign ones included."""
-    return elsewhere + sum([seen.live.conditional for seen in observed.values()])
+    return elsewhere + sum([observation.live.conditional for observation in observed.values()])
 
 
 def rungs_of_positions(
     observed: Mapping[str, SymbolObservation], rules: Rules, elsewhere: int
 ) -> dict[PositionKey, RungsAllowed]:
     """Spread the account's capacity for conditional orders over its managed positions, stops first."""
-    managed = [p.key for seen in observed.values() for p in seen.positions if _is_managed(p.key, rules)]
-    reserved = elsewhere + sum([seen.live.before_ladders for seen in observed.values()]) + len(managed)
-    return rungs_for(managed, reserved, rules.limits.conditional_orders_max)
+    managed = [p.key for observation in observed.values() for p in observation.positions if _is_managed(p.key, rules)]
+    reserved = elsewhere + sum([observation.live.before_ladders for observation in observed.values()]) + len(managed)
+    return rungs_for(managed, reserved, rules.conditional_orders_max)
 
 
 def _is_managed(key: PositionKey, rules: Rules) -> bool:

@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from position_monitor.core.book.desired_book import WantedOrders
 from position_monitor.core.book.diff import BookDiff
-from position_monitor.core.evidence.evidence import KeyEvidence
+from position_monitor.core.evidence.evidence import Belief
 from position_monitor.core.model.desired import CloseReason, DesiredBook
 from position_monitor.core.model.positions import Position
 from position_monitor.core.model.settings import EvidenceSettings, ProtectionSettings
@@ -25,7 +25,7 @@ class Case(NamedTuple):
     position: Position
     key: PositionKey
     settings: ProtectionSettings
-    known: KeyEvidence | None
+    belief: Belief | None
     unmanaged: bool
     live: LiveBook
     cover: Cover
@@ -38,9 +38,9 @@ class Case(NamedTuple):
     """The orders of the book and how what rests differs from them; None without a book."""
 
     @property
-    def found(self) -> BookDiff | None:
+    def diff(self) -> BookDiff | None:
         """The book against what rests; None without a book."""
-        return self.wanted.found if self.wanted is not None else None
+        return self.wanted.diff if self.wanted is not None else None
 
     @property
     def closing(self) -> str:
@@ -50,9 +50,9 @@ class Case(NamedTuple):
     @property
     def quiet(self) -> bool:
         """Whether nothing is to be done: it is as it should be, or nothing may be wanted."""
-        found = self.found
-        return found is None or not (found.missing or found.surplus or self.to_close)
+        diff = self.diff
+        return diff is None or not (diff.missing or diff.surplus or self.to_close)
 
     def long_missing(self, settings: EvidenceSettings, now_ms: int) -> bool:
         """Whether its stop is missing now and was missing in this daemon's own reads for two check intervals."""
-        return self.known is not None and not self.cover.full and self.known.long_exposed(settings, now_ms)
+        return self.belief is not None and not self.cover.full and self.belief.long_exposed(settings, now_ms)

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from decimal import Decimal
 
-from position_monitor.core.evidence.evidence import AGREEING_READS, Evidence, KeyEvidence
+from position_monitor.core.evidence.evidence import AGREEING_READS, Belief, Evidence
 from position_monitor.core.evidence.refusals import TRIES_AT_ONCE_MAX
 from position_monitor.core.model import ids
 from position_monitor.core.model.actions import Close
@@ -34,73 +34,71 @@ WITHOUT_WITNESS_MS = 15_000
 
 def reason_to_close(
     position: Position,
-    known: KeyEvidence,
+    belief: Belief,
     settings: ProtectionSettings,
     limits: Limits,
     evidence_settings: EvidenceSettings,
     now_ms: int,
     *,
     covered: bool,
-    wanted: CloseReason | None,
+    policy: CloseReason | None,
 ) -> CloseReason | None:
     """Why the position should be closed at market, or None (DESIGN 9, crossed already).
 
-    A position that is covered is closed only where its policy wants that (`wanted`), and where the last reads agree on
+    A position that is covered is closed only where its policy wants that (`policy`), and where the last reads agree on
     the loss: what cannot get a stop is what the ladder is for.
     """
     grace_ms = evidence_settings.triggering_grace_ms
-    if settings.on_breach is OnBreach.ALERT or known.firing(now_ms, grace_ms):
+    if settings.on_breach is OnBreach.ALERT or belief.firing(now_ms, grace_ms):
         return None
-    trigger = known.firing_trigger
-    if not covered and known.stuck(now_ms, grace_ms) and known.passed(trigger, position.side):
+    trigger = belief.firing_trigger
+    if not covered and belief.stuck(now_ms, grace_ms) and belief.passed(trigger, position.side):
         text = "its stop was reached and did not close it: the exit is completed at market"
         return CloseReason(text, trigger, settings.working_type)
-    crossed = known.crossed
+    crossed = belief.crossed
     if (
         not covered
         and crossed.count >= limits.refusals_before_close
         and crossed.fresh(now_ms, limits.again_ms)
-        and known.passed(crossed.first_trigger, position.side)
+        and belief.passed(crossed.first_trigger, position.side)
     ):
         text = (
             f"its stop was refused {crossed.count} times in a row as already passed{in_brackets(crossed.said)}, "
             f"and the price has passed {plain(crossed.first_trigger)}"
         )
         return CloseReason(text, crossed.first_trigger, settings.working_type)
-    if wanted is None or not known.losses_pct or min(known.losses_pct) < settings.max_loss_pct:
+    if policy is None or not belief.losses_pct or min(belief.losses_pct) < settings.max_loss_pct:
         return None
-    return wanted
+    return policy
 
 
 def closes_in_the_last_minute(evidence: Evidence, now_ms: int) -> int:
     """Closing orders sent for the whole account in the last minute: the limit on them is one for all positions."""
-    sent = (at for known in evidence.keys.values() for at in known.closes_at_ms)
+    sent = (at for belief in evidence.keys.values() for at in belief.closes_at_ms)
     return sum(1 for at in sent if abs(now_ms - at) < MINUTE_MS)
 
 
-def why_not_close_now(known: KeyEvidence, recent: int, limits: Limits, now_ms: int) -> str:
+def why_not_close_now(belief: Belief, recent: int, limits: Limits, now_ms: int) -> str:
     """Why a close that is wanted waits, or empty. `recent` closes were sent for the account in the last minute."""
-    if known.present_reads < CLOSE_READS:
+    if belief.present_reads < CLOSE_READS:
         return f"needs {CLOSE_READS} agreeing reads"
     if recent >= limits.closes_per_minute_max:
         return f"{recent} closes were sent in the last minute"
-    refused = known.closes_refused.tries_in_the_last_minute(now_ms)
-    tried = refused + sum(1 for at_ms in known.closes_at_ms if abs(now_ms - at_ms) < MINUTE_MS)
+    refused = belief.closes_refused.tries_in_the_last_minute(now_ms)
+    tried = refused + sum(1 for at_ms in belief.closes_at_ms if abs(now_ms - at_ms) < MINUTE_MS)
     if tried >= limits.closes_per_minute_max:
         return f"{tried} closes of it were tried in the last minute"
-    if refused >= TRIES_AT_ONCE_MAX and not known.closes_refused.rested(now_ms, limits.again_ms):
+    if refused >= TRIES_AT_ONCE_MAX and not belief.closes_refused.rested(now_ms, limits.again_ms):
         return "it was refused again and again; it is tried again in the next check"
     return ""
 
 
-def next_close(
-    account: str, position: Position, instrument: Instrument, known: KeyEvidence, reason: CloseReason
-) -> Close:
+def next_close(account: str, position: Position, instrument: Instrument, belief: Belief, reason: CloseReason) -> Close:
     """The next closing order: market and limit by turns, never more than the position or the venue's maximum."""
-    limit = _limit_inside_band(position, instrument) if known.closes_sent % 2 else None
+    limit = _limit_inside_band(position, instrument) if belief.closes_sent % 2 else None
     most = instrument.market_max_quantity if limit is None else instrument.max_quantity
     quantity = min(position.quantity, floor_to(most, instrument.step))
-    client_id = close_id(account=account, position=position, known=known, limit=limit, quantity=quantity)
+    client_id = close_id(account=account, position=position, belief=belief, limit=limit, quantity=quantity)
     return Close(
         key=position.key,
         hedged=position.hedged,
@@ -113,7 +111,7 @@ def next_close(
     )
 
 
-def close_id(account: str, position: Position, known: KeyEvidence, limit: Decimal | None, quantity: Decimal) -> str:
+def close_id(account: str, position: Position, belief: Belief, limit: Decimal | None, quantity: Decimal) -> str:
     """The client id of a closing order; its revision is the number of closes sent before it."""
     return ids.client_id(
         account=account,
@@ -123,8 +121,8 @@ def close_id(account: str, position: Position, known: KeyEvidence, limit: Decima
         rung=0,
         trigger=limit or Decimal(0),
         quantity=quantity,
-        epoch=known.epoch,
-        revision=known.closes_sent,
+        epoch=belief.epoch,
+        revision=belief.closes_sent,
     )
 
 

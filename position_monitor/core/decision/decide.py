@@ -80,10 +80,10 @@ def decide(
     `before` is `Decision.wanted` of the last decision, or nothing. It decides nothing: what is wanted for the same
     reasons as then is given as the same objects instead of being made anew.
     """
-    if cap is not None and cap.most < rules.limits.conditional_orders_max:
-        rules = replace(rules, limits=replace(rules.limits, conditional_orders_max=cap.most))
+    if cap is not None and cap.most < rules.conditional_orders_max:
+        rules = replace(rules, traits=replace(rules.traits, conditional_orders_max=cap.most))
     allowed = rungs_of_positions(observed, rules, elsewhere)
-    free = rules.limits.conditional_orders_max - resting_now(observed, elsewhere)
+    free = rules.conditional_orders_max - resting_now(observed, elsewhere)
     books: dict[PositionKey, DesiredBook] = {}
     plans: dict[str, Plan] = {}
     judgements: dict[PositionKey, Judgement] = {}
@@ -92,7 +92,7 @@ def decide(
     for symbol in sorted(observed):
         try:
             part = decide_symbol(
-                seen=observed[symbol],
+                observation=observed[symbol],
                 evidence=evidence,
                 rules=rules,
                 advice=advice.get(symbol),
@@ -115,7 +115,7 @@ def decide(
 
 
 def decide_symbol(
-    seen: SymbolObservation,
+    observation: SymbolObservation,
     evidence: Evidence,
     rules: Rules,
     advice: Advice | None,
@@ -127,12 +127,12 @@ def decide_symbol(
     before: Mapping[PositionKey, WantedOrders] = NOTHING_WANTED,
 ) -> Decision:
     """Decide for one symbol. `crowded`: the account has hardly a slot left for conditional orders."""
-    books = seen.live.books
+    live_books = observation.live.by_position
     cases = [
         _case(
             position=position,
-            books=books,
-            seen=seen,
+            live_books=live_books,
+            observation=observation,
             evidence=evidence,
             rules=rules,
             advice=advice,
@@ -140,16 +140,16 @@ def decide_symbol(
             before=before,
             now_ms=now_ms,
         )
-        for position in seen.positions
+        for position in observation.positions
     ]
     held = {case.key for case in cases}
     result = plan(
         PlanInputs.__new__(  # as `ExitView` in exit_view.py
             PlanInputs,
             account=rules.account,
-            seen=seen,
+            observation=observation,
             cases=[case for case in cases if not case.unmanaged],
-            orphaned={key: live for key, live in books.items() if key not in held and not rules.is_unmanaged(key)},
+            orphaned={key: live for key, live in live_books.items() if key not in held and not rules.is_unmanaged(key)},
             evidence=evidence,
             evidence_settings=rules.evidence,
             limits=rules.limits,
@@ -158,13 +158,13 @@ def decide_symbol(
             now_ms=now_ms,
         )
     )
-    judgements = {case.key: judge(case, seen, rules.evidence, now_ms) for case in cases}
+    judgements = {case.key: judge(case, observation, rules.evidence, now_ms) for case in cases}
     desired = {case.key: case.book for case in cases if case.book is not None}
     wanted = {case.key: case.wanted for case in cases if case.wanted is not None}
-    return Decision(desired, {seen.symbol: result}, judgements, wanted)
+    return Decision(desired, {observation.symbol: result}, judgements, wanted)
 
 
-def _held(seen: SymbolObservation, defect: Exception) -> Decision:
+def _held(observation: SymbolObservation, defect: Exception) -> Decision:
     """No action and verdict UNKNOWN for a symbol whose decision failed; the defect is named in its reason."""
     reason = f"HOLD: deciding failed with {type(defect).__name__}: {defect}"
     judgements = {
@@ -174,19 +174,19 @@ def _held(seen: SymbolObservation, defect: Exception) -> Decision:
             reason=reason,
             cover=NO_COVER,
             book=None,
-            found=None,
+            diff=None,
             settings=None,
-            readable=seen.readable,
+            readable=observation.readable,
         )
-        for position in seen.positions
+        for position in observation.positions
     }
-    return Decision({}, {seen.symbol: Plan(seen.symbol)}, judgements)
+    return Decision({}, {observation.symbol: Plan(observation.symbol)}, judgements)
 
 
 def _case(
     position: Position,
-    books: Mapping[PositionKey, LiveBook],
-    seen: SymbolObservation,
+    live_books: Mapping[PositionKey, LiveBook],
+    observation: SymbolObservation,
     evidence: Evidence,
     rules: Rules,
     advice: Advice | None,
@@ -194,20 +194,20 @@ def _case(
     before: Mapping[PositionKey, WantedOrders],
     now_ms: int,
 ) -> Case:
-    key, live = position.key, books.get(position.key, NOTHING_RESTS)
-    settings, known, unmanaged = rules.protection_for(key), evidence.of(key), rules.is_unmanaged(key)
+    key, live = position.key, live_books.get(position.key, NOTHING_RESTS)
+    settings, belief, unmanaged = rules.protection_for(key), evidence.of(key), rules.is_unmanaged(key)
     cover = cover_of(position, live.stops, settings)
     book = wanted = closing = None
-    if known is not None:
-        if seen.allows(Deed.PLACE_STOP) and not unmanaged:
+    if belief is not None:
+        if observation.allows(Deed.PLACE_STOP) and not unmanaged:
             inputs = BookInputs.__new__(
                 BookInputs,
                 account=rules.account,
                 position=position,
-                instrument=rules_of(seen.instrument, position, known.grid_refusals),
+                instrument=rules_of(observation.instrument, position, belief.grid_refusals),
                 live=live,
                 cover=cover,
-                known=known,
+                belief=belief,
                 settings=settings,
                 advice=advice,
                 rungs=rungs.get(key, NO_RUNGS),
@@ -219,20 +219,20 @@ def _case(
             book, wanted = compared_book(inputs, before.get(key))
         closing = reason_to_close(
             position=position,
-            known=known,
+            belief=belief,
             settings=settings,
             limits=rules.limits,
             evidence_settings=rules.evidence,
             now_ms=now_ms,
             covered=cover.full,
-            wanted=None if book is None else book.close,
+            policy=None if book is None else book.close,
         )
     return Case.__new__(
         Case,
         position=position,
         key=key,
         settings=settings,
-        known=known,
+        belief=belief,
         unmanaged=unmanaged,
         live=live,
         cover=cover,

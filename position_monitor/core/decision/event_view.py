@@ -48,8 +48,8 @@ class SinceRead:
 
 def after_position(since: SinceRead, event: PositionEvent, last: SymbolObservation | None) -> SinceRead | None:
     """Take one position event in; None when it says nothing newer than what is known."""
-    known = since.positions.get(event.leg)
-    if known is not None and (event.at_ms < known.at_ms or event == known):
+    latest = since.positions.get(event.leg)
+    if latest is not None and (event.at_ms < latest.at_ms or event == latest):
         return None
     key = event.key
     read = last.position(key) if last is not None and key is not None else None
@@ -79,9 +79,9 @@ def ended_by(event: PositionEvent) -> frozenset[PositionKey]:
 def quantity_before(last: SymbolObservation | None, since: SinceRead, key: PositionKey) -> Decimal:
     """The size a position had as far as known: by its last event, else by the last read, else none."""
     legs = (None, key.side)
-    told = max((since.positions[leg] for leg in legs if leg in since.positions), key=_age, default=None)
-    if told is not None:
-        return abs(told.amount) if told.key == key else Decimal(0)
+    event = max((since.positions[leg] for leg in legs if leg in since.positions), key=_age, default=None)
+    if event is not None:
+        return abs(event.amount) if event.key == key else Decimal(0)
     read = last.position(key) if last is not None else None
     return read.quantity if read is not None else Decimal(0)
 
@@ -125,7 +125,9 @@ def stops_from_event(
     if rules.protection_for(key).working_type is WorkingType.CONTRACT_PRICE:
         opened = replace(opened, last_price=_last_traded(event, key, last, since))
     others = tuple(position for position in (last.positions if last else ()) if _stays(position, opened, since))
-    orders = tuple(seen for order in (last.orders if last else ()) if (seen := _order_now(order, since)) is not None)
+    orders = tuple(
+        current for order in (last.orders if last else ()) if (current := _order_now(order, since)) is not None
+    )
     view = SymbolObservation(
         symbol=event.symbol,
         instrument=instrument,
@@ -139,7 +141,7 @@ def stops_from_event(
     own = [order for order in orders if order.key == key]
     evidence = after_open_event(evidence, opened, own, now_ms)
     decision = decide_symbol(
-        seen=view, evidence=evidence, rules=rules, advice=advice, mode=mode, rungs={}, now_ms=now_ms
+        observation=view, evidence=evidence, rules=rules, advice=advice, mode=mode, rungs={}, now_ms=now_ms
     )
     places = tuple(place for place in decision.plans[event.symbol].stops if place.key == key)
     return EventStops(places, view, evidence, exposed=decision.judgements[key].exposed)
@@ -161,7 +163,9 @@ def mark_moves_a_stop(
     positions = tuple(_at_mark(position, mark) for position in last.positions)
     view = replace(last, positions=positions, orders_reused=True)
     return bool(
-        decide_symbol(seen=view, evidence=evidence, rules=rules, advice=advice, mode=mode, rungs={}, now_ms=now_ms)
+        decide_symbol(
+            observation=view, evidence=evidence, rules=rules, advice=advice, mode=mode, rungs={}, now_ms=now_ms
+        )
         .plans[last.symbol]
         .stops
     )

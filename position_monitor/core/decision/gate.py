@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from decimal import Decimal
 
-from position_monitor.core.evidence.evidence import KeyEvidence
+from position_monitor.core.evidence.evidence import Belief
 from position_monitor.core.model.actions import Mode
 from position_monitor.core.model.settings import EvidenceSettings, Limits, ProtectionSettings
 from position_monitor.core.observation.exit_profile import Exit
@@ -17,8 +17,8 @@ class GateInputs:
     """What an action is checked against."""
 
     account: str
-    seen: SymbolObservation
-    known: KeyEvidence | None
+    observation: SymbolObservation
+    belief: Belief | None
     settings: ProtectionSettings
     evidence_settings: EvidenceSettings
     limits: Limits

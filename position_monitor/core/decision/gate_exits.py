@@ -21,12 +21,12 @@ def why_over_exit(order: DesiredOrder, position: Position | None, gate: GateInpu
     Derived from the settings and what rests, not from the book. Where the venue's least amounts join rungs, only the
     whole is compared.
     """
-    instrument = gate.seen.instrument
+    instrument = gate.observation.instrument
     if order.role is not Role.TAKE_PROFIT or position is None or order.quantity is None or instrument is None:
         return ""
-    resting = [live for live in gate.seen.orders if live.key == order.key]
+    resting = [live for live in gate.observation.orders if live.key == order.key]
     grace_ms = gate.evidence_settings.triggering_grace_ms
-    stuck = gate.known.stuck_in_triggering(gate.now_ms, grace_ms) if gate.known is not None else frozenset()
+    stuck = gate.belief.stuck_in_triggering(gate.now_ms, grace_ms) if gate.belief is not None else frozenset()
     rungs = [(_share_up_to(live, gate), one) for live in resting for one in exits_of([live], stuck)]
     rungs.append((_share_up_to(order, gate), Exit(order.trigger_price, order.quantity)))
     whole = [one for _, one in rungs] + list(gate.unlisted)

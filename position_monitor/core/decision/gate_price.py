@@ -21,7 +21,7 @@ def why_not_on_grid(order: DesiredOrder, position: Position | None, gate: GateIn
     where that range has none for it: its rules are read rarely, and one that is refused costs nothing.
     """
     instrument = _rules_of(position, gate)
-    if instrument is None or (gate.seen.instrument is None and order.role is Role.TAKE_PROFIT):
+    if instrument is None or (gate.observation.instrument is None and order.role is Role.TAKE_PROFIT):
         return "the venue's trading rules for the symbol are not known"
     if order.trigger_price <= 0 or not is_multiple(order.trigger_price, instrument.tick):
         return f"trigger was {order.trigger_price}; expected a positive multiple of {instrument.tick}"
@@ -58,9 +58,9 @@ def why_wrong_price(order: DesiredOrder, position: Position | None, gate: GateIn
 
 def _rules_of(position: Position | None, gate: GateInputs) -> Instrument | None:
     """The venue's trading rules, or the ones made up for a stop while they are not known."""
-    if gate.seen.instrument is not None or position is None or gate.known is None:
-        return gate.seen.instrument
-    return provisional_rules(position, gate.known.grid_refusals)
+    if gate.observation.instrument is not None or position is None or gate.belief is None:
+        return gate.observation.instrument
+    return provisional_rules(position, gate.belief.grid_refusals)
 
 
 def _tightest_price(position: Position, instrument: Instrument) -> Decimal | None:

@@ -16,7 +16,7 @@ from position_monitor.core.decision.gate import GateInputs
 from position_monitor.core.decision.gate_exits import why_over_exit
 from position_monitor.core.decision.gate_price import why_not_on_grid, why_wrong_price
 from position_monitor.core.decision.ownership import MEANINGS, RIGHTS, may_place_stop
-from position_monitor.core.evidence.evidence import KeyEvidence
+from position_monitor.core.evidence.evidence import Belief
 from position_monitor.core.model import ids
 from position_monitor.core.model.actions import Cancel, Close, Mode, Place
 from position_monitor.core.model.desired import DesiredOrder
@@ -56,7 +56,7 @@ class Denied:
 def approve_place(action: Place, gate: GateInputs) -> Approved[Place] | Denied:
     """Approve a new order: it can only reduce, is on the right side, and its intent does not rest yet."""
     order = action.order
-    position = gate.seen.position(order.key)
+    position = gate.observation.position(order.key)
     deed = Deed.PLACE_STOP if order.role.is_stop else Deed.PLACE_TAKE_PROFIT
     checks = (
         _why_not_permitted(order, position, gate),
@@ -75,23 +75,23 @@ def approve_place(action: Place, gate: GateInputs) -> Approved[Place] | Denied:
 
 def approve_cancel(action: Cancel, gate: GateInputs) -> Approved[Cancel] | Denied:
     """Approve a removal against a fresh read: ours, still resting, and the cover without it is whole."""
-    order = next((live for live in gate.seen.orders if live.order_id == action.order.order_id), None)
+    order = next((live for live in gate.observation.orders if live.order_id == action.order.order_id), None)
     if not RIGHTS[gate.mode].removals:
         return Denied(f"nothing is removed: {MEANINGS[gate.mode]} (invariant 9)")
-    if not gate.seen.readable:
+    if not gate.observation.readable:
         return Denied("the symbol could not be read: nothing is removed (invariant 7)")
     if order is None or order.status is not OrderStatus.NEW:
         return Denied("it does not rest any more")
     if order.tag is None or order.client_id != action.order.client_id or order.key != action.key:
         return Denied("it is not ours (invariant 5)")
-    position = gate.seen.position(action.key)
+    position = gate.observation.position(action.key)
     reason = _why_uncovered(order, position, gate) if position else _why_not_flat(gate)
     return Denied(reason) if reason else Approved(action, _SEAL)
 
 
 def approve_close(action: Close, gate: GateInputs) -> Approved[Close] | Denied:
     """Approve a reduce-only exit order: never larger than the position, and the position was seen twice."""
-    position = gate.seen.position(action.key)
+    position = gate.observation.position(action.key)
     if not RIGHTS[gate.mode].closes:
         return Denied(f"nothing is closed: {MEANINGS[gate.mode]} (invariant 9)")
     if reason := _why_not_writable(gate, Deed.CLOSE):
@@ -100,13 +100,13 @@ def approve_close(action: Close, gate: GateInputs) -> Approved[Close] | Denied:
         return Denied("the position was not read (invariant 1)")
     if not 0 < action.quantity <= position.quantity:
         return Denied(f"quantity was {action.quantity}; expected at most {position.quantity} (invariant 1)")
-    if gate.known is None or gate.known.present_reads < 2:
+    if gate.belief is None or gate.belief.present_reads < 2:
         return Denied("a close needs two agreeing reads")
     if action.client_id != (
         expected := close_id(
             account=gate.account,
             position=position,
-            known=gate.known,
+            belief=gate.belief,
             limit=action.limit_price,
             quantity=action.quantity,
         )
@@ -118,7 +118,7 @@ def approve_close(action: Close, gate: GateInputs) -> Approved[Close] | Denied:
 
 def _why_no_second_witness(action: Close, position: Position, gate: GateInputs) -> str:
     """Nothing is closed at market on one witness (invariant 16)."""
-    price, since_ms = gate.witness, gate.known.closing_since_ms if gate.known is not None else 0
+    price, since_ms = gate.witness, gate.belief.closing_since_ms if gate.belief is not None else 0
     if price is None:
         waited = since_ms > 0 and gate.now_ms - since_ms >= WITHOUT_WITNESS_MS
         return "" if waited else "no price could be read apart from the position; one witness is not enough"
@@ -136,14 +136,16 @@ def _why_not_permitted(order: DesiredOrder, position: Position | None, gate: Gat
         return ""
     if order.role is Role.TAKE_PROFIT:
         return "" if RIGHTS[mode].take_profits else f"no take-profit: {MEANINGS[mode]} (invariant 9)"
-    missing = position is None or not cover_of(position, gate.seen.orders, gate.settings).full
-    long = missing and gate.known is not None and gate.known.long_exposed(gate.evidence_settings, gate.now_ms)
+    missing = position is None or not cover_of(position, gate.observation.orders, gate.settings).full
+    long = missing and gate.belief is not None and gate.belief.long_exposed(gate.evidence_settings, gate.now_ms)
     permitted = may_place_stop(mode, missing=missing, long_missing=long)
     return "" if permitted else f"this stop is not ours to place: {MEANINGS[mode]} (invariant 9)"
 
 
 def _why_not_writable(gate: GateInputs, deed: Deed) -> str:
-    return "" if gate.seen.allows(deed) else f"too little was read to {deed}: {gate.seen.unreadable} (invariant 6)"
+    if gate.observation.allows(deed):
+        return ""
+    return f"too little was read to {deed}: {gate.observation.unreadable} (invariant 6)"
 
 
 def _why_not_reducing(order: DesiredOrder, position: Position | None) -> str:
@@ -161,10 +163,10 @@ def _why_not_reducing(order: DesiredOrder, position: Position | None) -> str:
 
 def _why_wrong_id(order: DesiredOrder, gate: GateInputs) -> str:
     """Derive the id again from the order's content, and make sure no open order carries it (invariant 4)."""
-    if gate.known is None:
+    if gate.belief is None:
         return "nothing is known about the position"
     expected = ids.next_id(
-        gate.known.spent,
+        gate.belief.spent,
         account=gate.account,
         symbol=order.symbol,
         side=order.side,
@@ -172,23 +174,23 @@ def _why_wrong_id(order: DesiredOrder, gate: GateInputs) -> str:
         rung=order.rung,
         trigger=order.trigger_price,
         quantity=order.quantity,
-        epoch=gate.known.epoch,
+        epoch=gate.belief.epoch,
     )
     if order.client_id != expected:
         return f"client id was {order.client_id}; its intent gives {expected} (invariant 4)"
-    if any(live.client_id == expected and not live.status.terminal for live in gate.seen.orders):
+    if any(live.client_id == expected and not live.status.terminal for live in gate.observation.orders):
         return "an order with this intent already rests (invariant 4)"
     return ""
 
 
 def _why_firing(order: DesiredOrder, gate: GateInputs) -> str:
     """Nothing is placed beside a stop that is just closing the position, no ladder beside a take-profit that is."""
-    if gate.known is None:
+    if gate.belief is None:
         return ""
     grace_ms = gate.evidence_settings.triggering_grace_ms
-    if gate.known.firing(gate.now_ms, grace_ms):
+    if gate.belief.firing(gate.now_ms, grace_ms):
         return "a stop of ours is in the act of triggering (invariant 16)"
-    if order.role is Role.TAKE_PROFIT and gate.known.taking_profit(gate.now_ms, grace_ms):
+    if order.role is Role.TAKE_PROFIT and gate.belief.taking_profit(gate.now_ms, grace_ms):
         return "a take-profit of ours is in the act of triggering (invariant 16)"
     return ""
 
@@ -202,13 +204,13 @@ def _why_too_many(order: DesiredOrder, position: Position | None, gate: GateInpu
     """
     if order.role is Role.BACKSTOP or position is None:
         return ""
-    owned = [live for live in gate.seen.orders if live.tag is not None and live.key == order.key]
+    owned = [live for live in gate.observation.orders if live.tag is not None and live.key == order.key]
     most = gate.limits.owned_orders_per_position_max
     most += 0 if order.role is Role.TAKE_PROFIT else STOPS_BEYOND_LIMIT
     if len(owned) < most:
         return ""
-    cover = cover_of(position, gate.seen.orders, gate.settings)
-    if order.role is Role.WORKING_STOP and not (cover.full and _why_not_seen_enough(cover.orders, gate)):
+    cover = cover_of(position, gate.observation.orders, gate.settings)
+    if order.role is Role.WORKING_STOP and not (cover.full and _why_not_confirmed(cover.orders, gate)):
         return ""
     return f"{len(owned)} orders of ours rest already; the limit is {most} (invariant 10)"
 
@@ -220,47 +222,47 @@ def _why_uncovered(order: LiveOrder, position: Position, gate: GateInputs) -> st
     """
     if order.role is Role.TAKE_PROFIT:
         return ""
-    if gate.known is None:
+    if gate.belief is None:
         return "nothing is known about the position"
-    largest = replace(position, quantity=max(position.quantity, gate.known.largest_quantity))
-    if gate.settings.yield_to_foreign_stop and _gives_way(order, largest, gate.known, gate):
+    largest = replace(position, quantity=max(position.quantity, gate.belief.largest_quantity))
+    if gate.settings.yield_to_foreign_stop and _gives_way(order, largest, gate.belief, gate):
         return ""
-    rebasing = outdated_backstop(order, gate.known.epoch, gate.settings)
+    rebasing = outdated_backstop(order, gate.belief.epoch, gate.settings)
     if order.tag is None or (order.role is Role.BACKSTOP and not rebasing):
         return "the backstop stays until the position is proven flat (invariant 2)"
-    loosening_allowed = order.epoch < gate.known.epoch  # of an earlier life, or rebased: its level binds nobody
-    rest = [live for live in gate.seen.orders if live.order_id != order.order_id]
+    loosening_allowed = order.epoch < gate.belief.epoch  # of an earlier life, or rebased: its level binds nobody
+    rest = [live for live in gate.observation.orders if live.order_id != order.order_id]
     after = cover_of(largest, rest, gate.settings)
     if after.whole_price is None:
         return f"without it only {after.pct:.1f} % of {largest.quantity} would be covered (invariant 2)"
-    proven = [live for live in rest if not _why_not_seen_enough([live], gate)]
+    proven = [live for live in rest if not _why_not_confirmed([live], gate)]
     if not cover_of(largest, proven, gate.settings).full:
-        return _why_not_seen_enough(after.orders, gate)
+        return _why_not_confirmed(after.orders, gate)
     loosened = None if loosening_allowed else loosened_at(largest, [*proven, order], proven, gate.settings)
     if loosened is not None:
         return f"without it part of the position would lose its stop at {loosened} (invariant 8)"
     return ""
 
 
-def _gives_way(order: LiveOrder, largest: Position, known: KeyEvidence, gate: GateInputs) -> bool:
+def _gives_way(order: LiveOrder, largest: Position, belief: Belief, gate: GateInputs) -> bool:
     """Whether stops of others, read back as often as a replacement of ours, do all that this stop of ours does."""
-    needed = gate.evidence_settings.replacement_reads
-    others = [one for one in gate.seen.orders if one.tag is None and known.foreign_seen.get(one.order_id, 0) >= needed]
+    needed, reads = gate.evidence_settings.replacement_reads, belief.foreign_reads
+    others = [one for one in gate.observation.orders if one.tag is None and reads.get(one.order_id, 0) >= needed]
     price, ours = cover_of(largest, others, gate.settings).whole_price, order.trigger_price
     return price is not None and ours is not None and not tighter(ours, price, largest.side)
 
 
-def _why_not_seen_enough(stops: Sequence[LiveOrder], gate: GateInputs) -> str:
+def _why_not_confirmed(stops: Sequence[LiveOrder], gate: GateInputs) -> str:
     needed = gate.evidence_settings.replacement_reads
-    if gate.known is None:
+    if gate.belief is None:
         return "nothing is known about the position"
     for stop in stops:
-        if stop.tag is not None and gate.known.seen.get(stop.client_id, 0) < needed:
+        if stop.tag is not None and gate.belief.listed_reads.get(stop.client_id, 0) < needed:
             return f"the remaining stop {stop.client_id} was not read back {needed} times yet (invariant 2)"
     return ""
 
 
 def _why_not_flat(gate: GateInputs) -> str:
-    if gate.known is not None and gate.known.flat_proven(gate.evidence_settings):
+    if gate.belief is not None and gate.belief.flat_proven(gate.evidence_settings):
         return ""
     return "flat is not proven (invariant 7)"

@@ -103,12 +103,13 @@ def after_judging(
         tracks[key] = _advanced(track, judgements[key], observed[key.symbol], now_ms)
         events += _changes(key, track, tracks[key], now_ms)
     for key in sorted(set(history.tracks) - set(judgements)):
-        seen = observed.get(key.symbol)
-        absent = history.tracks[key].absent_reads + (1 if seen is not None and seen.readable else 0)
-        if _gone(key=key, seen=seen, evidence=evidence, settings=settings, absent_reads=absent):
+        observation = observed.get(key.symbol)
+        absent = history.tracks[key].absent_reads + (1 if observation is not None and observation.readable else 0)
+        if _gone(key=key, observation=observation, evidence=evidence, settings=settings, absent_reads=absent):
             events.append(_event("PositionFlat", key, now_ms, {"naked_ms": history.tracks[key].exposed_ms(now_ms)}))
             continue
-        reason = seen.unreadable if seen is not None and seen.unreadable else "it is not listed; flat is not proven yet"
+        unreadable = observation.unreadable if observation is not None else ""
+        reason = unreadable or "it is not listed; flat is not proven yet"
         tracks[key] = replace(_unknown(history.tracks[key], reason, now_ms), absent_reads=absent)
         events += _changes(key, history.tracks[key], tracks[key], now_ms)
     announced, foreign = _foreign(history, observed, now_ms)
@@ -124,21 +125,21 @@ def after_failure(history: History, reason: str, now_ms: int) -> tuple[History, 
 
 def _gone(
     key: PositionKey,
-    seen: SymbolObservation | None,
+    observation: SymbolObservation | None,
     evidence: Evidence,
     settings: EvidenceSettings,
     absent_reads: int,
 ) -> bool:
     """Whether a position is proven flat, also when it was only ever seen in observations that taught nothing."""
-    if seen is None or not seen.readable:
+    if observation is None or not observation.readable:
         return False
-    known = evidence.of(key)
-    if known is not None:
-        return known.flat_proven(settings)
-    return key in seen.zero_keys or absent_reads >= settings.flat_reads
+    belief = evidence.of(key)
+    if belief is not None:
+        return belief.flat_proven(settings)
+    return key in observation.zero_keys or absent_reads >= settings.flat_reads
 
 
-def _advanced(track: Track | None, judgement: Judgement, seen: SymbolObservation, now_ms: int) -> Track:
+def _advanced(track: Track | None, judgement: Judgement, observation: SymbolObservation, now_ms: int) -> Track:
     exposed = judgement.exposed
     since, before = (track.exposed_since_ms, track.exposed_before_ms) if track else (0, 0)
     if exposed and not since:
@@ -149,7 +150,7 @@ def _advanced(track: Track | None, judgement: Judgement, seen: SymbolObservation
     return Track(
         judgement,
         since_ms=track.since_ms if same and track is not None else now_ms,
-        observed_at_ms=seen.observed_at_ms,
+        observed_at_ms=observation.observed_at_ms,
         naked_ms=_exposed_ms(since, before, now_ms),
         exposed_since_ms=since,
         exposed_before_ms=before,
@@ -178,11 +179,11 @@ def _foreign(
     """Announce each foreign order on a symbol of ours once."""
     current: set[tuple[str, str]] = set()
     events: list[Event] = []
-    for seen in observed.values():
-        if not seen.readable:
-            current |= {ref for ref in history.foreign_orders if ref[0] == seen.symbol}
+    for observation in observed.values():
+        if not observation.readable:
+            current |= {ref for ref in history.foreign_orders if ref[0] == observation.symbol}
             continue
-        for order in seen.live.foreign:
+        for order in observation.live.foreign:
             if len(current) >= FOREIGN_REMEMBERED_MAX:
                 break
             ref = (order.symbol, order.order_id)

@@ -22,7 +22,7 @@ class LeaseStanding(StrEnum):
     """Its owner renews it within our own expiry."""
     STALE = "stale"
     """A value stands in the lease that nobody was seen to renew within our own expiry."""
-    NOT_TOLD = "not told"
+    SILENT = "silent"
     """Redis cannot say, or what it said has run out."""
 
 

@@ -16,7 +16,7 @@ from position_monitor.core.decision.closing import closes_in_the_last_minute, ne
 from position_monitor.core.decision.ownership import MEANINGS, RIGHTS, may_place_stop
 from position_monitor.core.decision.plan_inputs import Held, Plan, PlanInputs
 from position_monitor.core.decision.surplus import for_absent, removals
-from position_monitor.core.evidence.evidence import KeyEvidence
+from position_monitor.core.evidence.evidence import Belief
 from position_monitor.core.evidence.refusals import Facts, worth_a_try
 from position_monitor.core.model import ids
 from position_monitor.core.model.actions import Close, Mode, Place
@@ -42,10 +42,10 @@ def plan(inputs: PlanInputs) -> Plan:
 
     Where not everything was read, missing stops are placed and nothing else is done: nothing follows from absence.
     """
-    symbol = inputs.seen.symbol
-    if not inputs.seen.allows(Deed.PLACE_STOP):
+    symbol = inputs.observation.symbol
+    if not inputs.observation.allows(Deed.PLACE_STOP):
         return Plan(symbol)
-    if not inputs.seen.readable:
+    if not inputs.observation.readable:
         return _stops_only(inputs)
     if not inputs.orphaned and all(case.quiet for case in inputs.cases):
         return Plan(symbol)
@@ -58,9 +58,9 @@ def plan(inputs: PlanInputs) -> Plan:
 
 def _stops_only(inputs: PlanInputs) -> Plan:
     """The plan of a symbol of which not everything could be read."""
-    why = f"not everything could be read: {inputs.seen.unreadable}"
+    why = f"not everything could be read: {inputs.observation.unreadable}"
     parts = [_for_open(inputs, case) for case in inputs.cases if not _is_served_blind(inputs, case)]
-    result = _joined(inputs.seen.symbol, parts)
+    result = _joined(inputs.observation.symbol, parts)
     held = [Held(p.key, _placing(p.order), why) for p in result.take_profits]
     stops = Plan(result.symbol, stops=result.stops, held=(*result.held, *held))
     return _bounded(_allowed_by_mode(stops, inputs), inputs.limits) if stops.stops else stops
@@ -72,12 +72,12 @@ def _is_served_blind(inputs: PlanInputs, case: Case) -> bool:
     For a look or two it is taken that what rested still rests. After that its stop is tried: the venue refuses it where
     it is not needed. What it refused because a close-all stop exists is ours, if one of ours was ever read.
     """
-    if Fact.CONDITIONAL_ORDERS not in inputs.seen.unread:
+    if Fact.CONDITIONAL_ORDERS not in inputs.observation.unread:
         return False
-    known = case.known
-    if known is None or known.blind_reads < BLIND_READS:
+    belief = case.belief
+    if belief is None or belief.blind_reads < BLIND_READS:
         return True
-    tags = [ids.tag_of(client_id) for client_id in known.seen] if known.close_all_blocked else []
+    tags = [ids.tag_of(client_id) for client_id in belief.listed_reads] if belief.close_all_blocked else []
     return any(tag is not None and tag.role is Role.BACKSTOP for tag in tags)
 
 
@@ -96,30 +96,30 @@ def _joined(symbol: str, parts: Sequence[Plan]) -> Plan:
 
 
 def _for_open(inputs: PlanInputs, case: Case) -> Plan:
-    position, known, book, found = case.position, case.known, case.book, case.found
-    if book is None or found is None or known is None or case.quiet:
+    position, belief, book, diff = case.position, case.belief, case.book, case.diff
+    if book is None or diff is None or belief is None or case.quiet:
         return Plan(position.symbol)
     key = case.key
-    ready = [order for order in found.missing if not _is_awaited(order, inputs)]
-    held = [Held(key, _placing(o), "written and not read back yet") for o in found.missing if o not in ready]
-    facts = Facts(position.quantity, inputs.seen.instrument, inputs.now_ms, inputs.limits.again_ms)
-    ready, waiting = worth_a_try(ready, known.stops_refused, known.targets_refused, facts)
+    ready = [order for order in diff.missing if not _is_awaited(order, inputs)]
+    held = [Held(key, _placing(o), "written and not read back yet") for o in diff.missing if o not in ready]
+    facts = Facts(position.quantity, inputs.observation.instrument, inputs.now_ms, inputs.limits.again_ms)
+    ready, waiting = worth_a_try(ready, belief.stops_refused, belief.targets_refused, facts)
     held += [Held(key, _placing(order), why) for order, why in waiting]
     stops = tuple(Place(order, _why_stop(order, book)) for order in ready if order.role.is_stop)
     targets = [order for order in ready if order.role is Role.TAKE_PROFIT]
-    room = max(0, inputs.room(found, len(stops)))
+    room = max(0, inputs.room(diff, len(stops)))
     if len(targets) > room:
         why = f"{inputs.limits.owned_orders_per_position_max} orders of ours for one position is the limit"
         held += [Held(key, _placing(order), why) for order in targets[room:]]
         targets = targets[:room]
-    if why := _why_targets_wait(case, known, has_rules=inputs.seen.instrument is not None):
+    if why := _why_targets_wait(case, belief, has_rules=inputs.observation.instrument is not None):
         held += [Held(key, _placing(order), why) for order in targets]
         targets = []
-    due, targets = targets, _beside_what_rests(inputs=inputs, case=case, book=book, found=found, targets=targets)
+    due, targets = targets, _beside_what_rests(inputs=inputs, case=case, book=book, diff=diff, targets=targets)
     why = "it waits until what rests in its place is removed (invariant 16)"
     held += [Held(key, _placing(order), why) for order in due if order not in targets]
-    cancels, held_cancels = removals(inputs, case, known, found, ladder_due=bool(due))
-    closes, held_closes = _closes(inputs, position, known, case.to_close)
+    cancels, held_cancels = removals(inputs, case, belief, diff, ladder_due=bool(due))
+    closes, held_closes = _closes(inputs, position, belief, case.to_close)
     return Plan(
         symbol=position.symbol,
         stops=stops,
@@ -132,7 +132,7 @@ def _for_open(inputs: PlanInputs, case: Case) -> Plan:
     )
 
 
-def _why_targets_wait(case: Case, known: KeyEvidence, *, has_rules: bool) -> str:
+def _why_targets_wait(case: Case, belief: Belief, *, has_rules: bool) -> str:
     """Why no take-profit of a position is placed now, or empty."""
     if case.closing:
         return "the position is being closed"
@@ -140,17 +140,17 @@ def _why_targets_wait(case: Case, known: KeyEvidence, *, has_rules: bool) -> str
         return "take-profits wait until the stop rests (invariant 3)"
     if not has_rules:
         return "the trading rules of the symbol are not known"
-    return "take-profits wait for a second read" if known.present_reads < _LADDER_READS else ""
+    return "take-profits wait for a second read" if belief.present_reads < _LADDER_READS else ""
 
 
 def _beside_what_rests(
-    inputs: PlanInputs, case: Case, book: DesiredBook, found: BookDiff, targets: Sequence[DesiredOrder]
+    inputs: PlanInputs, case: Case, book: DesiredBook, diff: BookDiff, targets: Sequence[DesiredOrder]
 ) -> list[DesiredOrder]:
     """The take-profits that close no more than wanted at any price, beside all of ours that rest or may rest.
 
     None while one rests that is not wanted: no ladder beside a ladder. It is removed in the same cycle.
     """
-    if any(order.role is Role.TAKE_PROFIT for order in found.surplus):
+    if any(order.role is Role.TAKE_PROFIT for order in diff.surplus):
         return []
     side = case.position.side
     rungs = [(order, one) for order in targets for one in exits_wanted([order])]
@@ -170,17 +170,17 @@ def _why_stop(order: DesiredOrder, book: DesiredBook) -> str:
 
 
 def _closes(
-    inputs: PlanInputs, position: Position, known: KeyEvidence, reason: CloseReason | None
+    inputs: PlanInputs, position: Position, belief: Belief, reason: CloseReason | None
 ) -> tuple[tuple[Close, ...], list[Held]]:
     """The next order of the close ladder, if the evidence and the account's limit allow it."""
-    instrument = inputs.seen.instrument
+    instrument = inputs.observation.instrument
     if reason is None or instrument is None:
         return (), []
     recent = closes_in_the_last_minute(inputs.evidence, inputs.now_ms)
-    if why := why_not_close_now(known, recent, inputs.limits, inputs.now_ms):
+    if why := why_not_close_now(belief, recent, inputs.limits, inputs.now_ms):
         return (), [Held(position.key, "close at market", why)]
     return (
-        next_close(account=inputs.account, position=position, instrument=instrument, known=known, reason=reason),
+        next_close(account=inputs.account, position=position, instrument=instrument, belief=belief, reason=reason),
     ), []
 
 

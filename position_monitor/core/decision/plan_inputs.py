@@ -44,7 +44,7 @@ class PlanInputs(NamedTuple):
     """Everything a plan for one symbol depends on."""
 
     account: str
-    seen: SymbolObservation
+    observation: SymbolObservation
     cases: Sequence[Case]
     """The open positions that are ours to protect."""
     orphaned: Mapping[PositionKey, LiveBook]
@@ -60,13 +60,13 @@ class PlanInputs(NamedTuple):
     def room(self, resting: BookDiff, stops: int) -> int:
         """How many more take-profits of ours may rest for a position, beside `stops` new stops (invariant 10)."""
         listed = len(resting.matched) + len(resting.surplus) + len(resting.in_flight)
-        unlisted = len(self.evidence.awaited_in(self.seen.symbol))
+        unlisted = len(self.evidence.awaited_in(self.observation.symbol))
         return self.limits.owned_orders_per_position_max - listed - unlisted - stops
 
     def resting_exits(self, case: Case) -> list[Exit]:
         """The take-profits of ours for a position that rest, or may rest although no list shows them."""
-        assert case.known is not None, "Invariant: only a position that was learned of is planned for"
+        assert case.belief is not None, "Invariant: only a position that was learned of is planned for"
         listed = {own.client_id for own in case.live.owned}
-        stuck = case.known.stuck_in_triggering(self.now_ms, self.evidence_settings.triggering_grace_ms)
+        stuck = case.belief.stuck_in_triggering(self.now_ms, self.evidence_settings.triggering_grace_ms)
         resting = exits_of(case.live.owned, stuck)
         return resting + self.evidence.unlisted_take_profits(case.key, listed)

@@ -1,4 +1,4 @@
-"""The configuration as the core sees it."""
+"""The configuration and the venue as the core sees them."""
 
 from __future__ import annotations
 
@@ -7,16 +7,23 @@ from dataclasses import dataclass
 
 from position_monitor.core.model.settings import EvidenceSettings, Limits, ProtectionSettings
 from position_monitor.core.model.sides import PositionKey
+from position_monitor.core.model.traits import VenueTraits
 
 
 @dataclass(frozen=True, slots=True)
 class Rules:
-    """The configuration as the core sees it."""
+    """The configuration as the core sees it, and what the venue grants."""
 
     account: str
     protection_for: Callable[[PositionKey], ProtectionSettings]
     is_unmanaged: Callable[[PositionKey], bool]
     evidence: EvidenceSettings
     limits: Limits
+    traits: VenueTraits
     armed_by_last: Callable[[PositionKey], bool] | None = None
     """Which positions have orders that the last trade arms; None where no setting says so."""
+
+    @property
+    def conditional_orders_max(self) -> int:
+        """Open conditional orders the account may have: the venue's number, which the configured one may only lower."""
+        return min(self.traits.conditional_orders_max, self.limits.conditional_orders_max)

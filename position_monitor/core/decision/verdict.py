@@ -31,7 +31,7 @@ class Judgement(NamedTuple):
     reason: str
     cover: Cover
     book: DesiredBook | None
-    found: BookDiff | None
+    diff: BookDiff | None
     settings: ProtectionSettings | None
     """None when even the settings could not be found; then the position is held."""
     exposed: bool = False
@@ -58,19 +58,19 @@ class Judgement(NamedTuple):
         return self._replace(verdict=Verdict.UNKNOWN, reason=reason, exposed=False, closing=False, readable=False)
 
 
-def judge(case: Case, seen: SymbolObservation, evidence_settings: EvidenceSettings, now_ms: int) -> Judgement:
+def judge(case: Case, observation: SymbolObservation, evidence_settings: EvidenceSettings, now_ms: int) -> Judgement:
     """The verdict of one position from one observation."""
-    covered, known = case.cover.full, case.known
+    covered, belief = case.cover.full, case.belief
     targets = _foreign_targets(case.position, case.live.foreign, case.settings)
-    verdict, reason = _verdict(case, seen, targets)
+    verdict, reason = _verdict(case, observation, targets)
     if case.unmanaged:
         verdict, reason = Verdict.UNMANAGED, "listed in symbols.unmanaged by the operator"
     elif verdict is not Verdict.UNKNOWN and case.closing:
         verdict, reason = Verdict.CLOSING, case.closing
-    firing = not covered and known is not None and known.firing(now_ms, evidence_settings.triggering_grace_ms)
+    firing = not covered and belief is not None and belief.firing(now_ms, evidence_settings.triggering_grace_ms)
     if firing and verdict in (Verdict.NAKED, Verdict.UNDERCOVERED):
         verdict, reason = Verdict.CLOSING, "its stop is being triggered"
-    read = seen.unread.isdisjoint((Fact.POSITION, Fact.CONDITIONAL_ORDERS))
+    read = observation.unread.isdisjoint((Fact.POSITION, Fact.CONDITIONAL_ORDERS))
     exposed = read and not covered and not firing and not case.unmanaged
     return Judgement(
         position=case.position,
@@ -78,26 +78,26 @@ def judge(case: Case, seen: SymbolObservation, evidence_settings: EvidenceSettin
         reason=reason,
         cover=case.cover,
         book=case.book,
-        found=case.found,
+        diff=case.diff,
         settings=case.settings,
         exposed=exposed,
         closing=bool(case.to_close),
-        readable=seen.readable,
+        readable=observation.readable,
         foreign_targets=targets,
     )
 
 
-def _verdict(case: Case, seen: SymbolObservation, targets: Sequence[LiveOrder]) -> tuple[Verdict, str]:
-    position, cover, book, found = case.position, case.cover, case.book, case.found
-    if not seen.readable:
-        return Verdict.UNKNOWN, seen.unreadable or "it was not read completely"
-    if seen.instrument is None:
+def _verdict(case: Case, observation: SymbolObservation, targets: Sequence[LiveOrder]) -> tuple[Verdict, str]:
+    position, cover, book, diff = case.position, case.cover, case.book, case.diff
+    if not observation.readable:
+        return Verdict.UNKNOWN, observation.unreadable or "it was not read completely"
+    if observation.instrument is None:
         return Verdict.UNKNOWN, "HOLD: the venue lists no trading rules for this symbol"
     if not cover.full:
-        refused = case.known.stop_refused if case.known is not None else ""
+        refused = case.belief.stop_refused if case.belief is not None else ""
         why = f"; the last one that was sent does not rest: {refused}" if refused else ""
         why += f"; {book.obstacle}" if book is not None and book.obstacle else ""
-        if book is not None and case.known is not None and case.known.crossed.count:
+        if book is not None and case.belief is not None and case.belief.crossed.count:
             why += "".join(f"; {note}" for note in book.notes)
         if book is not None and book.stop_case is StopCase.AWAITS_FOREIGN:
             grace_s = case.settings.foreign_stop_grace_ms / 1000
@@ -107,10 +107,10 @@ def _verdict(case: Case, seen: SymbolObservation, targets: Sequence[LiveOrder]) 
         return Verdict.NAKED, f"no stop counts as cover{why}"
     if position.entry_price <= 0:
         return Verdict.UNKNOWN, "HOLD: entry price was 0; a stop anchored to the mark rests, take-profits are held"
-    if book is None or found is None:
+    if book is None or diff is None:
         return Verdict.STOP_ONLY, "no desired book"
-    if found.missing:
-        missing = [order for order in found.missing if order.role is Role.TAKE_PROFIT]
+    if diff.missing:
+        missing = [order for order in diff.missing if order.role is Role.TAKE_PROFIT]
         if missing:
             return Verdict.STOP_ONLY, f"{len(missing)} take-profit(s) of the ladder do not rest"
     # The ladder comes last in a book.

@@ -1,6 +1,6 @@
-"""How many conditional orders the venue takes, as its refusals for want of room show: fewer than configured, at times.
+"""How many conditional orders the venue takes, as its refusals for want of room show: at times fewer than documented.
 
-The configured number is what the venue's pages say. Where it refuses a stop although fewer rest, its own number is
+`VenueTraits` has the documented number. Where it refuses a stop although fewer rest, its own number is
 smaller, and take-profits of ours hold the places: what rested then is believed to be all it takes, so that ladders give
 way (invariant 3). It is lowered once and not again while that is believed: a venue that says so of one symbol only
 must not cost the others all their ladders.
@@ -27,7 +27,7 @@ class BelievedCap(NamedTuple):
 
 
 def after_counting(before: BelievedCap | None, evidence: Evidence, resting: int, now_ms: int) -> BelievedCap | None:
-    """What is believed now that `resting` conditional orders of the account were counted; None: the configured cap."""
+    """What is believed now that `resting` conditional orders of the account were counted; None: the usual cap."""
     if before is not None and resting <= before.most and abs(now_ms - before.since_ms) < BELIEVED_MS:
         return before
     return BelievedCap(resting, now_ms) if _refused_lately(evidence, before, now_ms) else None
@@ -37,7 +37,7 @@ def _refused_lately(evidence: Evidence, before: BelievedCap | None, now_ms: int)
     since_ms = before.since_ms if before is not None else 0
     return any(
         refused.refusal is Refusal.CAPACITY and refused.at_ms > since_ms and abs(now_ms - refused.at_ms) < FRESH_MS
-        for known in evidence.keys.values()
-        if len(known.stops_refused.tries_at_ms) >= TRIES_MIN
-        for refused in known.stops_refused.orders.values()
+        for belief in evidence.keys.values()
+        if len(belief.stops_refused.tries_at_ms) >= TRIES_MIN
+        for refused in belief.stops_refused.orders.values()
     )

@@ -6,7 +6,7 @@ from collections.abc import Container, Mapping
 from dataclasses import replace
 
 from position_monitor.core.evidence.crossing import NOT_CROSSED
-from position_monitor.core.evidence.evidence import Evidence, KeyEvidence
+from position_monitor.core.evidence.evidence import Belief, Evidence
 from position_monitor.core.model.settings import EvidenceSettings
 from position_monitor.core.model.sides import PositionKey
 
@@ -16,14 +16,14 @@ def after_exposure(evidence: Evidence, exposed: Mapping[PositionKey, bool], now_
 
     A position that is not among them, because it could not be read, keeps its count: nothing is known of it.
     """
-    keys: dict[PositionKey, KeyEvidence] = {}
+    keys: dict[PositionKey, Belief] = {}
     for key, is_exposed in exposed.items():
-        known = evidence.keys.get(key)
-        if known is None or not (is_exposed or known.exposed_reads):
+        belief = evidence.keys.get(key)
+        if belief is None or not (is_exposed or belief.exposed_reads):
             continue
-        count = known.exposed_reads + 1 if is_exposed else 0
-        since_ms = known.exposed_since_ms if known.exposed_reads else now_ms
-        keys[key] = replace(known, exposed_reads=count, exposed_since_ms=since_ms)
+        count = belief.exposed_reads + 1 if is_exposed else 0
+        since_ms = belief.exposed_since_ms if belief.exposed_reads else now_ms
+        keys[key] = replace(belief, exposed_reads=count, exposed_since_ms=since_ms)
     return Evidence({**evidence.keys, **keys}, evidence.awaited) if keys else evidence
 
 
@@ -33,13 +33,15 @@ def pruned(evidence: Evidence, settings: EvidenceSettings) -> Evidence:
     One that hangs on its way to the market is left as well: that it is about the life that ended must be remembered, or
     it would be taken for the stop of the next one.
     """
-    left = {key: known for key, known in evidence.keys.items() if not known.flat_proven(settings) or _has_left(known)}
+    left = {
+        key: belief for key, belief in evidence.keys.items() if not belief.flat_proven(settings) or _has_left(belief)
+    }
     return Evidence(left, evidence.awaited)
 
 
-def _has_left(known: KeyEvidence) -> bool:
+def _has_left(belief: Belief) -> bool:
     """Whether an order of ours rests, or is under way for all we know."""
-    return bool(known.seen) or any(not one.ended_at_ms for one in known.fired.values())
+    return bool(belief.listed_reads) or any(not one.ended_at_ms for one in belief.fired.values())
 
 
 def after_decision(
@@ -49,16 +51,16 @@ def after_decision(
 
     `covered` says of each position that was read whether its cover is full; `closing` are those to be closed.
     """
-    changed: dict[PositionKey, KeyEvidence] = {}
+    changed: dict[PositionKey, Belief] = {}
     for key, full in covered.items():
-        known = evidence.keys.get(key)
-        if known is None:
+        belief = evidence.keys.get(key)
+        if belief is None:
             continue
-        if full and (known.crossed.count or known.stop_refused):
-            known = changed[key] = replace(known, crossed=NOT_CROSSED, stop_refused="")
+        if full and (belief.crossed.count or belief.stop_refused):
+            belief = changed[key] = replace(belief, crossed=NOT_CROSSED, stop_refused="")
         if key in closing:
-            if not known.closing_since_ms:
-                changed[key] = replace(known, closing_since_ms=now_ms)
-        elif known.closing_since_ms or known.close_budget_refused:
-            changed[key] = replace(known, closing_since_ms=0, close_budget_refused=False)
+            if not belief.closing_since_ms:
+                changed[key] = replace(belief, closing_since_ms=now_ms)
+        elif belief.closing_since_ms or belief.close_budget_refused:
+            changed[key] = replace(belief, closing_since_ms=0, close_budget_refused=False)
     return Evidence({**evidence.keys, **changed}, evidence.awaited) if changed else evidence

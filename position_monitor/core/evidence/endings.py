@@ -15,7 +15,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import replace
 from typing import NamedTuple
 
-from position_monitor.core.evidence.evidence import Evidence, Fired, KeyEvidence, Vanished, with_key
+from position_monitor.core.evidence.evidence import Belief, Evidence, Fired, Vanished, with_key
 from position_monitor.core.evidence.written import PROVED_STOP_GRACE_MS, without_write
 from position_monitor.core.model import ids
 from position_monitor.core.model.orders import LiveOrder, OrderStatus, Role, Tag
@@ -62,30 +62,28 @@ def word_of(order: LiveOrder) -> Word:
     )
 
 
-def to_ask_for(evidence: Evidence, seen: SymbolObservation) -> tuple[str, ...]:
+def to_ask_for(evidence: Evidence, observation: SymbolObservation) -> tuple[str, ...]:
     """Client ids to ask the venue for after a look: written and not read back yet, or gone from the list."""
-    listed = {order.client_id for order in seen.orders}
-    written = [client_id for client_id in evidence.awaited_in(seen.symbol) if client_id not in listed]
+    listed = {order.client_id for order in observation.orders}
+    written = [client_id for client_id in evidence.awaited_in(observation.symbol) if client_id not in listed]
     gone: list[str] = []
-    if not seen.orders_reused:
-        for position in seen.positions:
-            known = evidence.of(position.key)
-            if known is not None:
-                gone += unexplained(known, seen.live.books.get(position.key), listed, 0)
+    if not observation.orders_reused:
+        for position in observation.positions:
+            belief = evidence.of(position.key)
+            if belief is not None:
+                gone += unexplained(belief, observation.live.by_position.get(position.key), listed, 0)
     asked = dict.fromkeys((*written, *sorted(gone)[:ASKED_AT_ONCE_MAX]))
     return tuple(asked)
 
 
-def unexplained(
-    known: KeyEvidence, live: LiveBook | None, listed: Collection[str], now_ms: int
-) -> Mapping[str, Vanished]:
+def unexplained(belief: Belief, live: LiveBook | None, listed: Collection[str], now_ms: int) -> Mapping[str, Vanished]:
     """The orders of ours that rested, are not listed and are not known to have ended, by client id."""
-    if not known.vanished and live is not None and live.resting is known.rested:
-        return known.vanished
-    gone = {client_id: one for client_id, one in known.vanished.items() if client_id not in listed}
-    for own in known.rested:
+    if not belief.vanished and live is not None and live.resting is belief.rested:
+        return belief.vanished
+    gone = {client_id: one for client_id, one in belief.vanished.items() if client_id not in listed}
+    for own in belief.rested:
         client_id = own.client_id
-        if client_id not in listed and client_id not in gone and client_id not in known.spent:
+        if client_id not in listed and client_id not in gone and client_id not in belief.spent:
             gone[client_id] = Vanished(own, now_ms)
     while len(gone) > VANISHED_KEPT:
         gone.pop(next(iter(gone)))
@@ -103,10 +101,10 @@ def after_word(evidence: Evidence, word: Word, now_ms: int) -> Evidence:
         evidence = without_write(evidence, word.symbol, word.client_id)
     for side in SIDES:
         key = PositionKey(word.symbol, side)
-        known = evidence.of(key)
-        if known is not None and tag.role is not Role.CLOSE and _is_about(known, tag, word.client_id):
-            known = _with_flat_sign(known, word, tag, written=key == written)
-            evidence = with_key(evidence, key, _with_word(known, word, tag, now_ms))
+        belief = evidence.of(key)
+        if belief is not None and tag.role is not Role.CLOSE and _is_about(belief, tag, word.client_id):
+            belief = _with_flat_sign(belief, word, tag, written=key == written)
+            evidence = with_key(evidence, key, _with_word(belief, word, tag, now_ms))
     return evidence
 
 
@@ -123,17 +121,17 @@ def _is_of_an_earlier_order(evidence: Evidence, word: Word, now_ms: int) -> bool
     return abs(now_ms - wait.sent_at_ms) < PROVED_STOP_GRACE_MS
 
 
-def _is_about(known: KeyEvidence, tag: Tag, client_id: str) -> bool:
+def _is_about(belief: Belief, tag: Tag, client_id: str) -> bool:
     """Whether an order is, or was read as, one of this position; it may be left over from an earlier epoch."""
-    if known.epoch == tag.epoch or client_id in known.vanished:
+    if belief.epoch == tag.epoch or client_id in belief.vanished:
         return True
-    return any(own.client_id == client_id for own in known.rested)
+    return any(own.client_id == client_id for own in belief.rested)
 
 
-def _with_word(known: KeyEvidence, word: Word, tag: Tag, now_ms: int) -> KeyEvidence:
-    if word.client_id in known.spent:
-        return known
-    fired = dict(known.fired)
+def _with_word(belief: Belief, word: Word, tag: Tag, now_ms: int) -> Belief:
+    if word.client_id in belief.spent:
+        return belief
+    fired = dict(belief.fired)
     before = fired.pop(word.client_id, None)
     since_ms = before.since_ms if before is not None else now_ms
     if word.status in UNDER_WAY:
@@ -141,75 +139,75 @@ def _with_word(known: KeyEvidence, word: Word, tag: Tag, now_ms: int) -> KeyEvid
     elif word.status is OrderStatus.FINISHED and not word.nothing_filled:
         fired[word.client_id] = Fired(tag.role, since_ms, word.at_ms)
     if not word.status.terminal:
-        return replace(known, fired=fired)
-    vanished = {client_id: one for client_id, one in known.vanished.items() if client_id != word.client_id}
-    spent = (*known.spent, word.client_id)[-SPENT_KEPT:]
-    sizes = known.rung_sizes
+        return replace(belief, fired=fired)
+    vanished = {client_id: one for client_id, one in belief.vanished.items() if client_id != word.client_id}
+    spent = (*belief.spent, word.client_id)[-SPENT_KEPT:]
+    sizes = belief.rung_sizes
     if word.status is not OrderStatus.FINISHED and tag.role is Role.TAKE_PROFIT:
         # Gone without a fill: if the position shrank as well, somebody else made it smaller.
         sizes = {rung: size for rung, size in sizes.items() if rung != tag.rung}
-    return replace(known, fired=fired, vanished=vanished, spent=spent, rung_sizes=sizes)
+    return replace(belief, fired=fired, vanished=vanished, spent=spent, rung_sizes=sizes)
 
 
-def _with_flat_sign(known: KeyEvidence, word: Word, tag: Tag, *, written: bool) -> KeyEvidence:
+def _with_flat_sign(belief: Belief, word: Word, tag: Tag, *, written: bool) -> Belief:
     """The end of a backstop tells that its position was flat: the venue removes a close-all stop together with its
     position and calls it EXPIRED. So a position that was closed and opened again between two reads begins a new life.
 
     Only of an order that was `written` for this position or read as one of it: two legs may carry the same epoch.
     """
-    if word.status is not OrderStatus.EXPIRED or tag.role is not Role.BACKSTOP or word.at_ms <= known.zero_at_ms:
-        return known
-    read = word.client_id in known.vanished or any(own.client_id == word.client_id for own in known.rested)
-    return replace(known, zero_at_ms=word.at_ms) if written or read else known
+    if word.status is not OrderStatus.EXPIRED or tag.role is not Role.BACKSTOP or word.at_ms <= belief.zero_at_ms:
+        return belief
+    read = word.client_id in belief.vanished or any(own.client_id == word.client_id for own in belief.rested)
+    return replace(belief, zero_at_ms=word.at_ms) if written or read else belief
 
 
-def not_counted_yet(known: KeyEvidence, position: Position) -> Mapping[str, Fired]:
+def not_counted_yet(belief: Belief, position: Position) -> Mapping[str, Fired]:
     """The orders whose price came, without those that were through when the position last changed."""
-    through = [i for i, one in known.fired.items() if 0 < one.ended_at_ms <= position.updated_at_ms]
-    return {i: one for i, one in known.fired.items() if i not in through} if through else known.fired
+    through = [i for i, one in belief.fired.items() if 0 < one.ended_at_ms <= position.updated_at_ms]
+    return {i: one for i, one in belief.fired.items() if i not in through} if through else belief.fired
 
 
-def still_firing(known: KeyEvidence, position: Position, live: LiveBook, now_ms: int) -> Mapping[str, Fired]:
+def still_firing(belief: Belief, position: Position, live: LiveBook, now_ms: int) -> Mapping[str, Fired]:
     """Which orders of ours are closing this position, once it was read: those whose end its row does not have yet."""
-    under_way = [own for own in live.in_flight if own.status in UNDER_WAY and not of_an_earlier_life(own, known)]
-    if not known.fired and not under_way:
-        return known.fired
+    under_way = [own for own in live.in_flight if own.status in UNDER_WAY and not of_an_earlier_life(own, belief)]
+    if not belief.fired and not under_way:
+        return belief.fired
     resting, listed = ({own.client_id for own in some} for some in (live.resting, under_way))
     fired = {
         client_id: one
-        for client_id, one in not_counted_yet(known, position).items()
+        for client_id, one in not_counted_yet(belief, position).items()
         if client_id not in resting and (abs(now_ms - one.since_ms) <= FIRED_KEPT_MS or client_id in listed)
     }
     for own in under_way:
         if own.tag is not None:
-            fired.setdefault(own.client_id, Fired(own.tag.role, known.firing_since_ms or now_ms))
+            fired.setdefault(own.client_id, Fired(own.tag.role, belief.firing_since_ms or now_ms))
     return fired
 
 
-def of_an_earlier_life(order: LiveOrder, known: KeyEvidence) -> bool:
+def of_an_earlier_life(order: LiveOrder, belief: Belief) -> bool:
     """Whether the price of an order came before the position was last flat: it closes nothing of this life.
 
     Such an order may hang in TRIGGERING for ever, and the venue takes no cancel of it.
     """
-    return order.status in UNDER_WAY and 0 < order.updated_at_ms <= known.flat_before_ms
+    return order.status in UNDER_WAY and 0 < order.updated_at_ms <= belief.flat_before_ms
 
 
-def left_under_way(known: KeyEvidence, live: LiveBook, now_ms: int) -> Mapping[str, Fired]:
+def left_under_way(belief: Belief, live: LiveBook, now_ms: int) -> Mapping[str, Fired]:
     """What is remembered of orders whose price came, while the position is absent: those that are still listed, and the
     others for as long as a lagging list may leave them out."""
     listed = {own.client_id: own.tag for own in live.in_flight if own.status in UNDER_WAY and own.tag is not None}
-    if not known.fired and not listed:
-        return known.fired
+    if not belief.fired and not listed:
+        return belief.fired
     left = {
         client_id: one
-        for client_id, one in known.fired.items()
+        for client_id, one in belief.fired.items()
         if one.ended_at_ms or client_id in listed or abs(now_ms - one.since_ms) <= FIRED_KEPT_MS
     }
     return {client_id: Fired(tag.role, now_ms) for client_id, tag in listed.items()} | left
 
 
-def may_have_named(known: KeyEvidence, client_id: str, began_at_ms: int) -> bool:
+def may_have_named(belief: Belief, client_id: str, began_at_ms: int) -> bool:
     """Whether an id may have named an order before: its order vanished, or the position is older than our memory."""
-    if known.inherited or client_id in known.vanished or len(known.spent) >= SPENT_KEPT:
+    if belief.inherited or client_id in belief.vanished or len(belief.spent) >= SPENT_KEPT:
         return True
-    return ids.epoch_began_ms(known.epoch) < began_at_ms
+    return ids.epoch_began_ms(belief.epoch) < began_at_ms

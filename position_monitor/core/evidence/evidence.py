@@ -69,7 +69,7 @@ class Fired(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class KeyEvidence:
+class Belief:
     """What is believed about one position."""
 
     epoch: str
@@ -81,7 +81,7 @@ class KeyEvidence:
     """Looks in a row that listed the position and could not read its conditional orders."""
     opened_at_ms: int = 0
     """The newest sign that it is open, by the venue's own time: a row that lists it, or an event (0: none)."""
-    open_told_at_ms: int = 0
+    open_heard_at_ms: int = 0
     """When the last of these signs arrived here."""
     zero_at_ms: int = 0
     """The newest sign that it is flat, by the venue's own time."""
@@ -92,7 +92,7 @@ class KeyEvidence:
     absent_reads: int = 0
     """Consecutive reads (spaced apart) that did not list it."""
     last_absent_at_ms: int = 0
-    zero_seen: bool = False
+    flat_sign: bool = False
     """A row or an event said it is flat, and that is newer than the newest sign that it is open (invariant 7)."""
     losses_pct: tuple[Decimal, ...] = ()
     """The adverse move from the entry in the last reads, newest last."""
@@ -100,7 +100,7 @@ class KeyEvidence:
     """Average entry in the last read that listed the position."""
     quantities: tuple[Decimal, ...] = ()
     """The last few sizes seen, newest last."""
-    seen: Mapping[str, int] = field(default_factory=dict)
+    listed_reads: Mapping[str, int] = field(default_factory=dict)
     """Owned client id -> number of reads in a row that listed it as NEW."""
     rung_sizes: Mapping[int, Decimal] = field(default_factory=dict)
     """Rung -> quantity resting in the last read."""
@@ -153,7 +153,7 @@ class KeyEvidence:
     """Closing orders that were refused, or did not arrive, lately."""
     appeared_at_ms: int = 0
     """When the first sign of this life arrived here, a read or an event; 0 before it."""
-    foreign_seen: Mapping[str, int] = field(default_factory=dict)
+    foreign_reads: Mapping[str, int] = field(default_factory=dict)
     """Order id of another's stop -> number of reads in a row that listed it as NEW."""
     last_stop: Decimal | None = None
     """The tightest level of ours that rested in the last read which showed a stop of ours in this epoch."""
@@ -188,7 +188,7 @@ class KeyEvidence:
     @property
     def unconfirmed(self) -> bool:
         """Whether something says it is open that no read has confirmed yet."""
-        return self.opened_at_ms > 0 and self.present_reads == 0 and not self.zero_seen
+        return self.opened_at_ms > 0 and self.present_reads == 0 and not self.flat_sign
 
     def long_exposed(self, settings: EvidenceSettings, now_ms: int) -> bool:
         """Whether our own reads showed it without full cover for as long as a live owner may take to place its stop."""
@@ -201,20 +201,34 @@ class KeyEvidence:
         agreeing = self.prices[-AGREEING_READS:]
         return len(agreeing) == AGREEING_READS and all(beyond(price, level, side) for price in agreeing)
 
+    def without_window(self) -> Belief:
+        """The same after a long gap: nothing that a removal needs counts any more."""
+        exposed_reads = min(self.exposed_reads, 1)
+        return replace(
+            self,
+            present_reads=0,
+            absent_reads=0,
+            flat_sign=False,
+            zero_at_ms=0,
+            listed_reads={},
+            exposed_reads=exposed_reads,
+            foreign_reads=NO_COUNTS,
+        )
+
     def flat_proven(self, settings: EvidenceSettings) -> bool:
         """Whether the position is proven closed (invariant 7)."""
-        return self.absent_reads >= settings.flat_reads and self.zero_seen
+        return self.absent_reads >= settings.flat_reads and self.flat_sign
 
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
     """Everything remembered between cycles, per position, plus writes not read back yet."""
 
-    keys: Mapping[PositionKey, KeyEvidence] = field(default_factory=dict)
+    keys: Mapping[PositionKey, Belief] = field(default_factory=dict)
     awaited: Mapping[tuple[str, str], Awaited] = field(default_factory=dict)
     """(symbol, client id) -> a write waiting to be read back."""
 
-    def of(self, key: PositionKey) -> KeyEvidence | None:
+    def of(self, key: PositionKey) -> Belief | None:
         """What is known about a position."""
         return self.keys.get(key)
 
@@ -246,8 +260,8 @@ class Evidence:
         for order in self._written():
             if order.role is Role.TAKE_PROFIT and order.key == key and order.client_id not in listed:
                 exits += exits_wanted([order])
-        known = self.keys.get(key)
-        for client_id, gone in known.vanished.items() if known is not None else ():
+        belief = self.keys.get(key)
+        for client_id, gone in belief.vanished.items() if belief is not None else ():
             if client_id not in listed and (key.symbol, client_id) not in self.awaited:
                 exits += exits_of([gone.order])
         return exits
@@ -262,26 +276,18 @@ class Evidence:
 
     def hopeless(self, now_ms: int) -> set[PositionKey]:
         """Positions whose stop is refused again and again: each check tries it, and no look is made for it."""
-        return {key for key, known in self.keys.items() if known.stops_refused.hopeless(now_ms)}
+        return {key for key, belief in self.keys.items() if belief.stops_refused.hopeless(now_ms)}
 
     def without_window(self) -> Evidence:
-        """Forget counts after a long gap (a suspended host): everything must be seen again before a removal."""
-        keys = {
-            key: replace(
-                known,
-                present_reads=0,
-                absent_reads=0,
-                zero_seen=False,
-                zero_at_ms=0,
-                seen={},
-                exposed_reads=0,
-                foreign_seen=NO_COUNTS,
-            )
-            for key, known in self.keys.items()
-        }
+        """Forget counts after a long gap (a suspended host): everything must be read again before a removal.
+
+        That a position was without cover is no reason for a removal: one more read of it is enough for a standby, so
+        that a stepped clock does not make it wait anew.
+        """
+        keys = {key: belief.without_window() for key, belief in self.keys.items()}
         return Evidence(keys, self.awaited)
 
 
-def with_key(evidence: Evidence, key: PositionKey, changed: KeyEvidence) -> Evidence:
+def with_key(evidence: Evidence, key: PositionKey, changed: Belief) -> Evidence:
     """The same evidence with one position's part replaced."""
     return Evidence({**evidence.keys, key: changed}, evidence.awaited)

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 
-from position_monitor.core.evidence.evidence import KeyEvidence
+from position_monitor.core.evidence.evidence import Belief
 from position_monitor.core.model import ids
 from position_monitor.core.model.orders import Role
 from position_monitor.core.model.positions import Position
@@ -17,38 +17,38 @@ from position_monitor.core.model.sides import PositionKey
 from position_monitor.core.observation.live_book import LiveBook
 
 
-def living(known: KeyEvidence | None, position: Position, live: LiveBook) -> KeyEvidence:
+def living(belief: Belief | None, position: Position, live: LiveBook) -> Belief:
     """The evidence of a position that is open now: of this life, which may have begun just now."""
-    if known is None:
+    if belief is None:
         return _new_life(None, position, _epoch_of_life(live, position))
     # A sign that it is open, newer than the sign that it was flat, is about a new life.
-    if position.updated_at_ms > known.zero_at_ms and (known.zero_seen or _was_flat_since(known)):
-        return _new_life(known, position, "")
-    return known
+    if position.updated_at_ms > belief.zero_at_ms and (belief.flat_sign or _was_flat_since(belief)):
+        return _new_life(belief, position, "")
+    return belief
 
 
-def _was_flat_since(known: KeyEvidence) -> bool:
+def _was_flat_since(belief: Belief) -> bool:
     """Whether it was flat after this life began: closed and opened again between two reads, told by its backstop."""
-    if known.zero_at_ms <= known.born_at_ms:
+    if belief.zero_at_ms <= belief.born_at_ms:
         return False
-    return known.zero_at_ms > ids.epoch_began_ms(known.epoch)
+    return belief.zero_at_ms > ids.epoch_began_ms(belief.epoch)
 
 
 def in_its_epoch(
-    known: KeyEvidence | None, position: Position, live: LiveBook, rebases: Callable[[PositionKey], bool]
-) -> KeyEvidence:
+    belief: Belief | None, position: Position, live: LiveBook, rebases: Callable[[PositionKey], bool]
+) -> Belief:
     """The evidence of a position that was just listed, in the epoch that it is in now.
 
     A position that `rebases` begins a new epoch when it grew.
     """
-    before, known = known, living(known, position, live)
-    if known is not before:
-        return known
-    if known.quantities and position.quantity > known.largest_quantity and rebases(position.key):
-        return replace(known, epoch=ids.epoch_of(position.updated_at_ms), inherited=False, done_rungs=frozenset())
-    if (epoch := _settled_epoch(known, live, position)) != known.epoch and not rebases(position.key):
-        return replace(known, epoch=epoch, inherited=True)
-    return known
+    before, belief = belief, living(belief, position, live)
+    if belief is not before:
+        return belief
+    if belief.quantities and position.quantity > belief.largest_quantity and rebases(position.key):
+        return replace(belief, epoch=ids.epoch_of(position.updated_at_ms), inherited=False, done_rungs=frozenset())
+    if (epoch := _settled_epoch(belief, live, position)) != belief.epoch and not rebases(position.key):
+        return replace(belief, epoch=epoch, inherited=True)
+    return belief
 
 
 def newest_epoch(live: LiveBook) -> str:
@@ -56,15 +56,15 @@ def newest_epoch(live: LiveBook) -> str:
     return max((own.epoch for own in live.owned), default="")
 
 
-def _new_life(before: KeyEvidence | None, position: Position, remembered: str) -> KeyEvidence:
+def _new_life(before: Belief | None, position: Position, remembered: str) -> Belief:
     """Evidence of a position that begins anew, or (with a `remembered` epoch) that is met for the first time."""
-    return KeyEvidence(
+    return Belief(
         epoch=remembered or ids.epoch_of(position.updated_at_ms),
         inherited=bool(remembered),
         entry_price=position.entry_price,
         born_at_ms=position.updated_at_ms if before is not None else 0,
         flat_before_ms=before.zero_at_ms if before is not None else 0,
-        seen=before.seen if before is not None else {},
+        listed_reads=before.listed_reads if before is not None else {},
     )
 
 
@@ -88,15 +88,15 @@ def _epoch_of_life(live: LiveBook, position: Position) -> str:
     return min((own.epoch for own in live.owned if own.created_at_ms >= min(since_ms)), default="")
 
 
-def _settled_epoch(known: KeyEvidence, live: LiveBook, position: Position) -> str:
+def _settled_epoch(belief: Belief, live: LiveBook, position: Position) -> str:
     """The epoch in memory, unless something of ours rests that is of this life and of another one.
 
     After a restart the lists may lag: an epoch made up then yields to the backstop that appears a read later.
     """
-    backstops = [own for own in live.resting if own.role is Role.BACKSTOP and own.created_at_ms >= known.born_at_ms]
-    if any(own.epoch == known.epoch for own in backstops):
-        return known.epoch
+    backstops = [own for own in live.resting if own.role is Role.BACKSTOP and own.created_at_ms >= belief.born_at_ms]
+    if any(own.epoch == belief.epoch for own in backstops):
+        return belief.epoch
     if backstops:
         return max(backstops, key=lambda own: (own.created_at_ms, own.epoch)).epoch
     # First met after a restart, perhaps in lists that lagged: what rests of this life knows better than we do.
-    return known.epoch if known.born_at_ms else _epoch_of_life(live, position) or known.epoch
+    return belief.epoch if belief.born_at_ms else _epoch_of_life(live, position) or belief.epoch

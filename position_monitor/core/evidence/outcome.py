@@ -9,7 +9,7 @@ from enum import StrEnum
 
 from position_monitor.core.evidence.crossing import NOT_CROSSED, after_refusal
 from position_monitor.core.evidence.endings import after_word, word_of
-from position_monitor.core.evidence.evidence import Evidence, KeyEvidence, with_key
+from position_monitor.core.evidence.evidence import Belief, Evidence, with_key
 from position_monitor.core.evidence.refusals import (
     CLOSE_SLOT,
     NONE_FAILED,
@@ -119,58 +119,58 @@ def claimed(
 
 def _after_place(evidence: Evidence, outcome: Outcome, action: Place, pause_ms: int) -> Evidence:
     order = action.order
-    known = evidence.of(order.key)
-    if known is None:
+    belief = evidence.of(order.key)
+    if belief is None:
         return evidence
     is_stop = order.role.is_stop
-    known = _with_try(known, outcome, order)
-    evidence = with_key(evidence, order.key, known)
+    belief = _with_try(belief, outcome, order)
+    evidence = with_key(evidence, order.key, belief)
     if outcome.may_rest:
         proved = outcome.refusal is Refusal.DUPLICATE
         evidence = claimed(evidence, order, outcome.at_ms, proved=proved, live_at_ms=outcome.live_at_ms)
-        return _changed(evidence, order.key, known, crossed=NOT_CROSSED, stop_refused="") if is_stop else evidence
+        return _changed(evidence, order.key, belief, crossed=NOT_CROSSED, stop_refused="") if is_stop else evidence
     evidence = without_write(evidence, order.symbol, order.client_id)
     if is_stop:
-        if without_numbers(known.stop_refused) != without_numbers(outcome.text):
-            known = replace(known, stop_refused=outcome.text)  # else the same words stay, for those who compare them
-        evidence = with_key(evidence, order.key, known)
+        if without_numbers(belief.stop_refused) != without_numbers(outcome.text):
+            belief = replace(belief, stop_refused=outcome.text)  # else the same words stay, for those who compare them
+        evidence = with_key(evidence, order.key, belief)
     if is_stop and outcome.refusal is Refusal.CROSSED:
         crossed = after_refusal(
-            known.crossed,
+            belief.crossed,
             order.trigger_price,
             outcome.at_ms,
-            reads=known.present_reads,
+            reads=belief.present_reads,
             pause_ms=pause_ms,
             said=outcome.said,
         )
-        return _changed(evidence, order.key, known, crossed=crossed)
+        return _changed(evidence, order.key, belief, crossed=crossed)
     if is_stop and outcome.refusal is Refusal.OFF_GRID:
-        return _changed(evidence, order.key, known, grid_refusals=known.grid_refusals + 1)
+        return _changed(evidence, order.key, belief, grid_refusals=belief.grid_refusals + 1)
     if order.close_all and outcome.refusal is Refusal.SLOT_TAKEN:
-        return _changed(evidence, order.key, known, close_all_blocked=True)
+        return _changed(evidence, order.key, belief, close_all_blocked=True)
     return evidence
 
 
 def after_unread_failure(evidence: Evidence, order: DesiredOrder, at_ms: int) -> Evidence:
     """A stop that was made without a read failed: it teaches nothing, but how often it was tried (invariant 10)."""
     evidence = without_write(evidence, order.symbol, order.client_id)
-    known = evidence.of(order.key)
-    if known is None:
+    belief = evidence.of(order.key)
+    if belief is None:
         return evidence
-    tried = after_failure(known.stops_refused, at_ms, slot_of(order), None)
-    return _changed(evidence, order.key, known, stops_refused=tried)
+    tried = after_failure(belief.stops_refused, at_ms, slot_of(order), None)
+    return _changed(evidence, order.key, belief, stops_refused=tried)
 
 
-def _with_try(known: KeyEvidence, outcome: Outcome, order: DesiredOrder) -> KeyEvidence:
+def _with_try(belief: Belief, outcome: Outcome, order: DesiredOrder) -> Belief:
     """Note whether something of this kind could be placed for the position (invariant 10)."""
-    before = known.stops_refused if order.role.is_stop else known.targets_refused
-    after = _tried(before, known, outcome, order)
+    before = belief.stops_refused if order.role.is_stop else belief.targets_refused
+    after = _tried(before, belief, outcome, order)
     if after is before:
-        return known
-    return replace(known, stops_refused=after) if order.role.is_stop else replace(known, targets_refused=after)
+        return belief
+    return replace(belief, stops_refused=after) if order.role.is_stop else replace(belief, targets_refused=after)
 
 
-def _tried(before: FailedTries, known: KeyEvidence, outcome: Outcome, order: DesiredOrder) -> FailedTries:
+def _tried(before: FailedTries, belief: Belief, outcome: Outcome, order: DesiredOrder) -> FailedTries:
     if outcome.sent is Sent.ACCEPTED or outcome.refusal is Refusal.DUPLICATE:
         return NONE_FAILED
     if outcome.sent is not Sent.REFUSED:
@@ -182,7 +182,7 @@ def _tried(before: FailedTries, known: KeyEvidence, outcome: Outcome, order: Des
         trigger=order.trigger_price,
         quantity=order.quantity,
         hedged=order.hedged,
-        size=known.quantities[-1] if known.quantities else Decimal(0),
+        size=belief.quantities[-1] if belief.quantities else Decimal(0),
         instrument=outcome.instrument,
     )
     return after_failure(before, outcome.at_ms, slot_of(order), refused)
@@ -190,25 +190,25 @@ def _tried(before: FailedTries, known: KeyEvidence, outcome: Outcome, order: Des
 
 def _after_close(evidence: Evidence, outcome: Outcome, action: Close) -> Evidence:
     """A refusal had no effect: it is paced by itself and uses up nothing of the account's limit on closing orders."""
-    known = evidence.of(action.key)
-    if known is None:
+    belief = evidence.of(action.key)
+    if belief is None:
         return evidence
-    refused = after_failure(known.closes_refused, outcome.at_ms, CLOSE_SLOT, None)
+    refused = after_failure(belief.closes_refused, outcome.at_ms, CLOSE_SLOT, None)
     if outcome.sent is Sent.NOT_SENT:
-        return _changed(evidence, action.key, known, closes_refused=refused)
+        return _changed(evidence, action.key, belief, closes_refused=refused)
     if outcome.sent is Sent.REFUSED:
-        known = replace(known, closes_refused=refused)
+        belief = replace(belief, closes_refused=refused)
         if outcome.refusal is Refusal.NOTHING_TO_REDUCE:
-            return _changed(evidence, action.key, known, close_budget_refused=True)
-        return _changed(evidence, action.key, known, closes_sent=known.closes_sent + 1)
+            return _changed(evidence, action.key, belief, close_budget_refused=True)
+        return _changed(evidence, action.key, belief, closes_sent=belief.closes_sent + 1)
     return _changed(
         evidence,
         action.key,
-        known,
-        closes_sent=known.closes_sent + 1,
-        closes_at_ms=(*known.closes_at_ms, outcome.at_ms)[-_CLOSES_KEPT:],
+        belief,
+        closes_sent=belief.closes_sent + 1,
+        closes_at_ms=(*belief.closes_at_ms, outcome.at_ms)[-_CLOSES_KEPT:],
     )
 
 
-def _changed(evidence: Evidence, key: PositionKey, known: KeyEvidence, **changes: object) -> Evidence:
-    return with_key(evidence, key, replace(known, **changes))  # type: ignore[arg-type]
+def _changed(evidence: Evidence, key: PositionKey, belief: Belief, **changes: object) -> Evidence:
+    return with_key(evidence, key, replace(belief, **changes))  # type: ignore[arg-type]

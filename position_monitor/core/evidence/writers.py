@@ -47,7 +47,7 @@ class Writers:
     """What the last sign was, in words."""
     alarms: int = 0
     """How often in a row signs began."""
-    told_at_ms: int = 0
+    announced_at_ms: int = 0
 
     def suspected(self, now_ms: int) -> bool:
         """Whether a second writer may be at work. A stepped clock may end this early and never prolongs it."""
@@ -78,7 +78,7 @@ def after_sending(writers: Writers, client_id: str, resting: Iterable[str]) -> W
 
 def after_listing(
     writers: Writers,
-    seen: SymbolObservation,
+    observation: SymbolObservation,
     awaited: Collection[tuple[str, str]],
     resting: Iterable[str],
     now_ms: int,
@@ -88,7 +88,7 @@ def after_listing(
     `awaited`: (symbol, client id) of the orders this process sent that were not read back yet.
     """
     accounted = writers.accounted
-    owned = [own for live in seen.live.books.values() for own in live.owned]
+    owned = [own for live in observation.live.by_position.values() for own in live.owned]
     new = [order for order in owned if order.client_id not in accounted and order.order_id not in accounted]
     if not new:
         return writers, None
@@ -103,15 +103,15 @@ def after_listing(
 def _alarmed(writers: Writers, sign: LiveOrder, now_ms: int) -> tuple[Writers, LiveOrder | None]:
     again = writers.suspected(now_ms)
     recent = writers.signed_at_ms > 0 and abs(now_ms - writers.signed_at_ms) < CALM_MS
-    told = again and abs(now_ms - writers.told_at_ms) < TELL_EVERY_MS
+    repeated = again and abs(now_ms - writers.announced_at_ms) < TELL_EVERY_MS
     alarmed = replace(
         writers,
         signed_at_ms=now_ms,
         sign=f"{sign.symbol} {sign.client_id}",
         alarms=writers.alarms if again else (writers.alarms + 1 if recent else 1),
-        told_at_ms=writers.told_at_ms if told else now_ms,
+        announced_at_ms=writers.announced_at_ms if repeated else now_ms,
     )
-    return alarmed, None if told else sign
+    return alarmed, None if repeated else sign
 
 
 def _with(accounted: Mapping[str, None], new: list[str], resting: Iterable[str]) -> Mapping[str, None]:

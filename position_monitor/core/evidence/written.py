@@ -86,12 +86,12 @@ def after_silence(evidence: Evidence, symbol: str, client_id: str, now_ms: int, 
 
 
 def _after_vanished_miss(evidence: Evidence, symbol: str, client_id: str, now_ms: int, grace_ms: int) -> Evidence:
-    for key, known in evidence.keys.items():
-        gone = known.vanished.get(client_id) if key.symbol == symbol else None
+    for key, belief in evidence.keys.items():
+        gone = belief.vanished.get(client_id) if key.symbol == symbol else None
         if gone is None:
             continue
-        vanished = {**known.vanished, client_id: gone._replace(misses=gone.misses + 1)}
+        vanished = {**belief.vanished, client_id: gone._replace(misses=gone.misses + 1)}
         if gone.misses + 1 >= MISSES_UNTIL_GONE and abs(now_ms - gone.since_ms) >= grace_ms:
             del vanished[client_id]
-        return with_key(evidence, key, replace(known, vanished=vanished))
+        return with_key(evidence, key, replace(belief, vanished=vanished))
     return evidence

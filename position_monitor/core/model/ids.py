@@ -105,9 +105,9 @@ def client_id(*, revision: int = 0, **intent: Unpack[Intent]) -> str:
 def next_id(spent: Collection[str], **intent: Unpack[Intent]) -> str:
     """The id an intent has now: that of the first revision which is not among the `spent` ids of ended orders."""
     for revision in range(len(spent) + 1):
-        found = client_id(revision=revision, **intent)
-        if found not in spent:
-            return found
+        candidate = client_id(revision=revision, **intent)
+        if candidate not in spent:
+            return candidate
     raise AssertionError("Invariant: one more revision than spent ids always leaves one")
 
 

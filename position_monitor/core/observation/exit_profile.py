@@ -35,21 +35,21 @@ def closed_by(price: Decimal, exits: Iterable[Exit], side: Side) -> Decimal:
     return sum((one.quantity for one in exits if one.price >= price), _NOTHING)
 
 
-def too_much_at(exits: Sequence[Exit], wanted: Sequence[Exit], side: Side) -> Decimal | None:
+def too_much_at(exits: Sequence[Exit], desired: Sequence[Exit], side: Side) -> Decimal | None:
     """The first price by which `exits` close more than is wanted closed; None where there is none."""
     for price in sorted({one.price for one in exits}, reverse=side is Side.SHORT):
-        if closed_by(price, exits, side) > closed_by(price, wanted, side):
+        if closed_by(price, exits, side) > closed_by(price, desired, side):
             return price
     return None
 
 
 def fitting(
-    rungs: Iterable[tuple[Rung, Exit]], resting: Sequence[Exit], wanted: Sequence[Exit], side: Side
+    rungs: Iterable[tuple[Rung, Exit]], resting: Sequence[Exit], desired: Sequence[Exit], side: Side
 ) -> list[Rung]:
     """Those of the rungs that may be placed beside what rests without closing too much anywhere, in their order."""
     beside, kept = list(resting), []
     for rung, one in rungs:
-        if too_much_at([*beside, one], wanted, side) is None:
+        if too_much_at([*beside, one], desired, side) is None:
             beside.append(one)
             kept.append(rung)
     return kept
@@ -58,14 +58,14 @@ def fitting(
 def exits_of(orders: Iterable[LiveOrder], stuck: Collection[str] = ()) -> list[Exit]:
     """The take-profits of ours among orders that were read. Those in the act of triggering count, unless they are
     `stuck` in it (client ids): nothing is to be expected of them."""
-    found: list[Exit] = []
+    exits: list[Exit] = []
     for order in orders:
         if order.role is not Role.TAKE_PROFIT or order.status.terminal or order.trigger_price is None:
             continue
         if order.client_id in stuck and order.status is not OrderStatus.NEW:
             continue
-        found.append(Exit(order.trigger_price, order.quantity or _NOTHING))
-    return found
+        exits.append(Exit(order.trigger_price, order.quantity or _NOTHING))
+    return exits
 
 
 def exits_wanted(orders: Iterable[DesiredOrder]) -> list[Exit]:

@@ -50,7 +50,7 @@ class SymbolOrders(tuple[LiveOrder, ...]):
     """
 
     @cached_property
-    def books(self) -> Mapping[PositionKey, LiveBook]:
+    def by_position(self) -> Mapping[PositionKey, LiveBook]:
         """The live book of every position that any of the orders belongs to."""
         by_key: dict[PositionKey, list[LiveOrder]] = {}
         for order in self:

@@ -263,11 +263,11 @@ class EventBox:
 
     def _put_position(self, event: PositionEvent) -> None:
         key = (event.symbol, event.leg)
-        known = self._latest.get(key)
-        if known == event:
+        latest = self._latest.get(key)
+        if latest == event:
             return
         self._symbols.add(event.symbol)
-        if known is None or event.at_ms >= known.at_ms:
+        if latest is None or event.at_ms >= latest.at_ms:
             self._latest[key] = event
             self._positions[key] = event
 

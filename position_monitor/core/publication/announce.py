@@ -49,19 +49,19 @@ def second_writer(sign: LiveOrder, now_ms: int) -> Event:
     return Event(type="SecondWriterSeen", at_ms=now_ms, symbol=sign.symbol, side=str(sign.key.side), details=details)
 
 
-def read_back(seen: SymbolObservation, evidence: Evidence, now_ms: int) -> list[Event]:
-    """Events for our stops in `seen` that `evidence` was still waiting for."""
-    awaited = set(evidence.awaited_in(seen.symbol))
+def read_back(observation: SymbolObservation, evidence: Evidence, now_ms: int) -> list[Event]:
+    """Events for our stops in `observation` that `evidence` was still waiting for."""
+    awaited = set(evidence.awaited_in(observation.symbol))
     if not awaited:
         return []
     return [
         Event(
             type="StopReadBack",
             at_ms=now_ms,
-            symbol=seen.symbol,
+            symbol=observation.symbol,
             side=str(order.key.side),
             details={"client_id": order.client_id, "status": str(order.status)},
         )
-        for order in seen.orders
-        if order.client_id in awaited - seen.confirmed_orders and order.purpose.is_stop
+        for order in observation.orders
+        if order.client_id in awaited - observation.confirmed_orders and order.purpose.is_stop
     ]

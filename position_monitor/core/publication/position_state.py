@@ -105,7 +105,7 @@ def _take_profits(judgement: Judgement, before: Published | None) -> tuple[TakeP
     foreign = judgement.foreign_targets
     if before is not None and _same_take_profits(before.judgement, judgement):
         return before.state.take_profits
-    ladder = judgement.found.ladder if judgement.found is not None else ()
+    ladder = judgement.diff.ladder if judgement.diff is not None else ()
     return (
         *[_own_state(rung) for rung in ladder],
         *[_foreign_state(order, judgement.position) for order in foreign],
@@ -114,7 +114,7 @@ def _take_profits(judgement: Judgement, before: Published | None) -> tuple[TakeP
 
 def _same_take_profits(before: Judgement, now: Judgement) -> bool:
     """Whether everything is as it was that take-profits show; the user's close-all ones show the position's size."""
-    same = before.found is now.found and before.foreign_targets == now.foreign_targets
+    same = before.diff is now.diff and before.foreign_targets == now.foreign_targets
     return same and before.position.quantity == now.position.quantity
 
 
@@ -148,13 +148,13 @@ def _conditions(
 ) -> Mapping[str, str]:
     if not judgement.readable:
         return _EXPOSED_AND_UNREADABLE if judgement.exposed else _WHEN_UNREADABLE
-    cover, found = judgement.cover, judgement.found
+    cover, diff = judgement.cover, judgement.diff
     return _named_facts(
         covered=cover.full,
         current=not judgement.stop_is_behind,
         backstop=backstop is not None,
         targets=bool(take_profits) and all(rung.resting for rung in take_profits),
-        in_sync=found is not None and found.in_sync,
+        in_sync=diff is not None and diff.in_sync,
         exposed=judgement.exposed,
     )
 

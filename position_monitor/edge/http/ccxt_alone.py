@@ -83,5 +83,5 @@ def _module(name: str, names: Mapping[str, type]) -> ModuleType:
 
 
 def _class_of(module: ModuleType) -> type[Any]:
-    found: type[Any] = module.binanceusdm
-    return found
+    venue: type[Any] = module.binanceusdm
+    return venue

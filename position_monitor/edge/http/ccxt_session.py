@@ -128,10 +128,10 @@ class SilentBinance(ccxt_alone.binanceusdm()):  # type: ignore[misc]
         ) as response:
             if response.status in _REDIRECTS:
                 raise _Redirected
-            found = response.headers
+            headers = response.headers
             raw = await _raw_body(response, progress.bytes_max)
-        text = unpacked(raw, found.get("Content-Encoding", ""), progress.bytes_max).decode("utf-8", "replace").strip()
-        kept = {name: found[name] for name in LIMIT_HEADERS if name in found}
+        text = unpacked(raw, headers.get("Content-Encoding", ""), progress.bytes_max).decode("utf-8", "replace").strip()
+        kept = {name: headers[name] for name in LIMIT_HEADERS if name in headers}
         return response.status, kept, text
 
 

@@ -36,7 +36,7 @@ _INTERFACES: Final[Mapping[str, str]] = {"v1": "", "v2": "V2", "v3": "V3"}
 """What ccxt calls a version of the venue's interface."""
 _TEXT_KEPT: Final = 200
 _BOOKS: Final = (Endpoint.OPEN_ORDERS, Endpoint.OPEN_ALGO_ORDERS)
-_BOOKS_KEPT_MAX: Final = 100
+_BODIES_KEPT_MAX: Final = 100
 _ENVIRONMENTS: Final = ("paper", "demo", "live")
 _RULES_BYTES_MAX: Final = 8 << 20
 """Largest body of the trading rules of all symbols (1.5 MiB in 2026)."""
@@ -87,7 +87,7 @@ class CcxtTransport:
         if rest_url:
             self._venue.redirect_all(_origin(rest_url))
         self._patience = Patience(timeout_s, timeout_max_s)
-        self._books: dict[tuple[Endpoint, str | None], tuple[str, object]] = {}
+        self._bodies: dict[tuple[Endpoint, str | None], tuple[str, object]] = {}
         """The last text of an order list, and what it was parsed into."""
 
     async def call(self, endpoint: Endpoint, params: Mapping[str, str]) -> Reply:
@@ -130,12 +130,12 @@ class CcxtTransport:
         """The parsed text. An order list that says what it said the last time is the same object as then."""
         if endpoint not in _BOOKS:
             return parse_json(text)
-        known = self._books.get((endpoint, symbol))
-        if known is None or known[0] != text:
-            if len(self._books) >= _BOOKS_KEPT_MAX:
-                self._books.clear()
-            known = self._books[endpoint, symbol] = (text, parse_json(text))
-        return known[1]
+        last = self._bodies.get((endpoint, symbol))
+        if last is None or last[0] != text:
+            if len(self._bodies) >= _BODIES_KEPT_MAX:
+                self._bodies.clear()
+            last = self._bodies[endpoint, symbol] = (text, parse_json(text))
+        return last[1]
 
     async def aclose(self) -> None:
         """Close the session."""

@@ -33,7 +33,7 @@ class _Transient(ServiceDown):
     """Worth asking again: no answer, or a server error."""
 
 
-class NothingFound(PositionMonitorError):
+class NothingThere(PositionMonitorError):
     """The service answered 404."""
 
 
@@ -103,7 +103,7 @@ class JsonService:
 
 def _check(status: int) -> None:
     if status == HTTPStatus.NOT_FOUND:
-        raise NothingFound("has nothing")
+        raise NothingThere("has nothing")
     if status >= HTTPStatus.INTERNAL_SERVER_ERROR:
         raise _Transient(f"answered HTTP {status}")
     if status != HTTPStatus.OK:

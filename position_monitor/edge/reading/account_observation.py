@@ -40,7 +40,7 @@ class AccountObservation:
         """How old the oldest part of it is that could be read; 0 where nothing could."""
         if self.failure:
             return 0
-        times = [seen.observed_at_ms for seen in self.symbols.values() if seen.readable]
+        times = [observation.observed_at_ms for observation in self.symbols.values() if observation.readable]
         return min([*times, self.positions_read_at_ms])
 
 
@@ -63,16 +63,16 @@ def unread_facts(symbol: str, positions: PositionsRead, orders: OrdersRead | Non
     return frozenset(unread), "; ".join(reasons)
 
 
-def swept_lists(whole: OrdersRead, known: set[str]) -> dict[str, OrdersRead]:
-    """A sweep as the lists of every symbol it speaks of; it says of the `known` ones without a row that none rests."""
-    symbols = known | {order.symbol for order in whole.orders}
+def swept_lists(whole: OrdersRead, expected: set[str]) -> dict[str, OrdersRead]:
+    """A sweep as the lists of every symbol it speaks of; of `expected` ones without a row it says that none rests."""
+    symbols = expected | {order.symbol for order in whole.orders}
     return dict.fromkeys(symbols, whole)
 
 
-def with_order(seen: SymbolObservation, order: LiveOrder) -> SymbolObservation:
+def with_order(observation: SymbolObservation, order: LiveOrder) -> SymbolObservation:
     """The observation with an order that only a targeted query showed."""
-    confirmed = seen.confirmed_orders | {order.client_id}
-    return replace(seen, orders=(*seen.orders, order), confirmed_orders=confirmed)
+    confirmed = observation.confirmed_orders | {order.client_id}
+    return replace(observation, orders=(*observation.orders, order), confirmed_orders=confirmed)
 
 
 def has_ours(orders: Iterable[LiveOrder]) -> bool:
@@ -82,5 +82,5 @@ def has_ours(orders: Iterable[LiveOrder]) -> bool:
 
 def opened_or_grown(positions: PositionsRead, before: Mapping[str, SymbolObservation]) -> set[str]:
     """Symbols of which an answer lists a position that was not there before, or was smaller."""
-    sizes = {position.key: position.quantity for seen in before.values() for position in seen.positions}
+    sizes = {position.key: position.quantity for observation in before.values() for position in observation.positions}
     return {one.symbol for one in positions.positions if one.quantity > sizes.get(one.key, Decimal(0))}

@@ -15,22 +15,22 @@ from position_monitor.edge.reading.pending_reads import PendingReads
 
 
 async def with_awaited(
-    exchange: Exchange, clock: Clock, found: AccountObservation, evidence: Evidence
+    exchange: Exchange, clock: Clock, observed: AccountObservation, evidence: Evidence
 ) -> AccountObservation:
     """Ask for orders of ours that no list shows, not yet or not any more, one targeted query each."""
     absent = [
         (symbol, client_id)
-        for symbol, seen in found.symbols.items()
-        if seen.allows(Deed.PLACE_STOP)
-        for client_id in to_ask_for(evidence, seen)
+        for symbol, observation in observed.symbols.items()
+        if observation.allows(Deed.PLACE_STOP)
+        for client_id in to_ask_for(evidence, observation)
     ]
     if not absent:
-        return found
+        return observed
     where = {client_id: symbol for symbol, client_id in absent}
     answers = await PendingReads[LiveOrder | None](clock).answers(
         where, lambda client_id: exchange.query_order(where[client_id], client_id)
     )
-    symbols = dict(found.symbols)
+    symbols = dict(observed.symbols)
     misses: list[tuple[str, str]] = []
     ends: list[LiveOrder] = []
     for client_id, answer in answers.items():
@@ -42,4 +42,4 @@ async def with_awaited(
         else:
             symbols[symbol] = with_order(symbols[symbol], answer)
     unanswered = tuple((symbol, client_id) for client_id, symbol in where.items() if client_id not in answers)
-    return replace(found, symbols=symbols, misses=tuple(misses), ends=tuple(ends), unanswered=unanswered)
+    return replace(observed, symbols=symbols, misses=tuple(misses), ends=tuple(ends), unanswered=unanswered)

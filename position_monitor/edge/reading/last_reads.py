@@ -27,7 +27,7 @@ class LastReads:
     """What was last seen of every symbol that matters, where it was readable."""
 
     clock: Clock
-    _seen: dict[str, SymbolObservation] = field(default_factory=dict, init=False)
+    _observations: dict[str, SymbolObservation] = field(default_factory=dict, init=False)
     _complete: dict[str, SymbolObservation] = field(default_factory=dict, init=False)
     """The last complete look at each symbol, however long ago."""
     _orders_at_s: dict[str, float] = field(default_factory=dict, init=False)
@@ -40,7 +40,7 @@ class LastReads:
 
     def changed(self, symbol: str, positions: PositionsRead) -> bool:
         """Whether the position of a symbol is not as last read, or not there: then its orders may be others as well."""
-        last, now = self._seen.get(symbol), positions.of(symbol)
+        last, now = self._observations.get(symbol), positions.of(symbol)
         if last is None or not now or symbol in positions.unreadable or len(now) != len(last.positions):
             return True
         for p, q in zip(now, last.positions, strict=True):
@@ -50,12 +50,12 @@ class LastReads:
 
     def same_orders(self, symbol: str, resting: tuple[LiveOrder, ...]) -> tuple[LiveOrder, ...]:
         """The orders as an object of before where they are as before: what was worked out from it is kept with it."""
-        last = self._seen.get(symbol)
+        last = self._observations.get(symbol)
         return last.orders if last is not None and last.orders == resting else resting
 
     def again(self, symbol: str, positions: PositionsRead, instrument: Instrument | None) -> SymbolObservation:
         """A position read just now with the orders that were last read."""
-        held, last = positions.of(symbol), self._seen[symbol]
+        held, last = positions.of(symbol), self._observations[symbol]
         again = SymbolObservation(
             symbol=symbol,
             instrument=instrument,
@@ -68,17 +68,17 @@ class LastReads:
             confirmed_orders=last.confirmed_orders,
             orders_reused=True,
         )
-        self._seen[symbol] = again
+        self._observations[symbol] = again
         return again
 
-    def keep(self, seen: SymbolObservation) -> None:
+    def keep(self, observation: SymbolObservation) -> None:
         """Remember a look just made; after one that was not complete, nothing is used again but in doubt."""
-        if seen.readable:
-            self._seen[seen.symbol] = seen
-            self._orders_at_s[seen.symbol] = self.clock.monotonic_s()
-            self._complete[seen.symbol] = seen
+        if observation.readable:
+            self._observations[observation.symbol] = observation
+            self._orders_at_s[observation.symbol] = self.clock.monotonic_s()
+            self._complete[observation.symbol] = observation
         else:
-            self._seen.pop(seen.symbol, None)
+            self._observations.pop(observation.symbol, None)
 
     def believed(self, symbol: str) -> tuple[LiveOrder, ...]:
         """The orders of a symbol whose lists cannot be read: those of the last complete look, while it is recent."""
@@ -94,8 +94,8 @@ class LastReads:
 
     def forget_all_but(self, symbols: set[str]) -> None:
         """Keep nothing about symbols that matter no more."""
-        for name in self._seen.keys() - symbols:
-            del self._seen[name]
+        for name in self._observations.keys() - symbols:
+            del self._observations[name]
         for name in self._complete.keys() - symbols:
             del self._complete[name]
         for name in self._orders_at_s.keys() - symbols:

@@ -135,7 +135,7 @@ class Observer:
         """What the schedule decides from, as it is now."""
         return schedule.Moment(
             now_s=self.clock.monotonic_s(),
-            costs=self.exchange.read_costs,
+            costs=self.exchange.traits.read_costs,
             full_sweep_s=self.surroundings.full_sweep_s,
             events_delivered=self.surroundings.events_delivered(),
             positions_answered=self._answered,
@@ -157,26 +157,26 @@ class Observer:
         self._swept_at_s = None
 
     async def symbols(
-        self, wanted: Iterable[str], evidence: Evidence, before: Mapping[str, SymbolObservation] | None = None
+        self, asked_for: Iterable[str], evidence: Evidence, before: Mapping[str, SymbolObservation] | None = None
     ) -> AccountObservation:
         """Read some symbols again, after writes: the positions of the account once, the order lists per symbol.
 
         A position that is not the one of the look `before` was opened meanwhile, or grew, and is read as well: its stop
         comes first. A look may last long where answers are late, so it does not wait for the next one.
         """
-        names = sorted(set(wanted))
+        names = sorted(set(asked_for))
         positions, orders = await asyncio.gather(self._positions(), self._per_symbol(names, anew=True))
         if isinstance(positions, ExchangeFailure):
             return AccountObservation({}, failure=str(positions))
         if new := opened_or_grown(positions, before).difference(names) if before is not None else set():
             orders |= await self._per_symbol(sorted(new), anew=True)
             names += sorted(new)
-        seen = {name: self._observation(name, positions, orders.get(name), None) for name in names}
+        observed = {name: self._observation(name, positions, orders.get(name), None) for name in names}
         return await with_awaited(
             self.exchange,
             self.clock,
             AccountObservation(
-                seen,
+                observed,
                 unreadable_positions=positions.unreadable,
                 conditional_orders_elsewhere=self._elsewhere,
                 positions_read_at_ms=positions.began_at_ms,
@@ -266,7 +266,7 @@ class Observer:
             held = tuple(p for position in held if (p := self._with_a_price(position)) is not None)
             unread |= frozenset() if held else {Fact.POSITION}
         zeros = zero_keys(symbol, held, positions, rows)
-        seen = SymbolObservation(
+        observation = SymbolObservation(
             symbol=symbol,
             instrument=self.exchange.instrument(symbol),
             positions=held,
@@ -279,8 +279,8 @@ class Observer:
             unread=unread,
             zero_at_ms=zero_times(zeros, positions, rows),
         )
-        self._last.keep(seen)
-        return seen
+        self._last.keep(observation)
+        return observation
 
     def _with_a_price(self, position: Position) -> Position | None:
         """A position whose mark could not be read, with another price: streamed, of the last look, or its entry."""

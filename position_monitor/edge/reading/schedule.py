@@ -13,8 +13,8 @@ from dataclasses import dataclass
 from typing import Final, NamedTuple
 
 from position_monitor.core.evidence.evidence import Evidence
+from position_monitor.core.model.traits import ReadCosts
 from position_monitor.core.observation.reads import PositionsRead
-from position_monitor.edge.exchange import ReadCosts
 
 QUIET_ORDERS_S: Final = 15.0
 """How old the order lists of a symbol may be in which nothing happened, while the stream delivers. At ten-second checks
@@ -139,8 +139,8 @@ def zero_rows(positions: PositionsRead, symbols: Collection[str], evidence: Evid
     listed = {position.key for position in positions.positions}
     gone = {
         key.symbol
-        for key, of_key in evidence.keys.items()
-        if key not in listed and key.symbol in symbols and not of_key.zero_seen
-        if key not in positions.zero_keys or positions.zero_at_ms.get(key, 0) < of_key.opened_at_ms
+        for key, belief in evidence.keys.items()
+        if key not in listed and key.symbol in symbols and not belief.flat_sign
+        if key not in positions.zero_keys or positions.zero_at_ms.get(key, 0) < belief.opened_at_ms
     }
     return sorted(gone)[:FLAT_CHECKS_MAX]

@@ -102,7 +102,7 @@ class Lease:
         self._taken = False
         self._given_up = (0, "")
         """The fencing number of the lease that we gave up last, and why."""
-        self._epoch_seen = _read_epoch(epoch_file)
+        self._epoch_highest = _read_epoch(epoch_file)
 
     @property
     def renew_interval_s(self) -> float:
@@ -161,7 +161,7 @@ class Lease:
     async def release(self, reason: str = "the lease was given up") -> None:
         """Give the lease up, so that a standby need not wait for its expiry."""
         if self._taken or isinstance(self._state, Owned):  # taken and not trusted yet is given up as well
-            self._given_up = (self._epoch_seen, reason)
+            self._given_up = (self._epoch_highest, reason)
         self._state, self._taken, self._watched = Unavailable(reason), False, None
         with contextlib.suppress(*REDIS_FAILURES):
             async with timeout(OPERATION_TIMEOUT_S):
@@ -172,7 +172,7 @@ class Lease:
         async with timeout(OPERATION_TIMEOUT_S):
             answer: list[Any] = await self._renew_script(
                 keys=[self._keys.lease, self._keys.lease_epoch, self._keys.status, self._keys.lease_given_up],
-                args=[self.owner, self._ttl_ms, self._epoch_seen, dead_owner],
+                args=[self.owner, self._ttl_ms, self._epoch_highest, dead_owner],
             )
         return answer
 
@@ -227,9 +227,9 @@ class Lease:
         return max(monotonic_ms, self._clock.now_ms() - self._sent_at[1])
 
     def _remember_epoch(self, epoch: int) -> None:
-        if epoch <= self._epoch_seen:
+        if epoch <= self._epoch_highest:
             return
-        self._epoch_seen = epoch
+        self._epoch_highest = epoch
         if self._epoch_file is not None:
             with contextlib.suppress(OSError):  # a full disk must not cost us the lease (fault P7)
                 self._epoch_file.write_text(f"{epoch}\n")

@@ -85,11 +85,11 @@ class LeaseKeeper:
             self._left = True
             await self.lease.release(reason)
 
-    async def run(self, told: Callable[[LeaseState], None]) -> None:
-        """Keep asking until cancelled; `told` hears every answer."""
+    async def run(self, listener: Callable[[LeaseState], None]) -> None:
+        """Keep asking until cancelled; `listener` hears every answer."""
         while True:
             after = await self.ask()
-            told(after)
+            listener(after)
             pause_s = self.lease.renew_interval_s
             pause_s = pause_s if isinstance(after, Owned) else min(pause_s, ASK_PAUSE_S)
             await sleep_or_wake(self._clock, pause_s, self._now)

@@ -56,7 +56,7 @@ class Unavailable:
     """Nobody can say who holds the lease: place missing protection, remove nothing."""
 
     reason: str
-    standing = LeaseStanding.NOT_TOLD
+    standing = LeaseStanding.SILENT
 
     def __str__(self) -> str:
         return f"none ({self.reason}); missing stops are placed, nothing is removed"

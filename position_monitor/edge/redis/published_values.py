@@ -21,9 +21,9 @@ class DocumentUnreadable(PositionMonitorError):
     """A value in Redis does not have the published form, or its schema is newer than this program."""
 
 
-def _require_schema(found: object) -> None:
-    if not str(found).isdigit() or int(str(found)) > SCHEMA_VERSION:
-        raise DocumentUnreadable(f"schema was {found!r}; this program reads up to {SCHEMA_VERSION}")
+def _require_schema(version: object) -> None:
+    if not str(version).isdigit() or int(str(version)) > SCHEMA_VERSION:
+        raise DocumentUnreadable(f"schema was {version!r}; this program reads up to {SCHEMA_VERSION}")
 
 
 def _required_decimal(text: object) -> Decimal:
@@ -77,33 +77,33 @@ def read_status(fields: Mapping[str, str]) -> AccountState:
 def read_position(doc: str) -> PositionState:
     """The `doc` field of a position back as a value. Unknown members are ignored. Raises `DocumentUnreadable`."""
     try:
-        found = parsed(doc)
-        _require_schema(found["schema"])
+        document = parsed(doc)
+        _require_schema(document["schema"])
         return PositionState(
-            key=PositionKey(found["symbol"], Side(found["side"])),
-            verdict=Verdict(found["verdict"]),
-            reason=found["reason"],
-            since_ms=found["since_ms"],
-            quantity=_required_decimal(found["quantity"]),
-            entry_price=_required_decimal(found["entry_price"]),
-            mark_price=_required_decimal(found["mark_price"]),
-            liquidation_price=_decimal_or_none(found["liquidation_price"]),
-            leverage=found["leverage"],
-            unrealized_pnl=_required_decimal(found["unrealized_pnl"]),
-            stop_price=_decimal_or_none(found["stop_price"]),
-            stop_quantity=_required_decimal(found["stop_quantity"]),
-            cover_pct=_required_decimal(found["cover_pct"]),
-            stop_client_ids=tuple(found["stop_client_ids"]),
-            backstop_price=_decimal_or_none(found["backstop_price"]),
-            take_profits=tuple(_read_take_profit(rung) for rung in found["take_profits"]),
-            trailing=found["trailing"],
-            profile=found["profile"],
-            regime=found["regime"],
-            level_source=found["level_source"],
-            worst_case_loss=_decimal_or_none(found["worst_case_loss"]),
-            naked_ms=found["naked_ms"],
-            observed_at_ms=found["observed_at_ms"],
-            conditions=dict(found["conditions"]),
+            key=PositionKey(document["symbol"], Side(document["side"])),
+            verdict=Verdict(document["verdict"]),
+            reason=document["reason"],
+            since_ms=document["since_ms"],
+            quantity=_required_decimal(document["quantity"]),
+            entry_price=_required_decimal(document["entry_price"]),
+            mark_price=_required_decimal(document["mark_price"]),
+            liquidation_price=_decimal_or_none(document["liquidation_price"]),
+            leverage=document["leverage"],
+            unrealized_pnl=_required_decimal(document["unrealized_pnl"]),
+            stop_price=_decimal_or_none(document["stop_price"]),
+            stop_quantity=_required_decimal(document["stop_quantity"]),
+            cover_pct=_required_decimal(document["cover_pct"]),
+            stop_client_ids=tuple(document["stop_client_ids"]),
+            backstop_price=_decimal_or_none(document["backstop_price"]),
+            take_profits=tuple(_read_take_profit(rung) for rung in document["take_profits"]),
+            trailing=document["trailing"],
+            profile=document["profile"],
+            regime=document["regime"],
+            level_source=document["level_source"],
+            worst_case_loss=_decimal_or_none(document["worst_case_loss"]),
+            naked_ms=document["naked_ms"],
+            observed_at_ms=document["observed_at_ms"],
+            conditions=dict(document["conditions"]),
         )
     except (KeyError, ValueError, TypeError, AttributeError, InvalidOperation) as fault:
         raise DocumentUnreadable(f"the position document is not readable: {_fault_text(fault)}") from None

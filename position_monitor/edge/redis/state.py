@@ -175,9 +175,9 @@ class RedisState:
         """Write what is handed in and renew the lease, until cancelled. Nothing Redis does ends it."""
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self._write_forever(), name="redis-publish")
-            tasks.create_task(self._keeper.run(self._told_of_lease), name="redis-lease")
+            tasks.create_task(self._keeper.run(self._on_lease), name="redis-lease")
 
-    def _told_of_lease(self, lease: LeaseState) -> None:
+    def _on_lease(self, lease: LeaseState) -> None:
         """A state that was refused is written as soon as nobody stands in its way."""
         if self._fenced and not isinstance(lease, (HeldByOther, Stale)):
             self._wake.set()

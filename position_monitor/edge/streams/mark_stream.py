@@ -79,15 +79,15 @@ class MarkStream:
         self._watched = watched
         self._all = len(watched) > (SINGLE_BELOW if self._all else ALL_ABOVE)
         self._unmentioned = self._unmentioned & watched if self._all else frozenset()
-        self._marks = {symbol: known for symbol, known in self._marks.items() if symbol in watched}
+        self._marks = {symbol: latest for symbol, latest in self._marks.items() if symbol in watched}
         self._changed.set()
 
     def mark(self, symbol: str) -> tuple[Decimal, int] | None:
         """The latest mark price and the venue's time of it (ms UTC); None when it came too long ago."""
-        found = self._marks.get(symbol)
-        if found is None or self._clock.monotonic_s() - found[1] > self._fresh_s:
+        latest = self._marks.get(symbol)
+        if latest is None or self._clock.monotonic_s() - latest[1] > self._fresh_s:
             return None
-        return found[0].price, found[0].at_ms
+        return latest[0].price, latest[0].at_ms
 
     async def _address(self) -> str:
         return f"{self._origin}/market/ws"
@@ -102,8 +102,8 @@ class MarkStream:
         now_s = self._clock.monotonic_s()
         fresh: dict[str, MarkPrice] = {}
         for mark in message.marks:
-            known = self._marks.get(mark.symbol)
-            if known is None or mark.at_ms > known[0].at_ms:
+            latest = self._marks.get(mark.symbol)
+            if latest is None or mark.at_ms > latest[0].at_ms:
                 self._marks[mark.symbol] = (mark, now_s)
                 fresh[mark.symbol] = mark
         if fresh:
@@ -127,18 +127,18 @@ class MarkStream:
         while True:
             await self._changed.wait()
             self._changed.clear()
-            wanted = self._wanted()
-            added, dropped = sorted(wanted - self._subscribed), sorted(self._subscribed - wanted)
+            topics = self._topics()
+            added, dropped = sorted(topics - self._subscribed), sorted(self._subscribed - topics)
             if added and not self._subscribed:
                 self._mark_due_s = self._clock.monotonic_s() + SILENT_AFTER_S
             for method, names in (("SUBSCRIBE", added), ("UNSUBSCRIBE", dropped)):
                 for start in range(0, len(names), NAMES_PER_REQUEST):
                     await self._request(method, names[start : start + NAMES_PER_REQUEST])
 
-    def _wanted(self) -> set[str]:
+    def _topics(self) -> set[str]:
         singles = self._unmentioned if self._all else self._watched
-        wanted = {f"{symbol.lower()}@markPrice@1s" for symbol in sorted(singles)[:SINGLES_MAX]}
-        return wanted | {ALL_MARKS} if self._all else wanted
+        topics = {f"{symbol.lower()}@markPrice@1s" for symbol in sorted(singles)[:SINGLES_MAX]}
+        return topics | {ALL_MARKS} if self._all else topics
 
     async def _request(self, method: str, names: list[str]) -> None:
         self._requests += 1

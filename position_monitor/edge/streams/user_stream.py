@@ -30,7 +30,7 @@ KEY_TRUSTED_S: Final = 50 * 60.0
 EVENT_WITHIN_S: Final = 10.0
 """How long the event of an accepted write may take."""
 EXPECTED_MAX: Final = 1_000
-SEEN_MAX: Final = 4_096
+HEARD_IDS_MAX: Final = 4_096
 """Client ids remembered because their event may overtake the answer to the write."""
 
 
@@ -61,7 +61,7 @@ class UserStream:
         self._key = ""
         self._key_expired = asyncio.Event()
         self._expected: dict[str, float] = {}
-        self._seen: dict[str, None] = {}
+        self._heard_ids: dict[str, None] = {}
         self._line = StreamLine(
             Feed(
                 name="user stream", address=self._address, opened=self._opened, heard=self._heard, guards=self._guards
@@ -83,7 +83,7 @@ class UserStream:
         For orders that were placed, conditional or plain; not for cancels, whose id was seen before. Without a
         connection nothing is expected: the full read after the next one covers it.
         """
-        if self._line.open and client_id not in self._seen and len(self._expected) < EXPECTED_MAX:
+        if self._line.open and client_id not in self._heard_ids and len(self._expected) < EXPECTED_MAX:
             self._expected.setdefault(client_id, self._clock.monotonic_s() + EVENT_WITHIN_S)
 
     async def _address(self) -> str:
@@ -105,13 +105,13 @@ class UserStream:
             if isinstance(event, AlgoEvent | OrderEvent):
                 self._note(event.client_id)
             self._line.tell(self._on_event, event)
-        return Heard(usable=message.known, ignored=message.ignored)
+        return Heard(usable=message.documented, ignored=message.ignored)
 
     def _note(self, client_id: str) -> None:
         self._expected.pop(client_id, None)
-        self._seen[client_id] = None
-        if len(self._seen) > SEEN_MAX:
-            del self._seen[next(iter(self._seen))]
+        self._heard_ids[client_id] = None
+        if len(self._heard_ids) > HEARD_IDS_MAX:
+            del self._heard_ids[next(iter(self._heard_ids))]
 
     def _guards(self) -> Iterable[Guard]:
         return self._wait_for_expiry(), self._watch_expected(), self._keep_key()
@@ -150,8 +150,8 @@ class UserStream:
                 extended_s = self._clock.monotonic_s()
 
     def _retry_s(self, failure: Exception) -> float:
-        known = isinstance(failure, ExchangeFailure)
-        logger.warning("The listen key was not extended: {}", failure if known else type(failure).__name__)
+        is_failure = isinstance(failure, ExchangeFailure)
+        logger.warning("The listen key was not extended: {}", failure if is_failure else type(failure).__name__)
         if isinstance(failure, RateLimited):
             return max(KEEP_RETRY_S, (failure.retry_at_ms - self._clock.now_ms()) / 1000)
         return KEEP_RETRY_S

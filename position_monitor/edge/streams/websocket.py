@@ -241,9 +241,9 @@ class StreamLine:
             self._failures_in_a_row += 1
         pause_s = max(pause_s, (ended.not_before_ms - self._clock.now_ms()) / 1000)
         self._unproven = self._unproven or ended.silent
-        known = self._reason
+        before = self._reason
         self._enter(StreamState.SILENT if ended.silent else StreamState.DOWN, ended.reason)
-        news = self._opened_s is not None or self._reason != known
+        news = self._opened_s is not None or self._reason != before
         level = "INFO" if ended.planned else "WARNING" if news else "DEBUG"
         logger.log(level, "The {} ended: {}; next attempt in {:g} s", self._feed.name, self._reason, pause_s)
         return pause_s

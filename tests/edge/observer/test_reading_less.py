@@ -13,7 +13,7 @@ from position_monitor.core.evidence.written import after_write
 from position_monitor.core.observation.reads import OrdersRead, PositionsRead
 from position_monitor.edge.reading.observer import Observer
 from position_monitor.edge.reading.schedule import QUIET_ORDERS_S, SINGLES_MAX
-from position_monitor.edge.venues.binance.costs import READ_COSTS
+from position_monitor.edge.venues.binance.traits import TRAITS
 from position_monitor.errors import Unreadable
 from tests.core.build import LONG, SHORT, D, backstop, instrument, position
 
@@ -25,7 +25,7 @@ ORDERS_WEIGHT_1M = 315
 class Venue:
     """Positions and orders by symbol, and how often each list was asked for."""
 
-    read_costs = READ_COSTS
+    traits = TRAITS
 
     def __init__(self, symbols):
         self.held = {name: position(symbol=name) for name in symbols}
@@ -229,7 +229,7 @@ async def test_lists_that_were_not_read_keep_the_time_of_their_read_and_count_on
         assert seen.orders == tuple(looking.venue.orders[seen.symbol])
     for known in looking.evidence.keys.values():
         assert known.present_reads == 2
-        assert set(known.seen.values()) == {1}
+        assert set(known.listed_reads.values()) == {1}
 
 
 @pytest.mark.parametrize("what", ["told", "grown", "new entry", "turned", "gone", "new", "awaited"])

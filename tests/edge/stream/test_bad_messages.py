@@ -151,5 +151,5 @@ async def test_repeats_and_reordering_end_in_the_latest_state(
     peer = await host.connected()
     story = [position_update("BTCUSDT", str(i), NOW_MS + i) for i in range(5)]
     await peer.say(*story[::-1], *story, *story[:3], algo_update("last"))
-    await until(lambda: stream._seen)
+    await until(lambda: stream._heard_ids)
     assert [event.amount for event in box.drain().positions] == [4]

@@ -149,7 +149,7 @@ async def test_requests_are_spaced_and_bounded(
         await until(lambda n=number: len(peer.requests) == n)
         clock.advance(0.25)
     assert len(peer.subscribed) == 200
-    assert marks._wanted() == peer.subscribed
+    assert marks._topics() == peer.subscribed
 
 
 async def pass_time(clock: WaitingClock, peer: Peer, seconds: int) -> None:
@@ -177,7 +177,7 @@ async def test_many_symbols_come_from_the_stream_of_all(
     assert set(heard[0]) == set(MANY[:101]) and marks.mark(MANY[100]) == (Decimal(5), NOW_MS)
     assert marks.mark(MANY[101]) is None
     marks.watch(MANY[:81])
-    assert marks._wanted() == {ALL_MARKS}, "few enough to stay is not few enough to switch back"
+    assert marks._topics() == {ALL_MARKS}, "few enough to stay is not few enough to switch back"
     marks.watch(MANY[:80])
     await settled(clock, lambda: ALL_MARKS not in peer.subscribed and len(peer.subscribed) == 80)
     assert marks.health().state is StreamState.LIVE

@@ -94,7 +94,7 @@ DOCUMENTED = [ACCOUNT_UPDATE, ALGO_UPDATE, ORDER_UPDATE, MARGIN_CALL, LEVERAGE, 
 
 def test_an_account_update_is_its_positions() -> None:
     message = parse_user_message(json.dumps(ACCOUNT_UPDATE))
-    assert message.known and not message.ignored and not message.key_expired
+    assert message.documented and not message.ignored and not message.key_expired
     assert message.events == (
         PositionEvent("BTCUSDT", None, Decimal(0), Decimal(0), 1564745798938, "ORDER"),
         PositionEvent("BTCUSDT", Side.LONG, Decimal(20), Decimal("6563.66500"), 1564745798938, "ORDER"),
@@ -105,7 +105,7 @@ def test_an_account_update_is_its_positions() -> None:
 @pytest.mark.parametrize("account", [{"m": "FUNDING_FEE", "B": []}, {"m": "FUNDING_FEE", "B": [], "P": []}])
 def test_funding_of_a_crossed_position_names_no_position(account: dict[str, Any]) -> None:
     message = parse_user_message(json.dumps(ACCOUNT_UPDATE | {"a": account}))
-    assert message.known and message.events == () and message.ignored == 0
+    assert message.documented and message.events == () and message.ignored == 0
 
 
 def test_a_conditional_order() -> None:
@@ -166,7 +166,7 @@ def test_the_rest_of_what_is_documented() -> None:
 @pytest.mark.parametrize("name", ["TRADE_LITE", "STRATEGY_UPDATE", "GRID_UPDATE"])
 def test_documented_and_of_no_use_is_not_counted(name: str) -> None:
     message = parse_user_message(json.dumps({"e": name, "E": 1, "T": 1, "s": "BTCUSDT"}))
-    assert message.known and message.events == () and message.ignored == 0
+    assert message.documented and message.events == () and message.ignored == 0
 
 
 @pytest.mark.parametrize(
@@ -227,7 +227,7 @@ def mangled(draw: st.DrawFn) -> str:
 @given(mangled() | st.text() | anything.map(json.dumps))
 def test_nothing_raises_and_everything_is_accounted_for(text: str) -> None:
     message = parse_user_message(text)
-    assert message.known or message.ignored
+    assert message.documented or message.ignored
     for event in message.events:
         assert all(0 < len(symbol) <= 40 and not symbol.isspace() for symbol in symbols_of(event))
         if isinstance(event, PositionEvent):

@@ -145,12 +145,12 @@ async def test_nothing_is_expected_without_a_connection(host: StreamHost, keys: 
 async def test_what_is_remembered_of_orders_is_bounded(
     host: StreamHost, stream: UserStream, events: list[StreamEvent], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(user_stream, "SEEN_MAX", 3)
+    monkeypatch.setattr(user_stream, "HEARD_IDS_MAX", 3)
     monkeypatch.setattr(user_stream, "EXPECTED_MAX", 2)
     peer = await host.connected()
     await peer.say(*(algo_update(f"seen{number}") for number in range(5)))
     await until(lambda: len(events) == 6)
-    assert list(stream._seen) == ["seen2", "seen3", "seen4"]
+    assert list(stream._heard_ids) == ["seen2", "seen3", "seen4"]
     for client_id in ("seen4", "a", "b", "c"):
         stream.expect(client_id)
     assert list(stream._expected) == ["a", "b"]

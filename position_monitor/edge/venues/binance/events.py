@@ -65,7 +65,7 @@ class UserMessage:
     """What one message of the user stream said."""
 
     events: tuple[StreamEvent, ...] = ()
-    known: bool = False
+    documented: bool = False
     """Whether the venue said something it documents: proof that the stream delivers."""
     ignored: int = 0
     key_expired: bool = False
@@ -121,8 +121,8 @@ class _Stamp(Row):
 
 def _symbol_in(part: object) -> str:
     """The symbol a part names, however malformed the rest is; empty when it names none."""
-    found = part.get("s") if isinstance(part, Mapping) else None
-    return found if isinstance(found, str) and _SYMBOL.fullmatch(found) else ""
+    symbol = part.get("s") if isinstance(part, Mapping) else None
+    return symbol if isinstance(symbol, str) and _SYMBOL.fullmatch(symbol) else ""
 
 
 def _touched(symbol: str, reason: str) -> tuple[StreamEvent, ...]:
@@ -133,7 +133,7 @@ def _positions(body: Mapping[str, Any]) -> UserMessage:
     account = body.get("a")
     parts = account.get("P", []) if isinstance(account, Mapping) else None
     if not isinstance(account, Mapping) or not isinstance(parts, list) or len(parts) > PARTS_MAX:
-        return UserMessage(known=True, ignored=1)
+        return UserMessage(documented=True, ignored=1)
     reason = str(account.get("m", ""))[:WORDS_MAX]
     events: list[StreamEvent] = []
     ignored = 0
@@ -155,7 +155,7 @@ def _positions(body: Mapping[str, Any]) -> UserMessage:
         except ValidationError:
             ignored += 1
             events.extend(_touched(_symbol_in(part), "an unreadable position"))
-    return UserMessage(tuple(events), known=True, ignored=ignored)
+    return UserMessage(tuple(events), documented=True, ignored=ignored)
 
 
 def _algo(body: Mapping[str, Any]) -> UserMessage:
@@ -164,7 +164,7 @@ def _algo(body: Mapping[str, Any]) -> UserMessage:
         at_ms = _Stamp.model_validate(body).at_ms
         row = _AlgoPart.model_validate(part)
     except ValidationError:
-        return UserMessage(_touched(_symbol_in(part), "an unreadable conditional order"), known=True, ignored=1)
+        return UserMessage(_touched(_symbol_in(part), "an unreadable conditional order"), documented=True, ignored=1)
     event = AlgoEvent(
         key=key_of(row.symbol, row.side, row.position_side),
         client_id=row.client_id,
@@ -179,7 +179,7 @@ def _algo(body: Mapping[str, Any]) -> UserMessage:
         reason=row.reason[:WORDS_MAX],
         at_ms=at_ms,
     )
-    return UserMessage((event,), known=True)
+    return UserMessage((event,), documented=True)
 
 
 def _order(body: Mapping[str, Any]) -> UserMessage:
@@ -188,7 +188,7 @@ def _order(body: Mapping[str, Any]) -> UserMessage:
         at_ms = _Stamp.model_validate(body).at_ms
         row = _OrderPart.model_validate(part)
     except ValidationError:
-        return UserMessage(_touched(_symbol_in(part), "an unreadable order"), known=True, ignored=1)
+        return UserMessage(_touched(_symbol_in(part), "an unreadable order"), documented=True, ignored=1)
     event = OrderEvent(
         key=key_of(row.symbol, row.side, row.position_side),
         client_id=row.client_id,
@@ -199,7 +199,7 @@ def _order(body: Mapping[str, Any]) -> UserMessage:
         filled=row.filled,
         at_ms=at_ms,
     )
-    return UserMessage((event,), known=True)
+    return UserMessage((event,), documented=True)
 
 
 def _config(body: Mapping[str, Any]) -> UserMessage:
@@ -207,25 +207,25 @@ def _config(body: Mapping[str, Any]) -> UserMessage:
         at_ms = _Stamp.model_validate(body).at_ms
         if "ac" in body:
             row = _LeveragePart.model_validate(body["ac"])
-            return UserMessage((ConfigEvent(row.symbol, row.leverage, None, at_ms),), known=True)
+            return UserMessage((ConfigEvent(row.symbol, row.leverage, None, at_ms),), documented=True)
         account = _AccountPart.model_validate(body.get("ai"))
     except ValidationError:
-        return UserMessage(_touched(_symbol_in(body.get("ac")), "an unreadable setting"), known=True, ignored=1)
-    return UserMessage((ConfigEvent("", None, account.multi_assets, at_ms),), known=True)
+        return UserMessage(_touched(_symbol_in(body.get("ac")), "an unreadable setting"), documented=True, ignored=1)
+    return UserMessage((ConfigEvent("", None, account.multi_assets, at_ms),), documented=True)
 
 
 def _margin_call(body: Mapping[str, Any]) -> UserMessage:
     parts, at_ms = body.get("p"), body.get("E")
     if not isinstance(parts, list) or len(parts) > PARTS_MAX:
-        return UserMessage(known=True, ignored=1)
+        return UserMessage(documented=True, ignored=1)
     symbols = [symbol for part in parts if (symbol := _symbol_in(part))]
     event = MarginCallEvent(tuple(dict.fromkeys(symbols)), at_ms if isinstance(at_ms, int) else 0)
-    return UserMessage((event,) if symbols else (), known=True, ignored=len(parts) - len(symbols))
+    return UserMessage((event,) if symbols else (), documented=True, ignored=len(parts) - len(symbols))
 
 
 def _trigger_refused(body: Mapping[str, Any]) -> UserMessage:
     events = _touched(_symbol_in(body.get("or")), "a triggered order was refused")
-    return UserMessage(events, known=True, ignored=0 if events else 1)
+    return UserMessage(events, documented=True, ignored=0 if events else 1)
 
 
 _READERS: Final[Mapping[str, Callable[[Mapping[str, Any]], UserMessage]]] = {
@@ -235,7 +235,7 @@ _READERS: Final[Mapping[str, Callable[[Mapping[str, Any]], UserMessage]]] = {
     "ACCOUNT_CONFIG_UPDATE": _config,
     "MARGIN_CALL": _margin_call,
     "CONDITIONAL_ORDER_TRIGGER_REJECT": _trigger_refused,
-    "listenKeyExpired": lambda _: UserMessage(known=True, key_expired=True),
+    "listenKeyExpired": lambda _: UserMessage(documented=True, key_expired=True),
 }
 
 
@@ -246,6 +246,6 @@ def parse_user_message(text: str) -> UserMessage:
     if not isinstance(body, Mapping) or not isinstance(name, str):
         return UserMessage(ignored=1)
     if name in _UNUSED:
-        return UserMessage(known=True)
+        return UserMessage(documented=True)
     reader = _READERS.get(name)
     return UserMessage(ignored=1) if reader is None else reader(body)

@@ -71,11 +71,11 @@ class _SymbolRow(Row):
 
 
 async def instruments_from(
-    body: object, known: Mapping[str, Instrument]
+    body: object, loaded: Mapping[str, Instrument]
 ) -> tuple[dict[str, Instrument], dict[str, str]]:
     """Rules by symbol, and why each skipped symbol was skipped; raises Unreadable when there is not one to read.
 
-    Symbols of `known` that could not be read now keep their last known rules. After every few symbols the loop has a
+    Symbols that were `loaded` before and could not be read now keep their rules. After every few symbols the loop has a
     turn: hundreds at once would hold up a stop.
     """
     rows = body.get("symbols") if isinstance(body, Mapping) else None
@@ -96,7 +96,7 @@ async def instruments_from(
             await asyncio.sleep(0)
     if not instruments:
         raise unusable(Endpoint.EXCHANGE_INFO, "not one symbol could be read")
-    for symbol, earlier in known.items():
+    for symbol, earlier in loaded.items():
         if symbol not in instruments:
             instruments[symbol] = earlier if symbol in skipped else replace(earlier, status=ABSENT_STATUS)
     return instruments, skipped

@@ -24,7 +24,7 @@ class MarkMessage:
     """With `of_all`: the wanted symbols it named, readable or not."""
 
 
-def parse_mark_message(text: str, wanted: frozenset[str]) -> MarkMessage:
+def parse_mark_message(text: str, watched: frozenset[str]) -> MarkMessage:
     """Read one message of the market stream. Rows about symbols that are not `wanted` are passed over unread."""
     body = parse_json(text)
     if isinstance(body, Mapping) and "id" in body and "e" not in body:
@@ -42,7 +42,7 @@ def parse_mark_message(text: str, wanted: frozenset[str]) -> MarkMessage:
         symbol = raw.get("s")
         if not isinstance(symbol, str) or not symbol:
             ignored += 1
-        elif symbol in wanted:
+        elif symbol in watched:
             mentioned.add(symbol)
             mark = _mark(symbol, raw)
             if mark is None:

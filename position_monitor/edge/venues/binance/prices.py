@@ -36,7 +36,7 @@ class BinancePrices:
     """Remembers only what was read in the last seconds."""
 
     def __init__(self, wire: BinanceWire) -> None:
-        self.wanted: Callable[[PositionKey], bool] | None = None
+        self.armed_by_last: Callable[[PositionKey], bool] | None = None
         """Which positions have orders that the last trade arms; None where no setting asks for it."""
         self._wire = wire
         self._last: Mapping[str, Decimal] = {}
@@ -45,9 +45,9 @@ class BinancePrices:
 
     async def completed(self, read: PositionsRead) -> PositionsRead:
         """The positions with the last prices of those that want one and have one. Raises nothing."""
-        if self.wanted is None:
+        if self.armed_by_last is None:
             return read
-        symbols = {position.symbol for position in read.positions if self.wanted(position.key)}
+        symbols = {position.symbol for position in read.positions if self.armed_by_last(position.key)}
         if not symbols:
             return read
         last = await self._prices(symbols)

@@ -44,7 +44,7 @@ MODE_EVERY_S: Final = 60.0
 MODE_SHOWN_EVERY_S: Final = 300.0
 """While rows of open positions show the mode (they do in every cycle, and the venue changes it for nobody who holds
 one), the call only says whether the account may trade."""
-SETTINGS_TOLD_EVERY_S: Final = 2.0
+SETTINGS_CHANGED_EVERY_S: Final = 2.0
 """After an event that told of changed settings, so that a flood of such events costs little."""
 LEVERAGES_EVERY_S: Final = 600.0
 LEVERAGES_UNKNOWN_EVERY_S: Final = 30.0
@@ -58,7 +58,7 @@ class BinanceUpkeep:
         self.skipped: Mapping[str, str] = {}
         self.leverages: Mapping[str, int] = {}
         self.can_trade = True
-        self._wanted: dict[str, int] = {}
+        self._untradable: dict[str, int] = {}
         """Symbols that were asked for and are not tradable as far as is known (newly listed, unreadable, halted), with
         the number of attempts to load their rules that began since."""
         self.settings_due = False
@@ -125,14 +125,14 @@ class BinanceUpkeep:
 
     def instrument(self, symbol: str) -> Instrument | None:
         """Trading rules as last loaded, or None. A symbol one cannot trade by them is looked up again soon."""
-        known = self.instruments.get(symbol)
-        if known is not None and known.status == TRADING_STATUS:
-            if self._wanted:
-                self._wanted.pop(symbol, None)
-        elif symbol in self._wanted or len(self._wanted) < UNKNOWN_MAX:
-            self._wanted.setdefault(symbol, 0)
+        instrument = self.instruments.get(symbol)
+        if instrument is not None and instrument.status == TRADING_STATUS:
+            if self._untradable:
+                self._untradable.pop(symbol, None)
+        elif symbol in self._untradable or len(self._untradable) < UNKNOWN_MAX:
+            self._untradable.setdefault(symbol, 0)
             self._asked.add(symbol)
-        return known
+        return instrument
 
     async def rules_for(self, symbols: Iterable[str]) -> None:
         """Let the rules of these symbols be loaded now where one has none and it is time to ask: its stop needs them.
@@ -159,8 +159,8 @@ class BinanceUpkeep:
         """Read the trading rules of every symbol; raises `ExchangeFailure` and keeps the old ones."""
         self._instruments_at_s = self._now_s()
         self._loads_s.append(self._instruments_at_s)
-        needed = not self.instruments or bool(self._wanted)
-        self._wanted = {symbol: tries + 1 for symbol, tries in self._wanted.items() if symbol in self._asked}
+        needed = not self.instruments or bool(self._untradable)
+        self._untradable = {symbol: tries + 1 for symbol, tries in self._untradable.items() if symbol in self._asked}
         self._asked.clear()
         body = await self._wire.call(Endpoint.EXCHANGE_INFO, {}, Lane.HELD if needed else Lane.READ)
         self.instruments, self.skipped = await instruments_from(body, self.instruments)
@@ -215,12 +215,12 @@ class BinanceUpkeep:
         every_s = self._instruments_every_s()
         if now_s - self._instruments_at_s >= every_s:
             steps.append(self.load_instruments)
-        told = self.settings_due and now_s - self._leverages_at_s >= SETTINGS_TOLD_EVERY_S
+        changed = self.settings_due and now_s - self._leverages_at_s >= SETTINGS_CHANGED_EVERY_S
         every_s = MODE_SHOWN_EVERY_S if self._mode_shown else MODE_EVERY_S
-        if told or self._hedged is None or self._wire.mode_flagged or now_s - self._mode_at_s >= every_s:
+        if changed or self._hedged is None or self._wire.mode_flagged or now_s - self._mode_at_s >= every_s:
             steps.append(self.load_mode)
         every_s = LEVERAGES_UNKNOWN_EVERY_S if self._leverage_unknown else LEVERAGES_EVERY_S
-        if told or now_s - self._leverages_at_s >= every_s:
+        if changed or now_s - self._leverages_at_s >= every_s:
             self.settings_due = False
             steps.append(self.load_leverages)
         return steps
@@ -230,8 +230,8 @@ class BinanceUpkeep:
         if not self.instruments:
             return 0.0  # nothing can be placed: every cycle tries
         every_s = INSTRUMENTS_EVERY_S
-        if self._wanted:
-            every_s = INSTRUMENTS_UNKNOWN_S[min([*self._wanted.values(), len(INSTRUMENTS_UNKNOWN_S) - 1])]
+        if self._untradable:
+            every_s = INSTRUMENTS_UNKNOWN_S[min([*self._untradable.values(), len(INSTRUMENTS_UNKNOWN_S) - 1])]
         if self._wire.instruments_flagged:
             every_s = min(every_s, INSTRUMENTS_FLAGGED_EVERY_S)
         if len(self._loads_s) == INSTRUMENT_LOADS_1M_MAX:

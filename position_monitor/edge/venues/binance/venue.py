@@ -23,13 +23,13 @@ from position_monitor.core.model.sides import PositionKey
 from position_monitor.core.observation.reads import OrdersRead, PositionsRead
 from position_monitor.edge.clock import Clock
 from position_monitor.edge.http.rate_budget import Lane, RateBudget
-from position_monitor.edge.venues.binance.costs import READ_COSTS
 from position_monitor.edge.venues.binance.failures import unusable
 from position_monitor.edge.venues.binance.order_rows import algo_order
 from position_monitor.edge.venues.binance.position_list import PositionList
 from position_monitor.edge.venues.binance.prices import BinancePrices
 from position_monitor.edge.venues.binance.reads import orders_from, positions_from
 from position_monitor.edge.venues.binance.rows import AlgoOrderRow, ListenKeyRow, parse_object
+from position_monitor.edge.venues.binance.traits import TRAITS
 from position_monitor.edge.venues.binance.upkeep import BinanceUpkeep
 from position_monitor.edge.venues.binance.wire import BinanceWire
 from position_monitor.edge.venues.binance.writes import (
@@ -44,7 +44,7 @@ from position_monitor.edge.venues.binance.writes import (
 from position_monitor.edge.venues.transport import Endpoint, Transport
 from position_monitor.errors import ExchangeFailure, Refused
 
-BOOKS_KEPT_MAX: Final = 100
+ORDER_LISTS_KEPT_MAX: Final = 100
 REMOVAL_WEIGHT: Final = 8
 """Zero rows, both lists and the removal itself."""
 _NO_PLAIN_LIST_YET: Final = "open orders: no answer yet"
@@ -62,13 +62,13 @@ class BinanceUsdm:
         self._clock = clock
         self._rows_endpoint = Endpoint.POSITION_ROWS
         self._list = PositionList(lambda call: self._read_positions(call, None))
-        self._books: dict[str | None, tuple[object, object, OrdersRead]] = {}
+        self._order_lists: dict[str | None, tuple[object, object, OrdersRead]] = {}
+        """The bodies of the last two order lists, and what was read from them."""
         self._without_plain: dict[str | None, tuple[object, int]] = {}
         """The list of conditional orders of reads whose plain list is still waited for, and when they were begun."""
-        """The bodies of the last two order lists, and what was read from them."""
 
-    read_costs: Final = READ_COSTS
-    """Request weight of the reads of a look, and what the venue grants in a minute."""
+    traits: Final = TRAITS
+    """What the venue grants an account, and what its reads cost."""
 
     @property
     def api_weight_1m(self) -> int:
@@ -139,9 +139,9 @@ class BinanceUsdm:
         """Every open position of the account (v3, weight 5); where that fails or hangs, by the older call (v2)."""
         return await self._list.read(has_older=self._rows_endpoint is Endpoint.POSITION_ROWS)
 
-    def arm_by_last(self, wanted: Callable[[PositionKey], bool] | None) -> None:
+    def arm_by_last(self, armed_by_last: Callable[[PositionKey], bool] | None) -> None:
         """Which positions are read together with their last price."""
-        self._prices.wanted = wanted
+        self._prices.armed_by_last = armed_by_last
 
     async def read_price(self, symbol: str, working_type: WorkingType) -> Decimal:
         """The price that arms orders of this type (weight 1), from market data and not from the account."""
@@ -168,7 +168,7 @@ class BinanceUsdm:
         the list of conditional orders is not valid; without the plain one the answer says so.
         """
         params = {} if symbol is None else {"symbol": symbol}
-        lane = Lane.READ if symbol is None else Lane.HELD if symbol in self._books else Lane.POSITIONS
+        lane = Lane.READ if symbol is None else Lane.HELD if symbol in self._order_lists else Lane.POSITIONS
         began_at_ms = self._clock.now_ms()
         plain_call = asyncio.ensure_future(self._wire.call(Endpoint.OPEN_ORDERS, params, lane))
         try:
@@ -184,14 +184,14 @@ class BinanceUsdm:
             self._without_plain.pop(symbol, None)
             plain_call.cancel()
             plain_call.add_done_callback(_noted)
-        known = self._books.get(symbol)
-        if known is not None and known[0] is plain and known[1] is algo:
-            return replace(known[2], began_at_ms=began_at_ms)  # word for word as the last time
-        found = orders_from(plain, algo, began_at_ms=began_at_ms, symbol=symbol)
-        if len(self._books) >= BOOKS_KEPT_MAX:
-            self._books.clear()
-        self._books[symbol] = (plain, algo, found)
-        return found
+        last = self._order_lists.get(symbol)
+        if last is not None and last[0] is plain and last[1] is algo:
+            return replace(last[2], began_at_ms=began_at_ms)  # word for word as the last time
+        read = orders_from(plain, algo, began_at_ms=began_at_ms, symbol=symbol)
+        if len(self._order_lists) >= ORDER_LISTS_KEPT_MAX:
+            self._order_lists.clear()
+        self._order_lists[symbol] = (plain, algo, read)
+        return read
 
     def orders_so_far(self, symbol: str) -> OrdersRead | None:
         """The list of conditional orders where it arrived and the plain one is still waited for; told once.

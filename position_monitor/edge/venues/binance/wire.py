@@ -115,10 +115,10 @@ class BinanceWire:
         if abs(self.time.offset_ms) > _OFFSET_WARNING_MS:
             logger.warning("the exchange's clock differs from ours by {} ms", self.time.offset_ms)
 
-    async def _offset_samples_ms(self, wanted: int) -> list[float]:
+    async def _offset_samples_ms(self, count: int) -> list[float]:
         until_s = self.time.local.monotonic_s() + _CLOCK_PATIENCE_S
         samples = [await self._offset_sample_ms()]
-        while len(samples) < wanted and self.time.local.monotonic_s() < until_s:
+        while len(samples) < count and self.time.local.monotonic_s() < until_s:
             samples.append(await self._offset_sample_ms())
         return samples
 
