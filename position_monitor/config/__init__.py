@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import os
 from collections.abc import Collection, Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -36,6 +37,7 @@ from position_monitor.config.sources import (
     read_file,
 )
 from position_monitor.config.values import Section, allowed_is
+from position_monitor.core.exits.live_policy import live_policy, shadow_policy
 from position_monitor.core.model.settings import EvidenceSettings, Limits, ProtectionSettings, Rung
 from position_monitor.core.model.sides import PositionKey, Side
 from position_monitor.errors import ConfigError
@@ -145,7 +147,7 @@ class Config(Section):
             chosen |= {name: value for name, value in override if value is not None}
         ladder = tuple(Rung(rung.target_pct, rung.share_pct) for rung in chosen.pop("ladder"))
         return ProtectionSettings(
-            policy=self.exit_plan().live_policy,
+            policy=live_policy(self.exit_plan().switches, symbol or ""),
             ladder=ladder,
             respect_foreign_orders=chosen.pop("foreign_orders") == "respect",
             foreign_stop_grace_ms=round(chosen.pop("foreign_stop_grace_s") * 1000),
@@ -159,6 +161,11 @@ class Config(Section):
             reward_risk_max=self.bounds.reward_risk_max,
             **chosen,
         )
+
+    def shadow_settings(self, symbol: str) -> ProtectionSettings | None:
+        """The settings of the policy that only computes beside the live one for a symbol; None where nothing does."""
+        policy = shadow_policy(self.exit_plan().switches, symbol)
+        return None if policy is None else replace(self.protection_settings(symbol), policy=policy)
 
     def protection_for(self, symbol: str, side: Side) -> ProtectionSettings:
         """What the policy needs to know about one position. Both sides of a symbol share one table today."""

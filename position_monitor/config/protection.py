@@ -12,10 +12,12 @@ from pydantic import Field, StrictBool, model_validator
 
 from position_monitor.config.problems import shown
 from position_monitor.config.values import (
+    Count,
     Percent,
     Profile,
     Seconds,
     Section,
+    SwitchWord,
     UnmanagedEntry,
     allowed_is,
     symbol_problem,
@@ -172,10 +174,25 @@ class ExitSection(Section):
         "published conflict. Overridden by EXIT_BRAIN_V3_ENABLED.",
         json_schema_extra=allowed_is("true, false or auto"),
     )
+    live_rollout_pct: Count = Field(
+        100,
+        ge=0,
+        le=100,
+        description="The share of symbols on which the Exit Brain acts when it owns exits, by SHA-256 of the symbol: "
+        "the same ones everywhere, and more of them only add. LEGACY protects the others, and the Exit Brain computes "
+        "beside it. Overridden by EXIT_LIVE_ROLLOUT_PCT.",
+    )
+    kill_switch: SwitchWord = Field(
+        False,
+        description="true: whatever the other switches say, the Exit Brain only computes in shadow and LEGACY "
+        "protects. Overridden by EXIT_EXECUTOR_KILL_SWITCH.",
+        json_schema_extra=allowed_is("true, 1, yes, on, enabled, or false, 0, no, off, disabled"),
+    )
     profile: Profile = Field("DEFAULT", description="Exit profile. Overridden by EXIT_BRAIN_PROFILE.")
-    legacy_policy: Policy = Field(
+    legacy_policy: Literal[Policy.STATIC, Policy.HYBRID, Policy.DYNAMIC] = Field(
         Policy.HYBRID,
         description="hybrid: ladder of take-profits and a trailing stop. static: one stop and one take-profit. "
+        "dynamic: both in multiples of the average true range. "
         "This is what protects whenever the Exit Brain may not act.",
     )
 

@@ -22,6 +22,8 @@ class Policy(StrEnum):
 
     STATIC = "static"
     HYBRID = "hybrid"
+    DYNAMIC = "dynamic"
+    BRAIN = "brain"
 
 
 @dataclass(frozen=True, slots=True)
