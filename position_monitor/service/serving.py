@@ -99,7 +99,7 @@ class Service:
     async def serve(self) -> int:
         """Run until `stop`. Returns the exit code."""
         logger.info(sentence.started(self.config.loop.check_interval_s))
-        self._teller.conflicts(self.config)
+        self._teller.started(self.config)
         workers: list[Worker] = [self.store.run, self.advisor.run, self.breaker.run]
         workers += self.streams.workers
         background = [asyncio.ensure_future(self._keep_running(worker)) for worker in workers]

@@ -9,12 +9,14 @@ from loguru import logger
 
 from position_monitor import __version__
 from position_monitor.config import Config
+from position_monitor.config.exit_switches import cause_of_change
 from position_monitor.core.decision.history import History, after_failure
 from position_monitor.core.decision.risk import AccountRisk, account_risk
 from position_monitor.core.model.actions import Mode
 from position_monitor.core.model.events import Event
 from position_monitor.core.model.sides import PositionKey
 from position_monitor.core.observation.stream_events import StreamHealth, StreamState
+from position_monitor.core.publication import announce
 from position_monitor.core.publication.position_state import Published, published_positions
 from position_monitor.core.publication.state import AccountState, PositionState
 from position_monitor.daemon import CycleReport
@@ -64,12 +66,24 @@ class Teller:
             logger.warning("Configuration conflict: {}", conflict)
             self._pending.append(Event("ConfigConflict", self.clock.now_ms(), details={"text": conflict}))
 
+    def started(self, config: Config) -> None:
+        """Say what contradicts itself in the configuration, and announce who controls exits from now on."""
+        self.conflicts(config)
+        self._pending.append(announce.exits_changed("", config.exit_plan().described, "start", self.clock.now_ms()))
+
     def reloaded(self, before: Config, after: Config, waiting: Sequence[str]) -> None:
-        """Announce a configuration that was taken over, and what newly contradicts itself in it."""
+        """Announce a configuration that was taken over, what newly contradicts itself in it, and who controls exits
+        where that changed."""
         details = {"config_hash": after.config_hash, "after_restart": ", ".join(waiting)}
         self._pending.append(Event("ConfigReloaded", self.clock.now_ms(), details=details))
-        if after.exit_plan().conflicts != before.exit_plan().conflicts:
+        was, now = before.exit_plan(), after.exit_plan()
+        if now.conflicts != was.conflicts:
             self.conflicts(after)
+        if now.switches != was.switches or now.described != was.described:
+            cause = cause_of_change(before.exit, after.exit)
+            logger.warning("Exits: {} (before: {}; cause: {})", now.described, was.described, cause)
+            event = announce.exits_changed(was.described, now.described, cause, self.clock.now_ms())
+            self._pending.append(event)
 
     def config_refused(self, problem: str) -> None:
         """Announce a configuration that was not taken over."""
@@ -128,7 +142,7 @@ class Teller:
         now_ms = self.clock.now_ms()
         events: list[Event] = []
         if self._mode is not None and report.mode is not self._mode:
-            events.append(Event("ModeChanged", now_ms, details={"from": str(self._mode), "to": str(report.mode)}))
+            events.append(announce.rights_changed(str(self._mode), str(report.mode), now_ms))
         self._mode = report.mode
         events += self._lease_changes(report.mode, now_ms)
         breaker = self.breaker.breaker()
