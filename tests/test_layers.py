@@ -43,6 +43,7 @@ CORE_ROOMS = {
     "observation": {"model"},
     "evidence": {"model", "observation"},
     "book": {"model", "exits", "observation", "evidence"},
+    "shadow": {"model", "market", "exits", "observation", "evidence", "book"},
     "decision": {"model", "exits", "observation", "evidence", "book"},
     "publication": {"model", "exits", "observation", "evidence", "book", "decision"},
 }

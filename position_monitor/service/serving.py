@@ -146,9 +146,10 @@ class Service:
         if not report.failure:
             self.store.ask_for_left_lease()
         self.streams.watch({key.symbol for key in report.history.tracks})
-        self._teller.publish(report, self.config, self.streams.health())
+        self._teller.publish(report, self.config, self.streams.health(), self.daemon.shadowing.books)
         self._teller.say(report)
         self._tell_systemd(report)
+        await self.daemon.shadowing.look(report.decision.judgements)
         interval_s = self.config.loop.check_interval_s
         await self.turns.pause(self._pace.interval_s(report, interval_s), self._pace.least_s(report, interval_s))
 

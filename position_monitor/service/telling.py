@@ -19,6 +19,7 @@ from position_monitor.core.observation.stream_events import StreamHealth, Stream
 from position_monitor.core.publication import announce
 from position_monitor.core.publication.position_state import Published, published_positions
 from position_monitor.core.publication.state import AccountState, PositionState
+from position_monitor.core.shadow.shadow_book import ShadowBook, of_open_positions
 from position_monitor.daemon import CycleReport
 from position_monitor.edge.ai_engine import AdvicePoller
 from position_monitor.edge.backend import BreakerPoller
@@ -107,8 +108,17 @@ class Teller:
             logger.warning("{}: the exchange calls for margin, liquidation is near", symbol)
             self._pending.append(Event("MarginCalled", self.clock.now_ms(), symbol))
 
-    def publish(self, report: CycleReport, config: Config, streams: Mapping[str, StreamHealth]) -> None:
-        """Hand the state of this cycle and what happened since the last one to Redis; never waits for it."""
+    def publish(
+        self,
+        report: CycleReport,
+        config: Config,
+        streams: Mapping[str, StreamHealth],
+        shadows: Mapping[PositionKey, ShadowBook],
+    ) -> None:
+        """Hand the state of this cycle and what happened since the last one to Redis; never waits for it.
+
+        `shadows` were worked out after the cycle before: those of positions that are gone since are left out.
+        """
         self._sequence += 1
         events = (*self._pending, *self._changes(report, streams), *report.events)
         self._pending = []
@@ -122,7 +132,8 @@ class Teller:
             observed_at_ms=report.observed_at_ms,
             cycle_ms=report.cycle_ms,
         )
-        self.store.publish(state, self._position_states(report.history), events)
+        beside = of_open_positions(shadows, frozenset(report.history.tracks))
+        self.store.publish(state, self._position_states(report.history), events, beside)
 
     def _position_states(self, history: History) -> list[PositionState]:
         self._published = published_positions(history, self._published)

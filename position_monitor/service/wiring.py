@@ -13,6 +13,7 @@ from position_monitor.core.model.traits import VenueTraits
 from position_monitor.daemon import Daemon
 from position_monitor.daemon.desk import Desk
 from position_monitor.daemon.fast_path import FastPath
+from position_monitor.daemon.shadowing import Shadowing
 from position_monitor.daemon.surroundings import Settings, Surroundings
 from position_monitor.daemon.upkeep import Upkeep
 from position_monitor.edge.clock import Clock
@@ -38,6 +39,13 @@ def rules_from(config: Config, traits: VenueTraits) -> Rules:
         def by_last(key: PositionKey) -> bool:
             return protection_for(key).working_type is WorkingType.CONTRACT_PRICE
 
+    shadow_for = None
+    if config.exit_plan().switches.brain_computes:
+
+        @lru_cache(maxsize=4_096)
+        def shadow_for(key: PositionKey) -> ProtectionSettings | None:
+            return config.shadow_settings(key.symbol)
+
     return Rules(
         account=config.account,
         protection_for=protection_for,
@@ -46,6 +54,7 @@ def rules_from(config: Config, traits: VenueTraits) -> Rules:
         limits=config.limits(),
         traits=traits,
         armed_by_last=by_last,
+        shadow_for=shadow_for,
     )
 
 
@@ -80,4 +89,5 @@ def open_daemon(exchange: Exchange, clock: Clock, surroundings: Surroundings) ->
         observer=Observer(exchange, clock, surroundings),
         fast_path=FastPath(desk),
         upkeep=Upkeep(exchange),
+        shadowing=Shadowing(desk, surroundings),
     )

@@ -22,6 +22,8 @@ class Rules:
     traits: VenueTraits
     armed_by_last: Callable[[PositionKey], bool] | None = None
     """Which positions have orders that the last trade arms; None where no setting says so."""
+    shadow_for: Callable[[PositionKey], ProtectionSettings | None] | None = None
+    """The settings of the policy that only computes beside the live one of a position; None where none does at all."""
 
     @property
     def conditional_orders_max(self) -> int:

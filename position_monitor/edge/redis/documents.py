@@ -13,6 +13,7 @@ from typing import Any, Final
 from position_monitor.core.model.events import Event
 from position_monitor.core.model.sides import PositionKey
 from position_monitor.core.publication.state import SCHEMA_VERSION, AccountState, PositionState, TakeProfitState
+from position_monitor.core.shadow.shadow_book import ShadowBook
 from position_monitor.edge.redis.json_text import json_text
 
 TEXT_LENGTH_MAX: Final = 500
@@ -43,6 +44,16 @@ class Keys:
     def position_prefix(self) -> str:
         """What precedes `SYMBOL:SIDE` in the key of a position."""
         return self._key("position:")
+
+    @property
+    def shadows(self) -> str:
+        """Set of `SYMBOL:SIDE` of the positions that have a shadow book."""
+        return self._key("shadows")
+
+    @property
+    def shadow_prefix(self) -> str:
+        """What precedes `SYMBOL:SIDE` in the key of a shadow book."""
+        return self._key("shadow:")
 
     @property
     def events(self) -> str:
@@ -212,3 +223,60 @@ def event_data(event: Event, account: str, *, event_id: str) -> str:
         "symbol": event.symbol,
         "side": event.side,
     })  # fmt: skip
+
+
+def shadow_document(book: ShadowBook, account: str) -> dict[str, Any]:
+    """What the shadow policy would want for one position; `schemas/shadow.schema.json` describes it."""
+    return {
+        "schema": SCHEMA_VERSION,
+        "account": account,
+        "symbol": book.key.symbol,
+        "side": book.key.side.value,
+        "at_ms": book.at_ms,
+        "since_ms": book.since_ms,
+        "policy": book.policy,
+        "profile": book.profile,
+        "regime": book.regime,
+        "quantity": _optional_decimal(book.quantity),
+        "entry_price": _optional_decimal(book.entry_price),
+        "mark_price": _optional_decimal(book.mark_price),
+        "decision": {
+            "type": "EXIT" if book.stop_reached else "HOLD",
+            "stop_price": _optional_decimal(book.stop_price),
+            "stop_source": book.stop_source,
+            "initial_stop_price": _optional_decimal(book.initial_stop),
+            "targets": [
+                {"price": _optional_decimal(one.price), "fraction": _optional_decimal(one.fraction)}
+                for one in book.targets
+            ],
+            "rungs_done": sorted(book.rungs_done),
+            "reason": bounded_text(book.reason),
+        },
+        "live": {
+            "policy": book.live.policy,
+            "stop_price": _optional_decimal(book.live.stop_price),
+            "stop_quantity": _optional_decimal(book.live.stop_quantity),
+            "take_profits": [
+                {"price": _optional_decimal(price), "quantity": _optional_decimal(quantity)}
+                for price, quantity in book.live.targets
+            ],
+        },
+    }
+
+
+def shadow_entry(book: ShadowBook, account: str) -> tuple[str, list[str]]:
+    """`("BTCUSDT:LONG", [field, value, ...])`: a shadow book as the publishing script takes it."""
+    document = shadow_document(book, account)
+    decision: Mapping[str, Any] = document["decision"]
+    fields = {
+        "at_ms": str(book.at_ms),
+        "policy": book.policy,
+        "profile": book.profile,
+        "regime": book.regime,
+        "type": decision["type"],
+        "stop_price": decision["stop_price"] or "",
+        "stop_source": book.stop_source,
+        "targets": json_text(decision["targets"]),
+        "doc": json_text(document),
+    }
+    return str(book.key), [text for pair in fields.items() for text in pair]
