@@ -146,6 +146,8 @@ class Service:
         if not report.failure:
             self.store.ask_for_left_lease()
         self.streams.watch({key.symbol for key in report.history.tracks})
+        desk = self.daemon.desk
+        self._teller.writers_noted(desk.counts.rows, desk.memory.foreign_order)
         self._teller.publish(report, self.config, self.streams.health(), self.daemon.shadowing.books)
         self._teller.say(report)
         self._tell_systemd(report)

@@ -18,7 +18,7 @@ from position_monitor.core.model.sides import PositionKey
 from position_monitor.core.observation.stream_events import StreamHealth, StreamState
 from position_monitor.core.publication import announce
 from position_monitor.core.publication.position_state import Published, published_positions
-from position_monitor.core.publication.state import AccountState, PositionState
+from position_monitor.core.publication.state import AccountState, OrderCount, PositionState
 from position_monitor.core.shadow.shadow_book import ShadowBook, of_open_positions
 from position_monitor.daemon import CycleReport
 from position_monitor.edge.ai_engine import AdvicePoller
@@ -27,6 +27,7 @@ from position_monitor.edge.clock import Clock
 from position_monitor.edge.exchange import Exchange
 from position_monitor.edge.http.rate_budget import COMMAND_LINE_WEIGHT_1M
 from position_monitor.edge.redis.state import Owned, RedisState
+from position_monitor.service.exits import exits_state
 
 HEARTBEAT_S = 60.0
 STOPPED = "the daemon was stopped: nobody watches the positions, all orders stay on the exchange"
@@ -51,6 +52,9 @@ class Teller:
     _observed_at_ms: int = field(default=0, init=False)
     _epoch: int = field(default=0, init=False)
     """The fencing number of the lease that was told of last; 0 without one."""
+    _decided_at_ms: int = field(default=0, init=False)
+    _orders: tuple[OrderCount, ...] = field(default=(), init=False)
+    _foreign_writer: str = field(default="", init=False)
     _sequence: int = field(default=0, init=False)
     _said: str = field(default="", init=False)
     _said_at_s: float = field(default=float("-inf"), init=False)
@@ -102,6 +106,10 @@ class Teller:
         self.store.publish(state, self._position_states(history), (*self._pending, *events, stopped))
         self._pending = []
 
+    def writers_noted(self, orders: tuple[OrderCount, ...], foreign_writer: str) -> None:
+        """What the venue took of this process, and the last order of ours that another one wrote."""
+        self._orders, self._foreign_writer = orders, foreign_writer
+
     def margin_called(self, symbols: Iterable[str]) -> None:
         """Say and announce that the venue warns of liquidation."""
         for symbol in sorted(symbols):
@@ -123,6 +131,8 @@ class Teller:
         events = (*self._pending, *self._changes(report, streams), *report.events)
         self._pending = []
         self._observed_at_ms = report.observed_at_ms
+        if not report.failure:
+            self._decided_at_ms = self.clock.now_ms()
         state = self._account_state(
             report.risk,
             config,
@@ -244,6 +254,12 @@ class Teller:
             owner=self.owner,
             epoch=lease.epoch if isinstance(lease, Owned) else 0,
             sequence=self._sequence,
+            exits=exits_state(
+                config,
+                decided_at_ms=self._decided_at_ms,
+                orders=self._orders,
+                foreign_writer=self._foreign_writer,
+            ),
         )
 
     def _config_hash(self, config: Config) -> str:

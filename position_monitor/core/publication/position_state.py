@@ -81,6 +81,7 @@ def position_state(track: Track, before: Published | None = None) -> PositionSta
         naked_ms=track.naked_ms,
         observed_at_ms=track.observed_at_ms,
         conditions=_conditions(judgement, backstop, take_profits),
+        policy=str(judgement.settings.policy) if judgement.settings else "",
     )
 
 

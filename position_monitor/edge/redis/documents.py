@@ -12,8 +12,13 @@ from typing import Any, Final
 
 from position_monitor.core.model.events import Event
 from position_monitor.core.model.sides import PositionKey
-from position_monitor.core.publication.state import SCHEMA_VERSION, AccountState, PositionState, TakeProfitState
-from position_monitor.core.shadow.shadow_book import ShadowBook
+from position_monitor.core.publication.state import (
+    SCHEMA_VERSION,
+    AccountState,
+    PositionState,
+    TakeProfitState,
+)
+from position_monitor.edge.redis.exit_documents import exits_document
 from position_monitor.edge.redis.json_text import json_text
 
 TEXT_LENGTH_MAX: Final = 500
@@ -92,7 +97,8 @@ def decimal_text(value: Decimal | None) -> str:
     return "0" if value == 0 else format(value, "f")
 
 
-def _optional_decimal(value: Decimal | None) -> str | None:
+def optional_decimal(value: Decimal | None) -> str | None:
+    """The same for a document, where an unknown number is null."""
     return decimal_text(value) or None
 
 
@@ -134,6 +140,7 @@ def status_fields(state: AccountState, *, owner: str, epoch: int) -> dict[str, s
         "owner": bounded_text(owner),
         "epoch": str(epoch),
         "sequence": str(state.sequence),
+        "exits": json_text(exits_document(state.exits)),
     }
 
 
@@ -157,26 +164,27 @@ def position_document(state: PositionState, account: str, *, published_at_ms: in
         "verdict": state.verdict.value,
         "reason": bounded_text(state.reason),
         "since_ms": state.since_ms,
-        "quantity": _optional_decimal(state.quantity),
-        "entry_price": _optional_decimal(state.entry_price),
-        "mark_price": _optional_decimal(state.mark_price),
-        "liquidation_price": _optional_decimal(state.liquidation_price),
+        "quantity": optional_decimal(state.quantity),
+        "entry_price": optional_decimal(state.entry_price),
+        "mark_price": optional_decimal(state.mark_price),
+        "liquidation_price": optional_decimal(state.liquidation_price),
         "leverage": state.leverage,
-        "unrealized_pnl": _optional_decimal(state.unrealized_pnl),
-        "stop_price": _optional_decimal(state.stop_price),
-        "stop_quantity": _optional_decimal(state.stop_quantity),
-        "cover_pct": _optional_decimal(state.cover_pct),
+        "unrealized_pnl": optional_decimal(state.unrealized_pnl),
+        "stop_price": optional_decimal(state.stop_price),
+        "stop_quantity": optional_decimal(state.stop_quantity),
+        "cover_pct": optional_decimal(state.cover_pct),
         "stop_client_ids": list(state.stop_client_ids),
-        "backstop_price": _optional_decimal(state.backstop_price),
+        "backstop_price": optional_decimal(state.backstop_price),
         "take_profits": [_take_profit_document(rung) for rung in state.take_profits],
         "trailing": bounded_text(state.trailing),
         "profile": state.profile,
         "regime": state.regime,
         "level_source": state.level_source,
-        "worst_case_loss": _optional_decimal(state.worst_case_loss),
+        "worst_case_loss": optional_decimal(state.worst_case_loss),
         "naked_ms": state.naked_ms,
         "observed_at_ms": state.observed_at_ms,
         "published_at_ms": published_at_ms,
+        "policy": state.policy,
         "conditions": {name: bounded_text(value) for name, value in sorted(state.conditions.items())},
     }
 
@@ -184,8 +192,8 @@ def position_document(state: PositionState, account: str, *, published_at_ms: in
 def _take_profit_document(rung: TakeProfitState) -> dict[str, Any]:
     return {
         "rung": rung.rung,
-        "trigger_price": _optional_decimal(rung.trigger_price),
-        "quantity": _optional_decimal(rung.quantity),
+        "trigger_price": optional_decimal(rung.trigger_price),
+        "quantity": optional_decimal(rung.quantity),
         "client_id": rung.client_id,
         "source": rung.source,
         "resting": rung.resting,
@@ -223,60 +231,3 @@ def event_data(event: Event, account: str, *, event_id: str) -> str:
         "symbol": event.symbol,
         "side": event.side,
     })  # fmt: skip
-
-
-def shadow_document(book: ShadowBook, account: str) -> dict[str, Any]:
-    """What the shadow policy would want for one position; `schemas/shadow.schema.json` describes it."""
-    return {
-        "schema": SCHEMA_VERSION,
-        "account": account,
-        "symbol": book.key.symbol,
-        "side": book.key.side.value,
-        "at_ms": book.at_ms,
-        "since_ms": book.since_ms,
-        "policy": book.policy,
-        "profile": book.profile,
-        "regime": book.regime,
-        "quantity": _optional_decimal(book.quantity),
-        "entry_price": _optional_decimal(book.entry_price),
-        "mark_price": _optional_decimal(book.mark_price),
-        "decision": {
-            "type": "EXIT" if book.stop_reached else "HOLD",
-            "stop_price": _optional_decimal(book.stop_price),
-            "stop_source": book.stop_source,
-            "initial_stop_price": _optional_decimal(book.initial_stop),
-            "targets": [
-                {"price": _optional_decimal(one.price), "fraction": _optional_decimal(one.fraction)}
-                for one in book.targets
-            ],
-            "rungs_done": sorted(book.rungs_done),
-            "reason": bounded_text(book.reason),
-        },
-        "live": {
-            "policy": book.live.policy,
-            "stop_price": _optional_decimal(book.live.stop_price),
-            "stop_quantity": _optional_decimal(book.live.stop_quantity),
-            "take_profits": [
-                {"price": _optional_decimal(price), "quantity": _optional_decimal(quantity)}
-                for price, quantity in book.live.targets
-            ],
-        },
-    }
-
-
-def shadow_entry(book: ShadowBook, account: str) -> tuple[str, list[str]]:
-    """`("BTCUSDT:LONG", [field, value, ...])`: a shadow book as the publishing script takes it."""
-    document = shadow_document(book, account)
-    decision: Mapping[str, Any] = document["decision"]
-    fields = {
-        "at_ms": str(book.at_ms),
-        "policy": book.policy,
-        "profile": book.profile,
-        "regime": book.regime,
-        "type": decision["type"],
-        "stop_price": decision["stop_price"] or "",
-        "stop_source": book.stop_source,
-        "targets": json_text(decision["targets"]),
-        "doc": json_text(document),
-    }
-    return str(book.key), [text for pair in fields.items() for text in pair]

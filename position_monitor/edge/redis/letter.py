@@ -12,8 +12,9 @@ from position_monitor.core.model.sides import PositionKey
 from position_monitor.core.publication.state import AccountState, PositionState
 from position_monitor.core.shadow.shadow_book import ShadowBook
 from position_monitor.edge.clock import Clock
-from position_monitor.edge.redis.documents import event_data, position_entries, shadow_entry, status_fields
+from position_monitor.edge.redis.documents import event_data, position_entries, status_fields
 from position_monitor.edge.redis.json_text import json_text
+from position_monitor.edge.redis.shadow_documents import shadow_entry
 
 NO_SHADOWS: Final[Mapping[PositionKey, ShadowBook]] = MappingProxyType({})
 
