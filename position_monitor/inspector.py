@@ -18,6 +18,7 @@ from position_monitor.core.decision.risk import AccountRisk, account_risk
 from position_monitor.core.decision.verdict import Judgement
 from position_monitor.core.model.actions import Action, Mode
 from position_monitor.core.model.desired import DesiredBook
+from position_monitor.core.model.market import MarketState
 from position_monitor.core.model.orders import LiveOrder
 from position_monitor.core.model.outside import Advice
 from position_monitor.core.model.positions import Position
@@ -30,13 +31,14 @@ from position_monitor.core.publication.state import AccountState, PositionState
 from position_monitor.daemon import Daemon
 from position_monitor.daemon.surroundings import Settings
 from position_monitor.edge.ai_engine import Question
+from position_monitor.edge.candles import CandleReader
 from position_monitor.edge.clock import SystemClock
 from position_monitor.edge.exchange import Exchange
 from position_monitor.edge.http.rate_budget import SHARE_USED_UP, BudgetLimits
 from position_monitor.edge.reading.account_observation import AccountObservation
 from position_monitor.edge.venues.binance.venue import BinanceUsdm
 from position_monitor.errors import ExchangeFailure
-from position_monitor.service import open_daemon, open_exchange, settings_from
+from position_monitor.service import candle_settings_from, open_daemon, open_exchange, settings_from
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +83,7 @@ class Bystander:
 
     config: Config
     settings: Settings
+    candles: CandleReader
 
     @property
     def full_sweep_s(self) -> float:
@@ -101,6 +104,14 @@ class Bystander:
 
     def ask_advice(self, questions: Mapping[str, Question]) -> None:
         """The AI engine is not asked."""
+
+    def market(self, symbol: str) -> MarketState | None:
+        """As the daemon would have it, from candles that were read for this look."""
+        return self.candles.market(symbol)
+
+    def market_missing(self, symbol: str) -> str:
+        """Why there is none."""
+        return self.candles.missing(symbol)
 
     def order_accepted(self, client_id: str) -> None:
         """Nothing is sent."""
@@ -128,16 +139,17 @@ class Inspector:
         self._config = config
         self._clock = SystemClock()
         self._kept = kept
-        self._open: tuple[BinanceUsdm, Daemon] | None = None
+        self._open: tuple[BinanceUsdm, Daemon, CandleReader] | None = None
 
     async def look(self) -> Inspection:
         """Read and decide. Raises `ExchangeFailure` when positions or the account could not be read."""
         try:
             if self._open is None:
                 exchange = open_exchange(self._config, self._clock, BudgetLimits.of_command_line())
-                settings = settings_from(self._config, exchange.traits)
-                daemon = open_daemon(exchange, self._clock, Bystander(self._config, settings))
-                self._open = exchange, daemon
+                settings, wanted = settings_from(self._config, exchange.traits), candle_settings_from(self._config)
+                candles = CandleReader(exchange, self._clock, lambda: wanted)
+                daemon = open_daemon(exchange, self._clock, Bystander(self._config, settings, candles))
+                self._open = exchange, daemon, candles
                 await exchange.prepare()
                 await daemon.look()  # what needs a second read before it is done (a ladder) is shown as it will be
             inspection = await self._look(*self._open)
@@ -155,7 +167,8 @@ class Inspector:
             exchange, self._open = self._open[0], None
             await exchange.aclose()
 
-    async def _look(self, exchange: BinanceUsdm, daemon: Daemon) -> Inspection:
+    async def _look(self, exchange: BinanceUsdm, daemon: Daemon, candles: CandleReader) -> Inspection:
+        await candles.load(daemon.evidence.symbols())
         waited = exchange.requests_that_waited
         observed, decision = await daemon.look(sweep=False)
         if decision is None:

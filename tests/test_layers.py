@@ -39,13 +39,14 @@ LAYERS = {
 
 CORE_ROOMS = {
     "model": set(),
-    "exits": {"model"},
+    "market": {"model"},
+    "exits": {"model", "market"},
     "observation": {"model"},
     "evidence": {"model", "observation"},
-    "book": {"model", "exits", "observation", "evidence"},
     "shadow": {"model", "market", "exits", "observation", "evidence", "book"},
-    "decision": {"model", "exits", "observation", "evidence", "book"},
-    "publication": {"model", "exits", "observation", "evidence", "book", "decision"},
+    "book": {"model", "market", "exits", "observation", "evidence"},
+    "decision": {"model", "market", "exits", "observation", "evidence", "book"},
+    "publication": {"model", "market", "exits", "observation", "evidence", "book", "decision"},
 }
 """What each room of the core may import beside itself (DESIGN 3)."""
 
@@ -158,6 +159,7 @@ def test_every_room_has_a_rule() -> None:
         ("core.decision.plan", "from position_monitor import config"),
         ("core.model.ids", "from position_monitor.core.book import diff"),
         ("core.exits.policies", "from position_monitor.core.evidence.evidence import Evidence"),
+        ("core.market.fold", "from position_monitor.core.exits.view import ExitView"),
         ("core.observation.cover", "from position_monitor.core.evidence import lives"),
         ("core.book.diff", "from ..decision import plan"),
         ("core.book.stop_level", "from position_monitor.core.model.settings import Policy, ProtectionSettings"),

@@ -17,7 +17,14 @@ from pydantic import BaseModel, Field, PrivateAttr, ValidationError
 
 from position_monitor.config.exit_switches import ExitPlan, exit_plan
 from position_monitor.config.problems import InvalidConfig, sentences, shown, unknown_keys
+from position_monitor.config.profiles import (
+    DEFAULT_LOCKS,
+    challenge_without_effect,
+    overlay_challenge,
+    profile_table,
+)
 from position_monitor.config.protection import BoundsSection, ExitSection, ProtectionSection, SymbolsSection
+from position_monitor.config.regimes import overlay_regimes, variables_without_effect
 from position_monitor.config.rules import broken_rules
 from position_monitor.config.sections import (
     AiEngineSection,
@@ -38,7 +45,7 @@ from position_monitor.config.sources import (
 )
 from position_monitor.config.values import Section, allowed_is
 from position_monitor.core.exits.live_policy import live_policy, shadow_policy
-from position_monitor.core.model.settings import EvidenceSettings, Limits, ProtectionSettings, Rung
+from position_monitor.core.model.settings import EvidenceSettings, ExitSettings, Limits, ProtectionSettings, Rung
 from position_monitor.core.model.sides import PositionKey, Side
 from position_monitor.errors import ConfigError
 
@@ -73,6 +80,7 @@ class Config(Section):
     _credentials: Credentials | None = PrivateAttr(None)
     _missing_credentials: tuple[str, ...] = PrivateAttr(("this configuration was built without credentials",))
     _origins: dict[str, str] = PrivateAttr(default_factory=dict)
+    _notices: tuple[str, ...] = PrivateAttr(())
 
     @classmethod
     def from_data(
@@ -86,8 +94,11 @@ class Config(Section):
         """Check `data` (as read from TOML) with the environment laid over it; `InvalidConfig` lists every problem."""
         environ = {} if environ is None else environ
         merged, from_environment = overlay_environment(dict(data), environ)
-        origins = dotted_keys(data, "file") | from_environment
+        merged, of_regimes, mistakes = overlay_regimes(merged, environ)
+        merged, of_challenge = overlay_challenge(merged, environ)
+        origins = dotted_keys(data, "file") | from_environment | of_regimes | of_challenge
         config, problems = _validated(merged, origins)
+        problems += mistakes
         exchange = merged.get("exchange")
         environment = exchange.get("environment", "paper") if isinstance(exchange, Mapping) else "paper"
         credentials, missing = read_credentials(str(environment), environ)
@@ -99,6 +110,7 @@ class Config(Section):
         config._credentials = credentials
         config._missing_credentials = tuple(missing)
         config._origins = origins
+        config._notices = (*variables_without_effect(environ), *challenge_without_effect(environ))
         return config
 
     @property
@@ -124,6 +136,16 @@ class Config(Section):
     def reading_within_s(self) -> float:
         """Seconds after its last read of the positions within which a daemon counts as one that reads them."""
         return 2 * self.loop.check_interval_s + self.loop.cycle_deadline_s
+
+    @property
+    def notices(self) -> tuple[str, ...]:
+        """What was set and changes nothing, with the reason: one sentence each."""
+        return self._notices
+
+    @property
+    def reads_candles(self) -> bool:
+        """Whether candles are read for volatility and regime."""
+        return self.exit_plan().needs_candles if self.exit.candles == "auto" else self.exit.candles
 
     @property
     def config_hash(self) -> str:
@@ -159,6 +181,7 @@ class Config(Section):
             target_max_pct=self.bounds.target_max_pct,
             reward_risk_min=self.bounds.reward_risk_min,
             reward_risk_max=self.bounds.reward_risk_max,
+            exits=self.exit_settings(),
             **chosen,
         )
 
@@ -166,6 +189,20 @@ class Config(Section):
         """The settings of the policy that only computes beside the live one for a symbol; None where nothing does."""
         policy = shadow_policy(self.exit_plan().switches, symbol)
         return None if policy is None else replace(self.protection_settings(symbol), policy=policy)
+
+    def exit_settings(self) -> ExitSettings:
+        """What the exit policies share, as the core takes it."""
+        section = self.exit
+        return ExitSettings(
+            breakeven_offset_pct=section.breakeven_offset_pct,
+            locks=None if section.locks == DEFAULT_LOCKS else tuple(lock.lock() for lock in section.locks),
+            time_stop=section.time_stop,
+            time_stop_adopted=section.time_stop_adopted,
+            advised=bool(self.ai_engine.url),
+            ranging_below_adx=section.regimes.ranging_below_adx,
+            profiles=profile_table(section.profiles),
+            regimes=section.regimes.table(),
+        )
 
     def protection_for(self, symbol: str, side: Side) -> ProtectionSettings:
         """What the policy needs to know about one position. Both sides of a symbol share one table today."""
@@ -249,7 +286,8 @@ def _leaves(model: BaseModel, prefix: str = "") -> Iterator[tuple[str, object]]:
         if isinstance(value, BaseModel):
             yield from _leaves(value, f"{prefix}{key}.")
         elif isinstance(value, dict):
+            inside = prefix if name == "overrides" else f"{prefix}{key}."
             for symbol, table in sorted(value.items()):
-                yield from ((path, item) for path, item in _leaves(table, f"{prefix}{symbol}.") if item is not None)
+                yield from ((path, item) for path, item in _leaves(table, f"{inside}{symbol}.") if item is not None)
         else:
             yield f"{prefix}{key}", value

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import inspect
 import textwrap
+from collections.abc import Mapping
 from decimal import Decimal
 from enum import StrEnum
 
@@ -15,6 +17,7 @@ from tomlkit.items import InlineTable, Item, Table
 
 from position_monitor.config import Config
 from position_monitor.config.problems import allowed, fields_by_key
+from position_monitor.config.profiles import ProfileSection
 from position_monitor.config.protection import SymbolOverride
 
 WIDTH = 110
@@ -32,6 +35,20 @@ One table for each symbol that differs. Keys: {keys}.
 stop_loss_pct = 2.0
 profile = "TREND\""""
 
+PROFILE_EXAMPLE = """\
+One table for each profile of the Exit Brain that differs; what a table does not name stays.
+R is the distance of the first stop. Keys: {keys}.
+[exit.profiles.TREND]
+rungs = [{{ target_r = 1.0, share_pct = 30 }}, {{ target_r = 2.0, share_pct = 30 }}]
+runner_pct = 40
+trail = [{{ from_r = 1.5, distance_pct = 2.0 }}, {{ from_r = 4.0, distance_pct = 1.0 }}]"""
+
+EXAMPLES: Mapping[str, tuple[str, type[BaseModel]]] = {
+    "overrides": (SYMBOL_EXAMPLE, SymbolOverride),
+    "profiles": (PROFILE_EXAMPLE, ProfileSection),
+}
+"""Keys below which tables with names of their own stand."""
+
 
 def example() -> str:
     """The text of `config.example.toml`."""
@@ -47,14 +64,19 @@ def example() -> str:
     return tomlkit.dumps(document)
 
 
-def _section(section: BaseModel) -> Table:
+def _section(section: BaseModel, *, inner: bool = False) -> Table:
+    """A table; a table in it stands apart, what is below that in one line."""
     table = tomlkit.table()
-    _comment(table, type(section).__doc__ or "")
+    _comment(table, inspect.getdoc(type(section)) or "")
     for key, field in fields_by_key(type(section)).items():
-        if key == "overrides":
-            names = ", ".join(fields_by_key(SymbolOverride))
+        value = field.get_default(call_default_factory=True)
+        if isinstance(value, BaseModel) and not inner:
             table.add(tomlkit.nl())
-            _comment(table, SYMBOL_EXAMPLE.format(keys=names))
+            table.add(key, _section(value, inner=True))
+        elif key in EXAMPLES:
+            text, model = EXAMPLES[key]
+            table.add(tomlkit.nl())
+            _comment(table, text.format(keys=", ".join(fields_by_key(model))))
         else:
             _key(table, key, field)
     return table
@@ -95,5 +117,6 @@ def _item(value: object) -> Item:
 def _inline(value: BaseModel) -> InlineTable:
     table = tomlkit.inline_table()
     for key in fields_by_key(type(value)):
-        table.append(key, _item(getattr(value, key)))
+        if (item := getattr(value, key)) is not None:
+            table.append(key, _item(item))
     return table

@@ -6,11 +6,13 @@
 from __future__ import annotations
 
 from decimal import Decimal
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import Field, StrictBool, model_validator
+from pydantic import AfterValidator, Field, StrictBool, model_validator
 
 from position_monitor.config.problems import shown
+from position_monitor.config.profiles import DEFAULT_LOCKS, LOCKS_ALLOWED, LockSection, ProfileSection
+from position_monitor.config.regimes import RegimesSection
 from position_monitor.config.values import (
     Count,
     Percent,
@@ -23,7 +25,7 @@ from position_monitor.config.values import (
     symbol_problem,
 )
 from position_monitor.core.model.orders import WorkingType
-from position_monitor.core.model.settings import OnBreach, Policy
+from position_monitor.core.model.settings import OnBreach, Policy, TimeStop
 
 
 class Rung(Section):
@@ -156,6 +158,13 @@ class BoundsSection(Section):
     )
 
 
+def _is_legacy(policy: Policy) -> Policy:
+    """The Exit Brain is chosen by `mode`, not as what LEGACY means."""
+    if policy is Policy.BRAIN:
+        raise ValueError("the Exit Brain is chosen with mode")
+    return policy
+
+
 class ExitSection(Section):
     """Who owns exits. `mode` alone names the owner; the other switches can only hold the Exit Brain back."""
 
@@ -189,11 +198,50 @@ class ExitSection(Section):
         json_schema_extra=allowed_is("true, 1, yes, on, enabled, or false, 0, no, off, disabled"),
     )
     profile: Profile = Field("DEFAULT", description="Exit profile. Overridden by EXIT_BRAIN_PROFILE.")
-    legacy_policy: Literal[Policy.STATIC, Policy.HYBRID, Policy.DYNAMIC] = Field(
+    legacy_policy: Annotated[Policy, AfterValidator(_is_legacy)] = Field(
         Policy.HYBRID,
         description="hybrid: ladder of take-profits and a trailing stop. static: one stop and one take-profit. "
-        "dynamic: both in multiples of the average true range. "
-        "This is what protects whenever the Exit Brain may not act.",
+        "dynamic: stop and take-profit in multiples of the average true range, by regime. This is what protects "
+        "whenever the Exit Brain may not act.",
+        json_schema_extra=allowed_is('one of "static", "hybrid", "dynamic"'),
+    )
+    breakeven_offset_pct: Percent = Field(
+        Decimal("0.10"),
+        ge=0,
+        le=2,
+        description="How far beyond the entry breakeven lies, in percent: about two taker fees, so that a position "
+        "that is stopped there has lost nothing.",
+    )
+    locks: tuple[LockSection, ...] = Field(
+        DEFAULT_LOCKS,
+        max_length=8,
+        description="Where the stop goes once a rung took its profit (after_rung, the nearest is 1), or from a profit "
+        "on (at_r, in distances of the first stop): to_rung the level of another rung, to_r a profit, neither: "
+        "breakeven. For hybrid and for every profile without locks of its own.",
+        json_schema_extra=LOCKS_ALLOWED,
+    )
+    time_stop: TimeStop = Field(
+        TimeStop.TIGHTEN,
+        description="What happens to a position that is older than its profile or regime lets it be and shows hardly "
+        "any profit: tighten brings its stop to stop_loss_min_pct behind the mark, close closes it at market, off does "
+        "nothing. The static and the hybrid policy never do.",
+    )
+    time_stop_adopted: StrictBool = Field(
+        False,
+        description="true: the time stop acts also on positions that were open before this policy went live here, and "
+        "where nobody knows since when it is live.",
+    )
+    candles: Literal["auto"] | StrictBool = Field(
+        "auto",
+        description="auto: candles of an hour are read when a policy in use needs volatility and regime. true: always, "
+        "so that they are there when such a policy begins. false: never; such a policy then places the floor.",
+        json_schema_extra=allowed_is("true, false or auto"),
+    )
+    regimes: RegimesSection = Field(
+        RegimesSection(), description="Volatility and trend.", json_schema_extra=allowed_is("a table")
+    )
+    profiles: dict[str, ProfileSection] = Field(
+        default_factory=dict, description="One table [exit.profiles.<NAME>] for each profile that differs."
     )
 
 

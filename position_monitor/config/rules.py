@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from position_monitor.config.problems import shown
+from position_monitor.config.profiles import broken_profiles
 from position_monitor.core.model.settings import ProtectionSettings
 
 if TYPE_CHECKING:
@@ -26,6 +27,8 @@ def broken_rules(config: Config) -> list[str]:
         *_limits(config),
         *_bounds(config),
         *_transport(config),
+        *config.exit.regimes.broken_rules(),
+        *broken_profiles(config.exit.profiles, config.exit.locks),
         *_all_levels(config),
     ]
 
@@ -64,6 +67,7 @@ def _timing(config: Config) -> Iterator[str]:
 def _limits(config: Config) -> Iterator[str]:
     held = config.limits_section.owned_orders_per_position_max
     rungs = max(len(config.protection_settings(symbol).ladder) for symbol in (None, *config.symbols.overrides))
+    rungs = max(rungs, *(len(profile.rungs) for profile in config.exit_settings().profiles.values()))
     if held < rungs + STOPS_PER_POSITION:
         yield (
             "limits.owned_orders_per_position_max >= rungs of the ladder + 3 is required, but "

@@ -95,7 +95,18 @@ HttpOrigin = Annotated[str, AfterValidator(_http_origin)]
 WsOrigin = Annotated[str, AfterValidator(_ws_origin)]
 RedisUrl = Annotated[SecretStr, AfterValidator(_redis_url)]
 UnmanagedEntry = Annotated[str, AfterValidator(_unmanaged_entry)]
-Profile = Literal["DEFAULT", "NORMAL", "TREND", "RANGE", "VOLATILE", "CHOP", "CHALLENGE_100"]
+Profile = Literal[
+    "DEFAULT",
+    "NORMAL",
+    "TREND",
+    "RANGE",
+    "VOLATILE",
+    "CHOP",
+    "CHALLENGE_100",
+    "TREND_FOLLOW",
+    "FAST_TP",
+    "DEFENSIVE_TRAIL",
+]
 
 
 _WORDS = dict.fromkeys(("true", "1", "yes", "on", "enabled"), True)

@@ -175,6 +175,7 @@ class Daemon:
         now_ms = self.clock.now_ms()
         elsewhere = observed.conditional_orders_elsewhere
         advice = {symbol: a for symbol in observed.symbols if (a := self.surroundings.advice(symbol)) is not None}
+        markets = {symbol: m for symbol in observed.symbols if (m := self.surroundings.market(symbol)) is not None}
         self._cap = after_counting(self._cap, self.evidence, resting_now(observed.symbols, elsewhere), now_ms)
         decision = decide(
             observed=observed.symbols,
@@ -186,6 +187,7 @@ class Daemon:
             now_ms=now_ms,
             cap=self._cap,
             before=self._wanted,
+            markets=markets,
         )
         self._wanted = decision.wanted
         self.desk.memory.account_decided(decision.judgements)

@@ -188,6 +188,7 @@ class FastPath:
             evidence=desk.evidence,
             rules=desk.rules,
             advice=self._surroundings.advice(symbol),
+            market=self._surroundings.market(symbol),
             mode=desk.mode(),
             now_ms=desk.clock.now_ms(),
         )
@@ -229,6 +230,7 @@ class FastPath:
             evidence=desk.evidence,
             rules=rules,
             advice=self._surroundings.advice(symbol),
+            market=self._surroundings.market(symbol),
             mode=desk.mode(),
             now_ms=desk.clock.now_ms(),
         )

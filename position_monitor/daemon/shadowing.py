@@ -72,6 +72,8 @@ class Shadowing:
             instrument=instrument,
             settings=settings,
             advice=self.surroundings.advice(key.symbol),
+            market=self.surroundings.market(key.symbol),
+            live_since_ms=None if rules.live_since_ms is None else rules.live_since_ms(key),
             live=_rests(judged),
             now_ms=self.desk.clock.now_ms(),
         )

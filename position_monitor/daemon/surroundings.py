@@ -11,6 +11,7 @@ from typing import Protocol
 
 from position_monitor.core.decision.rules import Rules
 from position_monitor.core.model.actions import Mode
+from position_monitor.core.model.market import MarketState
 from position_monitor.core.model.outside import Advice
 from position_monitor.edge.ai_engine import Question
 from position_monitor.edge.reading.observer import ReadingSurroundings
@@ -52,6 +53,17 @@ class Surroundings(ReadingSurroundings, Protocol):
 
     def ask_advice(self, questions: Mapping[str, Question]) -> None:
         """Which symbols to ask the AI engine about, and at which price."""
+        ...
+
+    def market(self, symbol: str) -> MarketState | None:
+        """Volatility, trend and regime of a symbol at its last closed candle; None where they are not to be had.
+
+        Candles are read in the background, before a position opens (12.1), and never waited for.
+        """
+        ...
+
+    def market_missing(self, symbol: str) -> str:
+        """Why there is no market state of a symbol, in words; empty where there is one."""
         ...
 
     def order_accepted(self, client_id: str) -> None:

@@ -6,11 +6,12 @@ Writes are sent exactly once and take an `Approved` action, which only `core/dec
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Mapping, Sequence
 from decimal import Decimal
 from typing import Protocol
 
 from position_monitor.core.decision.guard import Approved
+from position_monitor.core.market.candles import Candle
 from position_monitor.core.model.actions import Cancel, Close, Place
 from position_monitor.core.model.instruments import Instrument
 from position_monitor.core.model.orders import LiveOrder, WorkingType
@@ -86,6 +87,23 @@ class Exchange(Protocol):
 
     async def read_price(self, symbol: str, working_type: WorkingType) -> Decimal:
         """The price that arms orders of this type, read apart from the account: a second witness."""
+        ...
+
+    def trading_symbols(self) -> Collection[str]:
+        """Every contract that trades now."""
+        ...
+
+    async def read_candles(
+        self, symbol: str, working_type: WorkingType, *, first_ms: int, count: int
+    ) -> Sequence[Candle]:
+        """Up to `count` candles of an hour, oldest first, from the one that began at `first_ms` on.
+
+        They are of the price that arms orders of this type. Read in the background: no decision waits for it.
+        """
+        ...
+
+    async def read_turnovers(self) -> Mapping[str, Decimal]:
+        """Turnover of the last day by symbol, in quote units. Read in the background."""
         ...
 
     async def read_orders(self, symbol: str | None) -> OrdersRead:

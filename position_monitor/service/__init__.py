@@ -9,13 +9,20 @@ from position_monitor.service.process import run
 from position_monitor.service.reloading import ConfigInForce
 from position_monitor.service.serving import Service
 from position_monitor.service.streams import Hearer, Streams
-from position_monitor.service.wiring import open_daemon, open_exchange, rules_from, settings_from
+from position_monitor.service.wiring import (
+    candle_settings_from,
+    open_daemon,
+    open_exchange,
+    rules_from,
+    settings_from,
+)
 
 __all__ = [
     "ConfigInForce",
     "Hearer",
     "Service",
     "Streams",
+    "candle_settings_from",
     "open_daemon",
     "open_exchange",
     "rules_from",

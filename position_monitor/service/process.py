@@ -8,6 +8,7 @@ from contextlib import AsyncExitStack
 from pathlib import Path
 
 from position_monitor.config import Config
+from position_monitor.core.exits.advice import why_ignored
 from position_monitor.edge.ai_engine import AdvicePoller, AiEngine
 from position_monitor.edge.backend import Backend, BreakerPoller
 from position_monitor.edge.clock import Clock, SystemClock
@@ -74,12 +75,18 @@ async def run(config: Config, config_path: Path | None) -> int:
         for client in (engine, backend):
             if client is not None:
                 stack.push_async_callback(client.close)
+        in_force = ConfigInForce(config, config_path, exchange.traits)
         service = Service(
-            in_force=ConfigInForce(config, config_path, exchange.traits),
+            in_force=in_force,
             clock=clock,
             exchange=exchange,
             store=store,
-            advisor=AdvicePoller(engine, clock, interval_s=config.ai_engine.poll_s),
+            advisor=AdvicePoller(
+                engine,
+                clock,
+                interval_s=config.ai_engine.poll_s,
+                why_ignored=lambda advice: why_ignored(advice, in_force.config.protection_settings(advice.symbol)),
+            ),
             breaker=BreakerPoller(backend, clock, interval_s=config.backend.poll_s),
             systemd=Systemd(),
             owner=owner,

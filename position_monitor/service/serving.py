@@ -28,6 +28,7 @@ from position_monitor.daemon import CycleReport, Daemon
 from position_monitor.edge.ai_engine import AdvicePoller
 from position_monitor.edge.backend import BreakerPoller
 from position_monitor.edge.background import end_tasks
+from position_monitor.edge.candles import CandleReader
 from position_monitor.edge.clock import Clock
 from position_monitor.edge.exchange import Exchange
 from position_monitor.edge.redis.state import Owned, RedisState
@@ -64,6 +65,7 @@ class Service:
     open_streams: Callable[[Hearer], Streams] = no_streams
     """Makes the streams that tell this service."""
     streams: Streams = field(init=False)
+    candles: CandleReader = field(init=False)
     daemon: Daemon = field(init=False)
     turns: Turns = field(init=False)
     _teller: Teller = field(init=False)
@@ -76,8 +78,16 @@ class Service:
     _ready: bool = field(default=False, init=False)
 
     def __post_init__(self) -> None:
+        self.in_force.begin(self.clock.now_ms())
         self.streams = self.open_streams(self)
-        surroundings = ProcessSurroundings(self.in_force, self.store, self.advisor, self.streams)
+        self.candles = CandleReader(self.exchange, self.clock, lambda: self.in_force.candles)
+        surroundings = ProcessSurroundings(
+            in_force=self.in_force,
+            store=self.store,
+            advisor=self.advisor,
+            streams=self.streams,
+            candles=self.candles,
+        )
         self.daemon = open_daemon(self.exchange, self.clock, surroundings)
         self.turns = Turns(self.clock, self.streams.events_delivered)
         self._reload = ReloadPace(self.clock)
@@ -100,7 +110,7 @@ class Service:
         """Run until `stop`. Returns the exit code."""
         logger.info(sentence.started(self.config.loop.check_interval_s))
         self._teller.started(self.config)
-        workers: list[Worker] = [self.store.run, self.advisor.run, self.breaker.run]
+        workers: list[Worker] = [self.store.run, self.advisor.run, self.breaker.run, self.candles.run]
         workers += self.streams.workers
         background = [asyncio.ensure_future(self._keep_running(worker)) for worker in workers]
         try:
@@ -145,7 +155,9 @@ class Service:
             return
         if not report.failure:
             self.store.ask_for_left_lease()
-        self.streams.watch({key.symbol for key in report.history.tracks})
+        held = {key.symbol for key in report.history.tracks}
+        self.streams.watch(held)
+        self.candles.watch(held)
         desk = self.daemon.desk
         self._teller.writers_noted(desk.counts.rows, desk.memory.foreign_order)
         self._teller.publish(report, self.config, self.streams.health(), self.daemon.shadowing.books)
@@ -209,7 +221,7 @@ class Service:
         self.systemd.reloading()
         before = self.config
         try:
-            reloaded = self.in_force.reload()
+            reloaded = self.in_force.reload(self.clock.now_ms())
         except ConfigError as problem:
             logger.error("The configuration was not reloaded, the old one stays: {}", problem)
             self._teller.config_refused(str(problem))
@@ -227,6 +239,7 @@ class Service:
             logger.warning("Changed, and in effect only after a restart: {}", ", ".join(reloaded.waiting))
         logger.info("Configuration reloaded, hash {}", self.config.config_hash)
         self._teller.reloaded(before, self.config, reloaded.waiting)
+        self.candles.follow()
         contends = self.config.protection.mode == "live"
         self.store.follow(
             self.config.loop.check_interval_s,

@@ -8,9 +8,11 @@ from decimal import Decimal
 
 from position_monitor.core.decision.ownership import mode_of
 from position_monitor.core.model.actions import Mode
+from position_monitor.core.model.market import MarketState
 from position_monitor.core.model.outside import Advice
 from position_monitor.daemon.surroundings import Settings
 from position_monitor.edge.ai_engine import AdvicePoller, Question
+from position_monitor.edge.candles import CandleReader
 from position_monitor.edge.redis.state import HeldByOther, RedisState, Stale, Unavailable
 from position_monitor.service.reloading import ConfigInForce
 from position_monitor.service.streams import Streams
@@ -24,6 +26,7 @@ class ProcessSurroundings:
     store: RedisState
     advisor: AdvicePoller
     streams: Streams
+    candles: CandleReader
 
     @property
     def settings(self) -> Settings:
@@ -70,6 +73,14 @@ class ProcessSurroundings:
     def ask_advice(self, questions: Mapping[str, Question]) -> None:
         """Which symbols to ask the AI engine about, and at which price."""
         self.advisor.watch(questions)
+
+    def market(self, symbol: str) -> MarketState | None:
+        """Volatility, trend and regime of a symbol at its last closed candle, if they are there."""
+        return self.candles.market(symbol)
+
+    def market_missing(self, symbol: str) -> str:
+        """Why there is no market state of a symbol, in words; empty where there is one."""
+        return self.candles.missing(symbol)
 
     def order_accepted(self, client_id: str) -> None:
         """The user stream must speak of this order soon."""

@@ -66,7 +66,9 @@ class Teller:
     _hashed: tuple[Config | None, str] = field(default=(None, ""), init=False)
 
     def conflicts(self, config: Config) -> None:
-        """Say and announce what contradicts itself in the configuration."""
+        """Say and announce what contradicts itself in the configuration, and say what has no effect."""
+        for notice in config.notices:
+            logger.warning("Configuration: {}", notice)
         for conflict in config.exit_plan().conflicts:
             logger.warning("Configuration conflict: {}", conflict)
             self._pending.append(Event("ConfigConflict", self.clock.now_ms(), details={"text": conflict}))

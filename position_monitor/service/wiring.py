@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import lru_cache
 
 from position_monitor.config import Config
 from position_monitor.core.decision.rules import Rules
+from position_monitor.core.exits.live_policy import SwitchesSince, live_since_ms
 from position_monitor.core.model.orders import WorkingType
 from position_monitor.core.model.settings import ProtectionSettings
 from position_monitor.core.model.sides import PositionKey
@@ -16,6 +18,7 @@ from position_monitor.daemon.fast_path import FastPath
 from position_monitor.daemon.shadowing import Shadowing
 from position_monitor.daemon.surroundings import Settings, Surroundings
 from position_monitor.daemon.upkeep import Upkeep
+from position_monitor.edge.candles import CandleSettings
 from position_monitor.edge.clock import Clock
 from position_monitor.edge.exchange import Exchange
 from position_monitor.edge.http.rate_budget import BudgetLimits
@@ -24,8 +27,11 @@ from position_monitor.edge.venues.binance.connect import connect
 from position_monitor.edge.venues.binance.venue import BinanceUsdm
 
 
-def rules_from(config: Config, traits: VenueTraits) -> Rules:
-    """The configuration as the core sees it, at a venue with these traits."""
+def rules_from(config: Config, traits: VenueTraits, history: Sequence[SwitchesSince] = ()) -> Rules:
+    """The configuration as the core sees it, at a venue with these traits.
+
+    `history`: which exit switches were in force since this process began, oldest first.
+    """
 
     @lru_cache(maxsize=4_096)
     def protection_for(key: PositionKey) -> ProtectionSettings:
@@ -55,6 +61,7 @@ def rules_from(config: Config, traits: VenueTraits) -> Rules:
         traits=traits,
         armed_by_last=by_last,
         shadow_for=shadow_for,
+        live_since_ms=lambda key: live_since_ms(history, key.symbol),
     )
 
 
@@ -72,10 +79,25 @@ def open_exchange(config: Config, clock: Clock, limits: BudgetLimits | None = No
     )
 
 
-def settings_from(config: Config, traits: VenueTraits) -> Settings:
-    """The configuration as the daemon sees it, at a venue with these traits."""
+def settings_from(config: Config, traits: VenueTraits, history: Sequence[SwitchesSince] = ()) -> Settings:
+    """The configuration as the daemon sees it; arguments as for `rules_from`."""
     loop = config.loop
-    return Settings(rules_from(config, traits), loop.check_interval_s, loop.cycle_deadline_s)
+    return Settings(rules_from(config, traits, history), loop.check_interval_s, loop.cycle_deadline_s)
+
+
+def candle_settings_from(config: Config) -> CandleSettings:
+    """What the configuration says of candles."""
+    usual = config.protection.working_type
+    own = {
+        symbol: override.working_type
+        for symbol, override in config.symbols.overrides.items()
+        if override.working_type is not None
+    }
+    return CandleSettings(
+        wanted=config.reads_candles,
+        thresholds=config.exit.regimes.thresholds(),
+        working_type=lambda symbol: own.get(symbol, usual),
+    )
 
 
 def open_daemon(exchange: Exchange, clock: Clock, surroundings: Surroundings) -> Daemon:

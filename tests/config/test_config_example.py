@@ -34,7 +34,7 @@ def test_every_key_is_there_with_a_description() -> None:
             assert field.description
             continue
         keys = fields_by_key(type(field.get_default(call_default_factory=True)))
-        assert set(written[section]) == set(keys) - {"overrides"}
+        assert set(written[section]) == set(keys) - {"overrides", "profiles"}
         assert all(item.description for item in keys.values())
 
 
@@ -67,3 +67,12 @@ def test_the_symbol_example_in_the_comments_is_valid() -> None:
     table = "\n".join(line.removeprefix("# ") for line in lines[start : start + 3])
     config = Config.from_data(tomllib.loads(table, parse_float=Decimal))
     assert config.symbols.overrides["BTCUSDT"].profile == "TREND"
+
+
+def test_the_profile_example_in_the_comments_is_valid() -> None:
+    """The same for a profile."""
+    lines = EXAMPLE.read_text(encoding="utf-8").splitlines()
+    start = lines.index("# [exit.profiles.TREND]")
+    table = "\n".join(line.removeprefix("# ") for line in lines[start : start + 4])
+    profile = Config.from_data(tomllib.loads(table, parse_float=Decimal)).exit_settings().profiles["TREND"]
+    assert (len(profile.rungs), profile.runner_pct, profile.trail[1].distance_pct) == (2, 40, 1)

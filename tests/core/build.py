@@ -22,6 +22,7 @@ from position_monitor.core.model import ids
 from position_monitor.core.model.actions import Mode
 from position_monitor.core.model.desired import DesiredBook, DesiredOrder
 from position_monitor.core.model.instruments import Instrument
+from position_monitor.core.model.market import MarketState, Regime
 from position_monitor.core.model.orders import LiveOrder, OrderStatus, Purpose, Role, WorkingType
 from position_monitor.core.model.outside import Advice
 from position_monitor.core.model.positions import Position
@@ -44,6 +45,8 @@ OLD_EPOCH = ids.epoch_of(OPENED_MS - 86_400_000)
 
 STATIC = Policy.STATIC
 HYBRID = Policy.HYBRID
+DYNAMIC = Policy.DYNAMIC
+BRAIN = Policy.BRAIN
 
 
 def at(side: Side, pct: str | int | Decimal) -> Decimal:
@@ -370,6 +373,8 @@ def book_inputs(
     rungs_max: int = 4,
     again: int | None = None,
     now_ms: int = NOW_MS,
+    market: MarketState | None = None,
+    live_since_ms: int | None = None,
 ) -> BookInputs:
     """What the desired book of one position is made from."""
     rows = orders if isinstance(orders, SymbolOrders) else SymbolOrders(orders)
@@ -386,7 +391,36 @@ def book_inputs(
         rungs=RungsAllowed(rungs_max, rungs_max if again is None else again),
         triggering_grace_ms=EVIDENCE_SETTINGS.triggering_grace_ms,
         now_ms=now_ms,
+        market=market,
+        live_since_ms=live_since_ms,
     )
+
+
+def market_of(
+    atr: str,
+    regime: Regime = Regime.NORMAL_VOL,
+    *,
+    adx: str = "22",
+    trend: Side | None = None,
+    close: str = "100",
+    expires_at_ms: int = NOW_MS + 3_600_000,
+) -> MarketState:
+    """What the closed candles of a symbol say."""
+    return MarketState(
+        atr=D(atr),
+        close=D(close),
+        adx=D(adx),
+        plus_di=D(30 if trend is LONG else 15),
+        minus_di=D(30 if trend is SHORT else 15),
+        regime=regime,
+        closed_at_ms=NOW_MS - 1_000,
+        expires_at_ms=expires_at_ms,
+    )
+
+
+def pinned(held: Position, trigger: str | int | Decimal, pin: int, **changes: object) -> LiveOrder:
+    """Our resting backstop, with what was decided at entry in its id."""
+    return ours(held, Role.BACKSTOP, trigger, None, rung=ids.stop_rung(pin, anchored=False), **changes)  # type: ignore[arg-type]
 
 
 def book_for(held: Position, *rest: Any, **more: Any) -> DesiredBook:
@@ -433,16 +467,20 @@ def advise(
     take: str | None = None,
     expires_at_ms: int = NOW_MS + 60_000,
     symbol: str = SYMBOL,
+    before: Advice | None = None,
+    action: str = "HOLD",
+    regime: str = "NORMAL",
 ) -> Advice:
     """An opinion of the AI engine."""
     return Advice(
         symbol=symbol,
-        action="HOLD",
+        action=action,
         confidence=D(confidence),
-        regime="NORMAL",
+        regime=regime,
         take_profit_pct=None if take is None else D(take),
         stop_loss_pct=None if stop is None else D(stop),
         trailing_pct=None,
         issued_at_ms=NOW_MS - 1_000,
         expires_at_ms=expires_at_ms,
+        before=before,
     )

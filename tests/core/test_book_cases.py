@@ -15,6 +15,7 @@ from position_monitor.core.model.book_cases import StopCase, TargetCase
 from position_monitor.core.model.orders import OrderStatus, Purpose, Role
 
 from .build import (
+    BRAIN,
     NOW_MS,
     OLD_EPOCH,
     SIDES,
@@ -168,7 +169,7 @@ STOPS: list[tuple[StopCase, Visit]] = [
     (
         StopCase.NEW_BACKSTOP_LOOSER,
         Visit(
-            wanted=[(BACKSTOP, "-1.5", None), (WORKING, "0", D(1))],
+            wanted=[(BACKSTOP, "-1.5", None), (WORKING, "0.1", D(1))],
             evidence={"done_rungs": frozenset({0})},
             held={"mark": "1"},
         ),
@@ -199,6 +200,15 @@ TARGETS: list[tuple[TargetCase, Visit]] = [
             wanted=TWO[1:],
             orders=lambda held: merged(held)[1:],
             evidence={"fired": {A_RUNG: Fired(Role.TAKE_PROFIT, NOW_MS)}},
+        ),
+    ),
+    (
+        TargetCase.RUNNER,
+        Visit(
+            wanted=[],
+            held={"mark": "6"},
+            settings={"policy": BRAIN, "profile": "TREND"},
+            evidence={"done_rungs": frozenset({0, 1, 2})},
         ),
     ),
     (TargetCase.FOREIGN, Visit(wanted=[], orders=foreign_target)),

@@ -103,9 +103,13 @@ def test_advice_never_widens_a_stop(side, confidence, stop):
 
 
 @both_sides
-@pytest.mark.parametrize("stop", ["0.4", "0", "-3"])
-def test_advice_cannot_go_below_the_least_stop_distance(side, stop):
-    assert exits(position(side), advice=advise("1", stop=stop)).stop.price == at(side, "-0.5")
+@pytest.mark.parametrize(
+    ("own", "stop", "rests"),
+    [("1.5", "0.4", "-0.9"), ("0.6", "0.3", "-0.5"), ("1.5", "0", "-1.5"), ("1.5", "-3", "-1.5")],
+)
+def test_advice_keeps_three_fifths_of_the_own_distance_and_the_least_one(side, own, stop, rests):
+    """And one that is in another unit is ignored, not clamped into the bounds (S9)."""
+    assert exits(position(side), settings(stop_loss_pct=own), advise("1", stop=stop)).stop.price == at(side, rests)
 
 
 @both_sides
@@ -272,7 +276,7 @@ def test_the_furthest_target_is_inside_reward_to_risk_and_the_ladder_ascends(sid
     found = exits(position(side), advice=advise("1", stop="0.5", take="5"))
     distances = [distance_pct(t.level.price, D(100)) for t in found.targets]
     assert distances == sorted(distances)
-    assert max(distances) <= 5 * D("0.5")
+    assert max(distances) == 5 * D("0.9")
 
 
 @both_sides
@@ -305,10 +309,10 @@ def test_a_stop_that_was_anchored_to_the_mark_stays_while_the_position_loses(sid
 
 
 @both_sides
-@pytest.mark.parametrize(("mark", "moves"), [("0", True), ("-0.3", False)])
+@pytest.mark.parametrize(("mark", "moves"), [("0", True), ("-0.5", False)])
 def test_advice_moves_a_resting_stop_only_where_it_leaves_room_to_the_mark(side, mark, moves):
     held, resting = position(side, mark=at(side, mark)), RestingStop(at(side, "-1.5"), anchored=False)
-    found = exits(held, advice=advise("1", stop="0.5"), resting=resting)
+    found = exits(held, advice=advise("1", stop="0.9", before=advise("1", stop="0.9")), resting=resting)
     assert (found.stop.source, found.moves_resting) == (LevelSource.AI, moves)
 
 
@@ -320,7 +324,7 @@ def test_only_hybrid_locks_breakeven_after_a_rung_and_trails(side, policy):
     far = exits(position(side, mark=at(side, "5")), settings(policy, trailing_pct="1"))
     assert found.initial_stop.price == far.initial_stop.price == at(side, "-1.5")
     hybrid = policy is HYBRID
-    assert found.stop.price == (at(side, 0) if hybrid else at(side, "-1.5"))
+    assert found.stop.price == (at(side, "0.1") if hybrid else at(side, "-1.5"))
     assert (far.stop.price == far.initial_stop.price) is not hybrid
     assert (far.trail is not None and far.trail.active) is hybrid
 

@@ -30,6 +30,12 @@ class Around:
     def ask_advice(self, questions):
         pass
 
+    def market(self, symbol):
+        return None
+
+    def market_missing(self, symbol):
+        return "candles are not read"
+
     def order_accepted(self, client_id):
         self.accepted.append(client_id)
 

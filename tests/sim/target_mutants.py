@@ -6,7 +6,7 @@ from contextlib import ExitStack
 from decimal import Decimal
 from typing import Any
 
-from position_monitor.core.book import stop_book, target_book
+from position_monitor.core.book import standing, stop_book
 from position_monitor.core.decision import guard, plan
 from position_monitor.core.evidence.evidence import Belief
 from position_monitor.core.model import ids
@@ -35,7 +35,7 @@ def a_ladder_is_placed_beside_a_ladder(stack: ExitStack) -> None:
 
 @mutant("INV-10", swarm=Swarm({}, ("other_program_changes_its_targets",)))
 def a_trifle_replaces_a_ladder(stack: ExitStack) -> None:
-    stack.enter_context(changed(target_book, "TOLERANCE_PCT", Decimal(0)))
+    stack.enter_context(changed(standing, "TOLERANCE_PCT", Decimal(0)))
 
 
 @mutant("INV-16", swarm=Swarm({}, ("closed_positions_linger",)), caught_at=2)

@@ -49,6 +49,7 @@ class SimTransport:
         self._clock = clock
         self._rng = rng
         self._patience = Patience(timeout_s, timeout_max_s)
+        self._background_patience = Patience(timeout_s, timeout_s)
         self.crash_at = crash_at
         self.calls = 0
         self.counts: Counter[str] = Counter()
@@ -78,18 +79,19 @@ class SimTransport:
         if doomed:
             await self._die()
         delay_s = answer.delay_ms / 1000
-        timeout_s = self._patience.timeout_s
+        patience = self._background_patience if endpoint.is_background else self._patience
+        timeout_s = patience.timeout_s
         if delay_s >= timeout_s:
             conduct.waits_in_vain(self._number, endpoint, timeout_s)
         await clock.sleep(min(timeout_s, uniform(0.001, 0.04) + delay_s))
         if delay_s >= timeout_s or answer.dropped:
             conduct.ends(Answer(self._number, endpoint, params, NO_ANSWER, None, {}, moment))
         if delay_s >= timeout_s:
-            self._patience.timed_out(timeout_s)
+            patience.timed_out(timeout_s)
             raise TransportFailure(TransportCause.TIMEOUT)
         if answer.dropped:
             raise TransportFailure(self._rng.choice((TransportCause.DISCONNECTED, TransportCause.TIMEOUT)))
-        self._patience.answered(delay_s)
+        patience.answered(delay_s)
         headers = {low: value for name, value in answer.headers.items() if (low := name.lower()) in LIMIT_HEADERS}
         # A body that is not garbled holds texts, integers and booleans only: parsing its JSON would give it back as is.
         body = answer.body if answer.raw is None else parse_json(answer.raw)
@@ -108,12 +110,13 @@ class SimTransport:
 
     async def _no_way(self, endpoint: Endpoint, params: Mapping[str, str]) -> NoReturn:
         """The request never leaves, or nobody ever answers it."""
-        refused, timeout_s = self._rng.random() < 0.5, self._patience.timeout_s
+        patience = self._background_patience if endpoint.is_background else self._patience
+        refused, timeout_s = self._rng.random() < 0.5, patience.timeout_s
         if not refused:
             self._conduct.waits_in_vain(self._number, endpoint, timeout_s)
         await self._clock.sleep(0.01 if refused else timeout_s)
         if not refused:
-            self._patience.timed_out(timeout_s)
+            patience.timed_out(timeout_s)
         moment = self._gateway.engine.world.journal.last_sequence
         self._conduct.ends(Answer(self._number, endpoint, params, NO_ANSWER, None, {}, moment))
         raise TransportFailure(TransportCause.NOT_SENT if refused else TransportCause.TIMEOUT)

@@ -94,6 +94,8 @@ def compared_book(inputs: BookInputs, before: WantedOrders | None = None) -> tup
         obstacle=exits.obstacle,
         stop_behind=behind,
         close=exits.close,
+        r=exits.r,
+        failed=exits.failed,
     )
     return book, wanted
 
@@ -148,6 +150,7 @@ def _order_facts(inputs: BookInputs, exits: Exits, stop: Level) -> OrderFacts:
         policy_price=initial.price,
         policy_source=initial.source,
         policy_anchored=initial.anchored,
+        policy_pin=exits.pin,
         obstacle=exits.obstacle,
         foreign_is_enough=enough,
         awaits_foreign=waits_for_foreign(inputs, exits),
@@ -155,6 +158,10 @@ def _order_facts(inputs: BookInputs, exits: Exits, stop: Level) -> OrderFacts:
         targets=exits.targets,
         passed=exits.passed,
         beyond_last=exits.beyond_last,
+        runner=exits.runner,
+        also=exits.also,
+        ladder_stays=exits.ladder_stays,
+        alone=exits.alone,
     )
 
 

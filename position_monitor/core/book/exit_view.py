@@ -6,14 +6,25 @@ from decimal import Decimal
 
 from position_monitor.core.book.wanted import BookInputs
 from position_monitor.core.exits.view import ExitView, RestingStop
+from position_monitor.core.market.regime import local_direction
+from position_monitor.core.market.words import meaning_of, trend_direction
 from position_monitor.core.model import ids
+from position_monitor.core.model.market import MarketState, Regime
 from position_monitor.core.model.money import beyond, tightest
 from position_monitor.core.model.orders import LiveOrder, Role
+from position_monitor.core.model.sides import Side
+
+_NOTHING = Decimal(0)
+_LONG = Side.LONG
 
 
 def exit_view(inputs: BookInputs) -> ExitView:
     """The view of one position."""
     evidence, crossed = inputs.belief, inputs.belief.crossed
+    backstop, market = _backstop(inputs), inputs.market
+    if market is not None and inputs.now_ms >= market.expires_at_ms:
+        market = None
+    regime, direction = (None, None) if market is None and inputs.advice is None else _heard(inputs, market)
     # One is made for every position in every cycle. Called by its class, a tuple with keywords takes three times as
     # long as by position, because a dictionary of the keywords is made first; called so, no longer.
     return ExitView.__new__(
@@ -28,7 +39,54 @@ def exit_view(inputs: BookInputs) -> ExitView:
         refused_as=crossed.said,
         advice=inputs.advice,
         now_ms=inputs.now_ms,
+        r=None if backstop is None else _r(inputs, backstop),
+        pin=0 if backstop is None else ids.part_of(backstop.rung),
+        since_ms=None if backstop is None else backstop.created_at_ms,
+        epoch=evidence.epoch,
+        rungs_rest=bool(inputs.live.ladder) and _rungs_rest(inputs),
+        inherited=evidence.inherited,
+        market=market,
+        regime=regime,
+        direction=direction,
+        live_since_ms=inputs.live_since_ms,
     )
+
+
+def _backstop(inputs: BookInputs) -> LiveOrder | None:
+    """Our close-all stop of this epoch that rests; one of an earlier epoch speaks unless a rebase replaces it."""
+    for order in inputs.live.close_alls:
+        tag = order.tag
+        if tag is None or not order.reduces or order.hedged is not inputs.position.hedged:
+            continue
+        if tag.epoch >= inputs.belief.epoch or not inputs.settings.rebase_on_add:
+            return order
+    return None
+
+
+def _rungs_rest(inputs: BookInputs) -> bool:
+    """Whether a take-profit of ours of this epoch rests."""
+    epoch = inputs.belief.epoch
+    return any(own.tag is not None and own.tag.epoch == epoch for own in inputs.live.ladder)
+
+
+def _r(inputs: BookInputs, backstop: LiveOrder) -> Decimal:
+    """R (S1); 0 where the backstop lies at the entry or beyond it, or the entry is not known."""
+    entry, trigger = inputs.position.entry_price, backstop.trigger_price
+    if trigger is None or entry <= 0:
+        return _NOTHING
+    return max(entry - trigger if inputs.position.side is _LONG else trigger - entry, _NOTHING)
+
+
+def _heard(inputs: BookInputs, market: MarketState | None) -> tuple[Regime | None, Side | None]:
+    """Regime and direction in force: by the AI engine's fresh word where it means something, else by the candles."""
+    advice = inputs.advice
+    if advice is not None and advice.regime and inputs.now_ms < advice.expires_at_ms:
+        meaning = meaning_of(advice.regime)
+        if meaning.regime is not None:
+            return meaning.regime, trend_direction(meaning, market)
+    if market is None:
+        return None, None
+    return market.regime, local_direction(market)
 
 
 def _resting_stop(inputs: BookInputs) -> RestingStop | None:

@@ -13,7 +13,10 @@ from typing import NamedTuple
 from position_monitor.core.model.desired import Level, Target
 from position_monitor.core.model.instruments import Instrument
 from position_monitor.core.model.money import floor_to
+from position_monitor.core.model.profiles import RungKind
 from position_monitor.core.model.rungs import PIECE_STRIDE, PIECES_MAX, STANDS_FOR
+
+_NOTHING = Decimal(0)
 
 
 class SizedRung(NamedTuple):
@@ -22,32 +25,41 @@ class SizedRung(NamedTuple):
     rung: int
     level: Level
     quantity: Decimal
+    kind: RungKind = RungKind.MARKET
 
 
 def size_ladder(
-    targets: Sequence[Target], quantity: Decimal, instrument: Instrument, *, min_notional: Decimal
+    targets: Sequence[Target],
+    quantity: Decimal,
+    instrument: Instrument,
+    *,
+    min_notional: Decimal,
+    runner: Decimal = _NOTHING,
 ) -> tuple[tuple[SizedRung, ...], str]:
     """Spread `quantity` over the targets by their shares.
 
-    `min_notional` is 0 where the venue exempts reduce-only orders. Returns the rungs and, when something could not be
-    placed, a sentence that says what and why.
+    `runner` is the share that gets no target (S4); then no rung takes the remainder, and a last one that is too small
+    joins the runner. `min_notional` is 0 where the venue exempts reduce-only orders. Returns the rungs and, when
+    something could not be placed, a sentence that says what and why.
     """
     total = floor_to(quantity, instrument.step)
     if not targets or total <= 0:
         note = f"take-profit quantity {quantity} rounds to zero (step {instrument.step})" if targets else ""
         return (), note
-    shares = sum((target.fraction for target in targets), Decimal(0))
+    shares = sum((target.fraction for target in targets), runner)
     rungs: list[SizedRung] = []
     placed, carried = Decimal(0), Decimal(0)
     for number, target in enumerate(targets):
         last = number == len(targets) - 1
-        size = total - placed if last else floor_to(total * target.fraction / shares, instrument.step) + carried
+        takes_the_rest = last and not runner
+        share = floor_to(total * target.fraction / shares, instrument.step)
+        size = total - placed if takes_the_rest else share + carried
         if _too_small(size, target.level.price, instrument, min_notional) and not last:
             carried = size
             continue
-        rungs.append(SizedRung(target.rung, target.level, size))
+        rungs.append(SizedRung(target.rung, target.level, size, target.kind))
         placed, carried = placed + size, Decimal(0)
-    return _with_last_merged(rungs, instrument, min_notional)
+    return _with_last_merged(rungs, instrument, min_notional, runs=runner > 0)
 
 
 def _too_small(quantity: Decimal, price: Decimal, instrument: Instrument, min_notional: Decimal) -> bool:
@@ -56,13 +68,13 @@ def _too_small(quantity: Decimal, price: Decimal, instrument: Instrument, min_no
 
 
 def _with_last_merged(
-    rungs: list[SizedRung], instrument: Instrument, min_notional: Decimal
+    rungs: list[SizedRung], instrument: Instrument, min_notional: Decimal, *, runs: bool
 ) -> tuple[tuple[SizedRung, ...], str]:
-    """A last rung that is too small joins the one before it; a ladder too small altogether is held."""
+    """A last rung that is too small joins the one before it, or the runner; a ladder too small altogether is held."""
     while len(rungs) > 1 and _too_small(rungs[-1].quantity, rungs[-1].level.price, instrument, min_notional):
         last = rungs.pop()
-        before = rungs[-1]
-        rungs[-1] = SizedRung(before.rung, before.level, before.quantity + last.quantity)
+        if not runs:
+            rungs[-1] = rungs[-1]._replace(quantity=rungs[-1].quantity + last.quantity)
     first = rungs[0]
     if _too_small(first.quantity, first.level.price, instrument, min_notional):
         least = max(instrument.min_quantity, instrument.market_min_quantity)
@@ -78,7 +90,10 @@ def _split(rungs: list[SizedRung], instrument: Instrument) -> tuple[tuple[SizedR
     note = ""
     for rung in rungs:
         parts = even_parts(rung.quantity, instrument, PIECES_MAX)
-        pieces += [SizedRung(rung.rung + PIECE_STRIDE * number, rung.level, part) for number, part in enumerate(parts)]
+        pieces += [
+            SizedRung(rung.rung + PIECE_STRIDE * number, rung.level, part, rung.kind)
+            for number, part in enumerate(parts)
+        ]
         left = floor_to(rung.quantity, instrument.step) - sum(parts, Decimal(0))
         if left > 0:
             note = (
@@ -112,5 +127,5 @@ def collapsed(targets: Sequence[Target], rungs_max: int) -> tuple[Target, ...]:
     kept = list(targets[-rungs_max:])
     merged = sum((target.fraction for target in targets[:-rungs_max]), kept[0].fraction)
     number = STANDS_FOR.index(range(targets[0].rung, kept[0].rung + 1))
-    kept[0] = Target(number, kept[0].level, merged)
+    kept[0] = kept[0]._replace(rung=number, fraction=merged)
     return tuple(kept)

@@ -94,7 +94,7 @@ def _beside_foreign_cover(facts: OrderFacts) -> tuple[StopCase, tuple[DesiredOrd
 
 def _new_backstop(facts: OrderFacts) -> tuple[StopCase, tuple[DesiredOrder, ...]]:
     """Cases 14 and 15: the slot for a close-all stop is free."""
-    rung = ids.stop_rung(0, anchored=facts.policy_anchored)
+    rung = ids.stop_rung(facts.policy_pin, anchored=facts.policy_anchored)
     purpose, price, source = Purpose.STOP, facts.policy_price, facts.policy_source
     backstop = new_order(
         facts=facts, role=Role.BACKSTOP, rung=rung, purpose=purpose, price=price, source=source, quantity=None

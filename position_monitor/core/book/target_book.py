@@ -12,19 +12,17 @@ from decimal import Decimal
 from typing import NamedTuple
 
 from position_monitor.core.book.ladder import SizedRung, collapsed, size_ladder
+from position_monitor.core.book.standing import ladder_stands, resting_ladder
 from position_monitor.core.book.wanted import OrderFacts, as_desired, new_order
 from position_monitor.core.exits.crossed_rungs import open_targets, rest_in_one
 from position_monitor.core.model.book_cases import TargetCase
 from position_monitor.core.model.desired import DesiredOrder, LevelSource, Target
-from position_monitor.core.model.money import HUNDRED, distance_pct, tighter
+from position_monitor.core.model.money import distance_pct
 from position_monitor.core.model.orders import LiveOrder, Purpose, Role
 from position_monitor.core.model.rungs import PIECE_STRIDE, is_merged, rungs_of
-from position_monitor.core.observation.cover import TAKING_PROFIT, counts_as_target
+from position_monitor.core.observation.cover import counts_as_target
 
 _NOTHING = Decimal(0)
-TOLERANCE_PCT = Decimal(1)
-"""A ladder that differs from what the user's own take-profits leave by no more than this part of the position, in
-percent, stays."""
 
 
 class WantedTargets(NamedTuple):
@@ -35,6 +33,10 @@ class WantedTargets(NamedTuple):
     notes: tuple[str, ...] = ()
 
 
+RUNNER_NOTE = "runner"
+_RUNS = WantedTargets(TargetCase.RUNNER, (), (RUNNER_NOTE,))
+
+
 def take_profits(facts: OrderFacts) -> WantedTargets:
     """The ladder for the quantity that foreign take-profits do not already take. The first case that holds counts:
 
@@ -42,16 +44,17 @@ def take_profits(facts: OrderFacts) -> WantedTargets:
      2 NO_LEVEL       what rests: the entry is unknown, or no price in profit is permitted
      3 FIRING         what rests: nothing is placed beside a stop that is being triggered
      4 FILLING        what rests: the size that was read may be too large
-     5 FOREIGN        none, and no ladder of ours stands
-     6 STANDS         the ladder that rests
-     7 STANDS_MERGED  the ladder that rests: the venue's least amounts keep it as short as it is
-     8 GROWS          a ladder with more rungs than the merged one that rests
-     9 NO_ROOM        none: stops come first
-    10 TOO_SMALL      none: below the venue's least amounts
-    11 NOT_PERMITTED  none: every price that is left lies beyond what the venue permits
-    12 NO_OPEN_RUNG   one order for the rest, at the last level or beyond the mark
-    13 SHRINKS        fewer rungs than the ladder that rests
-    14 NEW_LADDER     what is still to be reached
+     5 RUNNER         none: every rung is gone, and what is left never gets a target (S4)
+     6 FOREIGN        none, and no ladder of ours stands
+     7 STANDS         the ladder that rests
+     8 STANDS_MERGED  the ladder that rests: the venue's least amounts keep it as short as it is
+     9 GROWS          a ladder with more rungs than the merged one that rests
+    10 NO_ROOM        none: stops come first
+    11 TOO_SMALL      none: below the venue's least amounts
+    12 NOT_PERMITTED  none: every price that is left lies beyond what the venue permits
+    13 NO_OPEN_RUNG   one order for the rest, at the last level or beyond the mark
+    14 SHRINKS        fewer rungs than the ladder that rests
+    15 NEW_LADDER     what is still to be reached
     """
     if not facts.settings.take_profits:
         return WantedTargets(TargetCase.SWITCHED_OFF, (), ("stop only: take-profits are switched off",))
@@ -62,6 +65,8 @@ def take_profits(facts: OrderFacts) -> WantedTargets:
         return WantedTargets(TargetCase.FIRING, _as_it_rests(facts, resting))
     if facts.taking_profit:
         return WantedTargets(TargetCase.FILLING, _as_it_rests(facts, resting))
+    if facts.alone and not resting:
+        return _RUNS
     quantity, rungs = facts.quantity - _foreign_target_quantity(facts), facts.rungs
     standing = [ladder for ladder in _ladders(resting) if ladder_stands(ladder, quantity, facts)]
     if quantity <= 0 and not standing:
@@ -77,8 +82,8 @@ def take_profits(facts: OrderFacts) -> WantedTargets:
 def _grown(
     facts: OrderFacts, resting: Sequence[LiveOrder], good: Sequence[LiveOrder], quantity: Decimal
 ) -> WantedTargets:
-    """Cases 7, 8 and 11: rungs of the ladder that stands were merged for want of room, and there is room again."""
-    targets = _open_rungs(facts, _nearer(good)) or (_whole_rest(facts, resting),)
+    """Cases 8, 9 and 12: rungs of the ladder that stands were merged for want of room, and there is room again."""
+    targets = _open_rungs(facts, _nearer(good)) or (() if facts.runner else (_whole_rest(facts, resting),))
     sized, note = _sized(facts, resting, collapsed(targets, facts.rungs.again), quantity)
     if len(sized) <= len(good):
         return WantedTargets(TargetCase.STANDS_MERGED, _as_it_rests(facts, good))
@@ -88,12 +93,14 @@ def _grown(
 def _ladder_anew(
     facts: OrderFacts, resting: Sequence[LiveOrder], standing: Sequence[Sequence[LiveOrder]], quantity: Decimal
 ) -> WantedTargets:
-    """Cases 9 to 14: no ladder rests that may stay as it is."""
+    """Cases 5 and 10 to 15: no ladder rests that may stay as it is."""
     if facts.rungs.most <= 0:
         return WantedTargets(TargetCase.NO_ROOM, (), ("no conditional-order capacity left for take-profits",))
     still_open = _open_rungs(facts, _nearer(standing[0]) if standing else frozenset(range(facts.ladder_from)))
     case = TargetCase.SHRINKS if standing else TargetCase.NEW_LADDER
     if not still_open:
+        if facts.runner:
+            return _RUNS
         case = TargetCase.NO_OPEN_RUNG
     targets = still_open or (_whole_rest(facts, resting),)
     sized, note = _sized(facts, resting, collapsed(targets, facts.rungs.most), quantity)
@@ -110,12 +117,12 @@ def _sized(
 ) -> tuple[tuple[DesiredOrder, ...], str]:
     """The targets as orders, kept where one of the same size rests nearly there; and what could not be placed."""
     notional = facts.instrument.min_notional if facts.hedged else _NOTHING
-    rungs, note = size_ladder(targets, quantity, facts.instrument, min_notional=notional)
+    rungs, note = size_ladder(targets, quantity, facts.instrument, min_notional=notional, runner=facts.runner)
     return tuple([_snapped(_as_rung(facts, rung), facts, resting) for rung in rungs]), note
 
 
 def _permitted(facts: OrderFacts, case: TargetCase, sized: tuple[DesiredOrder, ...], note: str) -> WantedTargets:
-    """Those of the orders whose price the venue permits; cases 10 and 11 where none is left."""
+    """Those of the orders whose price the venue permits; cases 11 and 12 where none is left."""
     orders = tuple([order for order in sized if facts.instrument.permits(order.trigger_price)])
     if len(orders) < len(sized):
         note = "no take-profit beyond the mark: the venue permits no such price"
@@ -189,75 +196,14 @@ def _foreign_target_quantity(facts: OrderFacts) -> Decimal:
     return total
 
 
-def resting_ladder(facts: OrderFacts) -> list[LiveOrder]:
-    """Our resting take-profits of this position and epoch, nearest rung first."""
-    return [
-        own
-        for own in facts.live.ladder
-        if own.epoch == facts.epoch
-        and own.purpose in TAKING_PROFIT
-        and own.trigger_price is not None
-        and facts.is_reduced_by(own)
-    ]
-
-
-def ladder_stands(resting: Sequence[LiveOrder], quantity: Decimal, facts: OrderFacts) -> bool:
-    """Whether the resting ladder is good as it is, if only there is room for it.
-
-    It is when it adds up to the position and every rung sits at its level: after a rung took its profit, the rest of
-    the ladder is the rest of the position, and this holds without any memory of what was there before.
-    """
-    if not resting or len({own.rung for own in resting}) != len(resting):
-        return False
-    if not _adds_up(resting, quantity, facts) or not _in_shares(resting, facts):
-        return False
-    levels = {target.rung: target.level.price for target in facts.targets}
-    last = facts.targets[-1].rung
-    tolerance = facts.settings.stop_min_move_pct
-    for own in resting:
-        rung, trigger = rungs_of(own.rung)[-1], own.trigger_price or _NOTHING
-        if rung in levels and distance_pct(trigger, levels[rung]) <= tolerance:
-            continue
-        # A last rung further away than its level was placed when the price had passed every target; it may stay.
-        if rung != last or not tighter(trigger, levels[last], facts.side):
-            return False
-    return True
-
-
-def _adds_up(resting: Sequence[LiveOrder], quantity: Decimal, facts: OrderFacts) -> bool:
-    """Whether a ladder takes as much as is to be taken; beside the user's own take-profits, near enough.
-
-    A trifle by which theirs change is no reason to replace it. What the ladder lacks then is left to the stop; what it
-    has too much is clipped by the venue, which lets these orders only reduce.
-    """
-    total = sum([own.quantity or _NOTHING for own in resting], _NOTHING)
-    spare = quantity - total
-    if 0 <= spare < facts.instrument.step:
-        return True
-    foreign = facts.quantity - quantity
-    return foreign > 0 and abs(spare) <= facts.quantity * TOLERANCE_PCT / HUNDRED and total <= facts.quantity
-
-
-def _in_shares(resting: Sequence[LiveOrder], facts: OrderFacts) -> bool:
-    """Whether no rung is reached with more than the shares up to it (invariant 16), whatever was filled or passed."""
-    shares = _NOTHING
-    for target in facts.targets[:-1]:
-        shares += target.fraction
-        upto = [own for own in resting if rungs_of(own.rung)[-1] <= target.rung]
-        closes = sum([own.quantity or _NOTHING for own in upto], _NOTHING)
-        if closes > facts.quantity * shares + facts.instrument.step * len(upto):
-            return False
-    return True
-
-
 def _whole_rest(facts: OrderFacts, resting: Sequence[LiveOrder]) -> Target:
     """The one rung for the whole rest. Beyond the mark it stays where it rests: it does not follow the mark."""
     whole = rest_in_one(facts.targets, facts.beyond_last)
     if facts.beyond_last is None:
         return whole
     for own in resting:
-        if rungs_of(own.rung)[-1] == whole.rung and own.trigger_price is not None:
-            return whole._replace(level=whole.level._replace(price=own.trigger_price))
+        if rungs_of(own.rung)[-1] == whole.rung and own.price is not None:
+            return whole._replace(level=whole.level._replace(price=own.price))
     return whole
 
 
@@ -267,8 +213,9 @@ def _snapped(desired: DesiredOrder, facts: OrderFacts, resting: Sequence[LiveOrd
         if (
             order.rung == desired.rung
             and order.quantity == desired.quantity
-            and order.trigger_price is not None
-            and distance_pct(order.trigger_price, desired.trigger_price) <= facts.settings.stop_min_move_pct
+            and order.purpose is desired.purpose
+            and order.price is not None
+            and distance_pct(order.price, desired.trigger_price) <= facts.settings.stop_min_move_pct
         ):
             return as_desired(facts, order, desired.role, desired.source)
     return desired

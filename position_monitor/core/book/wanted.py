@@ -14,8 +14,9 @@ from typing import NamedTuple
 from position_monitor.core.evidence.evidence import Belief
 from position_monitor.core.exits.view import Obstacle
 from position_monitor.core.model import ids
-from position_monitor.core.model.desired import DesiredOrder, Target
+from position_monitor.core.model.desired import DesiredOrder, Ladder, Target
 from position_monitor.core.model.instruments import Instrument
+from position_monitor.core.model.market import MarketState
 from position_monitor.core.model.orders import LiveOrder, Purpose, Role
 from position_monitor.core.model.outside import Advice
 from position_monitor.core.model.positions import Position
@@ -23,6 +24,8 @@ from position_monitor.core.model.settings import ProtectionSettings
 from position_monitor.core.model.sides import PositionKey, Side
 from position_monitor.core.observation.cover import Cover, belongs_to
 from position_monitor.core.observation.live_book import LiveBook
+
+_NOTHING = Decimal(0)
 
 
 class RungsAllowed(NamedTuple):
@@ -58,6 +61,10 @@ class BookInputs(NamedTuple):
     """Working stops of the position that were written a moment ago and not read back yet."""
     replacement_reads: int = 1
     """Reads in which a stop must have been listed before it may replace another."""
+    market: MarketState | None = None
+    """What the closed candles of the symbol say, which may have expired."""
+    live_since_ms: int | None = None
+    """Since when the policy is live here; None where nobody knows (12.5)."""
 
 
 class OrderFacts(NamedTuple):
@@ -102,6 +109,8 @@ class OrderFacts(NamedTuple):
     """The policy's own stop, where a new backstop goes."""
     policy_source: str
     policy_anchored: bool
+    policy_pin: int
+    """What a new backstop says in its id (`core/model/pins.py`)."""
     obstacle: Obstacle
     """What keeps every stop from protecting; nothing, nearly always."""
     foreign_is_enough: bool
@@ -115,6 +124,14 @@ class OrderFacts(NamedTuple):
     """The rungs whose level the mark has reached."""
     beyond_last: Decimal | None
     """Where a target goes when the mark has reached the last level; None while it has not."""
+    runner: Decimal = _NOTHING
+    """Part of the whole position (0 to 1) that never gets a target."""
+    also: tuple[Ladder, ...] = ()
+    """Other ladders that may stay where they rest."""
+    ladder_stays: bool = False
+    """Whether a ladder that rests stays whatever its levels."""
+    alone: bool = False
+    """Whether what is left is the runner."""
 
     @property
     def symbol(self) -> str:
@@ -133,14 +150,15 @@ class OrderFacts(NamedTuple):
 
 def as_desired(facts: OrderFacts, order: LiveOrder, role: Role, source: str) -> DesiredOrder:
     """A resting order, wanted exactly as it is."""
-    assert order.trigger_price is not None
+    price = order.price
+    assert price is not None
     return DesiredOrder(
         symbol=order.symbol,
         side=facts.side,
         role=role,
         rung=order.rung,
         purpose=order.purpose,
-        trigger_price=order.trigger_price,
+        trigger_price=price,
         quantity=order.quantity,
         hedged=order.hedged,
         working_type=order.working_type,

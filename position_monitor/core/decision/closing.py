@@ -45,8 +45,8 @@ def reason_to_close(
 ) -> CloseReason | None:
     """Why the position should be closed at market, or None (DESIGN 9, crossed already).
 
-    A position that is covered is closed only where its policy wants that (`policy`), and where the last reads agree on
-    the loss: what cannot get a stop is what the ladder is for.
+    A position that is covered is closed only where its policy wants that (`policy`), for its loss or for its age, and
+    where the last reads agree on the price: what cannot get a stop is what the ladder is for.
     """
     grace_ms = evidence_settings.triggering_grace_ms
     if settings.on_breach is OnBreach.ALERT or belief.firing(now_ms, grace_ms):
@@ -67,9 +67,11 @@ def reason_to_close(
             f"and the price has passed {plain(crossed.first_trigger)}"
         )
         return CloseReason(text, crossed.first_trigger, settings.working_type)
-    if policy is None or not belief.losses_pct or min(belief.losses_pct) < settings.max_loss_pct:
+    if policy is None:
         return None
-    return policy
+    if not policy.by_loss:
+        return policy if belief.passed(policy.level, position.side) else None
+    return policy if belief.losses_pct and min(belief.losses_pct) >= settings.max_loss_pct else None
 
 
 def closes_in_the_last_minute(evidence: Evidence, now_ms: int) -> int:

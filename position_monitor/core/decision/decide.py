@@ -35,6 +35,7 @@ from position_monitor.core.evidence.believed_cap import BelievedCap
 from position_monitor.core.evidence.evidence import Evidence
 from position_monitor.core.model.actions import Mode
 from position_monitor.core.model.desired import DesiredBook
+from position_monitor.core.model.market import MarketState
 from position_monitor.core.model.outside import Advice
 from position_monitor.core.model.positions import Position
 from position_monitor.core.model.provisional_rules import rules_of
@@ -46,6 +47,7 @@ from position_monitor.core.observation.needs import Deed
 from position_monitor.core.observation.reads import SymbolObservation
 
 NOTHING_WANTED: Mapping[PositionKey, WantedOrders] = MappingProxyType({})
+NO_MARKETS: Mapping[str, MarketState] = MappingProxyType({})
 
 
 class Decision(NamedTuple):
@@ -74,11 +76,13 @@ def decide(
     *,
     cap: BelievedCap | None = None,
     before: Mapping[PositionKey, WantedOrders] = NOTHING_WANTED,
+    markets: Mapping[str, MarketState] = NO_MARKETS,
 ) -> Decision:
     """Decide for the whole account. `elsewhere` counts open conditional orders on symbols that were not observed.
 
     `before` is `Decision.wanted` of the last decision, or nothing. It decides nothing: what is wanted for the same
-    reasons as then is given as the same objects instead of being made anew.
+    reasons as then is given as the same objects instead of being made anew. `markets` says by symbol what the candles
+    say; a symbol without is protected all the same.
     """
     if cap is not None and cap.most < rules.conditional_orders_max:
         rules = replace(rules, traits=replace(rules.traits, conditional_orders_max=cap.most))
@@ -101,6 +105,7 @@ def decide(
                 now_ms=now_ms,
                 crowded=crowded,
                 before=before,
+                market=markets.get(symbol),
             )
         except Exception as defect:  # a defect fences its symbol, never the account (invariant 12)
             part = _held(observed[symbol], defect)
@@ -125,6 +130,7 @@ def decide_symbol(
     *,
     crowded: bool = False,
     before: Mapping[PositionKey, WantedOrders] = NOTHING_WANTED,
+    market: MarketState | None = None,
 ) -> Decision:
     """Decide for one symbol. `crowded`: the account has hardly a slot left for conditional orders."""
     live_books = observation.live.by_position
@@ -139,6 +145,7 @@ def decide_symbol(
             rungs=rungs,
             before=before,
             now_ms=now_ms,
+            market=market,
         )
         for position in observation.positions
     ]
@@ -193,6 +200,7 @@ def _case(
     rungs: Mapping[PositionKey, RungsAllowed],
     before: Mapping[PositionKey, WantedOrders],
     now_ms: int,
+    market: MarketState | None,
 ) -> Case:
     key, live = position.key, live_books.get(position.key, NOTHING_RESTS)
     settings, belief, unmanaged = rules.protection_for(key), evidence.of(key), rules.is_unmanaged(key)
@@ -215,6 +223,8 @@ def _case(
                 now_ms=now_ms,
                 in_transit=evidence.working_stops_under_way(key, now_ms),
                 replacement_reads=rules.evidence.replacement_reads,
+                market=market,
+                live_since_ms=None if rules.live_since_ms is None else rules.live_since_ms(key),
             )
             book, wanted = compared_book(inputs, before.get(key))
         closing = reason_to_close(

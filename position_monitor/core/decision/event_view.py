@@ -23,6 +23,7 @@ from position_monitor.core.evidence.evidence import Evidence
 from position_monitor.core.evidence.learning import after_open_event
 from position_monitor.core.model.actions import Mode, Place
 from position_monitor.core.model.instruments import Instrument
+from position_monitor.core.model.market import MarketState
 from position_monitor.core.model.orders import LiveOrder, OrderStatus, WorkingType
 from position_monitor.core.model.outside import Advice
 from position_monitor.core.model.positions import Position
@@ -114,6 +115,7 @@ def stops_from_event(
     advice: Advice | None,
     mode: Mode,
     now_ms: int,
+    market: MarketState | None = None,
 ) -> EventStops:
     """The stops a position needs by its event.
 
@@ -141,7 +143,14 @@ def stops_from_event(
     own = [order for order in orders if order.key == key]
     evidence = after_open_event(evidence, opened, own, now_ms)
     decision = decide_symbol(
-        observation=view, evidence=evidence, rules=rules, advice=advice, mode=mode, rungs={}, now_ms=now_ms
+        observation=view,
+        evidence=evidence,
+        rules=rules,
+        advice=advice,
+        mode=mode,
+        rungs={},
+        now_ms=now_ms,
+        market=market,
     )
     places = tuple(place for place in decision.plans[event.symbol].stops if place.key == key)
     return EventStops(places, view, evidence, exposed=decision.judgements[key].exposed)
@@ -155,6 +164,7 @@ def mark_moves_a_stop(
     advice: Advice | None,
     mode: Mode,
     now_ms: int,
+    market: MarketState | None = None,
 ) -> bool:
     """Whether stops would be placed if the symbol were as last read but for the price: a reason to look, no more.
 
@@ -162,13 +172,17 @@ def mark_moves_a_stop(
     """
     positions = tuple(_at_mark(position, mark) for position in last.positions)
     view = replace(last, positions=positions, orders_reused=True)
-    return bool(
-        decide_symbol(
-            observation=view, evidence=evidence, rules=rules, advice=advice, mode=mode, rungs={}, now_ms=now_ms
-        )
-        .plans[last.symbol]
-        .stops
+    decision = decide_symbol(
+        observation=view,
+        evidence=evidence,
+        rules=rules,
+        advice=advice,
+        mode=mode,
+        rungs={},
+        now_ms=now_ms,
+        market=market,
     )
+    return bool(decision.plans[last.symbol].stops)
 
 
 def _at_mark(position: Position, mark: Decimal) -> Position:

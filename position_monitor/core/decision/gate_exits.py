@@ -5,12 +5,15 @@ from __future__ import annotations
 from decimal import Decimal
 
 from position_monitor.core.decision.gate import GateInputs
-from position_monitor.core.exits.policies import share_up_to
-from position_monitor.core.model.desired import DesiredOrder
-from position_monitor.core.model.money import HUNDRED, distance_pct, tighter
+from position_monitor.core.exits.policies import share_up_to, share_within
+from position_monitor.core.model.desired import DesiredOrder, LevelSource
+from position_monitor.core.model.ids import part_of
+from position_monitor.core.model.money import distance_pct, tighter
 from position_monitor.core.model.orders import LiveOrder, Role
+from position_monitor.core.model.pins import NOT_PINNED
 from position_monitor.core.model.positions import Position
 from position_monitor.core.model.rungs import rungs_of
+from position_monitor.core.model.sides import PositionKey
 from position_monitor.core.observation.exit_profile import Exit, closed_by, exits_of
 
 
@@ -32,7 +35,7 @@ def why_over_exit(order: DesiredOrder, position: Position | None, gate: GateInpu
     whole = [one for _, one in rungs] + list(gate.unlisted)
     for price in {one.price for one in whole}:
         reached_here = [share for share, one in rungs if closed_by(price, [one], position.side)]
-        share = max(*reached_here, _share_at(price, position, gate), Decimal(0))
+        share = max(*reached_here, _share_at(price, position, gate), _of_the_floor(order, price, position, gate))
         left = position.quantity * (1 - share)
         if left < instrument.min_quantity or left * price < instrument.min_notional:
             share = Decimal(1)
@@ -44,7 +47,21 @@ def why_over_exit(order: DesiredOrder, position: Position | None, gate: GateInpu
 
 def _share_up_to(order: DesiredOrder | LiveOrder, gate: GateInputs) -> Decimal:
     """The part of a position that may be closed when the rung of an order of ours is reached."""
-    return share_up_to(rungs_of(order.rung)[-1], gate.settings)
+    return share_up_to(rungs_of(order.rung)[-1], gate.settings, _pin(gate, order.key))
+
+
+def _of_the_floor(order: DesiredOrder, price: Decimal, position: Position, gate: GateInputs) -> Decimal:
+    """The floor's one target takes the whole position, where it stands for a policy that failed (S14)."""
+    if order.source != LevelSource.STATIC or order.rung != 0 or not tighter(price, position.entry_price, position.side):
+        return Decimal(0)
+    way_pct = distance_pct(price, position.entry_price) + gate.settings.stop_min_move_pct
+    return Decimal(1) if way_pct >= gate.settings.take_profit_pct else Decimal(0)
+
+
+def _pin(gate: GateInputs, key: PositionKey) -> int:
+    """What was pinned at entry, by the backstop that rests; nothing without one."""
+    backstops = (own for own in gate.observation.orders if own.key == key and own.role is Role.BACKSTOP)
+    return next((part_of(own.rung) for own in backstops), NOT_PINNED)
 
 
 def _share_at(price: Decimal, position: Position, gate: GateInputs) -> Decimal:
@@ -52,5 +69,4 @@ def _share_at(price: Decimal, position: Position, gate: GateInputs) -> Decimal:
     entry, settings = position.entry_price, gate.settings
     if entry <= 0 or not tighter(price, entry, position.side):
         return Decimal(0)
-    way_pct = distance_pct(price, entry) + settings.stop_min_move_pct
-    return sum((rung.share_pct for rung in settings.ladder if rung.target_pct <= way_pct), Decimal(0)) / HUNDRED
+    return share_within(distance_pct(price, entry) + settings.stop_min_move_pct, settings)

@@ -60,6 +60,7 @@ def account_risk(
     reasons = [f"{judged.key}: {judged.verdict} ({judged.reason})" for judged in (*exposed, *unknown)]
     soft = [*degraded, *(f"{one.key}: {one.verdict}" for one in managed if one.verdict in _NOT_AS_IT_SHOULD_BE)]
     soft += [f"{judged.key}: {judged.reason}" for judged in managed if judged.stop_is_behind]
+    soft += [f"{judged.key}: {judged.failed_policy}" for judged in managed if judged.failed_policy]
     if exposed or banned:
         status = RiskStatus.CRITICAL
     elif unreadable or unknown:

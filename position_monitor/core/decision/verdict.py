@@ -10,9 +10,9 @@ from typing import NamedTuple
 
 from position_monitor.core.book.diff import BookDiff
 from position_monitor.core.decision.case import Case
-from position_monitor.core.model.book_cases import StopCase
+from position_monitor.core.model.book_cases import StopCase, TargetCase
 from position_monitor.core.model.desired import DesiredBook
-from position_monitor.core.model.money import plain
+from position_monitor.core.model.money import plain, tighter
 from position_monitor.core.model.orders import LiveOrder, Role
 from position_monitor.core.model.positions import Position
 from position_monitor.core.model.settings import EvidenceSettings, ProtectionSettings
@@ -52,6 +52,11 @@ class Judgement(NamedTuple):
     def stop_is_behind(self) -> bool:
         """Whether its stop waits behind the level that the policy wants by now; False where nobody can say."""
         return self.readable and self.book is not None and bool(self.book.stop_behind)
+
+    @property
+    def failed_policy(self) -> str:
+        """Why its exit policy could not answer, so that the floor protects it; empty nearly always."""
+        return self.book.failed if self.book is not None else ""
 
     def lapsed(self, reason: str) -> Judgement:
         """What is left of it when a later look could not read the position: its figures, and no claim."""
@@ -115,9 +120,17 @@ def _verdict(case: Case, observation: SymbolObservation, targets: Sequence[LiveO
             return Verdict.STOP_ONLY, f"{len(missing)} take-profit(s) of the ladder do not rest"
     # The ladder comes last in a book.
     without = not book.orders or book.orders[-1].role is not Role.TAKE_PROFIT
-    if without and not targets and case.settings.take_profits:
+    needs_none = not case.settings.take_profits or _runs_safely(position, cover, book)
+    if without and not targets and not needs_none:
         return Verdict.STOP_ONLY, "; ".join(book.notes) or "no take-profit is wanted"
     return Verdict.PROTECTED, "; ".join(book.notes)
+
+
+def _runs_safely(position: Position, cover: Cover, book: DesiredBook) -> bool:
+    """Whether what is left is a runner, all of it stopped at the entry or better: then no take-profit is missing."""
+    whole = cover.whole_price
+    runs = book.target_case is TargetCase.RUNNER and whole is not None
+    return runs and not tighter(position.entry_price, whole or position.entry_price, position.side)
 
 
 def _foreign_targets(

@@ -9,8 +9,11 @@ from position_monitor.core.exits.crossed_rungs import beyond_the_mark, passed_ru
 from position_monitor.core.exits.levels import Levels
 from position_monitor.core.exits.resting_stop import moves_resting_stop
 from position_monitor.core.exits.view import Exits, ExitView
-from position_monitor.core.model.desired import Level, Trailing
+from position_monitor.core.model.desired import Ladder, Level, Trailing
 from position_monitor.core.model.money import beyond, tighter
+
+WORD_MAX = 50
+"""A word of the AI engine is shown as received, cut to this many characters."""
 
 
 def tightest_before_the_mark(view: ExitView, own: Level, others: Iterable[Level | None]) -> Level:
@@ -25,7 +28,15 @@ def tightest_before_the_mark(view: ExitView, own: Level, others: Iterable[Level 
     return chosen
 
 
-def exits_from(view: ExitView, levels: Levels, *, stop: Level, trail: Trailing | None) -> Exits:
+def exits_from(
+    view: ExitView,
+    levels: Levels,
+    *,
+    stop: Level,
+    trail: Trailing | None,
+    also: tuple[Ladder, ...] = (),
+    ladder_stays: bool = False,
+) -> Exits:
     """The answer of a policy that wants its stop at `stop` now."""
     targets = levels.targets
     passed = passed_rungs(targets, view.mark, view.position.side)
@@ -43,6 +54,15 @@ def exits_from(view: ExitView, levels: Levels, *, stop: Level, trail: Trailing |
         trail=trail,
         close=close_on_breach(view),
         profile=view.settings.profile,
-        regime=view.advice.regime if view.advice is not None else "",
+        regime=regime_shown(view),
         notes=levels.notes,
+        also=also,
+        ladder_stays=ladder_stays,
     )
+
+
+def regime_shown(view: ExitView) -> str:
+    """The AI engine's word as it came, else the regime of the candles; empty where there is neither (3.4)."""
+    if view.advice is not None and view.advice.regime:
+        return view.advice.regime[:WORD_MAX]
+    return "" if view.regime is None else view.regime.value

@@ -37,7 +37,7 @@ def open_targets(targets: Sequence[Target], passed: frozenset[int], done: frozen
         if target.rung in passed:
             carried += target.fraction
             continue
-        remaining.append(Target(target.rung, target.level, target.fraction + carried))
+        remaining.append(target._replace(fraction=target.fraction + carried) if carried else target)
         carried = Decimal(0)
     return tuple(remaining)
 
@@ -46,7 +46,7 @@ def rest_in_one(targets: Sequence[Target], beyond_last: Decimal | None) -> Targe
     """One rung for the whole rest when none is open: at the last level, or beyond the mark that has passed it."""
     last = targets[-1]
     level = last.level if beyond_last is None else Level(beyond_last, LevelSource.REANCHOR)
-    return Target(last.rung, level, Decimal(1))
+    return last._replace(level=level, fraction=Decimal(1))
 
 
 def beyond_the_mark(view: ExitView) -> Decimal:

@@ -1,11 +1,28 @@
-"""How far from the entry a policy wants out, in percent, before any price is known."""
+"""How far from the entry a policy wants out, before any price is known: in percent, or in R."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import Decimal
+from types import MappingProxyType
+from typing import NamedTuple
 
+from position_monitor.core.model.profiles import RungInR
 from position_monitor.core.model.settings import ProtectionSettings, Rung
+
+
+class InR(NamedTuple):
+    """A stop distance in units of price and a ladder in R."""
+
+    stop_distance: Decimal
+    """From the entry; exact, so that a level that was read back is made again to the last digit."""
+    rungs: tuple[RungInR, ...]
+    """Nearest first."""
+    r: Decimal | None
+    """R as read back from the backstop (S1); None: the distance of the stop as it will rest, after rounding."""
+    inputs: Mapping[str, Decimal] = MappingProxyType({})
+    """The figures that the stop was made from, by name."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -17,10 +34,13 @@ class Distances:
     """
 
     stop_pct: Decimal
+    """Also where a stop is anchored to the mark."""
     stop_source: str
     rungs: tuple[Rung, ...]
     """Nearest first. The reward:risk bounds and the bounds of a target are applied where they become levels."""
     target_source: str
+    in_r: InR | None = None
+    """The same in R, which counts instead where the entry price is known."""
 
 
 def bounded_stop_pct(stop_pct: Decimal, settings: ProtectionSettings) -> Decimal:

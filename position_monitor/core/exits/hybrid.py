@@ -1,7 +1,8 @@
-"""Hybrid TP/SL, what LEGACY means by default: a ladder, breakeven after its first rung, a trail, and advice (DESIGN 9).
+"""Hybrid TP/SL, what LEGACY means by default: a ladder, a lock after each rung, a trail, and advice (DESIGN 9).
 
-The stop begins at its distance from the entry. It moves to breakeven when the first rung took its profit, and follows
-the mark as soon as that is better than breakeven. Advice may bring the first stop nearer and stretch the ladder.
+The stop begins at its distance from the entry. It moves to breakeven when the first rung took its profit, to the level
+of rung n-1 after rung n (S6), and follows the mark as soon as that is better than the entry. Advice may bring the stop
+nearer, and stretches a ladder when it is placed; one that rests stays (S9, 12.6).
 """
 
 from __future__ import annotations
@@ -9,15 +10,17 @@ from __future__ import annotations
 from decimal import Decimal
 from functools import lru_cache
 
-from position_monitor.core.exits.advice import advised_stop_pct, stretched, weight_of
+from position_monitor.core.exits.advice import advised_now, advised_stop_pct, stretched, weight_of, why_ignored
 from position_monitor.core.exits.answer import exits_from, tightest_before_the_mark
 from position_monitor.core.exits.distances import Distances, bounded_stop_pct
+from position_monitor.core.exits.kept_ladders import kept_in_r
 from position_monitor.core.exits.levels import levels_of
-from position_monitor.core.exits.locks import breakeven_lock
+from position_monitor.core.exits.locks import furthest_done, locked, locks_of
 from position_monitor.core.exits.stepped_back import stepped_back
 from position_monitor.core.exits.trail import trail_of
 from position_monitor.core.exits.view import Exits, ExitView
 from position_monitor.core.model.desired import LevelSource
+from position_monitor.core.model.rungs import RUNGS_MAX
 from position_monitor.core.model.settings import ProtectionSettings, Rung
 
 _OWN = LevelSource.HYBRID
@@ -30,23 +33,32 @@ def rungs(settings: ProtectionSettings) -> tuple[Rung, ...]:
 
 def exits(view: ExitView) -> Exits:
     """The tightest of the stop from the entry, breakeven and the trail; the ladder from the entry."""
-    levels = stepped_back(view, levels_of(view, _distances(view)))
+    distances, why_not_advised = _distances(view)
+    levels = stepped_back(view, levels_of(view, distances))
+    if why_not_advised:
+        levels = levels._replace(notes=(*levels.notes, why_not_advised))
     if view.position.entry_price <= 0:
         return exits_from(view, levels, stop=levels.stop, trail=None)
     trail, trailed = trail_of(view, view.settings.trailing_pct, _OWN)
-    stop = levels.stop
+    stop, targets = levels.stop, levels.targets
     if not levels.crossed:
-        stop = tightest_before_the_mark(view, stop, (breakeven_lock(view, _OWN), trailed))
-    return exits_from(view, levels, stop=stop, trail=trail)
+        locks = locks_of(view.settings, None, RUNGS_MAX)
+        gone = furthest_done(view)
+        secured = locked(view, locks, targets, _OWN, r=view.r, gone=gone) if gone or view.settings.exits.locks else ()
+        stop = tightest_before_the_mark(view, stop, (*secured, trailed))
+    stays = view.settings.exits.advised
+    return exits_from(view, levels, stop=stop, trail=trail, also=kept_in_r(view), ladder_stays=stays)
 
 
-def _distances(view: ExitView) -> tuple[Distances, ...]:
-    """The policy's own distances; behind advised ones that bring the stop nearer, as what they give way to."""
+def _distances(view: ExitView) -> tuple[tuple[Distances, ...], str]:
+    """The policy's own distances, behind advised ones that bring the stop nearer; and why advice does not count."""
     advice = view.advice
     weight = weight_of(advice, view.now_ms) if advice is not None else None
     if advice is None or weight is None:
-        return _own(view.settings)
-    return _advised(view.settings, weight, advice.stop_loss_pct, advice.take_profit_pct)
+        return _own(view.settings), ""
+    if why := why_ignored(advice, view.settings):
+        return _own(view.settings), why
+    return _advised(view.settings, weight, advised_now(view, advice), advice.take_profit_pct), ""
 
 
 @lru_cache(maxsize=512)
@@ -62,7 +74,7 @@ def _advised(
     if take_profit_pct is not None:
         ladder, source = stretched(ladder, take_profit_pct, weight, settings), LevelSource.AI
     own_pct = bounded_stop_pct(settings.stop_loss_pct, settings)
-    stop_pct = bounded_stop_pct(advised_stop_pct(settings.stop_loss_pct, stop_loss_pct, weight), settings)
-    stop_source = LevelSource.AI if stop_pct != settings.stop_loss_pct else _OWN
+    stop_pct = bounded_stop_pct(advised_stop_pct(own_pct, stop_loss_pct, weight), settings)
+    stop_source = LevelSource.AI if stop_pct != own_pct else _OWN
     advised = Distances(stop_pct, stop_source, ladder, source)
     return (advised, Distances(own_pct, _OWN, ladder, source)) if stop_pct < own_pct else (advised,)

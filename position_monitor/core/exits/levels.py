@@ -13,7 +13,7 @@ from typing import NamedTuple
 from position_monitor.core.exits.distances import Distances
 from position_monitor.core.exits.liquidation import kept_before_liquidation, least_stop
 from position_monitor.core.exits.permitted import at_permitted_price, price_to_try
-from position_monitor.core.exits.targets import targets_from_entry
+from position_monitor.core.exits.targets import targets_from_entry, targets_in_r
 from position_monitor.core.exits.view import ExitView, Obstacle
 from position_monitor.core.model.desired import Level, LevelSource, Target
 from position_monitor.core.model.instruments import PriceGrid
@@ -75,7 +75,7 @@ def _levels_at(view: ExitView, distances: Distances) -> Levels:
     if not beyond(view.mark, levels.stop.price, side):
         return levels
     stop, obstacle = _anchored(view, distances)
-    targets, notes = targets_from_entry(
+    targets, notes = _ladder(
         entry=entry, side=side, grid=grid, settings=view.settings, distances=distances, risk_pct=distances.stop_pct
     )
     word = "mark" if position.last_price is None else "last price"
@@ -96,16 +96,48 @@ def from_entry(
 
     Called by position: every cycle asks for every position, and the memory finds such a call faster.
     """
-    stop_pct = distances.stop_pct
-    inputs = {"entry_price": entry, "stop_loss_pct": stop_pct}
-    level = Level(against(entry, side, stop_pct), distances.stop_source, inputs)
+    stop_pct, in_r = distances.stop_pct, distances.in_r
+    if in_r is None:
+        inputs = {"entry_price": entry, "stop_loss_pct": stop_pct}
+        level = Level(against(entry, side, stop_pct), distances.stop_source, inputs)
+    else:
+        away = in_r.stop_distance
+        price = entry - away if side is Side.LONG else entry + away
+        level = Level(price, distances.stop_source, {"entry_price": entry, "distance": away, **in_r.inputs})
     level = kept_before_liquidation(level, anchor=entry, side=side, liquidation=liquidation, settings=settings)
     price = grid.nearest(stop_trigger(level.price, side, grid.tick))
     risk_pct = min(stop_pct, distance_pct(price, entry))
-    targets, notes = targets_from_entry(
-        entry=entry, side=side, grid=grid, settings=settings, distances=distances, risk_pct=risk_pct
+    targets, notes = _ladder(
+        entry=entry,
+        side=side,
+        grid=grid,
+        settings=settings,
+        distances=distances,
+        risk_pct=risk_pct,
+        placed=abs(entry - price),
     )
     return Levels(level._replace(price=price), targets, notes=notes)
+
+
+def _ladder(
+    *,
+    entry: Decimal,
+    side: Side,
+    grid: PriceGrid,
+    settings: ProtectionSettings,
+    distances: Distances,
+    risk_pct: Decimal,
+    placed: Decimal | None = None,
+) -> tuple[tuple[Target, ...], tuple[str, ...]]:
+    """The ladder in percent or in R. `placed` is the distance at which the stop comes to rest, if from the entry."""
+    in_r = distances.in_r
+    if in_r is None:
+        return targets_from_entry(
+            entry=entry, side=side, grid=grid, settings=settings, distances=distances, risk_pct=risk_pct
+        )
+    r = in_r.r or placed or in_r.stop_distance
+    source = distances.target_source
+    return targets_in_r(entry=entry, side=side, grid=grid, settings=settings, source=source, ladder=in_r, r=r)
 
 
 def _entry_beyond_liquidation(levels: Levels, view: ExitView) -> Levels:

@@ -9,6 +9,7 @@ from functools import lru_cache
 
 from position_monitor.core.exits.answer import exits_from
 from position_monitor.core.exits.distances import Distances, bounded_stop_pct
+from position_monitor.core.exits.kept_ladders import kept_in_r
 from position_monitor.core.exits.levels import levels_of
 from position_monitor.core.exits.stepped_back import stepped_back
 from position_monitor.core.exits.view import Exits, ExitView
@@ -25,7 +26,7 @@ def rungs(settings: ProtectionSettings) -> tuple[Rung, ...]:
 def exits(view: ExitView) -> Exits:
     """Stop and take-profit at their configured distances from the entry."""
     levels = stepped_back(view, levels_of(view, _own(view.settings)))
-    return exits_from(view, levels, stop=levels.stop, trail=None)
+    return exits_from(view, levels, stop=levels.stop, trail=None, also=kept_in_r(view))
 
 
 @lru_cache(maxsize=512)

@@ -3,12 +3,8 @@
 A policy is a pure function from the one to the other. The same function plans, judges the verdict, and later runs in
 shadow and in the backtest, so the view holds plain values only: no order, no list, no memory of this process.
 
-Not in the view yet, because no policy reads them (exits.md names each):
-
-    R                  distance from the entry to the backstop that rests (S1); the book reads it from the live book
-    age                time since that backstop was created (S8); the same
-    volatility, regime ATR, ADX and the regime in force (S3, S20), from `core/market`
-    rungs that rest    the runner needs them (S4); today the rungs that took their profit are enough
+What was decided when the position was opened stands in what rests: R is the distance to the backstop (S1), and the
+`pin` in its id names profile or regime (S2). So a restart with empty memory sees the same view.
 """
 
 from __future__ import annotations
@@ -17,11 +13,13 @@ from decimal import Decimal
 from enum import StrEnum
 from typing import NamedTuple
 
-from position_monitor.core.model.desired import CloseReason, Level, Target, Trailing
+from position_monitor.core.model.desired import CloseReason, Ladder, Level, Target, Trailing
 from position_monitor.core.model.instruments import Instrument
+from position_monitor.core.model.market import MarketState, Regime
 from position_monitor.core.model.outside import Advice
 from position_monitor.core.model.positions import Position
 from position_monitor.core.model.settings import ProtectionSettings
+from position_monitor.core.model.sides import Side
 
 
 class RestingStop(NamedTuple):
@@ -50,6 +48,26 @@ class ExitView(NamedTuple):
     advice: Advice | None
     """The AI engine's last word, which may have expired."""
     now_ms: int
+    r: Decimal | None = None
+    """R: distance from the entry to our backstop that rests (S1); None without one, 0 where it secures profit."""
+    pin: int = 0
+    """What was decided at entry, by the backstop's id (`core/model/pins.py`)."""
+    since_ms: int | None = None
+    """When that backstop was created: the age of the position counts from then (S8)."""
+    epoch: str = ""
+    """Of the position: it says when the position was first seen (`ids.epoch_began_ms`)."""
+    rungs_rest: bool = False
+    """Whether a take-profit of ours of this epoch rests (S4)."""
+    inherited: bool = False
+    """Whether the position was met with orders of ours at it, as after a restart: nobody remembers its rungs."""
+    market: MarketState | None = None
+    """What the closed candles say; None without candles, and once they are too old (S20)."""
+    regime: Regime | None = None
+    """The regime in force: the AI engine's fresh word where it is known, else that of the candles (12.2)."""
+    direction: Side | None = None
+    """Where the trend goes, by the same; None where nothing says so (S10)."""
+    live_since_ms: int | None = None
+    """Since when this policy is live here; None where nobody knows (12.5)."""
 
 
 class Obstacle(StrEnum):
@@ -90,5 +108,21 @@ class Exits(NamedTuple):
     """Why the position is to be closed at market; None nearly always. A wish: `core/decision/closing.py` asks for reads
     that agree and for a second witness before it sends anything (invariant 16)."""
     profile: str
+    """The profile in force, which the regime may have chosen; else the configured word."""
     regime: str
     notes: tuple[str, ...]
+    runner: Decimal = Decimal(0)
+    """Part of the whole position (0 to 1) that never gets a target (S4)."""
+    also: tuple[Ladder, ...] = ()
+    """Other ladders that may stay where they rest: of the policy before this one, of a profile or regime before (S2,
+    S13). None of them is ever placed."""
+    ladder_stays: bool = False
+    """Whether a ladder that rests stays whatever its levels: they were made from figures that nobody remembers (S2)."""
+    alone: bool = False
+    """Whether what is left is the runner: every rung is gone, and none is placed again (S4)."""
+    pin: int = 0
+    """What a new backstop says in its id."""
+    r: Decimal | None = None
+    """R as this answer was made with; None under a policy without R."""
+    failed: str = ""
+    """Why the policy could not answer, so that this is the floor (S14); empty nearly always."""

@@ -50,6 +50,7 @@ class TargetCase(_Case):
     NO_LEVEL = "the policy wants none now: what rests stays"
     FIRING = "a stop of ours is being triggered: what rests stays"
     FILLING = "a take-profit of ours is closing its part: what rests stays"
+    RUNNER = "what is left is the runner, which never gets a target: none"
     FOREIGN = "the user's own take-profits take the whole position: none"
     STANDS = "the ladder that rests is the one that is wanted"
     STANDS_MERGED = "the ladder that rests was merged for want of room, and the least amounts keep it so"

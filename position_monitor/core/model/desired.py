@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 from position_monitor.core.model.book_cases import StopCase, TargetCase
 from position_monitor.core.model.orders import Purpose, Role, WorkingType
+from position_monitor.core.model.profiles import RungKind
 from position_monitor.core.model.sides import PositionKey, Side
 
 
@@ -46,6 +47,15 @@ class Target(NamedTuple):
     rung: int
     level: Level
     fraction: Decimal
+    kind: RungKind = RungKind.MARKET
+
+
+class Ladder(NamedTuple):
+    """A whole ladder before sizing: its rungs, nearest first, and what never gets a target."""
+
+    targets: tuple[Target, ...]
+    runner: Decimal = Decimal(0)
+    """Part of the position (0 to 1) that runs with the stop (S4)."""
 
 
 class Trailing(NamedTuple):
@@ -64,6 +74,8 @@ class CloseReason(NamedTuple):
     """The price has reached it, against the position."""
     working_type: WorkingType
     """Which price: the one that arms the stop, or the mark, of which the loss is made."""
+    by_loss: bool = True
+    """Whether it is for the loss of the position; else for its age (S8)."""
 
 
 class DesiredOrder(NamedTuple):
@@ -75,6 +87,7 @@ class DesiredOrder(NamedTuple):
     rung: int
     purpose: Purpose
     trigger_price: Decimal
+    """The price at which it acts; of a plain limit order its limit."""
     quantity: Decimal | None
     hedged: bool
     """Whether the account is in hedge mode, so that the order must name its leg."""
@@ -116,6 +129,10 @@ class DesiredBook(NamedTuple):
     """Why the stop does not rest where the policy wants it by now; empty nearly always."""
     close: CloseReason | None = None
     """Why the policy wants the position closed at market; None nearly always."""
+    r: Decimal | None = None
+    """R, the distance from the entry to the backstop (S1); None under a policy that does not count in it."""
+    failed: str = ""
+    """Why the policy could not answer, so that the floor protects (S14); empty nearly always."""
 
     @property
     def stops(self) -> tuple[DesiredOrder, ...]:

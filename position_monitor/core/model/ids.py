@@ -4,7 +4,8 @@
     |   | | | |        |
     |   | | | |        18 base32 characters (90 bits) of SHA-256 over the whole intent
     |   | | | epoch of the position, 8 base36 characters
-    |   | | rung (base36; of a stop: the number of its part, 18 more when it was anchored to the mark)
+    |   | | rung (base36; of a stop: the number of its part, 18 more when it was anchored to the mark;
+    |   | |       of the backstop, which has no parts: its pin in place of that number)
     |   | role: b backstop, w working stop, t take-profit, c close
     |   format version
     prefix
@@ -44,12 +45,12 @@ _PATTERN = re.compile(rf"{PREFIX}1([bwtc])([0-9a-z])([0-9a-z]{{{EPOCH_LENGTH}}})
 
 
 def stop_rung(part: int, *, anchored: bool) -> int:
-    """The rung code of one part of a stop."""
+    """The rung code of one part of a stop, or of a backstop with this pin (`core/model/pins.py`)."""
     return part + (STOP_PARTS_MAX if anchored else 0)
 
 
 def part_of(rung: int) -> int:
-    """Which part of a split stop a rung code names, from 0."""
+    """Which part of a split stop a rung code names, from 0; of a backstop its pin."""
     return rung % STOP_PARTS_MAX
 
 

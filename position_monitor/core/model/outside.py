@@ -20,6 +20,9 @@ class Advice:
     trailing_pct: Decimal | None
     issued_at_ms: int
     expires_at_ms: int
+    before: Advice | None = None
+    """The answer just before this one, at least one poll earlier (S9); None where another answer lay between. It has
+    none itself."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from decimal import Decimal
 from enum import StrEnum
 
+from position_monitor.core.model.market import Regime
 from position_monitor.core.model.orders import WorkingType
+from position_monitor.core.model.profiles import DEFAULT_PROFILES, Lock, ProfileTable, RungKind
+from position_monitor.core.model.regime_settings import DEFAULT_REGIMES, RegimeSettings
 
 
 class OnBreach(StrEnum):
@@ -26,6 +30,20 @@ class Policy(StrEnum):
     BRAIN = "brain"
 
 
+class TimeStop(StrEnum):
+    """What is done with a position that is too old and goes nowhere (S8)."""
+
+    TIGHTEN = "tighten"
+    """Its stop goes to `stop_loss_min_pct` behind the mark."""
+    CLOSE = "close"
+    """It is closed at market."""
+    OFF = "off"
+
+
+DEFAULT_PROFILE = "DEFAULT"
+"""The word for: the regime chooses the profile (3.4)."""
+
+
 @dataclass(frozen=True, slots=True)
 class Rung:
     """One rung of the configured ladder."""
@@ -34,6 +52,29 @@ class Rung:
     """Distance from the entry in percent."""
     share_pct: Decimal
     """Part of the position in percent; the last rung takes the remainder."""
+    kind: RungKind = RungKind.MARKET
+
+
+@dataclass(frozen=True, slots=True)
+class ExitSettings:
+    """What the exit policies share beyond distances and ladder: locks, profiles, regimes, time stop."""
+
+    breakeven_offset_pct: Decimal = Decimal("0.10")
+    """How far beyond the entry breakeven lies, in percent: two taker fees (S6)."""
+    locks: tuple[Lock, ...] | None = None
+    """None: after rung 1 breakeven, after rung n the level of rung n-1 (S6)."""
+    time_stop: TimeStop = TimeStop.TIGHTEN
+    time_stop_adopted: bool = False
+    """Whether the time stop acts on positions that were open before the policy went live here."""
+    advised: bool = False
+    """Whether an AI engine is configured: then a ladder may rest that was made from advice nobody remembers (S9)."""
+    ranging_below_adx: Decimal = Decimal(20)
+    """Below this a market has no direction: what HIGH_VOL and LOW_VOL mean for the profile depends on it (3.4)."""
+    profiles: ProfileTable = DEFAULT_PROFILES
+    regimes: Mapping[Regime, RegimeSettings] = DEFAULT_REGIMES
+
+
+DEFAULT_EXITS = ExitSettings()
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +114,7 @@ class ProtectionSettings:
     """How long the first stop of a fresh position waits for another program's own."""
     yield_to_foreign_stop: bool = False
     """Whether our stop is withdrawn once another's that is enough, and no looser, was read back resting."""
+    exits: ExitSettings = DEFAULT_EXITS
     _hash: int = field(init=False, repr=False, compare=False, default=0)
 
     def __post_init__(self) -> None:

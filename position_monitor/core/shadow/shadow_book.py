@@ -19,6 +19,7 @@ from position_monitor.core.exits.policies import exits_for
 from position_monitor.core.exits.view import Exits, RestingStop
 from position_monitor.core.model.desired import LevelSource
 from position_monitor.core.model.instruments import Instrument
+from position_monitor.core.model.market import MarketState
 from position_monitor.core.model.money import beyond, distance_pct, tighter
 from position_monitor.core.model.outside import Advice
 from position_monitor.core.model.positions import Position
@@ -63,6 +64,8 @@ class ShadowBook(NamedTuple):
     quantity: Decimal
     entry_price: Decimal
     mark_price: Decimal
+    pin: int
+    """What was decided when the first book of this epoch was made (`core/model/pins.py`)."""
     initial_stop: Decimal
     """Where its first stop would have been placed, when the first book of this epoch was made."""
     stop_price: Decimal
@@ -88,8 +91,11 @@ class ShadowInputs(NamedTuple):
     settings: ProtectionSettings
     """Those of the shadow policy."""
     advice: Advice | None
+    market: MarketState | None
     live: RestsLive
     now_ms: int
+    live_since_ms: int | None = None
+    """Since when policies are remembered here: older positions are exempt from the time stop (12.5)."""
 
 
 def shadow_book(inputs: ShadowInputs, before: ShadowBook | None) -> ShadowBook:
@@ -116,6 +122,7 @@ def shadow_book(inputs: ShadowInputs, before: ShadowBook | None) -> ShadowBook:
         quantity=position.quantity,
         entry_price=position.entry_price,
         mark_price=position.mark_price,
+        pin=exits.pin if before is None else before.pin,
         initial_stop=exits.initial_stop.price if before is None else before.initial_stop,
         stop_price=price,
         stop_source=source,
@@ -144,10 +151,18 @@ def _asked(inputs: ShadowInputs, before: ShadowBook | None) -> Exits:
             rungs=NO_RUNGS,
             triggering_grace_ms=0,
             now_ms=inputs.now_ms,
+            market=inputs.market,
+            live_since_ms=inputs.live_since_ms,
         )
     )
     if before is not None:
-        view = view._replace(resting=RestingStop(before.stop_price, anchored=False))
+        view = view._replace(
+            resting=RestingStop(before.stop_price, anchored=False),
+            r=abs(before.entry_price - before.initial_stop),
+            pin=before.pin,
+            since_ms=before.since_ms,
+            rungs_rest=bool(before.targets),
+        )
     return exits_for(view)
 
 

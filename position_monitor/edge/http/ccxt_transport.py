@@ -87,6 +87,8 @@ class CcxtTransport:
         if rest_url:
             self._venue.redirect_all(_origin(rest_url))
         self._patience = Patience(timeout_s, timeout_max_s)
+        self._background_patience = Patience(timeout_s, timeout_s)
+        """Apart: candles that come late change nothing for the calls that protect."""
         self._bodies: dict[tuple[Endpoint, str | None], tuple[str, object]] = {}
         """The last text of an order list, and what it was parsed into."""
 
@@ -106,7 +108,8 @@ class CcxtTransport:
     async def _send(self, endpoint: Endpoint, params: Mapping[str, str]) -> Reply | TransportCause | None:
         """The answer, why there is none, or None when the task was cancelled."""
         rules = endpoint is Endpoint.EXCHANGE_INFO
-        progress = Progress(False, self._patience.timeout_s, _RULES_BYTES_MAX if rules else BYTES_MAX)
+        patience = self._background_patience if endpoint.is_background else self._patience
+        progress = Progress(False, patience.timeout_s, _RULES_BYTES_MAX if rules else BYTES_MAX)
         token = call_progress.set(progress)
         began_s = time.monotonic()
         try:
@@ -118,11 +121,11 @@ class CcxtTransport:
             if not progress.sent:
                 return TransportCause.NOT_SENT
             if cause is TransportCause.TIMEOUT:
-                self._patience.timed_out(progress.timeout_s)
+                patience.timed_out(progress.timeout_s)
             return cause
         finally:
             call_progress.reset(token)
-        self._patience.answered(time.monotonic() - began_s)
+        patience.answered(time.monotonic() - began_s)
         body = self._parsed(endpoint, params.get("symbol"), text)
         return Reply(status, body, headers, text[:_TEXT_KEPT] if body is NOT_JSON else "")
 

@@ -53,6 +53,8 @@ class Lane(StrEnum):
     """Take-profits and removals."""
     READ = "read"
     """What else is read: sweeps of every list, upkeep that is not needed now, keys of streams."""
+    BACKGROUND = "background"
+    """What no decision waits for: candles, records of what was closed. Never waits; is dropped first."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,13 +67,17 @@ class BudgetLimits:
     weight_reserves: Mapping[Lane, int] = field(
         default_factory=lambda: {
             Lane.STOP: 0, Lane.POSITIONS: 10, Lane.HELD: 75, Lane.OTHER_WRITE: 150, Lane.READ: 300,
+            Lane.BACKGROUND: 1200,
         }
     )  # fmt: skip
+    background_weight_1m: int = 120
+    """All that the background may use of a minute: 5 % of what the venue grants."""
     orders_reserve_stop_10s: int = 60
     orders_reserve_stop_1m: int = 240
     wait_max_s: Mapping[Lane, float] = field(
         default_factory=lambda: {
             Lane.STOP: 10.5, Lane.POSITIONS: 2.0, Lane.HELD: 2.0, Lane.OTHER_WRITE: 3.0, Lane.READ: 2.0,
+            Lane.BACKGROUND: 0.0,
         }
     )  # fmt: skip
 
@@ -111,6 +117,7 @@ class RateBudget:
         self._limits = limits or BudgetLimits()
         self._weight_ceilings = self._limits.weight_ceilings()
         self._weight = Window(60_000)
+        self._background = Window(60_000)
         self._orders_10s = Window(10_000)
         self._orders_1m = Window(60_000)
         self._same_from_ms = self._same_until_ms = 0
@@ -170,7 +177,7 @@ class RateBudget:
         self._probing = True
         self._blocked_until_s = self.clock.local.monotonic_s() + PROBE_AGAIN_S
         self._roll()
-        return self._take(1, 0)
+        return self._take(Lane.STOP, 1, 0)
 
     async def acquire(self, lane: Lane, *, weight: int, orders: int = 0) -> Ticket:
         """Wait (bounded by the lane) until the request may be sent, and count it; raises `RateLimited`."""
@@ -183,7 +190,7 @@ class RateBudget:
                 retry_at_ms = local.now_ms() + math.ceil(wait_s * 1000)
                 raise RateLimited(self._why(lane, orders, retry_at_ms), retry_at_ms=retry_at_ms)
             await local.sleep(wait_s)
-        return self._take(weight, orders)
+        return self._take(lane, weight, orders)
 
     def observe(self, ticket: Ticket, headers: Mapping[str, str]) -> None:
         """Learn from the headers of the reply to `ticket`; a reply from an earlier window teaches nothing."""
@@ -237,7 +244,7 @@ class RateBudget:
     def _roll(self) -> int:
         venue_ms = self.clock.now_ms()
         if not self._same_from_ms <= venue_ms < self._same_until_ms:
-            for window in (self._weight, self._orders_10s, self._orders_1m):
+            for window in (self._weight, self._background, self._orders_10s, self._orders_1m):
                 window.roll(venue_ms)
             # Every window ends where one of the shortest does.
             shortest_ms = self._orders_10s.length_ms
@@ -250,6 +257,8 @@ class RateBudget:
         wait_ms, until_s = self._weight.wait_ms(venue_ms, weight, self._weight_ceilings[lane]), self._blocked_until_s
         if wait_ms and lane is Lane.HELD:
             wait_ms = self._weight.wait_ms(venue_ms, weight, self._held_ceiling(venue_ms))
+        if lane is Lane.BACKGROUND:
+            wait_ms = max(wait_ms, self._background.wait_ms(venue_ms, weight, self._limits.background_weight_1m))
         if orders:
             limits = self._limits
             reserve_10s = 0 if lane is Lane.STOP else limits.orders_reserve_stop_10s
@@ -270,8 +279,10 @@ class RateBudget:
         share = (60_000 - venue_ms % 60_000) / 60_000
         return self._limits.weight_1m - positions - round((self._limits.weight_reserves[Lane.HELD] - positions) * share)
 
-    def _take(self, weight: int, orders: int) -> Ticket:
+    def _take(self, lane: Lane, weight: int, orders: int) -> Ticket:
         self._weight.add(weight)
+        if lane is Lane.BACKGROUND:
+            self._background.add(weight)
         self._orders_10s.add(orders)
         self._orders_1m.add(orders)
         return Ticket((self._weight.index, self._orders_10s.index, self._orders_1m.index))

@@ -26,9 +26,18 @@ class EndpointSpec:
     """Request weight with a `symbol`, from the venue's own SDK (ccxt's cost table is wrong)."""
     weight_all: int | None = None
     """Request weight without a `symbol`, where it differs."""
+    weight_by_limit: tuple[tuple[int, int], ...] = ()
+    """Request weight by the number of rows asked for, where it depends on that: (fewer than this many, weight), rising.
+    Above all of them it is `weight`."""
     orders: int = 0
     """What it adds to the order counts (10 s and 1 min)."""
     signed: bool = True
+    background: bool = False
+    """No decision waits for it. That it fails or hangs says nothing about the calls that protect and changes nothing
+    for them; only what the venue says of this whole address (429, 418) does."""
+
+
+_CANDLES: Final = ((100, 1), (500, 2), (1_001, 5))
 
 
 class Endpoint(Enum):
@@ -43,6 +52,16 @@ class Endpoint(Enum):
     POSITION_ROWS = EndpointSpec("position rows", "GET", "/fapi/v2/positionRisk", 5)
     LAST_PRICE = EndpointSpec("last price", "GET", "/fapi/v1/ticker/price", 1, weight_all=2, signed=False)
     MARK_PRICE = EndpointSpec("mark price", "GET", "/fapi/v1/premiumIndex", 1, weight_all=10, signed=False)
+    MARK_CANDLES = EndpointSpec(
+        "mark price candles", "GET", "/fapi/v1/markPriceKlines", 10,
+        weight_by_limit=_CANDLES, signed=False, background=True,
+    )  # fmt: skip
+    TRADE_CANDLES = EndpointSpec(
+        "candles", "GET", "/fapi/v1/klines", 10, weight_by_limit=_CANDLES, signed=False, background=True
+    )
+    TURNOVER = EndpointSpec(
+        "turnover of a day", "GET", "/fapi/v1/ticker/24hr", 1, weight_all=40, signed=False, background=True
+    )
     OPEN_ORDERS = EndpointSpec("open orders", "GET", "/fapi/v1/openOrders", 1, weight_all=40)
     OPEN_ALGO_ORDERS = EndpointSpec("open algo orders", "GET", "/fapi/v1/openAlgoOrders", 1, weight_all=40)
     QUERY_ALGO_ORDER = EndpointSpec("query algo order", "GET", "/fapi/v1/algoOrder", 1)
@@ -63,9 +82,17 @@ class Endpoint(Enum):
         """Whether the call carries the API key."""
         return self.value.signed or self.value.method != "GET"
 
+    @property
+    def is_background(self) -> bool:
+        """Whether no decision waits for the call."""
+        return self.value.background
+
     def weight(self, params: Mapping[str, str]) -> int:
-        """Request weight of this call with these parameters."""
+        """Request weight of this call with these parameters; where rows are counted, `limit` is one of them."""
         spec = self.value
+        if spec.weight_by_limit:
+            rows = int(params["limit"])
+            return next((weight for below, weight in spec.weight_by_limit if rows < below), spec.weight)
         if spec.weight_all is not None and "symbol" not in params:
             return spec.weight_all
         return spec.weight

@@ -8,6 +8,7 @@ import json
 from decimal import Decimal
 
 import pytest
+from loguru import logger
 
 from position_monitor.edge.ai_engine import AdvicePoller, AdviceStatus, AiEngine, Answer, Question
 from position_monitor.edge.http.json_service import BODY_BYTES_MAX
@@ -295,3 +296,50 @@ async def test_a_new_position_is_asked_about_at_once(loopback, reply, engine_at,
     running.cancel()
     with contextlib.suppress(asyncio.CancelledError):
         await running
+
+
+async def test_two_answers_a_poll_apart_are_a_row_and_anything_between_ends_it(loopback, reply, engine_at, clock):
+    """S9: a stop that rests moves only on two that agree; a retry within a poll is no second answer."""
+    answers = ["1.0", "1.1", "1.2", None, "1.3", "1.4"]
+    server = await loopback(
+        lambda _: reply(json.dumps(SIGNAL | {"sl_pct": float(answers[0])})) if answers[0] else reply("{}", "404 No")
+    )
+    poller = AdvicePoller(engine_at(server.url), clock, interval_s=10)
+    poller.watch(watched("BTCUSDT"))
+    rows = []
+    for pause_s in (0, 2, 8, 10, 10, 10):
+        clock.advance(pause_s)
+        await poller.poll_once()
+        advice = poller.advice("BTCUSDT")
+        rows.append((advice.stop_loss_pct, advice.before and advice.before.stop_loss_pct))
+        del answers[0]
+    expected = [("1.0", None), ("1.1", None), ("1.2", "1.1"), ("1.2", "1.1"), ("1.3", None), ("1.4", "1.3")]
+    assert rows == [(Decimal(now), before and Decimal(before)) for now, before in expected]
+    assert advice.before.before is None
+
+
+async def test_ignored_advice_is_told_once_an_hour_for_each_symbol(loopback, reply, engine_at, clock):
+    """S9: a unit error is a warning for eyes by day, not a flood."""
+    server = await loopback(lambda _: reply(json.dumps(SIGNAL | {"timestamp": clock.now_ms()})))
+    poller = AdvicePoller(engine_at(server.url), clock, why_ignored=lambda advice: "its stop was 0.02 %")
+    poller.watch(watched("BTCUSDT", "ETHUSDT"))
+    lines = []
+    sink = logger.add(lambda line: lines.append(line.strip()), format="{message}", level="WARNING")
+    for _ in range(3):
+        await poller.poll_once()
+        clock.advance(30)
+    first = sorted(lines)
+    clock.advance(3_600)
+    await poller.poll_once()
+    logger.remove(sink)
+    assert first == ["AI engine: BTCUSDT its stop was 0.02 %", "AI engine: ETHUSDT its stop was 0.02 %"]
+    assert sorted(lines) == sorted([*first, *first])
+
+
+@pytest.mark.parametrize("key", ["confidence", "sl_pct", "tp_pct", "trail_pct"])
+async def test_a_number_that_comes_as_text_is_garbage(loopback, reply, engine_at, key):
+    """12.6."""
+    server = await loopback(lambda _: reply(json.dumps(SIGNAL | {key: "0.9"})))
+    answer = await engine_at(server.url).fetch("BTCUSDT", ASKED)
+    assert (answer.status, answer.advice) == (AdviceStatus.DOWN, None)
+    assert key in answer.reason

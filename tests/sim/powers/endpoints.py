@@ -27,7 +27,7 @@ OUT = {
     "latency": {"delay_ms": 5_000},
 }
 """Ways in which an endpoint fails: each a fault of the venue, with its settings."""
-ENDPOINTS = [one for one in Endpoint if one is not Endpoint.PLACE_ORDER]
+ENDPOINTS = [one for one in Endpoint if one is not Endpoint.PLACE_ORDER and not one.is_background]
 BESIDE_A_STOP = [
     Endpoint.TIME,
     Endpoint.EXCHANGE_INFO,

@@ -7,7 +7,7 @@ Nothing here knows ccxt. One help only is given to writes: a request the venue t
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
 from decimal import Decimal
 from typing import Final
@@ -15,6 +15,7 @@ from typing import Final
 from loguru import logger
 
 from position_monitor.core.decision.guard import Approved
+from position_monitor.core.market.candles import Candle
 from position_monitor.core.model.actions import Cancel, Close, Place
 from position_monitor.core.model.instruments import Instrument
 from position_monitor.core.model.orders import LiveOrder, WorkingType
@@ -23,7 +24,9 @@ from position_monitor.core.model.sides import PositionKey
 from position_monitor.core.observation.reads import OrdersRead, PositionsRead
 from position_monitor.edge.clock import Clock
 from position_monitor.edge.http.rate_budget import Lane, RateBudget
+from position_monitor.edge.venues.binance.candles import read_candles, read_turnovers
 from position_monitor.edge.venues.binance.failures import unusable
+from position_monitor.edge.venues.binance.instruments import TRADING_STATUS
 from position_monitor.edge.venues.binance.order_rows import algo_order
 from position_monitor.edge.venues.binance.position_list import PositionList
 from position_monitor.edge.venues.binance.prices import BinancePrices
@@ -239,6 +242,20 @@ class BinanceUsdm:
         params = close_request(approved.action)
         body = await self._wire.call(Endpoint.PLACE_ORDER, params, Lane.STOP)
         check_closed(approved.action, body)
+
+    def trading_symbols(self) -> Collection[str]:
+        """Every contract that trades now, by the trading rules as last loaded."""
+        return [name for name, rules in self._upkeep.instruments.items() if rules.status == TRADING_STATUS]
+
+    async def read_candles(
+        self, symbol: str, working_type: WorkingType, *, first_ms: int, count: int
+    ) -> Sequence[Candle]:
+        """Candles of an hour, oldest first, in the background; raises `ExchangeFailure`."""
+        return await read_candles(self._wire, symbol, working_type, first_ms=first_ms, count=count)
+
+    async def read_turnovers(self) -> Mapping[str, Decimal]:
+        """Turnover of the last day by symbol, in quote units, in the background; raises `ExchangeFailure`."""
+        return await read_turnovers(self._wire)
 
     async def open_user_stream(self) -> str:
         """A listen key for the user data stream, valid for 60 min (the same one while it lives). It is a secret."""

@@ -94,13 +94,18 @@ class BinanceWire:
             return failure_of_transport(endpoint, lost.cause)
         self.budget.observe(ticket, reply.headers)
         failure = failure_of_reply(endpoint, reply, self.time)
-        if isinstance(failure, RateLimited):
+        if isinstance(failure, RateLimited) and not (endpoint.is_background and failure.http_status == 403):
             self.budget.block(failure)
+        if not endpoint.is_background:
+            self._learn(failure)
+        return reply if failure is None else failure
+
+    def _learn(self, failure: ExchangeFailure | None) -> None:
+        """What an answer says of the venue as a whole. A call in the background says nothing of it."""
         if failure is None:
             self.budget.answered()
         elif isinstance(failure, Refused):
             self._flag(failure.refusal)
-        return reply if failure is None else failure
 
     async def measure_clock(self, *, samples: int = _CLOCK_SAMPLES, unless_done_since: int | None = None) -> None:
         """Take the median offset of the samples, each corrected by half its round trip; raises `ExchangeFailure`.

@@ -1,0 +1,92 @@
+"""The candles of one symbol, added up to a `MarketState` (S20, S21). The state has a fixed size, no candle is kept."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from decimal import Decimal
+from typing import Final
+
+from position_monitor.core.market.candles import INTERVAL_MS, Candle
+from position_monitor.core.market.regime import RegimeInForce
+from position_monitor.core.market.wilder import Wilder
+from position_monitor.core.model.market import MarketState
+from position_monitor.core.model.regime_settings import RegimeThresholds
+
+CANDLES_IN_A_ROW_MIN: Final = 30
+"""With fewer closed candles in a row before now there is no ATR (S20)."""
+LIFETIME_MS: Final = 2 * INTERVAL_MS
+"""How long after its last close a state may be used (S20)."""
+_HUNDRED: Final = Decimal(100)
+
+
+@dataclass(slots=True)
+class MarketFold:
+    """What is remembered of one symbol's candles."""
+
+    last_open_ms: int | None = field(default=None, init=False)
+    """When the last candle that was added began; None before the first."""
+    _in_a_row: int = field(default=0, init=False)
+    _wilder: Wilder = field(default_factory=Wilder, init=False)
+    _in_force: RegimeInForce = field(default_factory=RegimeInForce, init=False)
+    _state: MarketState | None = field(default=None, init=False)
+
+    @property
+    def closed_at_ms(self) -> int | None:
+        """When the last candle closed; None before the first."""
+        return None if self.last_open_ms is None else self.last_open_ms + INTERVAL_MS
+
+    def add(self, candles: Iterable[Candle], thresholds: RegimeThresholds) -> None:
+        """Take further closed candles, as `closed_candles` gives them.
+
+        Where candles are missing in between, the one after the gap is not measured against the one before it, and the
+        candles in a row are counted anew. Thresholds may change from one call to the next: they hold from then on.
+        """
+        for candle in candles:
+            if self.last_open_ms is None or candle.open_ms == self.last_open_ms + INTERVAL_MS:
+                self._in_a_row += 1
+            else:
+                self._in_a_row = 1
+                self._wilder.gap()
+            self.last_open_ms = candle.open_ms
+            self._wilder.add(candle.high, candle.low, candle.close)
+            self._state = self._state_after(candle, thresholds)
+
+    def _state_after(self, candle: Candle, thresholds: RegimeThresholds) -> MarketState | None:
+        """The state at the close of this candle; None while an indicator is not known or nothing moves at all."""
+        wilder = self._wilder
+        if wilder.atr is None or wilder.adx is None or wilder.atr <= 0:
+            return None
+        atr, close, adx = six_digits(wilder.atr), six_digits(candle.close), six_digits(wilder.adx)
+        regime = self._in_force.close(atr / close * _HUNDRED, adx, thresholds)
+        closed_at_ms = candle.open_ms + INTERVAL_MS
+        return MarketState(
+            atr=atr,
+            close=close,
+            adx=adx,
+            plus_di=six_digits(wilder.plus_di),
+            minus_di=six_digits(wilder.minus_di),
+            regime=regime,
+            closed_at_ms=closed_at_ms,
+            expires_at_ms=closed_at_ms + LIFETIME_MS,
+        )
+
+    def state(self, now_ms: int) -> MarketState | None:
+        """The state at the last close, unless something is missing; `now_ms` is the venue's time."""
+        return None if self.missing(now_ms) else self._state
+
+    def missing(self, now_ms: int) -> str:
+        """Why there is no state, in words that need no further explanation; empty when there is one."""
+        closed_at_ms = self.closed_at_ms
+        if closed_at_ms is None:
+            return "no candle was read yet"
+        if now_ms >= closed_at_ms + LIFETIME_MS:
+            return f"the last candle closed {(now_ms - closed_at_ms) // 60_000} min ago"
+        if self._in_a_row < CANDLES_IN_A_ROW_MIN:
+            return f"{self._in_a_row} closed candles in a row of {CANDLES_IN_A_ROW_MIN} that are needed"
+        return "" if self._state is not None else "the price did not move"
+
+
+def six_digits(value: float) -> Decimal:
+    """A float cut to six significant digits (S21)."""
+    return Decimal(f"{value:.6g}")
