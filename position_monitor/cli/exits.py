@@ -52,8 +52,8 @@ def execute(arguments: argparse.Namespace) -> int:
 
 
 async def _once(look: Any) -> Overview:  # noqa: ANN401
-    found: Overview = await look()
-    return found
+    overview: Overview = await look()
+    return overview
 
 
 # -- for people
@@ -88,7 +88,7 @@ def _rendered(account: AccountState, exits: ExitsState, positions: Sequence[Posi
 
 
 def _positions(positions: Sequence[PositionState]) -> Table:
-    table = _table("position", "policy", "profile", "regime", "stop from", "trailing", "take-profits")
+    table = _table(("position", "policy", "profile", "regime", "stop from", "trailing", "take-profits"))
     for state in sorted(positions, key=lambda one: one.key):
         rungs = sum(one.resting for one in state.take_profits)
         table.add_row(
@@ -104,14 +104,14 @@ def _positions(positions: Sequence[PositionState]) -> Table:
 
 
 def _orders(exits: ExitsState) -> Table:
-    table = _table("orders since start", "role", "what and why", "count")
+    table = _table(("orders since start", "role", "what and why", "count"))
     for row in exits.orders:
         table.add_row(row.policy or "others", row.role, row.reason, str(row.count))
     return table
 
 
 def _break_even() -> Table:
-    table = _table("break-even win rate", "full ladder", "before cost", "stop 1.5 %", "stop 0.75 %")
+    table = _table(("break-even win rate", "full ladder", "before cost", "stop 1.5 %", "stop 0.75 %"))
     for profile in DEFAULT_PROFILES.values():
         ladder = _ladder_r(profile)
         rates = [f"{break_even_pct(ladder, stop_pct=stop):.1f} %" for stop in STOPS_PCT]
@@ -124,7 +124,7 @@ def _ladder_r(profile: Profile) -> Decimal:
     return ladder_in_r((rung.target_r, rung.share_pct) for rung in profile.rungs)
 
 
-def _table(*columns: str) -> Table:
+def _table(columns: Sequence[str]) -> Table:
     table = Table(box=None, pad_edge=False, header_style="bold")
     for name in columns:
         table.add_column(name, overflow="fold")

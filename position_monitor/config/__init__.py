@@ -23,7 +23,7 @@ from position_monitor.config.profiles import (
     overlay_challenge,
     profile_table,
 )
-from position_monitor.config.protection import BoundsSection, ExitSection, ProtectionSection, SymbolsSection
+from position_monitor.config.protection import BoundsSection, ExitSection, ProtectionSection
 from position_monitor.config.regimes import overlay_regimes, variables_without_effect
 from position_monitor.config.rules import broken_rules
 from position_monitor.config.sections import (
@@ -43,6 +43,7 @@ from position_monitor.config.sources import (
     read_credentials,
     read_file,
 )
+from position_monitor.config.symbols import SymbolsSection
 from position_monitor.config.values import Section, allowed_is
 from position_monitor.core.exits.live_policy import live_policy, shadow_policy
 from position_monitor.core.model.settings import EvidenceSettings, ExitSettings, Limits, ProtectionSettings, Rung

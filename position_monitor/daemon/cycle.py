@@ -30,7 +30,6 @@ from position_monitor.daemon.desk import Desk
 from position_monitor.daemon.fast_path import FastPath
 from position_monitor.daemon.placing import Placing
 from position_monitor.daemon.report import CycleReport
-from position_monitor.daemon.shadowing import Shadowing
 from position_monitor.daemon.surroundings import Settings, Surroundings
 from position_monitor.daemon.upkeep import Upkeep
 from position_monitor.edge.ai_engine import Question
@@ -68,8 +67,6 @@ class Daemon:
     fast_path: FastPath
     """What events tell between two reads."""
     upkeep: Upkeep
-    shadowing: Shadowing
-    """What another policy would do; asked when a cycle is over."""
     history: History = field(default_factory=History, init=False)
     _last_cycle: tuple[int, float] = field(default=(0, 0.0), init=False)
     """When the last cycle began, by the wall clock and by the monotonic one."""

@@ -33,5 +33,5 @@ class OrderCounts:
     @property
     def rows(self) -> tuple[OrderCount, ...]:
         """The counts, the largest first."""
-        found = sorted(self._counts.items(), key=lambda row: (-row[1], row[0]))
-        return tuple(OrderCount(*kind, count=count) for kind, count in found)
+        largest_first = sorted(self._counts.items(), key=lambda row: (-row[1], row[0]))
+        return tuple(OrderCount(*kind, count=count) for kind, count in largest_first)

@@ -6,10 +6,10 @@ import json
 from importlib.resources import files
 from typing import Any, Literal
 
-Name = Literal["status", "position", "event"]
+Name = Literal["status", "position", "event", "shadow"]
 
 
 def load(name: Name) -> dict[str, Any]:
-    """The schema of the `status` hash, of a position's `doc`, or of the `data` of an event."""
+    """The schema of the `status` hash, of the `doc` of a position or of a shadow book, or of the `data` of an event."""
     schema: dict[str, Any] = json.loads(files(__name__).joinpath(f"{name}.schema.json").read_text(encoding="utf-8"))
     return schema

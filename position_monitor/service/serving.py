@@ -25,6 +25,7 @@ from position_monitor.core.observation.stream_events import (
 )
 from position_monitor.core.publication import sentence
 from position_monitor.daemon import CycleReport, Daemon
+from position_monitor.daemon.shadowing import Shadowing
 from position_monitor.edge.ai_engine import AdvicePoller
 from position_monitor.edge.backend import BreakerPoller
 from position_monitor.edge.background import end_tasks
@@ -70,6 +71,8 @@ class Service:
     turns: Turns = field(init=False)
     _teller: Teller = field(init=False)
     _pace: Pace = field(init=False)
+    _shadowing: Shadowing = field(init=False)
+    """What another policy would do; asked when a cycle is over."""
     _box: EventBox = field(default_factory=EventBox, init=False)
     _reload: ReloadPace = field(init=False)
     _reload_waits: asyncio.Future[None] | None = field(default=None, init=False)
@@ -89,6 +92,7 @@ class Service:
             candles=self.candles,
         )
         self.daemon = open_daemon(self.exchange, self.clock, surroundings)
+        self._shadowing = Shadowing(self.daemon.desk, surroundings)
         self.turns = Turns(self.clock, self.streams.events_delivered)
         self._reload = ReloadPace(self.clock)
         self._pace = Pace(self.exchange)
@@ -160,10 +164,10 @@ class Service:
         self.candles.watch(held)
         desk = self.daemon.desk
         self._teller.writers_noted(desk.counts.rows, desk.memory.foreign_order)
-        self._teller.publish(report, self.config, self.streams.health(), self.daemon.shadowing.books)
+        self._teller.publish(report, self.config, self.streams.health(), self._shadowing.books)
         self._teller.say(report)
         self._tell_systemd(report)
-        await self.daemon.shadowing.look(report.decision.judgements)
+        await self._shadowing.look(report.decision.judgements)
         interval_s = self.config.loop.check_interval_s
         await self.turns.pause(self._pace.interval_s(report, interval_s), self._pace.least_s(report, interval_s))
 

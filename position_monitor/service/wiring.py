@@ -15,7 +15,6 @@ from position_monitor.core.model.traits import VenueTraits
 from position_monitor.daemon import Daemon
 from position_monitor.daemon.desk import Desk
 from position_monitor.daemon.fast_path import FastPath
-from position_monitor.daemon.shadowing import Shadowing
 from position_monitor.daemon.surroundings import Settings, Surroundings
 from position_monitor.daemon.upkeep import Upkeep
 from position_monitor.edge.candles import CandleSettings
@@ -111,5 +110,4 @@ def open_daemon(exchange: Exchange, clock: Clock, surroundings: Surroundings) ->
         observer=Observer(exchange, clock, surroundings),
         fast_path=FastPath(desk),
         upkeep=Upkeep(exchange),
-        shadowing=Shadowing(desk, surroundings),
     )
