@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from contextlib import ExitStack
 from dataclasses import replace
 from typing import Any
@@ -9,7 +10,9 @@ from typing import Any
 from position_monitor.core.book import desired_book, other_program
 from position_monitor.core.decision import guard, surplus
 from position_monitor.core.evidence import learning, other_programs
+from position_monitor.core.exits import live_policy
 from tests.sim.mutants import changed, mutant
+from tests.sim.simulation import SPEAKER
 from tests.sim.swarm import Swarm
 
 BESIDE_A_BOT = Swarm({}, ("beside_a_bot",))
@@ -47,3 +50,13 @@ def a_grace_never_ends(stack: ExitStack) -> None:
 @mutant("INV-5", swarm=BESIDE_A_BOT)
 def ours_never_gives_way(stack: ExitStack) -> None:
     stack.enter_context(changed(desired_book, "gives_way", lambda inputs, enough: False))
+
+
+@mutant("INV-11", swarm=Swarm({}, ("the_brain_is_rolled_out", "crash")))
+def the_rollout_goes_by_a_hash_of_the_process(stack: ExitStack) -> None:
+    """As the old stack had it: Python salts `hash` anew in each process (exits.md 1, row 2)."""
+
+    def salted(symbol: str) -> int:
+        return int(hashlib.sha256(f"{SPEAKER.get()}{symbol}".encode()).hexdigest()[:8], 16) % 100
+
+    stack.enter_context(changed(live_policy, "rollout_bucket", salted))

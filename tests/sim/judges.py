@@ -13,6 +13,7 @@ from tests.sim.conduct import Answer
 from tests.sim.hammering import Hammering, too_many_events
 from tests.sim.liveness import Liveness, VenueNow
 from tests.sim.over_exit import OverExit
+from tests.sim.policies import Policies
 from tests.sim.settled_book import SettledBook
 from tests.sim.state_truth import StateTruth
 from tests.sim.swarm import THRIFTY_S
@@ -74,6 +75,7 @@ class Judges:
         self.calm = Calm(interval_s=min(run.interval_s, 3.0) if "reloads" in host else run.interval_s)
         self.claims = Claims(host, foggy=run.swarm.foggy)
         self._nobody_since_ms: int | None = None
+        self.policies = Policies()
         self.witnesses = Witnesses(run.levels.prices)
         run.conduct.listeners.append(self._answer)
 
@@ -97,6 +99,7 @@ class Judges:
         daemon, at_ms = int(owner.split(":")[1]), true_ms()
         self._run.levels.note_marks(at_ms, self._run.symbols)  # the stream may have told of a mark this very moment
         self._find("state_truth", self.state_truth.told(daemon, published, at_ms))
+        self._find("policies", self.policies.told(daemon, published))
         if (given_up_ms := self._run.conduct.leases[owner].given_up_ms) >= 0:
             by_its_clock_ms = given_up_ms + self._run.daemons[daemon][1].now_ms() - at_ms
             self._find("state_truth", self.state_truth.lease_left(published["events"], by_its_clock_ms))
