@@ -182,7 +182,7 @@ def operational_state(exits: ExitsState | None) -> str:
 def _old_status(exits: ExitsState | None) -> dict[str, object]:
     """The keys that scripts of the old stack read. Where the daemon is not heard they say that nothing runs."""
     live = exits is not None and exits.live == "EXIT_BRAIN_V3"
-    computes = exits is not None and bool(exits.shadow or live)
+    computes = exits is not None and bool(exits.shadow or live) and exits.decided_at_ms > 0
     orders = exits.orders if exits is not None else ()
     return {
         "operational_state": operational_state(exits),
