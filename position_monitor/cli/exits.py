@@ -95,12 +95,22 @@ def _positions(positions: Sequence[PositionState]) -> Table:
             str(state.key),
             state.policy or "?",
             state.profile,
-            state.regime or "-",
+            _regime(state),
             state.level_source or "-",
             state.trailing,
             str(rungs),
         )
     return table
+
+
+def _regime(state: PositionState) -> str:
+    """The regime in force for a position with the numbers it comes from."""
+    market = state.market
+    if market is None:
+        return state.regime or "no candles"
+    atr_pct = market.atr / market.close * 100 if market.close else Decimal(0)
+    words = f"ATR {atr_pct:.2f} %, ADX {market.adx:.0f}, +DI {market.plus_di:.0f}, -DI {market.minus_di:.0f}"
+    return f"{state.regime or market.regime} ({words})"
 
 
 def _orders(exits: ExitsState) -> Table:
@@ -151,6 +161,7 @@ def document(overview: Overview) -> dict[str, object]:
                 "policy": state.policy,
                 "profile": state.profile,
                 "regime": state.regime,
+                "market": state.market,
                 "level_source": state.level_source,
                 "trailing": state.trailing,
             }

@@ -103,6 +103,7 @@ class Service:
             advisor=self.advisor,
             breaker=self.breaker,
             owner=self.owner,
+            market=self.candles.market,
         )
 
     @property

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from loguru import logger
@@ -14,6 +14,7 @@ from position_monitor.core.decision.history import History, after_failure
 from position_monitor.core.decision.risk import AccountRisk, account_risk
 from position_monitor.core.model.actions import Mode
 from position_monitor.core.model.events import Event
+from position_monitor.core.model.market import MarketState
 from position_monitor.core.model.sides import PositionKey
 from position_monitor.core.observation.stream_events import StreamHealth, StreamState
 from position_monitor.core.publication import announce
@@ -46,6 +47,8 @@ class Teller:
     advisor: AdvicePoller
     breaker: BreakerPoller
     owner: str
+    market: Callable[[str], MarketState | None] = lambda symbol: None
+    """What the closed candles of a symbol say."""
     _pending: list[Event] = field(default_factory=list, init=False)
     _published: Mapping[PositionKey, Published] = field(default_factory=dict, init=False)
     """The positions as they were published last."""
@@ -148,7 +151,7 @@ class Teller:
         self.store.publish(state, self._position_states(report.history), events, beside)
 
     def _position_states(self, history: History) -> list[PositionState]:
-        self._published = published_positions(history, self._published)
+        self._published = published_positions(history, self._published, self.market)
         return [published.state for published in self._published.values()]
 
     def say(self, report: CycleReport) -> None:

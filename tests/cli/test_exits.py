@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from decimal import Decimal
 from pathlib import Path
 
 import pytest
@@ -12,10 +13,21 @@ from position_monitor.cli import exits as exits_command
 from position_monitor.cli.main import main
 from position_monitor.cli.status import Overview
 from position_monitor.config import Config
+from position_monitor.core.model.market import MarketState, Regime
 from position_monitor.core.publication.state import ExitsState, OrderCount
 from position_monitor.service.exits import exits_state
 from tests.edge.redis.conftest import account_state, position_state
 
+MARKET = MarketState(
+    atr=Decimal(340),
+    close=Decimal(42000),
+    adx=Decimal("27.1"),
+    plus_di=Decimal(30),
+    minus_di=Decimal(15),
+    regime=Regime.TRENDING,
+    closed_at_ms=1_780_000_000_000,
+    expires_at_ms=1_780_007_200_000,
+)
 DECIDED_MS = 1_780_000_000_000
 ORDERS = (
     OrderCount("hybrid", "take_profit", "placed, level from hybrid", 9),
@@ -35,7 +47,11 @@ def heard(monkeypatch: pytest.MonkeyPatch):  # type: ignore[no-untyped-def]
 
     def holds(exits: ExitsState | None, *, daemon: bool = True) -> None:
         account = replace(account_state(), exits=exits) if daemon else None
-        held = (replace(position_state(), policy="brain", profile="TREND", regime="TRENDING"),) if daemon else ()
+        held = (
+            (replace(position_state(), policy="brain", profile="TREND", regime="TRENDING", market=MARKET),)
+            if daemon
+            else ()
+        )
 
         async def look() -> Overview:
             return Overview(account, held)
@@ -79,7 +95,8 @@ def test_switches_positions_orders_and_rates_are_shown(heard, config_file, capsy
     assert "kill switch ON" in text
     assert "! held back by EXIT_EXECUTOR_KILL_SWITCH=true" in text
     rows = [line.split() for line in lines]
-    assert ["BTCUSDT:LONG", "brain", "TREND", "TRENDING", "hybrid", "off", "1"] in rows
+    regime = ["TRENDING", "(ATR", "0.81", "%,", "ADX", "27,", "+DI", "30,", "-DI", "15)"]
+    assert ["BTCUSDT:LONG", "brain", "TREND", *regime, "hybrid", "off", "1"] in rows
     assert ["hybrid", "take_profit", "placed,", "level", "from", "hybrid", "9"] in rows
     assert ["CHOP", "0.32", "R", "75.8", "%", "80.8", "%", "85.9", "%"] in rows
 

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
 
+from position_monitor.core.model.market import MarketState
 from position_monitor.core.model.sides import PositionKey
 from position_monitor.core.model.verdicts import RiskStatus, Verdict
 
@@ -66,6 +67,8 @@ class PositionState:
     """Named facts for machines: StopCovered, BackstopLive, TakeProfitsPlaced, BookInSync, ... -> True/False/Unknown."""
     policy: str = ""
     """The policy that is live for it: static, hybrid, dynamic or brain; empty where its settings could not be found."""
+    market: MarketState | None = None
+    """What the closed candles of its symbol say; None without candles."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,7 +18,7 @@ from position_monitor.core.publication.state import (
     PositionState,
     TakeProfitState,
 )
-from position_monitor.edge.redis.exit_documents import exits_document
+from position_monitor.edge.redis.exit_documents import exits_document, market_document
 from position_monitor.edge.redis.json_text import json_text
 
 TEXT_LENGTH_MAX: Final = 500
@@ -185,6 +185,7 @@ def position_document(state: PositionState, account: str, *, published_at_ms: in
         "observed_at_ms": state.observed_at_ms,
         "published_at_ms": published_at_ms,
         "policy": state.policy,
+        "market": market_document(state.market),
         "conditions": {name: bounded_text(value) for name, value in sorted(state.conditions.items())},
     }
 

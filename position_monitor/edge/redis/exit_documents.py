@@ -1,11 +1,14 @@
-"""Who controls exits, as the field `exits` of `P:status`, and back. Pure functions."""
+"""Who controls exits (field `exits` of `P:status`) and what candles say (`market` of a position), and both back."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any
 
+from position_monitor.core.model.market import MarketState, Regime
+from position_monitor.core.model.money import plain
 from position_monitor.core.publication.state import ExitsState, OrderCount
+from position_monitor.edge.redis.published_text import figure
 
 
 def exits_document(exits: ExitsState | None) -> dict[str, Any] | None:
@@ -54,4 +57,36 @@ def read_exits(document: Mapping[str, Any] | None) -> ExitsState | None:
             OrderCount(str(one["policy"]), str(one["role"]), str(one["reason"]), int(one["count"]))
             for one in document["orders"]
         ),
+    )
+
+
+def market_document(market: MarketState | None) -> dict[str, Any] | None:
+    """What closed candles say, as a member of a position's document."""
+    if market is None:
+        return None
+    return {
+        "regime": str(market.regime),
+        "atr": plain(market.atr),
+        "close": plain(market.close),
+        "adx": plain(market.adx),
+        "plus_di": plain(market.plus_di),
+        "minus_di": plain(market.minus_di),
+        "closed_at_ms": market.closed_at_ms,
+        "expires_at_ms": market.expires_at_ms,
+    }
+
+
+def read_market(document: Mapping[str, Any] | None) -> MarketState | None:
+    """The member back as a value. Raises `KeyError`, `ValueError` or `TypeError` for what is none."""
+    if document is None:
+        return None
+    return MarketState(
+        atr=figure(document["atr"]),
+        close=figure(document["close"]),
+        adx=figure(document["adx"]),
+        plus_di=figure(document["plus_di"]),
+        minus_di=figure(document["minus_di"]),
+        regime=Regime(document["regime"]),
+        closed_at_ms=int(document["closed_at_ms"]),
+        expires_at_ms=int(document["expires_at_ms"]),
     )
