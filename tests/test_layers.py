@@ -47,6 +47,7 @@ CORE_ROOMS = {
     "book": {"model", "market", "exits", "observation", "evidence"},
     "decision": {"model", "market", "exits", "observation", "evidence", "book"},
     "publication": {"model", "market", "exits", "observation", "evidence", "book", "decision"},
+    "performance": {"model"},
 }
 """What each room of the core may import beside itself (DESIGN 3)."""
 

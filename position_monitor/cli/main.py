@@ -104,6 +104,7 @@ def parser() -> argparse.ArgumentParser:
     commands = root.add_subparsers(metavar="COMMAND", required=True)
     _daemon_commands(commands)
     _reading_commands(commands)
+    _record_commands(commands)
     _config_commands(commands)
     _paper_commands(commands)
     return root
@@ -154,6 +155,13 @@ def _reading_commands(commands: argparse._SubParsersAction[_Parser]) -> None:
     _command(commands, "exits", "exits", "who controls exits: module, policies, switches, conflicts, orders by policy")
     explain = _command(commands, "explain", "explain", "why a position's orders are what they are")
     explain.add_argument("symbol", metavar="SYMBOL", type=str.upper, help="e.g. BTCUSDT")
+
+
+def _record_commands(commands: argparse._SubParsersAction[_Parser]) -> None:
+    performance = _command(
+        commands, "performance", "performance", "what every exit was worth: reasons, rungs, slippage, in R and in money"
+    )
+    performance.add_argument("--csv", action="store_true", help="one row a record, for a spreadsheet")
 
 
 def _config_commands(commands: argparse._SubParsersAction[_Parser]) -> None:

@@ -2,8 +2,8 @@
 
 `cycle.py` is the loop's body, with `placing.py` and `removal.py` for what it sends and takes away, `upkeep.py` beside
 it and `report.py` for what it says at its end. `fast_path.py` places the stops that an event brings before the first
-read. `desk.py` is what both share: the pen, and the memory (`memory.py`), the only writer of the evidence.
-`surroundings.py` is all that the daemon asks of the process around it.
+read. Both send and remove through `desk.py`, which asks the gate first, and learn through `memory.py`, the only writer
+of the evidence. `surroundings.py` is all that the daemon asks of the process around it.
 """
 
 from position_monitor.daemon.cycle import Daemon

@@ -156,7 +156,7 @@ class Daemon:
             self.desk.memory.clock_jumped()
 
     def _note_exposed(self, observed: AccountObservation, decision: Decision) -> None:
-        """What is without cover when the cycle finds it was so, even if it is covered when the cycle ends."""
+        """Note what the first read of the cycle shows without cover, even if it is covered when the cycle ends."""
         exposed = {key: judged.exposed for key, judged in decision.judgements.items() if self._was_read(key, observed)}
         self.desk.memory.exposure_judged(exposed)
         now_ms = self.clock.now_ms()
@@ -250,7 +250,7 @@ class Daemon:
                 settings=self.rules.evidence,
                 now_ms=now_ms,
             )
-        if decision is None or failure:  # what was read before the failure is known, and old by now
+        if decision is None or failure:  # the figures of before the failure stay, with their old time
             self.history, lost = after_failure(self.history, failure, now_ms)
             events = (*events, *lost)
         else:
@@ -259,7 +259,7 @@ class Daemon:
                 decision, self.history, self.evidence, reads=self.rules.evidence.replacement_reads
             )
         announced, wrote = self.desk.outbox.take()
-        if decision is not None:  # some list was read in this cycle, and a failure after it knows nothing better
+        if decision is not None:  # positions were read in this cycle; a later failure does not change what they said
             self._unread = observed.unreadable_positions
         risk = self._risk(failure, mode)
         self._observed_at_ms = observed.observed_at_ms or self._observed_at_ms

@@ -141,7 +141,7 @@ class Account:
         realized = ZERO
         if closing:
             direction = 1 if leg.amount > 0 else -1
-            realized = closing * (price - leg.entry) * direction
+            realized = (closing * (price - leg.entry) * direction).quantize(CENT8, ROUND_HALF_EVEN)
             self._reduce(leg, closing * direction)
             change += closing * direction
         if change:
@@ -221,6 +221,13 @@ class Account:
         """How much of an isolated position's margin is beyond what its size and loss need."""
         exposure = self.exposure(leg.symbol, leg.side)
         return max(ZERO, leg.isolated_wallet + min(ZERO, exposure.upnl) - exposure.initial)
+
+    def receive(self, amount: Decimal, leg: Position | None) -> None:
+        """Money from the venue (negative: to it), into an isolated position's own wallet where one is named."""
+        self.wallet += amount
+        if leg is not None:
+            leg.isolated_wallet += amount
+            self.revalue(leg.symbol)
 
     def set_isolated(self, symbol: str, isolated: bool) -> None:
         """Margin type of a symbol without a position."""

@@ -135,11 +135,12 @@ def trade_row(trade: Trade, instrument: Instrument) -> Body:
 
 
 def income_row(income: Income) -> Body:
-    """Row of income."""
+    """Row of income; what does not come from an execution names none."""
+    trade = str(income.trade_id) if income.trade_id else ""
     return {
         "symbol": income.symbol, "incomeType": income.kind, "income": money(income.amount),
-        "asset": "USDT", "info": str(income.trade_id), "time": income.at_ms,
-        "tranId": income.transaction_id, "tradeId": str(income.trade_id),
+        "asset": "USDT", "info": trade or income.kind, "time": income.at_ms,
+        "tranId": income.transaction_id, "tradeId": trade,
     }  # fmt: skip
 
 

@@ -55,6 +55,7 @@ class Control:
             ("POST", "fill"): self.fill,
             ("POST", "neighbour"): self.neighbour,
             ("POST", "leverage"): self.leverage,
+            ("POST", "funding"): self.funding,
             ("POST", "margin-type"): self.margin_type,
             ("POST", "advance"): self.advance,
         }
@@ -254,6 +255,10 @@ class Control:
         """Leverage of a symbol, by the venue's rules."""
         self.engine.set_leverage(values["symbol"], int(values["leverage"]))
         return {"symbol": values["symbol"], "leverage": int(values["leverage"])}
+
+    def funding(self, values: Body) -> Body:
+        """Charge funding now at a `rate`, of one symbol or of all; a positive rate is paid by longs."""
+        return {"received": plain(self.engine.charge_funding(Decimal(str(values["rate"])), values.get("symbol")))}
 
     def advance(self, values: Body) -> Body:
         """Age the world by `ms`; request timestamps are still judged by the real clock."""

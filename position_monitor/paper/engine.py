@@ -15,6 +15,7 @@ from position_monitor.paper.algo import AlgoService
 from position_monitor.paper.errors import refusal
 from position_monitor.paper.events import UserEvent
 from position_monitor.paper.faults import LAGGING, Fault
+from position_monitor.paper.funding import Funding
 from position_monitor.paper.instruments import Instrument
 from position_monitor.paper.liquidation import Liquidation
 from position_monitor.paper.listenkeys import ListenKeys
@@ -47,6 +48,7 @@ class Engine:
         self.trader = Trader(world, self.matching)
         self.settings = Settings(world, self.matching, self.trader)
         self.listing = Listing(world, self.matching, self.algos)
+        self.funding = Funding(world, self.matching)
         self.past = Past(world)
         self._countdowns: dict[str, int] = {}
         self.cuts: list[str | None] = []  # routes to disconnect, None = all
@@ -190,6 +192,10 @@ class Engine:
     def delist_symbol(self, symbol: str) -> None:
         """The contract is gone: not in `exchangeInfo`, -1121 to every request."""
         self._settled(lambda: self.listing.delist(symbol))
+
+    def charge_funding(self, rate: Decimal, symbol: str | None = None) -> Decimal:
+        """Charge funding now; returns what the wallet received."""
+        return self._settled(lambda: self.funding.charge(rate, symbol))
 
     def change_instrument(self, symbol: str, **changes: Decimal | str | int) -> Instrument:
         """Filters or status change at run time, as the venue announces now and then."""

@@ -74,6 +74,7 @@ class PaperServer:
             raise ValueError("tls_port needs ca_file: clients must be told which authority to trust")
         self.engine: Engine = scenario.build(options.scenario, options.seed, wall_ms())
         self.engine.world.trigger_delay_ms = options.trigger_delay_ms
+        self.engine.funding.begin()
         self.gateway = Gateway(self.engine, Gatekeeper(options.api_key, options.api_secret))
         self.control = Control(self.engine, self.gateway.usage, self.gateway.limiter)
         self.hub = Hub(self.engine, delay_s=options.latency_ms / 2000)

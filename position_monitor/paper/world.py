@@ -53,6 +53,7 @@ class Income:
     kind: str
     amount: Decimal
     trade_id: int
+    """The execution it comes from; 0 where there is none."""
     at_ms: int
 
 

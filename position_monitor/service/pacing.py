@@ -16,8 +16,8 @@ SPARING_SHARE = 5 / 16
 """Part of it that our cycles may use from the moment they have used half of it, whatever they do (750): a minute must
 never end without weight for the reads of positions."""
 LOOKS_SHARE = 47 / 48
-"""Part of it that the looks may share once half of it is used, whoever used that (2,350): a neighbour on the address
-must not be why a position is not seen, so what it left is spread over the rest of the minute."""
+"""Part of it that the looks may share once half of it is used, whoever used that (2,350). Another program
+on the address must not be the reason why a position is not read: what it left is spread over the rest of the minute."""
 WAKE_S = 0.2
 """Least time between two cycles that events ask for."""
 SOON_IN_A_ROW_MAX = 30

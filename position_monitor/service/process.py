@@ -9,15 +9,21 @@ from pathlib import Path
 
 from position_monitor.config import Config
 from position_monitor.core.exits.advice import why_ignored
+from position_monitor.core.model.events import Event
 from position_monitor.edge.ai_engine import AdvicePoller, AiEngine
 from position_monitor.edge.backend import Backend, BreakerPoller
 from position_monitor.edge.clock import Clock, SystemClock
 from position_monitor.edge.redis.lease import new_owner
+from position_monitor.edge.redis.records import RedisRecords
 from position_monitor.edge.redis.state import RedisState
 from position_monitor.edge.streams.mark_stream import MarkStream
 from position_monitor.edge.streams.user_stream import ListenKeys, UserStream
 from position_monitor.edge.systemd import Systemd
 from position_monitor.edge.venues.binance.events import stream_origin
+from position_monitor.edge.venues.binance.venue import BinanceUsdm
+from position_monitor.service.records.keeping import RecordKeeper
+from position_monitor.service.records.shelf import RecordShelf
+from position_monitor.service.records.watching import PositionWatch
 from position_monitor.service.reloading import ConfigInForce
 from position_monitor.service.serving import Service
 from position_monitor.service.streams import Hearer, Streams
@@ -59,6 +65,37 @@ def _streams_of(config: Config, keys: ListenKeys, clock: Clock) -> Callable[[Hea
     return open_streams
 
 
+def _open_records(config: Config, clock: Clock, owner: str, store: RedisState) -> RedisRecords:
+    """The records of this configuration; who may publish them is who may publish the state."""
+    return RedisRecords(
+        config.redis.url.get_secret_value(),
+        prefix=config.redis.prefix,
+        account=config.account,
+        owner=owner,
+        clock=clock,
+        lease=store.lease_state,
+    )
+
+
+def _keeper_of(
+    in_force: ConfigInForce, exchange: BinanceUsdm, records: RedisRecords, clock: Clock
+) -> Callable[[Callable[[Event], None]], RecordKeeper]:
+    """Makes the keeper of the records of closed positions."""
+
+    def open_keeper(tell: Callable[[Event], None]) -> RecordKeeper:
+        return RecordKeeper(
+            watch=PositionWatch(),
+            exchange=exchange,
+            history=exchange.history,
+            shelf=RecordShelf(records, clock),
+            clock=clock,
+            config=lambda: in_force.config,
+            tell=tell,
+        )
+
+    return open_keeper
+
+
 async def run(config: Config, config_path: Path | None) -> int:
     """Run the daemon of this configuration in this process until it is told to stop; returns the exit code."""
     clock = SystemClock()
@@ -75,6 +112,8 @@ async def run(config: Config, config_path: Path | None) -> int:
         for client in (engine, backend):
             if client is not None:
                 stack.push_async_callback(client.close)
+        records = _open_records(config, clock, owner, store)
+        stack.push_async_callback(records.aclose)
         in_force = ConfigInForce(config, config_path, exchange.traits)
         service = Service(
             in_force=in_force,
@@ -91,6 +130,7 @@ async def run(config: Config, config_path: Path | None) -> int:
             systemd=Systemd(),
             owner=owner,
             open_streams=_streams_of(config, exchange, clock),
+            open_records=_keeper_of(in_force, exchange, records, clock),
         )
         service.catch_signals()
         return await service.serve()

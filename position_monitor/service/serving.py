@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 from loguru import logger
 
 from position_monitor.config import Config
+from position_monitor.core.model.events import Event
 from position_monitor.core.observation.stream_events import (
     EventBox,
     MarkPrices,
@@ -36,6 +37,7 @@ from position_monitor.edge.redis.state import Owned, RedisState
 from position_monitor.edge.systemd import Systemd
 from position_monitor.errors import ConfigError
 from position_monitor.service.pacing import Pace
+from position_monitor.service.records.keeping import RecordKeeper
 from position_monitor.service.reloading import ConfigInForce, Reloaded, ReloadPace
 from position_monitor.service.starting import LEASE_WAIT_S, begin
 from position_monitor.service.streams import Hearer, Streams, no_streams
@@ -65,7 +67,10 @@ class Service:
     owner: str
     open_streams: Callable[[Hearer], Streams] = no_streams
     """Makes the streams that tell this service."""
+    open_records: Callable[[Callable[[Event], None]], RecordKeeper] | None = None
+    """Makes the keeper of records, which tells its events to the given receiver; None: no records are kept."""
     streams: Streams = field(init=False)
+    records: RecordKeeper | None = field(default=None, init=False)
     candles: CandleReader = field(init=False)
     daemon: Daemon = field(init=False)
     turns: Turns = field(init=False)
@@ -105,6 +110,8 @@ class Service:
             owner=self.owner,
             market=self.candles.market,
         )
+        if self.open_records is not None:
+            self.records = self.open_records(self._teller.tell)
 
     @property
     def config(self) -> Config:
@@ -117,6 +124,8 @@ class Service:
         self._teller.started(self.config)
         workers: list[Worker] = [self.store.run, self.advisor.run, self.breaker.run, self.candles.run]
         workers += self.streams.workers
+        if self.records is not None:
+            workers.append(self.records.run)
         background = [asyncio.ensure_future(self._keep_running(worker)) for worker in workers]
         try:
             await begin(self.exchange, self.store, self.turns)
@@ -163,6 +172,8 @@ class Service:
         held = {key.symbol for key in report.history.tracks}
         self.streams.watch(held)
         self.candles.watch(held)
+        if self.records is not None:
+            self.records.note(report)
         desk = self.daemon.desk
         self._teller.writers_noted(desk.counts.rows, desk.memory.foreign_order)
         self._teller.publish(report, self.config, self.streams.health(), self._shadowing.books)
@@ -189,12 +200,16 @@ class Service:
         if is_news(event):
             self._box.put(event)
             self.turns.wake()
+        if self.records is not None:
+            self.records.on_event(event)
 
     def on_marks(self, marks: MarkPrices) -> None:
         """Take mark prices: the loop looks where a stop would move. Never waits."""
         for symbol in self.daemon.fast_path.on_marks(marks):
             self._box.put(SymbolTouched(symbol, "the mark price moved"))
             self.turns.wake()
+        if self.records is not None:
+            self.records.on_marks(marks)
 
     def _tell_systemd(self, report: CycleReport) -> None:
         if not self._ready:

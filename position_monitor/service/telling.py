@@ -31,6 +31,8 @@ from position_monitor.edge.redis.state import Owned, RedisState
 from position_monitor.service.exits import exits_state
 
 HEARTBEAT_S = 60.0
+PENDING_MAX = 1_000
+"""Events of others that wait for the next state."""
 STOPPED = "the daemon was stopped: nobody watches the positions, all orders stay on the exchange"
 FOREIGN_WEIGHT_1M = COMMAND_LINE_WEIGHT_1M
 """Weight a minute beyond which another program on this address is worth a warning. Our own command line, which reads
@@ -114,6 +116,11 @@ class Teller:
     def writers_noted(self, orders: tuple[OrderCount, ...], foreign_writer: str) -> None:
         """What the venue took of this process, and the last order of ours that another one wrote."""
         self._orders, self._foreign_writer = orders, foreign_writer
+
+    def tell(self, event: Event) -> None:
+        """Announce an event with the next state."""
+        if len(self._pending) < PENDING_MAX:
+            self._pending.append(event)
 
     def margin_called(self, symbols: Iterable[str]) -> None:
         """Say and announce that the venue warns of liquidation."""

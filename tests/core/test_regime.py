@@ -3,7 +3,7 @@
 import pytest
 
 from position_monitor.core.market.regime import RegimeInForce, local_direction
-from position_monitor.core.market.words import Meaning, meaning_of, trend_direction, word_as_published
+from position_monitor.core.market.words import Meaning, meaning_of, trend_direction
 from position_monitor.core.model.market import MarketState, Regime
 from position_monitor.core.model.regime_settings import DEFAULT_REGIMES, RegimeTable, RegimeThresholds
 
@@ -112,7 +112,6 @@ def test_every_word_of_the_engine(regime, words):
 )
 def test_any_other_word_says_nothing(word):
     assert meaning_of(word) == (None, None)
-    assert word_as_published(word) == word[:50]
 
 
 def test_where_the_trend_goes():

@@ -15,7 +15,7 @@ from typing import Any
 
 from tests.sim.conduct import TARGETS_GONE, Conduct
 from tests.sim.names import Names
-from tests.sim.truth import PREFIX, Key, Order, Truth, is_own, reducing, side_of
+from tests.sim.truth import PREFIX, Key, Order, Truth, is_own, is_stop, reducing, side_of
 
 TRIFLE = Decimal("0.01")
 """The part of a position by which a ladder may differ from what the user's own take-profits leave."""
@@ -72,6 +72,8 @@ class Checker:
         self.names = Names(foggy=foggy and conduct is not None)
         self._placed_by: dict[str, tuple[int | None, int]] = {}
         """Client id -> the daemon that placed the newest order of that id, and the moment."""
+        self._resized: dict[Key, int] = {}
+        """When a position last changed."""
         self._began: dict[Key, tuple[int, int]] = {}
         """Position -> the entry with which its life began, and when."""
         self._first_accepted: dict[str, tuple[str, int]] = {}
@@ -139,6 +141,8 @@ class Checker:
             del self._covered[key]
             if key in self._exposed_since:
                 self.exposed_ms.append(entry.at_ms - self._exposed_since.pop(key)[0])
+        if entry.position_before != entry.position_after:
+            self._resized.update(dict.fromkeys(levels, entry.sequence))
         for key, level in levels.items():
             if key not in self._covered:
                 self._began[key] = (entry.sequence, entry.at_ms)
@@ -256,7 +260,18 @@ class Checker:
         """Whether the level of a stop counts: an epoch older than that of a resting backstop is an earlier life's."""
         mine = [order for order in self.truth.own() if order["close_position"] and reducing(order, key)]
         newer = any(order["client_id"][6:14] > detail["client_id"][6:14] for order in mine)
-        return self._of_this_life(key, detail) and not newer
+        return self._of_this_life(key, detail) and not newer and not self._nothing_tells(key, detail)
+
+    def _nothing_tells(self, key: Key, detail: Order) -> bool:
+        """Whether nothing told its daemon of which life a working stop is: the position changed since it was placed and
+        before the daemon began, and no close-all stop rests that is older than the change. It may have been closed and
+        opened again (docs/evidence.md)."""
+        changed = self._resized.get(key, 0)
+        first = self._conduct.visitors[self._speaker].first if self._conduct and self._speaker is not None else None
+        if first is None or first <= changed or self._first_accepted.get(detail["client_id"], ("", 0))[1] > changed:
+            return False
+        close_alls = (o for o in self.truth.orders.values() if o["close_position"] and reducing(o, key))
+        return not any(is_stop(order) and order["since"] <= changed for order in close_alls)
 
     def _knew_open(self, key: Key, client_id: str) -> bool:
         """Whether the backstop was placed by the very daemon that removes it, for a position that is open since before.

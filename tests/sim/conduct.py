@@ -52,6 +52,8 @@ NO_ANSWER = 0
 class Visitor:
     """One daemon as the venue saw it."""
 
+    first: int | None = None
+    """Moment of the first answer about positions that reached it."""
     positions: dict[str, int] = field(default_factory=dict)
     """symbol ("" for all) -> moment of the newest answer about positions that reached it."""
     orders: dict[str, deque[tuple[int, int]]] = field(
@@ -159,6 +161,7 @@ class Conduct:
         visitor, symbol = self.visitors[daemon], params.get("symbol", "")
         if endpoint in (Endpoint.POSITIONS, Endpoint.POSITION_ROWS):
             visitor.positions[symbol] = max(moment, visitor.positions.get(symbol, 0))
+            visitor.first = moment if visitor.first is None else visitor.first
         elif endpoint is Endpoint.OPEN_ALGO_ORDERS:
             visitor.orders[symbol].append((moment, true_ms()))
 

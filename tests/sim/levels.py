@@ -24,10 +24,11 @@ HAIR = Decimal("1e-9")
 """Averaged entry prices are reported with 12 decimals."""
 NEAR = Decimal("0.001")
 """The mark counts as having passed the stop's level when it came this close to it."""
-BREAKEVEN_OFFSET = Decimal("0.001")
-"""The default `breakeven_offset_pct`."""
 LEAST = Decimal("0.0045")
 """A stop nearer than this (a little under `stop_loss_min_pct`) to entry and mark alike is an exit, not a stop."""
+
+BREAKEVEN_OFFSET = Decimal("0.001")
+"""How far beyond the entry breakeven lies: the default of `breakeven_offset_pct` (S6)."""
 
 
 class Levels:
@@ -127,12 +128,12 @@ class Levels:
         return min(STOP_LOSS_PCT + STEP_PCT * refused, STOP_LOSS_MAX_PCT)
 
     def _too_near(self, key: Key, trigger: Decimal, at_ms: int) -> bool:
-        """Whether every recent price is next to the stop. Breakeven is honest: it lies at an entry, or beyond it by
-        what two fees cost."""
+        """Whether every recent price is next to the stop. Breakeven is honest: it lies the cost of a trade beyond an
+        entry."""
         entries, marks = _recent(self._entries[key], at_ms), self.prices(key[0], at_ms)
         tick = self._world.instruments[key[0]].tick
-        with_cost = 1 + (1 if key[1] == "LONG" else -1) * BREAKEVEN_OFFSET
-        if any(min(abs(trigger - price), abs(trigger - price * with_cost)) <= tick for price in entries):
+        beyond = 1 + (BREAKEVEN_OFFSET if key[1] == "LONG" else -BREAKEVEN_OFFSET)
+        if any(abs(trigger - price * beyond) <= tick for price in entries):
             return False
         return all(abs(price - trigger) < LEAST * price for price in (*entries, *marks))
 

@@ -18,11 +18,12 @@ from position_monitor.core.observation.exit_profile import Exit, closed_by, exit
 
 
 def why_over_exit(order: DesiredOrder, position: Position | None, gate: GateInputs) -> str:
-    """At no price may take-profits of ours close more than the policy's shares up to the furthest rung reached there:
-    by the number of the rung, because advice may move it, or by its configured distance.
+    """Why an order would make our take-profits close too much of the position at some price, or empty.
 
-    Derived from the settings and what rests, not from the book. Where the venue's least amounts join rungs, only the
-    whole is compared.
+    At each price at which one of them rests, they may close the shares of the policy up to the furthest rung that is
+    reached there. A rung counts as reached by its number, because advice may have moved it nearer, or by its configured
+    distance. The limit is derived from the settings and from what rests, not from the book. Where the rest would be
+    below the venue's least amounts, the rungs were joined, and the whole position may be closed.
     """
     instrument = gate.observation.instrument
     if order.role is not Role.TAKE_PROFIT or position is None or order.quantity is None or instrument is None:

@@ -198,9 +198,10 @@ def _why_firing(order: DesiredOrder, gate: GateInputs) -> str:
 def _why_too_many(order: DesiredOrder, position: Position | None, gate: GateInputs) -> str:
     """The limit on our orders binds take-profits. Stops have room beyond it: a crowd must never cost the cover.
 
-    The venue itself allows one close-all stop only, so the backstop needs no limit. Beyond all room a working stop is
-    sent where the position lacks cover, and else only once every stop that rests was read back: then it makes others
-    redundant, and a crowd, whatever it came from, is replaced in one step.
+    The venue itself allows one close-all stop only, so the backstop needs no limit. When even the room of the stops is
+    used up, a working stop is still sent where the position lacks cover. Where the position has full cover, it is sent
+    only when every stop that gives the cover was read back: the new one then makes all of them redundant, and however
+    so many came to rest, they can be removed in one step.
     """
     if order.role is Role.BACKSTOP or position is None:
         return ""

@@ -96,6 +96,10 @@ def _joined(symbol: str, parts: Sequence[Plan]) -> Plan:
 
 
 def _for_open(inputs: PlanInputs, case: Case) -> Plan:
+    """The plan of one open position. Stops are taken first; each later step may only make the take-profits fewer.
+
+    What a step takes out of the plan is not dropped silently: it goes into `held` with the reason (invariant 13).
+    """
     position, belief, book, diff = case.position, case.belief, case.book, case.diff
     if book is None or diff is None or belief is None or case.quiet:
         return Plan(position.symbol)

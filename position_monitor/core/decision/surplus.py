@@ -110,7 +110,7 @@ def _why_keep_stop(
     ]
     cover, price = cover_of(largest, proven, case.settings), order.trigger_price
     # One of an earlier epoch stayed behind when an earlier life of the position ended: its level binds nobody. One of a
-    # later epoch was minted in this life, by a process that did not see the backstop yet. Epochs order as times do.
+    # later epoch was made in this life, by a process that had not read the backstop yet. Epochs sort as their times do.
     binds = order.epoch >= belief.epoch and not why_not_cover(order, largest, case.settings)
     if cover.full and (not binds or price is None or stopped_by(largest, cover.orders, price) >= largest.quantity):
         return ""

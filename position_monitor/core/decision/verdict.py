@@ -93,6 +93,10 @@ def judge(case: Case, observation: SymbolObservation, evidence_settings: Evidenc
 
 
 def _verdict(case: Case, observation: SymbolObservation, targets: Sequence[LiveOrder]) -> tuple[Verdict, str]:
+    """The verdict by what was read, and why. The order of the questions is the order of what matters more.
+
+    What was not read is UNKNOWN before anything is said about cover, and cover comes before take-profits.
+    """
     position, cover, book, diff = case.position, case.cover, case.book, case.diff
     if not observation.readable:
         return Verdict.UNKNOWN, observation.unreadable or "it was not read completely"

@@ -133,7 +133,7 @@ def _present(
     reused = observation.orders_reused
     guarding = (own for own in live.guarding if _firing(own, position) and not of_an_earlier_life(own, belief))
     firing = next(guarding, None)
-    return Belief(  # not `replace`: this is done for every position in every cycle
+    return Belief(  # made for every position in every cycle, and `replace` takes longer
         epoch=belief.epoch,
         inherited=belief.inherited,
         present_reads=belief.present_reads + 1,

@@ -9,9 +9,6 @@ from position_monitor.core.market.regime import local_direction
 from position_monitor.core.model.market import MarketState, Regime
 from position_monitor.core.model.sides import Side
 
-WORD_MAX: Final = 50
-"""A word is published as received, cut to this many characters."""
-
 
 class Meaning(NamedTuple):
     """What a word says."""
@@ -48,8 +45,3 @@ def trend_direction(meaning: Meaning, market: MarketState | None) -> Side | None
     if meaning.direction is not None or market is None:
         return meaning.direction
     return local_direction(market)
-
-
-def word_as_published(word: str) -> str:
-    """The word as received, cut to what is published."""
-    return word[:WORD_MAX]

@@ -1,8 +1,8 @@
 """How much of a position take-profits close by which price (invariant 16). Pure arithmetic, used by planner and gate.
 
-What rests and what may rest is compared with what is wanted at each price: at or before none of them may more be closed
-than is wanted closed there. The sum alone would not do: two ladders of half the size close twice as much at the first
-rung.
+For each price, the quantity that our orders close when the market gets there is compared with the quantity that the
+policy wants closed by then. It must not be larger at any price. To compare the totals is not enough: orders may have
+the right total, and too much of it at the first rung.
 """
 
 from __future__ import annotations

@@ -2,7 +2,7 @@
 
 Adding a stop needs little: a side, a size and some price of the position. Everything else that cannot be read, is slow
 or refuses may hold back removals, take-profits and the verdict, never the stop. A read that is added later gets a
-`Fact` of its own here, and by that holds back no stop.
+`Fact` of its own here. The row of `PLACE_STOP` does not name it, so it cannot hold back a stop.
 
 What stands in for a fact that is missing while a stop is placed:
 

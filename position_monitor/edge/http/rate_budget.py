@@ -1,10 +1,11 @@
 """The request budget of one IP and account, led by the venue's own `X-MBX-*` headers.
 
 The venue allows 2,400 request weight a minute per IP (shared with every other program on the host), 300 orders in
-10 s and 1,200 a minute per account, in windows aligned to its clock. Lanes share that, and what protects comes first:
-each may fill a minute up to its own ceiling, whoever used what lies below it, and the rest is the reserve of those
-before it. A neighbour on the address may leave nothing for sweeps; what it leaves is for positions and their stops.
-Nobody queues behind anybody: each caller waits at most its lane's bound for the next window, else gets `RateLimited`.
+10 s and 1,200 a minute per account, in windows aligned to its clock. Requests go in lanes, and the lanes of what
+protects may use more of a minute than the others. Each lane has a ceiling for the weight of the whole minute, whoever
+used it; what lies above the ceiling is the reserve of the lanes before it. So another program on the address may leave
+nothing for sweeps, while positions and their stops still have room. There is no queue: each caller waits for the next
+window, at most as long as its lane allows, or gets `RateLimited`.
 """
 
 from __future__ import annotations

@@ -72,7 +72,7 @@ class LastReads:
         return again
 
     def keep(self, observation: SymbolObservation) -> None:
-        """Remember a look just made; after one that was not complete, nothing is used again but in doubt."""
+        """Remember a look just made. After an incomplete one `again` has no lists, only `believed` has."""
         if observation.readable:
             self._observations[observation.symbol] = observation
             self._orders_at_s[observation.symbol] = self.clock.monotonic_s()

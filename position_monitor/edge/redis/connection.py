@@ -24,6 +24,7 @@ OPERATION_TIMEOUT_S: Final = 4.0
 """Ceiling of one exchange with Redis, asking several Sentinels included: a server that trickles bytes is cut off."""
 CONNECTIONS_MAX: Final = 8
 SENTINEL_PORT: Final = 26379
+DEFAULT_PORT: Final = 6379
 
 
 def connect(url: str) -> Redis:
@@ -34,6 +35,15 @@ def connect(url: str) -> Redis:
         return Redis.from_url(url, **_options())
     except ValueError:
         raise ConfigError("redis.url is not a redis://, rediss://, unix:// or redis+sentinel:// address") from None
+
+
+def address_of(url: str) -> str:
+    """Where a URL leads, for messages: host and port, or the path of a socket; never user or password."""
+    parts = urlsplit(url)
+    place = parts.netloc.rpartition("@")[2]
+    if parts.scheme == "unix":
+        return parts.path
+    return place if ":" in place or not place else f"{place}:{DEFAULT_PORT}"
 
 
 class ScriptLine:

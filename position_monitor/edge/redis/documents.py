@@ -80,6 +80,15 @@ class Keys:
         """String, expiring: the owner that gave the lease up last."""
         return self._key("lease:given_up")
 
+    @property
+    def exits(self) -> str:
+        """Stream of records of closed positions."""
+        return self._key("exits")
+
+    def performance(self, profile: str) -> str:
+        """Hash of the totals of one profile; of all of them for an empty name."""
+        return self._key(f"performance:{profile}" if profile else "performance")
+
     def position(self, key: PositionKey) -> str:
         """Hash of one position."""
         return f"{self.position_prefix}{key}"

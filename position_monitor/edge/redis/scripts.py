@@ -121,3 +121,34 @@ if #shadows.open > 0 then redis.call('PEXPIRE', KEYS[6], ARGV[4]) end
 return {1, '', missing}
 """
 )
+
+PUBLISH_RECORDS: Final = (
+    _TEXT
+    + """
+-- Append records of closed positions and replace their totals.
+-- KEYS: 1 lease, 2 epoch counter, 3 stream of records
+-- ARGV: 1 owner, 2 epoch ('0': published without a lease), 3 cap of the stream,
+--       4 JSON {records: [data, ...], totals: [[key, [field, value, ...]], ...]}
+-- Answers {1, id of the last entry ('' for none)}  or, having written nothing,  {0, the holder that is in the way}
+local holder = text(KEYS[1])
+if holder ~= '' and holder ~= ARGV[1] then return {0, holder} end
+if ARGV[2] ~= '0' and not (holder ~= '' and text(KEYS[2]) == ARGV[2]) then return {0, holder} end
+
+local batch = cjson.decode(ARGV[4])
+local last = ''
+for _, data in ipairs(batch.records) do
+  local added = redis.pcall('XADD', KEYS[3], 'MAXLEN', '~', ARGV[3], '*', 'data', data)
+  if type(added) == 'table' and added.err then
+    if not (string.find(added.err, 'WRONGTYPE') or string.find(added.err, ' ID')) then error(added.err) end
+    redis.call('DEL', KEYS[3])  -- not a stream, or one whose ids have run out: nothing of ours stands there
+    added = redis.call('XADD', KEYS[3], '*', 'data', data)
+  end
+  last = added
+end
+for _, total in ipairs(batch.totals) do
+  redis.call('DEL', total[1])
+  redis.call('HSET', total[1], unpack(total[2]))
+end
+return {1, last}
+"""
+)

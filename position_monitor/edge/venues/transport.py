@@ -62,6 +62,10 @@ class Endpoint(Enum):
     TURNOVER = EndpointSpec(
         "turnover of a day", "GET", "/fapi/v1/ticker/24hr", 1, weight_all=40, signed=False, background=True
     )
+    FILLS = EndpointSpec("fills", "GET", "/fapi/v1/userTrades", 5, background=True)
+    INCOME = EndpointSpec("income", "GET", "/fapi/v1/income", 30, background=True)
+    PAST_ORDERS = EndpointSpec("past orders", "GET", "/fapi/v1/allOrders", 5, background=True)
+    PAST_ALGO_ORDERS = EndpointSpec("past algo orders", "GET", "/fapi/v1/allAlgoOrders", 5, background=True)
     OPEN_ORDERS = EndpointSpec("open orders", "GET", "/fapi/v1/openOrders", 1, weight_all=40)
     OPEN_ALGO_ORDERS = EndpointSpec("open algo orders", "GET", "/fapi/v1/openAlgoOrders", 1, weight_all=40)
     QUERY_ALGO_ORDER = EndpointSpec("query algo order", "GET", "/fapi/v1/algoOrder", 1)

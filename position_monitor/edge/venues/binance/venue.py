@@ -26,6 +26,7 @@ from position_monitor.edge.clock import Clock
 from position_monitor.edge.http.rate_budget import Lane, RateBudget
 from position_monitor.edge.venues.binance.candles import read_candles, read_turnovers
 from position_monitor.edge.venues.binance.failures import unusable
+from position_monitor.edge.venues.binance.history import BinanceHistory
 from position_monitor.edge.venues.binance.instruments import TRADING_STATUS
 from position_monitor.edge.venues.binance.order_rows import algo_order
 from position_monitor.edge.venues.binance.position_list import PositionList
@@ -62,6 +63,7 @@ class BinanceUsdm:
         self._wire = BinanceWire(transport, clock, budget)
         self._upkeep = BinanceUpkeep(self._wire)
         self._prices = BinancePrices(self._wire)
+        self.history: Final = BinanceHistory(self._wire)
         self._clock = clock
         self._rows_endpoint = Endpoint.POSITION_ROWS
         self._list = PositionList(lambda call: self._read_positions(call, None))
@@ -211,9 +213,8 @@ class BinanceUsdm:
 
     async def query_order(self, symbol: str, client_id: str) -> LiveOrder | None:
         """One of our conditional orders by client id; None when the venue knows none (-2013, which may be lag)."""
-        params = {"clientAlgoId": client_id}
         try:
-            body = await self._wire.call(Endpoint.QUERY_ALGO_ORDER, params, Lane.HELD)
+            body = await self._wire.call(Endpoint.QUERY_ALGO_ORDER, {"clientAlgoId": client_id}, Lane.HELD)
         except Refused as refused:
             if refused.refusal is Refusal.NO_SUCH_ORDER:
                 return None

@@ -1,0 +1,188 @@
+"""The report of `performance` on a screen: a few narrow tables and one histogram of block characters.
+
+Every table fits 60 columns; a wider screen only adds the columns that are said to be optional. A cell that rests on
+fewer than 30 values shows how many.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from decimal import Decimal
+
+from rich.console import RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from position_monitor.cli.output import console
+from position_monitor.cli.status_table import age, number
+from position_monitor.core.performance.record import Record
+from position_monitor.core.performance.statistics import SMALL_SAMPLE, Interval
+from position_monitor.core.performance.summary import R_EDGES, MoneyTotal, Summary
+
+WIDE = 80
+"""Columns from which the optional ones are shown."""
+BAR_MAX = 30
+_BLOCKS = " ▏▎▍▌▋▊▉█"
+
+
+def report(summary: Summary, records: Sequence[Record], width: int | None = None) -> list[RenderableType]:
+    """Everything the command shows, for a screen of this width (default: the one that is there)."""
+    columns = console().width if width is None else width
+    wide = columns >= WIDE
+    return [
+        *_headline(summary, records),
+        _reasons(summary, wide=wide),
+        *_histogram(summary),
+        *_rungs(summary),
+        *_slippage(summary, wide=wide),
+        *_protection(summary),
+        *_money(summary),
+    ]
+
+
+def _headline(summary: Summary, records: Sequence[Record]) -> Iterable[Text]:
+    days = max(1, -(-(summary.last_closed_at_ms - summary.first_closed_at_ms) // 86_400_000))
+    decided = summary.wins + summary.losses
+    open_ended = f", {summary.provisional} provisional" if summary.provisional else ""
+    yield Text(f"{summary.n} closed position{'s' if summary.n != 1 else ''} in {days} d{open_ended}", style="bold")
+    if decided:
+        won = f"{_pct(Decimal(summary.wins) / decided)} won{_sample(decided)}{_interval(summary.win_rate)}"
+        even = summary.breakeven_rate
+        yield Text(f"{won}; breaks even at {'-' if even is None else _pct(even)}")
+    if summary.mean_r is not None:
+        mean, total = _r(summary.mean_r), _r(summary.total_r)
+        yield Text(f"mean {mean} R, total {total} R{_sample(summary.measured_in_r)}")
+    waiting = [record for record in records if not record.final]
+    for record in waiting[-3:]:
+        yield Text(f"! {record.key} is provisional: {', '.join(record.notes)}", style="yellow")
+
+
+def _table(title: str, columns: Sequence[str]) -> Table:
+    table = Table(title=title, title_justify="left", title_style="bold")
+    for place, name in enumerate(columns):
+        table.add_column(name, justify="right" if place else "left", no_wrap=True)
+    return table
+
+
+def _reasons(summary: Summary, *, wide: bool) -> RenderableType:
+    optional = ("Median time", "Slippage") if wide else ()
+    table = _table("Why they were closed", ("Reason", "n", "Win %", "Mean R", "Total R", "Net", *optional))
+    for row in summary.reasons:
+        cells = [
+            row.reason,
+            str(row.n),
+            _pct(Decimal(row.wins) / row.n),
+            _r(row.mean_r),
+            _r(row.total_r),
+            _amounts(row.net),
+        ]
+        if wide:
+            cells += [_time(row.median_ms), _bps(row.slippage_bps)]
+        table.add_row(*cells)
+    return table
+
+
+def _histogram(summary: Summary) -> Iterable[Text]:
+    """Net R by halves; rows without any are left out at both ends."""
+    bars = summary.histogram
+    filled = [place for place, count in enumerate(bars) if count]
+    if not filled:
+        return
+    yield Text("Net R", style="bold")
+    most = max(bars)
+    for place in range(filled[0], filled[-1] + 1):
+        low = f"{R_EDGES[place - 1]:+.1f}" if place else "below"
+        yield Text(f"{low:>6} {_bar(bars[place], most)} {bars[place]}".rstrip())
+
+
+def _bar(count: int, most: int) -> str:
+    eighths = count * BAR_MAX * 8 // most
+    return "█" * (eighths // 8) + (_BLOCKS[eighths % 8] if eighths % 8 else "")
+
+
+def _rungs(summary: Summary) -> Iterable[RenderableType]:
+    if summary.rungs:
+        table = _table("Rungs that were reached", ("Rung", "Reached", "Rate", "95 %", "Median time"))
+        for row in summary.rungs:
+            rate = _pct(Decimal(row.hits) / row.n)
+            interval = _interval(row.rate).strip(" ()")
+            table.add_row(*(f"TP{row.rung}", f"{row.hits}/{row.n}", rate, interval, _time(row.median_ms)))
+        yield table
+
+
+def _slippage(summary: Summary, *, wide: bool) -> Iterable[RenderableType]:
+    if summary.slippage:
+        table = _table("Slippage, basis points against us", ("Role", "n", "Median", "p90", "Worst", "Cost"))
+        for row in summary.slippage:
+            figures = (_bps(row.median_bps), _bps(row.p90_bps), _bps(row.worst_bps))
+            role = row.role if wide else row.role.replace("_", " ")
+            table.add_row(role, str(row.n), *figures, _amounts(row.cost))
+        yield table
+
+
+def _protection(summary: Summary) -> Iterable[Text]:
+    row = summary.protection
+    yield Text("Protection", style="bold")
+    yield Text(f"  time to protect: median {_time(row.median_ms)}, worst {_time(row.worst_ms)}{_sample(row.n)}")
+    naked = f"{_time(Decimal(row.naked_ms))} in all, {_money_text(row.naked_notional_s)} notional-seconds"
+    yield Text(f"  without full cover: {naked}")
+    if row.never:
+        yield Text(f"  never wholly covered: {row.never}", style="bold red")
+    if row.unknown:
+        yield Text(f"  not known: {row.unknown}")
+
+
+def _money(summary: Summary) -> Iterable[RenderableType]:
+    table = _table("Money", ("Asset", "Gross", "Fees", "Funding", "Net", "Residual"))
+    for asset, total in sorted(summary.money.items()):
+        table.add_row(asset, *(_money_text(value) for value in _figures(total)), _residual(total))
+    yield table
+    unknown = sum(total.unknown for total in summary.money.values())
+    if unknown:
+        yield Text(f"! fees or funding of {unknown} are not known: they are missing in the net", style="yellow")
+
+
+def _figures(total: MoneyTotal) -> tuple[Decimal, ...]:
+    return total.gross, -total.fees, total.funding + total.clearance, total.net
+
+
+def _residual(total: MoneyTotal) -> str:
+    """0 when the venue's income says the same, to the last digit."""
+    return number(total.residual) if total.residual else "0"
+
+
+def _sample(n: int) -> str:
+    return f" (n = {n})" if n < SMALL_SAMPLE else ""
+
+
+def _interval(interval: Interval | None) -> str:
+    return "" if interval is None else f" ({interval.low * 100:.0f}-{interval.high * 100:.0f} %)"
+
+
+def _pct(fraction: Decimal) -> str:
+    return f"{fraction * 100:.0f} %"
+
+
+def _r(value: Decimal | None) -> str:
+    return "-" if value is None else f"{value:+.2f}"
+
+
+def _bps(value: Decimal | None) -> str:
+    return "-" if value is None else f"{value:+.1f}"
+
+
+def _time(value: Decimal | None) -> str:
+    if value is None:
+        return "-"
+    return f"{value:.0f} ms" if value < 1_000 else age(int(value))
+
+
+def _money_text(value: Decimal) -> str:
+    return number(value.quantize(Decimal("0.01")))
+
+
+def _amounts(by_asset: Mapping[str, Decimal]) -> str:
+    """One amount without its asset where there is only one."""
+    if len(by_asset) == 1:
+        return _money_text(next(iter(by_asset.values())))
+    return " ".join(f"{_money_text(amount)} {asset}" for asset, amount in sorted(by_asset.items())) or "-"
