@@ -56,7 +56,7 @@ def entered(shared: Shared, bot: Bot) -> bool:
 
 def test_a_stop_behind_the_bots_own_is_never_in_its_way(shared: Shared, led: Led) -> None:
     """Entries, a quiet while, its stop, its profit, entries again: nothing it believes is wrong."""
-    with daemon(shared.exchange, limits=BEHIND) as running, freqtrade(shared.exchange, COINS, led) as bot:
+    with daemon(shared.exchange, settings=BEHIND) as running, freqtrade(shared.exchange, COINS, led) as bot:
         running.manager.wait_ready(90)
         shared.reached("three positions with both stops", lambda: entered(shared, bot))
         place = shared.place()
@@ -77,7 +77,7 @@ def test_ours_gives_way_to_the_bots_own_and_comes_back_when_the_bot_is_gone(shar
     def guarded() -> bool:
         return set(bot.open_amounts()) == symbols == shared.stops(ours=False) and shared.stops(ours=True) == set()
 
-    with daemon(shared.exchange, limits=GIVES_WAY) as running:
+    with daemon(shared.exchange, settings=GIVES_WAY) as running:
         with freqtrade(shared.exchange, COINS, led) as bot:
             running.manager.wait_ready(90)
             shared.reached("three positions with its stops alone", guarded)
