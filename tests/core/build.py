@@ -442,10 +442,11 @@ def decided(
     advice: Mapping[str, Advice] | None = None,
     elsewhere: int = 0,
     now_ms: int = NOW_MS,
+    markets: Mapping[str, MarketState] | None = None,
 ) -> Decision:
     """One decision for the account."""
     observed = {seen.symbol: seen} if isinstance(seen, SymbolObservation) else seen
-    return decide(observed, evidence, rulebook or rules(), advice or {}, mode, elsewhere, now_ms)
+    return decide(observed, evidence, rulebook or rules(), advice or {}, mode, elsewhere, now_ms, markets=markets or {})
 
 
 def gate(

@@ -488,14 +488,14 @@ def nothing_is_placed_without_redis(stack: ExitStack) -> None:
 # -- bounds (invariant 10)
 
 
-@mutant("INV-10", swarm=Swarm({"empty_orders": 0.4, "late_expire": 0.1}, ("ai_advice",)), faulty_s=120.0)
+@mutant("INV-10", swarm=Swarm({"stale_reads": 0.3, "empty_orders": 0.5}, ("ai_advice",)), faulty_s=120.0)
 def orders_of_ours_are_not_counted(stack: ExitStack) -> None:
     stack.enter_context(changed(PlanInputs, "room", lambda *inputs, **more: 10_000))
     stack.enter_context(changed(guard, "_why_too_many", lambda *inputs, **more: ""))
     stack.enter_context(changed(surplus, "_why_keep_target", lambda *inputs, **more: "it is kept"))
 
 
-@mutant("INV-10", swarm=Swarm({"lose_request": 0.2, "late_expire": 0.2}, ("ai_advice",)))
+@mutant("INV-3", "INV-10", swarm=Swarm({"lose_request": 0.2, "late_expire": 0.2}, ("ai_advice",)))
 def writes_are_awaited_for_ever(stack: ExitStack) -> None:
     """A write that no query finds is never given up, and every write is remembered under a name of its own."""
     honest = written.after_write

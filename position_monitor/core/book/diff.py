@@ -98,6 +98,6 @@ def same_content(desired: DesiredOrder, order: LiveOrder) -> bool:
         and order.hedged is desired.hedged
         # In one-way mode the direction is that of its position; but a stop that can do more than reduce covers nothing.
         and (order.reduces or not (order.hedged or desired.role.is_stop))
-        and order.price == desired.trigger_price
+        and order.trigger_price == desired.trigger_price
         and order.quantity == desired.quantity
     )

@@ -13,7 +13,6 @@ from typing import NamedTuple
 from position_monitor.core.model.desired import Level, Target
 from position_monitor.core.model.instruments import Instrument
 from position_monitor.core.model.money import floor_to
-from position_monitor.core.model.profiles import RungKind
 from position_monitor.core.model.rungs import PIECE_STRIDE, PIECES_MAX, STANDS_FOR
 
 _NOTHING = Decimal(0)
@@ -25,7 +24,6 @@ class SizedRung(NamedTuple):
     rung: int
     level: Level
     quantity: Decimal
-    kind: RungKind = RungKind.MARKET
 
 
 def size_ladder(
@@ -57,7 +55,7 @@ def size_ladder(
         if _too_small(size, target.level.price, instrument, min_notional) and not last:
             carried = size
             continue
-        rungs.append(SizedRung(target.rung, target.level, size, target.kind))
+        rungs.append(SizedRung(target.rung, target.level, size))
         placed, carried = placed + size, Decimal(0)
     return _with_last_merged(rungs, instrument, min_notional, runs=runner > 0)
 
@@ -90,10 +88,7 @@ def _split(rungs: list[SizedRung], instrument: Instrument) -> tuple[tuple[SizedR
     note = ""
     for rung in rungs:
         parts = even_parts(rung.quantity, instrument, PIECES_MAX)
-        pieces += [
-            SizedRung(rung.rung + PIECE_STRIDE * number, rung.level, part, rung.kind)
-            for number, part in enumerate(parts)
-        ]
+        pieces += [SizedRung(rung.rung + PIECE_STRIDE * number, rung.level, part) for number, part in enumerate(parts)]
         left = floor_to(rung.quantity, instrument.step) - sum(parts, Decimal(0))
         if left > 0:
             note = (

@@ -202,8 +202,8 @@ def _whole_rest(facts: OrderFacts, resting: Sequence[LiveOrder]) -> Target:
     if facts.beyond_last is None:
         return whole
     for own in resting:
-        if rungs_of(own.rung)[-1] == whole.rung and own.price is not None:
-            return whole._replace(level=whole.level._replace(price=own.price))
+        if rungs_of(own.rung)[-1] == whole.rung and own.trigger_price is not None:
+            return whole._replace(level=whole.level._replace(price=own.trigger_price))
     return whole
 
 
@@ -213,9 +213,8 @@ def _snapped(desired: DesiredOrder, facts: OrderFacts, resting: Sequence[LiveOrd
         if (
             order.rung == desired.rung
             and order.quantity == desired.quantity
-            and order.purpose is desired.purpose
-            and order.price is not None
-            and distance_pct(order.price, desired.trigger_price) <= facts.settings.stop_min_move_pct
+            and order.trigger_price is not None
+            and distance_pct(order.trigger_price, desired.trigger_price) <= facts.settings.stop_min_move_pct
         ):
             return as_desired(facts, order, desired.role, desired.source)
     return desired

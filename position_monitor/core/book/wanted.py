@@ -150,15 +150,14 @@ class OrderFacts(NamedTuple):
 
 def as_desired(facts: OrderFacts, order: LiveOrder, role: Role, source: str) -> DesiredOrder:
     """A resting order, wanted exactly as it is."""
-    price = order.price
-    assert price is not None
+    assert order.trigger_price is not None
     return DesiredOrder(
         symbol=order.symbol,
         side=facts.side,
         role=role,
         rung=order.rung,
         purpose=order.purpose,
-        trigger_price=price,
+        trigger_price=order.trigger_price,
         quantity=order.quantity,
         hedged=order.hedged,
         working_type=order.working_type,

@@ -65,4 +65,4 @@ def regime_shown(view: ExitView) -> str:
     """The AI engine's word as it came, else the regime of the candles; empty where there is neither (3.4)."""
     if view.advice is not None and view.advice.regime:
         return view.advice.regime[:WORD_MAX]
-    return "" if view.regime is None else view.regime.value
+    return "" if view.regime is None else str(view.regime)

@@ -50,7 +50,8 @@ def _plan(settings: ProtectionSettings, pinned: Regime, now: Regime, without_atr
         rungs=(RungInR(target_r, HUNDRED),),
         runner=Decimal(0),
         locks=locks,
-        trail=(TrailStep(Decimal(0), distance_atr=today.trail_atr),),
+        # From (trail - stop) ATR of profit on, in R: an ATR that falls while the price stays does not strangle.
+        trail=(TrailStep(max((today.trail_atr - today.k1) / today.k1, Decimal(0)), distance_atr=today.trail_atr),),
         trail_after_rung=0,
         time_limit=TimeLimit(int(row.max_hours * _HOUR_MS)),
         stop_atr=row.k1,

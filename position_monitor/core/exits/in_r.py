@@ -52,16 +52,11 @@ class Plan:
 
 
 def first_distance(view: ExitView, plan: Plan) -> tuple[Decimal, str]:
-    """The distance of the first stop in units of price, inside its bounds, and what is to be said about it.
-
-    Raises `ValueError` for an ATR that is none.
-    """
+    """The distance of the first stop in units of price, inside its bounds, and what is to be said about it."""
     settings, position = view.settings, view.position
     entry, market = position.entry_price, view.market
     if market is None:
         return entry * bounded_stop_pct(settings.stop_loss_pct, settings) / HUNDRED, NO_ATR_AT_ENTRY
-    if not market.atr.is_finite() or market.atr <= 0:
-        raise ValueError(f"the ATR was {market.atr}")
     distance, ahead = market.atr * plan.stop_atr, position.liquidation_ahead
     if ahead is not None and plan.liquidation_buffer_pct:
         room = abs(entry - ahead) - entry * plan.liquidation_buffer_pct / HUNDRED
@@ -72,8 +67,9 @@ def first_distance(view: ExitView, plan: Plan) -> tuple[Decimal, str]:
 
 def exits_in_r(view: ExitView, plan: Plan, also: tuple[Ladder, ...] = ()) -> Exits:
     """The answer of a policy in R. Raises for figures that are none; then `policies.exits_for` gives the floor's."""
-    note = ""
-    distance = view.r
+    if view.market is not None and not (view.market.atr.is_finite() and view.market.atr > 0):
+        raise ValueError(f"the ATR was {view.market.atr}")
+    note, distance = "", view.r
     if distance is None:
         distance, note = first_distance(view, plan)
     choices, word = _choices(view, plan, distance)

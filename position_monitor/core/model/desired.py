@@ -10,7 +10,6 @@ from typing import NamedTuple
 
 from position_monitor.core.model.book_cases import StopCase, TargetCase
 from position_monitor.core.model.orders import Purpose, Role, WorkingType
-from position_monitor.core.model.profiles import RungKind
 from position_monitor.core.model.sides import PositionKey, Side
 
 
@@ -47,7 +46,6 @@ class Target(NamedTuple):
     rung: int
     level: Level
     fraction: Decimal
-    kind: RungKind = RungKind.MARKET
 
 
 class Ladder(NamedTuple):
@@ -87,7 +85,6 @@ class DesiredOrder(NamedTuple):
     rung: int
     purpose: Purpose
     trigger_price: Decimal
-    """The price at which it acts; of a plain limit order its limit."""
     quantity: Decimal | None
     hedged: bool
     """Whether the account is in hedge mode, so that the order must name its leg."""

@@ -34,7 +34,6 @@ class Purpose(StrEnum):
         return self in _STOP_PURPOSES
 
 
-_LIMIT = Purpose.LIMIT
 _STOP_PURPOSES = frozenset({Purpose.STOP, Purpose.STOP_LIMIT})
 
 
@@ -155,11 +154,6 @@ class LiveOrder(NamedTuple):
     def epoch(self) -> str:
         """The epoch that an order of ours was made in; empty, and so before every epoch, for a foreign one."""
         return "" if self.tag is None else self.tag.epoch
-
-    @property
-    def price(self) -> Decimal | None:
-        """The price at which it acts: its limit where it is a plain limit order, else its trigger."""
-        return self.limit_price if self.purpose is _LIMIT else self.trigger_price
 
     def part_of(self, whole: Decimal) -> Decimal:
         """What it closes of a position of this size, by what it states."""

@@ -10,18 +10,7 @@ import itertools
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
-from enum import StrEnum
 from typing import Final
-
-
-class RungKind(StrEnum):
-    """How a rung rests on the exchange."""
-
-    MARKET = "market"
-    """A conditional order that closes at market when its price comes."""
-    LIMIT = "limit"
-    """A reduce-only limit order: it fills at its price, pays the maker's fee and takes no slot for conditional orders.
-    In hedge mode, where the venue knows no reduce-only, it rests as MARKET."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +21,6 @@ class RungInR:
     """Distance from the entry in R."""
     share_pct: Decimal
     """Part of the position in percent. Rungs and runner add up to 100."""
-    kind: RungKind = RungKind.MARKET
 
 
 @dataclass(frozen=True, slots=True)
