@@ -48,6 +48,7 @@ class MadeMarket:
 
 RANGING = MadeMarket(420)
 """ATR 1 % of the price, no direction."""
+RANGING_NARROW = MadeMarket(400)
 RANGING_WIDE = MadeMarket(600)
 NORMAL_VOL = MadeMarket(420, step=11, back=7)
 TREND_UP = MadeMarket(420, step=10)

@@ -18,6 +18,7 @@ from tests.sim.market_made import (
     HIGH_VOL,
     NORMAL_VOL,
     RANGING,
+    RANGING_NARROW,
     RANGING_WIDE,
     TREND_DOWN,
     TREND_UP,
@@ -45,7 +46,7 @@ class Case:
     """One policy or profile in one market."""
 
     exit: dict[str, Any]
-    market: MadeMarket
+    market: MadeMarket | None
     profile: str
     """As the record says it."""
     sizes: str
@@ -91,14 +92,14 @@ CASES = {
         short=Way("42600", "41874 41760 41580", "t>41958 t>41874 41600>41874"),
         reasons="TP1 TP2 LOCK",
     ),
-    # R 420 (1 ATR): rung 1 at 42126 lies less than 0.1 % before rung 2 and joins it (S5); its lock is breakeven
+    # R 400: rung 1, raised to 126, lies less than 0.1 % before rung 2 and joins it (S5); its lock is breakeven
     "RANGE-collapsed": Case(
         exit=BRAIN,
-        market=RANGING,
+        market=RANGING_NARROW,
         profile="RANGE",
         sizes="0.166 0.072",
-        long=Way("41580", "42168 42294", "t>42042 42280>42042"),
-        short=Way("42420", "41832 41706", "t>41958 41720>41958"),
+        long=Way("41600", "42160 42280", "t>42042 42270>42042"),
+        short=Way("42400", "41840 41720", "t>41958 41730>41958"),
         reasons="TP2 BREAKEVEN",
     ),
     # R 1680 (2 ATR of 840); 2.5 % from 1 R on
@@ -166,7 +167,7 @@ CASES = {
     # 1.5 % and 2.5 %; nothing moves
     "static": Case(
         exit={"legacy_policy": "static"},
-        market=RANGING,
+        market=None,
         profile="DEFAULT",
         sizes="0.238",
         long=Way("41370", "43050", "42900>41370"),
@@ -175,7 +176,7 @@ CASES = {
     ),
     "hybrid": Case(
         exit={"legacy_policy": "hybrid"},
-        market=RANGING,
+        market=None,
         profile="DEFAULT",
         sizes="0.071 0.071 0.096",
         long=Way("41370", "42630 43050 43680", "t>42042 t>42630 43500>42847.5"),
