@@ -215,6 +215,7 @@ async def lived(case: Case, side: str, *, hedge: bool, dead_while_it_moves: bool
         rungs = list(zip(prices(way.rungs), prices(case.sizes), strict=True))
         assert (stage.stop, stage.rungs) == (D(way.backstop), rungs)
         assert stage.published(BTC, side)["profile"] == case.profile
+        assert not [line for line in stage.log if "held by the guard" in line]
         backstop = stage.own(BTC, side, "b")[0].algo_id
         with stage.never_uncovered():
             await stage.again(empty_redis=dead_while_it_moves, stream=stream)
