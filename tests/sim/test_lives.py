@@ -245,7 +245,7 @@ async def lived(case: Case, side: str, *, hedge: bool, dead_while_it_moves: bool
                 assert stage.held == D(case.runner), "the runner rests without a target"
             levels = stop_levels(stage, BTC, side)
             assert levels == sorted(levels, reverse=side == "SHORT")
-            stage.put(stage.stop)
+        stage.put(stage.stop)
         await stage.until("flat and clean", lambda: not stage.held and not stage.own(), within_s=60)
         await stage.until("its record", lambda: stage.records.entries and stage.records.only.final, within_s=120)
         record = stage.records.only
