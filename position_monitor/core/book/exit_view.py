@@ -10,7 +10,7 @@ from position_monitor.core.market.regime import local_direction
 from position_monitor.core.market.words import meaning_of, trend_direction
 from position_monitor.core.model import ids
 from position_monitor.core.model.market import MarketState, Regime
-from position_monitor.core.model.money import tightest
+from position_monitor.core.model.money import beyond, tightest
 from position_monitor.core.model.orders import LiveOrder, Role
 from position_monitor.core.model.sides import Side
 
@@ -90,13 +90,23 @@ def _heard(inputs: BookInputs, market: MarketState | None) -> tuple[Regime | Non
 
 
 def _resting_stop(inputs: BookInputs) -> RestingStop | None:
-    """The tightest of our resting stops that binds the level; None without one."""
-    best: Decimal | None = None
+    """The tightest of our resting stops that binds the level; None without one.
+
+    One that gave way to another program's stop binds it still, unless the price has passed it since.
+    """
+    best = _withdrawn(inputs) if inputs.settings.yield_to_foreign_stop else None
     for order in inputs.cover.orders:
         price = order.trigger_price
         if price is not None and _holds_the_ratchet(order, inputs):
             best = price if best is None else tightest(price, best, inputs.position.side)
     return None if best is None else RestingStop(best, _rests_anchored(inputs, best))
+
+
+def _withdrawn(inputs: BookInputs) -> Decimal | None:
+    last, position = inputs.belief.last_stop, inputs.position
+    if last is None or inputs.live.guarding or beyond(position.arming_price, last, position.side):
+        return None
+    return last
 
 
 def _holds_the_ratchet(order: LiveOrder, inputs: BookInputs) -> bool:

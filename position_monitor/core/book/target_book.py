@@ -40,21 +40,24 @@ _RUNS = WantedTargets(TargetCase.RUNNER, (), (RUNNER_NOTE,))
 def take_profits(facts: OrderFacts) -> WantedTargets:
     """The ladder for the quantity that foreign take-profits do not already take. The first case that holds counts:
 
-     1 NO_LEVEL       what rests: the entry is unknown, or no price in profit is permitted
-     2 FIRING         what rests: nothing is placed beside a stop that is being triggered
-     3 FILLING        what rests: the size that was read may be too large
-     4 RUNNER         none: every rung is gone, and what is left never gets a target (S4)
-     5 FOREIGN        none, and no ladder of ours stands
-     6 STANDS         the ladder that rests
-     7 STANDS_MERGED  the ladder that rests: the venue's least amounts keep it as short as it is
-     8 GROWS          a ladder with more rungs than the merged one that rests
-     9 NO_ROOM        none: stops come first
-    10 TOO_SMALL      none: below the venue's least amounts
-    11 NOT_PERMITTED  none: every price that is left lies beyond what the venue permits
-    12 NO_OPEN_RUNG   one order for the rest, at the last level or beyond the mark
-    13 SHRINKS        fewer rungs than the ladder that rests
-    14 NEW_LADDER     what is still to be reached
+     1 SWITCHED_OFF   none: the operator wants no take-profit of ours (`take_profits = false`)
+     2 NO_LEVEL       what rests: the entry is unknown, or no price in profit is permitted
+     3 FIRING         what rests: nothing is placed beside a stop that is being triggered
+     4 FILLING        what rests: the size that was read may be too large
+     5 RUNNER         none: every rung is gone, and what is left never gets a target (S4)
+     6 FOREIGN        none, and no ladder of ours stands
+     7 STANDS         the ladder that rests
+     8 STANDS_MERGED  the ladder that rests: the venue's least amounts keep it as short as it is
+     9 GROWS          a ladder with more rungs than the merged one that rests
+    10 NO_ROOM        none: stops come first
+    11 TOO_SMALL      none: below the venue's least amounts
+    12 NOT_PERMITTED  none: every price that is left lies beyond what the venue permits
+    13 NO_OPEN_RUNG   one order for the rest, at the last level or beyond the mark
+    14 SHRINKS        fewer rungs than the ladder that rests
+    15 NEW_LADDER     what is still to be reached
     """
+    if not facts.settings.take_profits:
+        return WantedTargets(TargetCase.SWITCHED_OFF, (), ("stop only: take-profits are switched off",))
     resting = resting_ladder(facts)
     if not facts.targets:
         return WantedTargets(TargetCase.NO_LEVEL, _as_it_rests(facts, resting))
@@ -79,7 +82,7 @@ def take_profits(facts: OrderFacts) -> WantedTargets:
 def _grown(
     facts: OrderFacts, resting: Sequence[LiveOrder], good: Sequence[LiveOrder], quantity: Decimal
 ) -> WantedTargets:
-    """Cases 7, 8 and 11: rungs of the ladder that stands were merged for want of room, and there is room again."""
+    """Cases 8, 9 and 12: rungs of the ladder that stands were merged for want of room, and there is room again."""
     targets = _open_rungs(facts, _nearer(good)) or (() if facts.runner else (_whole_rest(facts, resting),))
     sized, note = _sized(facts, resting, collapsed(targets, facts.rungs.again), quantity)
     if len(sized) <= len(good):
@@ -90,7 +93,7 @@ def _grown(
 def _ladder_anew(
     facts: OrderFacts, resting: Sequence[LiveOrder], standing: Sequence[Sequence[LiveOrder]], quantity: Decimal
 ) -> WantedTargets:
-    """Cases 4 and 9 to 14: no ladder rests that may stay as it is."""
+    """Cases 5 and 10 to 15: no ladder rests that may stay as it is."""
     if facts.rungs.most <= 0:
         return WantedTargets(TargetCase.NO_ROOM, (), ("no conditional-order capacity left for take-profits",))
     still_open = _open_rungs(facts, _nearer(standing[0]) if standing else frozenset(range(facts.ladder_from)))
@@ -119,7 +122,7 @@ def _sized(
 
 
 def _permitted(facts: OrderFacts, case: TargetCase, sized: tuple[DesiredOrder, ...], note: str) -> WantedTargets:
-    """Those of the orders whose price the venue permits; cases 10 and 11 where none is left."""
+    """Those of the orders whose price the venue permits; cases 11 and 12 where none is left."""
     orders = tuple([order for order in sized if facts.instrument.permits(order.trigger_price)])
     if len(orders) < len(sized):
         note = "no take-profit beyond the mark: the venue permits no such price"
