@@ -40,7 +40,7 @@ from tests.sim.judges import LYING_LISTS, Judges
 from tests.sim.lease_rights import without_lease
 from tests.sim.levels import WINDOW_MS, Levels
 from tests.sim.listening import listen
-from tests.sim.people import Adviser, Market, Trader
+from tests.sim.people import Adviser, FractionAdviser, Market, Trader
 from tests.sim.redis_model import RedisModel, store_on
 from tests.sim.report import describe
 from tests.sim.streams import StreamHost, connected_to
@@ -253,10 +253,11 @@ class Simulation:
         """The name under which a daemon holds the lease."""
         return f"sim:{number}:0-{number}"
 
-    def _adviser(self, number: int, clock: SimClock) -> Adviser | None:
-        if "ai_advice" not in self.swarm.host:
-            return None
-        return Adviser(clock, random.Random(f"ai:{self.seed}:{number}"))
+    def _adviser(self, number: int, clock: SimClock) -> Adviser | FractionAdviser | None:
+        rng = random.Random(f"ai:{self.seed}:{number}")
+        if "ai_advice" in self.swarm.host:
+            return Adviser(clock, rng)
+        return FractionAdviser(clock, rng) if "advice_in_fractions" in self.swarm.host else None
 
     def _is_dead(self, owner: str) -> bool:
         number = owner.removeprefix("sim:").partition(":")[0]

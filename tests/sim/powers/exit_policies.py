@@ -164,3 +164,27 @@ async def exit_policy(run: Simulation, rng: random.Random) -> None:
 async def exit_policy_changes(run: Simulation, rng: random.Random) -> None:
     """Promotion, demotion, kill switch, rollout and shadow in mid-run."""
     await the_brain_is_rolled_out(run, rng)
+
+
+def _always(**exits: Any) -> Callable[[random.Random], Mapping[str, Mapping[str, Any]]]:
+    return lambda rng: {"exit": {"mode": "EXIT_BRAIN_V3", **exits}}
+
+
+FIXED: dict[str, dict[str, Any]] = {
+    "profile_trend": {"profile": "TREND"},
+    "profile_range": {"profile": "RANGE"},
+    "old_is_closed": {
+        "profile": "NORMAL",
+        "time_stop": "close",
+        "profiles": {"NORMAL": {"max_hours": SOON_HOURS}},
+    },
+}
+"""One profile in every seed, for planted bugs that show there. They are never drawn."""
+for _name, _exits in FIXED.items():
+    power(_name, **{**FACTS, "settings": _always(**_exits)})(exit_policy)
+
+
+@power("advice_in_fractions", chance=0.04, foggy=False, gentle=True)
+async def advice_in_fractions(run: Simulation, rng: random.Random) -> None:
+    """The AI engine says 0.025 and means 2.5 %: all of it is to be ignored, so the policy's own levels are judged."""
+    await sleep(100_000)
