@@ -9,14 +9,16 @@ from decimal import Decimal
 from typing import Any
 
 from position_monitor.core.book import stop_level
+from position_monitor.core.decision import gate_price
 from position_monitor.core.exits import advice, answer, brain, policies, time_stop
 from position_monitor.core.model.desired import Level
 from position_monitor.core.model.money import tighter
+from position_monitor.core.model.orders import Role
 from tests.sim.mutants import changed, everywhere, mutant, nothing_loosens
 from tests.sim.swarm import Swarm
 
 
-@mutant("INV-8", "INV-2", swarm=Swarm({}, ("profile_range",)))
+@mutant("INV-8", swarm=Swarm({}, ("profile_range",)), caught_at=13)
 def a_policy_that_loosens(stack: ExitStack) -> None:
     """The stop is where the policy wants it now, and a lock or a trail that the mark has left behind is forgotten."""
     stack.enter_context(everywhere(stop_level.effective_stop, lambda inputs, resting, exits: exits.stop))
@@ -41,9 +43,10 @@ def advice_is_clamped_into_the_bounds(stack: ExitStack) -> None:
     stack.enter_context(everywhere(advice.why_ignored, lambda *inputs: ""))
 
 
-@mutant("DESIGN-9", swarm=Swarm({}, ("profile_range",)))
+@mutant("DESIGN-9", swarm=Swarm({}, ("wick_over_a_rung",)))
 def a_lock_is_placed_beyond_the_mark(stack: ExitStack) -> None:
-    """Nobody asks whether the mark has come back behind the lock: it would be an exit, not a stop."""
+    """Neither policy nor gate asks whether the mark is back behind the lock: it would be an exit, not a stop."""
+    honest = gate_price.why_wrong_price
 
     def tightest(view: Any, own: Level, others: Iterable[Level | None]) -> Level:
         chosen = own
@@ -52,7 +55,11 @@ def a_lock_is_placed_beyond_the_mark(stack: ExitStack) -> None:
                 chosen = level
         return chosen
 
+    def wrong(order: Any, position: Any, gate: Any) -> str:
+        return "" if order.role is Role.WORKING_STOP else honest(order, position, gate)
+
     stack.enter_context(everywhere(answer.tightest_before_the_mark, tightest))
+    stack.enter_context(everywhere(honest, wrong))
 
 
 @mutant("INV-16", swarm=Swarm({}, ("old_is_closed", "crash")))

@@ -9,14 +9,18 @@ import math
 import random
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 from position_monitor.core.model.profiles import DEFAULT_PROFILES
 from position_monitor.core.model.settings import DEFAULT_PROFILE
 from position_monitor.edge.venues.transport import Endpoint
+from position_monitor.paper.amounts import round_to
 from position_monitor.paper.signing import Request
+from tests.sim.over_exit import rungs_of
 from tests.sim.powers import power
 from tests.sim.powers.exit_switches import as_it_began, the_brain_is_rolled_out
+from tests.sim.powers.prices import held, way
 from tests.sim.virtual_time import sleep, true_ms
 
 if TYPE_CHECKING:
@@ -188,3 +192,32 @@ for _name, _exits in FIXED.items():
 async def advice_in_fractions(run: Simulation, rng: random.Random) -> None:
     """The AI engine says 0.025 and means 2.5 %: all of it is to be ignored, so the policy's own levels are judged."""
     await sleep(100_000)
+
+
+@power("wick_over_a_rung", chance=0.04, foggy=False, gentle=True)
+async def wick_over_a_rung(run: Simulation, rng: random.Random) -> None:
+    """The price touches a take-profit of ours and is in a loss again at once: a lock lies beyond it."""
+    while True:
+        await sleep(rng.uniform(6, 12))
+        run.engine.advance_to(true_ms())
+        rungs = [(key, level) for key in sorted(run.checker.truth.positions) if (level := _nearest_rung(run, key))]
+        if not rungs:
+            continue
+        (symbol, side), level = rng.choice(rungs)
+        entry = next((one[3] for one in held(run) if one[:2] == (symbol, side)), None)
+        if entry is None:
+            continue
+        tick = run.engine.world.instruments[symbol].tick
+        run.market.paused = True
+        back = entry * (1 - way(side) * Decimal(rng.choice(("0.001", "0.003"))))
+        for mark in (level + way(side) * tick, back):
+            run.engine.set_price(symbol, mark, round_to(mark, tick))
+        run.counts["fault a wick over a rung"] += 1
+        await sleep(rng.choice((6, 25)))
+        run.market.paused = False
+
+
+def _nearest_rung(run: Simulation, key: tuple[str, str]) -> Decimal | None:
+    """The trigger of our nearest take-profit that rests for a position."""
+    levels = [level for level, _ in rungs_of(run.checker.truth, key)]
+    return None if not levels else min(levels) if key[1] == "LONG" else max(levels)
