@@ -43,6 +43,7 @@ from position_monitor.config.sources import (
     read_file,
 )
 from position_monitor.config.values import Section, allowed_is
+from position_monitor.core.model.profiles import RungKind
 from position_monitor.core.model.settings import EvidenceSettings, ExitSettings, Limits, ProtectionSettings, Rung
 from position_monitor.core.model.sides import PositionKey, Side
 from position_monitor.errors import ConfigError
@@ -164,7 +165,7 @@ class Config(Section):
         chosen["profile"] = self.exit.profile
         if override is not None:
             chosen |= {name: value for name, value in override if value is not None}
-        ladder = tuple(Rung(rung.target_pct, rung.share_pct) for rung in chosen.pop("ladder"))
+        ladder = tuple(Rung(rung.target_pct, rung.share_pct, RungKind(rung.kind)) for rung in chosen.pop("ladder"))
         return ProtectionSettings(
             policy=self.exit_plan().live_policy,
             ladder=ladder,

@@ -188,6 +188,7 @@ def _take_profit_document(rung: TakeProfitState) -> dict[str, Any]:
         "source": rung.source,
         "resting": rung.resting,
         "foreign": rung.foreign,
+        "kind": rung.kind,
     }
 
 
