@@ -97,7 +97,7 @@ class _AlgoPart(Row):
 class _OrderPart(Row):
     symbol: SymbolId = Field(alias="s")
     client_id: Text = Field("", alias="c")
-    order_id: Text = Field("", alias="i")
+    order_id: OrderId = Field("", alias="i")
     order_type: Text = Field("", alias="o")
     price: OptionalAmount = Field(Decimal(0), alias="p")
     quantity: OptionalAmount = Field(Decimal(0), alias="q")
