@@ -78,6 +78,15 @@ STOPS: list[tuple[StopCase, Visit]] = [
         ),
     ),
     (
+        StopCase.GAVE_WAY,
+        Visit(
+            wanted=[],
+            orders=lambda held: [backstop(held, at(held.side, "-1.5")), live(held, at(held.side, "-1.5"), "1")],
+            evidence={"foreign_reads": {"o-web_abcdef": 2}},
+            settings={"yield_to_foreign_stop": True},
+        ),
+    ),
+    (
         StopCase.OUTDATED_BACKSTOP,
         Visit(
             wanted=[(WORKING, "-1.5", D(1))],
@@ -137,6 +146,15 @@ STOPS: list[tuple[StopCase, Visit]] = [
         ),
     ),
     (
+        StopCase.AWAITS_FOREIGN,
+        Visit(
+            wanted=[],
+            held={"updated_at_ms": NOW_MS - 2_000},
+            evidence={"appeared_at_ms": NOW_MS - 1_000},
+            settings={"foreign_stop_grace_ms": 10_000},
+        ),
+    ),
+    (
         StopCase.SLOT_FOREIGN,
         Visit(wanted=[(WORKING, "-1.5", D(1))], orders=lambda held: [live(held, at(held.side, "-7"))]),
     ),
@@ -175,6 +193,7 @@ THREE = [(0, "1.5", D("0.3")), (1, "2.5", D("0.3")), (2, "4", D("0.4"))]
 TWO = [(4, "2.5", D("0.6")), (2, "4", D("0.4"))]
 
 TARGETS: list[tuple[TargetCase, Visit]] = [
+    (TargetCase.SWITCHED_OFF, Visit(wanted=[], orders=ladder, settings={"take_profits": False})),
     (TargetCase.NO_LEVEL, Visit(wanted=THREE, orders=ladder, held={"entry": 0})),
     (TargetCase.NO_LEVEL, Visit(wanted=[], more={"venue": instrument(min_price="100", max_price="100")})),
     (TargetCase.FIRING, Visit(wanted=TWO, orders=merged, evidence={"firing_since_ms": NOW_MS})),
@@ -265,4 +284,4 @@ def test_the_function_that_decides_lists_its_cases_under_their_numbers(cases, de
 
 
 def test_a_case_is_described_by_its_number_and_its_words():
-    assert StopCase.FOREIGN_ENOUGH.described == "case 7: the user's own stop is enough: ours stay as they rest"
+    assert StopCase.FOREIGN_ENOUGH.described == "case 8: the user's own stop is enough: ours stay as they rest"

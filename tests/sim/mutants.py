@@ -488,7 +488,7 @@ def nothing_is_placed_without_redis(stack: ExitStack) -> None:
 # -- bounds (invariant 10)
 
 
-@mutant("INV-10", swarm=Swarm({"empty_orders": 0.4, "late_expire": 0.1}, ("ai_advice",)), faulty_s=120.0)
+@mutant("INV-10", swarm=Swarm({"stale_reads": 0.3, "empty_orders": 0.5}, ("ai_advice",)), faulty_s=120.0)
 def orders_of_ours_are_not_counted(stack: ExitStack) -> None:
     stack.enter_context(changed(PlanInputs, "room", lambda *inputs, **more: 10_000))
     stack.enter_context(changed(guard, "_why_too_many", lambda *inputs, **more: ""))

@@ -182,6 +182,8 @@ class Simulation:
         """Time between two checks; what is granted to a daemon follows from it."""
         self.conduct.own_ttl_ms = round(1000 * self.settings.lease_ttl_s)
         self.conduct.reads_age_ms = max(self.conduct.reads_age_ms, round(3000 * self.interval_s))
+        self.checker.yields = self.settings.protection.yield_to_foreign_stop
+        self.checker.grace_ms = round(2_000 * self.settings.protection.foreign_stop_grace_s)
         self.judges = Judges(self)
         self.levels.by_last = self.settings.protection.working_type == "CONTRACT_PRICE"
         self.engine.world.journal = WatchedJournal(self.engine.world.journal, self._on_entry)

@@ -20,8 +20,9 @@ from typing import NamedTuple
 
 from position_monitor.core.book.diff import BookDiff, diff
 from position_monitor.core.book.exit_view import exit_view
+from position_monitor.core.book.other_program import gives_way, others_are_enough, waits_for_foreign
 from position_monitor.core.book.stop_book import stop_orders
-from position_monitor.core.book.stop_level import effective_stop, foreign_is_enough, why_behind, why_far
+from position_monitor.core.book.stop_level import effective_stop, why_behind, why_far
 from position_monitor.core.book.target_book import take_profits
 from position_monitor.core.book.wanted import NO_RUNGS, BookInputs, OrderFacts, RungsAllowed
 from position_monitor.core.exits.policies import exits_for
@@ -121,6 +122,7 @@ def _wanted(facts: OrderFacts) -> WantedOrders:
 def _order_facts(inputs: BookInputs, exits: Exits, stop: Level) -> OrderFacts:
     """The facts of one position. A cycle makes them for each that it looks at (`exit_view.py` says why so)."""
     position, belief, initial = inputs.position, inputs.belief, exits.initial_stop
+    enough = others_are_enough(inputs, exits)
     return OrderFacts.__new__(
         OrderFacts,
         account=inputs.account,
@@ -151,7 +153,9 @@ def _order_facts(inputs: BookInputs, exits: Exits, stop: Level) -> OrderFacts:
         policy_anchored=initial.anchored,
         policy_pin=exits.pin,
         obstacle=exits.obstacle,
-        foreign_is_enough=foreign_is_enough(inputs, exits),
+        foreign_is_enough=enough,
+        awaits_foreign=waits_for_foreign(inputs, exits),
+        gives_way=gives_way(inputs, enough=enough),
         targets=exits.targets,
         passed=exits.passed,
         beyond_last=exits.beyond_last,

@@ -43,23 +43,26 @@ _RUNS = WantedTargets(TargetCase.RUNNER, (), (RUNNER_NOTE,))
 def take_profits(facts: OrderFacts) -> WantedTargets:
     """The ladder for the quantity that foreign take-profits do not already take. The first case that holds counts:
 
-     1 NO_LEVEL       what rests: the entry is unknown, or no price in profit is permitted
-     2 FIRING         what rests: nothing is placed beside a stop that is being triggered
-     3 FILLING        what rests: the size that was read may be too large
-     4 RUNNER         none: every rung is gone, and what is left never gets a target (S4)
-     5 FOREIGN        none, and no ladder of ours stands
-     6 STANDS         the ladder that rests
-     7 CHANGES_KIND   the same, one rung of it as the kind that is configured since: rung by rung, so that hardly any of
+     1 SWITCHED_OFF   none: the operator wants no take-profit of ours (`take_profits = false`)
+     2 NO_LEVEL       what rests: the entry is unknown, or no price in profit is permitted
+     3 FIRING         what rests: nothing is placed beside a stop that is being triggered
+     4 FILLING        what rests: the size that was read may be too large
+     5 RUNNER         none: every rung is gone, and what is left never gets a target (S4)
+     6 FOREIGN        none, and no ladder of ours stands
+     7 STANDS         the ladder that rests
+     8 CHANGES_KIND   the same, one rung of it as the kind that is configured since: rung by rung, so that hardly any of
                       the ladder is missing meanwhile, and never rests twice
-     8 STANDS_MERGED  the ladder that rests: the venue's least amounts keep it as short as it is
-     9 GROWS          a ladder with more rungs than the merged one that rests
-    10 NO_ROOM        none: stops come first
-    11 TOO_SMALL      none: below the venue's least amounts
-    12 NOT_PERMITTED  none: every price that is left lies beyond what the venue permits
-    13 NO_OPEN_RUNG   one order for the rest, at the last level or beyond the mark
-    14 SHRINKS        fewer rungs than the ladder that rests
-    15 NEW_LADDER     what is still to be reached
+     9 STANDS_MERGED  the ladder that rests: the venue's least amounts keep it as short as it is
+    10 GROWS          a ladder with more rungs than the merged one that rests
+    11 NO_ROOM        none: stops come first
+    12 TOO_SMALL      none: below the venue's least amounts
+    13 NOT_PERMITTED  none: every price that is left lies beyond what the venue permits
+    14 NO_OPEN_RUNG   one order for the rest, at the last level or beyond the mark
+    15 SHRINKS        fewer rungs than the ladder that rests
+    16 NEW_LADDER     what is still to be reached
     """
+    if not facts.settings.take_profits:
+        return WantedTargets(TargetCase.SWITCHED_OFF, (), ("stop only: take-profits are switched off",))
     resting = resting_ladder(facts)
     if not facts.targets:
         return WantedTargets(TargetCase.NO_LEVEL, _as_it_rests(facts, resting))
@@ -82,7 +85,7 @@ def take_profits(facts: OrderFacts) -> WantedTargets:
 
 
 def _in_its_kinds(facts: OrderFacts, good: Sequence[LiveOrder]) -> WantedTargets:
-    """Cases 6 and 7. A limit order stays what it is while it is being filled, and while no slot is left for another
+    """Cases 7 and 8. A limit order stays what it is while it is being filled, and while no slot is left for another
     kind of order."""
     orders, kinds = _as_it_rests(facts, good), {target.rung: target.kind for target in facts.targets}
     room = _slots_of(good) < facts.rungs.most
@@ -108,7 +111,7 @@ def _in_its_kinds(facts: OrderFacts, good: Sequence[LiveOrder]) -> WantedTargets
 def _grown(
     facts: OrderFacts, resting: Sequence[LiveOrder], good: Sequence[LiveOrder], quantity: Decimal
 ) -> WantedTargets:
-    """Cases 8, 9 and 12: rungs of the ladder that stands were merged for want of room, and there is room again."""
+    """Cases 9, 10 and 13: rungs of the ladder that stands were merged for want of room, and there is room again."""
     targets = _open_rungs(facts, _nearer(good)) or (() if facts.runner else (_whole_rest(facts, resting),))
     sized, note = _sized(facts, resting, fitted_to_slots(targets, facts.rungs.again), quantity)
     if len(sized) <= len(good):
@@ -119,7 +122,7 @@ def _grown(
 def _ladder_anew(
     facts: OrderFacts, resting: Sequence[LiveOrder], standing: Sequence[Sequence[LiveOrder]], quantity: Decimal
 ) -> WantedTargets:
-    """Cases 4 and 10 to 15: no ladder rests that may stay as it is."""
+    """Cases 5 and 11 to 16: no ladder rests that may stay as it is."""
     if facts.rungs.most <= 0 and not any(target.kind is RungKind.LIMIT for target in facts.targets):
         return _NO_ROOM
     filling = [own for own in resting if own.status is not OrderStatus.NEW]
@@ -158,7 +161,7 @@ def _sized(
 
 
 def _permitted(facts: OrderFacts, case: TargetCase, sized: tuple[DesiredOrder, ...], note: str) -> WantedTargets:
-    """Those of the orders whose price the venue permits; cases 11 and 12 where none is left."""
+    """Those of the orders whose price the venue permits; cases 12 and 13 where none is left."""
     orders = tuple([order for order in sized if facts.instrument.permits(order.trigger_price)])
     if len(orders) < len(sized):
         note = "no take-profit beyond the mark: the venue permits no such price"

@@ -114,7 +114,11 @@ class OrderFacts(NamedTuple):
     obstacle: Obstacle
     """What keeps every stop from protecting; nothing, nearly always."""
     foreign_is_enough: bool
-    """The user's own stops cover the position."""
+    """The user's own stops cover the position, and ours need not rest beside them."""
+    awaits_foreign: bool
+    """Another program's own stop is waited for before ours is placed (`foreign_stop_grace_s`)."""
+    gives_way: bool
+    """Ours are withdrawn, because the user's own are enough and were read back (`yield_to_foreign_stop`)."""
     targets: tuple[Target, ...]
     passed: frozenset[int]
     """The rungs whose level the mark has reached."""

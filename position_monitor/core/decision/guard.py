@@ -16,11 +16,12 @@ from position_monitor.core.decision.gate import GateInputs
 from position_monitor.core.decision.gate_exits import why_over_exit
 from position_monitor.core.decision.gate_price import why_not_on_grid, why_wrong_price
 from position_monitor.core.decision.ownership import MEANINGS, RIGHTS, may_place_stop
+from position_monitor.core.evidence.evidence import Belief
 from position_monitor.core.model import ids
 from position_monitor.core.model.actions import Cancel, Close, Mode, Place
 from position_monitor.core.model.desired import DesiredOrder
-from position_monitor.core.model.money import beyond
-from position_monitor.core.model.orders import LiveOrder, Purpose, Role
+from position_monitor.core.model.money import beyond, tighter
+from position_monitor.core.model.orders import LiveOrder, OrderStatus, Purpose, Role
 from position_monitor.core.model.positions import Position
 from position_monitor.core.model.sides import leg_name
 from position_monitor.core.observation.cover import cover_of, loosened_at, outdated_backstop
@@ -131,6 +132,8 @@ def _why_no_second_witness(action: Close, position: Position, gate: GateInputs) 
 def _why_not_permitted(order: DesiredOrder, position: Position | None, gate: GateInputs) -> str:
     """What the state of ownership forbids (invariant 9), by the cover that the observation itself shows."""
     mode = gate.mode
+    if order.role is Role.TAKE_PROFIT and not gate.settings.take_profits:
+        return "take-profits are switched off (protection.take_profits = false)"
     if mode is Mode.LIVE:
         return ""
     if order.role is Role.TAKE_PROFIT:
@@ -227,11 +230,13 @@ def _why_uncovered(order: LiveOrder, position: Position, gate: GateInputs) -> st
         return ""
     if gate.belief is None:
         return "nothing is known about the position"
+    largest = replace(position, quantity=max(position.quantity, gate.belief.largest_quantity))
+    if gate.settings.yield_to_foreign_stop and _gives_way(order, largest, gate.belief, gate):
+        return ""
     rebasing = outdated_backstop(order, gate.belief.epoch, gate.settings)
     if order.tag is None or (order.role is Role.BACKSTOP and not rebasing):
         return "the backstop stays until the position is proven flat (invariant 2)"
     loosening_allowed = order.epoch < gate.belief.epoch  # of an earlier life, or rebased: its level binds nobody
-    largest = replace(position, quantity=max(position.quantity, gate.belief.largest_quantity))
     rest = [live for live in gate.observation.orders if live.order_id != order.order_id]
     after = cover_of(largest, rest, gate.settings)
     if after.whole_price is None:
@@ -243,6 +248,14 @@ def _why_uncovered(order: LiveOrder, position: Position, gate: GateInputs) -> st
     if loosened is not None:
         return f"without it part of the position would lose its stop at {loosened} (invariant 8)"
     return ""
+
+
+def _gives_way(order: LiveOrder, largest: Position, belief: Belief, gate: GateInputs) -> bool:
+    """Whether stops of others, read back as often as a replacement of ours, do all that this stop of ours does."""
+    needed, reads = gate.evidence_settings.replacement_reads, belief.foreign_reads
+    others = [one for one in gate.observation.orders if one.tag is None and reads.get(one.order_id, 0) >= needed]
+    price, ours = cover_of(largest, others, gate.settings).whole_price, order.trigger_price
+    return price is not None and ours is not None and not tighter(ours, price, largest.side)
 
 
 def _why_not_confirmed(stops: Sequence[LiveOrder], gate: GateInputs) -> str:

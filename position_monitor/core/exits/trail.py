@@ -20,12 +20,14 @@ from position_monitor.core.model.sides import Side
 _CENTS = Decimal("0.01")
 
 
-def trail_of(view: ExitView, distance_pct: Decimal, source: str) -> tuple[Trailing, Level | None]:
-    """How the stop follows the mark at this distance, and the level that gives now.
+def trail_of(view: ExitView, distance_pct: Decimal, source: str) -> tuple[Trailing | None, Level | None]:
+    """How the stop follows the mark at this distance, and the level that gives now; neither where trailing is off.
 
     It acts once that level is at breakeven or better; None before, and while the price that arms the orders is not
     known. The entry price must be known.
     """
+    if not view.settings.trailing:
+        return None, None
     entry, side, venue = view.position.entry_price, view.position.side, view.instrument
     behind = against(view.mark, side, distance_pct)
     armed = view.position.has_price_arming(view.settings.working_type)
@@ -45,7 +47,7 @@ def trail_in_r(
     it acts only as far as it tightens (12.3). `profit` is that in R, None where it cannot be told; `acts`: a trail that
     waits for a rung has seen it.
     """
-    if not steps:
+    if not steps or not view.settings.trailing:
         return None, None
     now = None
     for step in steps:

@@ -28,12 +28,14 @@ class StopCase(_Case):
 
     FIRING = "a stop of ours is being triggered: ours stay as they rest"
     NO_PROTECTING_PRICE = "no price can protect now: ours stay as they rest"
+    GAVE_WAY = "the user's own stop is enough and no looser: ours is withdrawn"
     OUTDATED_BACKSTOP = "our backstop is of an earlier epoch and is replaced: working stops until it is gone"
     BACKSTOP_ALONE = "our backstop rests where the stop should be"
     BACKSTOP_LOOSER = "our backstop rests, and the stop should be tighter: working stops beside it"
     BACKSTOP_NO_COVER = "our backstop rests, and does not count as cover: working stops beside it"
     FOREIGN_ENOUGH = "the user's own stop is enough: ours stay as they rest"
     FOREIGN_ENOUGH_OURS_TOO_MANY = "the user's own stop is enough, ours are too many or too large: one level of them"
+    AWAITS_FOREIGN = "the position is fresh and another program's own stop is waited for: none yet"
     SLOT_FOREIGN = "a close-all stop of another holds the only slot for one, and is not enough: working stops"
     SLOT_HIDDEN = "a close-all stop that does not protect holds the only slot for one: working stops"
     SLOT_LEFT = "the only slot for a close-all stop is left to another program that had its stop there: working stops"
@@ -44,6 +46,7 @@ class StopCase(_Case):
 class TargetCase(_Case):
     """Why the take-profits of a position are wanted as they are."""
 
+    SWITCHED_OFF = "take-profits are switched off: none"
     NO_LEVEL = "the policy wants none now: what rests stays"
     FIRING = "a stop of ours is being triggered: what rests stays"
     FILLING = "a take-profit of ours is closing its part: what rests stays"

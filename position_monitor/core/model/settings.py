@@ -106,6 +106,14 @@ class ProtectionSettings:
     reward_risk_min: Decimal = Decimal("0.5")
     """The final target is at least this many stop distances away."""
     reward_risk_max: Decimal = Decimal(5)
+    take_profits: bool = True
+    """Whether take-profits of ours rest at all; without them a position is PROTECTED by its stop alone."""
+    trailing: bool = True
+    """Whether the stop may follow the mark."""
+    foreign_stop_grace_ms: int = 0
+    """How long the first stop of a fresh position waits for another program's own."""
+    yield_to_foreign_stop: bool = False
+    """Whether our stop is withdrawn once another's that is enough, and no looser, was read back resting."""
     exits: ExitSettings = DEFAULT_EXITS
     _hash: int = field(init=False, repr=False, compare=False, default=0)
 
