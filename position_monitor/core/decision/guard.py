@@ -21,7 +21,7 @@ from position_monitor.core.model import ids
 from position_monitor.core.model.actions import Cancel, Close, Mode, Place
 from position_monitor.core.model.desired import DesiredOrder
 from position_monitor.core.model.money import beyond, tighter
-from position_monitor.core.model.orders import LiveOrder, OrderStatus, Purpose, Role
+from position_monitor.core.model.orders import LiveOrder, Purpose, Role
 from position_monitor.core.model.positions import Position
 from position_monitor.core.model.sides import leg_name
 from position_monitor.core.observation.cover import cover_of, loosened_at, outdated_backstop
