@@ -21,7 +21,7 @@ from position_monitor.edge.venues.transport import Endpoint
 from position_monitor.paper.world import World
 from tests.sim.conduct import NO_ANSWER, Answer
 from tests.sim.exit_rules import DEFAULT_POLICY, ExitRules, more_than
-from tests.sim.truth import Key, Order, Truth, is_own, reducing, side_of
+from tests.sim.truth import Key, Order, Truth, is_own, left_of, reducing, side_of
 
 LADDER = ((Decimal("1.5"), Decimal("0.3")), (Decimal("2.5"), Decimal("0.6")), (Decimal("4.0"), Decimal(1)))
 """Distance from the entry in percent -> share of the position that may have been closed when it is reached."""
@@ -109,7 +109,7 @@ class OverExit:
             self._refused[key].append((entry.at_ms, Decimal(detail["trigger"])))
         if entry.kind != "order_accepted" or entry.origin != "api":
             return []
-        if detail.get("order_kind") != "algo":
+        if detail.get("order_kind") != "algo" and detail["client_id"][4:5] != "t":
             return self._closed(key, entry, speaker)
         found = self._beside_firing(key, entry, speaker)
         if self._ladder and key[0] not in self._squeezed and _takes_profit(detail) and not self._is_bequest(detail):
@@ -197,7 +197,7 @@ def least_of(world: World, key: Key) -> Least:
 def rungs_of(truth: Truth, key: Key) -> list[tuple[Decimal, Decimal]]:
     """Our resting take-profits of a position: (price, quantity)."""
     return [
-        (Decimal(order.get("trigger") or order["price"]), Decimal(order["quantity"]))
+        (Decimal(order.get("trigger") or order["price"]), left_of(order))
         for order in [*truth.orders.values(), *truth.plain.values()]
         if is_own(order) and _takes_profit(order) and reducing(order, key)
     ]
