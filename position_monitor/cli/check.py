@@ -52,7 +52,7 @@ def _offline(config: Config) -> list[Finding]:
         Finding("configuration", True, f"every key and every rule between keys holds (hash {config.config_hash})"),
         Finding("exchange", True, where),
         Finding("credentials", True, f"present ({config.credentials.origin})"),
-        Finding("protection", True, f"{plan.live} protects live with the {plan.live_policy} policy"),
+        Finding("protection", True, f"{plan.described}"),
     ]
     if config.protection.mode == "observe":
         findings.append(Finding("protection.mode", False, "observe: nothing will be placed", advice=True))

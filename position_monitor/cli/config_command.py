@@ -45,7 +45,7 @@ def _show(arguments: argparse.Namespace) -> int:
         )
         return ExitCode.OK
     _print_table(rows)
-    say(f"config {config.config_hash}; {plan.live} protects live with the {plan.live_policy} policy")
+    say(f"config {config.config_hash}; {plan.described}")
     for sentence in (*plan.conflicts, *([plan.degraded_reason] if plan.degraded_reason else []), *config.notices):
         say(f"! {sentence}")
     return ExitCode.OK

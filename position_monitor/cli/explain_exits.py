@@ -119,7 +119,7 @@ def _parts(why: Explanation) -> Iterator[tuple[PartRef, str, str]]:
     for place, step in enumerate(why.parts.trail, 1):
         yield PartRef(PartKind.TRAIL, place), f"trail {place}", _step(step, why)
     if not why.parts.trail:
-        yield PartRef(PartKind.TRAIL), "trail", "none"
+        yield PartRef(PartKind.TRAIL), "trail", "switched off by the setting trailing" if why.trailing_off else "none"
     time = why.parts.time
     yield PartRef(PartKind.TIME_STOP), "time stop", "none" if time is None else _time(time)
 

@@ -152,6 +152,7 @@ def _reading_commands(commands: argparse._SubParsersAction[_Parser]) -> None:
     status.add_argument("--direct", action="store_true", help="read the exchange instead of Redis; places nothing")
     plan = _command(commands, "plan", "plan", "what the daemon would do now, and what it holds back; does nothing")
     plan.add_argument("symbol", nargs="?", metavar="SYMBOL", type=str.upper, help="only this symbol, e.g. BTCUSDT")
+    _command(commands, "exits", "exits", "who controls exits: module, policies, switches, conflicts, orders by policy")
     explain = _command(commands, "explain", "explain", "why a position's orders are what they are")
     explain.add_argument("symbol", metavar="SYMBOL", type=str.upper, help="e.g. BTCUSDT")
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import os
 from collections.abc import Collection, Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +23,7 @@ from position_monitor.config.profiles import (
     overlay_challenge,
     profile_table,
 )
-from position_monitor.config.protection import BoundsSection, ExitSection, ProtectionSection, SymbolsSection
+from position_monitor.config.protection import BoundsSection, ExitSection, ProtectionSection
 from position_monitor.config.regimes import overlay_regimes, variables_without_effect
 from position_monitor.config.rules import broken_rules
 from position_monitor.config.sections import (
@@ -42,7 +43,10 @@ from position_monitor.config.sources import (
     read_credentials,
     read_file,
 )
+from position_monitor.config.symbols import SymbolsSection
 from position_monitor.config.values import Section, allowed_is
+from position_monitor.core.exits.live_policy import live_policy, shadow_policy
+from position_monitor.core.model.profiles import RungKind
 from position_monitor.core.model.settings import EvidenceSettings, ExitSettings, Limits, ProtectionSettings, Rung
 from position_monitor.core.model.sides import PositionKey, Side
 from position_monitor.errors import ConfigError
@@ -158,17 +162,19 @@ class Config(Section):
             name: getattr(base, name)
             for name in (
                 "stop_loss_pct", "take_profit_pct", "trailing_pct", "ladder", "working_type", "rebase_on_add",
-                "on_breach", "foreign_orders", "max_loss_pct", "foreign_stop_max_pct",
+                "on_breach", "foreign_orders", "max_loss_pct", "foreign_stop_max_pct", "take_profits", "trailing",
+                "foreign_stop_grace_s", "yield_to_foreign_stop",
             )
         }  # fmt: skip
         chosen["profile"] = self.exit.profile
         if override is not None:
             chosen |= {name: value for name, value in override if value is not None}
-        ladder = tuple(Rung(rung.target_pct, rung.share_pct) for rung in chosen.pop("ladder"))
+        ladder = tuple(Rung(rung.target_pct, rung.share_pct, RungKind(rung.kind)) for rung in chosen.pop("ladder"))
         return ProtectionSettings(
-            policy=self.exit_plan().live_policy,
+            policy=live_policy(self.exit_plan().switches, symbol or ""),
             ladder=ladder,
             respect_foreign_orders=chosen.pop("foreign_orders") == "respect",
+            foreign_stop_grace_ms=round(chosen.pop("foreign_stop_grace_s") * 1000),
             stop_min_move_pct=base.stop_min_move_pct,
             liquidation_fraction_pct=base.liquidation_fraction_pct,
             stop_loss_min_pct=self.bounds.stop_loss_min_pct,
@@ -180,6 +186,11 @@ class Config(Section):
             exits=self.exit_settings(),
             **chosen,
         )
+
+    def shadow_settings(self, symbol: str) -> ProtectionSettings | None:
+        """The settings of the policy that only computes beside the live one for a symbol; None where nothing does."""
+        policy = shadow_policy(self.exit_plan().switches, symbol)
+        return None if policy is None else replace(self.protection_settings(symbol), policy=policy)
 
     def exit_settings(self) -> ExitSettings:
         """What the exit policies share, as the core takes it."""

@@ -18,7 +18,7 @@ from tomlkit.items import InlineTable, Item, Table
 from position_monitor.config import Config
 from position_monitor.config.problems import allowed, fields_by_key
 from position_monitor.config.profiles import ProfileSection
-from position_monitor.config.protection import SymbolOverride
+from position_monitor.config.symbols import SymbolOverride
 
 WIDTH = 110
 

@@ -8,12 +8,19 @@ from __future__ import annotations
 from decimal import Decimal
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, Field, StrictBool, model_validator
+from pydantic import AfterValidator, Field, StrictBool
 
-from position_monitor.config.problems import shown
 from position_monitor.config.profiles import DEFAULT_LOCKS, LOCKS_ALLOWED, LockSection, ProfileSection
 from position_monitor.config.regimes import RegimesSection
-from position_monitor.config.values import Percent, Profile, Section, UnmanagedEntry, allowed_is, symbol_problem
+from position_monitor.config.values import (
+    Count,
+    Percent,
+    Profile,
+    Seconds,
+    Section,
+    SwitchWord,
+    allowed_is,
+)
 from position_monitor.core.model.orders import WorkingType
 from position_monitor.core.model.settings import OnBreach, Policy, TimeStop
 
@@ -25,6 +32,11 @@ class Rung(Section):
         ..., gt=0, le=50, description="Distance from the entry in percent of the price at which this rung closes."
     )
     share_pct: Percent = Field(..., gt=0, le=100, description="Part of the position this rung closes, in percent.")
+    kind: Literal["market", "limit"] = Field(
+        "market",
+        description="market: a conditional order that closes at market when its price comes. limit: a limit order that "
+        "only reduces; it fills at its price, pays the maker's fee and takes no slot for conditional orders.",
+    )
 
 
 DEFAULT_LADDER = (
@@ -65,8 +77,10 @@ class ProtectionSection(Section):
         min_length=1,
         max_length=4,
         description="Take-profit rungs of the hybrid policy, nearest first. Shares sum to 100; the last rung takes "
-        "the rounding remainder; rungs below the venue's minimum are merged.",
-        json_schema_extra=allowed_is("1 to 4 tables {target_pct, share_pct}"),
+        "the rounding remainder; rungs below the venue's minimum are merged. "
+        'kind = "limit" lets a rung rest as a limit order that only reduces: it fills at its price for the fee of a '
+        'maker, and takes no slot for conditional orders. "market" is a conditional order.',
+        json_schema_extra=allowed_is('1 to 4 tables {target_pct, share_pct, kind = "market" or "limit"}'),
     )
     working_type: WorkingType = Field(
         WorkingType.MARK_PRICE,
@@ -106,6 +120,26 @@ class ProtectionSection(Section):
         le=95,
         description="A stop lies at most this far on the way from the entry to the liquidation price; wins over the "
         "minimum stop distance.",
+    )
+    take_profits: StrictBool = Field(
+        True,
+        description="false: stop only. No take-profit of ours is placed, resting ones of ours are removed, and a "
+        "position counts as PROTECTED by its stop alone. For an account on which another program takes the profits.",
+    )
+    trailing: StrictBool = Field(
+        True, description="false: the stop does not follow the mark. It still moves to breakeven after a rung."
+    )
+    foreign_stop_grace_s: Seconds = Field(
+        0.0,
+        ge=0,
+        le=120,
+        description="Seconds for which a fresh position may wait for another program's own stop before ours is placed. "
+        "It has no stop meanwhile, and every status says so. Needs foreign_orders = respect. 0: no waiting.",
+    )
+    yield_to_foreign_stop: StrictBool = Field(
+        False,
+        description="true: our stop is removed once another program's stop that counts as cover, and is no looser than "
+        "ours, was read back resting; ours comes back at once when that one is gone. Needs foreign_orders = respect.",
     )
 
 
@@ -153,6 +187,20 @@ class ExitSection(Section):
         "published conflict. Overridden by EXIT_BRAIN_V3_ENABLED.",
         json_schema_extra=allowed_is("true, false or auto"),
     )
+    live_rollout_pct: Count = Field(
+        100,
+        ge=0,
+        le=100,
+        description="The share of symbols on which the Exit Brain acts when it owns exits, by SHA-256 of the symbol: "
+        "the same ones everywhere, and more of them only add. LEGACY protects the others, and the Exit Brain computes "
+        "beside it. Overridden by EXIT_LIVE_ROLLOUT_PCT.",
+    )
+    kill_switch: SwitchWord = Field(
+        False,
+        description="true: whatever the other switches say, the Exit Brain only computes in shadow and LEGACY "
+        "protects. Overridden by EXIT_EXECUTOR_KILL_SWITCH.",
+        json_schema_extra=allowed_is("true, 1, yes, on, enabled, or false, 0, no, off, disabled"),
+    )
     profile: Profile = Field("DEFAULT", description="Exit profile. Overridden by EXIT_BRAIN_PROFILE.")
     legacy_policy: Annotated[Policy, AfterValidator(_is_legacy)] = Field(
         Policy.HYBRID,
@@ -199,62 +247,3 @@ class ExitSection(Section):
     profiles: dict[str, ProfileSection] = Field(
         default_factory=dict, description="One table [exit.profiles.<NAME>] for each profile that differs."
     )
-
-
-class SymbolOverride(Section):
-    """Keys of [protection] and [exit] that one symbol may set for itself; absent keys follow the account."""
-
-    stop_loss_pct: Percent | None = Field(None, gt=0, le=50, description="See [protection].")
-    take_profit_pct: Percent | None = Field(None, gt=0, le=50, description="See [protection].")
-    trailing_pct: Percent | None = Field(None, ge=Decimal("0.1"), le=10, description="See [protection].")
-    ladder: tuple[Rung, ...] | None = Field(
-        None,
-        min_length=1,
-        max_length=4,
-        description="See [protection].",
-        json_schema_extra=allowed_is("1 to 4 tables {target_pct, share_pct}"),
-    )
-    working_type: WorkingType | None = Field(None, description="See [protection].")
-    rebase_on_add: StrictBool | None = Field(None, description="See [protection].")
-    on_breach: OnBreach | None = Field(None, description="See [protection].")
-    foreign_orders: Literal["respect", "ignore"] | None = Field(None, description="See [protection].")
-    max_loss_pct: Percent | None = Field(None, gt=0, le=50, description="See [protection].")
-    foreign_stop_max_pct: Percent | None = Field(None, gt=0, le=50, description="See [protection].")
-    profile: Profile | None = Field(None, description="See [exit].")
-
-
-class SymbolsSection(Section):
-    """What is different for single symbols. Everything not named here is protected with the account's settings."""
-
-    unmanaged: tuple[UnmanagedEntry, ...] = Field(
-        (),
-        max_length=200,
-        description="Positions that are deliberately left alone, e.g. the hedge leg of a basis trade: "
-        '"XYZUSDT" or "BTCUSDT:SHORT". They are shown in every status.',
-        json_schema_extra=allowed_is('a list of exchange ids, each with :LONG or :SHORT if only one side: "BTCUSDT"'),
-    )
-    overrides: dict[str, SymbolOverride] = Field(
-        default_factory=dict, description="One table [symbols.<SYMBOL>] per symbol."
-    )
-
-    @model_validator(mode="before")
-    @classmethod
-    def _tables_are_symbols(cls, data: object) -> object:
-        """In the file a symbol's table stands directly under [symbols]."""
-        if not isinstance(data, dict):
-            return data
-        tables = {key: value for key, value in data.items() if key != "unmanaged"}
-        problems = [
-            f"symbols.{key}{problem}" for key, value in tables.items() if (problem := _table_problem(key, value))
-        ]
-        if problems:
-            raise ValueError("; ".join(problems))
-        return {"unmanaged": data.get("unmanaged", ()), "overrides": tables}
-
-
-def _table_problem(key: str, value: object) -> str:
-    """What is wrong with a key below [symbols], to be read after its name; empty when nothing is."""
-    if not isinstance(value, dict):
-        return f": only `unmanaged` and tables [symbols.<SYMBOL>] stand here, this was {shown(value)}"
-    problem = symbol_problem(key)
-    return f": {problem}" if problem else ""

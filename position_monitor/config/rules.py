@@ -141,6 +141,23 @@ def _levels(config: Config, where: str, levels: ProtectionSettings) -> Iterator[
             f"{where}.foreign_stop_max_pct >= {where}.stop_loss_pct is required, but "
             f"{shown(levels.foreign_stop_max_pct)} < {shown(stop)}"
         )
+    yield from _beside_others(where, levels)
+
+
+def _beside_others(where: str, levels: ProtectionSettings) -> Iterator[str]:
+    """What is said about stops of others has no meaning where they are ignored."""
+    if levels.respect_foreign_orders:
+        return
+    if levels.foreign_stop_grace_ms:
+        yield (
+            f'{where}.foreign_stop_grace_s > 0 needs {where}.foreign_orders = "respect", but that was "ignore": '
+            "a stop that does not count would be waited for"
+        )
+    if levels.yield_to_foreign_stop:
+        yield (
+            f'{where}.yield_to_foreign_stop = true needs {where}.foreign_orders = "respect", but that was "ignore": '
+            "ours would be removed for a stop that does not count"
+        )
 
 
 def _ladder(where: str, levels: ProtectionSettings) -> Iterator[str]:

@@ -32,6 +32,8 @@ ENVIRONMENT: Mapping[str, tuple[str, str]] = {
     "EXIT_BRAIN_V3_ENABLED": ("exit", "brain_v3_enabled"),
     "EXIT_BRAIN_V3_LIVE_ROLLOUT": ("exit", "live_rollout"),
     "EXIT_BRAIN_PROFILE": ("exit", "profile"),
+    "EXIT_EXECUTOR_KILL_SWITCH": ("exit", "kill_switch"),
+    "EXIT_LIVE_ROLLOUT_PCT": ("exit", "live_rollout_pct"),
 }
 """Variables of the stack this daemon joins, and the key each overrides."""
 
@@ -118,6 +120,8 @@ def _environment_value(variable: str, text: str) -> object:
             return Decimal(text)
         except InvalidOperation:
             return text
+    if variable in ("EXIT_EXECUTOR_KILL_SWITCH", "EXIT_LIVE_ROLLOUT_PCT"):
+        return text
     if variable == "EXIT_BRAIN_V3_ENABLED":
         return _TRUTH.get(text.lower(), text)
     return text.upper() if variable.startswith("EXIT_") else text

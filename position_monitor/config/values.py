@@ -6,7 +6,7 @@ from decimal import Decimal
 from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, SecretStr
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, SecretStr, StrictBool
 
 from position_monitor.core.model.sides import Side
 
@@ -107,6 +107,18 @@ Profile = Literal[
     "FAST_TP",
     "DEFENSIVE_TRAIL",
 ]
+
+
+_WORDS = dict.fromkeys(("true", "1", "yes", "on", "enabled"), True)
+_WORDS |= dict.fromkeys(("false", "0", "no", "off", "disabled"), False)
+
+
+def _switch(value: object) -> object:
+    """A switch of the existing stack is a word in any case; any other text stays as it is, and is refused."""
+    return _WORDS.get(value.strip().lower(), value) if isinstance(value, str) else value
+
+
+SwitchWord = Annotated[StrictBool, BeforeValidator(_switch)]
 
 
 def allowed_is(text: str) -> dict[str, Any]:

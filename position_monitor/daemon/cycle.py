@@ -255,7 +255,9 @@ class Daemon:
             events = (*events, *lost)
         else:
             self.desk.memory.cycle_ended()
-            self._unsettled = report.not_settled(decision, self.history, self.evidence)
+            self._unsettled = report.not_settled(
+                decision, self.history, self.evidence, reads=self.rules.evidence.replacement_reads
+            )
         announced, wrote = self.desk.outbox.take()
         if decision is not None:  # positions were read in this cycle; a later failure does not change what they said
             self._unread = observed.unreadable_positions

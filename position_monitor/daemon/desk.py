@@ -33,6 +33,7 @@ from position_monitor.core.observation.reads import SymbolObservation
 from position_monitor.core.publication import announce, sentence
 from position_monitor.daemon.earlier_orders import EarlierOrders
 from position_monitor.daemon.memory import Memory
+from position_monitor.daemon.order_counts import OrderCounts
 from position_monitor.daemon.outbox import Outbox
 from position_monitor.daemon.repeats import Repeats, subject_of
 from position_monitor.daemon.stuck_removals import StuckRemovals
@@ -67,6 +68,8 @@ class Desk:
     _late: set[asyncio.Future[Outcome]] = field(default_factory=set, init=False)
     """Writes that nobody waits for any more; each ends with the time-out of its request."""
     _under_way: Counter[str] = field(default_factory=Counter, init=False)
+    counts: OrderCounts = field(default_factory=OrderCounts, init=False)
+    """What the venue took since this process began."""
     stuck: StuckRemovals = field(init=False)
     """Removals that the venue refuses again and again."""
     _repeats: Repeats = field(init=False)
@@ -232,6 +235,7 @@ class Desk:
         subject = subject_of(outcome.action)
         if outcome.sent is Sent.ACCEPTED:
             self._repeats.succeeded(subject)
+            self.counts.accepted(outcome.action, str(self.rules.protection_for(outcome.action.key).policy))
             self.outbox.note_write()
             logger.info(sentence.ended(outcome, position))
             self.outbox.add([announce.written(outcome)])

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from position_monitor.core.book.desired_book import WantedOrders
 from position_monitor.core.decision.decide import Decision
 from position_monitor.core.decision.history import History
 from position_monitor.core.decision.risk import AccountRisk
-from position_monitor.core.evidence.evidence import Evidence
+from position_monitor.core.evidence.evidence import Belief, Evidence
 from position_monitor.core.model.actions import Mode
 from position_monitor.core.model.events import Event
 from position_monitor.core.model.verdicts import Verdict
@@ -43,11 +44,22 @@ class CycleReport:
     """Request weight that this program used while it ran."""
 
 
-def not_settled(decision: Decision, history: History, evidence: Evidence) -> frozenset[str]:
-    """Symbols that wait for something to be read back, or whose protection is not what it should be."""
+def not_settled(decision: Decision, history: History, evidence: Evidence, *, reads: int) -> frozenset[str]:
+    """Symbols that wait for something to be read back, or whose protection is not what it should be.
+
+    `reads`: in how many reads another's stop must rest before ours may give way to it.
+    """
     open_plans = {symbol for symbol, plan in decision.plans.items() if not plan.empty or plan.held}
     troubled = {key.symbol for key, track in history.tracks.items() if track.verdict not in SETTLED}
-    return frozenset(open_plans | troubled | {symbol for symbol, _ in evidence.awaited})
+    others = {key.symbol for key, wanted in decision.wanted.items() if _proves_others(wanted, evidence.of(key), reads)}
+    return frozenset(open_plans | troubled | others | {symbol for symbol, _ in evidence.awaited})
+
+
+def _proves_others(wanted: WantedOrders, belief: Belief | None, reads: int) -> bool:
+    """Whether ours may give way to another's stop as soon as that was read more often (`yield_to_foreign_stop`)."""
+    if belief is None or not wanted.facts.settings.yield_to_foreign_stop or not wanted.facts.live.guarding:
+        return False
+    return any(count < reads for count in belief.foreign_reads.values())
 
 
 def is_suspicious(decision: Decision | None, history: History, evidence: Evidence, now_ms: int) -> bool:

@@ -15,6 +15,7 @@ from typing import Any
 from position_monitor.config import Config, load_config
 from position_monitor.config.rules import broken_rules
 from position_monitor.config.values import Section
+from position_monitor.core.exits.live_policy import SwitchesSince
 from position_monitor.core.model.traits import VenueTraits
 from position_monitor.daemon.surroundings import Settings
 from position_monitor.edge.candles import CandleSettings
@@ -23,6 +24,8 @@ from position_monitor.errors import ConfigError
 from position_monitor.service.wiring import candle_settings_from, settings_from
 
 WAIT_FOR_RESTART = ("account", "exchange", "redis", "ai_engine", "backend")
+EXIT_HISTORY_MAX = 64
+"""Changes of the exit switches that are remembered; a policy counts as live since the oldest of them at most."""
 RELOAD_EVERY_S = 5.0
 """Least time between two reloads, however often one is asked for: each ends with a look at the whole account."""
 
@@ -72,17 +75,27 @@ class ConfigInForce:
     """The same, as the daemon sees it."""
     candles: CandleSettings = field(init=False)
     """The same, as the reader of candles sees it."""
+    _exit_history: tuple[SwitchesSince, ...] = field(default=(), init=False)
+    """Which exit switches were in force since this process began, oldest first."""
 
     def __post_init__(self) -> None:
         self._take(self.config)
 
     def _take(self, config: Config) -> None:
-        self.config, self.settings = config, settings_from(config, self.traits)
+        self.config, self.settings = config, settings_from(config, self.traits, self._exit_history)
         self.candles = candle_settings_from(config)
 
-    def reload(self) -> Reloaded:
+    def begin(self, now_ms: int) -> None:
+        """The process begins to work; which policy was live before, nobody knows (exits.md 12.5)."""
+        self._exit_history = (SwitchesSince(now_ms, self.config.exit_plan().switches),)
+        self._take(self.config)
+
+    def reload(self, now_ms: int) -> Reloaded:
         """Read the file again and take it over. Raises `ConfigError`, and the old configuration stays."""
         reloaded = taken_over(self.config, load_config(self.path))
+        switches = reloaded.config.exit_plan().switches
+        if not self._exit_history or self._exit_history[-1].switches != switches:
+            self._exit_history = (*self._exit_history, SwitchesSince(now_ms, switches))[-EXIT_HISTORY_MAX:]
         self._take(reloaded.config)
         return reloaded
 

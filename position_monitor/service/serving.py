@@ -26,6 +26,7 @@ from position_monitor.core.observation.stream_events import (
 )
 from position_monitor.core.publication import sentence
 from position_monitor.daemon import CycleReport, Daemon
+from position_monitor.daemon.shadowing import Shadowing
 from position_monitor.edge.ai_engine import AdvicePoller
 from position_monitor.edge.backend import BreakerPoller
 from position_monitor.edge.background import end_tasks
@@ -75,6 +76,8 @@ class Service:
     turns: Turns = field(init=False)
     _teller: Teller = field(init=False)
     _pace: Pace = field(init=False)
+    _shadowing: Shadowing = field(init=False)
+    """What another policy would do; asked when a cycle is over."""
     _box: EventBox = field(default_factory=EventBox, init=False)
     _reload: ReloadPace = field(init=False)
     _reload_waits: asyncio.Future[None] | None = field(default=None, init=False)
@@ -83,6 +86,7 @@ class Service:
     _ready: bool = field(default=False, init=False)
 
     def __post_init__(self) -> None:
+        self.in_force.begin(self.clock.now_ms())
         self.streams = self.open_streams(self)
         self.candles = CandleReader(self.exchange, self.clock, lambda: self.in_force.candles)
         surroundings = ProcessSurroundings(
@@ -93,6 +97,7 @@ class Service:
             candles=self.candles,
         )
         self.daemon = open_daemon(self.exchange, self.clock, surroundings)
+        self._shadowing = Shadowing(self.daemon.desk, surroundings)
         self.turns = Turns(self.clock, self.streams.events_delivered)
         self._reload = ReloadPace(self.clock)
         self._pace = Pace(self.exchange)
@@ -103,6 +108,7 @@ class Service:
             advisor=self.advisor,
             breaker=self.breaker,
             owner=self.owner,
+            market=self.candles.market,
         )
         if self.open_records is not None:
             self.records = self.open_records(self._teller.tell)
@@ -115,7 +121,7 @@ class Service:
     async def serve(self) -> int:
         """Run until `stop`. Returns the exit code."""
         logger.info(sentence.started(self.config.loop.check_interval_s))
-        self._teller.conflicts(self.config)
+        self._teller.started(self.config)
         workers: list[Worker] = [self.store.run, self.advisor.run, self.breaker.run, self.candles.run]
         workers += self.streams.workers
         if self.records is not None:
@@ -168,9 +174,12 @@ class Service:
         self.candles.watch(held)
         if self.records is not None:
             self.records.note(report)
-        self._teller.publish(report, self.config, self.streams.health())
+        desk = self.daemon.desk
+        self._teller.writers_noted(desk.counts.rows, desk.memory.foreign_order)
+        self._teller.publish(report, self.config, self.streams.health(), self._shadowing.books)
         self._teller.say(report)
         self._tell_systemd(report)
+        await self._shadowing.look(report.decision.judgements)
         interval_s = self.config.loop.check_interval_s
         await self.turns.pause(self._pace.interval_s(report, interval_s), self._pace.least_s(report, interval_s))
 
@@ -232,7 +241,7 @@ class Service:
         self.systemd.reloading()
         before = self.config
         try:
-            reloaded = self.in_force.reload()
+            reloaded = self.in_force.reload(self.clock.now_ms())
         except ConfigError as problem:
             logger.error("The configuration was not reloaded, the old one stays: {}", problem)
             self._teller.config_refused(str(problem))

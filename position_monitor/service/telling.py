@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from loguru import logger
 
 from position_monitor import __version__
 from position_monitor.config import Config
+from position_monitor.config.exit_switches import cause_of_change
 from position_monitor.core.decision.history import History, after_failure
 from position_monitor.core.decision.risk import AccountRisk, account_risk
 from position_monitor.core.model.actions import Mode
 from position_monitor.core.model.events import Event
+from position_monitor.core.model.market import MarketState
 from position_monitor.core.model.sides import PositionKey
 from position_monitor.core.observation.stream_events import StreamHealth, StreamState
+from position_monitor.core.publication import announce
 from position_monitor.core.publication.position_state import Published, published_positions
-from position_monitor.core.publication.state import AccountState, PositionState
+from position_monitor.core.publication.state import AccountState, OrderCount, PositionState
+from position_monitor.core.shadow.shadow_book import ShadowBook, of_open_positions
 from position_monitor.daemon import CycleReport
 from position_monitor.edge.ai_engine import AdvicePoller
 from position_monitor.edge.backend import BreakerPoller
@@ -24,6 +28,7 @@ from position_monitor.edge.clock import Clock
 from position_monitor.edge.exchange import Exchange
 from position_monitor.edge.http.rate_budget import COMMAND_LINE_WEIGHT_1M
 from position_monitor.edge.redis.state import Owned, RedisState
+from position_monitor.service.exits import exits_state
 
 HEARTBEAT_S = 60.0
 PENDING_MAX = 1_000
@@ -44,12 +49,17 @@ class Teller:
     advisor: AdvicePoller
     breaker: BreakerPoller
     owner: str
+    market: Callable[[str], MarketState | None] = lambda symbol: None
+    """What the closed candles of a symbol say."""
     _pending: list[Event] = field(default_factory=list, init=False)
     _published: Mapping[PositionKey, Published] = field(default_factory=dict, init=False)
     """The positions as they were published last."""
     _observed_at_ms: int = field(default=0, init=False)
     _epoch: int = field(default=0, init=False)
     """The fencing number of the lease that was told of last; 0 without one."""
+    _decided_at_ms: int = field(default=0, init=False)
+    _orders: tuple[OrderCount, ...] = field(default=(), init=False)
+    _foreign_writer: str = field(default="", init=False)
     _sequence: int = field(default=0, init=False)
     _said: str = field(default="", init=False)
     _said_at_s: float = field(default=float("-inf"), init=False)
@@ -68,12 +78,24 @@ class Teller:
             logger.warning("Configuration conflict: {}", conflict)
             self._pending.append(Event("ConfigConflict", self.clock.now_ms(), details={"text": conflict}))
 
+    def started(self, config: Config) -> None:
+        """Say what contradicts itself in the configuration, and announce who controls exits from now on."""
+        self.conflicts(config)
+        self._pending.append(announce.exits_changed("", config.exit_plan().described, "start", self.clock.now_ms()))
+
     def reloaded(self, before: Config, after: Config, waiting: Sequence[str]) -> None:
-        """Announce a configuration that was taken over, and what newly contradicts itself in it."""
+        """Announce a configuration that was taken over, what newly contradicts itself in it, and who controls exits
+        where that changed."""
         details = {"config_hash": after.config_hash, "after_restart": ", ".join(waiting)}
         self._pending.append(Event("ConfigReloaded", self.clock.now_ms(), details=details))
-        if after.exit_plan().conflicts != before.exit_plan().conflicts:
+        was, now = before.exit_plan(), after.exit_plan()
+        if now.conflicts != was.conflicts:
             self.conflicts(after)
+        if now.switches != was.switches or now.described != was.described:
+            cause = cause_of_change(before.exit, after.exit)
+            logger.warning("Exits: {} (before: {}; cause: {})", now.described, was.described, cause)
+            event = announce.exits_changed(was.described, now.described, cause, self.clock.now_ms())
+            self._pending.append(event)
 
     def config_refused(self, problem: str) -> None:
         """Announce a configuration that was not taken over."""
@@ -91,6 +113,10 @@ class Teller:
         self.store.publish(state, self._position_states(history), (*self._pending, *events, stopped))
         self._pending = []
 
+    def writers_noted(self, orders: tuple[OrderCount, ...], foreign_writer: str) -> None:
+        """What the venue took of this process, and the last order of ours that another one wrote."""
+        self._orders, self._foreign_writer = orders, foreign_writer
+
     def tell(self, event: Event) -> None:
         """Announce an event with the next state."""
         if len(self._pending) < PENDING_MAX:
@@ -102,12 +128,23 @@ class Teller:
             logger.warning("{}: the exchange calls for margin, liquidation is near", symbol)
             self._pending.append(Event("MarginCalled", self.clock.now_ms(), symbol))
 
-    def publish(self, report: CycleReport, config: Config, streams: Mapping[str, StreamHealth]) -> None:
-        """Hand the state of this cycle and what happened since the last one to Redis; never waits for it."""
+    def publish(
+        self,
+        report: CycleReport,
+        config: Config,
+        streams: Mapping[str, StreamHealth],
+        shadows: Mapping[PositionKey, ShadowBook],
+    ) -> None:
+        """Hand the state of this cycle and what happened since the last one to Redis; never waits for it.
+
+        `shadows` were worked out after the cycle before: those of positions that are gone since are left out.
+        """
         self._sequence += 1
         events = (*self._pending, *self._changes(report, streams), *report.events)
         self._pending = []
         self._observed_at_ms = report.observed_at_ms
+        if not report.failure:
+            self._decided_at_ms = self.clock.now_ms()
         state = self._account_state(
             report.risk,
             config,
@@ -117,10 +154,11 @@ class Teller:
             observed_at_ms=report.observed_at_ms,
             cycle_ms=report.cycle_ms,
         )
-        self.store.publish(state, self._position_states(report.history), events)
+        beside = of_open_positions(shadows, frozenset(report.history.tracks))
+        self.store.publish(state, self._position_states(report.history), events, beside)
 
     def _position_states(self, history: History) -> list[PositionState]:
-        self._published = published_positions(history, self._published)
+        self._published = published_positions(history, self._published, self.market)
         return [published.state for published in self._published.values()]
 
     def say(self, report: CycleReport) -> None:
@@ -137,7 +175,7 @@ class Teller:
         now_ms = self.clock.now_ms()
         events: list[Event] = []
         if self._mode is not None and report.mode is not self._mode:
-            events.append(Event("ModeChanged", now_ms, details={"from": str(self._mode), "to": str(report.mode)}))
+            events.append(announce.rights_changed(str(self._mode), str(report.mode), now_ms))
         self._mode = report.mode
         events += self._lease_changes(report.mode, now_ms)
         breaker = self.breaker.breaker()
@@ -228,6 +266,12 @@ class Teller:
             owner=self.owner,
             epoch=lease.epoch if isinstance(lease, Owned) else 0,
             sequence=self._sequence,
+            exits=exits_state(
+                config,
+                decided_at_ms=self._decided_at_ms,
+                orders=self._orders,
+                foreign_writer=self._foreign_writer,
+            ),
         )
 
     def _config_hash(self, config: Config) -> str:

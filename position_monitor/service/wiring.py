@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import lru_cache
 
 from position_monitor.config import Config
 from position_monitor.core.decision.rules import Rules
+from position_monitor.core.exits.live_policy import SwitchesSince, live_since_ms
 from position_monitor.core.model.orders import WorkingType
 from position_monitor.core.model.settings import ProtectionSettings
 from position_monitor.core.model.sides import PositionKey
@@ -24,8 +26,11 @@ from position_monitor.edge.venues.binance.connect import connect
 from position_monitor.edge.venues.binance.venue import BinanceUsdm
 
 
-def rules_from(config: Config, traits: VenueTraits) -> Rules:
-    """The configuration as the core sees it, at a venue with these traits."""
+def rules_from(config: Config, traits: VenueTraits, history: Sequence[SwitchesSince] = ()) -> Rules:
+    """The configuration as the core sees it, at a venue with these traits.
+
+    `history`: which exit switches were in force since this process began, oldest first.
+    """
 
     @lru_cache(maxsize=4_096)
     def protection_for(key: PositionKey) -> ProtectionSettings:
@@ -39,6 +44,13 @@ def rules_from(config: Config, traits: VenueTraits) -> Rules:
         def by_last(key: PositionKey) -> bool:
             return protection_for(key).working_type is WorkingType.CONTRACT_PRICE
 
+    shadow_for = None
+    if config.exit_plan().switches.brain_computes:
+
+        @lru_cache(maxsize=4_096)
+        def shadow_for(key: PositionKey) -> ProtectionSettings | None:
+            return config.shadow_settings(key.symbol)
+
     return Rules(
         account=config.account,
         protection_for=protection_for,
@@ -47,6 +59,8 @@ def rules_from(config: Config, traits: VenueTraits) -> Rules:
         limits=config.limits(),
         traits=traits,
         armed_by_last=by_last,
+        shadow_for=shadow_for,
+        live_since_ms=lambda key: live_since_ms(history, key.symbol),
     )
 
 
@@ -64,10 +78,10 @@ def open_exchange(config: Config, clock: Clock, limits: BudgetLimits | None = No
     )
 
 
-def settings_from(config: Config, traits: VenueTraits) -> Settings:
-    """The configuration as the daemon sees it, at a venue with these traits."""
+def settings_from(config: Config, traits: VenueTraits, history: Sequence[SwitchesSince] = ()) -> Settings:
+    """The configuration as the daemon sees it; arguments as for `rules_from`."""
     loop = config.loop
-    return Settings(rules_from(config, traits), loop.check_interval_s, loop.cycle_deadline_s)
+    return Settings(rules_from(config, traits, history), loop.check_interval_s, loop.cycle_deadline_s)
 
 
 def candle_settings_from(config: Config) -> CandleSettings:

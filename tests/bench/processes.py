@@ -192,8 +192,8 @@ def venue(scenario: str, *options: str, latency_ms: int = 0) -> Iterator[Venue]:
 
 
 @contextlib.contextmanager
-def daemon(exchange: Venue) -> Iterator[Watched]:
-    """A daemon on this exchange and a Valkey of its own for the length of the block."""
+def daemon(exchange: Venue, *, settings: str = "") -> Iterator[Watched]:
+    """A daemon on this exchange and a Valkey of its own for the length of the block; `settings` is added as TOML."""
     with contextlib.ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="position-monitor-bench-")))
         valkey = stack.enter_context(EmbeddedRedis())
@@ -202,7 +202,7 @@ def daemon(exchange: Venue) -> Iterator[Watched]:
         config = folder / "config.toml"
         config.write_text(
             f'[exchange]\nrest_url = "{exchange.url}"\nstream_url = "{exchange.url.replace("http", "ws", 1)}"\n'
-            f'[redis]\nurl = "{valkey.url}"\n[loop]\n'
+            f'[redis]\nurl = "{valkey.url}"\n{settings}\n'
         )
         log = folder / "daemon.log"
         command = [sys.executable, "-m", "position_monitor", "run", "--config", str(config)]

@@ -33,6 +33,21 @@ class Shared:
             if row["orderType"] == "STOP_MARKET" and row["clientAlgoId"].startswith(OURS) == ours
         }
 
+    def orders(self, *, ours: bool) -> list[dict[str, Any]]:
+        """Resting conditional orders of ours, or of the other program's."""
+        rows: list[dict[str, Any]] = self._state()["algo_orders"]
+        return [row for row in rows if row["clientAlgoId"].startswith(OURS) == ours]
+
+    def take_away(self, rows: list[dict[str, Any]]) -> None:
+        """Cancel conditional orders as their owner would."""
+        for row in rows:
+            body = {"algoId": row["algoId"], "symbol": row["symbol"]}
+            self.exchange.client.request("DELETE", "/paper/order", json=body).raise_for_status()
+
+    def targets_of_ours(self) -> set[str]:
+        """Symbols with a resting take-profit of ours."""
+        return {row["symbol"] for row in self.orders(ours=True) if row["orderType"].startswith("TAKE_PROFIT")}
+
     def move(self, symbol: str, *percents: float) -> None:
         """Move mark and last by steps, as percent of where the price is."""
         for percent in percents:

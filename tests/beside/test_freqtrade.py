@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -16,17 +16,18 @@ from tests.beside.record import Shared
 
 pytestmark = pytest.mark.skipif(not os.environ.get("BESIDE"), reason="takes minutes and a venv of its own: make beside")
 COINS = ("ETH", "SOL", "LTC")
-BACKSTOP = """
-[exit]
-legacy_policy = "static"
+BEHIND = """
 [protection]
 stop_loss_pct = 4.0
-take_profit_pct = 15.0
+take_profits = false
+trailing = false
 """
-"""What docs/beside-a-bot.md recommends: ours lies behind what the bot does by itself."""
+"""What docs/beside-a-bot.md recommends first: ours lies behind what the bot does by itself."""
+GIVES_WAY = f"{BEHIND}foreign_stop_grace_s = 20\nyield_to_foreign_stop = true\n"
+"""What it recommends where nothing of ours is to rest beside the bot's stop."""
 QUIET_S = 45.0
 ORDERS_PER_LIFE = 5
-"""A stop, a take-profit, and what is removed or expires at the end, with one to spare."""
+"""A stop, a take-profit where one is wanted, and what is removed or expires at the end, with one to spare."""
 
 
 @pytest.fixture
@@ -53,28 +54,54 @@ def entered(shared: Shared, bot: Bot) -> bool:
     return set(bot.open_amounts()) == symbols == shared.stops(ours=False) == shared.stops(ours=True)
 
 
-def test_a_backstop_behind_the_bots_own_stop_is_never_in_its_way(shared: Shared, led: Led) -> None:
+def test_a_stop_behind_the_bots_own_is_never_in_its_way(shared: Shared, led: Led) -> None:
     """Entries, a quiet while, its stop, its profit, entries again: nothing it believes is wrong."""
-    with daemon(shared.exchange, limits=BACKSTOP) as running, freqtrade(shared.exchange, COINS, led) as bot:
+    with daemon(shared.exchange, settings=BEHIND) as running, freqtrade(shared.exchange, COINS, led) as bot:
         running.manager.wait_ready(90)
         shared.reached("three positions with both stops", lambda: entered(shared, bot))
         place = shared.place()
         time.sleep(QUIET_S)
         assert shared.writes(place) == [], "nothing of ours is written in a quiet while"
 
-        shared.move("ETHUSDT", -0.8, -1.0)
-        shared.reached("its stop ended its trade", lambda: bot.ended_by("ETHUSDT") == ["stoploss_on_exchange"])
-        shared.move("SOLUSDT", 1.2, 1.2)
-        shared.reached("it took its profit", lambda: bot.ended_by("SOLUSDT") == ["roi"])
-        shared.reached("it is in again", lambda: entered(shared, bot))
-
-        assert bot.open_amounts() == shared.held(), "it holds what it believes to hold"
-        assert shared.refused() == [], "nothing was refused to it"
-        assert bot.complaints() == []
-        assert shared.reused_ids() == []
+        _stopped_out_and_in_again(shared, bot, lambda: entered(shared, bot))
+        assert shared.targets_of_ours() == set(), "no take-profit of ours rests"
         assert shared.busiest_minute() <= ORDERS_PER_LIFE * 5
         assert shared.exchange.ask("usage")["limited"] == 0
         running.require_alive()
+
+
+def test_ours_gives_way_to_the_bots_own_and_comes_back_when_the_bot_is_gone(shared: Shared, led: Led) -> None:
+    """While it guards its trades nothing of ours rests; when its stop is taken away ours is there."""
+    symbols = {f"{coin}USDT" for coin in COINS}
+
+    def guarded() -> bool:
+        return set(bot.open_amounts()) == symbols == shared.stops(ours=False) and shared.stops(ours=True) == set()
+
+    with daemon(shared.exchange, settings=GIVES_WAY) as running:
+        with freqtrade(shared.exchange, COINS, led) as bot:
+            running.manager.wait_ready(90)
+            shared.reached("three positions with its stops alone", guarded)
+            place = shared.place()
+            time.sleep(QUIET_S)
+            assert shared.writes(place) == [], "nothing of ours is written in a quiet while"
+
+            _stopped_out_and_in_again(shared, bot, guarded)
+            assert shared.busiest_minute() <= ORDERS_PER_LIFE * 5
+        shared.take_away(shared.orders(ours=False))
+        shared.reached("ours rests for each", lambda: shared.stops(ours=True) == symbols)
+        running.require_alive()
+
+
+def _stopped_out_and_in_again(shared: Shared, bot: Bot, settled: Callable[[], bool]) -> None:
+    shared.move("ETHUSDT", -0.8, -1.0)
+    shared.reached("its stop ended its trade", lambda: bot.ended_by("ETHUSDT") == ["stoploss_on_exchange"])
+    shared.move("SOLUSDT", 1.2, 1.2)
+    shared.reached("it took its profit", lambda: bot.ended_by("SOLUSDT") == ["roi"])
+    shared.reached("it is in again", settled)
+    assert bot.open_amounts() == shared.held(), "it holds what it believes to hold"
+    assert shared.refused() == [], "nothing was refused to it"
+    assert bot.complaints() == []
+    assert shared.reused_ids() == []
 
 
 def test_at_the_same_distance_ours_ends_its_trade_and_it_finds_out(shared: Shared, led: Led) -> None:

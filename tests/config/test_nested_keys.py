@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from position_monitor.cli.main import main
 from position_monitor.config import Config, InvalidConfig
 from position_monitor.config.problems import fields_by_key
-from position_monitor.config.protection import SymbolOverride
+from position_monitor.config.symbols import SymbolOverride
 
 RUNG = "{ target_pct = 2, share_pct = 100 }"
 

@@ -16,6 +16,7 @@ from position_monitor.core.model.orders import OrderStatus, Purpose, Role
 
 from .build import (
     BRAIN,
+    LIMIT_LADDER,
     NOW_MS,
     OLD_EPOCH,
     SIDES,
@@ -26,6 +27,7 @@ from .build import (
     instrument,
     known,
     ladder,
+    limit_ladder,
     live,
     position,
     settings,
@@ -73,6 +75,15 @@ STOPS: list[tuple[StopCase, Visit]] = [
             wanted=[(BACKSTOP, "-9", None)],
             orders=lambda held: [backstop(held, at(held.side, "-9"))],
             held=LIQUIDATED,
+        ),
+    ),
+    (
+        StopCase.GAVE_WAY,
+        Visit(
+            wanted=[],
+            orders=lambda held: [backstop(held, at(held.side, "-1.5")), live(held, at(held.side, "-1.5"), "1")],
+            evidence={"foreign_reads": {"o-web_abcdef": 2}},
+            settings={"yield_to_foreign_stop": True},
         ),
     ),
     (
@@ -135,6 +146,15 @@ STOPS: list[tuple[StopCase, Visit]] = [
         ),
     ),
     (
+        StopCase.AWAITS_FOREIGN,
+        Visit(
+            wanted=[],
+            held={"updated_at_ms": NOW_MS - 2_000},
+            evidence={"appeared_at_ms": NOW_MS - 1_000},
+            settings={"foreign_stop_grace_ms": 10_000},
+        ),
+    ),
+    (
         StopCase.SLOT_FOREIGN,
         Visit(wanted=[(WORKING, "-1.5", D(1))], orders=lambda held: [live(held, at(held.side, "-7"))]),
     ),
@@ -168,10 +188,12 @@ def foreign_target(held):
     return [live(held, at(held.side, "5"), "1", purpose=Purpose.TAKE_PROFIT)]
 
 
+LIMITS = {"ladder": LIMIT_LADDER}
 THREE = [(0, "1.5", D("0.3")), (1, "2.5", D("0.3")), (2, "4", D("0.4"))]
 TWO = [(4, "2.5", D("0.6")), (2, "4", D("0.4"))]
 
 TARGETS: list[tuple[TargetCase, Visit]] = [
+    (TargetCase.SWITCHED_OFF, Visit(wanted=[], orders=ladder, settings={"take_profits": False})),
     (TargetCase.NO_LEVEL, Visit(wanted=THREE, orders=ladder, held={"entry": 0})),
     (TargetCase.NO_LEVEL, Visit(wanted=[], more={"venue": instrument(min_price="100", max_price="100")})),
     (TargetCase.FIRING, Visit(wanted=TWO, orders=merged, evidence={"firing_since_ms": NOW_MS})),
@@ -195,6 +217,11 @@ TARGETS: list[tuple[TargetCase, Visit]] = [
     (TargetCase.FOREIGN, Visit(wanted=[], orders=foreign_target)),
     (TargetCase.STANDS, Visit(wanted=THREE, orders=ladder)),
     (TargetCase.STANDS, Visit(wanted=TWO, orders=merged, more={"rungs_max": 2})),
+    (TargetCase.STANDS, Visit(wanted=THREE, orders=limit_ladder, settings=LIMITS)),
+    (TargetCase.STANDS, Visit(wanted=THREE, orders=limit_ladder, settings=LIMITS, more={"rungs_max": 0})),
+    (TargetCase.STANDS, Visit(wanted=THREE, orders=limit_ladder, more={"rungs_max": 0})),
+    (TargetCase.CHANGES_KIND, Visit(wanted=THREE, orders=limit_ladder)),
+    (TargetCase.CHANGES_KIND, Visit(wanted=THREE, orders=ladder, settings=LIMITS)),
     (
         TargetCase.STANDS_MERGED,
         Visit(wanted=TWO, orders=merged, held={"hedged": True}, more={"venue": instrument(min_notional=35)}),
@@ -209,6 +236,7 @@ TARGETS: list[tuple[TargetCase, Visit]] = [
     (TargetCase.NO_OPEN_RUNG, Visit(wanted=[(2, "4", D(1))], evidence={"done_rungs": frozenset({0, 1, 2})})),
     (TargetCase.SHRINKS, Visit(wanted=TWO, orders=ladder, more={"rungs_max": 2})),
     (TargetCase.NEW_LADDER, Visit(wanted=THREE)),
+    (TargetCase.NEW_LADDER, Visit(wanted=THREE, settings=LIMITS, more={"rungs_max": 0})),
     (TargetCase.NEW_LADDER, Visit(wanted=[(1, "2.5", D("0.6")), (2, "4", D("0.4"))], held={"mark": "2"})),
 ]
 
@@ -256,4 +284,4 @@ def test_the_function_that_decides_lists_its_cases_under_their_numbers(cases, de
 
 
 def test_a_case_is_described_by_its_number_and_its_words():
-    assert StopCase.FOREIGN_ENOUGH.described == "case 7: the user's own stop is enough: ours stay as they rest"
+    assert StopCase.FOREIGN_ENOUGH.described == "case 8: the user's own stop is enough: ours stay as they rest"

@@ -88,12 +88,12 @@ def test_what_is_missing_to_the_rights_of_an_owner_is_said(file, lease, mode, re
 def test_a_reload_reaches_the_daemon_in_one_step_and_a_bad_file_reaches_nobody(file):
     surroundings = around(file, OURS)
     file.write_text('[loop]\ncheck_interval_s = 20\nfull_sweep_s = 40\n[protection]\nmode = "observe"\n')
-    surroundings.in_force.reload()
+    surroundings.in_force.reload(0)
     now = surroundings.settings.check_interval_s, surroundings.full_sweep_s, surroundings.mode(second_writer=False)
     assert now == (20, 40, Mode.OBSERVE)
     file.write_text("[loop]\ncheck_interval_s = -1\n")
     with pytest.raises(ConfigError, match="check_interval_s"):
-        surroundings.in_force.reload()
+        surroundings.in_force.reload(0)
     assert surroundings.settings.check_interval_s == 20
 
 

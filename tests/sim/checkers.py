@@ -47,6 +47,10 @@ class Checker:
         self._lists_lie = lists_lie
         self.truth = Truth()
         self.violations: list[str] = []
+        self.yields = False
+        """Whether a stop of ours is to give way to another's (`yield_to_foreign_stop`)."""
+        self.grace_ms = 0
+        """How long a fresh position may be without its stop by the operator's wish, a restart in between included."""
         self.counts: Counter[str] = Counter()
         self.exposed_ms: list[int] = []
         """Length of every stretch a position was without full cover."""
@@ -213,6 +217,8 @@ class Checker:
         for key, (_, moment) in self._exposed_since.items():
             if entry.at_ms - self._firing.get(key, -FIRING_MS) < FIRING_MS:
                 continue
+            if entry.at_ms - self._began.get(key, (0, entry.at_ms))[1] <= self.grace_ms:
+                continue
             if self._conduct.saw(key[0]) >= moment and not self._conduct.tried_since(key[0], moment):
                 self.violations.append(f"INV-3: a take-profit was placed while {key} waited for its stop: {entry}")
 
@@ -227,6 +233,9 @@ class Checker:
         key = (entry.symbol, _side(detail))
         if key not in before or detail["type"] != "STOP_MARKET":
             return
+        if self.yields and self._gave_way(key, detail):
+            self.counts["stop that gave way"] += 1
+            return
         if self._knew_open(key, detail["client_id"]):
             self.violations.append(f"INV-7: a stop of {key} was removed, open since before it was placed: {detail}")
         if self._raced(entry):
@@ -240,6 +249,12 @@ class Checker:
             self.violations.append(f"INV-2: the backstop of the open position {key} was cancelled: {detail}")
         elif self._speaker is not None and after[key] is not None and not self._proven(key):
             self.violations.append(f"INV-2: what replaces a stop of {key} was not read back often enough: {detail}")
+
+    def _gave_way(self, key: Key, detail: Order) -> bool:
+        """Whether stops of others, seen often enough by the daemon that removes this one, do all that it did."""
+        since = self._conduct.seen_thrice(key[0]) if self._speaker is not None and self._conduct else 0
+        level = self.truth.level(key, lambda order: not is_own(order) and order["since"] <= since)
+        return level is not None and not _looser(level, Decimal(detail["trigger"]), key[1])
 
     def _binds(self, key: Key, detail: Order) -> bool:
         """Whether the level of a stop counts: an epoch older than that of a resting backstop is an earlier life's."""

@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import re
-from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from position_monitor.cli.explain_exits import exit_lines
-from position_monitor.config import Config
 from position_monitor.core.decision.decide import Decision
-from position_monitor.core.model.settings import Policy, ProtectionSettings
 from position_monitor.core.model.sides import PositionKey, Side
 from position_monitor.daemon import Daemon
 from position_monitor.inspector import InspectedExits, inspected_exits
@@ -51,12 +48,8 @@ class Explainer:
         return re.sub(r"\s+", " ", " ".join(lines))
 
 
-def under(policy: str, monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
+def under(policy: str) -> dict[str, Any]:
     """Settings of the stage under which this policy is live for every symbol."""
-    settings = Config.protection_settings
-
-    def chosen(config: Config, symbol: str | None = None) -> ProtectionSettings:
-        return replace(settings(config, symbol), policy=Policy(policy))
-
-    monkeypatch.setattr(Config, "protection_settings", chosen)
-    return {"exit": {"candles": policy in ("dynamic", "brain")}}
+    if policy == "brain":
+        return {"exit": {"mode": "EXIT_BRAIN_V3", "executor_mode": "LIVE", "live_rollout": "ENABLED"}}
+    return {"exit": {"legacy_policy": policy}}

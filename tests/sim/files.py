@@ -33,6 +33,10 @@ class Files:
             return  # the daemon keeps what it had, and with it its mode
         (self._only_obreloading.add if observes else self._only_obreloading.discard)(daemon)
 
+    def usual(self, section: str) -> Sections:
+        """What the usual configuration says in a section."""
+        return dict(self._usual.get(section, {}))
+
     def put_back(self) -> None:
         """The usual configuration stands in every file."""
         self._written.clear()

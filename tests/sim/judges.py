@@ -4,17 +4,22 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Mapping
+from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
+from position_monitor.core.model.settings import TimeStop
+from tests.sim.ages import Ages
 from tests.sim.calm import Calm
 from tests.sim.claims import Claims
 from tests.sim.conduct import Answer
 from tests.sim.hammering import Hammering, too_many_events
 from tests.sim.liveness import Liveness, VenueNow
 from tests.sim.over_exit import OverExit
+from tests.sim.policies import Policies
 from tests.sim.settled_book import SettledBook
 from tests.sim.state_truth import StateTruth
 from tests.sim.swarm import THRIFTY_S
+from tests.sim.truth import Key, is_own, is_stop, reducing
 from tests.sim.virtual_time import true_ms
 from tests.sim.witnesses import Witnesses
 
@@ -41,7 +46,9 @@ class Judges:
         self._silent = (frozenset() if "all" in asked else AWAITING - asked) | set(run.swarm.silenced)
         self._silent |= {name for one in run.swarm.powers for name in one.silences}
         if run.settings.protection.on_breach == "close":
-            self._silent |= {"witnesses"}  # the operator wants a position closed for its loss alone
+            self._silent |= {"witnesses", "ages"}  # the operator wants a position closed for its loss alone
+        if run.swarm.other_exits and run.settings.exit.time_stop is TimeStop.CLOSE:
+            self._silent |= {"witnesses"}  # and here for its age, which `ages` judges
         host = {*run.swarm.host}
         longest_s = max(run.interval_s, 12.0 if "reloads" in host else 0.0)
         truth, seldom_ms = run.checker.truth, round(1000 * THRIFTY_S) if run.swarm.thrifty else 0
@@ -56,6 +63,7 @@ class Judges:
             ladder=clear,
             squeezed=run.levels.squeezed,
             alive=lambda: run.alive,
+            rules=run.levels.rules,
         )
         self.hammering = Hammering()
         clocks_hold = "clock_step" not in host
@@ -68,11 +76,14 @@ class Judges:
             own_levels=not OTHER_LEVELS & host,
             squeezed=run.levels.squeezed,
             by_last=run.settings.protection.working_type == "CONTRACT_PRICE" or "reloads" in host,
+            rules=run.levels.rules,
         )
         self.calm = Calm(interval_s=min(run.interval_s, 3.0) if "reloads" in host else run.interval_s)
         self.claims = Claims(host, foggy=run.swarm.foggy)
         self._nobody_since_ms: int | None = None
+        self.policies = Policies()
         self.witnesses = Witnesses(run.levels.prices)
+        self.ages = Ages(self.witnesses.passed)
         run.conduct.listeners.append(self._answer)
 
     def _find(self, judge: str, violations: Iterable[str]) -> None:
@@ -87,6 +98,7 @@ class Judges:
         self.state_truth.entry(entry)
         self.calm.entry(entry)
         self.settled_book.entry(entry)
+        self._find("ages", self.ages.entry(entry, run.conduct.speaker))
         for words in self.over_exit.entry(entry, run.conduct.speaker):
             self._find("beside_firing" if "is triggering" in words else "over_exit", [words])
 
@@ -95,6 +107,7 @@ class Judges:
         daemon, at_ms = int(owner.split(":")[1]), true_ms()
         self._run.levels.note_marks(at_ms, self._run.symbols)  # the stream may have told of a mark this very moment
         self._find("state_truth", self.state_truth.told(daemon, published, at_ms))
+        self._find("policies", self.policies.told(daemon, published))
         if (given_up_ms := self._run.conduct.leases[owner].given_up_ms) >= 0:
             by_its_clock_ms = given_up_ms + self._run.daemons[daemon][1].now_ms() - at_ms
             self._find("state_truth", self.state_truth.lease_left(published["events"], by_its_clock_ms))
@@ -112,10 +125,31 @@ class Judges:
         self._find("witnesses", self.witnesses.answer(answer, at_ms))
         # What is without a stop is known to a daemon only where reads are right and in time.
         blind = self._run.swarm.foggy or self._run.interval_s > USUAL_INTERVAL_S
-        exposed = {} if blind else self._run.checker.exposed(at_ms)
+        exposed = {} if blind else self._exposed(at_ms)
         self._find("hammering", self.hammering.answer(answer, at_ms, exposed))
         self._find("calm", self.calm.answer(answer, at_ms))
         self.state_truth.answer(answer, self._run.daemons[answer.daemon][1].now_ms())
+
+    def _in_the_way(self) -> set[str]:
+        """Stops of ours that rest beside another's that covers the position and is as tight as each of them."""
+        truth, found = self._run.checker.truth, set[str]()
+        for key in truth.positions if self._run.checker.yields else ():
+            theirs = truth.level(key, lambda order: not is_own(order))
+            ours = [Decimal(o["trigger"]) for o in truth.own() if is_stop(o) and reducing(o, key)]
+            way = 1 if key[1] == "LONG" else -1
+            if theirs is not None and ours and all(way * (theirs - level) >= 0 for level in ours):
+                found.add(f"INV-5: {key} has a stop of ours beside another's that is enough")
+        return found
+
+    def _targets_of_ours(self) -> set[str]:
+        """Take-profits of ours that rest although the operator wants none."""
+        own = self._run.checker.truth.own()
+        return {f"DESIGN-9: {o['client_id']} rests, and take-profits are off" for o in own if "TAKE" in o["type"]}
+
+    def _exposed(self, at_ms: int) -> dict[Key, int]:
+        """Positions without cover, and for how many ms beyond what the operator lets them wait for another's stop."""
+        grace_ms = self._run.checker.grace_ms
+        return {key: ms - grace_ms for key, ms in self._run.checker.exposed(at_ms).items() if ms >= grace_ms}
 
     def end(self) -> None:
         """The run is over."""
@@ -128,7 +162,7 @@ class Judges:
         run, at_ms = self._run, true_ms()
         for symbol in run.symbols:
             self.settled_book.look(symbol)
-        exposed = {key: ms for key, ms in run.checker.exposed(at_ms).items() if not run.is_dust(*key)}
+        exposed = {key: ms for key, ms in self._exposed(at_ms).items() if not run.is_dust(*key)}
         self._nobody_since_ms = None if run.alive else (self._nobody_since_ms or at_ms)
         if self._nobody_since_ms is not None:
             self._find("state_truth", self.state_truth.silent(run.published(), at_ms - self._nobody_since_ms))
@@ -144,4 +178,7 @@ class Judges:
             return set()
         book = self.settled_book
         found = {"surplus_stops": book.surplus(), "settled_ladder": book.ladders(), "stop_behind": book.behind()}
+        found["gives_way"] = self._in_the_way()
+        if not self._run.settings.protection.take_profits:
+            found |= {"settled_ladder": set(), "switched_off": self._targets_of_ours()}
         return {words for judge, said in found.items() if judge not in self._silent for words in said}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 from unittest import mock
 
@@ -125,7 +125,7 @@ class _Script:
         return 1
 
     def _publish(self, keys: list[str], args: list[str]) -> list[Any]:
-        model, (owner, epoch, prefix, ttl, _, body) = self._model, args
+        model, (owner, epoch, prefix, ttl, _, body, beside) = self._model, args
         holder = model.text(keys[0])
         if holder and holder != owner:
             return [0, holder]
@@ -143,10 +143,28 @@ class _Script:
             model.put(prefix + member, fields, int(ttl))
         model.put(keys[2], status, int(ttl))
         model.events.extend(batch["events"])
+        missing = self._shadows(batch["shadows"], keys[5], beside, int(ttl))
         published = {"status": status, "positions": positions, "events": batch["events"]}
         model.publications.append((true_ms(), owner, published))
         model.listener(owner, published)
-        return [1, ""]
+        return [1, "", missing]
+
+    def _shadows(self, shadows: Mapping[str, Any], key: str, prefix: str, ttl_ms: int) -> int:
+        model, members = self._model, self._model.get(key)
+        for member in members if isinstance(members, set) else ():
+            if member not in shadows["open"]:
+                model.values.pop(prefix + member, None)
+        model.values.pop(key, None)
+        for member, fields in shadows["changed"]:
+            model.put(prefix + member, _mapping(fields), ttl_ms)
+        missing = 0
+        for member in shadows["open"]:
+            book = model.get(prefix + member)
+            missing += book is None
+            model.put(prefix + member, book, ttl_ms) if book is not None else None
+        if shadows["open"]:
+            model.put(key, {*shadows["open"]}, ttl_ms)
+        return missing
 
 
 def _mapping(fields: list[str]) -> dict[str, str]:

@@ -136,7 +136,7 @@ async def test_what_rests_is_what_rests_without_the_engine(
     name: str, policy: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     side = "LONG" if len(name) % 2 else "SHORT"
-    explainer, config = Explainer(monkeypatch), under(policy, monkeypatch)
+    explainer, config = Explainer(monkeypatch), under(policy)
     alone = await without_engine(policy, side, config, explainer)
     ai, words = ENGINES[name]
     if name == "against the position":
@@ -155,7 +155,7 @@ async def test_two_answers_that_agree_bring_the_stop_nearer_and_no_further(
     policy: str, side: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """S9 allows three fifths of the policy's own distance, and the least distance; the backstop stays where it was."""
-    explainer, config = Explainer(monkeypatch), under(policy, monkeypatch)
+    explainer, config = Explainer(monkeypatch), under(policy)
     alone = await without_engine(policy, side, config, explainer)
     async with Stage(config=config) as stage:
         ai = says(lambda _: signal(sl_pct=0.3, regime="unknown"))
@@ -177,7 +177,7 @@ async def test_two_answers_that_agree_bring_the_stop_nearer_and_no_further(
 async def test_after_the_engine_died_its_word_counts_until_it_is_too_old_and_nothing_moves_back(
     policy: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    explainer, config = Explainer(monkeypatch), under(policy, monkeypatch)
+    explainer, config = Explainer(monkeypatch), under(policy)
     said = {"dead": False}
 
     async def ai(request: httpx.Request) -> httpx.Response:

@@ -94,7 +94,7 @@ def must_be_the_floor(stage: Stage, explainer: Explainer, side: str, reason: str
 @staged
 async def test_candles_that_cannot_be_believed(name: str, policy: str, monkeypatch: pytest.MonkeyPatch) -> None:
     side = "LONG" if len(name) % 2 else "SHORT"
-    explainer, config = Explainer(monkeypatch), under(policy, monkeypatch)
+    explainer, config = Explainer(monkeypatch), under(policy)
     spoil, reason = BAD[name]
 
     def spoiled(endpoint: Endpoint, params: Mapping[str, str], body: Any) -> Any:
@@ -114,7 +114,7 @@ async def test_candles_that_cannot_be_believed(name: str, policy: str, monkeypat
 @staged
 async def test_candles_that_do_not_come(name: str, policy: str, monkeypatch: pytest.MonkeyPatch) -> None:
     side = "LONG" if len(name) % 2 else "SHORT"
-    explainer, config = Explainer(monkeypatch), under(policy, monkeypatch)
+    explainer, config = Explainer(monkeypatch), under(policy)
     fault, reason = FAULTS[name]
     async with Stage(config=config) as stage:
         stage.engine.add_fault(path=Endpoint.MARK_CANDLES.value.path, **fault)
@@ -129,7 +129,7 @@ async def test_candles_that_do_not_come(name: str, policy: str, monkeypatch: pyt
 @staged
 async def test_candles_that_come_make_another_stop(policy: str, side: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Without this the tests above would also pass where nobody ever looks at a candle."""
-    explainer, config = Explainer(monkeypatch), under(policy, monkeypatch)
+    explainer, config = Explainer(monkeypatch), under(policy)
     async with Stage(config=config) as stage:
         stage.start()
         entry, stops = await opens(stage, side)
@@ -144,7 +144,7 @@ async def test_what_was_placed_without_an_atr_stays_when_candles_come(
     policy: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """S2: the floor is pinned, and `explain` shows today's ATR beside it."""
-    explainer, config = Explainer(monkeypatch), under(policy, monkeypatch)
+    explainer, config = Explainer(monkeypatch), under(policy)
     async with Stage(config=config) as stage:
         stage.engine.add_fault("html", path=Endpoint.MARK_CANDLES.value.path)
         process = stage.start()

@@ -20,8 +20,9 @@ from typing import NamedTuple
 
 from position_monitor.core.book.diff import BookDiff, diff
 from position_monitor.core.book.exit_view import exit_view
+from position_monitor.core.book.other_program import gives_way, others_are_enough, waits_for_foreign
 from position_monitor.core.book.stop_book import stop_orders
-from position_monitor.core.book.stop_level import effective_stop, foreign_is_enough, why_behind, why_far
+from position_monitor.core.book.stop_level import effective_stop, why_behind, why_far
 from position_monitor.core.book.target_book import take_profits
 from position_monitor.core.book.wanted import NO_RUNGS, BookInputs, OrderFacts, RungsAllowed
 from position_monitor.core.exits.policies import exits_for
@@ -29,6 +30,7 @@ from position_monitor.core.exits.view import Exits
 from position_monitor.core.model.book_cases import StopCase, TargetCase
 from position_monitor.core.model.desired import DesiredBook, DesiredOrder, Level
 from position_monitor.core.model.money import is_multiple
+from position_monitor.core.model.orders import OrderStatus
 from position_monitor.core.model.rungs import RUNGS_MAX
 from position_monitor.core.model.sides import PositionKey
 from position_monitor.core.model.stop_price import fitted_stop
@@ -120,6 +122,7 @@ def _wanted(facts: OrderFacts) -> WantedOrders:
 def _order_facts(inputs: BookInputs, exits: Exits, stop: Level) -> OrderFacts:
     """The facts of one position. A cycle makes them for each that it looks at (`exit_view.py` says why so)."""
     position, belief, initial = inputs.position, inputs.belief, exits.initial_stop
+    enough = others_are_enough(inputs, exits)
     return OrderFacts.__new__(
         OrderFacts,
         account=inputs.account,
@@ -139,7 +142,7 @@ def _order_facts(inputs: BookInputs, exits: Exits, stop: Level) -> OrderFacts:
         slot_is_foreign=belief.slot_is_foreign,
         close_all_blocked=belief.close_all_blocked,
         firing=belief.firing(inputs.now_ms, inputs.triggering_grace_ms),
-        taking_profit=belief.taking_profit(inputs.now_ms, inputs.triggering_grace_ms),
+        taking_profit=belief.taking_profit(inputs.now_ms, inputs.triggering_grace_ms) or _lags_behind_a_fill(inputs),
         rungs=inputs.rungs,
         stop_price=stop.price,
         stop_today=stop.price if stop.price == initial.price else _today(inputs, stop.price),
@@ -150,7 +153,9 @@ def _order_facts(inputs: BookInputs, exits: Exits, stop: Level) -> OrderFacts:
         policy_anchored=initial.anchored,
         policy_pin=exits.pin,
         obstacle=exits.obstacle,
-        foreign_is_enough=foreign_is_enough(inputs, exits),
+        foreign_is_enough=enough,
+        awaits_foreign=waits_for_foreign(inputs, exits),
+        gives_way=gives_way(inputs, enough=enough),
         targets=exits.targets,
         passed=exits.passed,
         beyond_last=exits.beyond_last,
@@ -158,6 +163,16 @@ def _order_facts(inputs: BookInputs, exits: Exits, stop: Level) -> OrderFacts:
         also=exits.also,
         ladder_stays=exits.ladder_stays,
         alone=exits.alone,
+    )
+
+
+def _lags_behind_a_fill(inputs: BookInputs) -> bool:
+    """Whether a limit order of ours was filled in part after the row of the position was written, and just now."""
+    return any(
+        own.status is not OrderStatus.NEW
+        and own.updated_at_ms > inputs.position.updated_at_ms
+        and abs(inputs.now_ms - own.updated_at_ms) <= inputs.triggering_grace_ms
+        for own in inputs.live.ladder
     )
 
 

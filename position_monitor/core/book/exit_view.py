@@ -6,13 +6,14 @@ from decimal import Decimal
 
 from position_monitor.core.book.wanted import BookInputs
 from position_monitor.core.exits.choice import advised_regime
-from position_monitor.core.exits.view import ExitView, RestingStop
+from position_monitor.core.exits.view import ExitView, RestingStop, RungsLeft
 from position_monitor.core.market.regime import local_direction
 from position_monitor.core.market.words import trend_direction
 from position_monitor.core.model import ids
 from position_monitor.core.model.market import MarketState, Regime
-from position_monitor.core.model.money import tightest
+from position_monitor.core.model.money import beyond, tightest
 from position_monitor.core.model.orders import LiveOrder, Role
+from position_monitor.core.model.rungs import rungs_of
 from position_monitor.core.model.sides import Side
 
 _NOTHING = Decimal(0)
@@ -45,6 +46,7 @@ def exit_view(inputs: BookInputs) -> ExitView:
         since_ms=None if backstop is None else backstop.created_at_ms,
         epoch=evidence.epoch,
         rungs_rest=bool(inputs.live.ladder) and _rungs_rest(inputs),
+        rungs_left=_rungs_left(inputs) if evidence.inherited and inputs.live.ladder else None,
         inherited=evidence.inherited,
         market=market,
         regime=regime,
@@ -70,6 +72,16 @@ def _rungs_rest(inputs: BookInputs) -> bool:
     return any(own.tag is not None and own.tag.epoch == epoch for own in inputs.live.ladder)
 
 
+def _rungs_left(inputs: BookInputs) -> RungsLeft | None:
+    """The take-profits of this epoch that rest, if the position changed after the nearest of them was placed."""
+    epoch = inputs.belief.epoch
+    rungs = [own for own in inputs.live.ladder if own.epoch == epoch]
+    if not rungs or inputs.position.updated_at_ms <= rungs[0].created_at_ms:
+        return None
+    total = sum([own.quantity or _NOTHING for own in rungs], _NOTHING)
+    return RungsLeft(min(rungs_of(own.rung)[0] for own in rungs), len(rungs), total)
+
+
 def _r(inputs: BookInputs, backstop: LiveOrder) -> Decimal:
     """R (S1); 0 where the backstop lies at the entry or beyond it, or the entry is not known."""
     entry, trigger = inputs.position.entry_price, backstop.trigger_price
@@ -89,13 +101,23 @@ def _heard(inputs: BookInputs, market: MarketState | None) -> tuple[Regime | Non
 
 
 def _resting_stop(inputs: BookInputs) -> RestingStop | None:
-    """The tightest of our resting stops that binds the level; None without one."""
-    best: Decimal | None = None
+    """The tightest of our resting stops that binds the level; None without one.
+
+    One that gave way to another program's stop binds it still, unless the price has passed it since.
+    """
+    best = _withdrawn(inputs) if inputs.settings.yield_to_foreign_stop else None
     for order in inputs.cover.orders:
         price = order.trigger_price
         if price is not None and _holds_the_ratchet(order, inputs):
             best = price if best is None else tightest(price, best, inputs.position.side)
     return None if best is None else RestingStop(best, _rests_anchored(inputs, best))
+
+
+def _withdrawn(inputs: BookInputs) -> Decimal | None:
+    last, position = inputs.belief.last_stop, inputs.position
+    if last is None or inputs.live.guarding or beyond(position.arming_price, last, position.side):
+        return None
+    return last
 
 
 def _holds_the_ratchet(order: LiveOrder, inputs: BookInputs) -> bool:

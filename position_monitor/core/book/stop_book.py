@@ -32,22 +32,26 @@ def stop_orders(facts: OrderFacts) -> tuple[StopCase, tuple[DesiredOrder, ...]]:
 
      1 FIRING                        ours as they rest: nothing is placed beside a stop that is being triggered
      2 NO_PROTECTING_PRICE           ours as they rest: none can protect, and none follows every tick of the mark
-     3 OUTDATED_BACKSTOP             working stops, until the backstop of an earlier epoch is gone (`rebase_on_add`)
-     4 BACKSTOP_ALONE                our backstop: it is where the stop should be
-     5 BACKSTOP_LOOSER               our backstop, and working stops above it
-     6 BACKSTOP_NO_COVER             our backstop, and working stops that cover in its place
-     7 FOREIGN_ENOUGH                ours of this epoch as they rest: the user's own stop covers the position
-     8 FOREIGN_ENOUGH_OURS_TOO_MANY  working stops at one level, for the size of now
-     9 SLOT_FOREIGN                  working stops: the venue would refuse a second close-all stop
-    10 SLOT_HIDDEN                   working stops: the same, and no list shows the one, or it is stuck in triggering
-    11 SLOT_LEFT                     working stops: another program will want the slot again
-    12 NEW_BACKSTOP                  a backstop at the policy's own level
-    13 NEW_BACKSTOP_LOOSER           that, and working stops above it
+     3 GAVE_WAY                      none: the user's own stop is enough, and ours is withdrawn for it
+     4 OUTDATED_BACKSTOP             working stops, until the backstop of an earlier epoch is gone (`rebase_on_add`)
+     5 BACKSTOP_ALONE                our backstop: it is where the stop should be
+     6 BACKSTOP_LOOSER               our backstop, and working stops above it
+     7 BACKSTOP_NO_COVER             our backstop, and working stops that cover in its place
+     8 FOREIGN_ENOUGH                ours of this epoch as they rest: the user's own stop covers the position
+     9 FOREIGN_ENOUGH_OURS_TOO_MANY  working stops at one level, for the size of now
+    10 AWAITS_FOREIGN                none yet: another program's own stop is waited for
+    11 SLOT_FOREIGN                  working stops: the venue would refuse a second close-all stop
+    12 SLOT_HIDDEN                   working stops: the same, and no list shows the one, or it is stuck in triggering
+    13 SLOT_LEFT                     working stops: another program will want the slot again
+    14 NEW_BACKSTOP                  a backstop at the policy's own level
+    15 NEW_BACKSTOP_LOOSER           that, and working stops above it
     """
     if facts.firing:
         return StopCase.FIRING, _own_as_they_rest(facts)
     if facts.obstacle and (resting := _own_as_they_rest(facts)):
         return StopCase.NO_PROTECTING_PRICE, resting
+    if facts.gives_way:
+        return StopCase.GAVE_WAY, ()
     close_all = _resting_close_all(facts)
     if close_all is not None and outdated_backstop(close_all, facts.epoch, facts.settings):
         return StopCase.OUTDATED_BACKSTOP, _working_stops(facts)
@@ -55,6 +59,8 @@ def stop_orders(facts: OrderFacts) -> tuple[StopCase, tuple[DesiredOrder, ...]]:
         return _beside_our_backstop(facts, close_all)
     if facts.foreign_is_enough:
         return _beside_foreign_cover(facts)
+    if facts.awaits_foreign:
+        return StopCase.AWAITS_FOREIGN, ()
     if close_all is not None:
         return StopCase.SLOT_FOREIGN, _working_stops(facts)
     if _slot_is_taken(facts):
@@ -65,7 +71,7 @@ def stop_orders(facts: OrderFacts) -> tuple[StopCase, tuple[DesiredOrder, ...]]:
 
 
 def _beside_our_backstop(facts: OrderFacts, close_all: LiveOrder) -> tuple[StopCase, tuple[DesiredOrder, ...]]:
-    """Cases 4 to 6: our backstop rests. It is never moved."""
+    """Cases 5 to 7: our backstop rests. It is never moved."""
     assert close_all.trigger_price is not None
     moved = distance_pct(facts.policy_price, close_all.trigger_price) >= facts.settings.stop_min_move_pct
     source = LevelSource.RATCHET if moved else facts.policy_source
@@ -78,7 +84,7 @@ def _beside_our_backstop(facts: OrderFacts, close_all: LiveOrder) -> tuple[StopC
 
 
 def _beside_foreign_cover(facts: OrderFacts) -> tuple[StopCase, tuple[DesiredOrder, ...]]:
-    """Cases 7 and 8: the user's own stop covers the position, and no backstop of ours rests."""
+    """Cases 8 and 9: the user's own stop covers the position, and no backstop of ours rests."""
     earlier = {own.client_id for own in facts.live.guarding if own.epoch < facts.epoch}
     own = tuple([order for order in _own_as_they_rest(facts) if order.client_id not in earlier])
     if len(own) > LEVELS_AT_ONCE_MAX or _is_oversized(facts):
@@ -87,7 +93,7 @@ def _beside_foreign_cover(facts: OrderFacts) -> tuple[StopCase, tuple[DesiredOrd
 
 
 def _new_backstop(facts: OrderFacts) -> tuple[StopCase, tuple[DesiredOrder, ...]]:
-    """Cases 12 and 13: the slot for a close-all stop is free."""
+    """Cases 14 and 15: the slot for a close-all stop is free."""
     rung = ids.stop_rung(facts.policy_pin, anchored=facts.policy_anchored)
     purpose, price, source = Purpose.STOP, facts.policy_price, facts.policy_source
     backstop = new_order(

@@ -232,7 +232,7 @@ def _case(
                 in_transit=evidence.working_stops_under_way(key, now_ms),
                 replacement_reads=rules.evidence.replacement_reads,
                 market=market,
-                live_since_ms=rules.live_since_ms,
+                live_since_ms=None if rules.live_since_ms is None else rules.live_since_ms(key),
             )
             book, wanted = compared_book(inputs, before.get(key))
         closing = reason_to_close(

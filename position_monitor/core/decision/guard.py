@@ -16,11 +16,12 @@ from position_monitor.core.decision.gate import GateInputs
 from position_monitor.core.decision.gate_exits import why_over_exit
 from position_monitor.core.decision.gate_price import why_not_on_grid, why_wrong_price
 from position_monitor.core.decision.ownership import MEANINGS, RIGHTS, may_place_stop
+from position_monitor.core.evidence.evidence import Belief
 from position_monitor.core.model import ids
 from position_monitor.core.model.actions import Cancel, Close, Mode, Place
 from position_monitor.core.model.desired import DesiredOrder
-from position_monitor.core.model.money import beyond
-from position_monitor.core.model.orders import LiveOrder, OrderStatus, Purpose, Role
+from position_monitor.core.model.money import beyond, tighter
+from position_monitor.core.model.orders import LiveOrder, Purpose, Role
 from position_monitor.core.model.positions import Position
 from position_monitor.core.model.sides import leg_name
 from position_monitor.core.observation.cover import cover_of, loosened_at, outdated_backstop
@@ -29,6 +30,8 @@ from position_monitor.core.observation.needs import Deed
 A = TypeVar("A", Place, Cancel, Close)
 
 _SEAL = object()
+_STOPS = frozenset({Purpose.STOP})
+_TARGETS = frozenset({Purpose.TAKE_PROFIT, Purpose.LIMIT})
 STOPS_BEYOND_LIMIT = ids.RUNG_CODES
 """Working stops may rest beyond the limit on our orders: all parts of a very large stop (one rung code each)."""
 
@@ -79,7 +82,7 @@ def approve_cancel(action: Cancel, gate: GateInputs) -> Approved[Cancel] | Denie
         return Denied(f"nothing is removed: {MEANINGS[gate.mode]} (invariant 9)")
     if not gate.observation.readable:
         return Denied("the symbol could not be read: nothing is removed (invariant 7)")
-    if order is None or order.status is not OrderStatus.NEW:
+    if order is None or not order.rests:
         return Denied("it does not rest any more")
     if order.tag is None or order.client_id != action.order.client_id or order.key != action.key:
         return Denied("it is not ours (invariant 5)")
@@ -129,6 +132,8 @@ def _why_no_second_witness(action: Close, position: Position, gate: GateInputs) 
 def _why_not_permitted(order: DesiredOrder, position: Position | None, gate: GateInputs) -> str:
     """What the state of ownership forbids (invariant 9), by the cover that the observation itself shows."""
     mode = gate.mode
+    if order.role is Role.TAKE_PROFIT and not gate.settings.take_profits:
+        return "take-profits are switched off (protection.take_profits = false)"
     if mode is Mode.LIVE:
         return ""
     if order.role is Role.TAKE_PROFIT:
@@ -148,8 +153,10 @@ def _why_not_writable(gate: GateInputs, deed: Deed) -> str:
 def _why_not_reducing(order: DesiredOrder, position: Position | None) -> str:
     if position is None:
         return "the position was not read (invariant 1)"
-    if order.purpose not in (Purpose.STOP, Purpose.TAKE_PROFIT):
-        return f"{order.purpose} is not a protective order"
+    if order.purpose not in (_STOPS if order.role.is_stop else _TARGETS):
+        return f"{order.purpose} is not a protective order: no {order.role} rests as one"
+    if order.is_limit and order.quantity is None:
+        return "a limit order without a quantity does not only reduce (invariant 1)"
     if order.hedged is not position.hedged:
         stated, needed = (leg_name(order.side, hedged=hedged) for hedged in (order.hedged, position.hedged))
         return f"position side was {stated}; the account needs {needed} (invariant 1)"
@@ -172,6 +179,7 @@ def _why_wrong_id(order: DesiredOrder, gate: GateInputs) -> str:
         trigger=order.trigger_price,
         quantity=order.quantity,
         epoch=gate.belief.epoch,
+        limit=order.is_limit,
     )
     if order.client_id != expected:
         return f"client id was {order.client_id}; its intent gives {expected} (invariant 4)"
@@ -222,11 +230,13 @@ def _why_uncovered(order: LiveOrder, position: Position, gate: GateInputs) -> st
         return ""
     if gate.belief is None:
         return "nothing is known about the position"
+    largest = replace(position, quantity=max(position.quantity, gate.belief.largest_quantity))
+    if gate.settings.yield_to_foreign_stop and _gives_way(order, largest, gate.belief, gate):
+        return ""
     rebasing = outdated_backstop(order, gate.belief.epoch, gate.settings)
     if order.tag is None or (order.role is Role.BACKSTOP and not rebasing):
         return "the backstop stays until the position is proven flat (invariant 2)"
     loosening_allowed = order.epoch < gate.belief.epoch  # of an earlier life, or rebased: its level binds nobody
-    largest = replace(position, quantity=max(position.quantity, gate.belief.largest_quantity))
     rest = [live for live in gate.observation.orders if live.order_id != order.order_id]
     after = cover_of(largest, rest, gate.settings)
     if after.whole_price is None:
@@ -238,6 +248,14 @@ def _why_uncovered(order: LiveOrder, position: Position, gate: GateInputs) -> st
     if loosened is not None:
         return f"without it part of the position would lose its stop at {loosened} (invariant 8)"
     return ""
+
+
+def _gives_way(order: LiveOrder, largest: Position, belief: Belief, gate: GateInputs) -> bool:
+    """Whether stops of others, read back as often as a replacement of ours, do all that this stop of ours does."""
+    needed, reads = gate.evidence_settings.replacement_reads, belief.foreign_reads
+    others = [one for one in gate.observation.orders if one.tag is None and reads.get(one.order_id, 0) >= needed]
+    price, ours = cover_of(largest, others, gate.settings).whole_price, order.trigger_price
+    return price is not None and ours is not None and not tighter(ours, price, largest.side)
 
 
 def _why_not_confirmed(stops: Sequence[LiveOrder], gate: GateInputs) -> str:

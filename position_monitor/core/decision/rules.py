@@ -22,8 +22,10 @@ class Rules:
     traits: VenueTraits
     armed_by_last: Callable[[PositionKey], bool] | None = None
     """Which positions have orders that the last trade arms; None where no setting says so."""
-    live_since_ms: int | None = None
-    """Since when the exit policy is live here, ms UTC; None where nobody knows (exits.md 12.5)."""
+    shadow_for: Callable[[PositionKey], ProtectionSettings | None] | None = None
+    """The settings of the policy that only computes beside the live one of a position; None where none does at all."""
+    live_since_ms: Callable[[PositionKey], int | None] | None = None
+    """Since when the live policy of a position is live here, ms UTC; None where nobody knows (exits.md 12.5)."""
 
     @property
     def conditional_orders_max(self) -> int:

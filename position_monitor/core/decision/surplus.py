@@ -8,7 +8,9 @@ An order of ours that is part of the stop cover is removed only when
 
 Whether the wanted stops are among them is not asked: plan and guard must never wait for each other (invariant 10).
 
-The backstop is never removed while the position is open; only `rebase_on_add` replaces it, by the first of them.
+The backstop is never removed while the position is open; only `rebase_on_add` replaces it, by the first of them, and
+`yield_to_foreign_stop` withdraws it, and any other stop of ours, for another program's stop that was read back as often
+and is no looser.
 Orders of a position that is not listed are removed only when it is proven flat.
 """
 
@@ -23,7 +25,7 @@ from position_monitor.core.decision.case import Case
 from position_monitor.core.decision.plan_inputs import Held, Plan, PlanInputs
 from position_monitor.core.evidence.evidence import Belief
 from position_monitor.core.model.actions import Cancel
-from position_monitor.core.model.money import plain
+from position_monitor.core.model.money import plain, tighter
 from position_monitor.core.model.order_words import described
 from position_monitor.core.model.orders import LiveOrder, Role
 from position_monitor.core.model.sides import PositionKey, Side
@@ -50,6 +52,8 @@ def removals(
         if role is Role.TAKE_PROFIT:
             in_the_way = ladder_due or shed or inputs.crowded or inputs.room(diff, 0) <= 0
             why = "" if in_the_way else _why_keep_target(inputs, case, diff)
+        elif case.wanted is not None and case.wanted.facts.gives_way:
+            why = _why_not_withdrawn(inputs, case, belief, order)
         elif role is Role.BACKSTOP and not outdated_backstop(order, belief.epoch, case.settings):
             why = "the backstop stays until the position is proven flat (invariant 2)"
         else:
@@ -118,6 +122,22 @@ def _why_keep_stop(
     if not cover.full:
         return f"without it {plain(largest.quantity)} would not be covered (invariant 2)"
     return f"without it part of the position would lose its stop at {plain(price or Decimal(0))} (invariant 8)"
+
+
+def _why_not_withdrawn(inputs: PlanInputs, case: Case, belief: Belief, order: LiveOrder) -> str:
+    """Why a stop of ours does not give way to another program's yet, or empty (`yield_to_foreign_stop`).
+
+    The size counts that the position had lately, and only stops that rested in enough reads in a row.
+    """
+    needed, settings = inputs.evidence_settings.replacement_reads, case.settings
+    largest = replace(case.position, quantity=max(case.position.quantity, belief.largest_quantity))
+    others = [other for other in case.live.foreign if belief.foreign_reads.get(other.order_id, 0) >= needed]
+    price, ours = cover_of(largest, others, settings).whole_price, order.trigger_price
+    if price is None:
+        return f"the other program's stop does not cover {plain(largest.quantity)}, the size of late (invariant 2)"
+    if ours is not None and tighter(ours, price, case.position.side):
+        return f"the other program's stop at {plain(price)} is looser (invariant 8)"
+    return ""
 
 
 def for_absent(inputs: PlanInputs, key: PositionKey, live: LiveBook) -> Plan:

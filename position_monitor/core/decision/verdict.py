@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from position_monitor.core.book.diff import BookDiff
 from position_monitor.core.decision.case import Case
-from position_monitor.core.model.book_cases import TargetCase
+from position_monitor.core.model.book_cases import StopCase, TargetCase
 from position_monitor.core.model.desired import DesiredBook
 from position_monitor.core.model.money import plain, tighter
 from position_monitor.core.model.orders import LiveOrder, Role
@@ -108,6 +108,9 @@ def _verdict(case: Case, observation: SymbolObservation, targets: Sequence[LiveO
         why += f"; {book.obstacle}" if book is not None and book.obstacle else ""
         if book is not None and case.belief is not None and case.belief.crossed.count:
             why += "".join(f"; {note}" for note in book.notes)
+        if book is not None and book.stop_case is StopCase.AWAITS_FOREIGN:
+            grace_s = case.settings.foreign_stop_grace_ms / 1000
+            why += f"; another program's own stop is waited for, at most {grace_s:g} s (foreign_stop_grace_s)"
         if cover.quantity > 0:
             return Verdict.UNDERCOVERED, f"stops cover {plain(cover.quantity)} of {plain(position.quantity)}{why}"
         return Verdict.NAKED, f"no stop counts as cover{why}"
@@ -121,7 +124,8 @@ def _verdict(case: Case, observation: SymbolObservation, targets: Sequence[LiveO
             return Verdict.STOP_ONLY, f"{len(missing)} take-profit(s) of the ladder do not rest"
     # The ladder comes last in a book.
     without = not book.orders or book.orders[-1].role is not Role.TAKE_PROFIT
-    if without and not targets and not _runs_safely(position, cover, book):
+    needs_none = not case.settings.take_profits or _runs_safely(position, cover, book)
+    if without and not targets and not needs_none:
         return Verdict.STOP_ONLY, "; ".join(book.notes) or "no take-profit is wanted"
     return Verdict.PROTECTED, "; ".join(book.notes)
 

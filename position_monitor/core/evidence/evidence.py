@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
+from types import MappingProxyType
 from typing import NamedTuple
 
 from position_monitor.core.evidence.crossing import NOT_CROSSED, Crossed
@@ -27,6 +28,7 @@ AGREEING_READS = 2
 """Reads that must agree before something irreversible is done on their word."""
 STALE_REPLICA_MS = 60_000
 """No replica of the venue is taken to lag longer than this: so much later a zero row counts whatever time it states."""
+NO_COUNTS: Mapping[str, int] = MappingProxyType({})
 UNDER_WAY_MS = 2_000
 """How long a working stop that was written counts as being on its way; then the lists must show it."""
 
@@ -149,6 +151,12 @@ class Belief:
     """The trigger of that stop."""
     closes_refused: FailedTries = NONE_FAILED
     """Closing orders that were refused, or did not arrive, lately."""
+    appeared_at_ms: int = 0
+    """When the first sign of this life arrived here, a read or an event; 0 before it."""
+    foreign_reads: Mapping[str, int] = field(default_factory=dict)
+    """Order id of another's stop -> number of reads in a row that listed it as NEW."""
+    last_stop: Decimal | None = None
+    """The tightest level of ours that rested in the last read which showed a stop of ours in this epoch."""
 
     @property
     def largest_quantity(self) -> Decimal:
@@ -204,6 +212,7 @@ class Belief:
             zero_at_ms=0,
             listed_reads={},
             exposed_reads=exposed_reads,
+            foreign_reads=NO_COUNTS,
         )
 
     def flat_proven(self, settings: EvidenceSettings) -> bool:

@@ -23,9 +23,10 @@ from position_monitor.core.evidence.evidence import (
     with_key,
 )
 from position_monitor.core.evidence.lives import in_its_epoch, living, newest_epoch
+from position_monitor.core.evidence.other_programs import foreign_stop_reads, last_stop_of_ours, slot_is_foreign
 from position_monitor.core.model import ids
 from position_monitor.core.model.money import beyond
-from position_monitor.core.model.orders import LiveOrder, OrderStatus, Role
+from position_monitor.core.model.orders import LiveOrder, OrderStatus
 from position_monitor.core.model.positions import Position
 from position_monitor.core.model.rungs import rungs_of
 from position_monitor.core.model.sides import SIDES, PositionKey
@@ -114,6 +115,7 @@ def _with_open_sign(belief: Belief, at_ms: int, now_ms: int) -> Belief:
         belief,
         opened_at_ms=opened_at_ms,
         open_heard_at_ms=now_ms,
+        appeared_at_ms=belief.appeared_at_ms or now_ms,
         absent_reads=0 if at_ms > belief.opened_at_ms else belief.absent_reads,
         flat_sign=belief.flat_sign and belief.zero_at_ms > opened_at_ms,
     )
@@ -126,7 +128,7 @@ def _present(
     observation: SymbolObservation,
     rebases: Callable[[PositionKey], bool],
 ) -> Belief:
-    belief = in_its_epoch(belief, position, live, rebases)
+    before, belief = belief, in_its_epoch(belief, position, live, rebases)
     rungs, done = _rungs(belief, position, live)
     reused = observation.orders_reused
     guarding = (own for own in live.guarding if _firing(own, position) and not of_an_earlier_life(own, belief))
@@ -156,7 +158,7 @@ def _present(
         stop_refused=belief.stop_refused,
         stops_refused=belief.stops_refused,
         targets_refused=belief.targets_refused,
-        slot_is_foreign=belief.slot_is_foreign or _slot_is_foreign(belief, position, live),
+        slot_is_foreign=belief.slot_is_foreign or slot_is_foreign(belief, position, live),
         close_all_blocked=belief.close_all_blocked and not _shows_close_all(position, live),
         closes_sent=belief.closes_sent,
         closes_at_ms=belief.closes_at_ms,
@@ -171,6 +173,9 @@ def _present(
         fired=still_firing(belief, position, live, observation.observed_at_ms),
         exposed_reads=belief.exposed_reads,
         exposed_since_ms=belief.exposed_since_ms,
+        appeared_at_ms=belief.appeared_at_ms or observation.positions_read_at_ms,
+        foreign_reads=belief.foreign_reads if reused else foreign_stop_reads(belief.foreign_reads, live),
+        last_stop=last_stop_of_ours(before, belief.epoch, live),
     )
 
 
@@ -188,16 +193,6 @@ def _vanished(belief: Belief, live: LiveBook, observation: SymbolObservation) ->
     if not belief.vanished and live.resting is belief.rested:
         return belief.vanished
     return unexplained(belief, live, {own.client_id for own in live.owned}, observation.observed_at_ms)
-
-
-def _slot_is_foreign(belief: Belief, position: Position, live: LiveBook) -> bool:
-    """Whether somebody else's close-all stop is the cover: two looks found it, and none of ours beside it. After a
-    restart, whether a working stop of ours says that it was: without that, a backstop would rest beside it."""
-    if any(order.tag is None and _is_for(order, position) for order in live.close_alls):
-        return belief.present_reads > 0 and not live.guarding
-    if belief.present_reads or not belief.inherited or any(own.role is Role.BACKSTOP for own in live.owned):
-        return False
-    return any(own.role is Role.WORKING_STOP and own.epoch == belief.epoch for own in live.resting)
 
 
 def _agreed_loss_pct(position: Position) -> Decimal:

@@ -81,6 +81,8 @@ class Explanation(NamedTuple):
     """Whether a stop that rests may be moved there."""
     first_stop: Level
     parts: Parts
+    trailing_off: bool
+    """Whether the settings say that no stop trails."""
     runner: Decimal
     """Part of the position (0 to 1) that never gets a target."""
     runner_alone: bool
@@ -113,6 +115,7 @@ def explained(view: ExitView) -> Explanation:
         moves_resting=answer.moves_resting,
         first_stop=answer.initial_stop,
         parts=parts,
+        trailing_off=not view.settings.trailing,
         runner=answer.runner,
         runner_alone=answer.alone,
         advice=_advice(view, answer, parts),

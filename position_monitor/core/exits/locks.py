@@ -102,11 +102,6 @@ def price_at(view: ExitView, multiple: Decimal, r: Decimal) -> Decimal:
     return stop_trigger(price, side, view.instrument.tick)
 
 
-def furthest_done(view: ExitView) -> int:
-    """The furthest rung (the nearest is 1) that took its profit; 0 for none."""
-    return max(view.rungs_done) + 1 if view.rungs_done else 0
-
-
 def breakeven(view: ExitView) -> Decimal:
     """The entry moved by the cost of getting in and out, on the tick grid."""
     return _breakeven(view.position.entry_price, view.position.side, view.instrument.tick, view.settings)

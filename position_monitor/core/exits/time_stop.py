@@ -11,7 +11,6 @@ from decimal import Decimal
 from enum import StrEnum
 from typing import NamedTuple
 
-from position_monitor.core.exits.locks import furthest_done
 from position_monitor.core.exits.view import ExitView
 from position_monitor.core.model.desired import CloseReason, Level
 from position_monitor.core.model.ids import epoch_began_ms
@@ -59,9 +58,15 @@ class TimeNow(NamedTuple):
     """Where its stop would go at the mark of now; None where it is closed instead, or nothing is done."""
 
 
-def time_stop(view: ExitView, limit: TimeLimit | None, source: str, *, r: Decimal, profit: Decimal | None) -> TooOld:
-    """What the time stop asks for now. `profit` is the profit of the mark in R, None where it cannot be told."""
-    if limit is None or view.since_ms is None or _case(view, limit, profit) is not TimeCase.ACTS:
+def time_stop(
+    view: ExitView, limit: TimeLimit | None, source: str, *, r: Decimal, profit: Decimal | None, gone: int
+) -> TooOld:
+    """What the time stop asks for now.
+
+    `profit` is the profit of the mark in R, None where it cannot be told; `gone` is the furthest rung that took its
+    profit (the nearest is 1), 0 for none.
+    """
+    if limit is None or view.since_ms is None or _case(view, limit, profit, gone) is not TimeCase.ACTS:
         return NOT_TOO_OLD
     assert profit is not None
     age_ms, side, settings = view.now_ms - view.since_ms, view.position.side, view.settings
@@ -74,18 +79,22 @@ def time_stop(view: ExitView, limit: TimeLimit | None, source: str, *, r: Decima
     return TooOld(stop=_near_the_mark(view, limit, source))
 
 
-def time_now(view: ExitView, limit: TimeLimit, source: str, profit: Decimal | None) -> TimeNow:
-    """The time limit as it stands for a position now, for whoever explains its exits."""
+def time_now(
+    view: ExitView, limit: TimeLimit | None, source: str, *, profit: Decimal | None, gone: int
+) -> TimeNow | None:
+    """The time limit as it stands for a position now, for whoever explains its exits; None without one."""
+    if limit is None:
+        return None
     return TimeNow(
         limit=limit,
-        case=_case(view, limit, profit),
+        case=_case(view, limit, profit, gone),
         age_ms=None if view.since_ms is None else view.now_ms - view.since_ms,
         wish=view.settings.exits.time_stop,
         level=_near_the_mark(view, limit, source) if view.settings.exits.time_stop is TimeStop.TIGHTEN else None,
     )
 
 
-def _case(view: ExitView, limit: TimeLimit, profit: Decimal | None) -> TimeCase:
+def _case(view: ExitView, limit: TimeLimit, profit: Decimal | None, gone: int) -> TimeCase:
     """Whether the limit acts now, else what keeps it from that."""
     if view.settings.exits.time_stop is TimeStop.OFF:
         return TimeCase.OFF
@@ -93,7 +102,7 @@ def _case(view: ExitView, limit: TimeLimit, profit: Decimal | None) -> TimeCase:
         return TimeCase.NO_BACKSTOP
     if _is_adopted(view):
         return TimeCase.ADOPTED
-    if 0 < limit.before_rung <= furthest_done(view):
+    if 0 < limit.before_rung <= gone:
         return TimeCase.RUNG_TAKEN
     if view.now_ms - view.since_ms <= limit.max_ms:
         return TimeCase.YOUNG

@@ -23,11 +23,13 @@ _CENTS = Decimal("0.01")
 
 
 def trail_of(view: ExitView, distance_pct: Decimal, source: str) -> tuple[Trailing | None, Level | None]:
-    """How the stop follows the mark at this distance, and the level that gives now.
+    """How the stop follows the mark at this distance, and the level that gives now; neither where trailing is off.
 
     It acts once that level is at breakeven or better; None before, and while the price that arms the orders is not
     known. The entry price must be known.
     """
+    if not view.settings.trailing:
+        return None, None
     entry, side = view.position.entry_price, view.position.side
     behind = against(view.mark, side, distance_pct)
     armed = view.position.has_price_arming(view.settings.working_type)
@@ -94,7 +96,7 @@ def trail_in_r(
     it acts only as far as it tightens (12.3). `profit` is that in R, None where it cannot be told; `acts`: a trail that
     waits for a rung has seen it.
     """
-    if not steps:
+    if not steps or not view.settings.trailing:
         return None, None
     now = _step_at(steps, profit)
     distance = _distance(view, steps[0] if now is None else now)
@@ -116,9 +118,9 @@ def steps_now(
     acts: bool,
 ) -> tuple[StepNow, ...]:
     """Every step of `trail_in_r` with the level it gives at the mark of now, for whoever explains a stop."""
+    if not view.settings.trailing:
+        return ()
     trail, _ = trail_in_r(view, steps, source, profit=profit, acts=acts)
-    if steps and trail is None and _distance(view, _step_at(steps, profit) or steps[0]) is not None:
-        return ()  # trailing is switched off
     now, rows = _step_at(steps, profit), []
     for step in steps:
         distance = _distance(view, step)

@@ -9,7 +9,7 @@ from enum import StrEnum
 
 from position_monitor.core.model.market import Regime
 from position_monitor.core.model.orders import WorkingType
-from position_monitor.core.model.profiles import DEFAULT_PROFILES, Lock, ProfileTable
+from position_monitor.core.model.profiles import DEFAULT_PROFILES, Lock, ProfileTable, RungKind
 from position_monitor.core.model.regime_settings import DEFAULT_REGIMES, RegimeSettings
 
 
@@ -52,6 +52,7 @@ class Rung:
     """Distance from the entry in percent."""
     share_pct: Decimal
     """Part of the position in percent; the last rung takes the remainder."""
+    kind: RungKind = RungKind.MARKET
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,6 +106,14 @@ class ProtectionSettings:
     reward_risk_min: Decimal = Decimal("0.5")
     """The final target is at least this many stop distances away."""
     reward_risk_max: Decimal = Decimal(5)
+    take_profits: bool = True
+    """Whether take-profits of ours rest at all; without them a position is PROTECTED by its stop alone."""
+    trailing: bool = True
+    """Whether the stop may follow the mark."""
+    foreign_stop_grace_ms: int = 0
+    """How long the first stop of a fresh position waits for another program's own."""
+    yield_to_foreign_stop: bool = False
+    """Whether our stop is withdrawn once another's that is enough, and no looser, was read back resting."""
     exits: ExitSettings = DEFAULT_EXITS
     _hash: int = field(init=False, repr=False, compare=False, default=0)
 

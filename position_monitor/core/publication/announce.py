@@ -65,3 +65,16 @@ def read_back(observation: SymbolObservation, evidence: Evidence, now_ms: int) -
         for order in observation.orders
         if order.client_id in awaited - observation.confirmed_orders and order.purpose.is_stop
     ]
+
+
+def exits_changed(before: str, after: str, cause: str, now_ms: int) -> Event:
+    """The event of who controls exits: at the start, and whenever a switch changed it. `cause` is start, reload,
+    kill_switch or rollout."""
+    details = {"subject": "exits", "before": before, "after": after, "cause": cause}
+    return Event("ModeChanged", now_ms, details=details)
+
+
+def rights_changed(before: str, after: str, now_ms: int) -> Event:
+    """The event of what this daemon may do (`core/decision/ownership.py`). `from` and `to` are the older names."""
+    details = {"subject": "rights", "before": before, "after": after, "cause": "ownership", "from": before, "to": after}
+    return Event("ModeChanged", now_ms, details=details)

@@ -7,7 +7,7 @@ from is the same object, and the few texts and facts there can be are made once 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from decimal import Decimal
 from functools import lru_cache
 from types import MappingProxyType
@@ -17,9 +17,11 @@ from position_monitor.core.book.diff import LadderRung
 from position_monitor.core.decision.history import History, Track
 from position_monitor.core.decision.verdict import Judgement
 from position_monitor.core.model.desired import DesiredBook
+from position_monitor.core.model.market import MarketState
 from position_monitor.core.model.money import plain
 from position_monitor.core.model.orders import LiveOrder, Role
 from position_monitor.core.model.positions import Position
+from position_monitor.core.model.profiles import kind_of
 from position_monitor.core.model.sides import PositionKey
 from position_monitor.core.publication.state import PositionState, TakeProfitState
 
@@ -39,18 +41,29 @@ class Published(NamedTuple):
     state: PositionState
 
 
+def _no_market(symbol: str) -> MarketState | None:
+    """Nothing is known of the candles of a symbol."""
+    del symbol
+    return None
+
+
 def published_positions(
-    history: History, before: Mapping[PositionKey, Published] = MappingProxyType({})
+    history: History,
+    before: Mapping[PositionKey, Published] = MappingProxyType({}),
+    market: Callable[[str], MarketState | None] = _no_market,
 ) -> dict[PositionKey, Published]:
-    """The published form of every position, in a stable order; `before` is what this gave the last time."""
+    """The published form of every position, in a stable order; `before` is what this gave the last time.
+
+    `market` says what the closed candles of a symbol say.
+    """
     published: dict[PositionKey, Published] = {}
     for key in sorted(history.tracks):
         track = history.tracks[key]
-        published[key] = Published(track.judgement, position_state(track, before.get(key)))
+        published[key] = Published(track.judgement, position_state(track, before.get(key), market(key.symbol)))
     return published
 
 
-def position_state(track: Track, before: Published | None = None) -> PositionState:
+def position_state(track: Track, before: Published | None = None, market: MarketState | None = None) -> PositionState:
     """The published form of one position; parts of the form `before` are used again where nothing they show changed."""
     judgement = track.judgement
     position, cover, book = judgement.position, judgement.cover, judgement.book
@@ -81,6 +94,8 @@ def position_state(track: Track, before: Published | None = None) -> PositionSta
         naked_ms=track.naked_ms,
         observed_at_ms=track.observed_at_ms,
         conditions=_conditions(judgement, backstop, take_profits),
+        market=market,
+        policy=str(judgement.settings.policy) if judgement.settings else "",
     )
 
 
@@ -126,6 +141,7 @@ def _own_state(rung: LadderRung) -> TakeProfitState:
         client_id=rung.client_id,
         source=rung.source,
         resting=bool(rung.client_id),
+        kind=str(rung.kind),
     )
 
 
@@ -140,6 +156,7 @@ def _foreign_state(order: LiveOrder, position: Position) -> TakeProfitState:
         source="foreign",
         resting=True,
         foreign=True,
+        kind=str(kind_of(order.purpose)),
     )
 
 

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
 
+from position_monitor.core.model.market import MarketState
 from position_monitor.core.model.sides import PositionKey
 from position_monitor.core.model.verdicts import RiskStatus, Verdict
 
@@ -27,6 +28,8 @@ class TakeProfitState:
     source: str
     resting: bool
     foreign: bool = False
+    kind: str = "market"
+    """How it rests: `market`, a conditional order, or `limit`, a limit order."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +67,49 @@ class PositionState:
     observed_at_ms: int
     conditions: Mapping[str, str]
     """Named facts for machines: StopCovered, BackstopLive, TakeProfitsPlaced, BookInSync, ... -> True/False/Unknown."""
+    policy: str = ""
+    """The policy that is live for it: static, hybrid, dynamic or brain; empty where its settings could not be found."""
+    market: MarketState | None = None
+    """What the closed candles of its symbol say; None without candles."""
+
+
+@dataclass(frozen=True, slots=True)
+class OrderCount:
+    """How many orders of one kind the venue took since the daemon began."""
+
+    policy: str
+    """The policy that exits the position: static, hybrid, dynamic or brain."""
+    role: str
+    reason: str
+    count: int
+
+
+@dataclass(frozen=True, slots=True)
+class ExitsState:
+    """Who controls exits, by which switches, and what came of it."""
+
+    requested: str
+    """EXIT_MODE: LEGACY or EXIT_BRAIN_V3."""
+    live: str
+    """Whose policy places orders: LEGACY, or EXIT_BRAIN_V3 on the symbols that are rolled out."""
+    described: str
+    """The same in one line."""
+    legacy_policy: str
+    """What LEGACY means."""
+    shadow: str
+    """Whose policy only computes beside it, or empty."""
+    profile: str
+    executor_mode: str
+    live_rollout: str
+    rollout_pct: int
+    kill_switch: bool
+    held_back_by: tuple[str, ...]
+    """The switches that keep the Exit Brain from acting although it owns exits."""
+    decided_at_ms: int = 0
+    """When the last decision was made."""
+    foreign_writer: str = ""
+    """The last order with our prefix that another process wrote; empty where there was none."""
+    orders: tuple[OrderCount, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,3 +152,5 @@ class AccountState:
     sequence: int
     streams: Mapping[str, str] = field(default_factory=dict)
     """`user` and `marks` -> LIVE, or what is wrong and for how long. Without them positions are looked at in turn."""
+    exits: ExitsState | None = None
+    """Who controls exits; None where a daemon of an earlier version published."""

@@ -12,7 +12,13 @@ from typing import Any, Final
 
 from position_monitor.core.model.events import Event
 from position_monitor.core.model.sides import PositionKey
-from position_monitor.core.publication.state import SCHEMA_VERSION, AccountState, PositionState, TakeProfitState
+from position_monitor.core.publication.state import (
+    SCHEMA_VERSION,
+    AccountState,
+    PositionState,
+    TakeProfitState,
+)
+from position_monitor.edge.redis.exit_documents import exits_document, market_document
 from position_monitor.edge.redis.json_text import json_text
 
 TEXT_LENGTH_MAX: Final = 500
@@ -43,6 +49,16 @@ class Keys:
     def position_prefix(self) -> str:
         """What precedes `SYMBOL:SIDE` in the key of a position."""
         return self._key("position:")
+
+    @property
+    def shadows(self) -> str:
+        """Set of `SYMBOL:SIDE` of the positions that have a shadow book."""
+        return self._key("shadows")
+
+    @property
+    def shadow_prefix(self) -> str:
+        """What precedes `SYMBOL:SIDE` in the key of a shadow book."""
+        return self._key("shadow:")
 
     @property
     def events(self) -> str:
@@ -90,7 +106,8 @@ def decimal_text(value: Decimal | None) -> str:
     return "0" if value == 0 else format(value, "f")
 
 
-def _optional_decimal(value: Decimal | None) -> str | None:
+def optional_decimal(value: Decimal | None) -> str | None:
+    """The same for a document, where an unknown number is null."""
     return decimal_text(value) or None
 
 
@@ -132,6 +149,7 @@ def status_fields(state: AccountState, *, owner: str, epoch: int) -> dict[str, s
         "owner": bounded_text(owner),
         "epoch": str(epoch),
         "sequence": str(state.sequence),
+        "exits": json_text(exits_document(state.exits)),
     }
 
 
@@ -155,26 +173,28 @@ def position_document(state: PositionState, account: str, *, published_at_ms: in
         "verdict": state.verdict.value,
         "reason": bounded_text(state.reason),
         "since_ms": state.since_ms,
-        "quantity": _optional_decimal(state.quantity),
-        "entry_price": _optional_decimal(state.entry_price),
-        "mark_price": _optional_decimal(state.mark_price),
-        "liquidation_price": _optional_decimal(state.liquidation_price),
+        "quantity": optional_decimal(state.quantity),
+        "entry_price": optional_decimal(state.entry_price),
+        "mark_price": optional_decimal(state.mark_price),
+        "liquidation_price": optional_decimal(state.liquidation_price),
         "leverage": state.leverage,
-        "unrealized_pnl": _optional_decimal(state.unrealized_pnl),
-        "stop_price": _optional_decimal(state.stop_price),
-        "stop_quantity": _optional_decimal(state.stop_quantity),
-        "cover_pct": _optional_decimal(state.cover_pct),
+        "unrealized_pnl": optional_decimal(state.unrealized_pnl),
+        "stop_price": optional_decimal(state.stop_price),
+        "stop_quantity": optional_decimal(state.stop_quantity),
+        "cover_pct": optional_decimal(state.cover_pct),
         "stop_client_ids": list(state.stop_client_ids),
-        "backstop_price": _optional_decimal(state.backstop_price),
+        "backstop_price": optional_decimal(state.backstop_price),
         "take_profits": [_take_profit_document(rung) for rung in state.take_profits],
         "trailing": bounded_text(state.trailing),
         "profile": state.profile,
         "regime": state.regime,
         "level_source": state.level_source,
-        "worst_case_loss": _optional_decimal(state.worst_case_loss),
+        "worst_case_loss": optional_decimal(state.worst_case_loss),
         "naked_ms": state.naked_ms,
         "observed_at_ms": state.observed_at_ms,
         "published_at_ms": published_at_ms,
+        "policy": state.policy,
+        "market": market_document(state.market),
         "conditions": {name: bounded_text(value) for name, value in sorted(state.conditions.items())},
     }
 
@@ -182,12 +202,13 @@ def position_document(state: PositionState, account: str, *, published_at_ms: in
 def _take_profit_document(rung: TakeProfitState) -> dict[str, Any]:
     return {
         "rung": rung.rung,
-        "trigger_price": _optional_decimal(rung.trigger_price),
-        "quantity": _optional_decimal(rung.quantity),
+        "trigger_price": optional_decimal(rung.trigger_price),
+        "quantity": optional_decimal(rung.quantity),
         "client_id": rung.client_id,
         "source": rung.source,
         "resting": rung.resting,
         "foreign": rung.foreign,
+        "kind": rung.kind,
     }
 
 

@@ -13,6 +13,7 @@ from position_monitor.core.model.sides import PositionKey, Side
 from position_monitor.core.model.verdicts import RiskStatus, Verdict
 from position_monitor.core.publication.state import SCHEMA_VERSION, AccountState, PositionState, TakeProfitState
 from position_monitor.edge.redis.documents import TEXT_LENGTH_MAX
+from position_monitor.edge.redis.exit_documents import read_exits, read_market
 from position_monitor.edge.redis.published_text import DOCUMENT_LENGTH_MAX, figure, harmless, parsed
 from position_monitor.errors import PositionMonitorError
 
@@ -69,6 +70,7 @@ def read_status(fields: Mapping[str, str]) -> AccountState:
             epoch=int(fields["epoch"]),
             sequence=int(fields["sequence"]),
             streams={str(name): str(text) for name, text in parsed(fields.get("streams", "{}")).items()},
+            exits=read_exits(parsed(fields.get("exits", "null"))),
         )
     except (KeyError, ValueError, TypeError, AttributeError, InvalidOperation) as fault:
         raise DocumentUnreadable(f"the status hash is not readable: {_fault_text(fault)}") from None
@@ -104,6 +106,8 @@ def read_position(doc: str) -> PositionState:
             naked_ms=document["naked_ms"],
             observed_at_ms=document["observed_at_ms"],
             conditions=dict(document["conditions"]),
+            policy=str(document.get("policy", "")),
+            market=read_market(document.get("market")),
         )
     except (KeyError, ValueError, TypeError, AttributeError, InvalidOperation) as fault:
         raise DocumentUnreadable(f"the position document is not readable: {_fault_text(fault)}") from None
@@ -118,4 +122,5 @@ def _read_take_profit(rung: Mapping[str, Any]) -> TakeProfitState:
         source=rung["source"],
         resting=rung["resting"],
         foreign=rung["foreign"],
+        kind=rung.get("kind", "market"),
     )

@@ -63,11 +63,13 @@ PUBLISH: Final = (
     _TEXT
     + """
 -- Replace the whole published state of an account and append its events.
--- KEYS: 1 lease, 2 epoch counter, 3 status, 4 positions, 5 events
+-- KEYS: 1 lease, 2 epoch counter, 3 status, 4 positions, 5 events, 6 positions with a shadow book
 -- ARGV: 1 owner, 2 epoch ('0': published without a lease), 3 prefix of the position keys, 4 state TTL in ms,
 --       5 cap of the event stream, 6 JSON {status: [field, value, ...], positions: [[member, [field, ...]], ...],
---       events: [data, ...]}
--- Answers {1, ''}  or, having written nothing,  {0, the holder that is in the way ('' when there is none)}
+--       events: [data, ...], shadows: {open: [member, ...], changed: [[member, [field, ...]], ...]}}
+--       7 prefix of the keys of shadow books
+-- Answers {1, '', how many of the open shadow books have no key}
+--     or, having written nothing,  {0, the holder that is in the way ('' when there is none)}
 local holder = text(KEYS[1])
 if holder ~= '' and holder ~= ARGV[1] then return {0, holder} end
 if ARGV[2] ~= '0' and not (holder ~= '' and text(KEYS[2]) == ARGV[2]) then return {0, holder} end
@@ -101,7 +103,22 @@ for _, data in ipairs(batch.events) do
     redis.call('XADD', KEYS[5], '*', 'data', data)
   end
 end
-return {1, ''}
+-- Shadow books are sent when they changed, and live as long as the state all the same.
+local shadows, missing, beside = batch.shadows, 0, {}
+for _, member in ipairs(shadows.open) do beside[member] = true end
+if redis.call('TYPE', KEYS[6]).ok == 'set' then
+  for _, member in ipairs(redis.call('SMEMBERS', KEYS[6])) do
+    if not beside[member] then redis.call('DEL', ARGV[7] .. member) end
+  end
+end
+redis.call('DEL', KEYS[6])
+for _, book in ipairs(shadows.changed) do replace(ARGV[7] .. book[1], book[2]) end
+for _, member in ipairs(shadows.open) do
+  redis.call('SADD', KEYS[6], member)
+  if redis.call('PEXPIRE', ARGV[7] .. member, ARGV[4]) == 0 then missing = missing + 1 end
+end
+if #shadows.open > 0 then redis.call('PEXPIRE', KEYS[6], ARGV[4]) end
+return {1, '', missing}
 """
 )
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from math import inf
@@ -19,15 +19,17 @@ from typing import Any, Final
 from loguru import logger
 
 from position_monitor.core.model.events import Event
+from position_monitor.core.model.sides import PositionKey
 from position_monitor.core.publication.state import AccountState, PositionState
+from position_monitor.core.shadow.shadow_book import ShadowBook
 from position_monitor.edge.background import stop_if_cancelled
 from position_monitor.edge.clock import Clock
 from position_monitor.edge.redis.connection import OPERATION_TIMEOUT_S, ScriptLine, connect
-from position_monitor.edge.redis.documents import Keys, event_data, position_entries, status_fields
-from position_monitor.edge.redis.json_text import json_text
+from position_monitor.edge.redis.documents import Keys
 from position_monitor.edge.redis.lease import REDIS_FAILURES, Lease, dead_on_this_host
 from position_monitor.edge.redis.lease_keeper import LeaseKeeper
 from position_monitor.edge.redis.lease_states import HeldByOther, LeaseState, Owned, Stale, Unavailable
+from position_monitor.edge.redis.letter import NO_SHADOWS, Letter, text_of
 from position_monitor.edge.redis.scripts import PUBLISH
 
 EVENTS_WAITING_MAX: Final = 1000
@@ -54,20 +56,6 @@ class PublishHealth:
     fenced: bool
     """Whether the last write was refused because somebody else holds the lease."""
     last_error: str
-
-
-@dataclass(frozen=True, slots=True)
-class _Letter:
-    """The newest state, and when it was handed in: a state ages while it waits, and so does its expiry."""
-
-    account: AccountState
-    positions: tuple[PositionState, ...]
-    handed_in_s: float
-    handed_in_ms: int
-
-    def age_s(self, clock: Clock) -> float:
-        """Time since it was handed in, by the clock that says more: one of them stands still during a suspend."""
-        return max(clock.monotonic_s() - self.handed_in_s, (clock.now_ms() - self.handed_in_ms) / 1000)
 
 
 class RedisState:
@@ -107,7 +95,7 @@ class RedisState:
         )
         self._keeper = LeaseKeeper(self._lease, clock, contend=contend, reading_within_s=reading_within_s)
         self._publish_line = ScriptLine(self._client, PUBLISH)
-        self._letter: _Letter | None = None
+        self._letter: Letter | None = None
         self._events: deque[tuple[int, Event]] = deque()
         self._event_count = 0
         self._events_dropped = 0
@@ -117,6 +105,8 @@ class RedisState:
         self._published_at_ms = 0
         self._fenced = False
         self._last_error = "nothing was written yet"
+        self._shadows_written: Mapping[PositionKey, ShadowBook] = NO_SHADOWS
+        """The shadow books as Redis has them; none where it lost some, so that all are written again."""
 
     def follow(
         self, check_interval_s: float, *, lease_ttl_s: float, contend: bool, reading_within_s: float = inf
@@ -137,9 +127,24 @@ class RedisState:
         """A cycle ended that could read the positions: a lease that was left to others is asked for at once."""
         self._keeper.ask_if_left()
 
-    def publish(self, account: AccountState, positions: Sequence[PositionState], events: Sequence[Event] = ()) -> None:
-        """Hand in the newest state and new events. Returns at once and never raises."""
-        self._letter = _Letter(account, tuple(positions), self._clock.monotonic_s(), self._clock.now_ms())
+    def publish(
+        self,
+        account: AccountState,
+        positions: Sequence[PositionState],
+        events: Sequence[Event] = (),
+        shadows: Mapping[PositionKey, ShadowBook] = NO_SHADOWS,
+    ) -> None:
+        """Hand in the newest state and new events. Returns at once and never raises.
+
+        `shadows` are the shadow books of all open positions; those that changed are written.
+        """
+        self._letter = Letter(
+            account=account,
+            positions=tuple(positions),
+            shadows=shadows,
+            handed_in_s=self._clock.monotonic_s(),
+            handed_in_ms=self._clock.now_ms(),
+        )
         for event in events:
             self._event_count += 1
             self._events.append((self._event_count, event))
@@ -219,31 +224,29 @@ class RedisState:
                 return False
             return self._note_answer(letter, batch, answer)
 
-    async def _send(self, letter: _Letter, batch: list[tuple[int, Event]], ttl_s: float, *, epoch: int) -> list[Any]:
+    async def _send(self, letter: Letter, batch: list[tuple[int, Event]], ttl_s: float, *, epoch: int) -> list[Any]:
         body = self._body(letter, batch, epoch)
         keys = self._keys
         async with asyncio.timeout(OPERATION_TIMEOUT_S):
             return await self._publish_line.run(
-                keys=[keys.lease, keys.lease_epoch, keys.status, keys.positions, keys.events],
-                args=[self._owner, epoch, keys.position_prefix, max(1, round(ttl_s * 1000)), EVENT_STREAM_LENGTH, body],
+                keys=[keys.lease, keys.lease_epoch, keys.status, keys.positions, keys.events, keys.shadows],
+                args=[
+                    *(self._owner, epoch, keys.position_prefix, max(1, round(ttl_s * 1000)), EVENT_STREAM_LENGTH),
+                    *(body, keys.shadow_prefix),
+                ],
             )
 
-    def _body(self, letter: _Letter, batch: list[tuple[int, Event]], epoch: int) -> str:
-        start_id = self._owner.rpartition(":")[2]
-        published_at_ms = letter.account.published_at_ms
-        fields = status_fields(letter.account, owner=self._owner, epoch=epoch)
-        return json_text({
-            "status": [text for pair in fields.items() for text in pair],
-            "positions": position_entries(letter.positions, self._account, published_at_ms=published_at_ms),
-            "events": [event_data(event, self._account, event_id=f"{start_id}-{n}") for n, event in batch],
-        })  # fmt: skip
+    def _body(self, letter: Letter, batch: list[tuple[int, Event]], epoch: int) -> str:
+        return text_of(
+            letter, batch, account=self._account, owner=self._owner, epoch=epoch, written=self._shadows_written
+        )
 
-    def _put_back(self, letter: _Letter) -> None:
+    def _put_back(self, letter: Letter) -> None:
         """Keep an unwritten state, unless a newer one was handed in meanwhile."""
         if self._letter is None:
             self._letter = letter
 
-    def _refused(self, letter: _Letter, holder: str) -> bool:
+    def _refused(self, letter: Letter, holder: str) -> bool:
         """Fenced: nothing was written. The state waits for the lease to come back to us."""
         self._fenced = True
         self._last_error = f"the state was not published: the lease is held by {holder or 'nobody'}"
@@ -256,7 +259,7 @@ class RedisState:
         self._reachable = False
         self._last_error = f"{type(fault).__name__}: {fault}"[:200]
 
-    def _note_answer(self, letter: _Letter, batch: list[tuple[int, Event]], answer: list[Any]) -> bool:
+    def _note_answer(self, letter: Letter, batch: list[tuple[int, Event]], answer: list[Any]) -> bool:
         if not self._reachable:
             logger.info("Redis takes the state")
         self._reachable = True
@@ -266,6 +269,7 @@ class RedisState:
             return self._refused(letter, str(answer[1]))
         self._fenced, self._last_error = False, ""
         self._published_at_ms = self._clock.now_ms()
+        self._shadows_written = letter.shadows if not answer[2:] or not answer[2] else NO_SHADOWS
         self._forget_events(batch)
         if self._events:
             self._put_back(letter)
