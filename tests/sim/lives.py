@@ -7,6 +7,7 @@ nothing happens.
 
 from __future__ import annotations
 
+import asyncio
 import dataclasses
 from collections.abc import Iterator, Mapping
 from decimal import Decimal
@@ -21,6 +22,9 @@ BTC = "BTCUSDT"
 ENTRY = Decimal(42_000)
 QUANTITY = "0.238"
 TICK = Decimal("0.1")
+STEP_S = 60.0
+TREMBLE = Decimal(8)
+"""At most twice this, 0.04 %, from the middle."""
 SETTLE_S = 16.0
 """Three looks: what a step leads to has been done and read back by then."""
 
@@ -53,8 +57,11 @@ class StageOfALife(Stage):
         """The mark moves here. The last trade is where a market order of this side of the account is filled at it."""
         self.engine.set_price(BTC, price, price)
 
-    async def opened(self, *, stream: bool = False) -> None:
-        """A daemon runs, the candles were read if there are any, and the position is opened at exactly `ENTRY`."""
+    async def opened(self, *, stream: bool = False, mark: Decimal | None = None) -> None:
+        """A daemon runs, the candles were read if there are any, and the position is opened at exactly `ENTRY`.
+
+        With a `mark` that is there at once, before the daemon looks.
+        """
         self.begin(stream=stream)
         await self.run(10)
         candles = self.daemon.service.candles
@@ -62,6 +69,8 @@ class StageOfALife(Stage):
             await self.until("candles", lambda: candles.market(BTC) is not None, within_s=60)
         self.engine.set_price(BTC, ENTRY, ENTRY - TICK if self.side == "LONG" else ENTRY)
         self.trade("open", BTC, self.side, QUANTITY)
+        if mark is not None:
+            self.put(mark)
         await self.until("covered", lambda: self.covered(BTC, self.side))
         await self.run(SETTLE_S)
 
@@ -100,6 +109,28 @@ class StageOfALife(Stage):
         """Nothing is written while nothing happens."""
         before = self.writes()
         await self.run(seconds)
+        assert self.writes() == before, [entry.detail for entry in self.entries(ours=True)[before:]]
+
+    async def hours(self, hours: float) -> None:
+        """Let hours pass in long steps."""
+        for _ in range(max(1, round(hours * 3600 / STEP_S))):
+            await asyncio.sleep(STEP_S)
+            self.observe()
+
+    async def hours_of_quiet(self, hours: float) -> None:
+        """The same, in which nothing is written."""
+        before = self.writes()
+        await self.hours(hours)
+        assert self.writes() == before, [entry.detail for entry in self.entries(ours=True)[before:]]
+
+    async def trembling(self, hours: float) -> None:
+        """The same while the mark goes up and down by less than a stop is moved for."""
+        middle, before = self.world.market.mark(BTC), self.writes()
+        for number in range(round(hours * 60)):
+            self.put(middle + (number % 5 - 2) * TREMBLE)
+            await asyncio.sleep(STEP_S)
+            self.observe()
+        self.put(middle)
         assert self.writes() == before, [entry.detail for entry in self.entries(ours=True)[before:]]
 
     def must_stand(self) -> None:
