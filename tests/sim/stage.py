@@ -38,6 +38,7 @@ from position_monitor.paper.gateway import Gateway
 from position_monitor.paper.signing import Gatekeeper
 from tests.sim.checkers import Checker
 from tests.sim.listening import listen
+from tests.sim.records_model import KeptRecords
 from tests.sim.stage_process import Answer, Neighbours, Process, config_of, process_of, settings_of
 from tests.sim.stage_world import ZERO, StageWorld
 from tests.sim.streams import StreamHost, connected_to
@@ -157,9 +158,10 @@ class Stage(StageWorld):
         ai: Answer | None = None,
         backend: Answer | None = None,
         stream: bool = False,
+        records: KeptRecords | None = None,
     ) -> Process:
         """Start a daemon with nothing remembered. `path` is a file it reads and reloads its configuration from; without
-        `stream` it only polls."""
+        `stream` it only polls; with `records` it keeps records there."""
         number = len(self.processes)
         settings = settings_of(path, config if config is not None else self.config)
 
@@ -167,7 +169,16 @@ class Stage(StageWorld):
             return self._is_dead(holder, host)
 
         process = process_of(
-            number, host, settings, self.gateway, self.redis, is_dead, Neighbours(ai, backend), path=path, stream=stream
+            number,
+            host,
+            settings,
+            self.gateway,
+            self.redis,
+            is_dead,
+            Neighbours(ai, backend),
+            path=path,
+            stream=stream,
+            records=records,
         )
         if stream and not self._ticking:
             self._ticking.append(asyncio.create_task(self.streams.ticking()))

@@ -22,6 +22,7 @@ from position_monitor.edge.venues.transport import Endpoint, Reply
 from position_monitor.paper.gateway import Gateway
 from position_monitor.service import ConfigInForce, Hearer, Service, Streams
 from position_monitor.service.streams import no_streams
+from tests.sim.records_model import KeptRecords
 from tests.sim.redis_model import RedisModel, store_on
 from tests.sim.streams import StreamHost
 from tests.sim.venue import SimTransport
@@ -162,6 +163,7 @@ def process_of(
     *,
     path: Path | None = None,
     stream: bool = False,
+    records: KeptRecords | None = None,
     line: Callable[..., StageTransport] = StageTransport,
 ) -> Process:
     """A daemon with nothing remembered, not running yet; `line` makes its connection to the venue."""
@@ -179,8 +181,9 @@ def process_of(
         marks = MarkStream(hearer.on_marks, origin=origin, clock=clock)
         return Streams(user, marks)
 
+    in_force = ConfigInForce(settings, path, exchange.traits)
     service = Service(
-        in_force=ConfigInForce(settings, path, exchange.traits),
+        in_force=in_force,
         clock=clock,
         exchange=exchange,
         store=store,
@@ -189,6 +192,7 @@ def process_of(
         systemd=systemd,  # type: ignore[arg-type]
         owner=owner,
         open_streams=open_streams if stream else no_streams,
+        open_records=records and records.keeper(exchange, clock, lambda: in_force.config, store),
     )
     process = Process(number, host, service, clock, transport, store, systemd, user, marks)
     transport.die = process.kill

@@ -5,13 +5,14 @@ from __future__ import annotations
 from decimal import Decimal
 
 from position_monitor.core.book.wanted import BookInputs
-from position_monitor.core.exits.view import ExitView, RestingStop
+from position_monitor.core.exits.view import ExitView, RestingStop, RungsLeft
 from position_monitor.core.market.regime import local_direction
 from position_monitor.core.market.words import meaning_of, trend_direction
 from position_monitor.core.model import ids
 from position_monitor.core.model.market import MarketState, Regime
 from position_monitor.core.model.money import beyond, tightest
 from position_monitor.core.model.orders import LiveOrder, Role
+from position_monitor.core.model.rungs import rungs_of
 from position_monitor.core.model.sides import Side
 
 _NOTHING = Decimal(0)
@@ -44,6 +45,7 @@ def exit_view(inputs: BookInputs) -> ExitView:
         since_ms=None if backstop is None else backstop.created_at_ms,
         epoch=evidence.epoch,
         rungs_rest=bool(inputs.live.ladder) and _rungs_rest(inputs),
+        rungs_left=_rungs_left(inputs) if evidence.inherited and inputs.live.ladder else None,
         inherited=evidence.inherited,
         market=market,
         regime=regime,
@@ -67,6 +69,16 @@ def _rungs_rest(inputs: BookInputs) -> bool:
     """Whether a take-profit of ours of this epoch rests."""
     epoch = inputs.belief.epoch
     return any(own.tag is not None and own.tag.epoch == epoch for own in inputs.live.ladder)
+
+
+def _rungs_left(inputs: BookInputs) -> RungsLeft | None:
+    """The take-profits of this epoch that rest, if the position changed after the nearest of them was placed."""
+    epoch = inputs.belief.epoch
+    rungs = [own for own in inputs.live.ladder if own.epoch == epoch]
+    if not rungs or inputs.position.updated_at_ms <= rungs[0].created_at_ms:
+        return None
+    total = sum([own.quantity or _NOTHING for own in rungs], _NOTHING)
+    return RungsLeft(min(rungs_of(own.rung)[0] for own in rungs), len(rungs), total)
 
 
 def _r(inputs: BookInputs, backstop: LiveOrder) -> Decimal:

@@ -9,7 +9,7 @@ from position_monitor.core.exits.policies import share_up_to, share_within
 from position_monitor.core.model.desired import DesiredOrder, LevelSource
 from position_monitor.core.model.ids import part_of
 from position_monitor.core.model.money import distance_pct, tighter
-from position_monitor.core.model.orders import LiveOrder, Role
+from position_monitor.core.model.orders import Role
 from position_monitor.core.model.pins import NOT_PINNED
 from position_monitor.core.model.positions import Position
 from position_monitor.core.model.rungs import rungs_of
@@ -31,11 +31,14 @@ def why_over_exit(order: DesiredOrder, position: Position | None, gate: GateInpu
     resting = [live for live in gate.observation.orders if live.key == order.key]
     grace_ms = gate.evidence_settings.triggering_grace_ms
     stuck = gate.belief.stuck_in_triggering(gate.now_ms, grace_ms) if gate.belief is not None else frozenset()
-    rungs = [(_share_up_to(live, gate), one) for live in resting for one in exits_of([live], stuck)]
-    rungs.append((_share_up_to(order, gate), Exit(order.trigger_price, order.quantity)))
-    whole = [one for _, one in rungs] + list(gate.unlisted)
+    own = Exit(order.trigger_price, order.quantity, order.rung)
+    whole = [*exits_of(resting, stuck), *gate.unlisted, own]
+    pin = _pin(gate, order.key)
+    shares = [share_up_to(rungs_of(one.rung)[-1], gate.settings, pin) for one in whole]
     for price in {one.price for one in whole}:
-        reached_here = [share for share, one in rungs if closed_by(price, [one], position.side)]
+        reached_here = [
+            share for share, one in zip(shares, whole, strict=True) if closed_by(price, [one], position.side)
+        ]
         share = max(*reached_here, _share_at(price, position, gate), _of_the_floor(order, price, position, gate))
         left = position.quantity * (1 - share)
         if left < instrument.min_quantity or left * price < instrument.min_notional:
@@ -44,11 +47,6 @@ def why_over_exit(order: DesiredOrder, position: Position | None, gate: GateInpu
         if closes > most + instrument.step * len(whole) or closes > position.quantity:
             return f"take-profits would close {closes} by {price}; at most {most} may be (invariant 16)"
     return ""
-
-
-def _share_up_to(order: DesiredOrder | LiveOrder, gate: GateInputs) -> Decimal:
-    """The part of a position that may be closed when the rung of an order of ours is reached."""
-    return share_up_to(rungs_of(order.rung)[-1], gate.settings, _pin(gate, order.key))
 
 
 def _of_the_floor(order: DesiredOrder, price: Decimal, position: Position, gate: GateInputs) -> Decimal:

@@ -15,7 +15,8 @@ from position_monitor.core.exits.answer import exits_from, tightest_before_the_m
 from position_monitor.core.exits.distances import Distances, bounded_stop_pct
 from position_monitor.core.exits.kept_ladders import kept_in_r
 from position_monitor.core.exits.levels import levels_of
-from position_monitor.core.exits.locks import furthest_done, locked, locks_of
+from position_monitor.core.exits.locks import locked, locks_of
+from position_monitor.core.exits.rungs_done import furthest_done
 from position_monitor.core.exits.stepped_back import stepped_back
 from position_monitor.core.exits.trail import trail_of
 from position_monitor.core.exits.view import Exits, ExitView
@@ -43,7 +44,7 @@ def exits(view: ExitView) -> Exits:
     stop, targets = levels.stop, levels.targets
     if not levels.crossed:
         locks = locks_of(view.settings, None, RUNGS_MAX)
-        gone = furthest_done(view)
+        gone = furthest_done(view, targets)
         secured = locked(view, locks, targets, _OWN, r=view.r, gone=gone) if gone or view.settings.exits.locks else ()
         stop = tightest_before_the_mark(view, stop, (*secured, trailed))
     stays = view.settings.exits.advised

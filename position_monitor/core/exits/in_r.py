@@ -14,7 +14,8 @@ from position_monitor.core.exits.advice import advised_now, advised_stop_pct, we
 from position_monitor.core.exits.answer import exits_from, tightest_before_the_mark
 from position_monitor.core.exits.distances import Distances, InR, bounded_stop_pct
 from position_monitor.core.exits.levels import Levels, levels_of
-from position_monitor.core.exits.locks import breakeven, furthest_done, locked, profit_in_r
+from position_monitor.core.exits.locks import breakeven, locked, profit_in_r
+from position_monitor.core.exits.rungs_done import changed_since_the_backstop, furthest_done
 from position_monitor.core.exits.stepped_back import stepped_back
 from position_monitor.core.exits.time_stop import time_stop
 from position_monitor.core.exits.trail import trail_in_r
@@ -87,7 +88,7 @@ def _answer(view: ExitView, plan: Plan, *, levels: Levels, r: Decimal, also: tup
     gone, all_gone = _rungs_gone(view, plan, levels)
     acts = plan.trail_after_rung <= gone
     trail, trailed = trail_in_r(view, plan.trail, plan.source, profit=profit, acts=acts)
-    old = time_stop(view, plan.time_limit, plan.source, r=r, profit=profit)
+    old = time_stop(view, plan.time_limit, plan.source, r=r, profit=profit, gone=gone)
     stop = levels.stop
     if not levels.crossed:
         secured = locked(view, plan.locks, levels.targets, plan.source, r=r, gone=gone)
@@ -117,23 +118,33 @@ def _rungs_gone(view: ExitView, plan: Plan, levels: Levels) -> tuple[int, bool]:
     """The furthest rung that is gone, and whether only the runner is left (S4).
 
     What is left is the runner when every rung took its profit or, before it rested, was passed by the mark. After a
-    restart nobody remembers: then no rung rests, and the stop that rests is where the last lock put it, or better.
+    restart nobody remembers: then no rung rests, and the stop that rests is where the last lock put it, or better; or
+    it is at breakeven or better and the position changed since it has its backstop, because the last rung was filled
+    while no process ran.
     """
-    gone = furthest_done(view)
+    gone = furthest_done(view, levels.targets, plan.runner)
     if not plan.runner or view.rungs_rest or not levels.targets:
         return gone, False
     last, side = levels.targets[-1], view.position.side
     if gone > last.rung:
         return gone, True
+    every = last.rung + 1
+    if view.inherited and not gone and _runs_by_its_stop(view, plan, levels, every):
+        return every, True
     if not tighter(last.level.price, view.mark, side):
         return max(gone, 1), True  # none was filled: the stop goes to breakeven, and no further by a lock
-    if view.resting is None or not view.inherited or gone:
-        return gone, False
-    every = last.rung + 1
-    secured = breakeven(view)
-    for level in locked(view, plan.locks, levels.targets, plan.source, r=view.r, gone=every):
-        secured = tightest(level.price, secured, side)
-    return (gone, False) if tighter(secured, view.resting.price, side) else (every, True)
+    return gone, False
+
+
+def _runs_by_its_stop(view: ExitView, plan: Plan, levels: Levels, every: int) -> bool:
+    """Whether the stop that rests says that every rung took its profit."""
+    if view.resting is None:
+        return False
+    side, secured = view.position.side, breakeven(view)
+    if not changed_since_the_backstop(view):
+        for level in locked(view, plan.locks, levels.targets, plan.source, r=view.r, gone=every):
+            secured = tightest(level.price, secured, side)
+    return not tighter(secured, view.resting.price, side)
 
 
 def _choices(view: ExitView, plan: Plan, distance: Decimal) -> tuple[tuple[Distances, ...], str]:

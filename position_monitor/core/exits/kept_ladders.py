@@ -1,7 +1,9 @@
 """Ladders that may stay where they rest although the policy would place another one today (S2, S13).
 
 A change of policy, profile or regime rewrites no ladder: one that stands under the policy before stays until it does
-not stand under any. Nothing of this is ever placed.
+not stand under any. Nothing of this is ever placed. Where a profile is pinned, no other profile ever placed a ladder
+beside that backstop: half of its own ladder, as it rests between two writes, must not be taken for the whole one of
+another profile with a runner.
 """
 
 from __future__ import annotations
@@ -16,6 +18,7 @@ from position_monitor.core.model.desired import Ladder, LevelSource
 from position_monitor.core.model.instruments import PriceGrid
 from position_monitor.core.model.market import Regime
 from position_monitor.core.model.money import HUNDRED
+from position_monitor.core.model.pins import profile_pinned
 from position_monitor.core.model.profiles import RungInR
 from position_monitor.core.model.settings import ProtectionSettings, Rung
 from position_monitor.core.model.sides import Side
@@ -28,7 +31,14 @@ def kept_ladders(view: ExitView) -> tuple[Ladder, ...]:
     entry = view.position.entry_price
     if entry <= 0 or not view.rungs_rest:
         return _NONE
-    return _kept(entry=entry, side=view.position.side, grid=view.instrument.grid, settings=view.settings, r=view.r)
+    return _kept(
+        entry=entry,
+        side=view.position.side,
+        grid=view.instrument.grid,
+        settings=view.settings,
+        r=view.r,
+        pinned=profile_pinned(view.pin),
+    )
 
 
 def kept_in_r(view: ExitView) -> tuple[Ladder, ...]:
@@ -38,7 +48,7 @@ def kept_in_r(view: ExitView) -> tuple[Ladder, ...]:
 
 @lru_cache(maxsize=2_048)
 def _kept(
-    entry: Decimal, side: Side, grid: PriceGrid, settings: ProtectionSettings, r: Decimal | None
+    entry: Decimal, side: Side, grid: PriceGrid, settings: ProtectionSettings, r: Decimal | None, pinned: str
 ) -> tuple[Ladder, ...]:
     risk_pct = settings.stop_loss_pct if r is None else r / entry * HUNDRED
     ladders: list[Ladder] = []
@@ -49,7 +59,7 @@ def _kept(
         )
         ladders.append(Ladder(targets))
     unit = r or entry * settings.stop_loss_pct / HUNDRED
-    for in_r, runner in _in_r(settings, unit):
+    for in_r, runner in _in_r(settings, unit, pinned):
         targets, _ = targets_in_r(
             entry=entry, side=side, grid=grid, settings=settings, source=LevelSource.RATCHET, ladder=in_r, r=unit
         )
@@ -57,12 +67,12 @@ def _kept(
     return tuple(ladders)
 
 
-def _in_r(settings: ProtectionSettings, unit: Decimal) -> list[tuple[InR, Decimal]]:
-    """The rungs of each profile that can be used and of each regime, with the runner."""
+def _in_r(settings: ProtectionSettings, unit: Decimal, pinned: str) -> list[tuple[InR, Decimal]]:
+    """The rungs of each profile that can be used, or of the pinned one, and of each regime, with the runner."""
     ladders = [
         (InR(unit, profile.rungs, unit), profile.runner_pct / HUNDRED)
         for profile in settings.exits.profiles.values()
-        if not profile.why_unusable()
+        if pinned in ("", profile.name) and not profile.why_unusable()
     ]
     regimes = (settings.exits.regimes[regime] for regime in Regime)
     return ladders + [(InR(unit, (RungInR(row.k2 / row.k1, HUNDRED),), unit), Decimal(0)) for row in regimes]

@@ -63,11 +63,6 @@ def profit_in_r(view: ExitView, r: Decimal | None) -> Decimal | None:
     return (way if position.side is Side.LONG else -way) / r
 
 
-def furthest_done(view: ExitView) -> int:
-    """The furthest rung (the nearest is 1) that took its profit; 0 for none."""
-    return max(view.rungs_done) + 1 if view.rungs_done else 0
-
-
 def breakeven(view: ExitView) -> Decimal:
     """The entry moved by the cost of getting in and out, on the tick grid."""
     return _breakeven(view.position.entry_price, view.position.side, view.instrument.tick, view.settings)

@@ -10,7 +10,6 @@ from __future__ import annotations
 from decimal import Decimal
 from typing import NamedTuple
 
-from position_monitor.core.exits.locks import furthest_done
 from position_monitor.core.exits.view import ExitView
 from position_monitor.core.model.desired import CloseReason, Level
 from position_monitor.core.model.ids import epoch_began_ms
@@ -32,15 +31,21 @@ class TooOld(NamedTuple):
 NOT_TOO_OLD = TooOld()
 
 
-def time_stop(view: ExitView, limit: TimeLimit | None, source: str, *, r: Decimal, profit: Decimal | None) -> TooOld:
-    """What the time stop asks for now. `profit` is the profit of the mark in R, None where it cannot be told."""
+def time_stop(
+    view: ExitView, limit: TimeLimit | None, source: str, *, r: Decimal, profit: Decimal | None, gone: int
+) -> TooOld:
+    """What the time stop asks for now.
+
+    `profit` is the profit of the mark in R, None where it cannot be told; `gone` is the furthest rung that took its
+    profit (the nearest is 1), 0 for none.
+    """
     if limit is None or view.since_ms is None or profit is None or profit >= limit.below_r:
         return NOT_TOO_OLD
     age_ms = view.now_ms - view.since_ms
     wish = view.settings.exits.time_stop
     if age_ms <= limit.max_ms or wish is TimeStop.OFF or _is_adopted(view):
         return NOT_TOO_OLD
-    if 0 < limit.before_rung <= furthest_done(view):
+    if 0 < limit.before_rung <= gone:
         return NOT_TOO_OLD
     side, settings = view.position.side, view.settings
     hours, most = (Decimal(ms) / _HOUR_MS for ms in (age_ms, limit.max_ms))

@@ -30,6 +30,16 @@ class RestingStop(NamedTuple):
     """Whether it was measured from the mark, in a loss or without an entry price, when it was placed."""
 
 
+class RungsLeft(NamedTuple):
+    """What rests of a ladder that was placed before this process began, where the position changed after that."""
+
+    nearest: int
+    """The number of the nearest configured rung among them, from 0."""
+    rungs: int
+    total: Decimal
+    """What they take together."""
+
+
 class ExitView(NamedTuple):
     """Everything a policy may know about one position."""
 
@@ -58,6 +68,8 @@ class ExitView(NamedTuple):
     """Of the position: it says when the position was first seen (`ids.epoch_began_ms`)."""
     rungs_rest: bool = False
     """Whether a take-profit of ours of this epoch rests (S4)."""
+    rungs_left: RungsLeft | None = None
+    """What is left of an earlier process's ladder; it tells which rungs are gone (`rungs_done.py`)."""
     inherited: bool = False
     """Whether the position was met with orders of ours at it, as after a restart: nobody remembers its rungs."""
     market: MarketState | None = None

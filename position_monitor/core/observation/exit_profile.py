@@ -23,6 +23,8 @@ class Exit(NamedTuple):
 
     price: Decimal
     quantity: Decimal
+    rung: int
+    """The number in the id of its order (`core/model/rungs.py`)."""
 
 
 Rung = TypeVar("Rung")
@@ -64,10 +66,10 @@ def exits_of(orders: Iterable[LiveOrder], stuck: Collection[str] = ()) -> list[E
             continue
         if order.client_id in stuck and order.status is not OrderStatus.NEW:
             continue
-        exits.append(Exit(order.trigger_price, order.quantity or _NOTHING))
+        exits.append(Exit(order.trigger_price, order.quantity or _NOTHING, order.rung))
     return exits
 
 
 def exits_wanted(orders: Iterable[DesiredOrder]) -> list[Exit]:
     """The take-profits of a desired book; a close-all order has no size of its own and is none of them."""
-    return [Exit(order.trigger_price, order.quantity) for order in orders if order.quantity is not None]
+    return [Exit(order.trigger_price, order.quantity, order.rung) for order in orders if order.quantity is not None]
