@@ -80,7 +80,7 @@ def _action_line(action: Action) -> Text:
         case Place(order, reason):
             return _line("+ place ", described(order, number), f"id {order.client_id}  {reason}", "green")
         case Cancel(live, _, reason, _):
-            what = f"{live.purpose} @ {number(live.trigger_price)}"
+            what = f"{live.purpose} @ {number(live.price)}"
             return _line("- cancel", what, f"id {live.client_id}  {reason}", "red")
         case Close(_, _, quantity, client_id, limit, reason):
             what = f"{number(quantity)} {'at market' if limit is None else f'limit {number(limit)}'}"

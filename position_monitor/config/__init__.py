@@ -46,6 +46,7 @@ from position_monitor.config.sources import (
 from position_monitor.config.symbols import SymbolsSection
 from position_monitor.config.values import Section, allowed_is
 from position_monitor.core.exits.live_policy import live_policy, shadow_policy
+from position_monitor.core.model.profiles import RungKind
 from position_monitor.core.model.settings import EvidenceSettings, ExitSettings, Limits, ProtectionSettings, Rung
 from position_monitor.core.model.sides import PositionKey, Side
 from position_monitor.errors import ConfigError
@@ -168,7 +169,7 @@ class Config(Section):
         chosen["profile"] = self.exit.profile
         if override is not None:
             chosen |= {name: value for name, value in override if value is not None}
-        ladder = tuple(Rung(rung.target_pct, rung.share_pct) for rung in chosen.pop("ladder"))
+        ladder = tuple(Rung(rung.target_pct, rung.share_pct, RungKind(rung.kind)) for rung in chosen.pop("ladder"))
         return ProtectionSettings(
             policy=live_policy(self.exit_plan().switches, symbol or ""),
             ladder=ladder,

@@ -9,14 +9,14 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from decimal import Decimal
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, Literal, NamedTuple
 
 from pydantic import Field
 
 from position_monitor.config.problems import shown
 from position_monitor.config.values import Count, Percent, Section, allowed_is
 from position_monitor.core.model import profiles as core
-from position_monitor.core.model.profiles import DEFAULT_PROFILES, Profile, ProfileTable
+from position_monitor.core.model.profiles import DEFAULT_PROFILES, Profile, ProfileTable, RungKind
 
 RUNGS_MAX: Final = 4
 _HOUR_MS: Final = 3_600_000
@@ -60,6 +60,7 @@ class RungInRSection(Section):
 
     target_r: Percent = Field(..., gt=0, le=50, description="Distance from the entry in R.")
     share_pct: Percent = Field(..., gt=0, le=100, description="Part of the position, in percent.")
+    kind: Literal["market", "limit"] = Field("market", description="See [protection] ladder.")
 
 
 class TrailStepSection(Section):
@@ -78,7 +79,7 @@ class ProfileSection(Section):
         min_length=1,
         max_length=RUNGS_MAX,
         description="Rungs, nearest first; with runner_pct they add up to 100.",
-        json_schema_extra=allowed_is("1 to 4 tables {target_r, share_pct}"),
+        json_schema_extra=allowed_is('1 to 4 tables {target_r, share_pct, kind = "market" or "limit"}'),
     )
     runner_pct: Percent | None = Field(None, ge=0, le=95, description="Part of the position that gets no target.")
     trail: tuple[TrailStepSection, ...] | None = Field(
@@ -114,7 +115,9 @@ def _overridden(profile: Profile, section: ProfileSection | None) -> Profile:
         if (value := getattr(section, name)) is not None
     }
     if section.rungs is not None:
-        changed["rungs"] = tuple(core.RungInR(rung.target_r, rung.share_pct) for rung in section.rungs)
+        changed["rungs"] = tuple(
+            core.RungInR(rung.target_r, rung.share_pct, RungKind(rung.kind)) for rung in section.rungs
+        )
     if section.trail is not None:
         changed["trail"] = tuple(
             core.TrailStep(one.from_r, one.distance_pct, one.distance_atr) for one in section.trail

@@ -32,6 +32,11 @@ class Rung(Section):
         ..., gt=0, le=50, description="Distance from the entry in percent of the price at which this rung closes."
     )
     share_pct: Percent = Field(..., gt=0, le=100, description="Part of the position this rung closes, in percent.")
+    kind: Literal["market", "limit"] = Field(
+        "market",
+        description="market: a conditional order that closes at market when its price comes. limit: a limit order that "
+        "only reduces; it fills at its price, pays the maker's fee and takes no slot for conditional orders.",
+    )
 
 
 DEFAULT_LADDER = (
@@ -72,8 +77,10 @@ class ProtectionSection(Section):
         min_length=1,
         max_length=4,
         description="Take-profit rungs of the hybrid policy, nearest first. Shares sum to 100; the last rung takes "
-        "the rounding remainder; rungs below the venue's minimum are merged.",
-        json_schema_extra=allowed_is("1 to 4 tables {target_pct, share_pct}"),
+        "the rounding remainder; rungs below the venue's minimum are merged. "
+        'kind = "limit" lets a rung rest as a limit order that only reduces: it fills at its price for the fee of a '
+        'maker, and takes no slot for conditional orders. "market" is a conditional order.',
+        json_schema_extra=allowed_is('1 to 4 tables {target_pct, share_pct, kind = "market" or "limit"}'),
     )
     working_type: WorkingType = Field(
         WorkingType.MARK_PRICE,

@@ -36,7 +36,7 @@ class SymbolOverride(Section):
         min_length=1,
         max_length=4,
         description="See [protection].",
-        json_schema_extra=allowed_is("1 to 4 tables {target_pct, share_pct}"),
+        json_schema_extra=allowed_is('1 to 4 tables {target_pct, share_pct, kind = "market" or "limit"}'),
     )
     working_type: WorkingType | None = Field(None, description="See [protection].")
     rebase_on_add: StrictBool | None = Field(None, description="See [protection].")

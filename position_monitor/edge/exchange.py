@@ -115,11 +115,11 @@ class Exchange(Protocol):
         ...
 
     async def query_order(self, symbol: str, client_id: str) -> LiveOrder | None:
-        """One of our conditional orders by client id in whatever status it is; None when the venue knows none."""
+        """One of our orders by client id in whatever status it is; None when the venue knows none."""
         ...
 
     async def place(self, approved: Approved[Place]) -> str:
-        """Send a conditional order; returns the venue's order id. An acknowledgement proves nothing yet."""
+        """Send an order that is to rest; returns the venue's order id. An acknowledgement proves nothing yet."""
         ...
 
     async def cancel(self, approved: Approved[Cancel]) -> None:

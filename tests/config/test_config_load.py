@@ -54,6 +54,12 @@ BAD_VALUES = [
     ("protection.stop_loss_pct = -1.5", "protection.stop_loss_pct", "-1.5", "above 0 up to 50"),
     ("protection.stop_loss_pct = 150", "protection.stop_loss_pct", "150", "above 0 up to 50"),
     ("protection.ladder = []", "protection.ladder", "[]", "1 to 4 tables"),
+    (
+        'protection.ladder = [{target_pct = 2, share_pct = 100, kind = "maker"}]',
+        "protection.ladder[0].kind",
+        '"maker"',
+        'one of "market", "limit"',
+    ),
     ('protection.working_type = "LAST"', "protection.working_type", '"LAST"', '"MARK_PRICE"'),
     ('protection.rebase_on_add = "yes"', "protection.rebase_on_add", '"yes"', "true or false"),
     ('protection.on_breach = "flatten"', "protection.on_breach", '"flatten"', '"reanchor", "close", "alert"'),

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from position_monitor.config import Config, InvalidConfig
-from position_monitor.core.model.profiles import DEFAULT_PROFILES, Lock, TimeLimit
+from position_monitor.core.model.profiles import DEFAULT_PROFILES, Lock, RungKind, TimeLimit
 from position_monitor.core.model.settings import DEFAULT_EXITS, TimeStop
 
 D = Decimal
@@ -36,6 +36,22 @@ def test_a_table_changes_only_what_it_names() -> None:
     assert profiles["CHOP"] == DEFAULT_PROFILES["CHOP"]
 
 
+def test_the_kind_of_a_rung_reaches_the_policy() -> None:
+    """market where nothing is said; of the ladder, of one symbol's own, and of a profile."""
+    rows = [{"target_pct": 2, "share_pct": 50}, {"target_pct": 3, "share_pct": 50, "kind": "limit"}]
+    profile = {"rungs": [{"target_r": 1, "share_pct": 60, "kind": "limit"}, {"target_r": 2, "share_pct": 40}]}
+    config = Config.from_data({
+        "protection": {"ladder": rows},
+        "symbols": {"ETHUSDT": {"ladder": [{"target_pct": 2, "share_pct": 100, "kind": "limit"}]}},
+        "exit": {"profiles": {"CHOP": profile}},
+    })  # fmt: skip
+    market, limit = RungKind.MARKET, RungKind.LIMIT
+    assert [rung.kind for rung in config.protection_settings().ladder] == [market, limit]
+    assert [rung.kind for rung in config.protection_settings("ETHUSDT").ladder] == [limit]
+    assert [rung.kind for rung in config.protection_settings().exits.profiles["CHOP"].rungs] == [limit, market]
+    assert {rung.kind for rung in Config.from_data({}).protection_settings().ladder} == {market}
+
+
 def test_locks_and_time_stop_reach_the_policy() -> None:
     """In the words of the file."""
     exits = Config.from_data({
@@ -52,6 +68,8 @@ def test_locks_and_time_stop_reach_the_policy() -> None:
 @pytest.mark.parametrize(
     ("exit_section", "words"),
     [
+        ({"profiles": {"CHOP": {"rungs": [{"target_r": 1, "share_pct": 100, "kind": "maker"}]}}},
+         'exit.profiles.CHOP.rungs[0].kind was "maker"'),
         ({"profiles": {"TREMD": {}}}, "exit.profiles.TREMD names no profile"),
         ({"profiles": {"TREND": {"runer_pct": 3}}}, "exit.profiles.TREND.runer_pct is not a known key"),
         ({"profiles": {"TREND": {"runner_pct": 30}}}, "must add up to 100 %, and add up to 95 %"),

@@ -26,6 +26,7 @@ from position_monitor.core.model.market import MarketState, Regime
 from position_monitor.core.model.orders import LiveOrder, OrderStatus, Purpose, Role, WorkingType
 from position_monitor.core.model.outside import Advice
 from position_monitor.core.model.positions import Position
+from position_monitor.core.model.profiles import RungKind
 from position_monitor.core.model.settings import EvidenceSettings, Limits, OnBreach, Policy, ProtectionSettings, Rung
 from position_monitor.core.model.sides import PositionKey, Side
 from position_monitor.core.model.traits import ReadCosts, VenueTraits
@@ -154,6 +155,7 @@ def owned_id(
     *,
     rung: int = 0,
     epoch: str = EPOCH,
+    limit: bool = False,
 ) -> str:
     """The client id the intent determines."""
     return ids.client_id(
@@ -165,6 +167,7 @@ def owned_id(
         trigger=D(trigger),
         quantity=None if quantity is None else D(quantity),
         epoch=epoch,
+        limit=limit,
     )
 
 
@@ -202,6 +205,21 @@ def target(
     return ours(held, Role.TAKE_PROFIT, trigger, quantity, rung=rung, **changes)  # type: ignore[arg-type]
 
 
+def limit_target(
+    held: Position, rung: int, price: str | int | Decimal, quantity: str | Decimal, **changes: object
+) -> LiveOrder:
+    """Our rung that rests as a limit order."""
+    client_id = owned_id(held, Role.TAKE_PROFIT, price, quantity, rung=rung, limit=True)
+    base = live(held, None, quantity, purpose=Purpose.LIMIT, client_id=client_id)
+    return base._replace(limit_price=D(price), conditional=False)._replace(**changes)  # type: ignore[arg-type]
+
+
+def limit_ladder(held: Position) -> tuple[LiveOrder, ...]:
+    """The default ladder of a position of size 1 entered at 100, as limit orders."""
+    rungs = ((0, "1.5", "0.3"), (1, "2.5", "0.3"), (2, "4", "0.4"))
+    return tuple(limit_target(held, rung, at(held.side, pct), share) for rung, pct, share in rungs)
+
+
 def ladder(held: Position, epoch: str = EPOCH) -> tuple[LiveOrder, ...]:
     """The default hybrid ladder of a position of size 1 entered at 100."""
     rungs = ((0, "1.5", "0.3"), (1, "2.5", "0.3"), (2, "4", "0.4"))
@@ -210,14 +228,14 @@ def ladder(held: Position, epoch: str = EPOCH) -> tuple[LiveOrder, ...]:
 
 def desired(order: LiveOrder, held: Position, **changes: object) -> DesiredOrder:
     """The wish whose fulfilment `order` is."""
-    assert order.tag is not None and order.trigger_price is not None
+    assert order.tag is not None and order.price is not None
     base = DesiredOrder(
         symbol=order.symbol,
         side=held.side,
         role=order.tag.role,
         rung=order.tag.rung,
         purpose=order.purpose,
-        trigger_price=order.trigger_price,
+        trigger_price=order.price,
         quantity=order.quantity,
         hedged=order.hedged,
         working_type=order.working_type,
@@ -236,14 +254,14 @@ def rested(wanted: DesiredOrder) -> LiveOrder:
         tag=ids.tag_of(wanted.client_id),
         purpose=wanted.purpose,
         quantity=wanted.quantity,
-        trigger_price=wanted.trigger_price,
-        limit_price=None,
+        trigger_price=None if wanted.is_limit else wanted.trigger_price,
+        limit_price=wanted.trigger_price if wanted.is_limit else None,
         working_type=wanted.working_type,
         status=OrderStatus.NEW,
         executed_quantity=D(0),
         reduces=True,
         hedged=wanted.hedged,
-        conditional=True,
+        conditional=not wanted.is_limit,
         caveat="",
         created_at_ms=NOW_MS,
         updated_at_ms=NOW_MS,
@@ -251,6 +269,7 @@ def rested(wanted: DesiredOrder) -> LiveOrder:
 
 
 DEFAULT_LADDER = (Rung(D("1.5"), D(30)), Rung(D("2.5"), D(30)), Rung(D(4), D(40)))
+LIMIT_LADDER = tuple(replace(rung, kind=RungKind.LIMIT) for rung in DEFAULT_LADDER)
 
 
 def settings(policy: Policy = HYBRID, **changes: object) -> ProtectionSettings:

@@ -16,6 +16,7 @@ from position_monitor.core.model.orders import OrderStatus, Purpose, Role
 
 from .build import (
     BRAIN,
+    LIMIT_LADDER,
     NOW_MS,
     OLD_EPOCH,
     SIDES,
@@ -26,6 +27,7 @@ from .build import (
     instrument,
     known,
     ladder,
+    limit_ladder,
     live,
     position,
     settings,
@@ -186,6 +188,7 @@ def foreign_target(held):
     return [live(held, at(held.side, "5"), "1", purpose=Purpose.TAKE_PROFIT)]
 
 
+LIMITS = {"ladder": LIMIT_LADDER}
 THREE = [(0, "1.5", D("0.3")), (1, "2.5", D("0.3")), (2, "4", D("0.4"))]
 TWO = [(4, "2.5", D("0.6")), (2, "4", D("0.4"))]
 
@@ -214,6 +217,11 @@ TARGETS: list[tuple[TargetCase, Visit]] = [
     (TargetCase.FOREIGN, Visit(wanted=[], orders=foreign_target)),
     (TargetCase.STANDS, Visit(wanted=THREE, orders=ladder)),
     (TargetCase.STANDS, Visit(wanted=TWO, orders=merged, more={"rungs_max": 2})),
+    (TargetCase.STANDS, Visit(wanted=THREE, orders=limit_ladder, settings=LIMITS)),
+    (TargetCase.STANDS, Visit(wanted=THREE, orders=limit_ladder, settings=LIMITS, more={"rungs_max": 0})),
+    (TargetCase.STANDS, Visit(wanted=THREE, orders=limit_ladder, more={"rungs_max": 0})),
+    (TargetCase.CHANGES_KIND, Visit(wanted=THREE, orders=limit_ladder)),
+    (TargetCase.CHANGES_KIND, Visit(wanted=THREE, orders=ladder, settings=LIMITS)),
     (
         TargetCase.STANDS_MERGED,
         Visit(wanted=TWO, orders=merged, held={"hedged": True}, more={"venue": instrument(min_notional=35)}),
@@ -228,6 +236,7 @@ TARGETS: list[tuple[TargetCase, Visit]] = [
     (TargetCase.NO_OPEN_RUNG, Visit(wanted=[(2, "4", D(1))], evidence={"done_rungs": frozenset({0, 1, 2})})),
     (TargetCase.SHRINKS, Visit(wanted=TWO, orders=ladder, more={"rungs_max": 2})),
     (TargetCase.NEW_LADDER, Visit(wanted=THREE)),
+    (TargetCase.NEW_LADDER, Visit(wanted=THREE, settings=LIMITS, more={"rungs_max": 0})),
     (TargetCase.NEW_LADDER, Visit(wanted=[(1, "2.5", D("0.6")), (2, "4", D("0.4"))], held={"mark": "2"})),
 ]
 

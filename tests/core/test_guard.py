@@ -25,6 +25,7 @@ from .build import (
     gate,
     known,
     ladder,
+    limit_target,
     live,
     owned_id,
     position,
@@ -108,6 +109,39 @@ def test_inv_1_the_position_side_must_be_the_accounts(side, hedged):
 def test_inv_1_only_protective_orders_are_placed(purpose):
     held = position()
     assert "not a protective order" in reason(placing(held, rewritten(working(held, 98), held, purpose=purpose)))
+
+
+@both_sides
+@both_modes
+def test_a_take_profit_may_rest_as_a_limit_order_and_no_stop_may(side, hedged):
+    held = position(side, hedged=hedged)
+    cover, rung = backstop(held, at(side, -2)), desired(limit_target(held, 0, at(side, "1.5"), "0.3"), held)
+    assert isinstance(approve_place(Place(rung, "test"), gate(seen_at([held], [cover]), known())), Approved)
+    passed = position(side, mark=at(side, "1.6"), hedged=hedged)
+    answer = approve_place(Place(rung, "test"), gate(seen_at([passed], [cover]), known()))
+    assert "is not beyond the mark" in reason(answer)
+    whole = rung._replace(quantity=None)
+    assert "does not only reduce" in reason(
+        approve_place(Place(whole, "test"), gate(seen_at([held], [cover]), known()))
+    )
+    much = desired(limit_target(held, 0, at(side, "1.5"), "0.5"), held)
+    assert "close 0.5" in reason(approve_place(Place(much, "test"), gate(seen_at([held], [cover]), known())))
+    named = rung._replace(client_id=target(held, 0, at(side, "1.5"), "0.3").client_id)
+    assert "its intent gives" in reason(approve_place(Place(named, "test"), gate(seen_at([held], [cover]), known())))
+
+
+@both_sides
+def test_a_limit_order_filled_in_part_may_be_removed_once_its_position_is_flat(side):
+    """It rests all the same, and would wait for the next position."""
+    held = position(side)
+    rung = limit_target(held, 0, at(side, "1.5"), "0.2", status=OrderStatus.PARTIALLY_FILLED)
+    flat = known(absent_reads=3, flat_sign=True)
+    cancel = Cancel(rung, held.key, "orphan")
+    assert isinstance(approve_cancel(cancel, gate(seen_at([], [rung]), flat)), Approved)
+    fires = target(held, 0, at(side, "1.5"), "0.3", status=OrderStatus.TRIGGERING)
+    assert "does not rest" in reason(
+        approve_cancel(Cancel(fires, held.key, "orphan"), gate(seen_at([], [fires]), flat))
+    )
 
 
 @both_sides

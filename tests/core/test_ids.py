@@ -30,6 +30,7 @@ class Intent:
     quantity: Decimal | None = Decimal(1)
     epoch: str = "0mb3k2xa"
     revision: int = 0
+    limit: bool = False
 
     @property
     def id(self) -> str:
@@ -44,6 +45,7 @@ OTHERS = [
     replace(BASE, role=Role.BACKSTOP),
     replace(BASE, role=Role.TAKE_PROFIT),
     replace(BASE, role=Role.CLOSE),
+    replace(BASE, role=Role.TAKE_PROFIT, limit=True),
     replace(BASE, rung=1),
     replace(BASE, rung=21),
     replace(BASE, trigger=D("98.51")),
@@ -138,6 +140,22 @@ def test_another_process_makes_the_same_id():
 )
 def test_everything_that_is_not_exactly_our_form_is_foreign(foreign):
     assert ids.tag_of(foreign) is None
+    assert not ids.is_limit(foreign)
+
+
+def test_the_id_says_whether_a_take_profit_is_a_limit_order():
+    """So that it is asked for where it lives; and the same rung as a conditional order has another id."""
+    conditional = replace(BASE, role=Role.TAKE_PROFIT, rung=2)
+    limit = replace(conditional, limit=True)
+    assert (ids.is_limit(limit.id), ids.is_limit(conditional.id)) == (True, False)
+    assert ids.tag_of(limit.id) == ids.tag_of(conditional.id) == Tag(Role.TAKE_PROFIT, 2, BASE.epoch)
+    assert limit.id[15:] != conditional.id[15:]
+
+
+@pytest.mark.parametrize("role", [Role.BACKSTOP, Role.WORKING_STOP, Role.CLOSE])
+def test_nothing_but_a_take_profit_is_a_limit_order(role):
+    with pytest.raises(AssertionError, match="only take-profits"):
+        _ = replace(BASE, role=role, limit=True).id
 
 
 @pytest.mark.parametrize("epoch", ["", "short", "much_too_long"])

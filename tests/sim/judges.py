@@ -7,6 +7,8 @@ from collections.abc import Iterable, Mapping
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
+from position_monitor.core.model.settings import TimeStop
+from tests.sim.ages import Ages
 from tests.sim.calm import Calm
 from tests.sim.claims import Claims
 from tests.sim.conduct import Answer
@@ -44,7 +46,9 @@ class Judges:
         self._silent = (frozenset() if "all" in asked else AWAITING - asked) | set(run.swarm.silenced)
         self._silent |= {name for one in run.swarm.powers for name in one.silences}
         if run.settings.protection.on_breach == "close":
-            self._silent |= {"witnesses"}  # the operator wants a position closed for its loss alone
+            self._silent |= {"witnesses", "ages"}  # the operator wants a position closed for its loss alone
+        if run.swarm.other_exits and run.settings.exit.time_stop is TimeStop.CLOSE:
+            self._silent |= {"witnesses"}  # and here for its age, which `ages` judges
         host = {*run.swarm.host}
         longest_s = max(run.interval_s, 12.0 if "reloads" in host else 0.0)
         truth, seldom_ms = run.checker.truth, round(1000 * THRIFTY_S) if run.swarm.thrifty else 0
@@ -59,6 +63,7 @@ class Judges:
             ladder=clear,
             squeezed=run.levels.squeezed,
             alive=lambda: run.alive,
+            rules=run.levels.rules,
         )
         self.hammering = Hammering()
         clocks_hold = "clock_step" not in host
@@ -71,12 +76,14 @@ class Judges:
             own_levels=not OTHER_LEVELS & host,
             squeezed=run.levels.squeezed,
             by_last=run.settings.protection.working_type == "CONTRACT_PRICE" or "reloads" in host,
+            rules=run.levels.rules,
         )
         self.calm = Calm(interval_s=min(run.interval_s, 3.0) if "reloads" in host else run.interval_s)
         self.claims = Claims(host, foggy=run.swarm.foggy)
         self._nobody_since_ms: int | None = None
         self.policies = Policies()
         self.witnesses = Witnesses(run.levels.prices)
+        self.ages = Ages(self.witnesses.passed)
         run.conduct.listeners.append(self._answer)
 
     def _find(self, judge: str, violations: Iterable[str]) -> None:
@@ -91,6 +98,7 @@ class Judges:
         self.state_truth.entry(entry)
         self.calm.entry(entry)
         self.settled_book.entry(entry)
+        self._find("ages", self.ages.entry(entry, run.conduct.speaker))
         for words in self.over_exit.entry(entry, run.conduct.speaker):
             self._find("beside_firing" if "is triggering" in words else "over_exit", [words])
 

@@ -11,11 +11,10 @@ from decimal import Decimal
 from typing import Any
 
 from position_monitor.paper.world import World
+from tests.sim.exit_rules import DEFAULT_POLICY, STOP_LOSS_MAX_PCT, ExitRules
 from tests.sim.truth import PREFIX, Key, side_of
 
-STOP_LOSS_PCT = Decimal("1.5")
-"""The default `stop_loss_pct`, which the simulator's configuration does not change."""
-STOP_LOSS_MAX_PCT, STEP_PCT = Decimal(5), Decimal("0.5")
+STEP_PCT = Decimal("0.5")
 """A stop that was refused is tried this much further away, and never beyond the bound (`stop_loss_max_pct`)."""
 WINDOW_MS = 100_000
 """How old the read may be that a placed stop was decided from: the process may have been suspended in between."""
@@ -36,6 +35,10 @@ class Levels:
 
     def __init__(self, world: World) -> None:
         self._world = world
+        self.rules: ExitRules = DEFAULT_POLICY
+        """Where the policies of the run may place a stop."""
+        self.crossed_window_ms = WINDOW_MS
+        """How old the price may be that a stop which the venue would trigger at once was decided from."""
         self._entries: dict[Key, deque[tuple[int, Decimal]]] = defaultdict(lambda: deque(maxlen=300))
         self._marks: dict[str, deque[tuple[int, Decimal]]] = defaultdict(lambda: deque(maxlen=300))
         self._used: dict[Key, set[Decimal]] = defaultdict(set)
@@ -92,7 +95,8 @@ class Levels:
         way, trigger = 1 if key[1] == "LONG" else -1, Decimal(entry.detail["trigger"])
         self.note_marks(entry.at_ms, [entry.symbol])
         arming = self._lasts if self.by_last else self._marks
-        if any(way * (price - trigger) > 0 for price in _recent(arming[entry.symbol], entry.at_ms)):
+        prices = _recent(arming[entry.symbol], entry.at_ms, self.crossed_window_ms)
+        if any(way * (price - trigger) > 0 for price in prices):
             return ""
         return f"DESIGN-9: a stop of {key} at {trigger} was wanted on the wrong side of every price: {entry.detail}"
 
@@ -104,7 +108,7 @@ class Levels:
         explained = known or self._explained(key, trigger, entry.at_ms)
         self._used[key].add(trigger)
         if not explained and entry.symbol not in self.squeezed:
-            return f"DESIGN-9: a stop of {key} at {trigger} loses more than {STOP_LOSS_PCT} %: {entry.detail}"
+            return f"DESIGN-9: a stop of {key} at {trigger} loses more than {self.rules.furthest_pct} %: {entry.detail}"
         if not known and entry.symbol not in self.squeezed and self._too_near(key, trigger, entry.at_ms):
             return f"DESIGN-9: a stop of {key} at {trigger} is next to entry and mark: {entry.detail}"
         return ""
@@ -117,7 +121,7 @@ class Levels:
         if not entries or any(way * (trigger - price * share) >= -HAIR * price for price in entries):
             return True
         marks = self.prices(key[0], at_ms)
-        level = 1 - way * STOP_LOSS_PCT / 100
+        level = 1 - way * self.rules.nearest_pct / 100
         passed = any(way * (mark - price * level) <= NEAR * price for mark in marks for price in entries)
         tick = self._world.instruments[key[0]].tick
         return passed and any(way * (trigger - mark * share) >= -2 * tick for mark in marks)
@@ -125,21 +129,24 @@ class Levels:
     def _furthest_pct(self, symbol: str, at_ms: int) -> Decimal:
         """How far a stop may lie: a step further for every refusal lately, which may say that the price is there."""
         refused = sum(1 for then_ms in self._refused[symbol] if then_ms >= at_ms - WINDOW_MS)
-        return min(STOP_LOSS_PCT + STEP_PCT * refused, STOP_LOSS_MAX_PCT)
+        return min(self.rules.furthest_pct + STEP_PCT * refused, STOP_LOSS_MAX_PCT)
 
     def _too_near(self, key: Key, trigger: Decimal, at_ms: int) -> bool:
         """Whether every recent price is next to the stop. Breakeven is honest: it lies the cost of a trade beyond an
-        entry."""
+        entry. Under another policy than the default one, so is any stop there or further on: a lock, or a trail."""
         entries, marks = _recent(self._entries[key], at_ms), self.prices(key[0], at_ms)
         tick = self._world.instruments[key[0]].tick
         beyond = 1 + (BREAKEVEN_OFFSET if key[1] == "LONG" else -BREAKEVEN_OFFSET)
         if any(abs(trigger - price * beyond) <= tick for price in entries):
             return False
+        way = 1 if key[1] == "LONG" else -1
+        if not self.rules.own_levels and any(way * (trigger - price * beyond) >= -tick for price in entries):
+            return False
         return all(abs(price - trigger) < LEAST * price for price in (*entries, *marks))
 
 
-def _recent(line: deque[tuple[int, Decimal]], at_ms: int) -> list[Decimal]:
+def _recent(line: deque[tuple[int, Decimal]], at_ms: int, window_ms: int = WINDOW_MS) -> list[Decimal]:
     """The values that held at some time in the window: those set in it, and the one that held when it began."""
-    recent = [value for set_ms, value in line if set_ms >= at_ms - WINDOW_MS]
-    before = [value for set_ms, value in line if set_ms < at_ms - WINDOW_MS]
+    recent = [value for set_ms, value in line if set_ms >= at_ms - window_ms]
+    before = [value for set_ms, value in line if set_ms < at_ms - window_ms]
     return recent + before[-1:]

@@ -123,6 +123,8 @@ class Liveness:
         """When a daemon was first at work."""
         self._unspoken: dict[Key, bool] = {}
         """Exposed position -> whether only the lists can tell."""
+        self._firing: dict[int, Key] = {}
+        """Stop of ours in the act of triggering, by its order id -> its position."""
         self._unlisted: set[int] = set()
         """Daemons whose last list of positions was none."""
         self._misdated: set[int] = set()
@@ -144,11 +146,22 @@ class Liveness:
             self._changed[entry.symbol] = max(entry.at_ms, self._changed[entry.symbol])
         elif entry.kind == "order_triggering":  # it is given its time from when a look shows it
             self._changed[entry.symbol] = max(entry.at_ms + self._interval_ms, self._changed[entry.symbol])
+        self._note_firing(entry)
         if entry.kind in RULES_CHANGED:
             self._rules[entry.symbol] = entry.at_ms
         for key, (_, moment) in exposed.items():
             if moment == entry.sequence:
                 self._unspoken[key] = entry.kind in LOST
+
+    def _note_firing(self, entry: Any) -> None:
+        """Which stops of ours are in the act of triggering."""
+        detail = entry.detail
+        if detail.get("type") != "STOP_MARKET" or "order_id" not in detail or not is_own(detail):
+            return
+        if detail.get("status") == "TRIGGERING":
+            self._firing[detail["order_id"]] = (entry.symbol, side_of(detail["position_side"], detail["side"]))
+        else:
+            self._firing.pop(detail["order_id"], None)
 
     def answer(self, answer: Answer, at_ms: int) -> None:
         """A request of a daemon ended."""
@@ -229,6 +242,9 @@ class Liveness:
         last = max([last, *(self._in_vain.get((number, call), 0) for call in NEEDED)])
         if (rules_ms := max(self._rules[key[0]], self._rules[""])) > self._born[number]:
             last = max(last, rules_ms + RULES_READ_MS)
+        if key in self._firing.values():  # only the lists tell a later process that it is given its time
+            blind_ms = max(self._blind[number, key[0]], self._blind[number, ""], self._born.get(number, 0))
+            last = max(last, blind_ms + self._interval_ms)
         if self._unspoken.get(key):
             last = max(last, self._blind[number, key[0]], self._blind[number, ""])
         return last

@@ -30,7 +30,7 @@ from position_monitor.core.decision.plan_inputs import PlanInputs
 from position_monitor.core.evidence import written
 from position_monitor.core.evidence.evidence import Belief
 from position_monitor.core.evidence.outcome import Sent
-from position_monitor.core.exits import hybrid, levels, static
+from position_monitor.core.exits import brain, hybrid, in_r, levels, static
 from position_monitor.core.model import ids, money
 from position_monitor.core.model.actions import Cancel, Mode, Place
 from position_monitor.core.model.orders import LiveOrder, OrderStatus, Purpose, Role, Tag
@@ -85,6 +85,7 @@ class Mutant:
 
 MUTANTS: list[Mutant] = []
 REMEMBERED = (levels.from_entry, hybrid._own, hybrid._advised, static._own, order_rows._algo_order)
+REMEMBERED += (brain._plan, brain._shares, in_r._own, in_r._advised)
 """What the core remembers beyond a run."""
 
 

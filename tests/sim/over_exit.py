@@ -6,7 +6,8 @@ seconds counts as an honest reason. Nothing new is placed for a position while a
 triggering and the daemon knows; and nothing is closed at market on one witness, nor where no price was ever beyond the
 stop that the venue refused.
 
-The policy is the default one of the configuration: hybrid, 30/30/40 % at 1.5/2.5/4.0 % of the entry. No planner code.
+The policy is the default one of the configuration: hybrid, 30/30/40 % at 1.5/2.5/4.0 % of the entry. Under another one
+the total counts: never for more than the position, nor for a part that runs on (`exit_rules.py`). No planner code.
 """
 
 from __future__ import annotations
@@ -19,7 +20,8 @@ from typing import Any, NamedTuple
 from position_monitor.edge.venues.transport import Endpoint
 from position_monitor.paper.world import World
 from tests.sim.conduct import NO_ANSWER, Answer
-from tests.sim.truth import Key, Order, Truth, is_own, reducing, side_of
+from tests.sim.exit_rules import DEFAULT_POLICY, ExitRules, more_than
+from tests.sim.truth import Key, Order, Truth, is_own, left_of, reducing, side_of
 
 LADDER = ((Decimal("1.5"), Decimal("0.3")), (Decimal("2.5"), Decimal("0.6")), (Decimal("4.0"), Decimal(1)))
 """Distance from the entry in percent -> share of the position that may have been closed when it is reached."""
@@ -55,6 +57,7 @@ class OverExit:
         ladder: bool = True,
         squeezed: Collection[str] = frozenset(),
         alive: Callable[[], Collection[int]] = lambda: (),
+        rules: ExitRules = DEFAULT_POLICY,
     ) -> None:
         """`marks(symbol, since_ms)` are the prices the symbol had since then; `ladder` says that the levels of the
         targets are the policy's own: no advice moves them, and no list hides one. In `squeezed` symbols the venue's
@@ -63,6 +66,7 @@ class OverExit:
         self._ladder = ladder
         self._squeezed = squeezed
         self._alive = alive
+        self._rules = rules
         self._senders: dict[str, int] = {}
         """Client id -> the daemon that sent it last and got no answer."""
         self._truth = truth
@@ -105,7 +109,7 @@ class OverExit:
             self._refused[key].append((entry.at_ms, Decimal(detail["trigger"])))
         if entry.kind != "order_accepted" or entry.origin != "api":
             return []
-        if detail.get("order_kind") != "algo":
+        if detail.get("order_kind") != "algo" and detail["client_id"][4:5] != "t":
             return self._closed(key, entry, speaker)
         found = self._beside_firing(key, entry, speaker)
         if self._ladder and key[0] not in self._squeezed and _takes_profit(detail) and not self._is_bequest(detail):
@@ -167,7 +171,10 @@ class OverExit:
         recent = [held for held in line if held.at_ms >= at_ms - WINDOW_MS]
         recent += [held for held in line if held.at_ms < at_ms - WINDOW_MS][-1:]
         least = least_of(self._world, key)
-        excess = [too_much(rungs, key[1], held.size, held.entry, least) for held in recent if held.size]
+        if self._rules.own_levels:
+            excess = [too_much(rungs, key[1], held.size, held.entry, least) for held in recent if held.size]
+        else:
+            excess = [more_than(rungs, held.size, self._rules, least.step) for held in recent if held.size]
         if excess and all(excess):
             return [f"INV-16: take-profits of {key} close too much: {excess[-1]}"]
         return []
@@ -190,7 +197,7 @@ def least_of(world: World, key: Key) -> Least:
 def rungs_of(truth: Truth, key: Key) -> list[tuple[Decimal, Decimal]]:
     """Our resting take-profits of a position: (price, quantity)."""
     return [
-        (Decimal(order.get("trigger") or order["price"]), Decimal(order["quantity"]))
+        (Decimal(order.get("trigger") or order["price"]), left_of(order))
         for order in [*truth.orders.values(), *truth.plain.values()]
         if is_own(order) and _takes_profit(order) and reducing(order, key)
     ]

@@ -132,6 +132,32 @@ class Trader:
         self._engine.place_algo(params | extra, origin="foreign")
 
 
+class FractionAdviser:
+    """An AI engine that is sure of itself, and writes 0.025 where 2.5 % is meant."""
+
+    def __init__(self, clock: SimClock, rng: random.Random) -> None:
+        self._clock = clock
+        self._rng = rng
+
+    async def fetch(self, symbol: str, question: Question) -> Answer:
+        await sleep(self._rng.uniform(0.01, 1))
+        now_ms = self._clock.now_ms()
+        return Answer(
+            AdviceStatus.OK,
+            advice=Advice(
+                symbol=symbol,
+                action="HOLD",
+                confidence=Decimal("0.95"),
+                regime="",
+                take_profit_pct=Decimal("0.025"),
+                stop_loss_pct=self._rng.choice((None, Decimal("0.012"), Decimal("0.0125"))),
+                trailing_pct=None,
+                issued_at_ms=now_ms,
+                expires_at_ms=now_ms + 300_000,
+            ),
+        )
+
+
 class Adviser:
     """An AI engine full of opinions: sensible, wild, late, or out of order."""
 

@@ -4,7 +4,7 @@ Looked at again and again over some checks: what is wrong in every look is a jam
 and no more of them than there is to close, none of them of an earlier life of the position; a whole ladder, where the
 user's own take-profits leave something and the venue's least amounts allow one; and a stop that is not behind the
 policy's level, unless the price had passed that level since the position began, so that the stop was measured from the
-mark. The policy is the configuration's default.
+mark. Levels are those of the configuration's default policy; under another one, the bounds of any (`exit_rules.py`).
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from typing import Any
 
 from position_monitor.paper.world import World
 from tests.sim.checkers import TRIFLE
-from tests.sim.levels import STOP_LOSS_PCT
+from tests.sim.exit_rules import DEFAULT_POLICY, ExitRules, more_than
 from tests.sim.over_exit import NEAR, Least, least_of, rungs_of, too_much
 from tests.sim.truth import Key, Order, Truth, is_own, is_stop, reducing, side_of
 
@@ -35,11 +35,13 @@ class SettledBook:
         own_levels: bool = True,
         squeezed: Collection[str] = frozenset(),
         by_last: bool = False,
+        rules: ExitRules = DEFAULT_POLICY,
     ) -> None:
         """`own_levels`: the levels are the policy's own, no advice moves them. In `squeezed` symbols the venue's bounds
         may: a target beyond them lies at the bound of the moment at which it was placed, or is left out. `by_last`: the
         last trade may arm the stops, so that they are measured from it."""
         self._by_last = by_last
+        self._rules = rules
         self._truth = truth
         self._world = world
         self._own_levels = own_levels
@@ -97,7 +99,7 @@ class SettledBook:
             if key not in self._passed and (entry := self._entry(key)):
                 way, market = _way(key), self._world.market
                 prices = [market.mark(symbol), *([market.last(symbol)] if self._by_last else [])]
-                level = entry * (1 - way * STOP_LOSS_PCT / 100)
+                level = entry * (1 - way * self._rules.nearest_pct / 100)
                 if any(way * (price - level) <= NEAR * level for price in prices):
                     self._passed.add(key)
 
@@ -145,6 +147,10 @@ class SettledBook:
         mark = self._world.market.mark(key[0])
         enough = left >= least.quantity and left * mark >= least.notional * SMALL
         trifle = size * TRIFLE if left < size else Decimal(0)  # beside the user's own a ladder need not be exact
+        if not self._rules.own_levels:
+            if words := more_than(rungs, size, self._rules, least.step):
+                yield f"has a wrong ladder: {words}"
+            return
         room = key[0] not in self._squeezed or total > 0
         if enough and room and entry and left - total >= least.step and left - total > trifle:
             yield f"has take-profits of ours over {total}, where {left} are left for them"
@@ -157,7 +163,7 @@ class SettledBook:
         if key in self._passed or key[0] in self._squeezed or not all(is_own(order) for order in stops):
             return
         level, entry, way = self._truth.level(key), self._entry(key), _way(key)
-        wanted = entry * (1 - way * STOP_LOSS_PCT / 100)
+        wanted = entry * (1 - way * self._rules.furthest_pct / 100)
         if level is not None and way * (wanted - level) > NEAR * wanted:
             yield f"has its stop at {level}, behind the policy's level {wanted:f} for its entry {entry:f}"
 

@@ -34,16 +34,18 @@ from position_monitor.service import ConfigInForce, Hearer, Service, Streams
 from tests.sim import bounds, host_faults, stream_faults
 from tests.sim.checkers import Checker
 from tests.sim.conduct import Conduct
+from tests.sim.exit_rules import rules_for
 from tests.sim.files import Files, read_from
 from tests.sim.judges import LYING_LISTS, Judges
 from tests.sim.lease_rights import without_lease
-from tests.sim.levels import Levels
+from tests.sim.levels import WINDOW_MS, Levels
 from tests.sim.listening import listen
-from tests.sim.people import Adviser, Market, Trader
+from tests.sim.people import Adviser, FractionAdviser, Market, Trader
 from tests.sim.redis_model import RedisModel, store_on
 from tests.sim.report import describe
 from tests.sim.streams import StreamHost, connected_to
 from tests.sim.swarm import STREAM_EPISODES, Swarm
+from tests.sim.truth import is_own
 from tests.sim.venue import SimTransport
 from tests.sim.virtual_time import EPOCH_MS, SimClock, run, sleep, true_ms
 
@@ -184,6 +186,9 @@ class Simulation:
         self.conduct.reads_age_ms = max(self.conduct.reads_age_ms, round(3000 * self.interval_s))
         self.checker.yields = self.settings.protection.yield_to_foreign_stop
         self.checker.grace_ms = round(2_000 * self.settings.protection.foreign_stop_grace_s)
+        self.levels.crossed_window_ms = round(3_000 * self.interval_s) if self.swarm.gentle else WINDOW_MS
+        switched = self.swarm.switches_exits
+        self.levels.rules = rules_for(self.settings, other=self.swarm.other_exits, switched=switched)
         self.judges = Judges(self)
         self.levels.by_last = self.settings.protection.working_type == "CONTRACT_PRICE"
         self.engine.world.journal = WatchedJournal(self.engine.world.journal, self._on_entry)
@@ -239,6 +244,7 @@ class Simulation:
         token = SPEAKER.set(number)
         task = asyncio.create_task(service.serve())
         SPEAKER.reset(token)
+        self.judges.ages.begins(number, true_ms())
         self.daemons.append((service, clock, task, transport))
         return service
 
@@ -247,10 +253,11 @@ class Simulation:
         """The name under which a daemon holds the lease."""
         return f"sim:{number}:0-{number}"
 
-    def _adviser(self, number: int, clock: SimClock) -> Adviser | None:
-        if "ai_advice" not in self.swarm.host:
-            return None
-        return Adviser(clock, random.Random(f"ai:{self.seed}:{number}"))
+    def _adviser(self, number: int, clock: SimClock) -> Adviser | FractionAdviser | None:
+        rng = random.Random(f"ai:{self.seed}:{number}")
+        if "ai_advice" in self.swarm.host:
+            return Adviser(clock, rng)
+        return FractionAdviser(clock, rng) if "advice_in_fractions" in self.swarm.host else None
 
     def _is_dead(self, owner: str) -> bool:
         number = owner.removeprefix("sim:").partition(":")[0]
@@ -304,6 +311,7 @@ class Simulation:
         others[-1].cancel()
         await self._settle(STILL_S)
         await self._check_left_over()
+        await self._check_quiet()
         self._check_publications()
         self._check_converged()
         for task in [watcher, *self._lasting, *(entry[2] for entry in self.daemons)]:
@@ -421,6 +429,16 @@ class Simulation:
         self.checker.violations += sorted(left)
         if self._has_spent_its_budget():
             await self._settle(0)  # it may run out now, of a minute in which things failed
+
+    async def _check_quiet(self) -> None:
+        """Where nothing moves and nothing is left over, no order is written any more, whatever the policy is."""
+        if not self.swarm.other_exits or "ai_advice" in self.swarm.host or not self._well():
+            return  # the AI engine goes on talking, and its regime moves a lock
+        before = self.engine.world.journal.last_sequence
+        await sleep(2 * self.interval_s)
+        for entry in self.engine.world.journal.after(before):
+            if entry.kind == "order_accepted" and entry.origin == "api" and is_own(entry.detail):
+                self.checker.violations.append(f"INV-10: an order is written where all is settled: {entry.detail}")
 
     @property
     def left_over_s(self) -> float:

@@ -273,6 +273,7 @@ class Stage(StageWorld):
 
     def _laddered(self, symbol: str, side: str) -> bool:
         total = sum((order.quantity for order in self.targets(symbol, side)), ZERO)
+        total += sum((order.remaining for order in self.limit_rungs(symbol, side)), ZERO)
         return total == self.size(symbol, side)
 
     # -- demanding
@@ -291,7 +292,7 @@ class Stage(StageWorld):
         """No order of ours twice, none without its position, at most one backstop per position."""
         assert all(count == 1 for count in self.book().values()), self.book()
         held = {(symbol, "SELL" if side == "LONG" else "BUY") for symbol, side in self.open_keys()}
-        orphans = [order for order in self.own() if (order.symbol, order.side) not in held]
+        orphans = [order for order in [*self.own(), *self.limit_rungs()] if (order.symbol, order.side) not in held]
         assert not orphans, orphans
 
     def must_be_lawful(self) -> None:

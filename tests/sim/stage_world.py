@@ -83,10 +83,13 @@ class StageWorld:
         params |= {} if hedge else {"reduceOnly": "true"}
         return self.engine.place_order(params, origin="foreign")
 
-    def cancel_by_hand(self, order: AlgoOrder) -> None:
+    def cancel_by_hand(self, order: AlgoOrder | PlainOrder) -> None:
         """A human cancels an order, whosever it is."""
         self.engine.advance_to(true_ms())
-        self.engine.cancel_algo({"algoId": str(order.algo_id)}, origin="foreign")
+        if isinstance(order, PlainOrder):
+            self.engine.cancel_order({"symbol": order.symbol, "orderId": str(order.order_id)}, origin="foreign")
+        else:
+            self.engine.cancel_algo({"algoId": str(order.algo_id)}, origin="foreign")
 
     # -- looking
 
@@ -112,8 +115,21 @@ class StageWorld:
         return self.own(symbol, side, "bw")
 
     def targets(self, symbol: str, side: str) -> list[AlgoOrder]:
-        """The ladder of one position."""
+        """The conditional rungs of one position."""
         return self.own(symbol, side, "t")
+
+    def limit_rungs(self, symbol: str | None = None, side: str | None = None) -> list[PlainOrder]:
+        """The rungs that rest as limit orders, nearest first, of one position or all."""
+        exit_side = {"LONG": "SELL", "SHORT": "BUY", None: None}[side]
+        rungs = [
+            order
+            for order in self.world.plain.open_all()
+            if order.client_id.startswith(PREFIX)
+            and symbol in (None, order.symbol)
+            and exit_side in (None, order.side)
+            and (side is None or order.position_side in ("BOTH", side))
+        ]
+        return sorted(rungs, key=lambda order: order.price if order.side == "SELL" else -order.price)
 
     def size(self, symbol: str, side: str) -> Decimal:
         """How large a position is now, 0 when there is none."""
@@ -156,4 +172,7 @@ class StageWorld:
         return Counter(
             (o.symbol, o.client_id[4:6], o.side, o.position_side, o.trigger, o.quantity, o.close_position)
             for o in self.own()
+        ) + Counter(
+            (o.symbol, o.client_id[4:6], o.side, o.position_side, o.price, o.remaining, "LIMIT")
+            for o in self.limit_rungs()
         )

@@ -157,6 +157,16 @@ class Swarm:
         return max([2_100 if "stale_reads" in self.venue else 0, *(one.stale_ms for one in self.powers)])
 
     @property
+    def other_exits(self) -> bool:
+        """Whether another exit policy than the default one is live at some time."""
+        return any(one.other_exits for one in self.powers)
+
+    @property
+    def switches_exits(self) -> bool:
+        """Whether the exit policy changes in mid-run."""
+        return any(one.switches_exits for one in self.powers)
+
+    @property
     def foggy(self) -> bool:
         """Whether reads may be wrong or fail, so that nothing follows from what the daemon asked."""
         return not CLEAR.issuperset(self.venue) or any(one.foggy for one in self.powers)

@@ -30,6 +30,11 @@ def is_own(order: Order) -> bool:
     return str(order["client_id"]).startswith(PREFIX)
 
 
+def left_of(order: Order) -> Decimal:
+    """What is not executed yet; only limit orders are executed in parts while they rest."""
+    return Decimal(order["quantity"]) - (Decimal(order["executed"]) if order["type"] == "LIMIT" else ZERO)
+
+
 def any_order(_: Order) -> bool:
     return True
 
@@ -114,5 +119,5 @@ class Truth:
         for order in [*self.orders.values(), *self.plain.values()]:
             takes_profit = order["type"] in ("TAKE_PROFIT_MARKET", "TAKE_PROFIT", "LIMIT")
             if takes_profit and is_own(order) == ours and reducing(order, key):
-                total += self.positions[key] if order["close_position"] else Decimal(order["quantity"])
+                total += self.positions[key] if order["close_position"] else left_of(order)
         return total

@@ -33,8 +33,11 @@ class Witnesses:
         if answer.endpoint is not Endpoint.PLACE_ORDER or not name.startswith(PREFIX) or answer.status != 200:
             return []
         key = (params["symbol"], side_of(params.get("positionSide", "BOTH"), params["side"]))
-        way = 1 if key[1] == "LONG" else -1
-        prices = self._prices(key[0], at_ms)
-        if any(way * (price - trigger) <= 0 for price in prices for trigger in self._tried[key]):
+        if self.passed(key, at_ms):
             return []
         return [f"INV-16: {key} was closed at market and no price has passed a stop of it: {name}"]
+
+    def passed(self, key: Key, at_ms: int) -> bool:
+        """Whether a price has passed a stop that was tried for the position."""
+        way, prices = 1 if key[1] == "LONG" else -1, self._prices(key[0], at_ms)
+        return any(way * (price - trigger) <= 0 for price in prices for trigger in self._tried[key])

@@ -30,6 +30,7 @@ from position_monitor.core.exits.view import Exits
 from position_monitor.core.model.book_cases import StopCase, TargetCase
 from position_monitor.core.model.desired import DesiredBook, DesiredOrder, Level
 from position_monitor.core.model.money import is_multiple
+from position_monitor.core.model.orders import OrderStatus
 from position_monitor.core.model.rungs import RUNGS_MAX
 from position_monitor.core.model.sides import PositionKey
 from position_monitor.core.model.stop_price import fitted_stop
@@ -141,7 +142,7 @@ def _order_facts(inputs: BookInputs, exits: Exits, stop: Level) -> OrderFacts:
         slot_is_foreign=belief.slot_is_foreign,
         close_all_blocked=belief.close_all_blocked,
         firing=belief.firing(inputs.now_ms, inputs.triggering_grace_ms),
-        taking_profit=belief.taking_profit(inputs.now_ms, inputs.triggering_grace_ms),
+        taking_profit=belief.taking_profit(inputs.now_ms, inputs.triggering_grace_ms) or _lags_behind_a_fill(inputs),
         rungs=inputs.rungs,
         stop_price=stop.price,
         stop_today=stop.price if stop.price == initial.price else _today(inputs, stop.price),
@@ -162,6 +163,16 @@ def _order_facts(inputs: BookInputs, exits: Exits, stop: Level) -> OrderFacts:
         also=exits.also,
         ladder_stays=exits.ladder_stays,
         alone=exits.alone,
+    )
+
+
+def _lags_behind_a_fill(inputs: BookInputs) -> bool:
+    """Whether a limit order of ours was filled in part after the row of the position was written, and just now."""
+    return any(
+        own.status is not OrderStatus.NEW
+        and own.updated_at_ms > inputs.position.updated_at_ms
+        and abs(inputs.now_ms - own.updated_at_ms) <= inputs.triggering_grace_ms
+        for own in inputs.live.ladder
     )
 
 

@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 from position_monitor.core.model.desired import DesiredOrder
 from position_monitor.core.model.orders import LiveOrder, Role
+from position_monitor.core.model.profiles import RungKind, kind_of
 from position_monitor.core.model.rungs import rungs_of
 from position_monitor.core.observation.live_book import LiveBook
 
@@ -23,6 +24,7 @@ class LadderRung(NamedTuple):
     client_id: str
     """Of the order that rests; empty where none does."""
     source: str
+    kind: RungKind = RungKind.MARKET
 
 
 @dataclass(frozen=True)
@@ -34,7 +36,7 @@ class BookDiff:
     surplus: tuple[LiveOrder, ...]
     """Resting orders of ours that the desired book does not want."""
     in_flight: tuple[LiveOrder, ...]
-    """Orders of ours that are being triggered or partly filled: left alone."""
+    """Orders of ours that are being triggered: left alone."""
     foreign: tuple[LiveOrder, ...]
 
     @property
@@ -60,6 +62,7 @@ def _rung(desired: DesiredOrder, quantity: Decimal | None, client_id: str) -> La
         quantity=quantity or Decimal(0),
         client_id=client_id,
         source=desired.source,
+        kind=kind_of(desired.purpose),
     )
 
 
@@ -98,6 +101,6 @@ def same_content(desired: DesiredOrder, order: LiveOrder) -> bool:
         and order.hedged is desired.hedged
         # In one-way mode the direction is that of its position; but a stop that can do more than reduce covers nothing.
         and (order.reduces or not (order.hedged or desired.role.is_stop))
-        and order.trigger_price == desired.trigger_price
+        and order.price == desired.trigger_price
         and order.quantity == desired.quantity
     )

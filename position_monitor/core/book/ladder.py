@@ -13,6 +13,7 @@ from typing import NamedTuple
 from position_monitor.core.model.desired import Level, Target
 from position_monitor.core.model.instruments import Instrument
 from position_monitor.core.model.money import floor_to
+from position_monitor.core.model.profiles import RungKind
 from position_monitor.core.model.rungs import PIECE_STRIDE, PIECES_MAX, STANDS_FOR
 
 _NOTHING = Decimal(0)
@@ -24,6 +25,7 @@ class SizedRung(NamedTuple):
     rung: int
     level: Level
     quantity: Decimal
+    kind: RungKind = RungKind.MARKET
 
 
 def size_ladder(
@@ -55,7 +57,7 @@ def size_ladder(
         if _too_small(size, target.level.price, instrument, min_notional) and not last:
             carried = size
             continue
-        rungs.append(SizedRung(target.rung, target.level, size))
+        rungs.append(SizedRung(target.rung, target.level, size, target.kind))
         placed, carried = placed + size, Decimal(0)
     return _with_last_merged(rungs, instrument, min_notional, runs=runner > 0)
 
@@ -88,7 +90,10 @@ def _split(rungs: list[SizedRung], instrument: Instrument) -> tuple[tuple[SizedR
     note = ""
     for rung in rungs:
         parts = even_parts(rung.quantity, instrument, PIECES_MAX)
-        pieces += [SizedRung(rung.rung + PIECE_STRIDE * number, rung.level, part) for number, part in enumerate(parts)]
+        pieces += [
+            SizedRung(rung.rung + PIECE_STRIDE * number, rung.level, part, rung.kind)
+            for number, part in enumerate(parts)
+        ]
         left = floor_to(rung.quantity, instrument.step) - sum(parts, Decimal(0))
         if left > 0:
             note = (
@@ -111,6 +116,18 @@ def even_parts(quantity: Decimal, instrument: Instrument, parts_max: int) -> tup
     count = -(-steps // steps_max)
     each, more = divmod(steps, count)
     return tuple((each + (1 if number < more else 0)) * instrument.step for number in range(count))
+
+
+def fitted_to_slots(targets: Sequence[Target], slots: int) -> tuple[Target, ...]:
+    """The targets, the nearest of them merged as far as the slots for conditional orders ask for it.
+
+    A limit order takes no slot. Empty where not even one target has room.
+    """
+    for most in range(len(targets), 0, -1):
+        kept = collapsed(targets, most)
+        if sum(1 for target in kept if target.kind is RungKind.MARKET) <= slots:
+            return kept
+    return ()
 
 
 def collapsed(targets: Sequence[Target], rungs_max: int) -> tuple[Target, ...]:

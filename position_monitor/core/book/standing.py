@@ -29,7 +29,7 @@ def resting_ladder(facts: OrderFacts) -> list[LiveOrder]:
         for own in facts.live.ladder
         if own.epoch == facts.epoch
         and own.purpose in TAKING_PROFIT
-        and own.trigger_price is not None
+        and own.price is not None
         and facts.is_reduced_by(own)
     ]
 
@@ -56,7 +56,7 @@ def _stands_as(ladder: Ladder, resting: Sequence[LiveOrder], quantity: Decimal, 
     last = ladder.targets[-1].rung
     tolerance = facts.settings.stop_min_move_pct
     for own in resting:
-        rung, price = rungs_of(own.rung)[-1], own.trigger_price or _NOTHING
+        rung, price = rungs_of(own.rung)[-1], own.price or _NOTHING
         if rung in wanted and (facts.ladder_stays or distance_pct(price, wanted[rung]) <= tolerance):
             continue
         # A last rung further away than its level was placed when the price had passed every target; it may stay.

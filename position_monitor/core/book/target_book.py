@@ -11,14 +11,15 @@ from collections.abc import Iterator, Sequence
 from decimal import Decimal
 from typing import NamedTuple
 
-from position_monitor.core.book.ladder import SizedRung, collapsed, size_ladder
+from position_monitor.core.book.ladder import SizedRung, fitted_to_slots, size_ladder
 from position_monitor.core.book.standing import ladder_stands, resting_ladder
 from position_monitor.core.book.wanted import OrderFacts, as_desired, new_order
 from position_monitor.core.exits.crossed_rungs import open_targets, rest_in_one
 from position_monitor.core.model.book_cases import TargetCase
 from position_monitor.core.model.desired import DesiredOrder, LevelSource, Target
 from position_monitor.core.model.money import distance_pct
-from position_monitor.core.model.orders import LiveOrder, Purpose, Role
+from position_monitor.core.model.orders import LiveOrder, OrderStatus, Purpose, Role
+from position_monitor.core.model.profiles import RungKind
 from position_monitor.core.model.rungs import PIECE_STRIDE, is_merged, rungs_of
 from position_monitor.core.observation.cover import counts_as_target
 
@@ -34,6 +35,8 @@ class WantedTargets(NamedTuple):
 
 
 RUNNER_NOTE = "runner"
+_NO_ROOM = WantedTargets(TargetCase.NO_ROOM, (), ("no conditional-order capacity left for take-profits",))
+_PURPOSES = {RungKind.MARKET: Purpose.TAKE_PROFIT, RungKind.LIMIT: Purpose.LIMIT}
 _RUNS = WantedTargets(TargetCase.RUNNER, (), (RUNNER_NOTE,))
 
 
@@ -47,14 +50,16 @@ def take_profits(facts: OrderFacts) -> WantedTargets:
      5 RUNNER         none: every rung is gone, and what is left never gets a target (S4)
      6 FOREIGN        none, and no ladder of ours stands
      7 STANDS         the ladder that rests
-     8 STANDS_MERGED  the ladder that rests: the venue's least amounts keep it as short as it is
-     9 GROWS          a ladder with more rungs than the merged one that rests
-    10 NO_ROOM        none: stops come first
-    11 TOO_SMALL      none: below the venue's least amounts
-    12 NOT_PERMITTED  none: every price that is left lies beyond what the venue permits
-    13 NO_OPEN_RUNG   one order for the rest, at the last level or beyond the mark
-    14 SHRINKS        fewer rungs than the ladder that rests
-    15 NEW_LADDER     what is still to be reached
+     8 CHANGES_KIND   the same, one rung of it as the kind that is configured since: rung by rung, so that hardly any of
+                      the ladder is missing meanwhile, and never rests twice
+     9 STANDS_MERGED  the ladder that rests: the venue's least amounts keep it as short as it is
+    10 GROWS          a ladder with more rungs than the merged one that rests
+    11 NO_ROOM        none: stops come first
+    12 TOO_SMALL      none: below the venue's least amounts
+    13 NOT_PERMITTED  none: every price that is left lies beyond what the venue permits
+    14 NO_OPEN_RUNG   one order for the rest, at the last level or beyond the mark
+    15 SHRINKS        fewer rungs than the ladder that rests
+    16 NEW_LADDER     what is still to be reached
     """
     if not facts.settings.take_profits:
         return WantedTargets(TargetCase.SWITCHED_OFF, (), ("stop only: take-profits are switched off",))
@@ -71,20 +76,44 @@ def take_profits(facts: OrderFacts) -> WantedTargets:
     standing = [ladder for ladder in _ladders(resting) if ladder_stands(ladder, quantity, facts)]
     if quantity <= 0 and not standing:
         return WantedTargets(TargetCase.FOREIGN, (), ("take-profits are the user's own",))
-    good = next((ladder for ladder in standing if _rungs_in(ladder) <= rungs.most), None)
+    good = next((ladder for ladder in standing if _slots_of(ladder) <= rungs.most), None)
     if good is None:
         return _ladder_anew(facts, resting, standing, quantity)
     if not _may_grow(good, rungs.again):
-        return WantedTargets(TargetCase.STANDS, _as_it_rests(facts, good))
+        return _in_its_kinds(facts, good)
     return _grown(facts, resting, good, quantity)
+
+
+def _in_its_kinds(facts: OrderFacts, good: Sequence[LiveOrder]) -> WantedTargets:
+    """Cases 7 and 8. A limit order stays what it is while it is being filled, and while no slot is left for another
+    kind of order."""
+    orders, kinds = _as_it_rests(facts, good), {target.rung: target.kind for target in facts.targets}
+    room = _slots_of(good) < facts.rungs.most
+    for number in reversed(range(len(good))):
+        own, order, rung = good[number], orders[number], rungs_of(good[number].rung)[-1]
+        purpose = _PURPOSES[kinds[rung]] if rung in kinds and rung not in facts.passed else own.purpose
+        if own.purpose is purpose or own.status is not OrderStatus.NEW or order.quantity is None:
+            continue
+        if purpose is not Purpose.LIMIT and not room:
+            continue
+        changed = _new_rung(
+            facts=facts,
+            rung=own.rung,
+            purpose=purpose,
+            price=order.trigger_price,
+            source=order.source,
+            quantity=order.quantity,
+        )
+        return WantedTargets(TargetCase.CHANGES_KIND, (*orders[:number], changed, *orders[number + 1 :]))
+    return WantedTargets(TargetCase.STANDS, orders)
 
 
 def _grown(
     facts: OrderFacts, resting: Sequence[LiveOrder], good: Sequence[LiveOrder], quantity: Decimal
 ) -> WantedTargets:
-    """Cases 8, 9 and 12: rungs of the ladder that stands were merged for want of room, and there is room again."""
+    """Cases 9, 10 and 13: rungs of the ladder that stands were merged for want of room, and there is room again."""
     targets = _open_rungs(facts, _nearer(good)) or (() if facts.runner else (_whole_rest(facts, resting),))
-    sized, note = _sized(facts, resting, collapsed(targets, facts.rungs.again), quantity)
+    sized, note = _sized(facts, resting, fitted_to_slots(targets, facts.rungs.again), quantity)
     if len(sized) <= len(good):
         return WantedTargets(TargetCase.STANDS_MERGED, _as_it_rests(facts, good))
     return _permitted(facts, TargetCase.GROWS, sized, note)
@@ -93,18 +122,28 @@ def _grown(
 def _ladder_anew(
     facts: OrderFacts, resting: Sequence[LiveOrder], standing: Sequence[Sequence[LiveOrder]], quantity: Decimal
 ) -> WantedTargets:
-    """Cases 5 and 10 to 15: no ladder rests that may stay as it is."""
-    if facts.rungs.most <= 0:
-        return WantedTargets(TargetCase.NO_ROOM, (), ("no conditional-order capacity left for take-profits",))
-    still_open = _open_rungs(facts, _nearer(standing[0]) if standing else frozenset(range(facts.ladder_from)))
+    """Cases 5 and 11 to 16: no ladder rests that may stay as it is."""
+    if facts.rungs.most <= 0 and not any(target.kind is RungKind.LIMIT for target in facts.targets):
+        return _NO_ROOM
+    filling = [own for own in resting if own.status is not OrderStatus.NEW]
+    nearer = _nearer(standing[0]) if standing else frozenset(range(facts.ladder_from))
+    if filling:  # each is closing its own part; what is beyond them is for the rungs beyond them
+        quantity -= sum([own.quantity or _NOTHING for own in filling], _NOTHING)
+        if quantity <= 0:
+            return WantedTargets(TargetCase.FILLING, _as_it_rests(facts, filling))
+        nearer |= frozenset(range(max(rungs_of(own.rung)[-1] for own in filling) + 1))
+    still_open = _open_rungs(facts, nearer)
     case = TargetCase.SHRINKS if standing else TargetCase.NEW_LADDER
     if not still_open:
         if facts.runner:
-            return _RUNS
+            return _RUNS._replace(orders=_as_it_rests(facts, filling)) if filling else _RUNS
         case = TargetCase.NO_OPEN_RUNG
-    targets = still_open or (_whole_rest(facts, resting),)
-    sized, note = _sized(facts, resting, collapsed(targets, facts.rungs.most), quantity)
-    return _permitted(facts, case, sized, note)
+    targets = fitted_to_slots(still_open or (_whole_rest(facts, resting),), facts.rungs.most)
+    if not targets:
+        return _NO_ROOM._replace(orders=_as_it_rests(facts, filling))
+    sized, note = _sized(facts, resting, targets, quantity)
+    wanted = _permitted(facts, case, sized, note)
+    return wanted._replace(orders=(*_as_it_rests(facts, filling), *wanted.orders)) if filling else wanted
 
 
 def _open_rungs(facts: OrderFacts, nearer: frozenset[int]) -> tuple[Target, ...]:
@@ -122,7 +161,7 @@ def _sized(
 
 
 def _permitted(facts: OrderFacts, case: TargetCase, sized: tuple[DesiredOrder, ...], note: str) -> WantedTargets:
-    """Those of the orders whose price the venue permits; cases 11 and 12 where none is left."""
+    """Those of the orders whose price the venue permits; cases 12 and 13 where none is left."""
     orders = tuple([order for order in sized if facts.instrument.permits(order.trigger_price)])
     if len(orders) < len(sized):
         note = "no take-profit beyond the mark: the venue permits no such price"
@@ -132,15 +171,28 @@ def _permitted(facts: OrderFacts, case: TargetCase, sized: tuple[DesiredOrder, .
 
 
 def _as_rung(facts: OrderFacts, rung: SizedRung) -> DesiredOrder:
-    price, source = rung.level.price, rung.level.source
+    level = rung.level
+    return _new_rung(
+        facts=facts,
+        rung=rung.rung,
+        purpose=_PURPOSES[rung.kind],
+        price=level.price,
+        source=level.source,
+        quantity=rung.quantity,
+    )
+
+
+def _new_rung(
+    facts: OrderFacts, rung: int, purpose: Purpose, price: Decimal, source: str, quantity: Decimal
+) -> DesiredOrder:
     return new_order(
         facts=facts,
         role=Role.TAKE_PROFIT,
-        rung=rung.rung,
-        purpose=Purpose.TAKE_PROFIT,
+        rung=rung,
+        purpose=purpose,
         price=price,
         source=source,
-        quantity=rung.quantity,
+        quantity=quantity,
     )
 
 
@@ -154,14 +206,14 @@ def _ladders(resting: Sequence[LiveOrder]) -> Iterator[Sequence[LiveOrder]]:
         yield [own for own in resting if is_merged(own.rung) or rungs_of(own.rung)[-1] not in within]
 
 
-def _rungs_in(resting: Sequence[LiveOrder]) -> int:
-    """How many rungs rest; the pieces of one count once."""
-    return len({own.rung % PIECE_STRIDE for own in resting})
+def _slots_of(resting: Sequence[LiveOrder]) -> int:
+    """How many rungs rest that take slots for conditional orders; the pieces of one count once."""
+    return len({own.rung % PIECE_STRIDE for own in resting if own.conditional})
 
 
 def _may_grow(resting: Sequence[LiveOrder], rungs: int) -> bool:
     """Whether rungs were merged for want of room, and there is room again."""
-    return _rungs_in(resting) < rungs and any(is_merged(own.rung) for own in resting)
+    return _slots_of(resting) < rungs and any(is_merged(own.rung) for own in resting)
 
 
 def _nearer(resting: Sequence[LiveOrder]) -> frozenset[int]:
@@ -202,19 +254,26 @@ def _whole_rest(facts: OrderFacts, resting: Sequence[LiveOrder]) -> Target:
     if facts.beyond_last is None:
         return whole
     for own in resting:
-        if rungs_of(own.rung)[-1] == whole.rung and own.trigger_price is not None:
-            return whole._replace(level=whole.level._replace(price=own.trigger_price))
+        if rungs_of(own.rung)[-1] == whole.rung and own.price is not None:
+            return whole._replace(level=whole.level._replace(price=own.price))
     return whole
 
 
 def _snapped(desired: DesiredOrder, facts: OrderFacts, resting: Sequence[LiveOrder]) -> DesiredOrder:
-    """Keep a resting rung of the same size whose trigger differs by less than the least move."""
+    """Keep a resting rung of the same size whose level differs by less than the least move.
+
+    Also one of the other kind, if there is room for what rests: while one rung of a ladder changes its kind, the others
+    stay where they are.
+    """
+    any_kind = _slots_of(resting) <= facts.rungs.most
     for order in resting:
         if (
             order.rung == desired.rung
+            and (any_kind or order.purpose is desired.purpose)
             and order.quantity == desired.quantity
-            and order.trigger_price is not None
-            and distance_pct(order.trigger_price, desired.trigger_price) <= facts.settings.stop_min_move_pct
+            and order.status is OrderStatus.NEW
+            and order.price is not None
+            and distance_pct(order.price, desired.trigger_price) <= facts.settings.stop_min_move_pct
         ):
             return as_desired(facts, order, desired.role, desired.source)
     return desired

@@ -150,14 +150,15 @@ class OrderFacts(NamedTuple):
 
 def as_desired(facts: OrderFacts, order: LiveOrder, role: Role, source: str) -> DesiredOrder:
     """A resting order, wanted exactly as it is."""
-    assert order.trigger_price is not None
+    price = order.price
+    assert price is not None
     return DesiredOrder(
         symbol=order.symbol,
         side=facts.side,
         role=role,
         rung=order.rung,
         purpose=order.purpose,
-        trigger_price=order.trigger_price,
+        trigger_price=price,
         quantity=order.quantity,
         hedged=order.hedged,
         working_type=order.working_type,
@@ -202,5 +203,6 @@ def _named(order: DesiredOrder, account: str, spent: Collection[str], epoch: str
         trigger=order.trigger_price,
         quantity=order.quantity,
         epoch=epoch,
+        limit=order.is_limit,
     )
     return order._replace(client_id=client_id)

@@ -9,7 +9,6 @@ from position_monitor.core.decision.closing import closes_in_the_last_minute
 from position_monitor.core.decision.plan_inputs import Held, Plan
 from position_monitor.core.decision.rules import Rules
 from position_monitor.core.evidence.evidence import Evidence
-from position_monitor.core.model.actions import Place
 from position_monitor.core.model.rungs import rungs_of
 from position_monitor.core.model.settings import Limits
 from position_monitor.core.model.sides import PositionKey
@@ -58,13 +57,17 @@ def bounded_closes(plans: Mapping[str, Plan], evidence: Evidence, limits: Limits
 
 
 def within_capacity(plans: Mapping[str, Plan], free: int) -> dict[str, Plan]:
-    """Hold back take-profits that would take the slots of stops; `free` slots are left now (foreign orders count)."""
+    """Hold back take-profits that would take the slots of stops; `free` slots are left now (foreign orders count).
+
+    Limit orders take none.
+    """
     free -= sum(len(result.stops) for result in plans.values())
     fitted: dict[str, Plan] = {}
     for symbol, result in plans.items():
-        kept: tuple[Place, ...] = result.take_profits[: max(0, free)]
-        free -= len(kept)
-        if len(kept) == len(result.take_profits):
+        slots = [place for place in result.take_profits if not place.order.is_limit]
+        late = slots[max(0, free) :]
+        free -= len(slots) - len(late)
+        if not late:
             fitted[symbol] = result
             continue
         held = tuple(
@@ -73,7 +76,8 @@ def within_capacity(plans: Mapping[str, Plan], free: int) -> dict[str, Plan]:
                 f"place rung {rungs_of(place.order.rung)[-1]}",
                 "the venue's cap on conditional orders is reached",
             )
-            for place in result.take_profits[len(kept) :]
+            for place in late
         )
+        kept = tuple([place for place in result.take_profits if place not in late])
         fitted[symbol] = result._replace(take_profits=kept, held=result.held + held)
     return fitted

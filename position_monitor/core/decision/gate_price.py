@@ -8,7 +8,7 @@ from position_monitor.core.decision.gate import GateInputs
 from position_monitor.core.model.desired import DesiredOrder
 from position_monitor.core.model.instruments import Instrument
 from position_monitor.core.model.money import beyond, ceil_to, floor_to, is_multiple, reached, tighter
-from position_monitor.core.model.orders import Purpose, Role
+from position_monitor.core.model.orders import Role
 from position_monitor.core.model.positions import Position
 from position_monitor.core.model.provisional_rules import provisional_rules
 from position_monitor.core.model.sides import Side
@@ -44,7 +44,7 @@ def why_wrong_price(order: DesiredOrder, position: Position | None, gate: GateIn
     if position is None or instrument is None:
         return ""
     mark, trigger, side = position.price_arming(order.working_type), order.trigger_price, position.side
-    if order.purpose is Purpose.TAKE_PROFIT:
+    if order.role is Role.TAKE_PROFIT:
         return f"target {trigger} is not beyond the mark {mark}" if reached(mark, trigger, side) else ""
     if beyond(mark, trigger, side):
         return f"stop {trigger} is on the wrong side of the mark {mark}"

@@ -21,7 +21,7 @@ from position_monitor.core.model import ids
 from position_monitor.core.model.actions import Cancel, Close, Mode, Place
 from position_monitor.core.model.desired import DesiredOrder
 from position_monitor.core.model.money import beyond, tighter
-from position_monitor.core.model.orders import LiveOrder, OrderStatus, Purpose, Role
+from position_monitor.core.model.orders import LiveOrder, Purpose, Role
 from position_monitor.core.model.positions import Position
 from position_monitor.core.model.sides import leg_name
 from position_monitor.core.observation.cover import cover_of, loosened_at, outdated_backstop
@@ -30,6 +30,8 @@ from position_monitor.core.observation.needs import Deed
 A = TypeVar("A", Place, Cancel, Close)
 
 _SEAL = object()
+_STOPS = frozenset({Purpose.STOP})
+_TARGETS = frozenset({Purpose.TAKE_PROFIT, Purpose.LIMIT})
 STOPS_BEYOND_LIMIT = ids.RUNG_CODES
 """Working stops may rest beyond the limit on our orders: all parts of a very large stop (one rung code each)."""
 
@@ -80,7 +82,7 @@ def approve_cancel(action: Cancel, gate: GateInputs) -> Approved[Cancel] | Denie
         return Denied(f"nothing is removed: {MEANINGS[gate.mode]} (invariant 9)")
     if not gate.observation.readable:
         return Denied("the symbol could not be read: nothing is removed (invariant 7)")
-    if order is None or order.status is not OrderStatus.NEW:
+    if order is None or not order.rests:
         return Denied("it does not rest any more")
     if order.tag is None or order.client_id != action.order.client_id or order.key != action.key:
         return Denied("it is not ours (invariant 5)")
@@ -151,8 +153,10 @@ def _why_not_writable(gate: GateInputs, deed: Deed) -> str:
 def _why_not_reducing(order: DesiredOrder, position: Position | None) -> str:
     if position is None:
         return "the position was not read (invariant 1)"
-    if order.purpose not in (Purpose.STOP, Purpose.TAKE_PROFIT):
-        return f"{order.purpose} is not a protective order"
+    if order.purpose not in (_STOPS if order.role.is_stop else _TARGETS):
+        return f"{order.purpose} is not a protective order: no {order.role} rests as one"
+    if order.is_limit and order.quantity is None:
+        return "a limit order without a quantity does not only reduce (invariant 1)"
     if order.hedged is not position.hedged:
         stated, needed = (leg_name(order.side, hedged=hedged) for hedged in (order.hedged, position.hedged))
         return f"position side was {stated}; the account needs {needed} (invariant 1)"
@@ -175,6 +179,7 @@ def _why_wrong_id(order: DesiredOrder, gate: GateInputs) -> str:
         trigger=order.trigger_price,
         quantity=order.quantity,
         epoch=gate.belief.epoch,
+        limit=order.is_limit,
     )
     if order.client_id != expected:
         return f"client id was {order.client_id}; its intent gives {expected} (invariant 4)"

@@ -76,4 +76,4 @@ def stretched(
 ) -> tuple[Rung, ...]:
     """The whole ladder moved by the factor that advice asks of the take-profit distance."""
     factor = 1 + weight * (advised_pct / settings.take_profit_pct - 1)
-    return tuple([Rung(rung.target_pct * factor, rung.share_pct) for rung in rungs])
+    return tuple([Rung(rung.target_pct * factor, rung.share_pct, rung.kind) for rung in rungs])

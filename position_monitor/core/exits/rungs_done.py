@@ -29,7 +29,7 @@ def furthest_done(view: ExitView, targets: Sequence[Target], runner: Decimal = _
         return by_fill
     factor = (runner + shares) / shares
     spare = view.position.quantity - left.total * factor
-    fits = 0 <= spare < view.instrument.step * (left.nearest + factor * left.orders)
+    fits = 0 <= spare < view.instrument.step * (left.nearest + factor * left.rungs)
     return max(by_fill, nearer[-1] + 1) if fits else by_fill
 
 

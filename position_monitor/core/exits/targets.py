@@ -46,7 +46,7 @@ def targets_from_entry(
         price = grid.nearest(wanted)
         if price == wanted or tighter(price, entry, side):
             level = Level(price, distances.target_source, {"entry_price": entry, "target_pct": pct})
-            targets.append(Target(number, level, rung.share_pct / HUNDRED))
+            targets.append(Target(number, level, rung.share_pct / HUNDRED, rung.kind))
     return tuple(targets), _left_out(len(rungs) - len(targets))
 
 
@@ -76,7 +76,7 @@ def targets_in_r(
         price = grid.nearest(wanted)
         if price == wanted or tighter(price, entry, side):
             level = Level(price, source, {"entry_price": entry, "target_r": multiple, "r": r})
-            targets.append(Target(number, level, rung.share_pct / HUNDRED))
+            targets.append(Target(number, level, rung.share_pct / HUNDRED, rung.kind))
     return merged_where_close(targets, settings.stop_min_move_pct), _left_out(len(rungs) - len(targets))
 
 

@@ -35,7 +35,7 @@ class RungsLeft(NamedTuple):
 
     nearest: int
     """The number of the nearest configured rung among them, from 0."""
-    orders: int
+    rungs: int
     total: Decimal
     """What they take together."""
 

@@ -53,6 +53,7 @@ class TargetCase(_Case):
     RUNNER = "what is left is the runner, which never gets a target: none"
     FOREIGN = "the user's own take-profits take the whole position: none"
     STANDS = "the ladder that rests is the one that is wanted"
+    CHANGES_KIND = "the ladder that rests is the one that is wanted, but for the kind of a rung: that one anew"
     STANDS_MERGED = "the ladder that rests was merged for want of room, and the least amounts keep it so"
     GROWS = "the ladder that rests was merged for want of room, and there is room: more rungs"
     NO_ROOM = "no slot for a conditional order is left: none"

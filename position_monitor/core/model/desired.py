@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 from position_monitor.core.model.book_cases import StopCase, TargetCase
 from position_monitor.core.model.orders import Purpose, Role, WorkingType
+from position_monitor.core.model.profiles import RungKind
 from position_monitor.core.model.sides import PositionKey, Side
 
 
@@ -46,6 +47,7 @@ class Target(NamedTuple):
     rung: int
     level: Level
     fraction: Decimal
+    kind: RungKind = RungKind.MARKET
 
 
 class Ladder(NamedTuple):
@@ -76,6 +78,9 @@ class CloseReason(NamedTuple):
     """Whether it is for the loss of the position; else for its age (S8)."""
 
 
+_LIMIT, _TAKE_PROFIT = Purpose.LIMIT, Role.TAKE_PROFIT
+
+
 class DesiredOrder(NamedTuple):
     """An order that should rest: a close-all order has `quantity` None and is sized by the exchange."""
 
@@ -85,6 +90,7 @@ class DesiredOrder(NamedTuple):
     rung: int
     purpose: Purpose
     trigger_price: Decimal
+    """The price at which it acts; of a plain limit order its limit."""
     quantity: Decimal | None
     hedged: bool
     """Whether the account is in hedge mode, so that the order must name its leg."""
@@ -96,6 +102,11 @@ class DesiredOrder(NamedTuple):
     def close_all(self) -> bool:
         """Whether the exchange sizes this order at its trigger."""
         return self.quantity is None
+
+    @property
+    def is_limit(self) -> bool:
+        """Whether it is a take-profit that rests as a limit order. Stops never are."""
+        return self.purpose is _LIMIT and self.role is _TAKE_PROFIT
 
     @property
     def key(self) -> PositionKey:

@@ -7,7 +7,7 @@
     |   | | rung (base36; of a stop: the number of its part, 18 more when it was anchored to the mark;
     |   | |       of the backstop, which has no parts: its pin in place of that number)
     |   | role: b backstop, w working stop, t take-profit, c close
-    |   format version
+    |   format version: 1 a conditional order, or one that closes at market; 2 a take-profit that rests as a limit order
     prefix
 
 The venue accepts `^[\\.A-Z\\:/a-z0-9_-]{1,36}$` (Binance, New Algo Order) and enforces uniqueness among open orders
@@ -24,7 +24,7 @@ import hashlib
 import re
 from collections.abc import Collection
 from decimal import Decimal
-from typing import TypedDict, Unpack
+from typing import NotRequired, TypedDict, Unpack
 
 from position_monitor.core.model.money import plain
 from position_monitor.core.model.orders import Role, Tag
@@ -41,7 +41,9 @@ level was anchored to the mark: so a restart can tell such a stop from one that 
 _ROLE_CODES = {Role.BACKSTOP: "b", Role.WORKING_STOP: "w", Role.TAKE_PROFIT: "t", Role.CLOSE: "c"}
 _ROLES = {code: role for role, code in _ROLE_CODES.items()}
 _DIGITS = "0123456789abcdefghijklmnopqrstuvwxyz"
-_PATTERN = re.compile(rf"{PREFIX}1([bwtc])([0-9a-z])([0-9a-z]{{{EPOCH_LENGTH}}})[a-z2-7]{{18}}")
+_PATTERN = re.compile(rf"{PREFIX}(?:1[bwtc]|2t)[0-9a-z]([0-9a-z]{{{EPOCH_LENGTH}}})[a-z2-7]{{18}}")
+_FORMAT, _ROLE, _RUNG = len(PREFIX), len(PREFIX) + 1, len(PREFIX) + 2
+_CONDITIONAL, _LIMIT = "1", "2"
 
 
 def stop_rung(part: int, *, anchored: bool) -> int:
@@ -65,7 +67,12 @@ def tag_of(client_id: str) -> Tag | None:
     A venue calls this once for each order that it reads. Everybody else asks the order.
     """
     match = _PATTERN.fullmatch(client_id)
-    return None if match is None else Tag(_ROLES[match[1]], _DIGITS.index(match[2]), match[3])
+    return None if match is None else Tag(_ROLES[client_id[_ROLE]], _DIGITS.index(client_id[_RUNG]), match[1])
+
+
+def is_limit(client_id: str) -> bool:
+    """Whether an id of ours names a take-profit that rests as a limit order: a venue may list such orders apart."""
+    return client_id[_FORMAT : _FORMAT + 1] == _LIMIT and tag_of(client_id) is not None
 
 
 def epoch_of(opened_at_ms: int) -> str:
@@ -90,6 +97,8 @@ class Intent(TypedDict):
     quantity: Decimal | None
     """None means close-all."""
     epoch: str
+    limit: NotRequired[bool]
+    """A take-profit that rests as a limit order. It is another intent than the same rung as a conditional order."""
 
 
 def client_id(*, revision: int = 0, **intent: Unpack[Intent]) -> str:
@@ -98,9 +107,13 @@ def client_id(*, revision: int = 0, **intent: Unpack[Intent]) -> str:
     if len(epoch) != EPOCH_LENGTH:
         raise ValueError(f"epoch was {epoch!r}; expected {EPOCH_LENGTH} characters")
     size, trigger = "all" if quantity is None else plain(quantity), plain(intent["trigger"])
-    words = (intent["account"], intent["symbol"], intent["side"], role, str(rung), trigger, size, epoch, str(revision))
+    words = [intent["account"], intent["symbol"], intent["side"], role, str(rung), trigger, size, epoch, str(revision)]
+    limit = intent.get("limit", False)
+    if limit:
+        assert role is Role.TAKE_PROFIT, "Invariant: only take-profits are limit orders"
+        words.append("limit")
     digest = base64.b32encode(hashlib.sha256("|".join(words).encode()).digest()).decode().lower()[:18]
-    return f"{PREFIX}1{_ROLE_CODES[role]}{_DIGITS[rung]}{epoch}{digest}"
+    return f"{PREFIX}{_LIMIT if limit else _CONDITIONAL}{_ROLE_CODES[role]}{_DIGITS[rung]}{epoch}{digest}"
 
 
 def next_id(spent: Collection[str], **intent: Unpack[Intent]) -> str:

@@ -34,6 +34,7 @@ class Purpose(StrEnum):
         return self in _STOP_PURPOSES
 
 
+_LIMIT = Purpose.LIMIT
 _STOP_PURPOSES = frozenset({Purpose.STOP, Purpose.STOP_LIMIT})
 
 
@@ -56,6 +57,7 @@ class OrderStatus(StrEnum):
         return self in _TERMINAL
 
 
+_NEW = OrderStatus.NEW
 _TERMINAL = frozenset({OrderStatus.FINISHED, OrderStatus.CANCELED, OrderStatus.REJECTED, OrderStatus.EXPIRED})
 
 
@@ -141,6 +143,11 @@ class LiveOrder(NamedTuple):
         return None if self.tag is None else self.tag.role
 
     @property
+    def rests(self) -> bool:
+        """Whether it waits for its price. A limit order does so too while only a part of it was filled."""
+        return self.status is _NEW or (self.status is OrderStatus.PARTIALLY_FILLED and self.purpose is _LIMIT)
+
+    @property
     def is_stop(self) -> bool:
         """Whether it is ours and one of the two layers of a stop."""
         return self.tag is not None and self.tag.role.is_stop
@@ -154,6 +161,11 @@ class LiveOrder(NamedTuple):
     def epoch(self) -> str:
         """The epoch that an order of ours was made in; empty, and so before every epoch, for a foreign one."""
         return "" if self.tag is None else self.tag.epoch
+
+    @property
+    def price(self) -> Decimal | None:
+        """The price at which it acts: its limit where it is a plain limit order, else its trigger."""
+        return self.limit_price if self.purpose is _LIMIT else self.trigger_price
 
     def part_of(self, whole: Decimal) -> Decimal:
         """What it closes of a position of this size, by what it states."""

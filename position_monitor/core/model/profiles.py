@@ -10,7 +10,25 @@ import itertools
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
+from enum import StrEnum
 from typing import Final
+
+from position_monitor.core.model.orders import Purpose
+
+
+class RungKind(StrEnum):
+    """How a rung rests on the exchange."""
+
+    MARKET = "market"
+    """A conditional order that closes at market when its price comes."""
+    LIMIT = "limit"
+    """A limit order that only reduces: it fills at its price, pays the maker's fee and takes no slot for conditional
+    orders. It may be filled in parts."""
+
+
+def kind_of(purpose: Purpose) -> RungKind:
+    """The kind of a take-profit that rests."""
+    return RungKind.LIMIT if purpose is Purpose.LIMIT else RungKind.MARKET
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,6 +39,7 @@ class RungInR:
     """Distance from the entry in R."""
     share_pct: Decimal
     """Part of the position in percent. Rungs and runner add up to 100."""
+    kind: RungKind = RungKind.MARKET
 
 
 @dataclass(frozen=True, slots=True)

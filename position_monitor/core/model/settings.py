@@ -9,7 +9,7 @@ from enum import StrEnum
 
 from position_monitor.core.model.market import Regime
 from position_monitor.core.model.orders import WorkingType
-from position_monitor.core.model.profiles import DEFAULT_PROFILES, Lock, ProfileTable
+from position_monitor.core.model.profiles import DEFAULT_PROFILES, Lock, ProfileTable, RungKind
 from position_monitor.core.model.regime_settings import DEFAULT_REGIMES, RegimeSettings
 
 
@@ -52,6 +52,7 @@ class Rung:
     """Distance from the entry in percent."""
     share_pct: Decimal
     """Part of the position in percent; the last rung takes the remainder."""
+    kind: RungKind = RungKind.MARKET
 
 
 @dataclass(frozen=True, slots=True)

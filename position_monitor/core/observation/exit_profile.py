@@ -62,11 +62,11 @@ def exits_of(orders: Iterable[LiveOrder], stuck: Collection[str] = ()) -> list[E
     `stuck` in it (client ids): nothing is to be expected of them."""
     exits: list[Exit] = []
     for order in orders:
-        if order.role is not Role.TAKE_PROFIT or order.status.terminal or order.trigger_price is None:
+        if order.role is not Role.TAKE_PROFIT or order.status.terminal or order.price is None:
             continue
         if order.client_id in stuck and order.status is not OrderStatus.NEW:
             continue
-        exits.append(Exit(order.trigger_price, order.quantity or _NOTHING, order.rung))
+        exits.append(Exit(order.price, order.quantity or _NOTHING, order.rung))
     return exits
 
 

@@ -29,13 +29,13 @@ class LiveBook:
     guarding: tuple[LiveOrder, ...] = ()
     """The stops among them."""
     resting: tuple[LiveOrder, ...] = ()
-    """Ours that rest."""
+    """Ours that rest, a limit order of which a part was filled among them."""
     working: tuple[LiveOrder, ...] = ()
     """The working stops among them."""
     ladder: tuple[LiveOrder, ...] = ()
     """The take-profits among those that rest, nearest rung first."""
     in_flight: tuple[LiveOrder, ...] = ()
-    """Ours that are being triggered or partly filled: left alone."""
+    """Ours that are being triggered: left alone."""
     foreign: tuple[LiveOrder, ...] = ()
 
 
@@ -89,12 +89,12 @@ def _sorted(orders: Iterable[LiveOrder]) -> LiveBook:
             close_alls.append(order)
         (foreign if order.tag is None else owned).append(order)
     guarding = tuple(own for own in owned if own.is_stop)
-    resting = tuple(own for own in owned if own.status is OrderStatus.NEW)
+    resting = tuple(own for own in owned if own.rests)
     ladder = sorted(
         (own for own in resting if own.role is Role.TAKE_PROFIT),
         key=lambda own: (rungs_of(own.rung)[-1], own.rung, own.order_id),
     )
-    in_flight = (own for own in owned if own.status is not OrderStatus.NEW and not own.status.terminal)
+    in_flight = (own for own in owned if not own.rests and not own.status.terminal)
     return LiveBook(
         stops=tuple(stops),
         close_alls=tuple(close_alls),

@@ -51,7 +51,7 @@ class PositionEvent:
 
 @dataclass(frozen=True, slots=True)
 class AlgoEvent:
-    """A conditional order changed its status."""
+    """A conditional order changed its status, or a take-profit of ours that rests as a limit order did."""
 
     key: PositionKey
     """The position it belongs to, as of a `LiveOrder`."""
@@ -64,6 +64,7 @@ class AlgoEvent:
     hedged: bool
     """Whether it names a leg."""
     trigger: Decimal | None
+    """Of a limit order its limit."""
     quantity: Decimal | None
     """As ordered; None for a close-all order."""
     executed_quantity: Decimal

@@ -21,6 +21,7 @@ from position_monitor.core.model.market import MarketState
 from position_monitor.core.model.money import plain
 from position_monitor.core.model.orders import LiveOrder, Role
 from position_monitor.core.model.positions import Position
+from position_monitor.core.model.profiles import kind_of
 from position_monitor.core.model.sides import PositionKey
 from position_monitor.core.publication.state import PositionState, TakeProfitState
 
@@ -140,6 +141,7 @@ def _own_state(rung: LadderRung) -> TakeProfitState:
         client_id=rung.client_id,
         source=rung.source,
         resting=bool(rung.client_id),
+        kind=str(rung.kind),
     )
 
 
@@ -154,6 +156,7 @@ def _foreign_state(order: LiveOrder, position: Position) -> TakeProfitState:
         source="foreign",
         resting=True,
         foreign=True,
+        kind=str(kind_of(order.purpose)),
     )
 
 

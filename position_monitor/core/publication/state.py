@@ -28,6 +28,8 @@ class TakeProfitState:
     source: str
     resting: bool
     foreign: bool = False
+    kind: str = "market"
+    """How it rests: `market`, a conditional order, or `limit`, a limit order."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -208,6 +208,7 @@ def _take_profit_document(rung: TakeProfitState) -> dict[str, Any]:
         "source": rung.source,
         "resting": rung.resting,
         "foreign": rung.foreign,
+        "kind": rung.kind,
     }
 
 

@@ -122,4 +122,5 @@ def _read_take_profit(rung: Mapping[str, Any]) -> TakeProfitState:
         source=rung["source"],
         resting=rung["resting"],
         foreign=rung["foreign"],
+        kind=rung.get("kind", "market"),
     )

@@ -72,6 +72,7 @@ class Endpoint(Enum):
     PLACE_ALGO_ORDER = EndpointSpec("place algo order", "POST", "/fapi/v1/algoOrder", 0, orders=1)
     CANCEL_ALGO_ORDER = EndpointSpec("cancel algo order", "DELETE", "/fapi/v1/algoOrder", 1)
     PLACE_ORDER = EndpointSpec("place order", "POST", "/fapi/v1/order", 0, orders=1)
+    QUERY_ORDER = EndpointSpec("query order", "GET", "/fapi/v1/order", 1)
     CANCEL_ORDER = EndpointSpec("cancel order", "DELETE", "/fapi/v1/order", 1)
     OPEN_USER_STREAM = EndpointSpec("open user stream", "POST", "/fapi/v1/listenKey", 1, signed=False)
     KEEP_USER_STREAM = EndpointSpec("keep user stream", "PUT", "/fapi/v1/listenKey", 1, signed=False)

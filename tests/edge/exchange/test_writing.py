@@ -71,6 +71,46 @@ async def test_conditional_orders(
 
 
 @pytest.mark.parametrize(("side", "hedged", "common", "reducing"), SHAPES)
+async def test_a_rung_that_rests_as_a_limit_order(
+    venue: BinanceUsdm,
+    loopback: LoopbackVenue,
+    approve: Approve,
+    side: Side,
+    hedged: bool,
+    common: dict[str, str],
+    reducing: dict[str, str],
+) -> None:
+    """It goes to the matching engine and not to the service of conditional orders."""
+    body = {"orderId": 7, "clientOrderId": "qpmBTC1", "symbol": "BTCUSDT", "status": "NEW"}
+    loopback.script("POST", ORDER, Answer(body))
+    order = desired(Role.TAKE_PROFIT, side=side, hedged=hedged, quantity="0.0500", purpose=Purpose.LIMIT)
+    assert await venue.place(approve(Place(order, "test"))) == "7"
+    assert sent_params(loopback.sent("POST", ORDER)[0]) == {
+        "symbol": "BTCUSDT",
+        "type": "LIMIT",
+        "timeInForce": "GTC",
+        "price": "60085.1",
+        "quantity": "0.05",
+        "newClientOrderId": "qpmBTC1",
+        **common,
+        **reducing,
+        **ALWAYS,
+    }
+    assert not loopback.bad_signatures and not loopback.sent("POST", ALGO)
+
+
+@pytest.mark.parametrize("part", [{"clientOrderId": "web_1"}, {"symbol": "ETHUSDT"}, {"status": "REJECTED"}])
+async def test_an_acknowledgement_of_another_limit_order_is_ambiguous(
+    venue: BinanceUsdm, loopback: LoopbackVenue, approve: Approve, part: dict[str, str]
+) -> None:
+    body = {"orderId": 7, "clientOrderId": "qpmBTC1", "symbol": "BTCUSDT", "status": "NEW"}
+    loopback.script("POST", ORDER, Answer(body | part))
+    order = desired(Role.TAKE_PROFIT, quantity="0.0500", purpose=Purpose.LIMIT)
+    with pytest.raises(Ambiguous):
+        await venue.place(approve(Place(order, "test")))
+
+
+@pytest.mark.parametrize(("side", "hedged", "common", "reducing"), SHAPES)
 @pytest.mark.parametrize("limit", [None, "61000.50"])
 async def test_closing_orders(
     venue: BinanceUsdm,
@@ -103,6 +143,7 @@ def test_whatever_is_sent_can_only_reduce_its_position(side: Side, hedged: bool)
     """Invariant 1 once more, by what the reader makes of such a row."""
     sizes = {Role.BACKSTOP: None, Role.WORKING_STOP: "1", Role.TAKE_PROFIT: "1"}
     sent = [place_request(desired(role, side=side, hedged=hedged, quantity=size)) for role, size in sizes.items()]
+    sent.append(place_request(desired(Role.TAKE_PROFIT, side=side, hedged=hedged, quantity="1", purpose=Purpose.LIMIT)))
     sent += [close_request(close_market(side=side, hedged=hedged, limit=limit)) for limit in (None, "61000.50")]
     for params in sent:
         direction, leg = OrderSide(params["side"]), PositionSide(params["positionSide"])

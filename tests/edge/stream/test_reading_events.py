@@ -11,7 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from position_monitor.core.model.orders import OrderStatus, Purpose
+from position_monitor.core.model import ids
+from position_monitor.core.model.orders import OrderStatus, Purpose, Role, Tag
 from position_monitor.core.model.sides import PositionKey, Side
 from position_monitor.core.observation.stream_events import (
     AlgoEvent,
@@ -124,6 +125,44 @@ def test_a_conditional_order() -> None:
             reason="Reduce Only reject",
             at_ms=1750515742297,
         ),
+    )
+
+
+@pytest.mark.parametrize(
+    ("word", "status"),
+    [
+        ("NEW", OrderStatus.NEW),
+        ("PARTIALLY_FILLED", OrderStatus.PARTIALLY_FILLED),
+        ("FILLED", OrderStatus.FINISHED),
+        ("CANCELED", OrderStatus.CANCELED),
+        ("EXPIRED", OrderStatus.EXPIRED),
+        ("EXPIRED_IN_MATCH", OrderStatus.EXPIRED),
+        ("DREAMING", OrderStatus.OTHER),
+    ],
+)
+def test_a_limit_rung_of_ours_is_told_like_a_conditional_one(word: str, status: OrderStatus) -> None:
+    """The order event stays what it is; what became of the rung is told beside it."""
+    client_id = ids.client_id(
+        account="main", symbol="BTCUSDT", side=Side.LONG, role=Role.TAKE_PROFIT, rung=1, trigger=Decimal(7000),
+        quantity=Decimal("0.001"), epoch=ids.epoch_of(1), limit=True,
+    )  # fmt: skip
+    part = {"c": client_id, "X": word, "o": "LIMIT", "i": 8886774, "p": "7000", "q": "0.001", "z": "0.0005"}
+    body = ORDER_UPDATE | {"o": ORDER_UPDATE["o"] | part}
+    plain, rung = parse_user_message(json.dumps(body)).events
+    assert isinstance(plain, OrderEvent) and plain.status == word
+    assert rung == AlgoEvent(
+        key=plain.key,
+        client_id=client_id,
+        tag=Tag(Role.TAKE_PROFIT, 1, ids.epoch_of(1)),
+        order_id="8886774",
+        status=status,
+        purpose=Purpose.LIMIT,
+        hedged=True,
+        trigger=Decimal(7000),
+        quantity=Decimal("0.001"),
+        executed_quantity=Decimal("0.0005"),
+        reason="",
+        at_ms=plain.at_ms,
     )
 
 

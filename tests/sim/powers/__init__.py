@@ -52,6 +52,10 @@ class Power:
     """Whether reads may be wrong or fail, so that nothing follows from what the daemon asked."""
     gentle: bool = False
     """Whether it must not delay protection at all."""
+    other_exits: bool = False
+    """Whether another exit policy than the default one is live under it: `exit_rules.py` says what holds then."""
+    switches_exits: bool = False
+    """Whether it changes the policy in mid-run."""
     stale_ms: int = 0
     """How old answers may be under it."""
 

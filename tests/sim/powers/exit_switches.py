@@ -47,10 +47,11 @@ def as_it_began(run: Simulation, rng: random.Random) -> None:
     foggy=False,
     later_s=12.0,
     why="a reload waits for the one before",
-    silences=("over_exit", "settled_ladder"),
+    other_exits=True,
+    switches_exits=True,
 )
 async def the_brain_is_rolled_out(run: Simulation, rng: random.Random) -> None:
-    """Kill switch, rollout, shadow and owner change; each with SIGHUP. Other ladders are wanted than the usual one."""
+    """Kill switch, rollout, shadow and owner change; each with SIGHUP."""
     while True:
         await sleep(rng.choice((rng.uniform(1, 6), rng.uniform(5, 20))))
         if not run.alive:

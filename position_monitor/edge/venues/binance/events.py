@@ -38,7 +38,7 @@ from position_monitor.edge.venues.binance.rows import (
     Whole,
 )
 from position_monitor.edge.venues.binance.sides import PositionSide, key_of, leg_of, only_reduces
-from position_monitor.edge.venues.binance.words import PURPOSES, word_or
+from position_monitor.edge.venues.binance.words import PURPOSES, plain_status, word_or
 from position_monitor.edge.venues.transport import parse_json
 from position_monitor.errors import ConfigError
 
@@ -97,6 +97,10 @@ class _AlgoPart(Row):
 class _OrderPart(Row):
     symbol: SymbolId = Field(alias="s")
     client_id: Text = Field("", alias="c")
+    order_id: OrderId = Field("", alias="i")
+    order_type: Text = Field("", alias="o")
+    price: OptionalAmount = Field(Decimal(0), alias="p")
+    quantity: OptionalAmount = Field(Decimal(0), alias="q")
     status: Text = Field(alias="X")
     execution_type: Text = Field(alias="x")
     side: OrderSideField = Field(alias="S")
@@ -199,7 +203,27 @@ def _order(body: Mapping[str, Any]) -> UserMessage:
         filled=row.filled,
         at_ms=at_ms,
     )
-    return UserMessage((event,), documented=True)
+    if not ids.is_limit(row.client_id):
+        return UserMessage((event,), documented=True)
+    return UserMessage((event, _limit_rung(row, event)), documented=True)
+
+
+def _limit_rung(row: _OrderPart, event: OrderEvent) -> AlgoEvent:
+    """What became of a take-profit of ours that rests as a limit order: told like that of a conditional one."""
+    return AlgoEvent(
+        key=event.key,
+        client_id=row.client_id,
+        tag=ids.tag_of(row.client_id),
+        order_id=row.order_id,
+        status=plain_status(row.status),
+        purpose=PURPOSES.get(row.order_type, Purpose.OTHER),
+        hedged=row.position_side is not PositionSide.BOTH,
+        trigger=row.price or None,
+        quantity=row.quantity,
+        executed_quantity=row.filled,
+        reason="",
+        at_ms=event.at_ms,
+    )
 
 
 def _config(body: Mapping[str, Any]) -> UserMessage:

@@ -14,7 +14,7 @@ from position_monitor.core.model import ids
 from position_monitor.core.model.orders import LiveOrder, OrderStatus, Purpose, WorkingType
 from position_monitor.edge.venues.binance.rows import AlgoOrderRow, PlainOrderRow
 from position_monitor.edge.venues.binance.sides import PositionSide, key_of, only_reduces
-from position_monitor.edge.venues.binance.words import PURPOSES, word_or
+from position_monitor.edge.venues.binance.words import PURPOSES, plain_status, word_or
 
 
 def plain_order(raw: Mapping[str, Any]) -> LiveOrder:
@@ -30,7 +30,7 @@ def plain_order(raw: Mapping[str, Any]) -> LiveOrder:
         trigger_price=row.stop_price or None,
         limit_price=row.price or None,
         working_type=word_or(WorkingType.CONTRACT_PRICE, row.working_type),
-        status=word_or(OrderStatus.OTHER, row.status),
+        status=plain_status(row.status),
         executed_quantity=row.executed_qty,
         reduces=_only_reduces(row),
         hedged=row.position_side is not PositionSide.BOTH,

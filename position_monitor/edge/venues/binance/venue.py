@@ -25,14 +25,13 @@ from position_monitor.core.observation.reads import OrdersRead, PositionsRead
 from position_monitor.edge.clock import Clock
 from position_monitor.edge.http.rate_budget import Lane, RateBudget
 from position_monitor.edge.venues.binance.candles import read_candles, read_turnovers
-from position_monitor.edge.venues.binance.failures import unusable
 from position_monitor.edge.venues.binance.history import BinanceHistory
 from position_monitor.edge.venues.binance.instruments import TRADING_STATUS
-from position_monitor.edge.venues.binance.order_rows import algo_order
 from position_monitor.edge.venues.binance.position_list import PositionList
 from position_monitor.edge.venues.binance.prices import BinancePrices
+from position_monitor.edge.venues.binance.queries import answered_order, query_request
 from position_monitor.edge.venues.binance.reads import orders_from, positions_from
-from position_monitor.edge.venues.binance.rows import AlgoOrderRow, ListenKeyRow, parse_object
+from position_monitor.edge.venues.binance.rows import ListenKeyRow, parse_object
 from position_monitor.edge.venues.binance.traits import TRAITS
 from position_monitor.edge.venues.binance.upkeep import BinanceUpkeep
 from position_monitor.edge.venues.binance.wire import BinanceWire
@@ -44,6 +43,7 @@ from position_monitor.edge.venues.binance.writes import (
     place_lane,
     place_request,
     placed_order_id,
+    placing_call,
 )
 from position_monitor.edge.venues.transport import Endpoint, Transport
 from position_monitor.errors import ExchangeFailure, Refused
@@ -212,24 +212,24 @@ class BinanceUsdm:
             return None
 
     async def query_order(self, symbol: str, client_id: str) -> LiveOrder | None:
-        """One of our conditional orders by client id; None when the venue knows none (-2013, which may be lag)."""
+        """One of our orders by client id; None when the venue knows none (-2013, which may be lag)."""
+        endpoint, params = query_request(symbol, client_id)
         try:
-            body = await self._wire.call(Endpoint.QUERY_ALGO_ORDER, {"clientAlgoId": client_id}, Lane.HELD)
+            body = await self._wire.call(endpoint, params, Lane.HELD)
         except Refused as refused:
             if refused.refusal is Refusal.NO_SUCH_ORDER:
                 return None
             raise
-        row = parse_object(Endpoint.QUERY_ALGO_ORDER, AlgoOrderRow, body)
-        if row.client_algo_id != client_id or row.symbol != symbol:
-            raise unusable(Endpoint.QUERY_ALGO_ORDER, "the answer was about another order")
-        assert isinstance(body, Mapping)
-        return algo_order(body)
+        return answered_order(symbol, client_id, body)
 
     async def place(self, approved: Approved[Place]) -> str:
-        """Send a conditional order once; returns the venue's id."""
+        """Send an order that is to rest, once; returns the venue's id.
+
+        The venue does not refuse the id of a limit order that ended: who sends it anew asks for it first.
+        """
         order = approved.action.order
         params = place_request(order)
-        body = await self._wire.call(Endpoint.PLACE_ALGO_ORDER, params, place_lane(approved.action))
+        body = await self._wire.call(placing_call(order), params, place_lane(approved.action))
         return placed_order_id(order, body)
 
     async def cancel(self, approved: Approved[Cancel]) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from enum import StrEnum
 from typing import Final, TypeVar
 
-from position_monitor.core.model.orders import Purpose
+from position_monitor.core.model.orders import OrderStatus, Purpose
 
 PURPOSES: Final[Mapping[str, Purpose]] = {
     "STOP_MARKET": Purpose.STOP,
@@ -20,7 +20,18 @@ PURPOSES: Final[Mapping[str, Purpose]] = {
 """The venue's order type -> what such an order does."""
 ORDER_TYPES: Final = {purpose: order_type for order_type, purpose in PURPOSES.items()}
 
+ENDED: Final[Mapping[str, OrderStatus]] = {
+    "FILLED": OrderStatus.FINISHED,
+    "EXPIRED_IN_MATCH": OrderStatus.EXPIRED,
+}
+"""What the matching engine calls otherwise than the core."""
+
 Word = TypeVar("Word", bound=StrEnum)
+
+
+def plain_status(word: str) -> OrderStatus:
+    """The status of an order of the matching engine."""
+    return ENDED.get(word) or word_or(OrderStatus.OTHER, word)
 
 
 def word_or(otherwise: Word, word: str) -> Word:

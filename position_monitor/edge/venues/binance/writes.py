@@ -28,7 +28,8 @@ _RESTING: Final = frozenset({Purpose.STOP, Purpose.TAKE_PROFIT})
 _ACKNOWLEDGED: Final = frozenset({OrderStatus.NEW, OrderStatus.TRIGGERING, OrderStatus.TRIGGERED, OrderStatus.FINISHED})
 """Statuses a conditional order may have in its acknowledgement. Only the read-back says whether it protects."""
 _SENT: Final = frozenset({"NEW", "PARTIALLY_FILLED", "FILLED", "CANCELED", "EXPIRED", "EXPIRED_IN_MATCH"})
-"""Statuses of an IOC or market order that was taken, whatever became of it: the position is read, not this."""
+"""Statuses of an order of the matching engine that was taken, whatever became of it: what rests, and the position, is
+read, not this."""
 
 
 def plain_number(value: Decimal) -> str:
@@ -39,8 +40,34 @@ def plain_number(value: Decimal) -> str:
     return text.rstrip("0").rstrip(".") if "." in text else text
 
 
+def placing_call(order: DesiredOrder) -> Endpoint:
+    """The call that places an order: limit orders go to the matching engine, all others wait apart for their price."""
+    return Endpoint.PLACE_ORDER if order.is_limit else Endpoint.PLACE_ALGO_ORDER
+
+
 def place_request(order: DesiredOrder) -> dict[str, str]:
-    """The conditional order's parameters; raises RequestInvalid for an order this venue cannot rest."""
+    """The order's parameters; raises RequestInvalid for an order this venue cannot rest."""
+    return _limit_request(order) if order.is_limit else _conditional_request(order)
+
+
+def _limit_request(order: DesiredOrder) -> dict[str, str]:
+    """A take-profit that rests in the order book: reducing, at its price, until it is cancelled."""
+    if order.quantity is None:
+        raise RequestInvalid("a limit order needs a quantity")
+    return {
+        "symbol": order.symbol,
+        "side": exit_side(order.side).value,
+        "positionSide": _position_side(order.side, hedged=order.hedged),
+        "type": ORDER_TYPES[order.purpose],
+        "timeInForce": "GTC",
+        "price": plain_number(order.trigger_price),
+        "quantity": plain_number(order.quantity),
+        "newClientOrderId": _client_id(order.client_id),
+        **_reducing(hedged=order.hedged),
+    }
+
+
+def _conditional_request(order: DesiredOrder) -> dict[str, str]:
     if order.purpose not in _RESTING:
         raise RequestInvalid(f"{order.purpose} cannot rest as a conditional market order")
     if order.role is Role.CLOSE:
@@ -72,12 +99,21 @@ def place_lane(place: Place) -> Lane:
 
 def placed_order_id(order: DesiredOrder, body: object) -> str:
     """The venue's id from the acknowledgement; raises Ambiguous unless it is about this very order."""
+    if order.is_limit:
+        return _placed_limit_id(order, body)
     row = parse_object(Endpoint.PLACE_ALGO_ORDER, AlgoPlacedRow, body)
     if row.client_algo_id != order.client_id or row.symbol != order.symbol:
         raise unusable(Endpoint.PLACE_ALGO_ORDER, "the acknowledgement was about another order")
     if row.algo_status not in _ACKNOWLEDGED:
         raise unusable(Endpoint.PLACE_ALGO_ORDER, "the acknowledgement did not say the order was taken")
     return row.algo_id
+
+
+def _placed_limit_id(order: DesiredOrder, body: object) -> str:
+    row = parse_object(Endpoint.PLACE_ORDER, OrderAnswerRow, body)
+    if row.client_order_id != order.client_id or row.symbol != order.symbol or row.status not in _SENT:
+        raise unusable(Endpoint.PLACE_ORDER, "the acknowledgement was not about this order")
+    return row.order_id
 
 
 def cancel_request(cancel: Cancel) -> tuple[Endpoint, dict[str, str]]:
