@@ -78,7 +78,7 @@ def test_explain_tells_the_whole_story(
         "stop_loss_pct = 1.5 (this symbol)",
         "on_breach = ",
         "stop 41,370 from hybrid (stop_loss_pct 1.5)",
-        "stop case 14: no close-all stop rests: a backstop; take-profit case 15: no ladder for this position rests",
+        "stop case 14: no close-all stop rests: a backstop; take-profit case 16: no ladder for this position rests",
         "backstop: STOP_MARKET close-all @ 41,370",
         "foreign, no cover: it covers only 0.1 of 0.250",
         "waits: stops before take-profits",

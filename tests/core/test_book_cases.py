@@ -188,6 +188,13 @@ def foreign_target(held):
     return [live(held, at(held.side, "5"), "1", purpose=Purpose.TAKE_PROFIT)]
 
 
+def half_filled(held, at_ms):
+    """The default ladder as limit orders, of the first only 0.1 left since `at_ms`."""
+    first, *others = limit_ladder(held)
+    part = {"quantity": D("0.1"), "executed_quantity": D("0.2"), "status": OrderStatus.PARTIALLY_FILLED}
+    return [first._replace(updated_at_ms=at_ms, **part), *others]
+
+
 LIMITS = {"ladder": LIMIT_LADDER}
 THREE = [(0, "1.5", D("0.3")), (1, "2.5", D("0.3")), (2, "4", D("0.4"))]
 TWO = [(4, "2.5", D("0.6")), (2, "4", D("0.4"))]
@@ -203,6 +210,20 @@ TARGETS: list[tuple[TargetCase, Visit]] = [
             wanted=TWO[1:],
             orders=lambda held: merged(held)[1:],
             evidence={"fired": {A_RUNG: Fired(Role.TAKE_PROFIT, NOW_MS)}},
+        ),
+    ),
+    (
+        TargetCase.FILLING,
+        Visit(
+            wanted=[(0, "1.5", D("0.1")), *THREE[1:]], orders=lambda held: half_filled(held, NOW_MS), settings=LIMITS
+        ),
+    ),
+    (  # a row that has the fill, and a position that grew since: the rest of that rung, and a ladder beyond it
+        TargetCase.NEW_LADDER,
+        Visit(
+            wanted=[(0, "1.5", D("0.1")), (1, "2.5", D("0.385")), (2, "4", D("0.515"))],
+            orders=lambda held: half_filled(held, held.updated_at_ms),
+            settings=LIMITS,
         ),
     ),
     (

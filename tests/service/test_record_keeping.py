@@ -152,7 +152,7 @@ class Stand:
             )
             judged = Judgement(position, Verdict.NAKED, "", NO_COVER, None, None, None, readable=True)
             tracks[position.key] = Track(judged, since_ms=0, observed_at_ms=0, naked_ms=0)
-        self.keeper.note(SimpleNamespace(failure="", history=History(tracks)))  # type: ignore[arg-type]
+        self.keeper.note(SimpleNamespace(failure="", history=History(tracks), events=()))  # type: ignore[arg-type]
 
     async def turns(self, n: int = 5, seconds: float = 5.0) -> None:
         for _ in range(n):

@@ -24,7 +24,7 @@ class MadeMarket:
     range: int
     """High less low of each: the ATR."""
     step: int = 0
-    """From the middle of one to the middle of the next; the ADX is 100 where there is one, and 0 where there is none."""
+    """From the middle of one to the middle of the next; the ADX is 100 with one, and 0 without."""
     back: int = 0
     """Every second step goes back by so much instead: the ADX is about 100 (step - back) / (step + back)."""
 

@@ -109,7 +109,7 @@ class OverExit:
             self._refused[key].append((entry.at_ms, Decimal(detail["trigger"])))
         if entry.kind != "order_accepted" or entry.origin != "api":
             return []
-        if detail.get("order_kind") != "algo" and detail["client_id"][4:5] != "t":
+        if detail.get("order_kind") != "algo" and detail["client_id"][3:5] != "2t":
             return self._closed(key, entry, speaker)
         found = self._beside_firing(key, entry, speaker)
         if self._ladder and key[0] not in self._squeezed and _takes_profit(detail) and not self._is_bequest(detail):

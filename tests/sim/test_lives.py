@@ -352,7 +352,7 @@ async def test_a_life_whose_steps_happen_while_no_process_runs(case: Case, side:
 @pytest.mark.parametrize("side", ["LONG", "SHORT"])
 @staged
 async def test_a_life_without_candles(case: Case, side: str) -> None:
-    """The floor's distance is R, and what needs an ATR does not act; long lives by its steps, short with none looking."""
+    """The floor's distance is R, and what needs an ATR does not act; long lives by its steps, short unobserved."""
     await lived(case, side, hedge=side == "SHORT", dead_while_it_moves=side == "SHORT", stream=False)
 
 
@@ -392,7 +392,7 @@ PASSED = {
 @pytest.mark.parametrize("side", ["LONG", "SHORT"])
 @staged
 async def test_a_rung_that_was_passed_before_the_ladder_was_placed_moves_no_stop(name: str, side: str) -> None:
-    """S11, and its restart: the share of a rung that was passed joins the next one, and nobody takes that for a fill."""
+    """S11, and its restart: the share of a rung that was passed joins the next, and nobody takes that for a fill."""
     case, passed = CASES[name], PASSED[name]
     market = case.short_market if side == "SHORT" and case.short_market else case.market
     async with StageOfALife({"exit": case.exit}, side=side, hedge=False, market=market) as stage:

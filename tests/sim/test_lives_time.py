@@ -14,14 +14,26 @@ from tests.sim.test_lives import BRAIN, CASES, Case
 
 D = Decimal
 SLOW = {"loop": {"check_interval_s": 60, "full_sweep_s": 300}}
-"""So that a day is short."""
+
+
+def half_an_hour(profile: str) -> dict[str, Any]:
+    """A profile that is too old after half an hour instead of a day: a day of this takes too long."""
+    return BRAIN | {"profile": profile, "profiles": {profile: {"max_hours": 0.5}}}
+
+
 TIMED = {
     # name: its settings, its market, its hours, its first stop as long and as short
     "CHALLENGE_100": (BRAIN | {"profile": "CHALLENGE_100"}, RANGING, 2, "41160", "42840"),
-    "TREND_FOLLOW": (BRAIN | {"profile": "TREND_FOLLOW"}, RANGING, 24, "41370", "42630"),
-    "FAST_TP": (BRAIN | {"profile": "FAST_TP"}, RANGING, 24, "41370", "42630"),
-    "DEFENSIVE_TRAIL": (BRAIN | {"profile": "DEFENSIVE_TRAIL"}, RANGING, 24, "41496", "42504"),
-    "dynamic": ({"legacy_policy": "dynamic"}, NORMAL_VOL, 36, "41370", "42630"),
+    "TREND_FOLLOW": (half_an_hour("TREND_FOLLOW"), RANGING, 0.5, "41370", "42630"),
+    "FAST_TP": (half_an_hour("FAST_TP"), RANGING, 0.5, "41370", "42630"),
+    "DEFENSIVE_TRAIL": (half_an_hour("DEFENSIVE_TRAIL"), RANGING, 0.5, "41496", "42504"),
+    "dynamic": (
+        {"legacy_policy": "dynamic", "regimes": {"NORMAL_VOL": {"max_hours": 1}}},
+        NORMAL_VOL,
+        1,
+        "41370",
+        "42630",
+    ),
 }
 every_timed = pytest.mark.parametrize("name", TIMED)
 
@@ -48,12 +60,12 @@ async def test_an_old_position_gets_its_stop_near_the_mark(name: str, side: str)
         first, near, mark = (long, "41889.5", 42_100) if side == "LONG" else (short, "42109.5", 41_900)
         stage.put(D(mark))
         before = stage.writes()
-        await stage.hours(hours - 0.2)
+        await stage.hours(hours * 0.75)
         assert (stage.stop, stage.writes()) == (D(first), before)
-        await stage.hours(0.4)
+        await stage.hours(TIMED[name][2] * 0.4)
         assert stage.stop == D(near)
         stage.must_stand()
-        await stage.hours_of_quiet(1)
+        await stage.hours_of_quiet(0.3)
 
 
 @every_timed
@@ -63,9 +75,9 @@ async def test_an_old_position_is_closed_where_that_is_asked_for(name: str) -> N
     side = "LONG" if len(name) % 2 else "SHORT"
     async with old_stage(name, side, time_stop="close") as stage:
         await is_opened(stage)
-        await stage.hours(TIMED[name][2] - 0.2)
+        await stage.hours(TIMED[name][2] * 0.75)
         assert stage.held == D(QUANTITY)
-        await stage.hours(0.4)
+        await stage.hours(TIMED[name][2] * 0.4)
         assert not stage.held and not stage.own()
         await stage.until("its record", lambda: stage.records.entries and stage.records.only.final, within_s=300)
         record = stage.records.only
@@ -73,25 +85,22 @@ async def test_an_old_position_is_closed_where_that_is_asked_for(name: str) -> N
         assert (record.money.residual_realised, record.money.residual_fees) == (0, {})
 
 
-OTHERS = {
-    "off": {"time_stop": "off"},
-    "adopted": {},
-    "profit": {},
-}
+SOON = {"profiles": {"CHALLENGE_100": {"max_hours": 0.5}}}
+OTHERS = {"off": {"time_stop": "off"}, "adopted": {"time_stop": "close"}, "profit": {"time_stop": "close"}}
 
 
 @pytest.mark.parametrize("why", OTHERS)
 @EVERY_SIDE
 @staged
 async def test_who_is_not_too_old(why: str, side: str) -> None:
-    """S8: switched off, adopted (open before this process, so nobody knows since when), or at 1 R."""
-    async with old_stage("CHALLENGE_100", side, time_stop="close", **OTHERS[why]) as stage:
+    """S8: switched off, adopted (open before this process began), or its rung at 1 R was taken."""
+    async with old_stage("CHALLENGE_100", side, **OTHERS[why], **SOON) as stage:
         await is_opened(stage)
         if why == "adopted":
             await stage.again(empty_redis=True)
-        if why == "profit":  # just below the rung at 1 R the stop acts, so the rung is taken: then it counts no more
+        if why == "profit":
             stage.put(stage.rungs[0][0])
-        await stage.hours(3)
+        await stage.hours(0.7)
         assert stage.held == D(QUANTITY if why != "profit" else "0.167")
         stage.must_stand()
 
@@ -99,10 +108,10 @@ async def test_who_is_not_too_old(why: str, side: str) -> None:
 @EVERY_SIDE
 @staged
 async def test_adopted_positions_are_too_old_as_well_where_the_operator_says_so(side: str) -> None:
-    async with old_stage("CHALLENGE_100", side, time_stop_adopted=True) as stage:
+    async with old_stage("CHALLENGE_100", side, time_stop_adopted=True, **SOON) as stage:
         await is_opened(stage)
         await stage.again(empty_redis=True)
-        await stage.hours(2.1)
+        await stage.hours(0.7)
         assert stage.stop == (D("41790") if side == "LONG" else D("42210"))
 
 
@@ -110,13 +119,13 @@ async def test_adopted_positions_are_too_old_as_well_where_the_operator_says_so(
 @staged
 async def test_the_time_stop_before_a_rung_ends_with_it_for_a_later_process_too(side: str) -> None:
     """CHALLENGE_100: two hours *only while TP1 is not taken*; the process that begins after it was taken knows."""
-    async with old_stage("CHALLENGE_100", side, time_stop_adopted=True) as stage:
+    async with old_stage("CHALLENGE_100", side, time_stop_adopted=True, **SOON) as stage:
         await is_opened(stage)
         stage.put(stage.rungs[0][0])
         await stage.hours(0.1)
         await stage.again(empty_redis=True)
         stage.put(ENTRY + (400 if side == "LONG" else -400))
-        await stage.hours(3)
+        await stage.hours(0.7)
         assert stage.stop == (D("42042") if side == "LONG" else D("41958")), "breakeven, and not 0.5 % behind the mark"
 
 
@@ -126,16 +135,14 @@ async def test_the_time_stop_before_a_rung_ends_with_it_for_a_later_process_too(
 @pytest.mark.parametrize("case", CASES.values(), ids=CASES.keys())
 @staged
 async def test_a_quiet_hour_writes_nothing(case: Case) -> None:
-    """At the beginning and after the first rung: the mark trembles, a candle closes, and no order is sent or removed."""
-    async with StageOfALife({"exit": case.exit}, side="LONG", hedge=False, market=case.market) as stage:
-        stage.config = {"exit": case.exit, "loop": {"check_interval_s": 30, "full_sweep_s": 60}}
-        await stage.opened()
-        await stage.hours(0.1)
-        await stage.trembling(1.1)
+    """After the first rung, if there is more: the mark trembles, a candle closes, no order is sent or removed."""
+    config = {"exit": case.exit, "loop": {"check_interval_s": 30, "full_sweep_s": 60}}
+    async with StageOfALife(config, side="LONG", hedge=False, market=case.market) as stage:
+        await is_opened(stage)
         if len(stage.rungs) > 1 or case.runner != "0":
             stage.put(stage.rungs[0][0])
             await stage.hours(0.1)
-            await stage.trembling(1.1)
+        await stage.trembling(1.1)
         stage.must_stand()
 
 
@@ -162,7 +169,7 @@ async def test_a_trend_against_the_position_is_no_trend_for_it(side: str) -> Non
 @EVERY_SIDE
 @staged
 async def test_a_trend_that_turns_brings_the_trail_of_normal_and_never_back(side: str) -> None:
-    """TREND stays the pinned profile; from 1 R on its trail is 1.5 % instead of 2 %, and turning back loosens nothing."""
+    """TREND stays the pinned profile; from 1 R on its trail is 1.5 % instead of 2 %, turning back loosens nothing."""
     async with StageOfALife({"exit": BRAIN}, side=side, hedge=False, market=trending(side, with_it=True)) as stage:
         await stage.opened()
         long = side == "LONG"

@@ -110,6 +110,7 @@ def next_close(account: str, position: Position, instrument: Instrument, belief:
         reason=reason.text,
         level=reason.level,
         working_type=reason.working_type,
+        by_loss=reason.by_loss,
     )
 
 

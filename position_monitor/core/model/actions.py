@@ -78,6 +78,8 @@ class Close:
     """What the reason claims the price has reached, against the position."""
     working_type: WorkingType
     """Which price that is."""
+    by_loss: bool = True
+    """Whether it is for the loss of the position; else for its age (S8)."""
 
 
 Action = Place | Cancel | Close

@@ -15,6 +15,10 @@ _NUMBER = re.compile(r"-?[1-9][0-9]{0,15}")
 _ANNOUNCED = {Role.TAKE_PROFIT: "TakeProfitPlaced", Role.BACKSTOP: "StopPlaced", Role.WORKING_STOP: "StopPlaced"}
 
 
+CAUSE_AGE, CAUSE_LOSS = "AGE", "LOSS"
+"""Why a position was closed at market, in an event about such an order: the time stop (S8), or the close ladder."""
+
+
 def written(outcome: Outcome) -> Event:
     """The event of a write, accepted or not."""
     details: dict[str, str | int | bool] = {"outcome": str(outcome.sent), "text": outcome.text[:300]}
@@ -28,9 +32,10 @@ def written(outcome: Outcome) -> Event:
         case Cancel(live, key, reason, _):
             kind = "StopRetired" if live.purpose.is_stop else "TakeProfitRetired"
             details |= {"client_id": live.client_id, "reason": reason}
-        case Close(key, _, quantity, client_id, _, reason):
+        case Close(key, _, quantity, client_id, _, reason) as close:
             kind = "EmergencyClose"
             details |= {"client_id": client_id, "quantity": str(quantity), "reason": reason}
+            details["cause"] = CAUSE_LOSS if close.by_loss else CAUSE_AGE
     if outcome.sent is Sent.AMBIGUOUS:
         kind = "WriteAmbiguous"
     elif outcome.sent is not Sent.ACCEPTED:

@@ -23,6 +23,7 @@ from position_monitor.core.performance.lives import Life
 from position_monitor.core.performance.making import Statement, Watched, record_of
 from position_monitor.core.performance.money_of_life import is_other_leg
 from position_monitor.core.performance.record import Record
+from position_monitor.core.publication.announce import CAUSE_AGE
 from position_monitor.daemon import CycleReport
 from position_monitor.edge.account_history import AccountHistory
 from position_monitor.edge.background import sleep_or_wake
@@ -85,6 +86,8 @@ class RecordKeeper:
         if not report.failure:
             now_ms, tracks = self.exchange.venue_now_ms(), report.history.tracks
             settings_hash = self._settings_hash()
+            aged = {(event.symbol, event.side) for event in report.events if _is_close_for_age(event)}
+            self._watching(lambda: self.watch.closed_for_age(aged))
             self._watching(lambda: self.watch.looked(tracks, settings_hash=settings_hash, venue_now_ms=now_ms))
             self._wake.set()
 
@@ -280,3 +283,8 @@ def _remembered(watched: Watched, earlier: Record | None) -> Watched:
         return watched
     sources = {fill.client_id: fill.source for fill in earlier.fills if fill.client_id and fill.source}
     return watched._replace(origin=earlier.origin, sources={**sources, **watched.sources})
+
+
+def _is_close_for_age(event: Event) -> bool:
+    """Whether an event is about an order that closes a position because it is too old (S8)."""
+    return event.details is not None and event.details.get("cause") == CAUSE_AGE

@@ -98,6 +98,10 @@ class _Memory:
                 version=__version__,
             )
 
+    def closes_for_age(self) -> None:
+        """An order was sent that closes it because it is too old."""
+        self.too_old = True
+
     def end(self, at_ms: int) -> None:
         """It is over; what is large of it is let go."""
         self.ended_ms, self.judgement = at_ms, None
@@ -158,6 +162,14 @@ class PositionWatch:
         return closed
 
     # -- told by the loop
+
+    def closed_for_age(self, closed: Iterable[tuple[str, str]]) -> None:
+        """An order was sent that closes these positions (symbol, side) because they are too old: it may be filled
+        before any look shows that this was wanted."""
+        for symbol, side in closed:
+            for memory in self._by_symbol.get(symbol, ()):
+                if str(memory.key.side) == side:
+                    memory.closes_for_age()
 
     def looked(self, tracks: Mapping[PositionKey, Track], *, settings_hash: str, venue_now_ms: int) -> None:
         """A cycle read the account and judged every position."""

@@ -19,7 +19,7 @@ from position_monitor.paper.amounts import round_to
 from position_monitor.paper.signing import Request
 from tests.sim.over_exit import rungs_of
 from tests.sim.powers import power
-from tests.sim.powers.exit_switches import as_it_began, the_brain_is_rolled_out
+from tests.sim.powers.exit_switches import CHANGES, as_it_began, switches_change
 from tests.sim.powers.prices import held, way
 from tests.sim.virtual_time import sleep, true_ms
 
@@ -51,6 +51,12 @@ WALKS: dict[str, Walk] = {
     "wild": lambda hours, rng: (rng.gauss(0, 0.004), rng.uniform(0.006, 0.014)),
     "extreme": lambda hours, rng: (rng.gauss(0, 0.01), rng.uniform(0.02, 0.06)),
 }
+MORE_CHANGES: tuple[dict[str, Any], ...] = (
+    *CHANGES,
+    {"mode": "EXIT_BRAIN_V3", "live_rollout_pct": 100},
+    *({"mode": "EXIT_BRAIN_V3", "live_rollout_pct": 100, "profile": name} for name in PROFILES),
+    *({"mode": "LEGACY", "legacy_policy": name} for name in ("static", "hybrid", "dynamic")),
+)
 SHAPES = (*WALKS, *WALKS, "another each time", "gaps", "hole", "garbage", "none")
 Row = list[Any]
 
@@ -166,8 +172,8 @@ async def exit_policy(run: Simulation, rng: random.Random) -> None:
 
 @power("exit_policy_changes", chance=0.06, end=as_it_began, switches_exits=True, **FACTS)
 async def exit_policy_changes(run: Simulation, rng: random.Random) -> None:
-    """Promotion, demotion, kill switch, rollout and shadow in mid-run."""
-    await the_brain_is_rolled_out(run, rng)
+    """Promotion, demotion, kill switch, rollout, shadow, policy and profile in mid-run."""
+    await switches_change(run, rng, MORE_CHANGES)
 
 
 def _always(**exits: Any) -> Callable[[random.Random], Mapping[str, Mapping[str, Any]]]:

@@ -52,11 +52,16 @@ def as_it_began(run: Simulation, rng: random.Random) -> None:
 )
 async def the_brain_is_rolled_out(run: Simulation, rng: random.Random) -> None:
     """Kill switch, rollout, shadow and owner change; each with SIGHUP."""
+    await switches_change(run, rng, CHANGES)
+
+
+async def switches_change(run: Simulation, rng: random.Random, changes: tuple[dict[str, Any], ...]) -> None:
+    """One of the changes after the other is written into the file of a daemon, which is told to read it."""
     while True:
         await sleep(rng.choice((rng.uniform(1, 6), rng.uniform(5, 20))))
         if not run.alive:
             continue
         number = rng.choice(run.alive)
-        run.files.write(number, {"exit": {**run.files.usual("exit"), **rng.choice(CHANGES)}})
+        run.files.write(number, {"exit": {**run.files.usual("exit"), **rng.choice(changes)}})
         run.counts["fault exit switches changed"] += 1
         run.daemons[number][0].request_reload()
