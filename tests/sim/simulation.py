@@ -312,6 +312,8 @@ class Simulation:
         await self._settle(STILL_S)
         await self._check_left_over()
         await self._check_quiet()
+        if self.swarm.other_exits:
+            await self._settle(0)  # a position may just have been closed for its age
         self._check_publications()
         self._check_converged()
         for task in [watcher, *self._lasting, *(entry[2] for entry in self.daemons)]:
