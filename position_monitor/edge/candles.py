@@ -153,7 +153,7 @@ class CandleReader:
 
     async def step(self) -> float:
         """Send the one request that is most due, if any; gives the seconds until the next step."""
-        symbol = self._due(self._held)
+        symbol = self._due(sorted(self._held))
         if symbol is None and self._clock.monotonic_s() >= self._turnovers_due_s and self._source.trading_symbols():
             return await self._read_turnovers()
         symbol = symbol or self._due(self._others())

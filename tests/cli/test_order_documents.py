@@ -87,6 +87,6 @@ def test_a_close(hedged: bool, leg: str) -> None:
     )
     document = jsonable(close)
     assert list(document) == [
-        *("key", "position_side", "quantity", "client_id", "limit_price", "reason", "level", "working_type")
+        *("key", "position_side", "quantity", "client_id", "limit_price", "reason", "level", "working_type", "by_loss")
     ]
     assert document["position_side"] == leg and document["key"] == {"symbol": "BTCUSDT", "side": "SHORT"}

@@ -47,6 +47,17 @@ def told(config: Path, *words: str) -> str:
     return done.stdout
 
 
+def exits_told(config: Path) -> Any:
+    """The exits of `explain --json`; nothing while what is left of the minute's weight belongs to the daemon."""
+    document = json.loads(told(config, "explain", "BTCUSDT", "--json"))
+    return document["positions"][0]["exits"] if "positions" in document else None
+
+
+def text_told(config: Path) -> str:
+    """`explain` on one line; empty while what is left of the minute's weight belongs to the daemon."""
+    return re.sub(r"\s+", " ", told(config, "explain", "BTCUSDT"))
+
+
 def test_explain_agrees_with_plan_and_with_what_the_daemon_rests(stack: Stack, engine: str) -> None:
     stack.start_redis()
     paper = stack.start_paper("seven-naked", "--price-interval-s", "0")
@@ -60,9 +71,9 @@ def test_explain_agrees_with_plan_and_with_what_the_daemon_rests(stack: Stack, e
     stack.start_daemon(config)
     eventually("protected", lambda: fully_protected(paper))
     rests = [row["triggerPrice"] for row in paper.resting() if row["symbol"] == "BTCUSDT" and row["closePosition"]]
-    after = json.loads(told(config, "explain", "BTCUSDT", "--json"))["positions"][0]["exits"]
+    after = eventually("a minute with weight left for a look", lambda: exits_told(config))
     assert [after["resting"]["order"]["trigger_price"]] == rests
     assert after["explanation"]["r_read_back"] and after["explanation"]["stop"]["price"] == rests[0]
-    text = re.sub(r"\s+", " ", told(config, "explain", "BTCUSDT"))
+    text = eventually("a minute with weight left for a look", lambda: text_told(config))
     assert "policy dynamic" in text and "resting stop " in text
     assert "SELL, confidence 0.95, stop 0.015 %, take-profit 0.025 %. The stop: ignored as a whole" in text
