@@ -119,6 +119,8 @@ class Conduct:
         self.sent_s = 0.0
         """When that request was sent (loop time)."""
         self.visitors: dict[int, Visitor] = defaultdict(Visitor)
+        self.background_ms = -1
+        """When an answer about candles or records last reached a daemon."""
         self.leases: dict[str, Lease] = defaultdict(Lease)
         self.reads_age_ms = READS_AGE_MAX_MS
         self.own_ttl_ms = OWN_TTL_MS
@@ -158,6 +160,8 @@ class Conduct:
             self.visitors[daemon].found.add(str(body["clientAlgoId"]))
         if not isinstance(body, list):
             return
+        if endpoint.is_background:
+            self.background_ms = true_ms()
         visitor, symbol = self.visitors[daemon], params.get("symbol", "")
         if endpoint in (Endpoint.POSITIONS, Endpoint.POSITION_ROWS):
             visitor.positions[symbol] = max(moment, visitor.positions.get(symbol, 0))

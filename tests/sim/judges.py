@@ -43,13 +43,17 @@ class Judges:
     def __init__(self, run: Simulation) -> None:
         self._run = run
         asked = {*run.swarm.judges, *os.environ.get("SIM_JUDGES", "").split(",")}
-        self._silent = (frozenset() if "all" in asked else AWAITING - asked) | set(run.swarm.silenced)
+        # Under other exits the judge of ladders asks only for the total, and for that nothing is awaited.
+        awaiting = AWAITING - {"settled_ladder"} if run.swarm.other_exits else AWAITING
+        self._silent = (frozenset() if "all" in asked else awaiting - asked) | set(run.swarm.silenced)
         self._silent |= {name for one in run.swarm.powers for name in one.silences}
         if run.settings.protection.on_breach == "close":
             self._silent |= {"witnesses", "ages"}  # the operator wants a position closed for its loss alone
         if run.swarm.other_exits and run.settings.exit.time_stop is TimeStop.CLOSE:
             self._silent |= {"witnesses"}  # and here for its age, which `ages` judges
         host = {*run.swarm.host}
+        if {"clock_step", "clock_skew"} & host:
+            self._silent |= {"ages"}  # which of the two came first is told by two clocks
         longest_s = max(run.interval_s, 12.0 if "reloads" in host else 0.0)
         truth, seldom_ms = run.checker.truth, round(1000 * THRIFTY_S) if run.swarm.thrifty else 0
         self.liveness = Liveness(

@@ -18,7 +18,7 @@ from tests.sim.mutants import changed, everywhere, mutant, nothing_loosens
 from tests.sim.swarm import Swarm
 
 
-@mutant("INV-8", swarm=Swarm({}, ("profile_range",)), caught_at=13)
+@mutant("INV-8", swarm=Swarm({}, ("profile_trails_soon",)))
 def a_policy_that_loosens(stack: ExitStack) -> None:
     """The stop is where the policy wants it now, and a lock or a trail that the mark has left behind is forgotten."""
     stack.enter_context(everywhere(stop_level.effective_stop, lambda inputs, resting, exits: exits.stop))

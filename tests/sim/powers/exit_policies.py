@@ -182,7 +182,10 @@ def _always(**exits: Any) -> Callable[[random.Random], Mapping[str, Mapping[str,
 
 FIXED: dict[str, dict[str, Any]] = {
     "profile_trend": {"profile": "TREND"},
-    "profile_range": {"profile": "RANGE"},
+    "profile_trails_soon": {
+        "profile": "NORMAL",
+        "profiles": {"NORMAL": {"trail": [{"from_r": 0, "distance_pct": 0.6}]}},
+    },
     "old_is_closed": {
         "profile": "NORMAL",
         "time_stop": "close",
