@@ -30,10 +30,13 @@ from position_monitor.cli.output import console, print_json, print_rendered, say
 from position_monitor.cli.status import Overview, exit_code, redis_look, render
 from position_monitor.config import Config, load_config
 from position_monitor.edge.redis.embedded import EmbeddedRedis
+from position_monitor.edge.redis.reader import RedisUnreachable
 
 FIRST_WORD_WITHIN_S = 60.0
 """How much longer than asked the demo waits for a daemon that has not spoken yet."""
 REFRESH_S = 0.25
+UNANSWERED_MAX = 5
+"""Looks in a row that Redis may leave unanswered, each of them for some seconds, before the demo gives up."""
 INCIDENT = {
     "CHECK_INTERVAL": "10",
     "EXIT_MODE": "LEGACY",
@@ -143,12 +146,18 @@ async def _play(stage: Stage, stop: asyncio.Event, for_s: float | None) -> Endin
     """Show what Redis says until it is time to end."""
     look = redis_look(stage.config)
     screen = Live(console=console(), auto_refresh=False, transient=True)
-    overview, last_line, protected_after_s = Overview(None), "", None
+    overview, last_line, protected_after_s, unanswered = Overview(None), "", None, 0
     with screen if screen.console.is_terminal else nullcontext():
         while not stop.is_set() and not _is_over(stage, overview, for_s):
             stage.paper.require_alive()
             stage.daemon.require_alive()
-            overview = await look()
+            try:
+                overview, unanswered = await look(), 0
+            except RedisUnreachable:  # a machine that has no time for it now
+                unanswered += 1
+                if unanswered >= UNANSWERED_MAX:
+                    raise
+                continue
             if protected_after_s is None and exit_code(overview) is ExitCode.OK:
                 protected_after_s = stage.elapsed_s
             if screen.is_started:
