@@ -11,7 +11,7 @@ from position_monitor.cli.status_table import age, number, rounded
 from position_monitor.core.exits.advice import AdviceNow
 from position_monitor.core.exits.explanation import Chosen, Explanation, PartKind, PartRef
 from position_monitor.core.model.desired import Level, LevelSource
-from position_monitor.core.model.money import plain
+from position_monitor.core.model.money import HUNDRED, plain
 from position_monitor.core.model.settings import TimeStop
 
 if TYPE_CHECKING:
@@ -26,7 +26,6 @@ if TYPE_CHECKING:
 WIDTH = 78
 """Columns of a line; `explain` indents it by two, and a terminal of 80 holds it."""
 _LABEL = 13
-_HUNDRED = Decimal(100)
 
 
 def exit_lines(exits: InspectedExits, position: Position, book: DesiredBook) -> Iterator[str]:
@@ -85,7 +84,7 @@ def _atr(why: Explanation, missing: str) -> str:
     market = why.market
     if market is None or why.atr_age_ms is None:
         return f"no ATR: {missing or 'it has just become too old'}"
-    share = rounded(market.atr / market.close * _HUNDRED, 3)
+    share = rounded(market.atr / market.close * HUNDRED, 3)
     return (
         f"{number(market.atr)} ({plain(share)} % of the price), its candle closed {age(why.atr_age_ms)} ago; "
         f"ADX {_figure(market.adx)}, +DI {_figure(market.plus_di)}, -DI {_figure(market.minus_di)}"
@@ -190,7 +189,7 @@ def _time(time: TimeNow) -> str:
 def _runner(why: Explanation) -> str:
     if not why.runner:
         return "none: take-profits close the whole position"
-    share = f"{plain(why.runner * _HUNDRED)} % of the position has no take-profit and runs with the stop"
+    share = f"{plain(why.runner * HUNDRED)} % of the position has no take-profit and runs with the stop"
     return f"{share}; it is all that is left" if why.runner_alone else share
 
 

@@ -468,6 +468,13 @@ async def test_a_defect_in_watching_is_told_once_and_harms_nothing() -> None:
     assert len(lines) == 1
 
 
+async def test_a_cycle_whose_configuration_has_no_hash_ends_the_watching_and_not_the_loop() -> None:
+    stand = Stand()
+    stand.keeper.config = lambda: 1 / 0  # type: ignore[assignment, return-value]
+    stand.look()
+    stand.look()
+
+
 async def test_a_defect_in_one_symbol_costs_the_others_nothing(monkeypatch: Any) -> None:
     stand = Stand()
     await closed_position(stand)

@@ -11,13 +11,13 @@ from position_monitor.core.market.candles import INTERVAL_MS, Candle
 from position_monitor.core.market.regime import RegimeInForce
 from position_monitor.core.market.wilder import Wilder
 from position_monitor.core.model.market import MarketState
+from position_monitor.core.model.money import HUNDRED
 from position_monitor.core.model.regime_settings import RegimeThresholds
 
 CANDLES_IN_A_ROW_MIN: Final = 30
 """With fewer closed candles in a row before now there is no ATR (S20)."""
 LIFETIME_MS: Final = 2 * INTERVAL_MS
 """How long after its last close a state may be used (S20)."""
-_HUNDRED: Final = Decimal(100)
 
 
 @dataclass(slots=True)
@@ -58,7 +58,7 @@ class MarketFold:
         if wilder.atr is None or wilder.adx is None or wilder.atr <= 0:
             return None
         atr, close, adx = six_digits(wilder.atr), six_digits(candle.close), six_digits(wilder.adx)
-        regime = self._in_force.close(atr / close * _HUNDRED, adx, thresholds)
+        regime = self._in_force.close(atr / close * HUNDRED, adx, thresholds)
         closed_at_ms = candle.open_ms + INTERVAL_MS
         return MarketState(
             atr=atr,

@@ -84,12 +84,13 @@ class RecordKeeper:
     def note(self, report: CycleReport) -> None:
         """A cycle ended."""
         if not report.failure:
-            now_ms, tracks = self.exchange.venue_now_ms(), report.history.tracks
-            settings_hash = self._settings_hash()
-            aged = {(event.symbol, event.side) for event in report.events if _is_close_for_age(event)}
-            self._watching(lambda: self.watch.closed_for_age(aged))
-            self._watching(lambda: self.watch.looked(tracks, settings_hash=settings_hash, venue_now_ms=now_ms))
+            self._watching(lambda: self._looked(report))
             self._wake.set()
+
+    def _looked(self, report: CycleReport) -> None:
+        self.watch.closed_for_age({(e.symbol, e.side) for e in report.events if _is_close_for_age(e)})
+        settings_hash, now_ms = self._settings_hash(), self.exchange.venue_now_ms()
+        self.watch.looked(report.history.tracks, settings_hash=settings_hash, venue_now_ms=now_ms)
 
     def on_event(self, event: StreamEvent) -> None:
         """An event of the user stream."""
@@ -103,6 +104,7 @@ class RecordKeeper:
         self._watching(lambda: self.watch.marked(marks))
 
     def _watching(self, step: Callable[[], None]) -> None:
+        """Do a step of watching; a defect in it ends the watching, never the cycle or the event it came with."""
         if self._defective:
             return
         try:
