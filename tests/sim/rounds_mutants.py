@@ -1,7 +1,8 @@
 """Planted bugs about long looks, cut lines and late words: what the drawn seeds of all powers showed together.
 
-Two more are held by unit tests only, because no world of sixty seeds shows them: the right to a take-profit that is
-asked for once (seed 2995), and any end of an id that is taken for the end of its order (seed 5598).
+Others are held by unit tests only, because no world of sixty seeds shows them: the right to a take-profit that is asked
+for once (seed 2995), any end of an id that is taken for the end of its order (seed 5598), the epoch named by the oldest
+order (seed 9303, which is red with it), and a backstop whose end tells nothing of its position (777).
 """
 
 from __future__ import annotations
@@ -11,13 +12,15 @@ from contextlib import ExitStack
 from dataclasses import replace
 from typing import Any
 
-from position_monitor.core.book import diff, stop_level
+from position_monitor.core.book import diff, stop_book, stop_level
 from position_monitor.core.evidence import learning, written
+from position_monitor.core.model import book_cases
 from position_monitor.core.observation.reads import PositionsRead, SymbolObservation
 from position_monitor.daemon import Daemon
 from position_monitor.edge.reading import account_observation
 from position_monitor.edge.reading.observer import Observer
 from position_monitor.edge.venues.binance import position_list
+from position_monitor.edge.venues.binance.venue import BinanceUsdm
 from tests.sim.mutants import changed, everywhere, mutant
 from tests.sim.swarm import Swarm
 
@@ -95,3 +98,26 @@ def a_stop_that_can_do_more_than_reduce_is_the_wanted_one(stack: ExitStack) -> N
 
     stack.enter_context(everywhere(honest, same))
     stack.enter_context(changed(learning, "_spent", lambda known, live: known.spent))
+
+
+HANGING = Swarm({"html": 0.2, "timeout_before": 0.2}, ("side_endpoint_out",), {}, marks=True)
+
+
+@mutant("INV-3", swarm=HANGING, caught_at=59)
+def a_list_that_hangs_keeps_back_the_other_one(stack: ExitStack) -> None:
+    """What arrived of a symbol's lists counts only when both are there (seed 5282)."""
+    stack.enter_context(changed(BinanceUsdm, "orders_so_far", lambda self, symbol: None))
+
+
+@mutant("INV-8", "INV-10", swarm=Swarm({}, ("crash", "reentry", "other_program_moves_its_stop")), caught_at=30)
+def whatever_rests_stays_beside_the_users_stop(stack: ExitStack) -> None:
+    """Also what an earlier life of the position left behind (seed 5878)."""
+
+    honest = stop_book._beside_foreign_cover
+
+    def beside(facts: Any) -> Any:
+        case, orders = honest(facts)
+        kept = stop_book._own_as_they_rest(facts) if case is book_cases.StopCase.FOREIGN_ENOUGH else orders
+        return case, kept
+
+    stack.enter_context(changed(stop_book, "_beside_foreign_cover", beside))
