@@ -89,8 +89,6 @@ OF_OTHERS = frozenset({
     "FileNotFoundError",  # Python's own
     "NOT_FOUND",  # of `http.HTTPStatus`
 })  # fmt: skip
-STILL_THERE = ("config/problems.py", "config/sources.py")
-"""Modules that have such names until the work on the configuration is done."""
 
 
 def identifiers(tree: ast.Module) -> set[str]:
@@ -128,11 +126,10 @@ def test_the_rule_of_names_that_say_nothing_sees(source: str, names: list[str]) 
 
 def test_every_name_says_what_it_names() -> None:
     """A reader who meets `evidence`, `observation` or `diff` knows which one it is."""
-    apart = ("paper/", *STILL_THERE)
     named = {
         name: say_nothing({*identifiers(ast.parse(text)), *name.removesuffix(".py").split("/")})
         for name, text in sources().items()
-        if not name.startswith(apart)
+        if not name.startswith("paper/")
     }
     assert {name: names for name, names in named.items() if names} == {}
 

@@ -129,9 +129,9 @@ def field_at(model: type[BaseModel], path: Sequence[str | int]) -> tuple[str, Fi
     field: FieldInfo | None = None
     table: type[BaseModel] | None = model
     for part in path:
-        known = fields_by_key(table) if table else {}
-        if part in known:
-            field = known[str(part)]
+        keys = fields_by_key(table) if table else {}
+        if part in keys:
+            field = keys[str(part)]
             table = _model_of(field.annotation)
             key += "" if part == "overrides" else f".{part}"
         elif isinstance(part, int):
@@ -151,26 +151,26 @@ def _model_of(annotation: object) -> type[BaseModel] | None:
     """The table inside an annotation such as `tuple[Rung, ...] | None` or `dict[str, SymbolOverride]`."""
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
         return annotation
-    return next((found for item in typing.get_args(annotation) if (found := _model_of(item))), None)
+    return next((model for item in typing.get_args(annotation) if (model := _model_of(item))), None)
 
 
-def known_keys(model: type[BaseModel], path: Sequence[str | int]) -> list[str]:
+def accepted_keys(model: type[BaseModel], path: Sequence[str | int]) -> list[str]:
     """The keys of the table in which `path` ends."""
     table: type[BaseModel] | None = model
     for part in path[:-1]:
-        known = fields_by_key(table) if table else {}
-        table = _model_of(known[str(part)].annotation) if part in known else table
+        keys = fields_by_key(table) if table else {}
+        table = _model_of(keys[str(part)].annotation) if part in keys else table
     return sorted(fields_by_key(table)) if table else []
 
 
 def sentences(model: type[BaseModel], error: ValidationError, origins: dict[str, str]) -> list[str]:
     """One sentence for each thing pydantic refused, in the order of the model, without doubles."""
-    found: dict[str, str] = {}
+    texts: dict[str, str] = {}
     for item in error.errors(include_url=False):
         key, field = field_at(model, item["loc"])
-        found.setdefault(key, _sentence(model=model, item=item, key=key, field=field, origin=origins.get(key, "")))
+        texts.setdefault(key, _sentence(model=model, item=item, key=key, field=field, origin=origins.get(key, "")))
     # pydantic calls a list too short when its only item was refused; the item's own sentence is enough.
-    return [text for key, text in found.items() if not any(other.startswith(f"{key}[") for other in found)]
+    return [text for key, text in texts.items() if not any(other.startswith(f"{key}[") for other in texts)]
 
 
 def unknown_keys(error: ValidationError) -> tuple[list[tuple[int | str, ...]], bool]:
@@ -185,7 +185,7 @@ def unknown_keys(error: ValidationError) -> tuple[list[tuple[int | str, ...]], b
 
 def _sentence(model: type[BaseModel], item: ErrorDetails, key: str, field: FieldInfo | None, origin: str) -> str:
     if item["type"] == "extra_forbidden":
-        hint = _hint(str(item["loc"][-1]), known_keys(model, item["loc"]))
+        hint = _hint(str(item["loc"][-1]), accepted_keys(model, item["loc"]))
         return f"{key} is not a known key{_unknown_value(key, item['input'])}{hint}"
     if field is None or (item["type"] == "value_error" and _kind(field.annotation) == "a table"):
         return _plain(item["msg"])
@@ -208,8 +208,8 @@ def _plain(message: str) -> str:
     return message.removeprefix("Value error, ")
 
 
-def _hint(name: str, known: Iterable[str]) -> str:
+def _hint(name: str, accepted: Iterable[str]) -> str:
     """The nearest known key, or all of them."""
-    known = list(known)
-    close = difflib.get_close_matches(name, known, n=1)
-    return f'; did you mean "{close[0]}"?' if close else f"; known here: {', '.join(known)}"
+    keys = list(accepted)
+    close = difflib.get_close_matches(name, keys, n=1)
+    return f'; did you mean "{close[0]}"?' if close else f"; known here: {', '.join(keys)}"

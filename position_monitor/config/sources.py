@@ -90,13 +90,13 @@ def _opened_without_waiting(path: Path) -> int:
 
 def dotted_keys(data: Mapping[str, Any], origin: str, prefix: str = "") -> dict[str, str]:
     """Every key of a nested table with one origin."""
-    found: dict[str, str] = {}
+    origins: dict[str, str] = {}
     for key, value in data.items():
         if isinstance(value, Mapping):
-            found |= dotted_keys(value, origin, f"{prefix}{key}.")
+            origins |= dotted_keys(value, origin, f"{prefix}{key}.")
         else:
-            found[f"{prefix}{key}"] = origin
-    return found
+            origins[f"{prefix}{key}"] = origin
+    return origins
 
 
 def overlay_environment(data: dict[str, Any], environ: Mapping[str, str]) -> tuple[dict[str, Any], dict[str, str]]:
