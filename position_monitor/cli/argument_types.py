@@ -1,0 +1,39 @@
+"""What an argument of the command line may be, and the words for one that may not."""
+
+from __future__ import annotations
+
+import argparse
+import math
+
+
+def number(text: str, expected: str, *, least: float, most: float) -> float:
+    """`text` as a number within the bounds. Raises `argparse.ArgumentTypeError` that says what was `expected`."""
+    try:
+        value = float(text)
+    except ValueError:
+        value = math.nan
+    if not least <= value <= most:
+        raise argparse.ArgumentTypeError(f"was {text!r}, expected {expected}")
+    return value
+
+
+def positive(text: str) -> float:
+    """Seconds above zero."""
+    return number(text, "a positive number of seconds", least=1e-3, most=1e7)
+
+
+def not_negative(text: str) -> float:
+    """A number from zero on."""
+    return number(text, "a number that is not negative", least=0, most=1e7)
+
+
+def not_negative_ms(text: str) -> int:
+    """Milliseconds from zero on."""
+    return int(number(text, "milliseconds that are not negative", least=0, most=3_600_000))
+
+
+def port(text: str) -> int:
+    """A port; 0 stands for any free one."""
+    if not (text.isascii() and text.isdigit() and int(text[:6]) <= 65_535):
+        raise argparse.ArgumentTypeError(f"was {text!r}, expected a port from 0 to 65535")
+    return int(text)
