@@ -12,6 +12,7 @@ from position_monitor.cli.argument_types import not_negative, not_negative_ms, p
 from position_monitor.cli.exit_codes import ExitCode
 
 WATCH_INTERVAL_S = 2.0
+WAIT_TIMEOUT_S = 60.0
 
 
 class _Parser(argparse.ArgumentParser):
@@ -68,7 +69,8 @@ def _daemon_commands(commands: argparse._SubParsersAction[_Parser]) -> None:
 
 def _reading_commands(commands: argparse._SubParsersAction[_Parser]) -> None:
     status = _command(commands, "status", "status", "the protection of every position, as published in Redis")
-    status.add_argument(
+    again = status.add_mutually_exclusive_group()
+    again.add_argument(
         "--watch",
         nargs="?",
         type=positive,
@@ -76,6 +78,20 @@ def _reading_commands(commands: argparse._SubParsersAction[_Parser]) -> None:
         metavar="SECONDS",
         help="again and again until Ctrl-C (default every 2 s; with --direct at least 10 s apart)",
     )
+    again.add_argument(
+        "--wait",
+        choices=("protected", "heard"),
+        metavar="STATE",
+        help="until it is so, then exit 0: protected (as exit code 0), heard (a running daemon says something)",
+    )
+    status.add_argument(
+        "--timeout",
+        type=positive,
+        default=WAIT_TIMEOUT_S,
+        metavar="SECONDS",
+        help="with --wait: how long (default 60 s); after that the exit code is that of a plain status",
+    )
+    status.add_argument("--problems", action="store_true", help="only positions that are not protected")
     status.add_argument("--direct", action="store_true", help="read the exchange instead of Redis; places nothing")
     plan = _command(commands, "plan", "plan", "what the daemon would do now, and what it holds back; does nothing")
     plan.add_argument("symbol", nargs="?", metavar="SYMBOL", type=str.upper, help="only this symbol, e.g. BTCUSDT")

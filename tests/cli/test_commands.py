@@ -123,7 +123,7 @@ def test_check_live_reports_each_question(
     assert main(["check", "--live", "--config", str(config_file)]) == 0
     out = capsys.readouterr().out
     assert "ok     exchange (live): answers; 1 positions, 0 with full stop cover (CRITICAL)" in out
-    assert "note   redis (live): Redis did not answer" in out
+    assert "note   redis (live): Redis at 127.0.0.1:9 did not answer: connection refused" in out
 
 
 @pytest.mark.parametrize(
@@ -145,15 +145,26 @@ def test_exit_code_of_status(
     verdict: Verdict, risk: RiskStatus, code: int, account_state: AccountState, position_state: PositionState
 ) -> None:
     """0 only when every managed position is protected and the daemon itself agrees."""
-    seen = Overview(replace(account_state, risk_status=risk), (replace(position_state, verdict=verdict),))
+    counted = 0 if verdict is Verdict.UNMANAGED else 1
+    account = replace(account_state, risk_status=risk, positions=counted)
+    seen = Overview(account, (replace(position_state, verdict=verdict),))
     assert status.exit_code(seen) == code
 
 
 def test_nothing_heard_is_never_fine(account_state: AccountState, position_state: PositionState) -> None:
-    """A missing key is UNKNOWN (DESIGN 5): 3 without the daemon, 2 with an expired position."""
+    """A missing key is UNKNOWN (DESIGN 5): 3 without the daemon, 2 with a position that expired or stands nowhere."""
     assert status.exit_code(Overview(None)) == 3
     assert status.exit_code(Overview(account_state, (position_state,), ("ETHUSDT:LONG",))) == 2
-    assert status.exit_code(Overview(account_state, ())) == 0
+    broken = {"ETHUSDT:LONG": "the position document is not readable"}
+    assert status.exit_code(Overview(account_state, (position_state,), unreadable=broken)) == 2
+    assert status.exit_code(Overview(account_state, ())) == 2
+    assert status.exit_code(Overview(replace(account_state, positions=0, protected=0), ())) == 0
+
+
+def test_after_a_clean_stop_nobody_is_heard(account_state: AccountState, position_state: PositionState) -> None:
+    """DESIGN 6: what stands there is the last word of a daemon that is gone."""
+    stopped = replace(account_state, mode="stopped", risk_status=RiskStatus.UNKNOWN)
+    assert status.exit_code(Overview(stopped, (position_state,))) == 3
 
 
 @pytest.mark.parametrize("argv", [[], ["nosuch"], ["explain"], ["status", "--watch", "-1"], ["demo", "--for", "nan"]])

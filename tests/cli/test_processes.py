@@ -130,7 +130,7 @@ def test_status_without_redis_is_1(config_file: Path) -> None:
     """Nothing is known, and the answer comes quickly."""
     done = command("status", "--config", str(config_file))
     assert done.returncode == 1
-    assert "Redis did not answer" in done.stderr and done.stdout == ""
+    assert "Redis at 127.0.0.1:9 did not answer: connection refused" in done.stderr and done.stdout == ""
 
 
 def test_a_reader_that_leaves_is_no_traceback(config_file: Path) -> None:
