@@ -82,10 +82,19 @@ def rows_of(states: Iterable[PositionState], unread: Mapping[str, str] | None = 
 
     `unread` names the positions without a state and says why.
     """
-    rows = [Row(state.key.symbol, state.key.side.value, state.verdict, state.reason, state) for state in states]
+    rows = [
+        Row(
+            symbol=state.key.symbol,
+            side=state.key.side.value,
+            verdict=state.verdict,
+            reason=state.reason,
+            state=state,
+        )
+        for state in states
+    ]
     for name, reason in (unread or {}).items():
         symbol, _, side = name.rpartition(":")
-        rows.append(Row(symbol, side, Verdict.UNKNOWN, reason))
+        rows.append(Row(symbol=symbol, side=side, verdict=Verdict.UNKNOWN, reason=reason))
     return tuple(sorted(rows, key=_order))
 
 

@@ -85,8 +85,8 @@ def test_unusual_things_are_remarks_and_positions_come_first(
         account_state,
         mode="observe",
         risk_status=RiskStatus.CRITICAL,
-        reason="BTCUSDT:LONG: NAKED (no stop; none); SOLUSDT:LONG: the stop is behind; ADAUSDT:LONG: the stop is behind; "
-        "Exit Brain V3 may not act",
+        reason="BTCUSDT:LONG: NAKED (no stop; none); SOLUSDT:LONG: the stop is behind; "
+        "ADAUSDT:LONG: the stop is behind; Exit Brain V3 may not act",
         conflicts=("EXIT_MODE=LEGACY but EXIT_BRAIN_V3_ENABLED=true: ...",),
         circuit_breaker="ACTIVE (read 4 s ago)",
         streams={"user": "LIVE", "marks": "silent for 12 s"},

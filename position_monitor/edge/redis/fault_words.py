@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Final
 
-from redis.asyncio.sentinel import MasterNotFoundError
 from redis.exceptions import (
     AuthenticationError,
     BusyLoadingError,
@@ -23,12 +22,12 @@ _WORDS: Final[tuple[tuple[type[BaseException], str], ...]] = (
     (BusyLoadingError, "is still loading its data"),
     (ReadOnlyError, "is a replica that only reads"),
     (OutOfMemoryError, "is full"),
-    (MasterNotFoundError, "was not reached: no Sentinel there names a master"),
 )
 _SAYS: Final = (
     ("-LOADING", "is still loading its data"),
     ("NOAUTH", "wants a user or a password"),
     ("WRONGPASS", "refused the user or the password"),
+    ("No master found", "was not reached: no Sentinel there names a master"),
     ("NOPERM", "does not permit this user to read the keys of the account (ACL)"),
 )
 """What a server says while a connection is made; redis-py has no type of its own for it there."""
