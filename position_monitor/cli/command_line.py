@@ -9,6 +9,7 @@ from typing import NoReturn
 
 from position_monitor import __version__
 from position_monitor.cli.argument_types import not_negative, not_negative_ms, port, positive
+from position_monitor.cli.asked_position import FORMS, asked_position
 from position_monitor.cli.exit_codes import ExitCode
 
 WATCH_INTERVAL_S = 2.0
@@ -94,10 +95,10 @@ def _reading_commands(commands: argparse._SubParsersAction[_Parser]) -> None:
     status.add_argument("--problems", action="store_true", help="only positions that are not protected")
     status.add_argument("--direct", action="store_true", help="read the exchange instead of Redis; places nothing")
     plan = _command(commands, "plan", "plan", "what the daemon would do now, and what it holds back; does nothing")
-    plan.add_argument("symbol", nargs="?", metavar="SYMBOL", type=str.upper, help="only this symbol, e.g. BTCUSDT")
+    plan.add_argument("position", nargs="?", metavar="SYMBOL", type=asked_position, help=f"only this one: {FORMS}")
     _command(commands, "exits", "exits", "who controls exits: module, policies, switches, conflicts, orders by policy")
     explain = _command(commands, "explain", "explain", "why a position's orders are what they are")
-    explain.add_argument("symbol", metavar="SYMBOL", type=str.upper, help="e.g. BTCUSDT")
+    explain.add_argument("position", metavar="SYMBOL", type=asked_position, help=FORMS)
 
 
 def _record_commands(commands: argparse._SubParsersAction[_Parser]) -> None:

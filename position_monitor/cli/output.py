@@ -33,6 +33,11 @@ def console() -> Console:
     return Console(width=None if own_width else PLAIN_WIDTH, highlight=False)
 
 
+def columns() -> int:
+    """How wide a line on stdout may be."""
+    return console().width
+
+
 def print_rendered(*renderables: RenderableType) -> None:
     """Tables and lines on stdout. Piped output carries no trailing blanks."""
     target = console()

@@ -7,7 +7,7 @@ unusual; then the positions, the worst first. Where that is longer than a screen
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import ROUND_FLOOR, Decimal
 from typing import Final
@@ -16,6 +16,7 @@ from rich.cells import cell_len
 from rich.console import Console, ConsoleOptions, RenderResult
 from rich.text import Text
 
+from position_monitor.cli.lines import flowed, hanging
 from position_monitor.cli.status_remarks import STOPPED, remarks
 from position_monitor.cli.status_table import (
     COLOURS,
@@ -197,28 +198,6 @@ def headline(overview: Overview, width: int) -> list[Text]:
     if cell_len(text.plain) + len(_INDENT) + cell_len(rest.plain) <= width:
         return [text.append(_INDENT).append_text(rest)]
     return [text, *(Text(_INDENT).append_text(line) for line in flowed(others, ", ", width - len(_INDENT)))]
-
-
-def flowed(parts: Iterable[Text], between: str, width: int) -> list[Text]:
-    """The parts behind each other in lines of at most `width` columns; none is broken."""
-    lines: list[Text] = []
-    for part in parts:
-        if lines and cell_len(lines[-1].plain) + len(between) + cell_len(part.plain) <= width:
-            lines[-1].append(between).append_text(part)
-        else:
-            lines.append(Text().append_text(part))
-    return lines
-
-
-def hanging(text: str, width: int) -> list[str]:
-    """The text in lines of at most `width` columns, from the second one on indented. Wide characters count two."""
-    lines: list[str] = []
-    for word in text.split():
-        if lines and cell_len(lines[-1]) + 1 + cell_len(word) <= width:
-            lines[-1] += f" {word}"
-        else:
-            lines.append(f"{_INDENT}{word}" if lines else word)
-    return lines
 
 
 def _trouble(trouble: str, width: int) -> list[Text]:

@@ -141,7 +141,7 @@ class RedisStateReader:
             async with self._bounded():
                 reply: Any = await self._client.xread({self._keys.events: after}, count=100, block=FOLLOW_BLOCK_MS)
             stop_if_cancelled()
-            for stream_id, fields in _entries(reply):
+            for stream_id, fields in entries_of(reply):
                 after = stream_id
                 yield _event(stream_id, fields)
 
@@ -170,8 +170,8 @@ async def bounded(url: str) -> AsyncIterator[None]:
         raise RedisUnreachable(in_words(url, fault)) from None
 
 
-def _entries(reply: Any) -> list[tuple[str, dict[str, str]]]:  # noqa: ANN401
-    """The entries of the only stream that was asked for, in either protocol version."""
+def entries_of(reply: Any) -> list[tuple[str, dict[str, str]]]:  # noqa: ANN401
+    """The entries of the only stream that was asked for by XREAD, in either version of the protocol."""
     if not reply:
         return []
     if isinstance(reply, dict):
