@@ -15,6 +15,7 @@ from rich.live import Live
 from rich.text import Text
 
 from position_monitor.cli.exit_codes import ExitCode
+from position_monitor.cli.leaving import leaving, pause
 from position_monitor.cli.output import console, print_json_line, say
 from position_monitor.cli.status import (
     NOT_HEARD,
@@ -50,21 +51,20 @@ async def watch(config: Config, arguments: argparse.Namespace) -> int:
     watching = Watching(
         config, as_json=arguments.json, only_problems=arguments.problems, screen=screen if on_screen else None
     )
+    left = leaving()
     async with _look(config, direct=arguments.direct) as look:
         with screen if on_screen else nullcontext():
-            try:
-                while True:
-                    await watching.look_once(look)
-                    await watching.pause(every_s)
-            except asyncio.CancelledError:
-                return watching.code
+            while not left.is_set():
+                await watching.look_once(look, left)
+                await watching.pause(every_s, left)
+    return watching.code
 
 
 async def wait(config: Config, arguments: argparse.Namespace) -> int:
     """Until the state is as wanted, then 0; when the time is up, what `status` would return. Shows the last look."""
     deadline_s = time.monotonic() + arguments.timeout
     every_s = DIRECT_EVERY_S if arguments.direct else WAIT_EVERY_S
-    trouble = ""
+    trouble, left = "", leaving()
     async with _look(config, direct=arguments.direct) as look:
         while True:
             try:
@@ -78,7 +78,8 @@ async def wait(config: Config, arguments: argparse.Namespace) -> int:
                 reached = _reached(overview, arguments.wait)
                 if reached or time.monotonic() + every_s >= deadline_s:
                     break
-            await asyncio.sleep(every_s)
+            if await pause(left, every_s):
+                return ExitCode.INTERRUPTED
     if not reached:
         say(f"position-monitor: not {arguments.wait} within {arguments.timeout:g} s")
     show(config, overview, as_json=arguments.json, only_problems=arguments.problems)
@@ -119,14 +120,16 @@ class Watching:
     _trouble: str = field(default="", init=False)
     _trouble_since_ms: int = field(default=0, init=False)
 
-    async def look_once(self, look: Look) -> None:
-        """Look and show. The screen lives on while an answer takes its time."""
+    async def look_once(self, look: Look, left: asyncio.Event) -> None:
+        """Look and show, unless the user leaves before. The screen lives on while an answer takes its time."""
         looking = asyncio.ensure_future(look())
+        leaves = asyncio.ensure_future(left.wait())
         try:
             while not looking.done():
-                await asyncio.wait({looking}, timeout=TICK_S)
-                if not looking.done():
-                    self._draw()
+                await asyncio.wait({looking, leaves}, timeout=TICK_S, return_when=asyncio.FIRST_COMPLETED)
+                if left.is_set():
+                    return
+                self._draw()
             overview = looking.result()
         except PositionMonitorError as error:
             self._failed(str(error))
@@ -134,12 +137,14 @@ class Watching:
             self._looked(overview)
         finally:
             looking.cancel()
+            leaves.cancel()
 
-    async def pause(self, seconds: float) -> None:
+    async def pause(self, seconds: float, left: asyncio.Event) -> None:
         """Until the next look; ages on a screen go on growing."""
         until_s = time.monotonic() + seconds
         while (left_s := until_s - time.monotonic()) > 0:
-            await asyncio.sleep(min(TICK_S, left_s))
+            if await pause(left, min(TICK_S, left_s)):
+                return
             self._draw()
 
     def _looked(self, overview: Overview) -> None:
