@@ -8,9 +8,10 @@ from pathlib import Path
 from typing import NoReturn
 
 from position_monitor import __version__
-from position_monitor.cli.argument_types import not_negative, not_negative_ms, port, positive
+from position_monitor.cli.argument_types import count, not_negative, not_negative_ms, port, positive
 from position_monitor.cli.asked_position import FORMS, asked_position
 from position_monitor.cli.exit_codes import ExitCode
+from position_monitor.cli.moments import SINCE_FORMS, since_ms
 
 WATCH_INTERVAL_S = 2.0
 WAIT_TIMEOUT_S = 60.0
@@ -33,6 +34,7 @@ def parser() -> argparse.ArgumentParser:
     commands = root.add_subparsers(metavar="COMMAND", required=True)
     _daemon_commands(commands)
     _reading_commands(commands)
+    _event_commands(commands)
     _record_commands(commands)
     _config_commands(commands)
     _paper_commands(commands)
@@ -99,6 +101,23 @@ def _reading_commands(commands: argparse._SubParsersAction[_Parser]) -> None:
     _command(commands, "exits", "exits", "who controls exits: module, policies, switches, conflicts, orders by policy")
     explain = _command(commands, "explain", "explain", "why a position's orders are what they are")
     explain.add_argument("position", metavar="SYMBOL", type=asked_position, help=FORMS)
+
+
+def _event_commands(commands: argparse._SubParsersAction[_Parser]) -> None:
+    events = _command(commands, "events", "events", "what happened, one line each, as published in Redis")
+    events.add_argument("-f", "--follow", action="store_true", help="go on with what happens from now on, until Ctrl-C")
+    events.add_argument(
+        "--limit",
+        type=count,
+        metavar="N",
+        help="only the last N (default 100, with --follow 10, with --since all that Redis has)",
+    )
+    history = _command(
+        commands, "history", "history", "the life of a position: levels, orders, who changed what, what it was worth"
+    )
+    for command, needed in ((events, "?"), (history, None)):
+        command.add_argument("position", nargs=needed, metavar="SYMBOL[:SIDE]", type=asked_position, help=FORMS)
+        command.add_argument("--since", type=since_ms, metavar="TIME", help=SINCE_FORMS)
 
 
 def _record_commands(commands: argparse._SubParsersAction[_Parser]) -> None:

@@ -12,6 +12,11 @@ _UNITS_S = {"s": 1, "m": 60, "h": 3_600, "d": 86_400, "w": 604_800}
 SINCE_FORMS = "a span as 90s, 15m, 2h, 3d, or a time as 2026-01-31, 2026-01-31T03:00 (UTC unless it names a zone)"
 
 
+def now_ms() -> int:
+    """The wall clock of this host, ms UTC."""
+    return time.time_ns() // 1_000_000
+
+
 def since_ms(text: str) -> int:
     """`2h` ago, or an ISO time, in ms UTC. Raises `argparse.ArgumentTypeError` with the forms that are understood."""
     text = text.strip()

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import time
 from collections.abc import Awaitable, Callable, Iterable
 from typing import TYPE_CHECKING
 
@@ -13,6 +12,7 @@ from rich.text import Text
 
 from position_monitor.cli.exit_codes import ExitCode
 from position_monitor.cli.journal import open_journal
+from position_monitor.cli.moments import now_ms
 from position_monitor.cli.output import print_json, print_rendered, say
 from position_monitor.cli.status_table import COLOURS, QUIET
 from position_monitor.cli.status_view import Overview, StatusView
@@ -116,11 +116,6 @@ def render(
         height=height,
         trouble=trouble,
     )
-
-
-def now_ms() -> int:
-    """The wall clock of this host, ms UTC."""
-    return time.time_ns() // 1_000_000
 
 
 def show(config: Config, overview: Overview, *, as_json: bool, only_problems: bool = False) -> None:

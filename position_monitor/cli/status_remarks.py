@@ -27,6 +27,8 @@ Remark = tuple[str, str]
 
 def remarks(account: AccountState, rows: Sequence[Row], now_ms: int) -> list[Remark]:
     """Everything that is unusual, the worst positions first, then the account; empty on a good day."""
+    if account.mode == STOPPED:
+        return [(f"? mode {STOPPED}: {_MODES[STOPPED]}; what stands below was read last", COLOURS[Verdict.UNKNOWN])]
     lines = [(f"! {text}", "yellow") for text in dict.fromkeys(_of_account(account, rows))]
     return [*_of_positions([row for row in rows if row.verdict not in QUIET], now_ms), *lines]
 
@@ -41,7 +43,7 @@ def _of_account(account: AccountState, rows: Sequence[Row]) -> list[str]:
     texts += [
         f"{name} stream {health}: positions are looked at in turn"
         for name, health in account.streams.items()
-        if health != "LIVE" and account.mode != STOPPED
+        if health != "LIVE"
     ]
     if account.unread:
         texts.append(f"could not be read and may be open: {_named(account.unread)}")

@@ -16,6 +16,7 @@ from rich.text import Text
 
 from position_monitor.cli.exit_codes import ExitCode
 from position_monitor.cli.leaving import leaving, pause
+from position_monitor.cli.moments import now_ms
 from position_monitor.cli.output import console, print_json_line, say
 from position_monitor.cli.status import (
     NOT_HEARD,
@@ -24,7 +25,6 @@ from position_monitor.cli.status import (
     direct_look,
     document,
     exit_code,
-    now_ms,
     redis_look,
     render,
     show,

@@ -7,7 +7,8 @@ waited for Redis is therefore never written before its own time.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections import deque
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -110,17 +111,17 @@ class EventStream:
             last = await self._client.xrevrange(self._key, count=1)
         return str(last[0][0]) if last else "0-0"
 
-    async def follow(self, after: str) -> AsyncIterator[StreamedEvent | str]:
+    async def follow(self, after: str) -> AsyncGenerator[StreamedEvent | str]:
         """Events after the id `after` as they come, for ever.
 
         What keeps Redis from answering comes between them as text, once until it is something else; an empty text says
         that it answers again.
         """
-        trouble = ""
+        trouble, last_at_ms, shown = "", 0, deque[str](maxlen=PAGE)
         while True:
             try:
-                if trouble:
-                    after = min(after, await self.newest_id(), key=_ordinal)  # another server may be behind
+                if trouble and _ordinal(await self.newest_id()) < _ordinal(after):
+                    after = f"{last_at_ms}-0"  # another server, which is behind or empty: by the time of the last fact
                 async with bounded(self._url):
                     reply: Any = await self._client.xread({self._key: after}, count=100, block=FOLLOW_BLOCK_MS)
             except RedisUnreachable as fault:
@@ -136,8 +137,11 @@ class EventStream:
             for stream_id, fields in entries_of(reply):
                 after = stream_id
                 event = event_of(stream_id, fields)
-                if event is not None:
-                    yield event
+                if event is None or (name := str(event.document.get("id", stream_id))) in shown:
+                    continue
+                shown.append(name)
+                last_at_ms = event.at_ms
+                yield event
 
     async def close(self) -> None:
         """Disconnect."""

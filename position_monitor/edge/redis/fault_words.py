@@ -62,4 +62,4 @@ def _silence(fault: BaseException) -> str:
         cause = cause.__cause__ or cause.__context__
     if isinstance(fault, TimeoutError) or "imeout" in f"{type(fault).__name__}{fault}":
         return f"nothing came within {SOCKET_TIMEOUT_S:g} s"
-    return type(fault).__name__
+    return "the connection was lost"
