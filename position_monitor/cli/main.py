@@ -27,14 +27,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     _speak_in_any_terminal()
     arguments = parser().parse_args(argv)
     try:
-        command = importlib.import_module(f"position_monitor.cli.{arguments.module}")
-        code = int(command.execute(arguments))
+        code = _run(arguments)
         sys.stdout.flush()
         return code
-    except ConfigError as error:
-        return _failed(arguments, error, ExitCode.BAD_CONFIG)
-    except PositionMonitorError as error:
-        return _failed(arguments, error, ExitCode.ERROR)
     except KeyboardInterrupt:
         return ExitCode.INTERRUPTED
     except BrokenPipeError:
@@ -47,6 +42,17 @@ def main(argv: Sequence[str] | None = None) -> int:
         say(f"position-monitor: the output could not be written: {error.strerror}")
         _let_go_of_stdout()
         return ExitCode.ERROR
+
+
+def _run(arguments: argparse.Namespace) -> int:
+    """The exit code of the command. What it could not do is said, and is data where data was asked for."""
+    try:
+        command = importlib.import_module(f"position_monitor.cli.{arguments.module}")
+        return int(command.execute(arguments))
+    except ConfigError as error:
+        return _failed(arguments, error, ExitCode.BAD_CONFIG)
+    except PositionMonitorError as error:
+        return _failed(arguments, error, ExitCode.ERROR)
 
 
 _CANNOT_BE_WRITTEN = (errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EFBIG)

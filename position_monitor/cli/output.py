@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import json
 import os
@@ -20,9 +21,10 @@ PLAIN_WIDTH = 180
 
 
 def say(text: str) -> None:
-    """Talk to the human; never data."""
-    sys.stderr.write(f"{text}\n")
-    sys.stderr.flush()
+    """Talk to the human; never data. Where nobody takes it, that changes neither the answer nor its code."""
+    with contextlib.suppress(OSError):
+        sys.stderr.write(f"{text}\n")
+        sys.stderr.flush()
 
 
 def console() -> Console:

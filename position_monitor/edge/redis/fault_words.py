@@ -7,6 +7,7 @@ from typing import Final
 from redis.exceptions import (
     AuthenticationError,
     BusyLoadingError,
+    InvalidResponse,
     NoPermissionError,
     OutOfMemoryError,
     ReadOnlyError,
@@ -20,6 +21,7 @@ _WORDS: Final[tuple[tuple[type[BaseException], str], ...]] = (
     (AuthenticationError, "refused the user or the password"),
     (NoPermissionError, "does not permit this user to read the keys of the account (ACL)"),
     (BusyLoadingError, "is still loading its data"),
+    (InvalidResponse, "does not answer as Redis does: something else listens there"),
     (ReadOnlyError, "is a replica that only reads"),
     (OutOfMemoryError, "is full"),
 )
