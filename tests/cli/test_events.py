@@ -15,8 +15,8 @@ from pathlib import Path
 import pytest
 from redis import Redis
 
+from position_monitor.cli.daemon_switches import switches_of_daemon
 from position_monitor.cli.event_words import ALARM, LOOK, telling
-from position_monitor.cli.explain import switches_of_daemon
 from position_monitor.cli.main import main
 from position_monitor.cli.moments import moment, since_ms
 from position_monitor.config import load_config
