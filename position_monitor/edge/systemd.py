@@ -12,6 +12,7 @@ import sdnotify
 
 STATUS_LENGTH_MAX: Final = 500
 CREDENTIAL_BYTES_MAX: Final = 64 * 1024
+RELOAD_ANSWER_LENGTH_MAX: Final = 4_000
 MICROSECONDS_PER_SECOND: Final = 1_000_000
 
 
@@ -55,6 +56,36 @@ class Systemd:
         text = "\n".join(assignments)
         # sdnotify writes Latin-1 and silently drops what does not fit: hand it the UTF-8 bytes as Latin-1 characters.
         self._notifier.notify(text.encode("utf-8", "replace").decode("latin-1"))
+
+
+def answer_reload(problem: str) -> None:
+    """Leave for `ExecReload=` of the unit what became of a reload: empty when it was taken over. Never raises."""
+    if (path := _reload_answer()) is not None:
+        with contextlib.suppress(OSError):
+            written = path.with_suffix(".new")
+            written.write_text(problem[:RELOAD_ANSWER_LENGTH_MAX], "utf-8")
+            written.replace(path)
+
+
+def forget_reload_answer() -> None:
+    """A reload is about to be asked for: what became of the last one does not count any more."""
+    if (path := _reload_answer()) is not None:
+        path.unlink(missing_ok=True)
+
+
+def reload_answer() -> str | None:
+    """What became of the reload: None while it is not known, empty when it was taken over, else the problem."""
+    path = _reload_answer()
+    if path is None:
+        return ""  # the unit has no `RuntimeDirectory=`: nobody can answer
+    with contextlib.suppress(FileNotFoundError):
+        return path.read_text("utf-8", errors="replace")
+    return None
+
+
+def _reload_answer() -> Path | None:
+    folder = os.environ.get("RUNTIME_DIRECTORY", "").split(":")[0]
+    return Path(folder) / "reload-answer" if folder else None
 
 
 def credential(name: str) -> str | None:

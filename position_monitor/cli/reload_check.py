@@ -1,0 +1,48 @@
+"""`check` for `ExecReload=` of the unit: before the signal, is the file usable; after it, what did the daemon say?
+
+Both are needed. The first sees the file as the daemon's own user, with the env file and the credentials as they are
+now, so that a file that the next start would refuse is refused at once. The second asks the daemon, which has its
+running values beside the new ones. `systemctl reload` fails when either does, and the old configuration stays.
+"""
+
+from __future__ import annotations
+
+import argparse
+import time
+from typing import Final
+
+from loguru import logger
+
+from position_monitor.cli.exit_codes import ExitCode
+from position_monitor.config import load_config
+from position_monitor.edge import log
+from position_monitor.edge.systemd import forget_reload_answer, reload_answer
+from position_monitor.errors import ConfigError
+
+ANSWER_WITHIN_S: Final = 75.0
+"""How long the daemon may take: the cycle in hand and the pause between two reloads come first."""
+LOOK_EVERY_S: Final = 0.05
+
+
+def before_reload(arguments: argparse.Namespace) -> ExitCode:
+    """0 and no word when the file can be used, else 78 and what is wrong with it in the journal."""
+    log.configure()
+    try:
+        load_config(arguments.config)
+    except ConfigError as problem:
+        logger.error("The configuration was not reloaded, the old one stays: {}", problem)
+        return ExitCode.BAD_CONFIG
+    forget_reload_answer()
+    return ExitCode.OK
+
+
+def after_reload() -> ExitCode:
+    """0 when the daemon took the file over, 78 when it refused (it says why itself), 1 when it did not answer."""
+    log.configure()
+    deadline_s = time.monotonic() + ANSWER_WITHIN_S
+    while (problem := reload_answer()) is None:
+        if time.monotonic() > deadline_s:
+            logger.error("The daemon did not say within {:g} s whether it reloaded its configuration", ANSWER_WITHIN_S)
+            return ExitCode.ERROR
+        time.sleep(LOOK_EVERY_S)
+    return ExitCode.BAD_CONFIG if problem else ExitCode.OK
