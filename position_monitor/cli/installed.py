@@ -32,5 +32,7 @@ def choose_installation(arguments: argparse.Namespace) -> None:
         if arguments.config is not None:
             raise TwoInstallations("--account and --config both name a configuration file; expected one of them")
         arguments.config = Installation(arguments.account, DIRECTORY).config_file
+    if getattr(arguments, "before_reload", False) or getattr(arguments, "after_reload", False):
+        return  # started by the unit: systemd read the env file
     for sentence in process_environment(config_path(arguments.config, os.environ), os.environ).unreadable:
         say(f"! {sentence}")

@@ -1,8 +1,9 @@
 """`check` for `ExecReload=` of the unit: before the signal, is the file usable; after it, what did the daemon say?
 
-Both are needed. The first sees the file as the daemon's own user, with the env file and the credentials as they are
-now, so that a file that the next start would refuse is refused at once. The second asks the daemon, which has its
-running values beside the new ones. `systemctl reload` fails when either does, and the old configuration stays.
+Both are needed. The first sees the file as the daemon's own user and with the env file as it is now, so that a file that
+the next start would refuse is refused at once; systemd does not let it read the credentials of the daemon. The second
+asks the daemon, which has its credentials, its own environment and its running values beside the new ones.
+`systemctl reload` fails when either does, and the old configuration stays.
 """
 
 from __future__ import annotations
@@ -28,7 +29,7 @@ def before_reload(arguments: argparse.Namespace) -> ExitCode:
     """0 and no word when the file can be used, else 78 and what is wrong with it in the journal."""
     log.configure()
     try:
-        load_config(arguments.config)
+        load_config(arguments.config, need_credentials=False)
     except ConfigError as problem:
         logger.error("The configuration was not reloaded, the old one stays: {}", problem)
         return ExitCode.BAD_CONFIG

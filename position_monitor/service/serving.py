@@ -249,8 +249,8 @@ class Service:
             logger.exception("The configuration was not reloaded, the old one stays")
             self._refuse(type(defect).__name__)
         else:
-            answer_reload("")
             await self._follow(before, reloaded)
+            answer_reload("")
         if self._ready:
             self.systemd.ready()
 
