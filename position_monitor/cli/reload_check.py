@@ -1,9 +1,9 @@
 """`check` for `ExecReload=` of the unit: before the signal, is the file usable; after it, what did the daemon say?
 
-Both are needed. The first sees the file as the daemon's own user and with the env file as it is now, so that a file that
-the next start would refuse is refused at once; systemd does not let it read the credentials of the daemon. The second
-asks the daemon, which has its credentials, its own environment and its running values beside the new ones.
-`systemctl reload` fails when either does, and the old configuration stays.
+Both are needed. The first sees the file as the daemon's own user and with the env file as it is now, so that what the
+next start would refuse is refused at once; systemd does not let it read the credentials of the daemon. The second asks
+the daemon, which has its credentials, its own environment and its running values beside the new ones. A reload fails
+when either does, and the old configuration stays.
 """
 
 from __future__ import annotations

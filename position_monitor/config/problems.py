@@ -192,7 +192,7 @@ def _sentence(model: type[BaseModel], item: ErrorDetails, key: str, field: Field
     if item["type"] == "missing":
         return f"{key} is missing; allowed is {allowed(field)}"
     reason = f" ({_plain(item['msg'])})" if item["type"] == "value_error" else ""
-    where = f" (from {origin})" if origin.startswith("environment") else ""
+    where = f" (from {origin})" if origin.startswith(("environment", "env file")) else ""
     return f"{key} was {shown(item['input'])}{where}; allowed is {allowed(field)}{reason}"
 
 

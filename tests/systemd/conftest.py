@@ -1,4 +1,4 @@
-"""The installed program in a real systemd: `make install` runs inside its box, on the running interpreter's packages."""
+"""The installed program in a real systemd: `make install` runs in its box, on the running interpreter's packages."""
 
 from __future__ import annotations
 
