@@ -100,8 +100,12 @@ def test_a_second_install_is_an_upgrade_and_rollback_takes_it_back(tmp_path: Pat
     root = tmp_path / "root"
     prefix = f"/{PREFIX}-of-mine"
     place = {"PYTHON": python, "PREFIX": prefix}
+    (root / prefix.removeprefix("/") / "venv" / "bin").mkdir(parents=True)  # as the documents once said
+    (root / "usr/local/bin").mkdir(parents=True)
+    (root / "usr/local/bin/position-monitor").write_text("somebody's own")
     make("install", root, **place)
     home = root / prefix.removeprefix("/")
+    assert (home / "venv-made-by-hand" / "bin").is_dir()
     first = os.readlink(home / "venv")
     etc = root / "etc/quantum"
     (etc / "position-monitor.toml").write_text("account = 'mine'\n")
@@ -128,8 +132,10 @@ def test_a_second_install_is_an_upgrade_and_rollback_takes_it_back(tmp_path: Pat
         "etc/quantum/position-monitor.env",
         "etc/quantum/credentials/exchange_api_key",
         "etc/systemd/system/other.service",
+        "usr/local/bin/position-monitor",
     }
-    assert not home.exists()
+    assert (root / "usr/local/bin/position-monitor").read_text() == "somebody's own"
+    assert [path.name for path in home.iterdir()] == ["venv-made-by-hand"]
     assert not (tmp_path / "systemctl-was-called").exists()
 
 
