@@ -12,6 +12,12 @@ from position_monitor.cli.command_tree import tree
 
 _SCRIPT = """\
 # bash completion of position-monitor, generated from its parser.
+_position_monitor_accounts() {
+    local file
+    for file in /etc/quantum/position-monitor-*.toml; do
+        [ ! -e "$file" ] || { file=${file##*/position-monitor-}; echo "${file%.toml}"; }
+    done
+}
 _position_monitor() {
     local word previous place command=""
     word=${COMP_WORDS[COMP_CWORD]}
@@ -49,6 +55,10 @@ def bash(command_line: argparse.ArgumentParser) -> str:
                 values.append(f"{pattern}) {_reply(str(choice) for choice in option.choices)}; return ;;")
             elif option.metavar == "PATH":
                 values.append(f'{pattern}) COMPREPLY=($(compgen -f -- "$word")); return ;;')
+            elif option.dest == "account":
+                values.append(
+                    f'{pattern}) COMPREPLY=($(compgen -W "$(_position_monitor_accounts)" -- "$word")); return ;;'
+                )
             elif option.nargs is None:
                 values.append(f"{pattern}) return ;;")
         offered = [child.words[-1] for child in command.below]

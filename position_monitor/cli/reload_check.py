@@ -9,6 +9,7 @@ when either does, and the old configuration stays.
 from __future__ import annotations
 
 import argparse
+import os
 import time
 from typing import Final
 
@@ -16,8 +17,9 @@ from loguru import logger
 
 from position_monitor.cli.exit_codes import ExitCode
 from position_monitor.config import load_config
+from position_monitor.config.sources import stack_variables
 from position_monitor.edge import log
-from position_monitor.edge.systemd import forget_reload_answer, reload_answer
+from position_monitor.edge.systemd import changed_variables, forget_reload_answer, reload_answer
 from position_monitor.errors import ConfigError
 
 ANSWER_WITHIN_S: Final = 75.0
@@ -33,6 +35,8 @@ def before_reload(arguments: argparse.Namespace) -> ExitCode:
     except ConfigError as problem:
         logger.error("The configuration was not reloaded, the old one stays: {}", problem)
         return ExitCode.BAD_CONFIG
+    if changed := changed_variables(stack_variables(os.environ)):
+        logger.warning("Changed in the env file, and in effect only after a restart: {}", ", ".join(changed))
     forget_reload_answer()
     return ExitCode.OK
 

@@ -49,6 +49,16 @@ CREDENTIALS = {
 }
 """Credential file -> environment variable, and the value that opens the paper exchange."""
 
+_FAMILIES = ("EXIT_", "CHALLENGE_", "REGIME_")
+
+
+def stack_variables(environ: Mapping[str, str]) -> dict[str, str]:
+    """Those variables of an environment that set something here and are not empty."""
+    names = {*ENVIRONMENT, *(variable for variable, _ in CREDENTIALS.values())}
+    chosen = (name for name in environ if name in names or name.startswith(_FAMILIES))
+    return {name: environ[name] for name in chosen if environ[name]}
+
+
 REAL_ENVIRONMENTS = ("demo", "live")
 """Where a key of one's own is needed."""
 

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
+import json
 import os
 import time
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
@@ -83,9 +86,35 @@ def reload_answer() -> str | None:
     return None
 
 
+def note_variables(variables: Mapping[str, str]) -> None:
+    """Leave for a later reload which variables this process was started with: digests, no values. Never raises."""
+    if (path := _in_runtime_directory("variables")) is not None:
+        with contextlib.suppress(OSError):
+            path.write_text(json.dumps(_digests(variables)), "utf-8")
+
+
+def changed_variables(variables: Mapping[str, str]) -> list[str]:
+    """The names of those that are other ones now than at the start of the daemon; none where nobody noted them."""
+    path = _in_runtime_directory("variables")
+    try:
+        noted = {} if path is None else json.loads(path.read_text("utf-8"))
+    except (OSError, ValueError):
+        return []
+    now = _digests(variables)
+    return sorted(name for name in noted.keys() | now.keys() if noted.get(name) != now.get(name)) if noted else []
+
+
+def _digests(variables: Mapping[str, str]) -> dict[str, str]:
+    return {"": ""} | {name: hashlib.sha256(text.encode()).hexdigest() for name, text in variables.items()}
+
+
 def _reload_answer() -> Path | None:
+    return _in_runtime_directory("reload-answer")
+
+
+def _in_runtime_directory(name: str) -> Path | None:
     folder = os.environ.get("RUNTIME_DIRECTORY", "").split(":")[0]
-    return Path(folder) / "reload-answer" if folder else None
+    return Path(folder) / name if folder else None
 
 
 def credential(name: str) -> str | None:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from position_monitor.edge.systemd import answer_reload, forget_reload_answer, reload_answer
+from position_monitor.edge.systemd import answer_reload, forget_reload_answer, note_variables, reload_answer
 
 
 @pytest.fixture
@@ -18,13 +18,14 @@ def runtime(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-def check(config: Path, when: str, runtime: Path) -> tuple[int, str]:
+def check(config: Path, when: str, runtime: Path, **variables: str) -> tuple[int, str]:
     """Exit code and every word of the command, as started by the unit."""
     environ = {
         "PATH": os.environ["PATH"],
         "PYTHONPATH": os.pathsep.join(sys.path),
         "RUNTIME_DIRECTORY": str(runtime),
         "INVOCATION_ID": "0",
+        **variables,
     }
     command = [sys.executable, "-m", "position_monitor", "check", "--config", str(config), when]
     done = subprocess.run(command, env=environ, capture_output=True, text=True, check=False)
@@ -47,6 +48,17 @@ def test_a_bad_file_is_an_error_of_the_journal(runtime: Path) -> None:
     assert code == 78
     assert "check_intervall" in words
     assert all(line.startswith("<3>[POSITION-MONITOR] ") for line in words.splitlines())
+
+
+def test_a_changed_env_file_is_named_without_its_values(runtime: Path) -> None:
+    """systemd reads it anew for the check, and the daemon keeps what it was started with; an empty one is unset."""
+    note_variables({"REDIS_URL": "redis://:open-sesame@h/0", "EXIT_MODE": "LEGACY"})
+    now = {"REDIS_URL": "redis://:another-word@h/0", "EXIT_MODE": "LEGACY", "EXIT_BRAIN_PROFILE": ""}
+    (runtime / "c.toml").write_text("")
+    code, words = check(runtime / "c.toml", "--before-reload", runtime, **now)
+    assert (code, words.count("\n")) == (0, 1)
+    assert words.endswith("Changed in the env file, and in effect only after a restart: REDIS_URL\n")
+    assert "open-sesame" not in (runtime / "variables").read_text()
 
 
 @pytest.mark.parametrize(("problem", "code"), [("", 0), ("cycle_deadline_s is too short", 78)])

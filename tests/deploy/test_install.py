@@ -123,6 +123,15 @@ def test_a_second_install_is_an_upgrade_and_rollback_takes_it_back(tmp_path: Pat
     ]
     assert start.startswith(f"ExecStart={prefix}/venv/bin/position-monitor run ")
 
+    (etc / "position-monitor-other.toml").write_text("acount = 'other'\n")
+    for target in ("install", "rollback"):
+        refused = make(target, root, check=False, **place)
+        assert refused.returncode != 0
+        assert "cannot use /etc/quantum/position-monitor-other.toml" in refused.stderr
+        assert "acount" in refused.stderr
+    assert (os.readlink(home / "venv"), len(list((home / "releases").iterdir()))) == (second, 2)
+    (etc / "position-monitor-other.toml").unlink()
+
     make("rollback", root, **place)
     assert (os.readlink(home / "venv"), os.readlink(home / "previous")) == (first, second)
 

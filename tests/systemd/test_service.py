@@ -129,10 +129,12 @@ def test_a_good_reload_is_in_force_when_it_returns_and_names_what_changed(guarde
     before = guarded.show("MainPID", "NRestarts")
     good = guarded.run("cat", CONFIG_FILE).stdout.replace("check_interval_s = 1", "check_interval_s = 2")
     guarded.write(CONFIG_FILE, good.replace("redis://127", "redis://:open-sesame@127"))
+    guarded.write("/etc/quantum/position-monitor.env", "EXIT_BRAIN_PROFILE=TREND\n", mode="0600")
     guarded.systemctl("reload", UNIT)
     eventually(lambda: any("changed: loop.check_interval_s 1 -> 2" in line for line in guarded.journal("-u", UNIT)))
     lines = guarded.journal("-u", UNIT)
     assert any("only after a restart: redis.url" in line for line in lines)
+    assert any("env file, and in effect only after a restart: EXIT_BRAIN_PROFILE" in line for line in lines)
     assert not any("open-sesame" in line for line in lines)
     assert guarded.show("MainPID", "NRestarts") == before
     eventually(lambda: guarded.show("ActiveState")["ActiveState"] == "active")
@@ -349,14 +351,14 @@ def test_the_command_line_uses_the_installed_keys_and_says_when_it_may_not_read_
 def test_uninstall_says_that_it_stops_the_daemon_and_leaves_what_is_the_operators(guarded, eventually):
     """Configuration and every order stay; nothing else of the program is left; installing again brings it back."""
     orders = eventually(lambda: whole_book(guarded))
-    guarded.systemctl("enable", UNIT)
+    guarded.systemctl("enable", UNIT, "quantum-position-monitor@other.service")
     words = guarded.make("uninstall").stderr
     try:
         assert f"stopping {UNIT}" in words
         assert "all orders stay" in words
         assert guarded.exchange()["orders"] == orders
         assert guarded.show("ActiveState", "LoadState") == {"ActiveState": "inactive", "LoadState": "not-found"}
-        left = guarded.run("sh", "-c", "ls -d /opt/quantum/position-monitor /usr/local/bin/position-monitor || true")
+        left = guarded.run("sh", "-c", "find /opt /usr/local /etc/systemd -name '*position-monitor*' -not -name '*.d'")
         assert left.stdout == ""
         assert guarded.run("test", "-s", CONFIG_FILE).returncode == 0
     finally:
