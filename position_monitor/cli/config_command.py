@@ -51,7 +51,12 @@ def _show(arguments: argparse.Namespace) -> int:
     _print_table(rows)
     say("; ".join(files))
     say(f"config {config.config_hash}; {plan.described}")
-    for sentence in (*plan.conflicts, *([plan.degraded_reason] if plan.degraded_reason else []), *config.notices):
+    for sentence in (
+        *config.environment.keys_unreadable,
+        *plan.conflicts,
+        *([plan.degraded_reason] if plan.degraded_reason else []),
+        *config.notices,
+    ):
         say(f"! {sentence}")
     return ExitCode.OK
 

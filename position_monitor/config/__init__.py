@@ -109,7 +109,7 @@ class Config(Section):
         if config is not None:
             problems += broken_rules(config)
         if missing:
-            missing += environ.unreadable
+            missing += (*environ.unreadable, *environ.keys_unreadable)
         problems += missing if need_credentials else []
         if config is None or problems:
             raise InvalidConfig(problems, path)

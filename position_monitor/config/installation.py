@@ -77,6 +77,7 @@ class Environment(Mapping[str, str]):
         *,
         filed: Mapping[str, str] | None = None,
         unreadable: tuple[str, ...] = (),
+        keys_unreadable: tuple[str, ...] = (),
         sources: tuple[str, ...] = (),
     ) -> None:
         self._process = process
@@ -84,7 +85,9 @@ class Environment(Mapping[str, str]):
         set_here = {name: text for name, text in process.items() if text or name not in self._filed}
         self._merged = {**self._filed, **set_here}
         self.unreadable = unreadable
-        """Files of the installation that this user may not read: one sentence each."""
+        """Why the env file of the installation could not be read, and what follows: one sentence, or none."""
+        self.keys_unreadable = keys_unreadable
+        """The same of the credentials. Most commands need none."""
         self.sources = sources
         """The files of the installation that were read, or are not there: a few words each."""
 
@@ -121,14 +124,21 @@ def process_environment(config_file: Path, environ: Mapping[str, str]) -> Enviro
     if installation is None or environ.get(CREDENTIALS_VARIABLE):
         return Environment(environ)
     variables, sources, unreadable = _env_file(installation.env_file)
+    keys_unreadable: list[str] = []
     if not any(environ.get(variable) for variable in KEY_VARIABLES):
         directory, words = installation.credentials, _why_unreadable(installation.credentials)
         if words:
-            unreadable.append(f"{directory} {words}: the keys in it are not used by this command; run it as root")
+            keys_unreadable.append(f"{directory} {words}: the keys in it are not used by this command; run it as root")
         elif directory.is_dir():
             variables[CREDENTIALS_VARIABLE] = str(directory)
             sources.append(f"credentials {directory}")
-    return Environment(environ, filed=variables, unreadable=tuple(unreadable), sources=tuple(sources))
+    return Environment(
+        environ,
+        filed=variables,
+        unreadable=tuple(unreadable),
+        keys_unreadable=tuple(keys_unreadable),
+        sources=tuple(sources),
+    )
 
 
 def _env_file(path: Path) -> tuple[dict[str, str], list[str], list[str]]:
