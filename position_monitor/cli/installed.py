@@ -17,8 +17,8 @@ class TwoInstallations(PositionMonitorError):
 
 
 def choose_installation(arguments: argparse.Namespace) -> None:
-    """Turn `--account NAME` into the file of that instance, and say on stderr when its env file cannot be read. That its
-    keys cannot is said by a command that needs them.
+    """Turn `--account NAME` into the file of that instance, and say on stderr when its env file cannot be read. That
+    its keys cannot is said by a command that needs them.
 
     Raises `TwoInstallations` when `--config` names a file as well.
     """
