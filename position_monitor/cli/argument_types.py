@@ -22,6 +22,15 @@ def positive(text: str) -> float:
     return number(text, "a positive number of seconds", least=1e-3, most=1e7)
 
 
+def account_name(text: str) -> str:
+    """The name of an installed instance, as behind the `@` of its unit."""
+    from position_monitor.config.installation import ACCOUNT_NAME
+
+    if not ACCOUNT_NAME.fullmatch(text):
+        raise argparse.ArgumentTypeError(f"was {text!r}, expected 1 to 32 letters, digits, _ or -")
+    return text
+
+
 def not_negative(text: str) -> float:
     """A number from zero on."""
     return number(text, "a number that is not negative", least=0, most=1e7)

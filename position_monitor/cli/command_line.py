@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import NoReturn
 
 from position_monitor import __version__
-from position_monitor.cli.argument_types import not_negative, not_negative_ms, port, positive
+from position_monitor.cli.argument_types import account_name, not_negative, not_negative_ms, port, positive
 from position_monitor.cli.exit_codes import ExitCode
 
 WATCH_INTERVAL_S = 2.0
@@ -27,7 +27,7 @@ def parser() -> argparse.ArgumentParser:
     """The whole command line."""
     root = _Parser(prog="position-monitor", description="No open perpetual-futures position is ever without a stop.")
     root.add_argument("--version", action="version", version=__version__)
-    _shared(root, config=None, json=False)
+    _shared(root, config=None, account=None, json=False)
     commands = root.add_subparsers(metavar="COMMAND", required=True)
     _daemon_commands(commands)
     _reading_commands(commands)
@@ -47,6 +47,13 @@ def _shared(target: argparse.ArgumentParser, **defaults: object) -> None:
         help="configuration file (default: $POSITION_MONITOR_CONFIG, else /etc/quantum/position-monitor.toml)",
     )
     target.add_argument(
+        "--account",
+        type=account_name,
+        metavar="NAME",
+        default=defaults.get("account", argparse.SUPPRESS),
+        help="the installed instance of this name, with its file, env file and credentials (default: the plain unit)",
+    )
+    target.add_argument(
         "--json", action="store_true", default=defaults.get("json", argparse.SUPPRESS), help="machine-readable output"
     )
 
@@ -64,6 +71,13 @@ def _daemon_commands(commands: argparse._SubParsersAction[_Parser]) -> None:
     _command(commands, "run", "run", "the daemon: protects every open position until it is told to stop")
     check = _command(commands, "check", "check", "is this configuration usable? --live asks the exchange and Redis too")
     check.add_argument("--live", action="store_true", help="also read the exchange and Redis; places nothing")
+    reload = check.add_mutually_exclusive_group()
+    reload.add_argument(
+        "--before-reload", action="store_true", help="for ExecReload= of the unit: says only what is wrong"
+    )
+    reload.add_argument(
+        "--after-reload", action="store_true", help="for ExecReload= of the unit: waits for what the daemon says to it"
+    )
 
 
 def _reading_commands(commands: argparse._SubParsersAction[_Parser]) -> None:

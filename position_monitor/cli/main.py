@@ -16,6 +16,7 @@ from collections.abc import Sequence
 
 from position_monitor.cli.command_line import parser
 from position_monitor.cli.exit_codes import ExitCode
+from position_monitor.cli.installed import choose_installation
 from position_monitor.cli.output import print_json, say
 from position_monitor.errors import ConfigError, PositionMonitorError
 
@@ -26,6 +27,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     _speak_in_any_terminal()
     arguments = parser().parse_args(argv)
     try:
+        choose_installation(arguments)
         command = importlib.import_module(f"position_monitor.cli.{arguments.module}")
         code = int(command.execute(arguments))
         sys.stdout.flush()
