@@ -41,6 +41,13 @@ def not_negative_ms(text: str) -> int:
     return int(number(text, "milliseconds that are not negative", least=0, most=3_600_000))
 
 
+def count(text: str) -> int:
+    """How many; 0 is none."""
+    if not (text.isascii() and text.isdigit() and int(text[:9]) <= 1_000_000):
+        raise argparse.ArgumentTypeError(f"was {text!r}, expected a whole number that is not negative")
+    return int(text)
+
+
 def port(text: str) -> int:
     """A port; 0 stands for any free one."""
     if not (text.isascii() and text.isdigit() and int(text[:6]) <= 65_535):
