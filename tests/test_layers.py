@@ -48,6 +48,10 @@ CORE_ROOMS = {
     "decision": {"model", "market", "exits", "observation", "evidence", "book"},
     "publication": {"model", "market", "exits", "observation", "evidence", "book", "decision"},
     "performance": {"model"},
+    "backtest": {
+        *("model", "market", "exits", "observation", "evidence", "book"),
+        *("performance", "shadow"),
+    },
 }
 """What each room of the core may import beside itself (DESIGN 3)."""
 
