@@ -12,7 +12,18 @@ PACKAGE = "position_monitor"
 ROOT = Path(__file__).parent.parent / PACKAGE
 
 CORE_STDLIB = {
-    *("__future__", "abc", "base64", "bisect", "collections", "collections.abc", "dataclasses", "decimal", "enum"),
+    *(
+        "__future__",
+        "abc",
+        "array",
+        "base64",
+        "bisect",
+        "collections",
+        "collections.abc",
+        "dataclasses",
+        "decimal",
+        "enum",
+    ),
     *("fractions", "functools", "hashlib", "heapq", "itertools", "math", "operator", "re", "string", "types", "typing"),
 }
 """The standard library the core may use: nothing that knows the time, the world or chance."""
