@@ -54,7 +54,7 @@ CORE_ROOMS = {
     "exits": {"model", "market"},
     "observation": {"model"},
     "evidence": {"model", "observation"},
-    "shadow": {"model", "market", "exits", "observation", "evidence", "book"},
+    "shadow": {"model", "market", "exits", "observation", "evidence", "book", "performance"},
     "book": {"model", "market", "exits", "observation", "evidence"},
     "decision": {"model", "market", "exits", "observation", "evidence", "book"},
     "publication": {"model", "market", "exits", "observation", "evidence", "book", "decision"},
