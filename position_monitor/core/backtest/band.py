@@ -9,7 +9,7 @@ there is no band, and every candle is looked at. `tests/core/backtest/test_fast_
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from decimal import Decimal
 from typing import NamedTuple
 
@@ -63,7 +63,7 @@ def band(view: ExitView, wanted: WantedOrders) -> Band | None:
         return None
     side = view.position.side
     needed = in_favour(view.resting.price, side, view.settings.stop_min_move_pct)
-    better = _nearest(_better(view, parts, needed), side)
+    better = _nearest(_better(view, answer, parts, needed), side)
     worse = _furthest(_worse(view, answer, parts.time), side)
     unbounded = math.inf if side is Side.LONG else -math.inf
     return Band(
@@ -77,8 +77,11 @@ def band(view: ExitView, wanted: WantedOrders) -> Band | None:
 _UNCERTAIN = (TimeCase.NO_BACKSTOP, TimeCase.NO_PROFIT_FIGURE)
 
 
-def _better(view: ExitView, parts: Parts, needed: Decimal) -> Iterator[Decimal]:
+def _better(view: ExitView, answer: Exits, parts: Parts, needed: Decimal) -> Iterator[Decimal]:
     """Prices in favour from which a part of the policy may ask for a stop that is tighter by its least move."""
+    last = _last_rung(view, answer)
+    if last is not None and tighter(last, view.mark, view.position.side):
+        yield last
     for lock in parts.locks:
         price = _lock_moves_at(view, lock, needed)
         if price is not None:
@@ -128,10 +131,22 @@ def _a_tick_before(view: ExitView, price: Decimal) -> Decimal:
     return price - tick if view.position.side is Side.LONG else price + tick
 
 
+def _last_rung(view: ExitView, answer: Exits) -> Decimal | None:
+    """The last rung of a ladder with a runner, where the mark alone says that only the runner is left: it was not
+    filled, and none rests (S4)."""
+    if not answer.runner or view.rungs_rest or not answer.targets:
+        return None
+    last = answer.targets[-1]
+    return None if view.rungs_done and max(view.rungs_done) >= last.rung else last.level.price
+
+
 def _worse(view: ExitView, answer: Exits, time: TimeNow | None) -> Iterator[Decimal]:
     """Prices against the position from which a part of the policy may ask for something else."""
     position, side, settings = view.position, view.position.side, view.settings
     yield answer.initial_stop.price
+    last = _last_rung(view, answer)
+    if last is not None and not tighter(last, view.mark, side):
+        yield last
     if settings.on_breach is OnBreach.CLOSE:
         yield against(position.entry_price, side, settings.max_loss_pct)
     if time is not None and time.case is TimeCase.IN_PROFIT:
@@ -156,10 +171,11 @@ def _heed(view: ExitView, parts: Parts) -> Heed:
     return Heed(turns=True, figures=not view.pin or any(step.distance_pct is None for step in parts.trail))
 
 
-def _nearest(prices: Iterator[Decimal], side: Side) -> Decimal | None:
+def _nearest(prices: Iterable[Decimal], side: Side) -> Decimal | None:
+    """Of the prices in favour the first one that it reaches."""
     return min(prices, default=None) if side is Side.LONG else max(prices, default=None)
 
 
-def _furthest(prices: Iterator[Decimal], side: Side) -> Decimal | None:
+def _furthest(prices: Iterable[Decimal], side: Side) -> Decimal | None:
     """Of the prices against the position the first one that it reaches."""
     return max(prices, default=None) if side is Side.LONG else min(prices, default=None)

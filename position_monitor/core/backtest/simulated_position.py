@@ -36,10 +36,16 @@ ASSET = "USDT"
 
 
 class SimulatedPosition:
-    """One position from its entry on. Prices are given to it one by one, as the market reaches them."""
+    """One position from its entry on. Prices are given to it one by one, as the market reaches them.
 
-    def __init__(self, terms: Terms, entry: Entry, *, opened_ms: int, price: Decimal) -> None:
-        self.terms, self.entry, self.opened_ms = terms, entry, opened_ms
+    It begins at the open of a candle: `opened_ms` and `opened_at` are its time and its price.
+    """
+
+    def __init__(self, terms: Terms, entry: Entry, *, opened_ms: int, opened_at: Decimal) -> None:
+        self.terms, self.entry, self.opened_ms, self.opened_at = terms, entry, opened_ms, opened_at
+        price = entry.price
+        if price is None:
+            price = terms.costs.filled_at(opened_at, entry.side, CostRole.ENTRY, opens=True)
         self.key = PositionKey(entry.symbol, entry.side)
         self.quantity, self.entry_price = entry.quantity, price
         margin = terms.margin
@@ -186,19 +192,22 @@ class SimulatedPosition:
         """The market is at this price. Stops fire at their level, the tightest first, and take-profits at theirs.
 
         `opens`: a candle opens here, so that nothing was traded between its level and this price: a stop that lies
-        before it gets this price, and a take-profit that lies before it gets no more than its level (exits.md 5.3).
+        before it gets this price, and a take-profit that lies before it gets no more than its level (exits.md 5.3). Beyond the liquidation
+        price the venue has taken the position over.
         """
-        side = self.key.side
+        side, liquidation = self.key.side, self.liquidation
+        if liquidation is not None and opens and beyond(price, liquidation, side):
+            self._liquidate(price, at_ms)
         stops = [own for own in self._live.guarding if own.trigger_price is not None]
         for order in sorted(stops, key=lambda own: own.trigger_price or _ZERO, reverse=side is Side.LONG):
             trigger = order.trigger_price
             if self.flat or trigger is None or not beyond(price, trigger, side):
                 break
-            if self.liquidation is not None and not tighter(trigger, self.liquidation, side):
+            if liquidation is not None and not tighter(trigger, liquidation, side):
                 break
             self._fire(order, price if opens else trigger, at_ms)
-        if not self.flat and self.liquidation is not None and beyond(price, self.liquidation, side):
-            self._liquidate(price if opens else self.liquidation, at_ms)
+        if not self.flat and liquidation is not None and beyond(price, liquidation, side):
+            self._liquidate(liquidation, at_ms)
         for order in self._live.ladder:
             if not self.flat and _is_reached(order, price, side):
                 self._take(order, at_ms)

@@ -15,7 +15,7 @@ from position_monitor.core.backtest.band import Band
 from position_monitor.core.backtest.candle_series import CandleSeries, price
 from position_monitor.core.backtest.hours import MarketHours
 from position_monitor.core.backtest.simulated_position import SimulatedPosition
-from position_monitor.core.backtest.terms import CostRole, Entry, Terms
+from position_monitor.core.backtest.terms import Entry, Terms
 from position_monitor.core.model.sides import Side
 
 
@@ -81,10 +81,7 @@ class _Walk:
         self.adverse_first = order is Order.ADVERSE_FIRST
         self.ambiguous = 0
         opened_ms, opens = series.times[self.first], price(series.opens[self.first])
-        paid = entry.price
-        if paid is None:
-            paid = terms.costs.filled_at(opens, entry.side, CostRole.ENTRY, opens=True)
-        self.position = SimulatedPosition(terms, entry, opened_ms=opened_ms, price=paid)
+        self.position = SimulatedPosition(terms, entry, opened_ms=opened_ms, opened_at=opens)
         self.position.begin(opens, opened_ms, self.hours.at(opened_ms))
         self.low = self.high = series.opens[self.first]
         self.stop = self.target = 0.0
