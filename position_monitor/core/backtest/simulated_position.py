@@ -192,8 +192,8 @@ class SimulatedPosition:
         """The market is at this price. Stops fire at their level, the tightest first, and take-profits at theirs.
 
         `opens`: a candle opens here, so that nothing was traded between its level and this price: a stop that lies
-        before it gets this price, and a take-profit that lies before it gets no more than its level (exits.md 5.3). Beyond the liquidation
-        price the venue has taken the position over.
+        before it gets this price, and a take-profit that lies before it gets no more than its level (exits.md 5.3).
+        Beyond the liquidation price the venue has taken the position over.
         """
         side, liquidation = self.key.side, self.liquidation
         if liquidation is not None and opens and beyond(price, liquidation, side):

@@ -17,7 +17,10 @@ from tests.core.backtest.market import START_MS, candles, entry, exits, market, 
 D = Decimal
 COSTS = Costs(D("0.05"), D("0.02"), {CostRole.STOP: D(5)}, D(0))
 PLAIN = {"breakeven_offset_pct": D(0)}
-FOUR = "100.00 100.80 99.60 100.70 | 100.70 101.62 100.40 101.40 | 101.40 102.30 101.20 102.20 | 102.20 102.70 100.60 100.90"
+FOUR = (
+    "100.00 100.80 99.60 100.70 | 100.70 101.62 100.40 101.40 | "
+    "101.40 102.30 101.20 102.20 | 102.20 102.70 100.60 100.90"
+)
 BOTH = (Order.ADVERSE_FIRST, Order.FAVOURABLE_FIRST)
 
 
