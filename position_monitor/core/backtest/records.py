@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from decimal import Decimal
 
 from position_monitor.core.backtest.candle_series import CandleSeries, price
@@ -40,7 +41,7 @@ def record_of_walk(walked: Walked, series: CandleSeries, *, settings_hash: str, 
         too_old=position.too_old,
         origin=Origin(str(settings.policy), position.profile, position.regime, settings_hash, version),
     )
-    return record_of(life, statement, watched)
+    return replace(record_of(life, statement, watched), cover=None)  # how long it took to protect is not simulated
 
 
 def funding_of(position: SimulatedPosition, series: CandleSeries, until_ms: int) -> Iterator[Income]:

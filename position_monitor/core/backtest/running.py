@@ -2,17 +2,27 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import NamedTuple
 
 from position_monitor.core.backtest.records import record_of_walk
-from position_monitor.core.backtest.result import BacktestResult, CandleFacts, Figures, Paired, PolicyResult, Simulated
+from position_monitor.core.backtest.result import (
+    BacktestResult,
+    CandleFacts,
+    Figures,
+    Paired,
+    PolicyResult,
+    Simulated,
+    Tries,
+)
 from position_monitor.core.backtest.terms import Entry, Terms
 from position_monitor.core.backtest.walk import Ended, Market, Order, Walked, walk
 from position_monitor.core.model.money import HUNDRED
 from position_monitor.core.model.sides import PositionKey, Side
-from position_monitor.core.performance.inference import ClusteredMean
+from position_monitor.core.performance.inference import ClusteredMean, expected_best
 from position_monitor.core.performance.record import Record
 from position_monitor.core.performance.summary import summary_of
 
@@ -69,6 +79,13 @@ def backtest(request: Request, progress: Callable[[int], None] = lambda _: None)
         settings_hash=request.contenders[0].settings_hash,
         version=request.version,
     )
+
+
+def with_tries(result: BacktestResult, tries: Tries) -> BacktestResult:
+    """The result with what luck is worth among so many settings: the best of them, were all of them worthless."""
+    error_r = result.asked.headline.error_r
+    lucky = expected_best(tries.settings) * error_r if math.isfinite(error_r) else 0.0
+    return replace(result, tries=tries._replace(best_by_luck_r=lucky))
 
 
 class _Both(NamedTuple):
