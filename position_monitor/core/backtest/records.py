@@ -7,7 +7,8 @@ from dataclasses import replace
 from decimal import Decimal
 
 from position_monitor.core.backtest.candle_series import CandleSeries, price
-from position_monitor.core.backtest.simulated_position import ASSET, SimulatedPosition, resting
+from position_monitor.core.backtest.simulated_orders import past_order
+from position_monitor.core.backtest.simulated_position import ASSET, SimulatedPosition
 from position_monitor.core.backtest.terms import FUNDING_EVERY_MS
 from position_monitor.core.backtest.walk import Walked
 from position_monitor.core.model.orders import Role
@@ -39,7 +40,13 @@ def record_of_walk(walked: Walked, series: CandleSeries, *, settings_hash: str, 
         marks_from="candles",
         sources=position.sources,
         too_old=position.too_old,
-        origin=Origin(str(settings.policy), position.profile, position.regime, settings_hash, version),
+        origin=Origin(
+            policy=str(settings.policy),
+            profile=position.profile,
+            regime=position.regime,
+            settings_hash=settings_hash,
+            version=version,
+        ),
     )
     return replace(record_of(life, statement, watched), cover=None)  # how long it took to protect is not simulated
 
@@ -52,7 +59,7 @@ def funding_of(position: SimulatedPosition, series: CandleSeries, until_ms: int)
         held = sum((_held(fill, position) for fill in position.fills if fill.at_ms <= at_ms), _ZERO)
         mark = price(series.opens[min(series.first_from(at_ms + 1) - 1, len(series) - 1)])
         amount = -held * mark * bps / _BPS
-        yield Income(position.key.symbol, IncomeKind.FUNDING, amount, ASSET, at_ms, trade_id=None)
+        yield _row(position, IncomeKind.FUNDING, amount, at_ms)
         at_ms += FUNDING_EVERY_MS
 
 
@@ -62,20 +69,24 @@ def _held(fill: Fill, position: SimulatedPosition) -> Decimal:
 
 def _income(position: SimulatedPosition, series: CandleSeries) -> Iterator[Income]:
     """What the venue would have booked: the profit and the fee of each fill, and funding."""
-    symbol = position.key.symbol
     for fill in position.fills:
-        yield Income(symbol, IncomeKind.FEE, -fill.fee, ASSET, fill.at_ms, fill.trade_id)
+        yield _row(position, IncomeKind.FEE, -fill.fee, fill.at_ms)._replace(trade_id=fill.trade_id)
         if fill is not position.fills[0]:
-            yield Income(symbol, IncomeKind.REALISED, fill.realised, ASSET, fill.at_ms, fill.trade_id)
+            yield _row(position, IncomeKind.REALISED, fill.realised, fill.at_ms)._replace(trade_id=fill.trade_id)
     yield from funding_of(position, series, position.fills[-1].at_ms)
+
+
+def _row(position: SimulatedPosition, kind: IncomeKind, amount: Decimal, at_ms: int) -> Income:
+    return Income(symbol=position.key.symbol, kind=kind, amount=amount, asset=ASSET, at_ms=at_ms, trade_id=None)
 
 
 def _orders(position: SimulatedPosition) -> Iterator[PastOrder]:
     """Those that were filled and those that rested at the end. What a stop moved from is of no use to a record."""
     closed_ms = position.fills[-1].at_ms
     yield from position.past
-    for order in resting(position):
-        yield order._replace(ended_at_ms=closed_ms) if order.role is not Role.BACKSTOP else order
+    for order in position.orders:
+        rested = past_order(order, 0)
+        yield rested if order.role is Role.BACKSTOP else rested._replace(ended_at_ms=closed_ms)
 
 
 def _path(walked: Walked, series: CandleSeries) -> PriceRange:

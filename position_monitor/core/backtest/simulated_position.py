@@ -10,6 +10,7 @@ from collections.abc import Iterable
 from decimal import Decimal
 
 from position_monitor.core.backtest.band import Band, band
+from position_monitor.core.backtest.simulated_orders import is_filled_at, past_order, placed
 from position_monitor.core.backtest.terms import CostRole, Entry, Terms
 from position_monitor.core.book.desired_book import WantedOrders, compared_book
 from position_monitor.core.book.diff import BookDiff
@@ -19,8 +20,8 @@ from position_monitor.core.evidence.evidence import Belief
 from position_monitor.core.model import ids
 from position_monitor.core.model.desired import CloseReason, DesiredOrder
 from position_monitor.core.model.market import MarketState
-from position_monitor.core.model.money import beyond, reached, tighter
-from position_monitor.core.model.orders import LiveOrder, OrderStatus, Purpose, Role, Tag, WorkingType
+from position_monitor.core.model.money import beyond, tighter
+from position_monitor.core.model.orders import LiveOrder, Purpose, Role, Tag, WorkingType
 from position_monitor.core.model.positions import Position
 from position_monitor.core.model.rungs import RUNGS_MAX, rungs_of
 from position_monitor.core.model.sides import PositionKey, Side
@@ -161,26 +162,7 @@ class SimulatedPosition:
     def _placed(self, order: DesiredOrder, now_ms: int) -> LiveOrder:
         self._numbers += 1
         self.sources[order.client_id] = order.source
-        limit = order.is_limit
-        return LiveOrder(
-            key=self.key,
-            order_id=str(self._numbers),
-            client_id=order.client_id,
-            tag=Tag(order.role, order.rung, self._belief.epoch),
-            purpose=order.purpose,
-            quantity=order.quantity,
-            trigger_price=None if limit else order.trigger_price,
-            limit_price=order.trigger_price if limit else None,
-            working_type=order.working_type,
-            status=OrderStatus.NEW,
-            executed_quantity=_ZERO,
-            reduces=True,
-            hedged=False,
-            conditional=not limit,
-            caveat="",
-            created_at_ms=now_ms,
-            updated_at_ms=now_ms,
-        )
+        return placed(order, number=self._numbers, epoch=self._belief.epoch, now_ms=now_ms)
 
     def _set_orders(self, orders: Iterable[LiveOrder]) -> None:
         self.orders = tuple(orders)
@@ -209,7 +191,7 @@ class SimulatedPosition:
         if not self.flat and liquidation is not None and beyond(price, liquidation, side):
             self._liquidate(liquidation, at_ms)
         for order in self._live.ladder:
-            if not self.flat and _is_reached(order, price, side):
+            if not self.flat and is_filled_at(order, price, side):
                 self._take(order, at_ms)
 
     def close_at(self, price: Decimal, at_ms: int) -> None:
@@ -220,7 +202,7 @@ class SimulatedPosition:
     def _fire(self, order: LiveOrder, price: Decimal, at_ms: int) -> None:
         size = order.part_of(self.quantity)
         filled = self.terms.costs.filled_at(price, self.key.side, CostRole.STOP)
-        self._end(_past(order, at_ms), filled, min(size, self.quantity), at_ms)
+        self._end(past_order(order, at_ms), filled, min(size, self.quantity), at_ms)
         self._set_orders(own for own in self.orders if own is not order)
 
     def _take(self, order: LiveOrder, at_ms: int) -> None:
@@ -228,7 +210,7 @@ class SimulatedPosition:
         assert level is not None
         side, size = self.key.side, min(order.part_of(self.quantity), self.quantity)
         filled = level if maker else self.terms.costs.filled_at(level, side, CostRole.TARGET)
-        self._end(_past(order, at_ms), filled, size, at_ms, maker=maker)
+        self._end(past_order(order, at_ms), filled, size, at_ms, maker=maker)
         self._set_orders(own for own in self.orders if own is not order)
         rungs = set(rungs_of(order.rung))
         rungs -= {rung for own in self._live.ladder for rung in rungs_of(own.rung)}
@@ -282,37 +264,3 @@ class SimulatedPosition:
                 maker=maker,
             )
         )
-
-
-def _is_reached(order: LiveOrder, price: Decimal, side: Side) -> bool:
-    """Whether this price fills a take-profit. A limit order at the very price may still wait in its queue."""
-    level = order.price
-    if level is None:
-        return False
-    if order.purpose is Purpose.LIMIT:
-        return price > level if side is Side.LONG else price < level
-    return reached(price, level, side)
-
-
-def _past(order: LiveOrder, at_ms: int) -> PastOrder:
-    """An order that rested and was filled."""
-    return PastOrder(
-        key=order.key,
-        order_id=order.order_id,
-        executing_id=f"x{order.order_id}",
-        client_id=order.client_id,
-        tag=order.tag,
-        purpose=order.purpose,
-        quantity=order.quantity,
-        trigger_price=order.trigger_price,
-        limit_price=order.limit_price,
-        working_type=order.working_type,
-        reduces=order.reduces,
-        created_at_ms=order.created_at_ms,
-        ended_at_ms=at_ms,
-    )
-
-
-def resting(position: SimulatedPosition) -> list[PastOrder]:
-    """The orders that rest at the end, as the venue remembers them."""
-    return [_past(order, 0)._replace(executing_id="") for order in position.orders]
