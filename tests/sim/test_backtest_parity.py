@@ -24,6 +24,7 @@ from tests.sim.stage import staged
 
 D = Decimal
 MINUTES_MAX = 400
+SLOW = {"loop": {"check_interval_s": 20, "full_sweep_s": 60}}
 WITHOUT_CANDLES = {"mode": "EXIT_BRAIN_V3", "candles": False}
 EXITS = {
     "static": {"legacy_policy": "static"},
@@ -85,7 +86,7 @@ class RecordedMarket:
 
 async def lived(exit: dict[str, Any], side: str, seed: str) -> tuple[Record, RecordedMarket, Terms]:
     """The record that the daemon wrote, the market, and what it traded under."""
-    async with StageOfALife({"exit": exit}, side=side, hedge=False, market=None) as stage:
+    async with StageOfALife(SLOW | {"exit": exit}, side=side, hedge=False, market=None) as stage:
         await stage.opened()
         recorded = RecordedMarket(stage, seed)
         await recorded.until_flat()

@@ -34,7 +34,7 @@ COARSE = market(wandering(400, 5, step=1.5, interval_ms=240 * MINUTE_MS))
 def test_what_is_skipped_changes_nothing(word: str) -> None:
     """Same fills at the same time, same end, same path: entries, settings and candles by chance."""
     chance, looks = random.Random(word), [0, 0]
-    for turn in range(9):
+    for turn in range(6):
         world = (SERIES, WIDE, COARSE)[turn % 3]
         margin = Margin(D(chance.choice((5, 40)))) if turn % 4 == 3 else None
         under = terms(word, costs=Costs(), margin=margin, **chance.choice(VARIED))

@@ -26,7 +26,7 @@ from position_monitor.core.model.sides import Side
 from tests.core import build
 from tests.core.backtest.market import START_MS, SYMBOL, D, candles, market, terms
 
-POSITIONS = int(os.environ.get("DRIFT_POSITIONS", "240"))
+POSITIONS = int(os.environ.get("DRIFT_POSITIONS", "160"))
 TICK_MS, TICKS_A_MINUTE, MOVE = 125, 480, 12
 """A move of 12 on 100,000 eight times a second is 0.26 % a minute."""
 MINUTES_APART = 15
