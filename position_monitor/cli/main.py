@@ -17,6 +17,7 @@ from collections.abc import Sequence
 
 from position_monitor.cli.command_line import parser
 from position_monitor.cli.exit_codes import ExitCode
+from position_monitor.cli.installed import choose_installation
 from position_monitor.cli.output import print_json, say
 from position_monitor.errors import ConfigError, PositionMonitorError
 
@@ -47,6 +48,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _run(arguments: argparse.Namespace) -> int:
     """The exit code of the command. What it could not do is said, and is data where data was asked for."""
     try:
+        choose_installation(arguments)
         command = importlib.import_module(f"position_monitor.cli.{arguments.module}")
         return int(command.execute(arguments))
     except ConfigError as error:
