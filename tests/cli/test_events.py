@@ -142,6 +142,24 @@ def test_an_event_of_a_type_or_a_form_that_is_new_is_shown_with_all_it_has() -> 
     assert odd.text == "stop placed soon"
 
 
+DESIGNED = """
+    Started Stopped ConfigReloaded ConfigRefused PositionAppeared PositionGrew PositionShrank PositionFlipped
+    PositionFlat TakeProfitPlaced TakeProfitFilled TakeProfitRetired StopPlaced StopReadBack StopFired StopRetired OrderVanished
+    ForeignOrderSeen ForeignOrderGone WriteRefused WriteAmbiguous VerdictChanged EmergencyClose ModeChanged LeaseTaken
+    LeaseLost SecondWriterSeen BreakerChanged ConfigConflict BanBegan BanEnded RedisLost RedisBack StreamLost StreamBack
+    ControlAccepted ControlRefused RecordFinal
+"""
+
+
+@pytest.mark.parametrize("kind", DESIGNED.split())
+def test_every_event_of_the_design_has_a_sentence_of_its_own(kind: str) -> None:
+    """Also where every field is absent: no braces, no None, no blanks in a row, nothing that hangs at the end."""
+    bare, marker = telling(streamed(kind)), telling(streamed(kind, strange="x-marker"))
+    assert "x-marker" not in marker.text, "the fallback was taken"
+    assert bare.text and not any(part in bare.text for part in ("{", "None", ": ,"))
+    assert bare.text == bare.text.strip(" :")
+
+
 def test_what_needs_eyes_is_marked_and_says_whose_hand_it_was() -> None:
     """As it is decided whether a person did it, the exchange, or the daemon."""
     marks = {
