@@ -12,6 +12,7 @@ from position_monitor.cli.argument_types import not_negative, not_negative_ms, p
 from position_monitor.cli.exit_codes import ExitCode
 
 WATCH_INTERVAL_S = 2.0
+VERIFY_INTERVAL_S = 60.0
 
 
 class _Parser(argparse.ArgumentParser):
@@ -31,6 +32,7 @@ def parser() -> argparse.ArgumentParser:
     commands = root.add_subparsers(metavar="COMMAND", required=True)
     _daemon_commands(commands)
     _reading_commands(commands)
+    _verify_command(commands)
     _record_commands(commands)
     _config_commands(commands)
     _paper_commands(commands)
@@ -82,6 +84,26 @@ def _reading_commands(commands: argparse._SubParsersAction[_Parser]) -> None:
     _command(commands, "exits", "exits", "who controls exits: module, policies, switches, conflicts, orders by policy")
     explain = _command(commands, "explain", "explain", "why a position's orders are what they are")
     explain.add_argument("symbol", metavar="SYMBOL", type=str.upper, help="e.g. BTCUSDT")
+
+
+def _verify_command(commands: argparse._SubParsersAction[_Parser]) -> None:
+    verify = _command(
+        commands, "verify", "verify", "an independent look at the exchange, compared with what Redis claims"
+    )
+    again = verify.add_mutually_exclusive_group()
+    again.add_argument(
+        "--watch",
+        nargs="?",
+        type=positive,
+        const=VERIFY_INTERVAL_S,
+        metavar="SECONDS",
+        help="again and again until Ctrl-C (default every 60 s, at least 10 s apart); says only what changed",
+    )
+    again.add_argument(
+        "--self-test",
+        action="store_true",
+        help="plant differences of every kind on a paper exchange and show that each is reported",
+    )
 
 
 def _record_commands(commands: argparse._SubParsersAction[_Parser]) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
@@ -46,6 +46,17 @@ def print_rendered(*renderables: RenderableType) -> None:
 def print_json(value: object) -> None:
     """One JSON document on stdout: decimals as plain strings, enums by value."""
     sys.stdout.write(f"{json.dumps(jsonable(value), ensure_ascii=False, indent=2)}\n")
+    sys.stdout.flush()
+
+
+def print_json_line(value: object) -> None:
+    """One JSON document on one line of stdout: what a watch prints, again and again."""
+    print_lines([json.dumps(jsonable(value), ensure_ascii=False)])
+
+
+def print_lines(lines: Iterable[str]) -> None:
+    """Plain lines on stdout, as long as they are."""
+    sys.stdout.write("".join(f"{line}\n" for line in lines))
     sys.stdout.flush()
 
 
