@@ -52,10 +52,14 @@ def opened(config: Config, credentials: Credentials) -> Verification:
     origin = exchange.effective_rest_url or ORIGINS[exchange.environment]
     key = Key(credentials.api_key.get_secret_value(), credentials.api_secret.get_secret_value())
     return Verification(
-        reads=SignedReads(origin, key, timeout_s=exchange.request_timeout_s),
+        reads=SignedReads(origin, key, timeout_s=exchange.request_timeout_s, tell=_tell_wait),
         claims=ClaimReader(config.redis.url.get_secret_value(), prefix=config.redis.prefix, account=config.account),
         expected=Expectations.of(config),
     )
+
+
+def _tell_wait(words: str) -> None:
+    say(f"position-monitor: {words}")
 
 
 async def _once(config: Config, credentials: Credentials) -> Report:

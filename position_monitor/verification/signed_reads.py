@@ -14,7 +14,7 @@ import json
 import re
 import ssl
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any, Final, NoReturn
@@ -26,12 +26,9 @@ from position_monitor.errors import PositionMonitorError
 
 RECV_WINDOW_MS: Final = 5_000
 BODY_BYTES_MAX: Final = 8 << 20
-WEIGHT_1M: Final = 2_400
-"""Request weight that the venue grants an address in a minute."""
-WEIGHT_SHARE_1M: Final = 600
-"""The weight of a minute, whoever used it, from which nothing more is asked: the rest is the daemon's."""
-SHARE_WAIT_S: Final = 15.0
-"""How long the next minute is waited for when the share is used up."""
+WEIGHT_SHARE_1M: Final = 1_200
+"""The weight of a minute, whoever used it, from which nothing more is asked before the next minute: half of it. The
+daemon on the same address looks less often beyond it."""
 _MINUTE_MS: Final = 60_000
 _CLOCK_REFUSED: Final = -1021
 _KEY_REFUSED: Final = (-2014, -2015)
@@ -74,11 +71,14 @@ class Key:
 class SignedReads:
     """Reads of one account. Nothing but GET is ever sent."""
 
-    def __init__(self, origin: str, key: Key, *, timeout_s: float) -> None:
-        """`origin` is scheme, host and port; `timeout_s` is for the whole of one answer."""
+    def __init__(
+        self, origin: str, key: Key, *, timeout_s: float, tell: Callable[[str], object] = lambda _: None
+    ) -> None:
+        """`origin` is scheme, host and port; `timeout_s` is for the whole of one answer; `tell` hears of a wait."""
         self._origin = origin.rstrip("/")
         self._key = key
         self._timeout_s = timeout_s
+        self._tell = tell
         self.place = place_of(origin)
         """Host and port, for messages."""
         self.offset_ms = 0
@@ -105,18 +105,14 @@ class SignedReads:
         return self.offset_ms
 
     async def make_room(self, weight: int) -> None:
-        """Wait for the next minute while this one has no room for `weight`; raises `VenueUnread` when it is too far.
-
-        The command line leaves three quarters of every minute to the daemon on the same address.
-        """
+        """Wait for the next minute where this one has no room for `weight`: a minute at most."""
         if self.weight_used_1m is None or self.weight_used_1m + weight <= WEIGHT_SHARE_1M:
             return
         wait_s = (_MINUTE_MS - (now_ms() + self.offset_ms) % _MINUTE_MS) / 1000 + 0.5
-        if wait_s > SHARE_WAIT_S:
-            raise VenueUnread(
-                f"the exchange at {self.place} was not asked: {self.weight_used_1m} of this minute's request weight "
-                f"are used and what is left belongs to the daemon; try again in {wait_s:.0f} s"
-            )
+        self._tell(
+            f"{self.weight_used_1m} of this minute's request weight at {self.place} are used; the rest is left to the "
+            f"daemon, and the next minute is waited for: {wait_s:.0f} s"
+        )
         await asyncio.sleep(wait_s)
         self.weight_used_1m = None
 

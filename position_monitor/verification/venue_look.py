@@ -1,4 +1,4 @@
-"""One look at the exchange: positions, plain orders and conditional orders of the whole account."""
+"""One look at the exchange: all positions, and the plain and conditional orders of their symbols."""
 
 from __future__ import annotations
 
@@ -21,8 +21,9 @@ from position_monitor.verification.venue_rows import (
 POSITIONS: Final = "/fapi/v3/positionRisk"
 PLAIN_ORDERS: Final = "/fapi/v1/openOrders"
 ALGO_ORDERS: Final = "/fapi/v1/openAlgoOrders"
-LOOK_WEIGHT: Final = 5 + 40 + 40 + 1
-"""Request weight of one look, with the question for the time."""
+POSITIONS_WEIGHT: Final = 5
+LISTS_WEIGHT: Final = 2 * 40
+"""Request weight of both order lists of the whole account; those of one symbol weigh 1 each."""
 _ROWS_MAX: Final = 20_000
 
 Thing = TypeVar("Thing")
@@ -49,18 +50,21 @@ class VenueLook:
 
 
 async def look_at(reads: SignedReads) -> VenueLook:
-    """Read all three lists, positions last. Raises `VenueUnread`.
+    """Read the positions, then both order lists. Raises `VenueUnread`.
 
-    Orders are read before positions: a position that is opened meanwhile is then listed without its stop, which a
-    second look corrects; the other way round one that closed would look protected.
+    Symbol by symbol where that weighs less than the lists of the whole account: orders elsewhere protect nothing.
     """
     began_ms = now_ms()
-    algos = await _rows(reads, ALGO_ORDERS, algo_order_of)
-    plains = await _rows(reads, PLAIN_ORDERS, plain_order_of)
+    await reads.make_room(POSITIONS_WEIGHT + 2)
     positions = [one for one in await _rows(reads, POSITIONS, position_of) if one is not None]
+    symbols = sorted({position.symbol for position in positions})
+    asked: list[str | None] = [*symbols] if 2 * len(symbols) < LISTS_WEIGHT else [None]
+    await reads.make_room(min(2 * len(symbols), LISTS_WEIGHT))
     orders: defaultdict[str, list[VenueOrder]] = defaultdict(list)
-    for order in (*algos, *plains):
-        orders[order.symbol].append(order)
+    for symbol in asked:
+        for path, read in ((ALGO_ORDERS, algo_order_of), (PLAIN_ORDERS, plain_order_of)):
+            for order in await _rows(reads, path, read, symbol):
+                orders[order.symbol].append(order)
     return VenueLook(
         began_ms=began_ms,
         positions={position.key: position for position in positions},
@@ -68,8 +72,8 @@ async def look_at(reads: SignedReads) -> VenueLook:
     )
 
 
-async def _rows(reads: SignedReads, path: str, read: Callable[[Row], Thing]) -> list[Thing]:
-    body = await reads.ask(path)
+async def _rows(reads: SignedReads, path: str, read: Callable[[Row], Thing], symbol: str | None = None) -> list[Thing]:
+    body = await reads.ask(path, {} if symbol is None else {"symbol": symbol})
     if not isinstance(body, list) or len(body) > _ROWS_MAX:
         raise VenueUnread(f"the exchange at {reads.place} answered with something that is no list [GET {path}]")
     try:

@@ -17,7 +17,7 @@ from position_monitor.verification.comparison import compare
 from position_monitor.verification.differences import OF_THE_CLAIM_ALONE, Difference, Kind
 from position_monitor.verification.expectations import Expectations
 from position_monitor.verification.signed_reads import SignedReads, now_ms
-from position_monitor.verification.venue_look import LOOK_WEIGHT, VenueLook, look_at
+from position_monitor.verification.venue_look import VenueLook, look_at
 
 PAUSE_S: Final = 1.0
 """Least time between two looks."""
@@ -87,7 +87,6 @@ class Verification:
         await self.claims.aclose()
 
     async def _look(self) -> tuple[VenueLook, Claims, list[Difference]]:
-        await self.reads.make_room(LOOK_WEIGHT)
         look = await look_at(self.reads)
         claims = await self.claims.read()
         return look, claims, compare(claims, look, self.expected, now_ms=now_ms())
