@@ -43,6 +43,13 @@ def print_rendered(*renderables: RenderableType) -> None:
     sys.stdout.flush()
 
 
+def print_marked(lines: Iterable[str]) -> None:
+    """Lines with rich's marks for colours on stdout, each as long as it is: a line is not broken by us."""
+    target = console()
+    for line in lines:
+        target.print(line, soft_wrap=True)
+
+
 def print_json(value: object) -> None:
     """One JSON document on stdout: decimals as plain strings, enums by value."""
     sys.stdout.write(f"{json.dumps(jsonable(value), ensure_ascii=False, indent=2)}\n")

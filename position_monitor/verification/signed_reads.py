@@ -51,6 +51,11 @@ WALLET_ORIGINS: Final[Mapping[str, str]] = {
 class VenueUnread(PositionMonitorError):
     """The venue gave no answer that could be read. `http_status` and `code` are the venue's, where it gave any."""
 
+    @property
+    def key_refused(self) -> bool:
+        """Whether the venue refused the key, its secret, or what it may do."""
+        return self.http_status == httpx.codes.UNAUTHORIZED or self.code in (*_KEY_REFUSED, _SIGNATURE_REFUSED)
+
     def __init__(self, message: str, *, http_status: int | None = None, code: int | None = None) -> None:
         super().__init__(message)
         self.http_status = http_status
@@ -92,6 +97,15 @@ class SignedReads:
             trust_env=False,
             verify=_trust(origin),
         )
+
+    def beside(self, origin: str) -> SignedReads:
+        """The same key and patience at another address of the venue."""
+        return SignedReads(origin, self._key, timeout_s=self._timeout_s, tell=self._tell)
+
+    def keeping_time_of(self, other: SignedReads) -> SignedReads:
+        """These reads, stamped by the clock that another address of the venue was measured by."""
+        self.offset_ms = other.offset_ms
+        return self
 
     async def measure_clock(self) -> int:
         """Ask the venue's time and keep the offset; returns it in ms. Half of the round trip is taken off."""
@@ -243,7 +257,11 @@ def _code_and_words(body: object) -> tuple[int | None, str]:
 def _quoted(words: str) -> str:
     """The venue's own words, without anything that may be an address, a key or a signature."""
     text = re.sub(r"\S*(?:://|signature|apikey|secret)\S*", "<removed>", words[:2_000], flags=re.IGNORECASE)
-    text = re.sub(r"[A-Za-z0-9+/=_-]{32,}", "<removed>", re.sub(r"[^\x20-\x7e]+", " ", text)).strip()[:_SAID_MAX]
+    text = (
+        re.sub(r"[A-Za-z0-9+/=_-]{32,}", "<removed>", re.sub(r"[^\x20-\x7e]+", " ", text))
+        .strip()[:_SAID_MAX]
+        .rstrip(".")
+    )
     return f": {text}" if text else ""
 
 
