@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
+from typing import Final
 
 from position_monitor.edge.redis.embedded import EmbeddedRedis
 from position_monitor.rehearsal.planted import PLANTED, Planted
 from position_monitor.rehearsal.stage import staged
+
+AT_ONCE: Final = 6
+"""Accounts that are looked at at once; each has an exchange of its own."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,15 +32,25 @@ class Outcome:
 
 
 async def rehearse() -> AsyncIterator[Outcome]:
-    """Each outcome as soon as it is there. Raises `PositionMonitorError` where the stage cannot be set up."""
+    """Each outcome as soon as it is there, in order. Raises `PositionMonitorError` where the stage cannot be set up."""
     with EmbeddedRedis() as redis:
-        yield await _outcome(redis.url, None)
-        for planted in PLANTED:
-            yield await _outcome(redis.url, planted)
+        room = asyncio.Semaphore(AT_ONCE)
+        planted: tuple[Planted | None, ...] = (None, *PLANTED)
+        tasks = [
+            asyncio.create_task(_outcome(redis.url, f"rehearsal-{number}", one, room))
+            for number, one in enumerate(planted)
+        ]
+        try:
+            for task in tasks:
+                yield await task
+        finally:
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
 
 
-async def _outcome(redis_url: str, planted: Planted | None) -> Outcome:
-    async with staged(redis_url) as (stage, verification):
+async def _outcome(redis_url: str, account: str, planted: Planted | None, room: asyncio.Semaphore) -> Outcome:
+    async with room, staged(redis_url, account) as (stage, verification):
         if planted is not None:
             planted.plant(stage)
         report = await verification.verify()

@@ -142,19 +142,19 @@ class Stage:
 
 
 @contextlib.asynccontextmanager
-async def staged(redis_url: str) -> AsyncIterator[tuple[Stage, Verification]]:
-    """A protected account with true claims that are renewed, and a verification of it. The database is emptied."""
+async def staged(redis_url: str, account: str) -> AsyncIterator[tuple[Stage, Verification]]:
+    """A protected account with true claims that are renewed, and a verification of it."""
     server = PaperServer(_OPTIONS)
     await server.start()
     config = Config.from_data({
-        "exchange": {"rest_url": server.url}, "redis": {"url": redis_url}, "loop": {"check_interval_s": 1},
+        "account": account, "exchange": {"rest_url": server.url}, "redis": {"url": redis_url},
+        "loop": {"check_interval_s": 1},
     })  # fmt: skip
     stage, client = Stage(server.engine), connect(redis_url)
     verification = _verification(config, server.url, redis_url)
     renewing, ended = None, asyncio.Event()
     try:
         stage.protect()
-        await client.flushdb()
         base = f"{config.redis.prefix}:{config.account}"
         await stage.write(client, base)
         renewing = asyncio.create_task(_renew(stage, client, base, ended))

@@ -14,6 +14,7 @@ import json
 import re
 import ssl
 import time
+import zlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
@@ -26,6 +27,7 @@ from position_monitor.errors import PositionMonitorError
 
 RECV_WINDOW_MS: Final = 5_000
 BODY_BYTES_MAX: Final = 8 << 20
+_TOO_MUCH: Final = f"answered more than {BODY_BYTES_MAX} bytes"
 WEIGHT_SHARE_1M: Final = 1_200
 """The weight of a minute, whoever used it, from which nothing more is asked before the next minute: half of it. The
 daemon on the same address looks less often beyond it."""
@@ -172,16 +174,19 @@ class SignedReads:
                 self._client.stream("GET", url, headers=dict(headers)) as reply,
             ):
                 self._note_weight(reply.headers)
-                async for part in reply.aiter_bytes():
+                async for part in reply.aiter_raw():
                     raw += part
                     if len(raw) > BODY_BYTES_MAX:
-                        return None, b"", f"answered more than {BODY_BYTES_MAX} bytes"
-                return reply.status_code, bytes(raw), reply.headers.get("retry-after", "")
+                        return None, b"", _TOO_MUCH
+                body = _unpacked(bytes(raw), reply.headers.get("content-encoding", ""))
+                if len(body) > BODY_BYTES_MAX:
+                    return None, b"", _TOO_MUCH
+                return reply.status_code, body, reply.headers.get("retry-after", "")
         except (httpx.TimeoutException, TimeoutError):
             return None, b"", f"did not answer within {self._timeout_s:g} s"
         except httpx.ConnectError:
             return None, b"", "cannot be reached: no connection could be made; check exchange.rest_url and the network"
-        except (httpx.HTTPError, httpx.InvalidURL, httpx.StreamError, OSError, ValueError):
+        except (httpx.HTTPError, httpx.InvalidURL, httpx.StreamError, OSError, ValueError, zlib.error):
             return None, b"", "broke off its answer or sent no HTTP"
 
     def _note_weight(self, headers: httpx.Headers) -> None:
@@ -233,6 +238,15 @@ def place_of(origin: str) -> str:
 
 
 _NOT_JSON: Final = object()
+
+
+def _unpacked(raw: bytes, encoding: str) -> bytes:
+    """The body as its header says it is packed, no further than one byte beyond what is allowed."""
+    if encoding.strip().lower() in ("", "identity") or not raw:
+        return raw
+    if encoding.strip().lower() not in ("gzip", "deflate"):
+        raise ValueError("packed in a way that nobody asked for")
+    return zlib.decompressobj(32 + zlib.MAX_WBITS).decompress(raw, BODY_BYTES_MAX + 1)
 
 
 def _refuse_constant(name: str) -> NoReturn:
