@@ -27,7 +27,7 @@ MOVING = frozenset({"TRADING", "PRE_SETTLE", "PRE_DELIVERING", "SETTLING", "DELI
 """Contract states in which prices walk."""
 BOOK_ID_START = 1_000_000
 IDS_PER_UPDATE = 2
-LATTICE_KEPT = 100_000  # points of noise, remembered for all symbols
+PAST_KEPT = 50_000  # candles, and points of noise, remembered for all symbols
 INVENTED_KEPT = 6_000  # candles before the start, remembered per symbol: they never change
 INTERVALS_MS: dict[str, int] = {
     "1m": MINUTE_MS, "3m": 3 * MINUTE_MS, "5m": 5 * MINUTE_MS, "15m": 15 * MINUTE_MS,
@@ -90,7 +90,8 @@ class Market:
 
     def __init__(self, instruments: dict[str, Instrument], seed: int, now_ms: int) -> None:
         self._instruments = instruments
-        self._seed = seed
+        self.past_seed = seed
+        """Prices before the start follow from this alone; worlds with the same one share what they have worked out."""
         self._rng = random.Random(f"market:{seed}")  # noqa: S311 - simulation
         self.frozen = False
         self.revision = 0
@@ -209,10 +210,8 @@ class Market:
         prices: list[Decimal] = []
         if open_ms < quote.start_ms:
             end = min(close_ms, quote.start_ms)
-            noise = [self._noise(symbol, open_ms + (end - open_ms) * k // 8) for k in range(9)]
-            # A higher noise is never a lower price, so the other points need none.
-            ends = (noise[0], max(noise), min(noise), noise[-1])
-            prices = [round_to(self._past(symbol, one), tick) for one in ends]
+            noise = _noise_within(self.past_seed, symbol, open_ms, end)
+            prices = [round_to(self._past(symbol, one), tick) for one in noise]
         for minute in quote.minutes:
             if open_ms <= minute.open_ms < close_ms:
                 prices += [minute.open, minute.high, minute.low, minute.close]
@@ -225,22 +224,34 @@ class Market:
         """The price where the noise was this; at the start it was the starting price."""
         quote = self.quotes[symbol]
         if quote.start_noise is None:
-            quote.start_noise = self._noise(symbol, quote.start_ms)
+            quote.start_noise = _noise(self.past_seed, symbol, quote.start_ms)
         drift = round(noise - quote.start_noise, 10)
         return max(quote.start * Decimal("0.2"), quote.start * (1 + Decimal(repr(drift))))
 
-    def _noise(self, symbol: str, at_ms: int) -> float:
-        """Layered value noise: slower layers are larger, like a random walk."""
-        total, amplitude = 0.0, 0.0006
-        for layer in range(0, 16, 2):
-            index, rest = divmod(at_ms, MINUTE_MS << layer)
-            here, after = _lattice(self._seed, symbol, layer, index)
-            total += amplitude * (here + (after - here) * (rest / (MINUTE_MS << layer)))
-            amplitude *= 1.6
-        return round(total, 10)
+
+@lru_cache(PAST_KEPT)
+def _noise_within(seed: int, symbol: str, since_ms: int, until_ms: int) -> tuple[float, float, float, float]:
+    """The first, highest, lowest and last noise of nine points.
+
+    A higher noise is never a lower price, so these four are all that a candle needs.
+    """
+    noise = [_noise(seed, symbol, since_ms + (until_ms - since_ms) * k // 8) for k in range(9)]
+    return noise[0], max(noise), min(noise), noise[-1]
 
 
-@lru_cache(LATTICE_KEPT)
+def _noise(seed: int, symbol: str, at_ms: int) -> float:
+    """Layered value noise: slower layers are larger, like a random walk."""
+    total, amplitude = 0.0, 0.0006
+    for layer in range(0, 16, 2):
+        period = MINUTE_MS << layer
+        index, rest = divmod(at_ms, period)
+        here, after = _lattice(seed, symbol, layer, index)
+        total += amplitude * (here + (after - here) * (rest / period))
+        amplitude *= 1.6
+    return round(total, 10)
+
+
+@lru_cache(PAST_KEPT)
 def _lattice(seed: int, symbol: str, layer: int, index: int) -> tuple[float, float]:
     """The noise of a layer at a point and at the next one, from -1 to 1."""
     before = zlib.crc32(f"{seed}:{symbol}:{layer}:".encode())
