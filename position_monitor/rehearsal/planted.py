@@ -84,7 +84,7 @@ def _bought(stage: Stage) -> None:
 
 
 def _beyond_liquidation(stage: Stage) -> None:
-    stage.engine.world.account.wallet = Decimal(4_000)  # of the 8,000: without that this long cannot be liquidated
+    stage.engine.world.account.wallet = Decimal(4_000)  # with more of it this long cannot be liquidated
     liquidation = stage.engine.world.account.liquidation_price(OTHER, "BOTH")
     tick = stage.engine.world.instrument(OTHER).tick
     stage.remove(_first_stop(stage, f"{OTHER}:LONG"))
@@ -147,8 +147,8 @@ PLANTED: Final = (
     Planted(Kind.LEASE, "no lease is held", _lease(None)),
     Planted(Kind.LEASE, "another daemon holds the lease", _lease("elsewhere:2:2")),
     Planted(Kind.RISK_STATUS, "PROTECTED is claimed of a naked account", _all_stops_cancelled),
-    Planted(Kind.POSITIONS_TOTAL, "one position too few is counted", _status("positions", "6")),
-    Planted(Kind.PROTECTED_TOTAL, "one protected position too few is counted", _status("protected", "6")),
+    Planted(Kind.POSITIONS_TOTAL, "one position too few is counted", _status("positions", "2")),
+    Planted(Kind.PROTECTED_TOTAL, "one protected position too few is counted", _status("protected", "2")),
     Planted(Kind.COVERAGE, "another coverage is claimed", _status("coverage_pct", "50")),
     Planted(Kind.EXPOSED, "an exposed amount is claimed", _status("exposed_notional", "1000")),
     Planted(Kind.POSITION_MISSING, "a position is not claimed", lambda stage: stage.positions.pop(KEY)),

@@ -22,8 +22,9 @@ from position_monitor.verification.verifying import Verification
 SYMBOL: Final = "BTCUSDT"
 """Where most is planted: it has a backstop, a working stop, and a take-profit of each kind."""
 KEY: Final = f"{SYMBOL}:LONG"
-RENEWED_EVERY_S: Final = 0.05
-_OPTIONS: Final = PaperOptions(port=0, scenario="seven-naked", price_interval_s=0)
+RENEWED_EVERY_S: Final = 0.1
+_OPTIONS: Final = PaperOptions(port=0, scenario="flat", price_interval_s=0)
+_OPENED: Final = ((SYMBOL, "LONG", "0.238"), ("SOLUSDT", "LONG", "51"), ("ETHUSDT", "SHORT", "2.2"))
 _OWNER: Final = "rehearsal:1:1"
 
 Fields = dict[str, str]
@@ -51,7 +52,9 @@ class Stage:
     """How old what is claimed is: of a position, or of `account`."""
 
     def protect(self) -> None:
-        """Rest stops and take-profits, and claim exactly that."""
+        """Open the positions, rest stops and take-profits, and claim exactly that."""
+        for symbol, side, quantity in _OPENED:
+            self.engine.trade("open", symbol, side, Decimal(quantity))
         for number, leg in enumerate(self.engine.world.account.open_positions()):
             fields = self._claimed(leg.symbol, leg.amount, leg.entry, number)
             self.positions[f"{leg.symbol}:{'LONG' if leg.amount > 0 else 'SHORT'}"] = fields
