@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import contextlib
 import os
-from collections.abc import Sequence
+import signal
+from collections.abc import Coroutine, Sequence
 from typing import Final
 
 from position_monitor.cli.exit_codes import ExitCode
 from position_monitor.cli.output import print_json, print_json_line, print_lines, say
 from position_monitor.config import Config, load_config
 from position_monitor.config.sources import Credentials, read_only_credentials
+from position_monitor.edge.background import end_tasks
 from position_monitor.errors import PositionMonitorError
 from position_monitor.verification import Difference, Expectations, Report, SignedReads, Verification
 from position_monitor.verification.claims import ClaimReader
@@ -99,22 +102,51 @@ def _summary(config: Config, report: Report) -> str:
 
 
 async def _watch(config: Config, credentials: Credentials, interval_s: float, *, as_json: bool) -> int:
-    """Until Ctrl-C: says what changed since the verification before. Returns the last one's exit code."""
+    """Until Ctrl-C or SIGTERM: says what changed since the verification before.
+
+    Returns the last one's exit code after Ctrl-C, and 0 after SIGTERM: a unit that is stopped has not failed.
+    """
     if interval_s < LEAST_EVERY_S:
         say(f"position-monitor: the exchange is read every {LEAST_EVERY_S:g} s, not more often")
+    left, stopped = asyncio.Event(), asyncio.Event()
+
+    def stop() -> None:
+        stopped.set()
+        left.set()
+
+    loop = asyncio.get_running_loop()
+    loop.add_signal_handler(signal.SIGINT, left.set)
+    loop.add_signal_handler(signal.SIGTERM, stop)
     verification, code = opened(config, credentials), ExitCode.ERROR
     before: Report | str = ""
     try:
-        while True:
-            now = await _verified(verification)
+        while (now := await _unless(left, _verified(verification))) is not None:
             code = _code(now)
             _tell_change(config, before, now, as_json=as_json)
             before = now
-            await asyncio.sleep(max(interval_s, LEAST_EVERY_S))
-    except asyncio.CancelledError:
-        return code
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(left.wait(), max(interval_s, LEAST_EVERY_S))
     finally:
         await verification.aclose()
+    return ExitCode.OK if stopped.is_set() else code
+
+
+async def _unless(left: asyncio.Event, look: Coroutine[None, None, Report | str]) -> Report | str | None:
+    """The outcome of a look, or None as soon as the watch is to end."""
+    outcomes: list[Report | str] = []
+
+    async def noted() -> None:
+        outcomes.append(await look)
+
+    async def leaving() -> None:
+        await left.wait()
+
+    tasks = (asyncio.create_task(noted()), asyncio.create_task(leaving()))
+    try:
+        await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        await end_tasks(tasks)
+    return None if left.is_set() else outcomes[0]
 
 
 async def _verified(verification: Verification) -> Report | str:

@@ -58,7 +58,7 @@ class ClaimReader:
         """All keys as of one moment. Raises `RedisUnread`."""
         try:
             async with asyncio.timeout(OPERATION_TIMEOUT_S):
-                return await self._read()
+                claims = await self._read()
         except (AuthenticationError, NoPermissionError) as fault:
             words = harmless(str(fault))[:120]
             raise RedisUnread(f"Redis at {self.place} refuses: {words}; check redis.url and its ACL") from None
@@ -68,6 +68,10 @@ class ClaimReader:
             ) from None
         except UnicodeDecodeError:
             raise RedisUnread(f"a key of the account in Redis at {self.place} holds bytes that are no text") from None
+        task = asyncio.current_task()
+        if task is not None and task.cancelling():
+            raise asyncio.CancelledError  # redis-py swallows a cancellation that meets it inside a command
+        return claims
 
     async def aclose(self) -> None:
         """Disconnect."""

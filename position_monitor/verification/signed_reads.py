@@ -207,9 +207,7 @@ class SignedReads:
         if status != httpx.codes.OK:
             self._unread(path, f"answered HTTP {status}", status=status)
         if body is _NOT_JSON:
-            self._unread(
-                path, "answered with something that is not JSON: exchange.rest_url may be a web page or proxy"
-            )
+            self._unread(path, "answered with something that is not JSON: exchange.rest_url may be a web page or proxy")
         return body
 
     def _unread(self, path: str, why: str, *, status: int | None = None, code: int | None = None) -> NoReturn:

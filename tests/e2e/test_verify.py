@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 import os
 import signal
+import subprocess
+import sys
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
 import redis
 
 from position_monitor.cli.main import main
-from tests.e2e.stack import PREFIX, Running, Stack, eventually, fully_protected, stack_in
+from tests.e2e.stack import PREFIX, Running, Stack, eventually, stack_in
 
 PASSWORD = "a-password-nobody-prints"
 SECRETS = (PASSWORD, "paper-secret", "signature=")
@@ -65,6 +65,7 @@ class Said:
 @pytest.fixture
 def run(account: Account, capsys: pytest.CaptureFixture[str]) -> Any:
     def command(*words: str) -> Said:
+        account.paper.post("advance", ms=60_000)  # a minute of request weight for each command
         code = main([*words, "--config", str(account.config)])
         captured = capsys.readouterr()
         return Said(code, captured.out, captured.err)
@@ -179,15 +180,24 @@ def test_a_redis_that_will_not_do_is_an_error(account: Account, run: Any, monkey
         assert said.code == 1 and words in asked["redis (live)"]["words"] and asked["redis (live)"]["advice"]
 
 
+def test_a_watch_says_what_changed_and_ends(account: Account) -> None:
+    """One line at first, nothing while all is as it was; stopping it is no failure of its unit."""
+    command = [sys.executable, "-m", "position_monitor", "verify", "--watch", "--config", str(account.config)]
+    watch = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+    assert watch.stdout is not None
+    assert "agree" in watch.stdout.readline()
+    watch.terminate()
+    assert watch.wait(30) == 0 and watch.stdout.read() == ""
+    watch.stdout.close()
+
+
 def test_a_daemon_that_hangs_is_reported(account: Account, run: Any) -> None:
     """It is suspended and a stop vanishes: the claims run out, and what is open is named with what covers it."""
     os.kill(account.daemon.process.pid, signal.SIGSTOP)
     try:
         stop = next(row for row in account.paper.resting(origin="api") if row["orderType"] == "STOP_MARKET")
-        with contextlib.closing(account.redis):
-            account.paper.client.request(
-                "DELETE", "/paper/order", json={"clientAlgoId": stop["clientAlgoId"], "silently": True}
-            )
+        vanished = {"clientAlgoId": stop["clientAlgoId"], "silently": True}
+        account.paper.client.request("DELETE", "/paper/order", json=vanished)
         said = run("verify", "--json")
     finally:
         os.kill(account.daemon.process.pid, signal.SIGCONT)
@@ -195,9 +205,8 @@ def test_a_daemon_that_hangs_is_reported(account: Account, run: Any) -> None:
     assert said.code == 2 and kinds & {"stale", "status_missing"}
 
 
-def test_a_stopped_daemon_is_reported(account: Account, run: Any, tmp_path: Path) -> None:
+def test_a_stopped_daemon_is_reported(account: Account, run: Any) -> None:
     """The last test of this stack: after a clean stop nobody watches, and the line says what to do."""
-    eventually("protected again", lambda: fully_protected(account.paper, ladder=False) or True)
     assert account.daemon.terminate() == 0
     said = run("verify")
     assert said.code == 2
