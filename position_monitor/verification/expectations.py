@@ -4,9 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from decimal import Decimal
+from typing import Final
 
 from position_monitor.config import Config
 from position_monitor.verification.venue_rows import Leg, VenuePosition
+
+QUIET_LISTS_S: Final = 17.0
+"""How long the daemon may take to read the lists of a quiet symbol again, a slow answer included."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,8 +54,12 @@ class Expectations:
 
     @property
     def stale_after_ms(self) -> int:
-        """How old a claim may be: three check intervals, as long as its key lives (DESIGN 5), and a second more."""
-        return round(self.check_interval_s * 3_000) + 1_000
+        """How old a claim may be: three check intervals, as long as its key lives (DESIGN 5), and a second more.
+
+        Order lists of a symbol in which nothing happened are read every 15 s or with the check after (docs/streams.md),
+        and a claim is as old as its oldest part. So with short intervals a claim may be older than three of them.
+        """
+        return round(max(3 * self.check_interval_s, QUIET_LISTS_S + self.check_interval_s) * 1_000) + 1_000
 
     def is_unmanaged(self, key: str) -> bool:
         """Whether the operator listed a position (`BTCUSDT:LONG`) as left alone, by its symbol or by both."""
