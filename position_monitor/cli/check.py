@@ -20,6 +20,10 @@ _WIDTH: Final = max(len(outcome) for outcome in Outcome)
 
 def execute(arguments: argparse.Namespace) -> int:
     """0 when no finding is an error, else 1; bad configuration is 78 as everywhere."""
+    if arguments.before_reload or arguments.after_reload:
+        from position_monitor.cli.reload_check import after_reload, before_reload
+
+        return after_reload() if arguments.after_reload else before_reload(arguments)
     config = load_config(arguments.config)
     findings = offline_findings(config)
     if arguments.live:

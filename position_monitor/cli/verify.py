@@ -13,7 +13,8 @@ from typing import Final
 from position_monitor.cli.exit_codes import ExitCode
 from position_monitor.cli.output import print_json, print_json_line, print_lines, say
 from position_monitor.config import Config, load_config
-from position_monitor.config.sources import Credentials, read_only_credentials
+from position_monitor.config.installation import process_environment
+from position_monitor.config.sources import Credentials, config_path, read_only_credentials
 from position_monitor.edge.background import end_tasks
 from position_monitor.errors import PositionMonitorError
 from position_monitor.verification import Difference, Expectations, Report, SignedReads, Verification
@@ -31,7 +32,8 @@ def execute(arguments: argparse.Namespace) -> int:
 
         return self_test(as_json=arguments.json)
     config = load_config(arguments.config, need_credentials=False)
-    credentials = read_only_credentials(os.environ) or config.credentials
+    environment = process_environment(config_path(arguments.config, os.environ), os.environ)
+    credentials = read_only_credentials(environment) or config.credentials
     _open_journal(config, credentials)
     if arguments.watch is None:
         report = asyncio.run(_once(config, credentials))
