@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from position_monitor.verification import verifying
+from position_monitor.verification import VenueUnread, verifying
 from position_monitor.verification.claims import Claims
-from position_monitor.verification.venue_look import VenueLook
+from position_monitor.verification.venue_look import VenueLook, look_at
 from position_monitor.verification.verifying import Report, Verification
 from tests.verification.sides import NOW_MS, claims, expected, look, position_claim, status_claim
 
@@ -95,3 +95,19 @@ async def test_an_account_that_is_not_heard_of_is_reported(monkeypatch: pytest.M
     silent = Claims(status=None, status_unread="", positions={}, unread={}, lease_owner=None)
     report = await verified(monkeypatch, [NAKED, NAKED], silent)
     assert [one.kind.value for one in report.differences] == ["status_missing", "position_missing"]
+
+
+@pytest.mark.parametrize("body", [{}, None, "[]", [1], [{"symbol": "BTCUSDT"}]])
+async def test_an_answer_that_is_no_list_of_rows_is_never_flat(body: object) -> None:
+    """Half of a list, or none, proves nothing: it is an error that names the place and the path."""
+
+    class Garbled:
+        place = "venue:443"
+
+        async def make_room(self, weight: int) -> None: ...
+
+        async def ask(self, path: str, params: object) -> object:
+            return body
+
+    with pytest.raises(VenueUnread, match=r"venue:443 .*\[GET /fapi/v3/positionRisk\]"):
+        await look_at(Garbled())  # type: ignore[arg-type]
