@@ -10,10 +10,11 @@ import csv
 import hashlib
 import math
 from array import array
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime
 from itertools import chain, pairwise
-from operator import le, lt, methodcaller
+from operator import le, lt, methodcaller, sub
 from pathlib import Path
 from typing import NamedTuple
 
@@ -210,17 +211,17 @@ def _why_no_price(text: str) -> str:
 
 
 def _interval_ms(path: Path, times: array[int]) -> int:
-    """The shortest distance between two candles, of which every other one is a multiple."""
-    distances = {after - before for before, after in pairwise(times)}
-    shortest = min(distances)
-    odd = next((distance for distance in distances if distance % shortest), None)
+    """The usual distance between two candles, of which every other one is a multiple."""
+    distances = Counter(map(sub, times[1:], times))
+    usual = distances.most_common(1)[0][0]
+    odd = next((distance for distance in distances if distance % usual), None)
     if odd is not None:
-        at = next(n for n, (before, after) in enumerate(pairwise(times), start=3) if after - before == odd)
+        line = next(n for n, (before, after) in enumerate(pairwise(times), start=3) if after - before == odd)
         raise BadInput(
-            f"{path}:{at}: {odd / 1000:g} s after the candle before it, no multiple of the "
-            f"interval of {shortest / 1000:g} s"
+            f"{path}:{line}: {odd / 1000:g} s after the candle before it, no multiple of the "
+            f"interval of {usual / 1000:g} s"
         )
-    return shortest
+    return usual
 
 
 def _decimals_of(text: str) -> int:
