@@ -212,8 +212,8 @@ def _why_no_price(text: str) -> str:
 
 def _interval_ms(path: Path, times: array[int]) -> int:
     """The usual distance between two candles, of which every other one is a multiple."""
-    distances = Counter(map(sub, times[1:], times))
-    usual = distances.most_common(1)[0][0]
+    distances: Counter[int] = Counter(map(sub, times[1:], times))
+    usual: int = distances.most_common(1)[0][0]
     odd = next((distance for distance in distances if distance % usual), None)
     if odd is not None:
         line = next(n for n, (before, after) in enumerate(pairwise(times), start=3) if after - before == odd)
