@@ -43,6 +43,10 @@ class ExchangeFailure(PositionMonitorError):
         self.said = said
         self.http_status = http_status
 
+    def came_from(self, place: str) -> None:
+        """Say in the text where the call went, for whoever reads it without the configuration: name, host and port."""
+        self.args = (f"{place}: {self}",)
+
 
 class Refused(ExchangeFailure):
     """The venue refused the request and nothing happened. `refusal` is what that means, as the venue classified it."""
