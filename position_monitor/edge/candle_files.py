@@ -26,6 +26,7 @@ TIME_NAMES = ("time", "open_time")
 BLOCK_BYTES = 4_000_000
 ROWS_MAX = 20_000_000
 """Each takes 40 bytes of memory: a file by mistake must not take the host down."""
+_FIRST_ROWS = 1_000
 _EARLIEST_MS = 100_000_000_000
 """Before March 1973: such a number is seconds."""
 _LATEST_MS = 100_000_000_000_000
@@ -38,7 +39,7 @@ class CandleFile(NamedTuple):
     data_hash: str
     """SHA-256 of the file."""
     decimals: int
-    """The most decimals of a price in the first block: the tick where nobody states one."""
+    """The most decimals of a price in the first thousand candles: the tick where nobody states one."""
 
 
 def read_candles(path: Path, symbol: str, progress: Callable[[int], None] = lambda _: None) -> CandleFile:
@@ -61,7 +62,7 @@ def read_candles(path: Path, symbol: str, progress: Callable[[int], None] = lamb
                 if len(fields) <= max(places):
                     raise BadInput(f"{path}:{line + 1}: {len(fields)} fields; expected at least {max(places) + 1}")
                 if line == 1:
-                    decimals = max(map(_decimals_of, chain.from_iterable(fields[place] for place in places[1:])))
+                    decimals = max(map(_decimals_of, chain.from_iterable(fields[n][:_FIRST_ROWS] for n in places[1:])))
                 _take(path, columns, [fields[place] for place in places], line=line + 1)
                 line += len(lines)
                 progress(file.tell())
