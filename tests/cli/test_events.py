@@ -144,10 +144,10 @@ def test_an_event_of_a_type_or_a_form_that_is_new_is_shown_with_all_it_has() -> 
 
 DESIGNED = """
     Started Stopped ConfigReloaded ConfigRefused PositionAppeared PositionGrew PositionShrank PositionFlipped
-    PositionFlat TakeProfitPlaced TakeProfitFilled TakeProfitRetired StopPlaced StopReadBack StopFired StopRetired
-    OrderVanished ForeignOrderSeen ForeignOrderGone WriteRefused WriteAmbiguous VerdictChanged EmergencyClose ModeChanged
-    LeaseTaken LeaseLost SecondWriterSeen BreakerChanged ConfigConflict BanBegan BanEnded RedisLost RedisBack StreamLost
-    StreamBack ControlAccepted ControlRefused RecordFinal
+    PositionFlat TakeProfitPlaced TakeProfitFilled TakeProfitRetired StopPlaced StopReadBack StopFired
+    StopRetired OrderVanished ForeignOrderSeen ForeignOrderGone WriteRefused WriteAmbiguous VerdictChanged
+    EmergencyClose ModeChanged LeaseTaken LeaseLost SecondWriterSeen BreakerChanged ConfigConflict BanBegan
+    BanEnded RedisLost RedisBack StreamLost StreamBack ControlAccepted ControlRefused RecordFinal
 """
 
 
