@@ -7,6 +7,7 @@ import pytest
 UNIT = "quantum-position-monitor.service"
 P = "quantum:position_monitor:main"
 STATUS = "risk_status"
+IDENTIFIER = "quantum-position-monitor"
 
 
 @pytest.fixture
@@ -29,11 +30,11 @@ def test_started_means_every_position_has_its_stop(guarded, eventually):
 
 def test_the_journal_speaks_with_prefix_and_priority(guarded):
     """Every line has the prefix, and `journalctl -p warning` shows what was wrong and nothing else."""
-    lines = guarded.journal("-u", UNIT, "_TRANSPORT=stdout")
+    lines = guarded.journal("-u", UNIT, "-t", IDENTIFIER)
     assert any("✅ Started - checking positions every 1s" in line for line in lines)
     assert any("7/7 protected (100%)" in line for line in lines)
     assert [line for line in lines if not line.startswith("[POSITION-MONITOR] ")] == []
-    warnings = guarded.journal("-u", UNIT, "-p", "warning", "_TRANSPORT=stdout")
+    warnings = guarded.journal("-u", UNIT, "-t", IDENTIFIER, "-p", "warning")
     assert any("has no TP/SL" in line for line in warnings)
     assert not any("Started" in line for line in warnings)
 
