@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import math
+from decimal import Decimal
 
 
 def number(text: str, expected: str, *, least: float, most: float) -> float:
@@ -39,6 +40,32 @@ def not_negative(text: str) -> float:
 def not_negative_ms(text: str) -> int:
     """Milliseconds from zero on."""
     return int(number(text, "milliseconds that are not negative", least=0, most=3_600_000))
+
+
+def count(text: str) -> int:
+    """How many; 0 is none."""
+    if not (text.isascii() and text.isdigit() and int(text[:9]) <= 1_000_000):
+        raise argparse.ArgumentTypeError(f"was {text!r}, expected a whole number that is not negative")
+    return int(text)
+
+
+def decimal(text: str) -> Decimal:
+    """An exact number from zero on."""
+    try:
+        value = Decimal(text)
+    except ArithmeticError:
+        value = Decimal("NaN")
+    if not value.is_finite() or not 0 <= value <= 10**12:
+        raise argparse.ArgumentTypeError(f"was {text!r}, expected a number that is not negative")
+    return value
+
+
+def decimal_above_zero(text: str) -> Decimal:
+    """An exact number above zero."""
+    value = decimal(text)
+    if not value:
+        raise argparse.ArgumentTypeError(f"was {text!r}, expected a number above zero")
+    return value
 
 
 def port(text: str) -> int:
