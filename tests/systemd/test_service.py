@@ -327,6 +327,9 @@ def test_two_instances_and_the_command_line_of_each(box, in_the_box, eventually)
         shown = box.run("position-monitor", "--account", "first", "config", "show").stdout
         [row] = [line for line in shown.splitlines() if line.startswith("loop.check_interval_s")]
         assert row.split(maxsplit=2)[1:] == ["2", "env file CHECK_INTERVAL"]
+        box.systemctl("reload", instances[0])
+        eventually(lambda: any("Configuration reloaded" in line for line in box.journal("-u", instances[0])))
+        assert not any("Configuration reloaded" in line for line in box.journal("-u", instances[1]))
     finally:
         box.systemctl("stop", *instances)
 
