@@ -64,6 +64,7 @@ def _daemon_commands(commands: argparse._SubParsersAction[_Parser]) -> None:
     _command(commands, "run", "run", "the daemon: protects every open position until it is told to stop")
     check = _command(commands, "check", "check", "is this configuration usable? --live asks the exchange and Redis too")
     check.add_argument("--live", action="store_true", help="also read the exchange and Redis; places nothing")
+    _command(commands, "alert-test", "alert_test", "send one message to every target of [alerts]; says which took it")
 
 
 def _reading_commands(commands: argparse._SubParsersAction[_Parser]) -> None:

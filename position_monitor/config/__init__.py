@@ -16,6 +16,7 @@ from typing import Any
 from pydantic import BaseModel, Field, PrivateAttr, ValidationError
 
 from position_monitor.config.exit_switches import ExitPlan, exit_plan
+from position_monitor.config.monitoring import AlertsSection, MetricsSection
 from position_monitor.config.problems import InvalidConfig, sentences, shown, unknown_keys
 from position_monitor.config.profiles import (
     DEFAULT_LOCKS,
@@ -78,6 +79,8 @@ class Config(Section):
     redis: RedisSection = RedisSection()
     ai_engine: AiEngineSection = AiEngineSection()
     backend: BackendSection = BackendSection()
+    alerts: AlertsSection = AlertsSection()
+    metrics: MetricsSection = MetricsSection()
 
     _credentials: Credentials | None = PrivateAttr(None)
     _missing_credentials: tuple[str, ...] = PrivateAttr(("this configuration was built without credentials",))
