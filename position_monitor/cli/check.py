@@ -5,8 +5,9 @@ from __future__ import annotations
 import argparse
 import asyncio
 from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
 
-from position_monitor.cli.check_outlets import Finding, outlet_findings
+from position_monitor.cli.check_outlets import outlet_findings
 from position_monitor.cli.exit_codes import ExitCode
 from position_monitor.cli.journal import open_journal
 from position_monitor.cli.output import print_json, print_rendered
@@ -14,10 +15,20 @@ from position_monitor.config import Config, load_config
 from position_monitor.errors import PositionMonitorError
 
 
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing that was looked at. A finding that is not `fine` but only `advice` does not fail the check."""
+
+    subject: str
+    fine: bool
+    words: str
+    advice: bool = False
+
+
 def execute(arguments: argparse.Namespace) -> int:
     """0 when everything needed is there, 1 when a live question failed; bad configuration is 78 as everywhere."""
     config = load_config(arguments.config)
-    findings = _offline(config) + outlet_findings(config)
+    findings = _offline(config) + [Finding(*one) for one in outlet_findings(config)]
     if arguments.live:
         open_journal(config)
         findings += asyncio.run(_live(config))
