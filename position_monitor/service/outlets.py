@@ -51,7 +51,13 @@ class Outlets:
         if self._caller is None and config.alerts.addresses:
             from position_monitor.service.calling import Caller
 
-            self._caller = Caller(self.clock, self.config, self.owner, self.exchange.answers, self.exchange)
+            self._caller = Caller(
+                clock=self.clock,
+                config=self.config,
+                owner=self.owner,
+                answers=self.exchange.answers,
+                exchange=self.exchange,
+            )
         if self._figures is None and config.metrics.wanted:
             from position_monitor.service.figures import open_figures
 

@@ -133,7 +133,7 @@ async def run(config: Config, config_path: Path | None) -> int:
             owner=owner,
             open_streams=_streams_of(config, exchange, clock),
             open_records=_keeper_of(in_force, exchange, shelf, clock),
-            outlets=Outlets(clock, lambda: in_force.config, owner, exchange, shelf),
+            outlets=Outlets(clock, lambda: in_force.config, owner, exchange=exchange, shelf=shelf),
         )
         service.catch_signals()
         return await service.serve()

@@ -88,7 +88,7 @@ class Message:
 
 
 @dataclass(frozen=True, slots=True)
-class Told:
+class Announcement:
     """A kind that was told."""
 
     at_ms: int
@@ -107,14 +107,14 @@ class Alerting:
     """Since when each condition holds."""
     waiting: tuple[Condition, ...] = ()
     """What happened and was not told yet."""
-    told: Mapping[AlertKind, Told] = field(default_factory=dict)
+    announced: Mapping[AlertKind, Announcement] = field(default_factory=dict)
     sent_ms: tuple[int, ...] = ()
     """When the messages of the last hour were sent."""
 
     @property
     def in_force(self) -> dict[AlertKind, int]:
         """How many subjects each kind was told of that still hold."""
-        return {kind: len(told.in_force) for kind, told in self.told.items() if told.in_force}
+        return {kind: len(announced.in_force) for kind, announced in self.announced.items() if announced.in_force}
 
 
 def after_cycle(
@@ -130,23 +130,23 @@ def after_cycle(
     sent_ms = tuple(at_ms for at_ms in alerting.sent_ms if 0 <= now_ms - at_ms < HOUR_MS)
     alerting = replace(alerting, sent_ms=sent_ms)
     notices: list[Notice] = []
-    quiet, told = dict(alerting.told), dict(alerting.told)
+    quiet, announced = dict(alerting.announced), dict(alerting.announced)
     for kind in AlertKind:
         patience_ms = settings.patience_ms(kind)
         ripe = {name: one for name, one in lasting.get(kind, {}).items() if now_ms - one.since_ms >= patience_ms}
         before = _still_in_force(quiet.get(kind), ripe)
-        notice = _notice(kind, before, ripe, settings.repeat_ms, now_ms)
+        notice = _notice(kind, before, ripe, repeat_ms=settings.repeat_ms, now_ms=now_ms)
         if before is not None:
-            quiet[kind] = told[kind] = before
+            quiet[kind] = announced[kind] = before
         if notice is not None:
             notices.append(notice)
-            told[kind] = _after(notice, before, ripe, now_ms)
+            announced[kind] = _after(notice, before, ripe, now_ms)
     if not notices or not _has_place(notices, len(sent_ms)):
-        return replace(alerting, told=quiet), None
+        return replace(alerting, announced=quiet), None
     message = Message(now_ms, tuple(notices), last_of_hour=len(sent_ms) + 1 in (MESSAGES_PER_HOUR, URGENT_PER_HOUR))
-    announced = {notice.kind for notice in notices}
-    waiting = tuple(one for one in alerting.waiting if one.kind not in announced)
-    return replace(alerting, told=told, waiting=waiting, sent_ms=(*sent_ms, now_ms)), message
+    now_spoken_of = {notice.kind for notice in notices}
+    waiting = tuple(one for one in alerting.waiting if one.kind not in now_spoken_of)
+    return replace(alerting, announced=announced, waiting=waiting, sent_ms=(*sent_ms, now_ms)), message
 
 
 def _has_place(notices: Iterable[Notice], sent: int) -> bool:
@@ -160,7 +160,9 @@ def _lasting(
     """The conditions that hold now, each with the time since when; what cannot be judged holds as it did."""
     present = tuple(conditions)
     lasting = [one for one in present if one.kind not in HAPPENINGS]
-    lasting += [one for kind in not_judged if (told := alerting.told.get(kind)) for one in told.in_force.values()]
+    lasting += [
+        one for kind in not_judged if (announced := alerting.announced.get(kind)) for one in announced.in_force.values()
+    ]
     fresh = [*alerting.waiting, *(one for one in present if one.kind in HAPPENINGS)]
     waiting = tuple(one for one in fresh if now_ms - one.since_ms < HAPPENING_MS)[-SUBJECTS_MAX:]
     first_ms: dict[tuple[AlertKind, str], int] = {}
@@ -172,23 +174,23 @@ def _lasting(
     return replace(alerting, first_ms=first_ms, waiting=waiting), by_kind([*dated, *waiting])
 
 
-def _still_in_force(told: Told | None, ripe: Mapping[str, Condition]) -> Told | None:
+def _still_in_force(announced: Announcement | None, ripe: Mapping[str, Condition]) -> Announcement | None:
     """What was told of a kind, with its subjects sorted into those that hold and those that are over."""
-    if told is None:
+    if announced is None:
         return None
-    over = {name: one for name, one in {**told.over, **told.in_force}.items() if name not in ripe}
-    in_force = {name: ripe[name] for name in told.in_force if name in ripe}
-    return Told(told.at_ms, in_force, dict(list(over.items())[-SUBJECTS_MAX:]))
+    over = {name: one for name, one in {**announced.over, **announced.in_force}.items() if name not in ripe}
+    in_force = {name: ripe[name] for name in announced.in_force if name in ripe}
+    return Announcement(announced.at_ms, in_force, dict(list(over.items())[-SUBJECTS_MAX:]))
 
 
 def _notice(
-    kind: AlertKind, told: Told | None, ripe: Mapping[str, Condition], repeat_ms: int, now_ms: int
+    kind: AlertKind, announced: Announcement | None, ripe: Mapping[str, Condition], *, repeat_ms: int, now_ms: int
 ) -> Notice | None:
     """What is to be told of a kind now."""
-    quiet_ms = now_ms - told.at_ms if told is not None else GROUP_MS
-    in_force = told.in_force if told is not None else {}
+    quiet_ms = now_ms - announced.at_ms if announced is not None else GROUP_MS
+    in_force = announced.in_force if announced is not None else {}
     if not ripe:
-        over = told.over if told is not None else {}
+        over = announced.over if announced is not None else {}
         return Notice(kind, Status.RECOVERED, tuple(over.values()), 0) if over else None
     fresh = tuple(one for name, one in ripe.items() if name not in in_force)
     if fresh and quiet_ms >= GROUP_MS:
@@ -198,8 +200,8 @@ def _notice(
     return None
 
 
-def _after(notice: Notice, told: Told | None, ripe: Mapping[str, Condition], now_ms: int) -> Told:
+def _after(notice: Notice, announced: Announcement | None, ripe: Mapping[str, Condition], now_ms: int) -> Announcement:
     """What was told of a kind once this notice is sent."""
     if notice.status is Status.RECOVERED or notice.kind in HAPPENINGS:
-        return Told(now_ms)
-    return Told(now_ms, dict(ripe), told.over if told is not None else {})
+        return Announcement(now_ms)
+    return Announcement(now_ms, dict(ripe), announced.over if announced is not None else {})

@@ -15,6 +15,7 @@ import os
 import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor, as_completed
+from functools import partial
 from typing import Any, Final
 
 INPUT_CHARS_MAX: Final = 1_000_000
@@ -42,14 +43,15 @@ def main() -> int:
     library.handlers, library.propagate = [reasons], False
     library.setLevel(logging.WARNING)
     with ThreadPoolExecutor(max_workers=max(1, len(request["urls"]))) as pool:
-        sending = [pool.submit(_send, index, url, request, reasons) for index, url in enumerate(request["urls"])]
+        send = partial(_send, request=request, reasons=reasons)
+        sending = [pool.submit(send, index, url) for index, url in enumerate(request["urls"])]
         for done in as_completed(sending):
             sys.stdout.write(json.dumps(done.result()) + "\n")
             sys.stdout.flush()
     return 0
 
 
-def _send(index: int, url: str, request: dict[str, Any], reasons: _Reasons) -> dict[str, object]:
+def _send(index: int, url: str, *, request: dict[str, Any], reasons: _Reasons) -> dict[str, object]:
     """What became of one address."""
     try:
         import apprise
