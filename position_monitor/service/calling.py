@@ -33,6 +33,7 @@ from position_monitor.edge.http.answers import Answers
 from position_monitor.service.telling import Announced
 
 PING_EVERY_S: Final = 60.0
+RESULTS: Final = ("sent", "failed", "dropped", "pings", "pings_failed")
 
 
 @dataclass(slots=True)
@@ -44,7 +45,7 @@ class Caller:
     owner: str
     answers: Answers
     exchange: Exchange
-    counts: Counter[str] = field(default_factory=Counter, init=False)
+    counts: Counter[str] = field(default_factory=lambda: Counter(dict.fromkeys(RESULTS, 0)), init=False)
     """Messages `sent`, tries that `failed`, messages `dropped`, `pings`, and pings that failed (`pings_failed`)."""
     _alerting: Alerting = field(default_factory=Alerting, init=False)
     _section: AlertsSection | None = field(default=None, init=False)

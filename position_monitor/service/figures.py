@@ -43,6 +43,8 @@ WRITE_EVERY_S: Final = 10.0
 START_WITHIN_S: Final = 120.0
 """How long a process may take to its first cycle and still count as healthy."""
 EVENT_TYPES_MAX: Final = 100
+COUNTED_FROM_ZERO: Final = ("EmergencyClose", "SecondWriterSeen", "StopPlaced", "WriteRefused", "LeaseLost")
+"""Events whose first one must be seen as an increase, for the alert rules."""
 FILL_AGE_MAX_S: Final = 3600.0
 METRICS_TYPE: Final = "text/plain; version=0.0.4; charset=utf-8"
 MODES: Final = tuple(dict.fromkeys(mode.published for mode in Mode))
@@ -59,7 +61,7 @@ class Figures:
     textfile: TextFile | None
     began_s: float
     _histograms: dict[str, Histogram] = field(init=False)
-    _events: Counter[str] = field(default_factory=Counter, init=False)
+    _events: Counter[str] = field(default_factory=lambda: Counter(dict.fromkeys(COUNTED_FROM_ZERO, 0)), init=False)
     _cycles: Counter[str] = field(default_factory=Counter, init=False)
     _naked_ms: dict[PositionKey, int] = field(default_factory=dict, init=False)
     _naked_total_ms: int = field(default=0, init=False)

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections import Counter
 from typing import Final
 
+from position_monitor.core.model.refusal import Refusal
 from position_monitor.errors import (
     Ambiguous,
     AuthRefused,
@@ -29,13 +30,15 @@ _MEANINGS: Final = {
     Unreachable: "UNREACHABLE",
     Unreadable: "UNREADABLE",
 }
+MEANINGS: Final = (*map(str, Refusal), *_MEANINGS.values())
+"""All there are, so that each is counted from 0 on and its first one can be seen as an increase."""
 
 
 class Answers:
     """What was answered so far."""
 
     def __init__(self) -> None:
-        self.failures: Counter[str] = Counter()
+        self.failures: Counter[str] = Counter(dict.fromkeys(MEANINGS, 0))
         """By meaning: a `Refusal` for what the venue refused, else what kind of failure it was."""
         self.access_refused = ""
         """What the venue said when it last refused our key, its address or its permissions; empty while it takes it."""
