@@ -28,7 +28,7 @@ from position_monitor.daemon import CycleReport
 from position_monitor.edge import log
 from position_monitor.edge.background import end_tasks
 from position_monitor.edge.clock import Clock
-from position_monitor.edge.metrics.exposition import EXTRA_MISSING, library_is_installed, text_of
+from position_monitor.edge.metrics.exposition import EXTRA_MISSING, library_is_installed, load_library, text_of
 from position_monitor.edge.metrics.port import Page, Port
 from position_monitor.edge.metrics.textfile import TextFile
 from position_monitor.edge.venues.binance.venue import BinanceUsdm
@@ -73,6 +73,8 @@ class Figures:
         default=None, init=False
     )
     _ended_s: float = field(default=float("-inf"), init=False)
+    _loaded: bool = field(default=False, init=False)
+    """Whether the library is there, so that nothing in the loop waits for its import."""
     _written_s: float = field(default=float("-inf"), init=False)
     _records: tuple[Record | None, int, Values, float] = field(default=(None, 0, {}, 0.0), init=False)
 
@@ -96,7 +98,12 @@ class Figures:
         self._count_events(announced.events)
         self._count_naked(report, announced.events)
         self._time_stops(report, announced.events)
-        if self.textfile is not None and self._ended_s - self._written_s >= WRITE_EVERY_S and not self.textfile.busy:
+        if (
+            self._loaded
+            and self.textfile is not None
+            and self._ended_s - self._written_s >= WRITE_EVERY_S
+            and not self.textfile.busy
+        ):
             self._written_s = self._ended_s
             self.textfile.write(self.text())
 
@@ -227,6 +234,8 @@ class Figures:
 
     async def run(self) -> None:
         """Serve the port until cancelled; then the file goes, for nobody keeps it true any more."""
+        await asyncio.to_thread(load_library)
+        self._loaded = True
         port = self.config().metrics.port
         pages = {
             "/metrics": lambda: Page(200, self.text(), METRICS_TYPE),

@@ -69,7 +69,16 @@ def figure(text: str, name: str, **labels: str) -> float:
     raise AssertionError(f"no figure {name} {labels} in:\n{text}")
 
 
-def test_naked_positions_call_once_for_all_and_are_called_over_when_protected(night: Night) -> None:
+def test_a_night_from_naked_to_protected_to_stopped(night: Night) -> None:
+    """One stack for all steps, in this order."""
+    naked_positions_call_once_for_all_and_are_called_over_when_protected(night)
+    health_and_readiness(night)
+    the_text_file_is_for_everybody_and_the_same_figures(night)
+    no_address_is_written_anywhere(night)
+    a_clean_stop_takes_the_file_away_and_is_not_held_up(night)
+
+
+def naked_positions_call_once_for_all_and_are_called_over_when_protected(night: Night) -> None:
     raised = eventually("naked positions are told", lambda: night.web.of_kind("naked", "raised"))
     assert len(raised) == 1 and raised[0]["in_force"] == 7
     assert eventually("a ping", lambda: night.web.pings("/ping-token-4715")) == 1
@@ -90,7 +99,7 @@ def test_naked_positions_call_once_for_all_and_are_called_over_when_protected(ni
     eventually("the service that never answers was asked all the while", lambda: night.hanging.arrived)
 
 
-def test_health_and_readiness(night: Night) -> None:
+def health_and_readiness(night: Night) -> None:
     eventually("protected", lambda: httpx.get(f"{night.origin}/readyz").text.startswith("PROTECTED"))
     assert httpx.get(f"{night.origin}/healthz").status_code == 200
     assert httpx.get(f"{night.origin}/readyz").status_code == 200
@@ -98,7 +107,7 @@ def test_health_and_readiness(night: Night) -> None:
     assert httpx.post(f"{night.origin}/metrics").status_code == 405
 
 
-def test_the_text_file_is_for_everybody_and_the_same_figures(night: Night) -> None:
+def the_text_file_is_for_everybody_and_the_same_figures(night: Night) -> None:
     def protected() -> str:
         content = night.textfile.read_text()
         return content if 'verdict="PROTECTED"} 7.0' in content else ""
@@ -112,7 +121,7 @@ def test_the_text_file_is_for_everybody_and_the_same_figures(night: Night) -> No
     ]
 
 
-def test_no_address_is_written_anywhere(night: Night) -> None:
+def no_address_is_written_anywhere(night: Night) -> None:
     """Journal, Redis, the shown configuration: neither a token in a path, in a query nor before the host."""
     assert night.stack.redis is not None
     connection = redis.Redis.from_url(night.stack.redis.url, decode_responses=True)
@@ -128,6 +137,6 @@ def _text(connection: redis.Redis, key: str) -> str:
     return str(reads.get(connection.type(key), connection.get)(key))
 
 
-def test_a_clean_stop_takes_the_file_away_and_is_not_held_up(night: Night) -> None:
+def a_clean_stop_takes_the_file_away_and_is_not_held_up(night: Night) -> None:
     assert night.daemon.terminate() == 0
     assert not night.textfile.exists()

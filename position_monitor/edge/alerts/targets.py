@@ -13,6 +13,9 @@ import os
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
+from ssl import SSLContext
+from types import ModuleType
 from typing import Final, NamedTuple
 
 from position_monitor.config.monitoring import SecretUrl
@@ -46,6 +49,14 @@ def apprise_is_installed() -> bool:
     return importlib.util.find_spec("apprise") is not None
 
 
+@lru_cache(maxsize=1)
+def _loaded() -> tuple[ModuleType, SSLContext]:
+    """The library and the certificates of the host. In a thread and once: both take long, and a stop may be due."""
+    import httpx  # here, because a daemon that calls nobody starts sooner without it
+
+    return httpx, httpx.create_ssl_context()
+
+
 @dataclass(frozen=True, slots=True)
 class WebAddress:
     """An address that is asked over HTTP. Any 2xx answer means taken; its body is not read."""
@@ -62,12 +73,11 @@ class WebAddress:
         return await self._ask("GET", None)
 
     async def _ask(self, method: str, document: Mapping[str, object] | None) -> Sent:
-        import httpx  # here, because a daemon that calls nobody starts sooner without it
-
+        httpx, certificates = await asyncio.to_thread(_loaded)
         try:
             async with (
                 asyncio.timeout(REQUEST_TIMEOUT_S),
-                httpx.AsyncClient(timeout=REQUEST_TIMEOUT_S, follow_redirects=False) as client,
+                httpx.AsyncClient(verify=certificates, timeout=REQUEST_TIMEOUT_S, follow_redirects=False) as client,
                 client.stream(method, self.url.get_secret_value(), json=document) as reply,
             ):
                 if reply.is_success:

@@ -22,6 +22,11 @@ def library_is_installed() -> bool:
     return importlib.util.find_spec("prometheus_client") is not None
 
 
+def load_library() -> None:
+    """Import the library; to be done in a thread, for it takes a while."""
+    import prometheus_client.core  # noqa: F401
+
+
 def text_of(account: str, values: Mapping[str, Values], histograms: Mapping[str, Histogram]) -> bytes:
     """Every figure that has a value, as text."""
     from prometheus_client import CollectorRegistry, generate_latest
