@@ -34,8 +34,7 @@ def outlet_findings(config: Config) -> list[OutletFinding]:
 def _alerts(config: Config) -> Iterator[OutletFinding]:
     section = config.alerts
     if not section.addresses:
-        words = "nobody is called when something is wrong: [alerts] has no address"
-        yield OutletFinding("alerts", False, words, advice=True)
+        yield OutletFinding("alerts", True, "off: nobody is called when something is wrong")
         return
     if section.urls and not apprise_is_installed():
         yield OutletFinding("alerts.urls", False, EXTRA_MISSING)
