@@ -93,6 +93,7 @@ def _daemon_commands(commands: argparse._SubParsersAction[_Parser]) -> None:
     reload.add_argument(
         "--after-reload", action="store_true", help="for ExecReload= of the unit: waits for what the daemon says to it"
     )
+    _command(commands, "alert-test", "alert_test", "send one message to every target of [alerts]; says which took it")
 
 
 def _reading_commands(commands: argparse._SubParsersAction[_Parser]) -> None:

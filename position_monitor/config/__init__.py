@@ -17,6 +17,7 @@ from pydantic import BaseModel, Field, PrivateAttr, ValidationError
 
 from position_monitor.config.exit_switches import ExitPlan, exit_plan
 from position_monitor.config.installation import Environment, process_environment
+from position_monitor.config.monitoring import AlertsSection, MetricsSection
 from position_monitor.config.problems import InvalidConfig, sentences, shown, unknown_keys, without
 from position_monitor.config.profiles import (
     DEFAULT_LOCKS,
@@ -79,6 +80,8 @@ class Config(Section):
     redis: RedisSection = RedisSection()
     ai_engine: AiEngineSection = AiEngineSection()
     backend: BackendSection = BackendSection()
+    alerts: AlertsSection = AlertsSection()
+    metrics: MetricsSection = MetricsSection()
 
     _credentials: Credentials | None = PrivateAttr(None)
     _missing_credentials: tuple[str, ...] = PrivateAttr(("this configuration was built without credentials",))

@@ -22,6 +22,7 @@ from position_monitor.edge.streams.user_stream import ListenKeys, UserStream
 from position_monitor.edge.systemd import Systemd, note_variables
 from position_monitor.edge.venues.binance.events import stream_origin
 from position_monitor.edge.venues.binance.venue import BinanceUsdm
+from position_monitor.service.outlets import Outlets
 from position_monitor.service.records.keeping import RecordKeeper
 from position_monitor.service.records.shelf import RecordShelf
 from position_monitor.service.records.watching import PositionWatch
@@ -79,7 +80,7 @@ def _open_records(config: Config, clock: Clock, owner: str, store: RedisState) -
 
 
 def _keeper_of(
-    in_force: ConfigInForce, exchange: BinanceUsdm, records: RedisRecords, clock: Clock
+    in_force: ConfigInForce, exchange: BinanceUsdm, shelf: RecordShelf, clock: Clock
 ) -> Callable[[Callable[[Event], None]], RecordKeeper]:
     """Makes the keeper of the records of closed positions."""
 
@@ -88,7 +89,7 @@ def _keeper_of(
             watch=PositionWatch(),
             exchange=exchange,
             history=exchange.history,
-            shelf=RecordShelf(records, clock),
+            shelf=shelf,
             clock=clock,
             config=lambda: in_force.config,
             tell=tell,
@@ -117,6 +118,7 @@ async def run(config: Config, config_path: Path | None) -> int:
         records = _open_records(config, clock, owner, store)
         stack.push_async_callback(records.aclose)
         in_force = ConfigInForce(config, config_path, exchange.traits)
+        shelf = RecordShelf(records, clock)
         service = Service(
             in_force=in_force,
             clock=clock,
@@ -132,7 +134,8 @@ async def run(config: Config, config_path: Path | None) -> int:
             systemd=Systemd(),
             owner=owner,
             open_streams=_streams_of(config, exchange, clock),
-            open_records=_keeper_of(in_force, exchange, records, clock),
+            open_records=_keeper_of(in_force, exchange, shelf, clock),
+            outlets=Outlets(clock, lambda: in_force.config, owner, exchange=exchange, shelf=shelf),
         )
         service.catch_signals()
         return await service.serve()

@@ -36,6 +36,7 @@ from position_monitor.edge.exchange import Exchange
 from position_monitor.edge.redis.state import Owned, RedisState
 from position_monitor.edge.systemd import Systemd, answer_reload
 from position_monitor.errors import ConfigError
+from position_monitor.service.outlets import Outlets
 from position_monitor.service.pacing import Pace
 from position_monitor.service.records.keeping import RecordKeeper
 from position_monitor.service.reloading import ConfigInForce, Reloaded, ReloadPace
@@ -69,6 +70,8 @@ class Service:
     """Makes the streams that tell this service."""
     open_records: Callable[[Callable[[Event], None]], RecordKeeper] | None = None
     """Makes the keeper of records, which tells its events to the given receiver; None: no records are kept."""
+    outlets: Outlets | None = None
+    """Alerts and figures; None where nobody is called and nothing is shown."""
     streams: Streams = field(init=False)
     records: RecordKeeper | None = field(default=None, init=False)
     candles: CandleReader = field(init=False)
@@ -126,6 +129,9 @@ class Service:
         workers += self.streams.workers
         if self.records is not None:
             workers.append(self.records.run)
+        if self.outlets is not None:
+            self.outlets.follow()
+            workers.append(self.outlets.run)
         background = [asyncio.ensure_future(self._keep_running(worker)) for worker in workers]
         try:
             await begin(self.exchange, self.store, self.turns)
@@ -176,9 +182,12 @@ class Service:
             self.records.note(report)
         desk = self.daemon.desk
         self._teller.writers_noted(desk.counts.rows, desk.memory.foreign_order)
-        self._teller.publish(report, self.config, self.streams.health(), self._shadowing.books)
+        streams = self.streams.health()
+        announced = self._teller.publish(report, self.config, streams, self._shadowing.books)
         self._teller.say(report)
         self._tell_systemd(report)
+        if self.outlets is not None:
+            self.outlets.note(report, announced, streams)
         await self._shadowing.look(report.decision.judgements)
         interval_s = self.config.loop.check_interval_s
         await self.turns.pause(self._pace.interval_s(report, interval_s), self._pace.least_s(report, interval_s))
@@ -266,6 +275,8 @@ class Service:
         logger.info("Configuration reloaded, hash {}; changed: {}", self.config.config_hash, changed)
         self._teller.reloaded(before, self.config, reloaded.waiting)
         self.candles.follow()
+        if self.outlets is not None:
+            self.outlets.follow()
         contends = self.config.protection.mode == "live"
         self.store.follow(
             self.config.loop.check_interval_s,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from loguru import logger
 
@@ -37,6 +38,13 @@ STOPPED = "the daemon was stopped: nobody watches the positions, all orders stay
 FOREIGN_WEIGHT_1M = COMMAND_LINE_WEIGHT_1M
 """Weight a minute beyond which another program on this address is worth a warning. Our own command line, which reads
 the exchange with --direct, ends below it; what it used alone is no news."""
+
+
+class Announced(NamedTuple):
+    """What was handed to Redis after a cycle."""
+
+    state: AccountState
+    events: tuple[Event, ...]
 
 
 @dataclass(slots=True)
@@ -134,7 +142,7 @@ class Teller:
         config: Config,
         streams: Mapping[str, StreamHealth],
         shadows: Mapping[PositionKey, ShadowBook],
-    ) -> None:
+    ) -> Announced:
         """Hand the state of this cycle and what happened since the last one to Redis; never waits for it.
 
         `shadows` were worked out after the cycle before: those of positions that are gone since are left out.
@@ -156,6 +164,7 @@ class Teller:
         )
         beside = of_open_positions(shadows, frozenset(report.history.tracks))
         self.store.publish(state, self._position_states(report.history), events, beside)
+        return Announced(state, events)
 
     def _position_states(self, history: History) -> list[PositionState]:
         self._published = published_positions(history, self._published, self.market)

@@ -64,6 +64,8 @@ class BinanceUsdm:
         self._upkeep = BinanceUpkeep(self._wire)
         self._prices = BinancePrices(self._wire)
         self.history: Final = BinanceHistory(self._wire)
+        self.answers: Final = self._wire.answers
+        self.weight_by_lane: Final = self._wire.budget.weight_by_lane
         self._clock = clock
         self._rows_endpoint = Endpoint.POSITION_ROWS
         self._list = PositionList(lambda call: self._read_positions(call, None))
@@ -114,11 +116,6 @@ class BinanceUsdm:
     def can_trade(self) -> bool:
         """What the venue last said about the account's permission to trade."""
         return self._upkeep.can_trade
-
-    @property
-    def skipped_instruments(self) -> Mapping[str, str]:
-        """Symbols whose trading rules could not be read, with the reason."""
-        return self._upkeep.skipped
 
     def venue_now_ms(self) -> int:
         """The venue's clock as last measured, ms UTC."""

@@ -11,6 +11,7 @@ from loguru import logger
 
 from position_monitor.core.model.refusal import Refusal
 from position_monitor.edge.clock import Clock, VenueClock
+from position_monitor.edge.http.answers import Answers
 from position_monitor.edge.http.rate_budget import Lane, RateBudget, Ticket
 from position_monitor.edge.venues.binance.failures import failure_of_reply, failure_of_transport
 from position_monitor.edge.venues.binance.rows import ServerTimeRow, parse_object
@@ -36,6 +37,7 @@ class BinanceWire:
     def __init__(self, transport: Transport, clock: Clock, budget: RateBudget | None) -> None:
         self.time = budget.clock if budget else VenueClock(clock)
         self.budget = budget or RateBudget(self.time)
+        self.answers = Answers()
         self.instruments_flagged = False
         """The venue refused a number or a symbol in a way that says its trading rules changed (fault X17)."""
         self.mode_flagged = False
@@ -91,9 +93,12 @@ class BinanceWire:
         try:
             reply = await self._transport.call(endpoint, sent)
         except TransportFailure as lost:
-            return failure_of_transport(endpoint, lost.cause)
+            lost_on_the_way = failure_of_transport(endpoint, lost.cause)
+            self.answers.note(lost_on_the_way, signed=endpoint.value.signed)
+            return lost_on_the_way
         self.budget.observe(ticket, reply.headers)
         failure = failure_of_reply(endpoint, reply, self.time)
+        self.answers.note(failure, signed=endpoint.value.signed)
         if isinstance(failure, RateLimited) and not (endpoint.is_background and failure.http_status == 403):
             self.budget.block(failure)
         if not endpoint.is_background:
