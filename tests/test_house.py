@@ -139,9 +139,9 @@ VENUE_NUMBER = re.compile(r"(?<![\w.])-\d(?:_?\d){3,}(?![\w-])")
 
 
 def above_the_venues() -> list[Path]:
-    """Every module but those of the venues, of the paper exchange, and the operator's configuration."""
+    """Every module but those of the venues, of the paper exchange, of the independent reader, and the configuration."""
     package = ROOT / "position_monitor"
-    apart = (package / "edge" / "venues", package / "paper", package / "config")
+    apart = (package / "edge" / "venues", package / "paper", package / "config", package / "verification")
     return [path for path in sorted(package.rglob("*.py")) if not any(room in path.parents for room in apart)]
 
 
