@@ -193,6 +193,7 @@ def _backtest(commands: argparse._SubParsersAction[_Parser]) -> None:
     one.add_argument("--maintenance-pct", type=decimal, default="0.5", help="maintenance margin (default 0.5)")
     one.add_argument("--tick", type=decimal_above_zero, help="least price step (default: by the decimals of the file)")
     one.add_argument("--step", type=decimal_above_zero, help="least quantity step (default: by those of the entries)")
+    one.add_argument("--hedge", action="store_true", help="an account in hedge mode: the least notional counts")
     one.add_argument("--min-notional", type=decimal, default="5", help="least order value in hedge mode (default 5)")
     one.add_argument("--max-quantity", type=decimal_above_zero, help="most of one market order (default: no bound)")
     one.add_argument("--tries", type=Path, metavar="FILE", help="ledger of tries (default: beside the entries)")
