@@ -152,7 +152,11 @@ class Config(Section):
     @property
     def config_hash(self) -> str:
         """12 hex digits that change when an effective setting changes, and never with a secret."""
-        text = "\n".join(f"{key}={value}" for key, value, _ in self.effective())
+        return self.hash_of("")
+
+    def hash_of(self, beginnings: str | tuple[str, ...]) -> str:
+        """The same of the settings whose keys begin so."""
+        text = "\n".join(f"{key}={value}" for key, value, _ in self.effective() if key.startswith(beginnings))
         return hashlib.sha256(text.encode()).hexdigest()[:12]
 
     def protection_settings(self, symbol: str | None = None) -> ProtectionSettings:

@@ -26,6 +26,7 @@ from position_monitor.core.observation.stream_events import (
 )
 from position_monitor.core.publication import sentence
 from position_monitor.daemon import CycleReport, Daemon
+from position_monitor.daemon.following import ShadowFollowing
 from position_monitor.daemon.shadowing import Shadowing
 from position_monitor.edge.ai_engine import AdvicePoller
 from position_monitor.edge.backend import BreakerPoller
@@ -38,6 +39,7 @@ from position_monitor.edge.systemd import Systemd
 from position_monitor.errors import ConfigError
 from position_monitor.service.pacing import Pace
 from position_monitor.service.records.keeping import RecordKeeper
+from position_monitor.service.records.pairing import ExitsHash, PairKeeper
 from position_monitor.service.reloading import ConfigInForce, Reloaded, ReloadPace
 from position_monitor.service.starting import LEASE_WAIT_S, begin
 from position_monitor.service.streams import Hearer, Streams, no_streams
@@ -69,6 +71,8 @@ class Service:
     """Makes the streams that tell this service."""
     open_records: Callable[[Callable[[Event], None]], RecordKeeper] | None = None
     """Makes the keeper of records, which tells its events to the given receiver; None: no records are kept."""
+    open_pairs: Callable[[Service], PairKeeper] | None = None
+    """Makes the keeper of what the policies beside the live one would have earned; None: none is followed."""
     streams: Streams = field(init=False)
     records: RecordKeeper | None = field(default=None, init=False)
     candles: CandleReader = field(init=False)
@@ -78,6 +82,9 @@ class Service:
     _pace: Pace = field(init=False)
     _shadowing: Shadowing = field(init=False)
     """What another policy would do; asked when a cycle is over."""
+    following: ShadowFollowing = field(init=False)
+    """What it would earn; fed with the marks that are heard."""
+    _pairs: PairKeeper | None = field(default=None, init=False)
     _box: EventBox = field(default_factory=EventBox, init=False)
     _reload: ReloadPace = field(init=False)
     _reload_waits: asyncio.Future[None] | None = field(default=None, init=False)
@@ -98,6 +105,7 @@ class Service:
         )
         self.daemon = open_daemon(self.exchange, self.clock, surroundings)
         self._shadowing = Shadowing(self.daemon.desk, surroundings)
+        self.following = ShadowFollowing(self.daemon.desk, surroundings, ExitsHash(lambda: self.config))
         self.turns = Turns(self.clock, self.streams.events_delivered)
         self._reload = ReloadPace(self.clock)
         self._pace = Pace(self.exchange)
@@ -112,6 +120,8 @@ class Service:
         )
         if self.open_records is not None:
             self.records = self.open_records(self._teller.tell)
+        if self.open_pairs is not None:
+            self._pairs = self.open_pairs(self)
 
     @property
     def config(self) -> Config:
@@ -126,6 +136,8 @@ class Service:
         workers += self.streams.workers
         if self.records is not None:
             workers.append(self.records.run)
+        if self._pairs is not None:
+            workers.append(self._pairs.run)
         background = [asyncio.ensure_future(self._keep_running(worker)) for worker in workers]
         try:
             await begin(self.exchange, self.store, self.turns)
@@ -180,6 +192,8 @@ class Service:
         self._teller.say(report)
         self._tell_systemd(report)
         await self._shadowing.look(report.decision.judgements)
+        if self._pairs is not None and not report.failure:
+            await self.following.look(report.decision.judgements, frozenset(report.history.tracks))
         interval_s = self.config.loop.check_interval_s
         await self.turns.pause(self._pace.interval_s(report, interval_s), self._pace.least_s(report, interval_s))
 
@@ -210,6 +224,7 @@ class Service:
             self.turns.wake()
         if self.records is not None:
             self.records.on_marks(marks)
+        self.following.marked(marks)
 
     def _tell_systemd(self, report: CycleReport) -> None:
         if not self._ready:

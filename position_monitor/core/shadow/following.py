@@ -61,6 +61,8 @@ class Followed(NamedTuple):
     growths: int = 0
     gap_ms: int = 0
     ambiguous: int = 0
+    minutes: int = 0
+    """Candles that were walked."""
 
     @property
     def over(self) -> bool:
@@ -71,6 +73,11 @@ class Followed(NamedTuple):
     def horizon_ms(self) -> int:
         """When its following ends; 0 while the live position is open."""
         return self.ended_ms + max(hours_of(self.shadow), hours_of(self.own)) if self.ended_ms else 0
+
+
+def record_ref(followed: Followed) -> str:
+    """The name of a followed position: `symbol:side:epoch`, by the epoch of our orders."""
+    return f"{followed.key}:{followed.epoch}"
 
 
 def hours_of(book: SimulatedPosition) -> int:
@@ -84,6 +91,7 @@ def hours_of(book: SimulatedPosition) -> int:
 
 def begun_beside(shadow: Entry, own: Entry, look: Look, settings_hash: str) -> Followed:
     """A position that appeared just now, with the books of both policies."""
+    look = not_ahead(look)
     return Followed(
         key=shadow.key,
         epoch=shadow.epoch,
@@ -121,12 +129,14 @@ def looked(followed: Followed, quantity: Decimal, entry_price: Decimal, look: Lo
         if price <= 0 or followed.by_candles or followed.growths >= GROWTHS_MAX:
             return followed._replace(censored=Censored.ADDED_UNCLEAR)
         followed = followed._replace(growths=followed.growths + 1)
-        return _moved(followed, lambda book: grown(book, added, price, not_ahead(look, book)), look.mark, look.at_ms)
+        return _moved(
+            followed, lambda book: grown(book, added, price, not_ahead(look, book.at_ms)), look.mark, look.at_ms
+        )
     if not same_entry:
         return followed._replace(censored=Censored.ADDED_UNCLEAR)
     if followed.by_candles:
         return followed
-    return _moved(followed, lambda book: decided(book, not_ahead(look, book)), look.mark, look.at_ms)
+    return _moved(followed, lambda book: decided(book, not_ahead(look, book.at_ms)), look.mark, look.at_ms)
 
 
 def ended(followed: Followed, at_ms: int) -> Followed:
@@ -139,13 +149,13 @@ def walked_on(followed: Followed, candle: PriceCandle, market: MarketState | Non
     if followed.over or candle.opened_at_ms < followed.at_ms:
         return followed
     gap_ms = candle.opened_at_ms - followed.at_ms
-    followed = followed._replace(gap_ms=followed.gap_ms + gap_ms)
+    followed = followed._replace(gap_ms=followed.gap_ms + gap_ms, minutes=followed.minutes + 1)
     unsure = is_ambiguous(followed.shadow, candle) or is_ambiguous(followed.own, candle)
     followed = followed._replace(ambiguous=followed.ambiguous + unsure)
 
     def step(book: SimulatedPosition) -> SimulatedPosition:
         look = Look(candle.close, candle.closed_at_ms, market=market)
-        return decided(walked(book, candle), not_ahead(look, book))
+        return decided(walked(book, candle), not_ahead(look, book.at_ms))
 
     return _moved(followed, step, candle.close, candle.closed_at_ms)
 
@@ -164,11 +174,11 @@ def first_minute_to_walk(followed: Followed) -> int:
     return -(-followed.at_ms // MINUTE_MS) * MINUTE_MS
 
 
-def not_ahead(look: Look, book: SimulatedPosition) -> Look:
+def not_ahead(look: Look, book_at_ms: int = 0) -> Look:
     """The look without what is younger than its moment, and not older than the book: clocks differ by a little."""
     market, advice = look.market, look.advice
     return look._replace(
-        at_ms=max(look.at_ms, book.at_ms),
+        at_ms=max(look.at_ms, book_at_ms),
         market=market if market is not None and market.closed_at_ms <= look.at_ms else None,
         advice=advice if advice is not None and advice.issued_at_ms <= look.at_ms else None,
     )

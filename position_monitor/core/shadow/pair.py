@@ -161,7 +161,7 @@ def scored(record: Record, book: SimulatedPosition, costs: Costs, censored: Cens
         cost = costs.of(fill)
         if step.exit is not None:
             worse += _slip_more(step.exit, fill, costs, side)
-        elif fill.quantity == held and _ends_by_hand(record):
+        elif fill.quantity == held and ends_by_hand(record):
             censored = censored or _why(fill)
         flow += fill.quantity * fill.price
         fees += fill.quantity * fill.price * cost.fee_pct / HUNDRED
@@ -242,7 +242,7 @@ def _slip_more(meant: SimulatedFill, fill: SimulatedFill, costs: Costs, side: Si
     return max((fill.price - worse) * (_ONE if side is Side.LONG else -_ONE), _ZERO) * fill.quantity
 
 
-def _ends_by_hand(record: Record) -> bool:
+def ends_by_hand(record: Record) -> bool:
     """Whether the position was closed by what is no policy's."""
     last = record.fills[-1]
     return FillRole(last.role) in _BY_HAND and last.reason != ExitReason.LIQUIDATION
