@@ -190,7 +190,7 @@ async def test_another_setting_censors_what_is_open() -> None:
 
 
 async def lived(percents: Sequence[str], *, scored: bool) -> tuple[list[Any], list[Any]]:
-    """What was written at the venue, and when, and where the stop rested, with and without the scoring of the shadow."""
+    """What was written at the venue, when, and where the stop rested, with the scoring of the shadow and without."""
     async with ShadowStage(scored=scored) as stage:
         await stage.opened(stream=True)
         await stage.walk(*percents)

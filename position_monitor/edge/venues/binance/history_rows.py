@@ -143,7 +143,9 @@ def price_candles(body: object) -> tuple[PriceCandle, ...]:
     except (ValueError, TypeError, IndexError, KeyError):
         raise unusable(Endpoint.MARK_CANDLES, "a candle was malformed") from None
     made = [
-        PriceCandle(opened, high, low, close, open_ms, open_ms + MINUTE_MS)
+        PriceCandle(
+            open=opened, high=high, low=low, close=close, opened_at_ms=open_ms, closed_at_ms=open_ms + MINUTE_MS
+        )
         for opened, (open_ms, high, low, close) in zip(opens, closes, strict=True)
     ]
     for candle in made:
