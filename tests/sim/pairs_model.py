@@ -70,6 +70,10 @@ class _Line:
     async def stands(self) -> bool:
         return bool(self._kept.entries) or not self._wrote
 
+    async def written_before(self) -> list[Pair]:
+        self._wrote = bool(self._kept.entries)
+        return self._kept.pairs
+
     async def followed_before(self) -> list[str]:
         return list(self._kept.followed)
 

@@ -36,6 +36,12 @@ class RedisPairs(FencedStream):
         keys = Keys(prefix, account)
         super().__init__(url, keys=keys, stream=keys.shadow_exits, owner=owner, lease=lease)
 
+    async def written_before(self) -> list[Pair]:
+        """The last revision of each pair that stands in the stream, oldest first. Raises one of `REDIS_FAILURES`."""
+        stream = await _read(self._client, self._stream)
+        self._last_id = stream.newest_id
+        return list(stream.pairs)
+
     async def followed_before(self) -> list[str]:
         """The books that the process before this one followed, as JSON. Raises one of `REDIS_FAILURES`."""
         async with asyncio.timeout(OPERATION_TIMEOUT_S):
@@ -64,6 +70,8 @@ class PairStream:
     pairs: tuple[Pair, ...]
     """The last revision of each, oldest first."""
     unreadable: int
+    newest_id: str = ""
+    """The id of the newest entry; empty where there is none."""
 
 
 async def read_pairs(url: str, *, prefix: str, account: str) -> PairStream:
@@ -79,7 +87,7 @@ async def read_pairs(url: str, *, prefix: str, account: str) -> PairStream:
 
 async def _read(client: Any, key: str) -> PairStream:  # noqa: ANN401  redis-py types every answer as str or bytes
     last: dict[str, Pair] = {}
-    unreadable, end = 0, "+"
+    unreadable, newest_id, end = 0, "", "+"
     for _ in range(STREAM_LENGTH // ENTRIES_PER_READ + 1):
         async with asyncio.timeout(OPERATION_TIMEOUT_S):
             try:
@@ -87,6 +95,7 @@ async def _read(client: Any, key: str) -> PairStream:  # noqa: ANN401  redis-py 
             except ResponseError:  # a key of another kind stands there: nothing of ours
                 entries = []
         stop_if_cancelled()
+        newest_id = newest_id or (entries[0][0] if entries else "")
         for _, fields in entries:
             try:
                 pair = read_pair(fields["data"])
@@ -100,4 +109,4 @@ async def _read(client: Any, key: str) -> PairStream:  # noqa: ANN401  redis-py 
             break
         end = f"({entries[-1][0]}"
     ordered = sorted(last.values(), key=lambda pair: (pair.closed_at_ms, pair.record_id))
-    return PairStream(tuple(ordered), unreadable)
+    return PairStream(tuple(ordered), unreadable, newest_id)

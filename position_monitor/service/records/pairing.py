@@ -120,8 +120,10 @@ class PairKeeper:
         """Take up the books of the process before this one, once. What is not readable is lost, and counted so."""
         if self._read_back:
             return
-        texts = await self.store.followed_before()
+        texts, written = await self.store.followed_before(), await self.store.written_before()
         self._read_back = True
+        ids = {pair.record_id for pair in self._unwritten}
+        self._kept = deque([*(one for one in written if one.record_id not in ids), *self._unwritten], PAIRS_KEPT)
         ended: dict[PositionKey, Followed] = {}
         for text in texts:
             try:
