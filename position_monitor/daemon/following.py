@@ -58,8 +58,8 @@ class ShadowFollowing:
 
     async def look(self, judgements: Mapping[PositionKey, Judgement], open_keys: frozenset[PositionKey]) -> None:
         """A cycle judged these positions; `open_keys` are all that are open. Raises nothing."""
-        shadow_for = self.desk.rules.shadow_for
-        if shadow_for is None:
+        beside_for = self.desk.rules.beside_for
+        if beside_for is None:
             self.open = {key: one._replace(censored=Censored.SETTINGS) for key, one in self.open.items()}
             self._end(list(self.open))
             return
@@ -155,7 +155,7 @@ class ShadowFollowing:
     def _begun(self, judged: Judgement, epoch: str, look: Look) -> Followed | None:
         """The books of a position that began just now; None where nothing computes beside it, or it is older."""
         rules, position, key = self.desk.rules, judged.position, judged.key
-        shadow = rules.shadow_for(key) if rules.shadow_for is not None else None
+        shadow = rules.beside_for(key) if rules.beside_for is not None else None
         age_ms = look.at_ms - epoch_began_ms(epoch)
         if shadow is None or judged.verdict is Verdict.UNMANAGED or not -CLOCK_ERROR_MS <= age_ms <= FRESH_MS:
             return None

@@ -1,6 +1,7 @@
 """Everything that `shadow-report` says, from pairs and records alone (exits.md 7).
 
-The sample is that of the newest settings: pairs of other settings are counted and left out. Censored pairs are counted
+The sample is that of the newest settings: pairs of other settings, and of symbols where the other policy is live (a
+rollout in part), are counted and left out. Censored pairs are counted
 apart, by their reason. Coverage compares the pairs with the records of the same time.
 """
 
@@ -84,9 +85,7 @@ def report_of(pairs: Sequence[Pair], records: Iterable[Record]) -> ShadowReport 
     if not pairs:
         return None
     newest = max(pairs, key=lambda pair: (pair.closed_at_ms, pair.record_id))
-    sample = sorted(
-        (pair for pair in pairs if pair.settings_hash == newest.settings_hash), key=lambda pair: pair.closed_at_ms
-    )
+    sample = sorted((pair for pair in pairs if _ruled(pair) == _ruled(newest)), key=lambda pair: pair.closed_at_ms)
     shown = [pair for pair in sample if pair.in_r(pair.live.net) is not None]
     counted = [pair for pair in shown if not pair.shadow.censored]
     own = [pair for pair in shown if not pair.own.censored]
@@ -108,6 +107,11 @@ def report_of(pairs: Sequence[Pair], records: Iterable[Record]) -> ShadowReport 
         coverage=_coverage(sample, counted, records),
         costs=newest.costs,
     )
+
+
+def _ruled(pair: Pair) -> tuple[str, str, str]:
+    """What must be the same within a sample: the settings, and which policy was live and which beside it."""
+    return pair.settings_hash, pair.own.policy, pair.shadow.policy
 
 
 def _verdict(

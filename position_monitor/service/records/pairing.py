@@ -102,7 +102,7 @@ class PairKeeper:
         if not self.store.may_write:
             self._read_back = False  # who takes over begins with what the other one followed
             return
-        if self.following.desk.rules.shadow_for is None and not self.following.ended:
+        if self.following.desk.rules.beside_for is None and not self.following.ended:
             return
         try:
             await self._read_before()
@@ -139,7 +139,7 @@ class PairKeeper:
 
     def _grounds(self, key: PositionKey) -> Grounds | None:
         rules, instrument = self.following.desk.rules, self.exchange.instrument(key.symbol)
-        shadow = rules.shadow_for(key) if rules.shadow_for is not None else None
+        shadow = rules.beside_for(key) if rules.beside_for is not None else None
         if shadow is None or instrument is None:
             return None
         return Grounds(

@@ -50,6 +50,13 @@ def test_other_settings_begin_a_new_sample():
     assert (made.settings_hash, made.pairs, made.other_settings) == ("abc", 40, 60)
 
 
+def test_in_a_rollout_in_part_two_directions_are_never_mixed():
+    pairs = sample(100, shift=0.5)[1]
+    turned = [pair._replace(own=pair.shadow, shadow=pair.own) for pair in pairs[:60]]
+    made = report(turned + pairs[60:])
+    assert (made.live_policy, made.shadow_policy, made.pairs, made.other_settings) == ("hybrid", "brain", 40, 60)
+
+
 def test_groups_are_judged_more_strictly_than_the_whole():
     made = report(sample(100, shift=0.3)[1])
     kinds = {kind: [row for row in made.groups if row.kind == kind] for kind in ("profile", "regime", "symbol")}
