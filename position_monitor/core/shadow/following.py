@@ -112,7 +112,7 @@ def heard(followed: Followed, price: Decimal, at_ms: int) -> Followed:
     at_ms = max(at_ms, followed.at_ms)
     if at_ms - followed.at_ms > GAP_MS:
         return followed._replace(by_candles=True)
-    point = PricePoint(price, at_ms, continuous=at_ms - followed.at_ms <= CONTINUOUS_MS)
+    point = PricePoint(price, at_ms, continuous=at_ms - followed.at_ms <= CONTINUOUS_MS, heard=True)
     return _moved(followed, lambda book: priced(book, point), price, at_ms)
 
 

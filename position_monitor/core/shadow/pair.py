@@ -11,7 +11,7 @@ from decimal import Decimal
 from enum import StrEnum
 from typing import NamedTuple
 
-from position_monitor.core.model.money import HUNDRED
+from position_monitor.core.model.money import HUNDRED, tighter
 from position_monitor.core.model.sides import Side
 from position_monitor.core.performance.reasons import ExitReason, FillRole
 from position_monitor.core.performance.record import Record, RecordFill
@@ -221,8 +221,8 @@ def _exit_of(step: _Step, held: Decimal, costs: Costs, side: Side) -> SimulatedF
     """An exit as replayed: its part of what is held, at the price after slippage."""
     if step.exit is not None:
         part = step.exit.quantity / step.exit.held
-        price = price_after_slippage(step.exit.price, side, costs.of(step.exit).slippage_bps)
-        return step.exit._replace(price=price, quantity=held * part, held=held)
+        price = _price(step.exit, side, costs.of(step.exit).slippage_bps)
+        return step.exit._replace(price=price, quantity=held * part, held=held, no_better_than=None)
     assert step.hand is not None
     fill, part = step.hand
     return SimulatedFill(
@@ -236,9 +236,15 @@ def _exit_of(step: _Step, held: Decimal, costs: Costs, side: Side) -> SimulatedF
     )
 
 
+def _price(fill: SimulatedFill, side: Side, slippage_bps: Decimal) -> Decimal:
+    """What an exit gets: its price after slippage, and no better than the mark that triggered it."""
+    price = price_after_slippage(fill.price, side, slippage_bps)
+    return price if fill.no_better_than is None or tighter(fill.no_better_than, price, side) else fill.no_better_than
+
+
 def _slip_more(meant: SimulatedFill, fill: SimulatedFill, costs: Costs, side: Side) -> Decimal:
     """What the exit costs more with the slippage that nine fills in ten stay below."""
-    worse = price_after_slippage(meant.price, side, costs.of(meant).slippage_p90_bps)
+    worse = _price(meant, side, costs.of(meant).slippage_p90_bps)
     return max((fill.price - worse) * (_ONE if side is Side.LONG else -_ONE), _ZERO) * fill.quantity
 
 

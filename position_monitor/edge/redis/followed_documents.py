@@ -78,7 +78,10 @@ def _book_document(book: SimulatedPosition) -> dict[str, Any]:
         "rungs": [[one.number, plain(one.price), plain(one.quantity), str(one.kind)] for one in book.rungs],
         "rungs_done": sorted(book.rungs_done),
         "fills": [
-            [one.at_ms, plain(one.price), plain(one.quantity), plain(one.held), str(one.role), one.reason, one.maker]
+            [
+                *(one.at_ms, plain(one.price), plain(one.quantity), plain(one.held), str(one.role), one.reason),
+                *(one.maker, None if one.no_better_than is None else plain(one.no_better_than)),
+            ]
             for one in book.fills
         ],
         "profile": book.profile,
@@ -174,7 +177,7 @@ def _book(document: Mapping[str, Any], entry: Entry) -> SimulatedPosition:
 
 
 def _fill(*row: object) -> SimulatedFill:
-    at_ms, price, quantity, held, role, reason, maker = row
+    at_ms, price, quantity, held, role, reason, maker, mark = row
     return SimulatedFill(
         at_ms=int(str(at_ms)),
         price=_positive(price),
@@ -183,6 +186,7 @@ def _fill(*row: object) -> SimulatedFill:
         role=FillRole(str(role)),
         reason=str(reason),
         maker=bool(maker),
+        no_better_than=None if mark is None else _positive(mark),
     )
 
 

@@ -8,6 +8,8 @@ from position_monitor.core.model.sides import Side
 from position_monitor.core.performance.reasons import FillRole
 from position_monitor.core.shadow.costs import DEFAULT_COST, NO_COSTS, Costs, RoleCost, costs_of
 from position_monitor.core.shadow.pair import Censored, live_of, scored
+from position_monitor.core.shadow.simulated_position import PricePoint
+from position_monitor.core.shadow.simulating import priced
 from tests.core.build import LONG, OPENED_MS, SHORT, STATIC, D, at
 from tests.core.shadow.books import entered, marked
 from tests.core.shadow.closed import closed
@@ -102,3 +104,11 @@ def test_a_short_loses_where_the_price_rises():
     record = closed((0, "entry", "100", "10"), (60, "backstop", "101.5", "10"), side=Side.SHORT, first_stop="101.5")
     book = marked(entered(side=SHORT), "-1.6", side=SHORT)
     assert scored(record, book, NO_COSTS).gross == live_of(record).gross == D(-15)
+
+
+@pytest.mark.parametrize(("mark", "price"), [("98.49", "98.45075"), ("97", "97")])
+def test_a_stop_fills_no_better_than_the_mark_that_was_heard(mark, price):
+    """The worse of the usual slippage and the mark: in a fast market the level is no price that anybody got."""
+    record = closed(LONG_ENTRY, (60, "backstop", "98.5", "10"))
+    book = priced(entered(), PricePoint(D(mark), OPENED_MS + 1_000, heard=True))
+    assert [fill.price for fill in scored(record, book, Costs()).exits] == [D(price)]
