@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import Any
 
+from position_monitor.core.shadow.candle_walk import PriceCandle
 from position_monitor.core.shadow.following import Followed
 from position_monitor.core.shadow.pair import Pair
 from position_monitor.edge.clock import Clock
@@ -38,15 +40,17 @@ class KeptPairs:
         """Nothing is left."""
         self.entries, self.followed = [], []
 
-    def keeper(self, exchange: BinanceUsdm, clock: Clock, store: RedisState) -> Callable[[Service], PairKeeper]:
-        """Makes the keeper of one process, as `service/process.py` does."""
+    def keeper(
+        self, exchange: BinanceUsdm, clock: Clock, store: RedisState, history: Any = None
+    ) -> Callable[[Service], PairKeeper]:
+        """Makes the keeper of one process, as `service/process.py` does; `history` in place of the venue's."""
 
         def open_keeper(service: Service) -> PairKeeper:
             records = service.records
             return PairKeeper(
                 following=service.following,
                 exchange=exchange,
-                history=exchange.history,
+                history=history or exchange.history,
                 records=lambda: () if records is None else records.shelf.records,
                 store=_Line(self, store),  # type: ignore[arg-type]
                 clock=clock,
@@ -54,6 +58,15 @@ class KeptPairs:
             )
 
         return open_keeper
+
+
+class NoHistory:
+    """A venue that has no candles and costs no request: so a run with scoring draws the same faults as one without."""
+
+    orders_kept_ms = fills_kept_ms = 0
+
+    async def mark_minutes(self, symbol: str, *, since_ms: int, until_ms: int) -> tuple[PriceCandle, ...]:
+        return ()
 
 
 class _Line:
