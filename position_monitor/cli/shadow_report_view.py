@@ -61,9 +61,9 @@ def _calibration(made: ShadowReport) -> Iterable[Text]:
         said, style = "calibrated so far" if verdict.word is Word.NOT_ENOUGH else "calibrated", "green"
     else:
         said, style = BIASED, "red"
-    yield Text(f"A/A   live beside itself  {_mean(verdict, 'R')}  n {verdict.n}  {said}", style=style)
+    yield Text(f"A/A live beside itself {_mean(verdict, 'R')}  n {verdict.n}  {said}", style=style)
     if not made.calibrated and verdict.word is not Word.NOT_ENOUGH:
-        yield Text(f"      must be within {CALIBRATED_R} R and its interval hold 0: nothing below is to be read")
+        yield Text(f"    must be within {CALIBRATED_R} R and its interval hold 0: nothing below is to be read")
 
 
 def _difference(made: ShadowReport) -> Iterable[Text]:
@@ -71,25 +71,25 @@ def _difference(made: ShadowReport) -> Iterable[Text]:
     word = Text(str(verdict.word), style=_STYLES.get(verdict.word, ""))
     if not made.calibrated:
         word = Text(BIASED, style="red")
-    yield Text.assemble(f"A/B   shadow - live        {_mean(verdict, 'R')}  n {verdict.n}  ", word)
-    yield Text(f"      of entry notional    {_mean(made.in_pct, '%')}")
-    yield Text(f"      with p90 slippage    {_mean(made.at_p90, 'R')}")
+    yield Text.assemble(f"A/B shadow - live      {_mean(verdict, 'R')}  n {verdict.n}  ", word)
+    yield Text(f"    of entry notional  {_mean(made.in_pct, '%')}")
+    yield Text(f"    with p90 slippage  {_mean(made.at_p90, 'R')}")
     tails = f"live {_signed(verdict.live_tail)}, shadow {_signed(verdict.shadow_tail)}"
-    yield Text(f"      worst 5 %            {tails} R")
-    yield Text(f"      {verdict.days} days; losers: live {verdict.live_losers}, shadow {verdict.shadow_losers}")
+    yield Text(f"    worst 5 %          {tails} R")
+    yield Text(f"    {verdict.days} days; losers: live {verdict.live_losers}, shadow {verdict.shadow_losers}")
     if verdict.word is Word.NOT_ENOUGH:
         least = f"{POSITIONS_MIN} positions, {DAYS_MIN} days, {LOSERS_MIN} losers on each side"
-        yield Text(f"      a word needs at least {least}")
+        yield Text(f"    a word needs at least {least}")
     if verdict.missing:
         spread = f" at the present sd of {verdict.deviation:.2f} R" if math.isfinite(verdict.deviation) else ""
-        yield Text(f"      about {verdict.missing} more positions to see {WORTH_R} R{spread}")
+        yield Text(f"    about {verdict.missing} more positions to see {WORTH_R} R{spread}")
     if made.censored:
         reasons = ", ".join(f"{count} {reason}" for reason, count in sorted(made.censored.items()))
-        yield Text(f"      not in it, censored: {reasons}")
+        yield Text(f"    not in it, censored: {reasons}")
     if made.without_risk:
-        yield Text(f"      not in it, R not known: {made.without_risk}")
+        yield Text(f"    not in it, R not known: {made.without_risk}")
     if made.other_settings:
-        yield Text(f"      not in it, of other settings: {made.other_settings}")
+        yield Text(f"    not in it, of other settings: {made.other_settings}")
 
 
 def _groups(made: ShadowReport) -> Iterable[RenderableType]:

@@ -162,11 +162,7 @@ class Config(Section):
     @property
     def config_hash(self) -> str:
         """12 hex digits that change when an effective setting changes, and never with a secret."""
-        return self.hash_of("")
-
-    def hash_of(self, beginnings: str | tuple[str, ...]) -> str:
-        """The same of the settings whose keys begin so."""
-        text = "\n".join(f"{key}={value}" for key, value, _ in self.effective() if key.startswith(beginnings))
+        text = "\n".join(f"{key}={value}" for key, value, _ in self.effective())
         return hashlib.sha256(text.encode()).hexdigest()[:12]
 
     def protection_settings(self, symbol: str | None = None) -> ProtectionSettings:

@@ -6,6 +6,7 @@ Bounded: symbols walked in one turn, pairs kept, waiting for a record.
 
 from __future__ import annotations
 
+import hashlib
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -67,7 +68,8 @@ class ExitsHash:
         """12 hex digits that change when a setting changes by which a policy decides."""
         config = self.config()
         if self._made[0] is not config:
-            self._made = (config, config.hash_of(_DECIDES_EXITS))
+            deciding = (f"{key}={value}" for key, value, _ in config.effective() if key.startswith(_DECIDES_EXITS))
+            self._made = (config, hashlib.sha256("\n".join(deciding).encode()).hexdigest()[:12])
         return self._made[1]
 
 
