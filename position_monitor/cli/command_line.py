@@ -171,6 +171,13 @@ def _record_commands(commands: argparse._SubParsersAction[_Parser]) -> None:
         commands, "performance", "performance", "what every exit was worth: reasons, rungs, slippage, in R and in money"
     )
     performance.add_argument("--csv", action="store_true", help="one row a record, for a spreadsheet")
+    shadow = _command(
+        commands,
+        "shadow-report",
+        "shadow_report",
+        "what the policy in shadow would have been worth, and how sure that is",
+    )
+    shadow.add_argument("--csv", action="store_true", help="one row a closed position, for a spreadsheet")
     _backtest(commands)
 
 

@@ -26,6 +26,7 @@ from position_monitor.core.observation.stream_events import (
 )
 from position_monitor.core.publication import sentence
 from position_monitor.daemon import CycleReport, Daemon
+from position_monitor.daemon.following import ShadowFollowing
 from position_monitor.daemon.shadowing import Shadowing
 from position_monitor.edge.ai_engine import AdvicePoller
 from position_monitor.edge.backend import BreakerPoller
@@ -39,6 +40,7 @@ from position_monitor.errors import ConfigError
 from position_monitor.service.outlets import Outlets
 from position_monitor.service.pacing import Pace
 from position_monitor.service.records.keeping import RecordKeeper
+from position_monitor.service.records.pairing import ExitsHash, PairKeeper
 from position_monitor.service.reloading import ConfigInForce, Reloaded, ReloadPace
 from position_monitor.service.starting import LEASE_WAIT_S, begin
 from position_monitor.service.streams import Hearer, Streams, no_streams
@@ -72,6 +74,9 @@ class Service:
     """Makes the keeper of records, which tells its events to the given receiver; None: no records are kept."""
     outlets: Outlets | None = None
     """Alerts and figures; None where nobody is called and nothing is shown."""
+
+    open_pairs: Callable[[Service], PairKeeper] | None = None
+    """Makes the keeper of what the policies beside the live one would have earned; None: none is followed."""
     streams: Streams = field(init=False)
     records: RecordKeeper | None = field(default=None, init=False)
     candles: CandleReader = field(init=False)
@@ -81,6 +86,9 @@ class Service:
     _pace: Pace = field(init=False)
     _shadowing: Shadowing = field(init=False)
     """What another policy would do; asked when a cycle is over."""
+    following: ShadowFollowing = field(init=False)
+    """What it would earn; fed with the marks that are heard."""
+    _pairs: PairKeeper | None = field(default=None, init=False)
     _box: EventBox = field(default_factory=EventBox, init=False)
     _reload: ReloadPace = field(init=False)
     _reload_waits: asyncio.Future[None] | None = field(default=None, init=False)
@@ -101,6 +109,7 @@ class Service:
         )
         self.daemon = open_daemon(self.exchange, self.clock, surroundings)
         self._shadowing = Shadowing(self.daemon.desk, surroundings)
+        self.following = ShadowFollowing(self.daemon.desk, surroundings, ExitsHash(lambda: self.config))
         self.turns = Turns(self.clock, self.streams.events_delivered)
         self._reload = ReloadPace(self.clock)
         self._pace = Pace(self.exchange)
@@ -115,6 +124,8 @@ class Service:
         )
         if self.open_records is not None:
             self.records = self.open_records(self._teller.tell)
+        if self.open_pairs is not None:
+            self._pairs = self.open_pairs(self)
 
     @property
     def config(self) -> Config:
@@ -132,6 +143,9 @@ class Service:
         if self.outlets is not None:
             self.outlets.follow()
             workers.append(self.outlets.run)
+
+        if self._pairs is not None:
+            workers.append(self._pairs.run)
         background = [asyncio.ensure_future(self._keep_running(worker)) for worker in workers]
         try:
             await begin(self.exchange, self.store, self.turns)
@@ -189,6 +203,8 @@ class Service:
         if self.outlets is not None:
             self.outlets.note(report, announced, streams)
         await self._shadowing.look(report.decision.judgements)
+        if self._pairs is not None and not report.failure:
+            await self.following.look(report.decision.judgements, frozenset(report.history.tracks))
         interval_s = self.config.loop.check_interval_s
         await self.turns.pause(self._pace.interval_s(report, interval_s), self._pace.least_s(report, interval_s))
 
@@ -219,6 +235,7 @@ class Service:
             self.turns.wake()
         if self.records is not None:
             self.records.on_marks(marks)
+        self.following.marked(marks)
 
     def _tell_systemd(self, report: CycleReport) -> None:
         if not self._ready:

@@ -38,6 +38,7 @@ from position_monitor.paper.gateway import Gateway
 from position_monitor.paper.signing import Gatekeeper
 from tests.sim.checkers import Checker
 from tests.sim.listening import listen
+from tests.sim.pairs_model import KeptPairs
 from tests.sim.records_model import KeptRecords
 from tests.sim.stage_process import Answer, Neighbours, Process, config_of, process_of, settings_of
 from tests.sim.stage_world import ZERO, StageWorld
@@ -159,9 +160,10 @@ class Stage(StageWorld):
         backend: Answer | None = None,
         stream: bool = False,
         records: KeptRecords | None = None,
+        pairs: KeptPairs | None = None,
     ) -> Process:
         """Start a daemon with nothing remembered. `path` is a file it reads and reloads its configuration from; without
-        `stream` it only polls; with `records` it keeps records there."""
+        `stream` it only polls; with `records` it keeps records there, with `pairs` shadow results."""
         number = len(self.processes)
         settings = settings_of(path, config if config is not None else self.config)
 
@@ -179,6 +181,7 @@ class Stage(StageWorld):
             path=path,
             stream=stream,
             records=records,
+            pairs=pairs,
         )
         if stream and not self._ticking:
             self._ticking.append(asyncio.create_task(self.streams.ticking()))

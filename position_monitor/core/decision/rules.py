@@ -24,6 +24,8 @@ class Rules:
     """Which positions have orders that the last trade arms; None where no setting says so."""
     shadow_for: Callable[[PositionKey], ProtectionSettings | None] | None = None
     """The settings of the policy that only computes beside the live one of a position; None where none does at all."""
+    beside_for: Callable[[PositionKey], ProtectionSettings] | None = None
+    """The settings of the policy that is not live for a position and is scored beside it; None where none is."""
     live_since_ms: Callable[[PositionKey], int | None] | None = None
     """Since when the live policy of a position is live here, ms UTC; None where nobody knows (exits.md 12.5)."""
 

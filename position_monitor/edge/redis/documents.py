@@ -61,6 +61,16 @@ class Keys:
         return self._key("shadow:")
 
     @property
+    def shadow_exits(self) -> str:
+        """Stream of pairs: what closed positions were worth, and would have been under the shadow policy."""
+        return self._key("shadow_exits")
+
+    @property
+    def shadow_following(self) -> str:
+        """Hash of the simulated books that are being followed."""
+        return self._key("shadow_following")
+
+    @property
     def events(self) -> str:
         """Stream of facts."""
         return self._key("events")

@@ -30,6 +30,7 @@ from position_monitor.edge.background import sleep_or_wake
 from position_monitor.edge.clock import Clock
 from position_monitor.edge.exchange import Exchange
 from position_monitor.errors import ExchangeFailure, RateLimited
+from position_monitor.service.records.aftermath import AftermathReader
 from position_monitor.service.records.due_symbols import DueSymbol
 from position_monitor.service.records.reading import AFTERMATH_MS, WEEK_MS, SymbolHistory
 from position_monitor.service.records.shelf import RecordShelf
@@ -78,6 +79,10 @@ class RecordKeeper:
     """Watching failed once: it ends, for a defect must not come again with each mark."""
     _hashed: tuple[Config | None, str] = field(default=(None, ""), init=False)
     _wake: asyncio.Event = field(default_factory=asyncio.Event, init=False)
+    _after: AftermathReader = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._after = AftermathReader(self.history, self.shelf)
 
     # -- told by the service
 
@@ -163,6 +168,8 @@ class RecordKeeper:
             due = sorted((one for one in self._due.values() if one.next_s <= now_s), key=lambda one: one.tries)
             if due:
                 await self._read_symbols(due[:SYMBOLS_AT_ONCE])
+            else:
+                await self._after.read(self.exchange.venue_now_ms())
         except RateLimited as turned_away:
             wait_s = max(1.0, (turned_away.retry_at_ms - self.clock.now_ms()) / 1000)
             self._next_s = self.clock.monotonic_s() + wait_s
