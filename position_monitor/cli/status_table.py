@@ -108,7 +108,7 @@ def notes(account: AccountState, positions: Sequence[PositionState]) -> list[str
 _MODE_NOTES = {
     "observe": "nothing is placed",
     "place_only": "missing protection is placed, nothing is removed",
-    "paused": "nothing is placed until the pause expires",
+    "paused": "only missing stops are placed until the pause ends",
     "stopped": "nobody watches, all orders stay on the exchange",
 }
 

@@ -13,6 +13,7 @@ from position_monitor.core.model.events import Event
 from position_monitor.edge.ai_engine import AdvicePoller, AiEngine
 from position_monitor.edge.backend import Backend, BreakerPoller
 from position_monitor.edge.clock import Clock, SystemClock
+from position_monitor.edge.redis.control_stream import ControlStream
 from position_monitor.edge.redis.lease import new_owner
 from position_monitor.edge.redis.records import RedisRecords
 from position_monitor.edge.redis.state import RedisState
@@ -114,6 +115,8 @@ async def run(config: Config, config_path: Path | None) -> int:
                 stack.push_async_callback(client.close)
         records = _open_records(config, clock, owner, store)
         stack.push_async_callback(records.aclose)
+        control = ControlStream(config.redis.url.get_secret_value(), prefix=config.redis.prefix, account=config.account)
+        stack.push_async_callback(control.aclose)
         in_force = ConfigInForce(config, config_path, exchange.traits)
         service = Service(
             in_force=in_force,
@@ -130,6 +133,7 @@ async def run(config: Config, config_path: Path | None) -> int:
             systemd=Systemd(),
             owner=owner,
             open_streams=_streams_of(config, exchange, clock),
+            control_stream=control,
             open_records=_keeper_of(in_force, exchange, records, clock),
         )
         service.catch_signals()
