@@ -108,9 +108,7 @@ def _control_commands(commands: argparse._SubParsersAction[_Parser]) -> None:
             default=Subject(EVERY_SYMBOL, None),
             help="e.g. BTCUSDT or BTCUSDT:LONG" + ("" if command is hold else " (default: every position)"),
         )
-        command.add_argument(
-            "--reason", required=command is not resume, default="", type=reason, help="why, for whoever reads it"
-        )
+        command.add_argument("--reason", required=command is not resume, type=reason, help="why, for whoever reads it")
         command.add_argument("--by", default="", metavar="NAME", help="who asks (default: the user who calls)")
     for command in (pause, hold):
         command.add_argument(

@@ -59,7 +59,7 @@ def _request(arguments: argparse.Namespace, now_ms: int) -> ControlRequest:
         symbol=arguments.subject.symbol,
         side=arguments.subject.side,
         until_ms=now_ms + lasts_ms,
-        reason=arguments.reason.strip(),
+        reason=arguments.reason or "",
         by=(arguments.by or _who())[:NAME_LENGTH_MAX],
         at_ms=now_ms,
     )

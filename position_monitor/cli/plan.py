@@ -13,7 +13,9 @@ from position_monitor.cli.exit_codes import ExitCode
 from position_monitor.cli.output import print_json, print_rendered, say
 from position_monitor.cli.status_table import number
 from position_monitor.core.model.actions import Action, Cancel, Close, Place
+from position_monitor.core.model.control import ControlRequest
 from position_monitor.core.model.order_words import described
+from position_monitor.core.publication.control_words import in_words
 
 if TYPE_CHECKING:
     from position_monitor.config import Config
@@ -29,8 +31,17 @@ def execute(arguments: argparse.Namespace) -> int:
     actions = [action for inspected in positions for action in inspected.actions]
     held = [item for inspected in positions for item in inspected.held] + orphans
     if arguments.json:
-        print_json({"positions": positions, "orphans": orphans, "outstanding": len(actions) + len(held)})
+        print_json(
+            {
+                "control": inspection.account.control,
+                "positions": positions,
+                "orphans": orphans,
+                "outstanding": len(actions) + len(held),
+            }
+        )
     else:
+        if inspection.account.control:
+            print_rendered(*in_force_lines(inspection.account.control))
         for inspected in positions:
             print_rendered(headline(inspected), *action_lines(inspected.actions), *held_lines(inspected.held))
         if orphans:
@@ -60,6 +71,11 @@ def look(config: Config) -> Inspection:
 def of_symbol(inspection: Inspection, symbol: str | None) -> list[InspectedPosition]:
     """The positions of one symbol, or all of them."""
     return [inspected for inspected in inspection.positions if symbol in (None, inspected.position.symbol)]
+
+
+def in_force_lines(requests: Sequence[ControlRequest]) -> list[Text]:
+    """The pauses and holds of operators in force."""
+    return [Text(f"! {in_words(request)}", style="yellow") for request in requests]
 
 
 def headline(inspected: InspectedPosition) -> Text:

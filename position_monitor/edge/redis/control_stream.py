@@ -28,6 +28,8 @@ from position_monitor.edge.redis.scripts import READ_ANSWERS, READ_CONTROL
 ENTRIES_AT_START_MAX: Final = 1_000
 """Entries looked through for what is in force: a stream is trimmed to about as many by who writes to it."""
 ENTRIES_PER_READ_MAX: Final = 50
+READS_PER_CHECK: Final = 10
+"""Readings without an entry, of which one looks whether the stream was taken away and begun anew."""
 DATA_LENGTH_MAX: Final = 4_096
 """Bytes of one request."""
 EVENTS_LOOKED_THROUGH: Final = 1_000
@@ -61,6 +63,8 @@ class ControlStream:
         self._client = client
         self._requests, self._answers = ScriptLine(client, READ_CONTROL), ScriptLine(client, READ_ANSWERS)
         self._last, self._length = "", 0
+        self._idle = 0
+        """Readings since the last one that brought something."""
 
     async def read(self) -> Sequence[Entry]:
         """The entries that came since the last reading, oldest first; at first the newest ones of all.
@@ -68,14 +72,16 @@ class ControlStream:
         Where the stream was taken away and begun anew, all of it is read again.
         """
         most = ENTRIES_PER_READ_MAX if self._last else ENTRIES_AT_START_MAX
-        args: list[str | int] = [self._last, most, DATA_LENGTH_MAX, self._length]
+        self._idle += 1
+        checks = self._idle % READS_PER_CHECK == 0
+        args: list[str | int] = [self._last, most, DATA_LENGTH_MAX, self._length, int(checks)]
         async with asyncio.timeout(OPERATION_TIMEOUT_S):
             answer = await self._requests.run([self._keys.control], args)
         stop_if_cancelled()
         self._length, newest = int(answer[0]), str(answer[1])
-        entries = [Entry(str(i), _value(str(data))) for i, data in zip(answer[2::2], answer[3::2], strict=True)]
+        entries = [Entry(str(i), _value(_text(data))) for i, data in zip(answer[2::2], answer[3::2], strict=True)]
         if entries:
-            self._last = entries[-1].entry_id
+            self._last, self._idle = entries[-1].entry_id, 0
         elif not self._length or (newest and _order(newest) < _order(self._last)):
             self._last = ""
         return entries
@@ -85,7 +91,7 @@ class ControlStream:
         async with asyncio.timeout(OPERATION_TIMEOUT_S):
             answer = await self._answers.run([self._keys.events], [EVENTS_LOOKED_THROUGH, DATA_LENGTH_MAX])
         stop_if_cancelled()
-        return frozenset(reply[0] for data in answer if (reply := _answer(str(data))) is not None)
+        return frozenset(reply[0] for data in answer if (reply := _answer(_text(data))) is not None)
 
     async def aclose(self) -> None:
         """Disconnect; a Redis that does not answer is left without a word."""
@@ -101,6 +107,11 @@ class ControlStream:
 def _order(entry_id: str) -> tuple[int, int]:
     first, _, second = entry_id.partition("-")
     return (int(first or 0), int(second or 0))
+
+
+def _text(digits: object) -> str:
+    """Data of any kind as text; what is not UTF-8 is marked as such."""
+    return bytes.fromhex(str(digits)).decode("utf-8", "replace")
 
 
 def _value(data: str) -> object:
