@@ -7,6 +7,7 @@ came in, so that all daemons come to the same result.
 
 from __future__ import annotations
 
+import asyncio
 from collections import OrderedDict, deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -74,6 +75,7 @@ class OperatorControl:
     _refusals: tuple[int, int] = field(default=(0, 0), init=False)
     """When the running minute of refusals began, and how many it has."""
     _unheard: bool = field(default=False, init=False)
+    _looking: asyncio.Lock = field(default_factory=asyncio.Lock, init=False)
 
     def now(self) -> Control:
         """What is in force now. Instant; the same object as long as nothing changes."""
@@ -89,7 +91,11 @@ class OperatorControl:
             await self.clock.sleep(POLL_S if heard else UNHEARD_S)
 
     async def look(self) -> bool:
-        """One look at the stream; whether Redis answered."""
+        """One look at the stream; whether Redis answered. Looks that come together go one after another."""
+        async with self._looking:
+            return await self._look()
+
+    async def _look(self) -> bool:
         try:
             entries = await self.stream.read()
             for entry in entries:

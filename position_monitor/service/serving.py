@@ -147,7 +147,7 @@ class Service:
             workers.append(self.operator.run)
         background = [asyncio.ensure_future(self._keep_running(worker)) for worker in workers]
         try:
-            await begin(self.exchange, self.store, self.turns)
+            await begin(self.exchange, self.store, self.turns, self.operator)
             while not self.turns.ended:
                 await self._turn()
             self.systemd.stopping("stopping; all orders stay on the exchange")
