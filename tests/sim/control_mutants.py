@@ -1,4 +1,4 @@
-"""Planted bugs about requests of operators: a pause or a hold that costs cover, and requests that nobody should accept."""
+"""Planted bugs about requests of operators: a pause or a hold that costs cover, and requests nobody should accept."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def everywhere_named(name: str, value: object) -> ExitStack:
     return stack
 
 
-@mutant("INV-3", swarm=ASKED)
+@mutant("INV-3", swarm=ASKED, caught_at=2)
 def a_pause_holds_back_the_missing_stop(stack: ExitStack) -> None:
     planted_rights(stack, missing_stops=False, long_missing_stops=False)
 
@@ -47,7 +47,7 @@ def a_pause_lets_take_profits_through(stack: ExitStack) -> None:
     planted_rights(stack, take_profits=True)
 
 
-@mutant("OPERATOR", swarm=ASKED)
+@mutant("OPERATOR", swarm=ASKED, caught_at=7)
 def a_pause_lets_removals_through(stack: ExitStack) -> None:
     planted_rights(stack, removals=True)
 
@@ -71,7 +71,7 @@ def a_hold_withdraws_our_stop_for_the_users_own(stack: ExitStack) -> None:
     stack.enter_context(changed(guard, "_why_uncovered", covers))
 
 
-@mutant("OPERATOR", swarm=ASKED)
+@mutant("OPERATOR", swarm=ASKED, caught_at=2)
 def a_replay_is_accepted(stack: ExitStack) -> None:
     honest = control_answers.answer_to
 
@@ -91,7 +91,7 @@ def a_request_from_the_future_is_accepted(stack: ExitStack) -> None:
     stack.enter_context(changed(control_answers, "CLOCKS_APART_MS", 10**12))
 
 
-@mutant("INV-3", swarm=ASKED)
+@mutant("INV-3", swarm=ASKED, caught_at=4)
 def a_hold_is_taken_for_cover(stack: ExitStack) -> None:
     """A held position is left alone although nothing covers it."""
     honest = stop_book.stop_orders

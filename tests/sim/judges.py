@@ -174,7 +174,7 @@ class Judges:
         """The run is over."""
         world, most_pct = self._run.engine.world, self._run.settings.protection.foreign_stop_max_pct
         legs = world.account.open_positions()
-        entries = {(leg.symbol, _direction(leg)): leg.entry_price for leg in legs}
+        entries = {(leg.symbol, _direction(leg)): leg.entry for leg in legs}
         held = {key: price for key, price in entries.items() if not self._run.is_dust(*key)}
         self._find("operators", self.operators.left_over(held, Decimal(most_pct)))
         # What fails by accident succeeds in between, and is news when it fails again.

@@ -61,7 +61,7 @@ def _loosened_by_hand(run: Simulation, rng: random.Random, symbol: str) -> None:
         if leg.symbol != symbol:
             continue
         way = 1 if leg.amount > 0 else -1
-        trigger = round_to(leg.entry_price * (1 - way * rng.choice(FAR_PCT) / 100), world.instruments[symbol].tick)
+        trigger = round_to(leg.entry * (1 - way * rng.choice(FAR_PCT) / 100), world.instruments[symbol].tick)
         params = {"algoType": "CONDITIONAL", "symbol": symbol, "side": "SELL" if way > 0 else "BUY"}
         params |= {"positionSide": leg.side, "type": "STOP_MARKET", "triggerPrice": str(trigger)}
         params |= {"quantity": str(abs(leg.amount)), "workingType": "MARK_PRICE"}
