@@ -42,12 +42,12 @@ def a_pause_holds_back_the_missing_stop(stack: ExitStack) -> None:
     planted_rights(stack, missing_stops=False, long_missing_stops=False)
 
 
-@mutant("OPERATOR", swarm=ASKED)
+@mutant("INV-8", swarm=ASKED)
 def a_pause_lets_take_profits_through(stack: ExitStack) -> None:
     planted_rights(stack, take_profits=True)
 
 
-@mutant("OPERATOR", swarm=ASKED, caught_at=7)
+@mutant("INV-8", swarm=ASKED, caught_at=7)
 def a_pause_lets_removals_through(stack: ExitStack) -> None:
     planted_rights(stack, removals=True)
 
@@ -71,7 +71,7 @@ def a_hold_withdraws_our_stop_for_the_users_own(stack: ExitStack) -> None:
     stack.enter_context(changed(guard, "_why_uncovered", covers))
 
 
-@mutant("OPERATOR", swarm=ASKED, caught_at=2)
+@mutant("INV-8", swarm=ASKED, caught_at=2)
 def a_replay_is_accepted(stack: ExitStack) -> None:
     honest = control_answers.answer_to
 
@@ -81,12 +81,12 @@ def a_replay_is_accepted(stack: ExitStack) -> None:
     stack.enter_context(everywhere(honest, answer_to))
 
 
-@mutant("OPERATOR", swarm=ASKED)
+@mutant("INV-8", swarm=ASKED)
 def what_has_ended_stays_in_force(stack: ExitStack) -> None:
     stack.enter_context(changed(Control, "at", lambda self, now_ms: self))
 
 
-@mutant("OPERATOR", swarm=ASKED)
+@mutant("INV-8", swarm=ASKED)
 def a_request_from_the_future_is_accepted(stack: ExitStack) -> None:
     stack.enter_context(changed(control_answers, "CLOCKS_APART_MS", 10**12))
 

@@ -1,5 +1,7 @@
 """The judge of requests of operators: what was asked, what the daemons say is in force, and what they do meanwhile.
 
+What it finds is counted under invariant 8, which lets an operator loosen a stop by a command with an end.
+
 It knows every entry that was written to `P:control`, and judges by what each daemon published itself.
 """
 
@@ -57,7 +59,7 @@ class Operators:
         for one in in_force:
             self._shown.setdefault((daemon, one["id"]), at_ms)
             if one["until_ms"] <= int(status["published_at_ms"]):
-                yield f"OPERATOR: {one} has ended and is published as in force"
+                yield f"INV-8: of operators: {one} has ended and is published as in force"
             yield from self._not_acceptable(one["id"], one["reason"])
         self._in_force[daemon] = in_force
         for data in published["events"]:
@@ -67,11 +69,11 @@ class Operators:
 
     def _not_acceptable(self, request_id: str, reason: str) -> Iterator[str]:
         if reason == "replay" and self.remembers:
-            yield f"OPERATOR: a replay of {request_id} was accepted"
+            yield f"INV-8: of operators: a replay of {request_id} was accepted"
             return
         categories = {one.category for one in self.asked if one.request_id == request_id}
         if self.clocks_hold and categories and not categories & {*VALID, "replay"}:
-            yield f"OPERATOR: {request_id} was accepted, it is {categories}"
+            yield f"INV-8: of operators: {request_id} was accepted, it is {categories}"
 
     def entry(self, entry: Any, daemon: int | None, now_ms: int) -> Iterator[str]:
         """One journal entry, before the checker has it; `now_ms` by the clock of the daemon that wrote."""
@@ -82,11 +84,11 @@ class Operators:
         if not is_own(detail) or not self._paused(daemon, key, entry.at_ms, now_ms):
             return
         if entry.kind == "order_canceled":
-            yield f"OPERATOR: {key} is paused, and {detail} was removed"
+            yield f"INV-8: of operators: {key} is paused, and {detail} was removed"
         elif detail["type"] == "TAKE_PROFIT_MARKET":
-            yield f"OPERATOR: {key} is paused, and a take-profit was placed: {detail}"
+            yield f"INV-8: of operators: {key} is paused, and a take-profit was placed: {detail}"
         elif detail["type"] == "STOP_MARKET" and not self.foggy and self._covered_long(key, entry.at_ms):
-            yield f"OPERATOR: {key} is paused, and a stop was moved: {detail}"
+            yield f"INV-8: of operators: {key} is paused, and a stop was moved: {detail}"
 
     def _paused(self, daemon: int, key: Key, at_ms: int, now_ms: int) -> bool:
         for one in self._in_force.get(daemon, ()):
@@ -121,4 +123,4 @@ class Operators:
                 return is_own(order) or (loss if side == "LONG" else -loss) <= most
 
             if key in self.checker.truth.positions and not self.checker.truth.covered(key, counts):
-                yield f"OPERATOR: {key} is left to a stop that only a hold accepts, and none is in force"
+                yield f"INV-8: of operators: {key} is left to a stop that only a hold accepts, and none is in force"
