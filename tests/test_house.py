@@ -254,7 +254,14 @@ def test_the_lock_is_in_step_with_pyproject(name: str, extras: tuple[str, ...]) 
     assert wrong == [], "run: make lock"
 
 
-@pytest.mark.parametrize("name", [*(name for name, _ in LOCKS), "tests/bench/freqtrade/requirements.txt"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        *(name for name, _ in LOCKS),
+        "tests/bench/freqtrade/requirements.txt",
+        "tests/bench/backtesting/requirements.txt",
+    ],
+)
 def test_every_pin_has_hashes_and_no_address(name: str) -> None:
     """An install from this file takes exactly these bytes, from wherever the installer is told to look."""
     assert [package for package, (_, hashes) in lock(name).items() if hashes == 0] == []
