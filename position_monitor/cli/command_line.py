@@ -19,8 +19,10 @@ from position_monitor.cli.argument_types import (
     positive,
 )
 from position_monitor.cli.asked_position import FORMS, asked_position
+from position_monitor.cli.control_arguments import Subject, duration_ms, reason, subject
 from position_monitor.cli.exit_codes import ExitCode
 from position_monitor.cli.moments import SINCE_FORMS, since_ms
+from position_monitor.core.model.control import EVERY_SYMBOL
 
 WATCH_INTERVAL_S = 2.0
 VERIFY_INTERVAL_S = 60.0
@@ -47,6 +49,7 @@ def parser() -> argparse.ArgumentParser:
     _verify_command(commands)
     _event_commands(commands)
     _record_commands(commands)
+    _control_commands(commands)
     _config_commands(commands)
     _paper_commands(commands)
     return root
@@ -208,6 +211,33 @@ def _backtest(commands: argparse._SubParsersAction[_Parser]) -> None:
     one.add_argument("--report", type=Path, metavar="FILE.html", help="one page with every chart")
     one.add_argument("--sample", type=Path, metavar="DIR", help="write sample candles and entries there, and end")
     one.add_argument("--seed", type=int, default=1, help="of the sample (default 1)")
+
+
+def _control_commands(commands: argparse._SubParsersAction[_Parser]) -> None:
+    pause = _command(commands, "pause", "control", "no removal, no move, no take-profit for a while; stops are placed")
+    resume = _command(commands, "resume", "control", "end what was paused or held before its time")
+    hold = _command(commands, "hold", "control", "accept a stop of your own that is looser than allowed, for a while")
+    for command, name in ((pause, "pause"), (resume, "resume"), (hold, "hold")):
+        command.set_defaults(request=name)
+        command.add_argument(
+            "subject",
+            metavar="SYMBOL[:SIDE]",
+            type=subject,
+            nargs=None if command is hold else "?",
+            default=Subject(EVERY_SYMBOL, None),
+            help="e.g. BTCUSDT or BTCUSDT:LONG" + ("" if command is hold else " (default: every position)"),
+        )
+        command.add_argument("--reason", required=command is not resume, type=reason, help="why, for whoever reads it")
+        command.add_argument("--by", default="", metavar="NAME", help="who asks (default: the user who calls)")
+    for command in (pause, hold):
+        command.add_argument(
+            "--for",
+            dest="lasts_ms",
+            required=True,
+            type=duration_ms,
+            metavar="TIME",
+            help="90s, 30m, 2h, 1d; at most 7d",
+        )
 
 
 def _config_commands(commands: argparse._SubParsersAction[_Parser]) -> None:

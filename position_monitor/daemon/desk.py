@@ -18,12 +18,13 @@ from loguru import logger
 from position_monitor.core.book.wanted import renewed
 from position_monitor.core.decision.gate import GateInputs
 from position_monitor.core.decision.guard import Denied, approve_cancel, approve_close, approve_place
-from position_monitor.core.decision.ownership import MEANINGS, RIGHTS
+from position_monitor.core.decision.ownership import MEANINGS, RIGHTS, under_pause
 from position_monitor.core.decision.rules import Rules
 from position_monitor.core.evidence.endings import word_of
 from position_monitor.core.evidence.evidence import Evidence
 from position_monitor.core.evidence.outcome import Outcome, Sent, reason
 from position_monitor.core.model.actions import Action, Cancel, Close, Mode, Place
+from position_monitor.core.model.control import Control
 from position_monitor.core.model.desired import DesiredOrder
 from position_monitor.core.model.orders import LiveOrder, Role
 from position_monitor.core.model.positions import Position
@@ -73,6 +74,8 @@ class Desk:
     stuck: StuckRemovals = field(init=False)
     """Removals that the venue refuses again and again."""
     _repeats: Repeats = field(init=False)
+    _ruled: tuple[Rules, Control, Rules] | None = field(default=None, init=False)
+    """The rules last made for pauses and holds: the usual ones, those, and what came of both."""
 
     def __post_init__(self) -> None:
         self.memory = Memory(self.clock, self.surroundings, self.outbox)
@@ -87,12 +90,18 @@ class Desk:
 
     @property
     def rules(self) -> Rules:
-        """The configuration as the core sees it."""
-        return self.surroundings.settings.rules
+        """The configuration as the core sees it, under the pauses and holds in force."""
+        usual, control = self.surroundings.settings.rules, self.surroundings.control()
+        if not control.in_force:
+            return usual
+        if self._ruled is None or self._ruled[0] is not usual or self._ruled[1] is not control:
+            self._ruled = (usual, control, usual.under(control))
+        return self._ruled[2]
 
     def mode(self) -> Mode:
-        """What may be done now: the lease, the operator's wish and the signs of a second writer say it together."""
-        return self.surroundings.mode(second_writer=self.memory.second_writer)
+        """What may be done now: lease, the operator's wish and the signs of a second writer say it together."""
+        mode = self.surroundings.mode(second_writer=self.memory.second_writer)
+        return under_pause(mode, paused=self.surroundings.control().pause_of_all is not None)
 
     def keep(self, late: Iterable[asyncio.Future[Outcome]]) -> None:
         """Hold on to writes whose answer did not come in time, until it does."""
@@ -183,7 +192,7 @@ class Desk:
     def _why_not_any_more(self, order: DesiredOrder) -> str:
         """What ended the right to a take-profit while its id was asked for, or empty: the host may have been suspended
         meanwhile, and the lease have passed to another daemon (invariant 9)."""
-        if order.role.is_stop or RIGHTS[mode := self.mode()].take_profits:
+        if order.role.is_stop or RIGHTS[mode := self.rules.mode_for(order.key, self.mode())].take_profits:
             return ""
         return f"no take-profit: {MEANINGS[mode]} (invariant 9)"
 
@@ -218,7 +227,7 @@ class Desk:
             settings=self.rules.protection_for(key),
             evidence_settings=self.rules.evidence,
             limits=self.rules.limits,
-            mode=self.mode(),
+            mode=self.rules.mode_for(key, self.mode()),
             now_ms=self.clock.now_ms(),
             unlisted=tuple(self.evidence.unlisted_take_profits(key, {order.client_id for order in observation.orders})),
         )

@@ -14,6 +14,7 @@ from position_monitor.core.model.events import Event
 from position_monitor.edge.ai_engine import AdvicePoller, AiEngine
 from position_monitor.edge.backend import Backend, BreakerPoller
 from position_monitor.edge.clock import Clock, SystemClock
+from position_monitor.edge.redis.control_stream import ControlStream
 from position_monitor.edge.redis.lease import new_owner
 from position_monitor.edge.redis.pairs import RedisPairs
 from position_monitor.edge.redis.records import RedisRecords
@@ -145,6 +146,9 @@ async def run(config: Config, config_path: Path | None) -> int:
             lease=store.lease_state,
         )
         stack.push_async_callback(pairs.aclose)
+
+        control = ControlStream(config.redis.url.get_secret_value(), prefix=config.redis.prefix, account=config.account)
+        stack.push_async_callback(control.aclose)
         in_force = ConfigInForce(config, config_path, exchange.traits)
         shelf = RecordShelf(records, clock)
         service = Service(
@@ -165,6 +169,7 @@ async def run(config: Config, config_path: Path | None) -> int:
             open_records=_keeper_of(in_force, exchange, shelf, clock),
             outlets=Outlets(clock, lambda: in_force.config, owner, exchange=exchange, shelf=shelf),
             open_pairs=_pairs_of(exchange, pairs, clock),
+            control_stream=control,
         )
         service.catch_signals()
         return await service.serve()

@@ -34,9 +34,11 @@ from position_monitor.edge.background import end_tasks
 from position_monitor.edge.candles import CandleReader
 from position_monitor.edge.clock import Clock
 from position_monitor.edge.exchange import Exchange
+from position_monitor.edge.redis.control_stream import ControlStream
 from position_monitor.edge.redis.state import Owned, RedisState
 from position_monitor.edge.systemd import Systemd, answer_reload
 from position_monitor.errors import ConfigError
+from position_monitor.service.control import OperatorControl, operator_control
 from position_monitor.service.outlets import Outlets
 from position_monitor.service.pacing import Pace
 from position_monitor.service.records.keeping import RecordKeeper
@@ -74,12 +76,14 @@ class Service:
     """Makes the keeper of records, which tells its events to the given receiver; None: no records are kept."""
     outlets: Outlets | None = None
     """Alerts and figures; None where nobody is called and nothing is shown."""
-
     open_pairs: Callable[[Service], PairKeeper] | None = None
     """Makes the keeper of what the policies beside the live one would have earned; None: none is followed."""
+    control_stream: ControlStream | None = None
+    """Where operators ask; None: nobody can."""
     streams: Streams = field(init=False)
     records: RecordKeeper | None = field(default=None, init=False)
     candles: CandleReader = field(init=False)
+    operator: OperatorControl | None = field(default=None, init=False)
     daemon: Daemon = field(init=False)
     turns: Turns = field(init=False)
     _teller: Teller = field(init=False)
@@ -100,12 +104,23 @@ class Service:
         self.in_force.begin(self.clock.now_ms())
         self.streams = self.open_streams(self)
         self.candles = CandleReader(self.exchange, self.clock, lambda: self.in_force.candles)
+        if self.control_stream is not None:
+            self.operator = operator_control(
+                self.control_stream,
+                self.store,
+                self.exchange,
+                self.clock,
+                observes=lambda: self.config.protection.mode == "observe",
+                tell=lambda event: self._teller.tell(event),
+                wake=lambda: self.turns.wake(),
+            )
         surroundings = ProcessSurroundings(
             in_force=self.in_force,
             store=self.store,
             advisor=self.advisor,
             streams=self.streams,
             candles=self.candles,
+            operator=self.operator,
         )
         self.daemon = open_daemon(self.exchange, self.clock, surroundings)
         self._shadowing = Shadowing(self.daemon.desk, surroundings)
@@ -121,6 +136,7 @@ class Service:
             breaker=self.breaker,
             owner=self.owner,
             market=self.candles.market,
+            control=surroundings.control,
         )
         if self.open_records is not None:
             self.records = self.open_records(self._teller.tell)
@@ -143,12 +159,13 @@ class Service:
         if self.outlets is not None:
             self.outlets.follow()
             workers.append(self.outlets.run)
-
         if self._pairs is not None:
             workers.append(self._pairs.run)
+        if self.operator is not None:
+            workers.append(self.operator.run)
         background = [asyncio.ensure_future(self._keep_running(worker)) for worker in workers]
         try:
-            await begin(self.exchange, self.store, self.turns)
+            await begin(self.exchange, self.store, self.turns, self.operator)
             while not self.turns.ended:
                 await self._turn()
             self.systemd.stopping("stopping; all orders stay on the exchange")

@@ -14,6 +14,7 @@ from position_monitor.config.exit_switches import cause_of_change
 from position_monitor.core.decision.history import History, after_failure
 from position_monitor.core.decision.risk import AccountRisk, account_risk
 from position_monitor.core.model.actions import Mode
+from position_monitor.core.model.control import NO_CONTROL, Control
 from position_monitor.core.model.events import Event
 from position_monitor.core.model.market import MarketState
 from position_monitor.core.model.sides import PositionKey
@@ -59,6 +60,8 @@ class Teller:
     owner: str
     market: Callable[[str], MarketState | None] = lambda symbol: None
     """What the closed candles of a symbol say."""
+    control: Callable[[], Control] = lambda: NO_CONTROL
+    """The pauses and holds in force."""
     _pending: list[Event] = field(default_factory=list, init=False)
     _published: Mapping[PositionKey, Published] = field(default_factory=dict, init=False)
     """The positions as they were published last."""
@@ -167,7 +170,7 @@ class Teller:
         return Announced(state, events)
 
     def _position_states(self, history: History) -> list[PositionState]:
-        self._published = published_positions(history, self._published, self.market)
+        self._published = published_positions(history, self._published, self.market, self.control())
         return [published.state for published in self._published.values()]
 
     def say(self, report: CycleReport) -> None:
@@ -281,6 +284,7 @@ class Teller:
                 orders=self._orders,
                 foreign_writer=self._foreign_writer,
             ),
+            control=self.control().in_force,
         )
 
     def _config_hash(self, config: Config) -> str:

@@ -34,6 +34,7 @@ from position_monitor.service import ConfigInForce, Hearer, Service, Streams
 from tests.sim import bounds, host_faults, stream_faults
 from tests.sim.checkers import Checker
 from tests.sim.conduct import Conduct
+from tests.sim.control_model import control_on
 from tests.sim.exit_rules import rules_for
 from tests.sim.files import Files, read_from
 from tests.sim.judges import LYING_LISTS, Judges
@@ -63,6 +64,8 @@ BUDGET_S = 95.0
 """A daemon that used up the venue's request weight while things failed waits for the venue's next minute to read again;
 when the clock was wrong meanwhile, that minute is counted half as long again."""
 TIMEOUT_S = 4.0
+OPERATORS = "operators_ask"
+"""The power under which daemons hear operators."""
 INFO_LEVEL = 20
 ERROR_LEVEL = 40
 LOOK_S = 0.5
@@ -249,6 +252,7 @@ class Simulation:
             owner=owner,
             open_streams=open_streams,
             open_pairs=self.pairs and self.pairs.keeper(exchange, clock, store, NoHistory()),
+            control_stream=control_on(self.redis, owner) if OPERATORS in self.swarm.host else None,
         )
         token = SPEAKER.set(number)
         task = asyncio.create_task(service.serve())
@@ -393,6 +397,7 @@ class Simulation:
     def _on_entry(self, entry: Entry) -> None:
         """Judge one entry of the venue's journal at the very moment it is written."""
         self._check_lease(entry)
+        self.judges.before(entry)
         self.checker.entry(entry)
         if judged := self.levels.entry(entry):
             self.checker.violations.append(judged)

@@ -23,12 +23,12 @@ STATUS_FIELDS = set(
     """schema risk_status mode positions protected coverage_pct exposed_notional unprotected_notional
     unknown_notional unread environment status_line reason exit_mode
     conflicts ai_engine circuit_breaker streams observed_at_ms published_at_ms cycle_ms api_weight_1m version
-    config_hash owner epoch sequence exits""".split()  # noqa: SIM905
+    config_hash owner epoch sequence exits control""".split()  # noqa: SIM905
 )
 POSITION_FIELDS = set(
     """schema verdict reason since_ms quantity entry_price mark_price liquidation_price leverage unrealized_pnl
     stop_price stop_quantity cover_pct stop_client_ids backstop_price take_profits trailing profile regime level_source
-    worst_case_loss naked_ms observed_at_ms policy market doc""".split()  # noqa: SIM905
+    worst_case_loss naked_ms observed_at_ms policy market hold pause doc""".split()  # noqa: SIM905
 )
 APPEARED = Event("PositionAppeared", 1_780_000_000_000, "BTCUSDT", "LONG", {"quantity": "0.250", "attempt": 1})
 ODD_VALUES = {
