@@ -61,10 +61,12 @@ class Placing:
         stops.sort(key=lambda place: _risk(decision.judgements[place.key].position))
         for key in dict.fromkeys(place.key for place in stops if not self.desk.is_failing(place)):
             if decision.judgements[key].exposed:
-                logger.warning(sentence.unprotected(decision.judgements[key].position))
+                self.desk.introductions.by_look(decision.judgements[key].position)
         result = await self._send_all(stops, observed)
         result |= await self._send_all(closes, observed)
-        return result | await self._send_all(targets, observed) if result.settled else result
+        result |= await self._send_all(targets, observed) if result.settled else SentRound()
+        self.desk.taken.tell()
+        return result
 
     async def _send_all(self, actions: Sequence[Place | Close], observed: Mapping[str, SymbolObservation]) -> SentRound:
         """Send side by side. One whose answer does not come holds up nobody: what became of it is learned when it does,

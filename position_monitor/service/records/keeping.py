@@ -16,7 +16,6 @@ from loguru import logger
 
 from position_monitor.config import Config
 from position_monitor.core.model.events import Event
-from position_monitor.core.model.money import plain
 from position_monitor.core.observation.stream_events import MarkPrices, PositionEvent, StreamEvent, StreamGap
 from position_monitor.core.performance.facts import Income
 from position_monitor.core.performance.lives import Life
@@ -24,6 +23,7 @@ from position_monitor.core.performance.making import Statement, Watched, record_
 from position_monitor.core.performance.money_of_life import is_other_leg
 from position_monitor.core.performance.record import Record
 from position_monitor.core.publication.announce import CAUSE_AGE
+from position_monitor.core.publication.record_events import announce_record
 from position_monitor.daemon import CycleReport
 from position_monitor.edge.account_history import AccountHistory
 from position_monitor.edge.background import sleep_or_wake
@@ -68,6 +68,8 @@ class RecordKeeper:
     config: Callable[[], Config]
     tell: Callable[[Event], None]
     """Takes an event for the next published state."""
+    _since_ms: int = field(init=False)
+    """When this process began, by the venue's clock: fills of before are no news."""
     _due: dict[str, DueSymbol] = field(default_factory=dict, init=False)
     _rebuild_s: float = field(default=float("-inf"), init=False)
     """When the last seven days are to be looked through next."""
@@ -78,6 +80,9 @@ class RecordKeeper:
     """Watching failed once: it ends, for a defect must not come again with each mark."""
     _hashed: tuple[Config | None, str] = field(default=(None, ""), init=False)
     _wake: asyncio.Event = field(default_factory=asyncio.Event, init=False)
+
+    def __post_init__(self) -> None:
+        self._since_ms = self.exchange.venue_now_ms()
 
     # -- told by the service
 
@@ -244,25 +249,8 @@ class RecordKeeper:
                 self._say(record)
 
     def _say(self, record: Record) -> None:
-        money, in_r = record.money, record.net_r
-        net = "unknown" if money.net is None else plain(money.net.quantize(Decimal("0.01")))
-        logger.info("{} closed: net {} {}, {}", record.key, net, money.asset, record.reason)
-        details = {
-            "record_id": record.record_id,
-            "reason": record.reason,
-            "result_gross": plain(money.gross),
-            "fees": "" if money.fees is None else plain(money.fees),
-            "result_net": "" if money.net is None else plain(money.net),
-            "net_r": "" if in_r is None else plain(in_r.quantize(Decimal("0.0001"))),
-        }
-        event = Event(
-            type="RecordFinal",
-            at_ms=self.clock.now_ms(),
-            symbol=record.key.symbol,
-            side=str(record.key.side),
-            details=details,
-        )
-        self.tell(event)
+        for event in announce_record(record, since_ms=self._since_ms, now_ms=self.clock.now_ms()):
+            self.tell(event)
 
     def _tried(self, one: DueSymbol, now_ms: int) -> None:
         """Done when what was expected is there and final, or can never be; else again, less and less often."""
