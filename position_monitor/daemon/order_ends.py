@@ -53,6 +53,14 @@ class OrderEnds:
         elif end.client_id not in self._waiting and len(self._waiting) < KEPT_MAX:
             self._waiting[end.client_id] = (end, self.clock.now_ms())
 
+    def is_news(self, event: Event) -> bool:
+        """Whether the fill that an event tells of was not told yet; from now on it counts as told."""
+        client_id = str((event.details or {}).get("client_id", ""))
+        if client_id in self._settled:
+            return False
+        self._settle(client_id)
+        return True
+
     def cycle_ended(self, tracks: Mapping[PositionKey, Track], evidence: Evidence) -> list[Event]:
         """The events of orders that went while their position stayed, as the reads of this cycle show it."""
         if not self._waiting:

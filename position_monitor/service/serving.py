@@ -24,7 +24,6 @@ from position_monitor.core.observation.stream_events import (
     SymbolTouched,
     is_news,
 )
-from position_monitor.core.publication import sentence
 from position_monitor.daemon import CycleReport, Daemon
 from position_monitor.daemon.shadowing import Shadowing
 from position_monitor.edge.ai_engine import AdvicePoller
@@ -111,7 +110,7 @@ class Service:
             market=self.candles.market,
         )
         if self.open_records is not None:
-            self.records = self.open_records(self._teller.tell)
+            self.records = self.open_records(self._on_record)
 
     @property
     def config(self) -> Config:
@@ -120,7 +119,6 @@ class Service:
 
     async def serve(self) -> int:
         """Run until `stop`. Returns the exit code."""
-        logger.info(sentence.started(self.config.loop.check_interval_s))
         self._teller.started(self.config)
         workers: list[Worker] = [self.store.run, self.advisor.run, self.breaker.run, self.candles.run]
         workers += self.streams.workers
@@ -135,7 +133,7 @@ class Service:
             await self._say_goodbye()
         finally:
             await end_tasks(background)
-        logger.info("Stopped; all orders stay on the exchange")
+        self._teller.ended(self.config)
         return 0
 
     async def _say_goodbye(self) -> None:
@@ -203,6 +201,11 @@ class Service:
         if self.records is not None:
             self.records.on_event(event)
 
+    def _on_record(self, event: Event) -> None:
+        """Take what a record says; a fill that was told when it happened is not told again."""
+        if event.type == "RecordFinal" or self.daemon.desk.ends.is_news(event):
+            self._teller.tell(event)
+
     def on_marks(self, marks: MarkPrices) -> None:
         """Take mark prices: the loop looks where a stop would move. Never waits."""
         for symbol in self.daemon.fast_path.on_marks(marks):
@@ -243,7 +246,6 @@ class Service:
         try:
             reloaded = self.in_force.reload(self.clock.now_ms())
         except ConfigError as problem:
-            logger.error("The configuration was not reloaded, the old one stays: {}", problem)
             self._teller.config_refused(str(problem))
         except Exception as defect:  # whatever a file does to us, it must not end the loop
             logger.exception("The configuration was not reloaded, the old one stays")
@@ -255,9 +257,6 @@ class Service:
 
     async def _follow(self, before: Config, reloaded: Reloaded) -> None:
         """Say what takes effect now and what does not, and let the lease follow."""
-        if reloaded.waiting:
-            logger.warning("Changed, and in effect only after a restart: {}", ", ".join(reloaded.waiting))
-        logger.info("Configuration reloaded, hash {}", self.config.config_hash)
         self._teller.reloaded(before, self.config, reloaded.waiting)
         self.candles.follow()
         contends = self.config.protection.mode == "live"

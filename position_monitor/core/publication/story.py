@@ -109,7 +109,7 @@ def _record_final(details: _Details) -> tuple[Level, str]:
     in_r = f", {details['net_r']} R" if details["net_r"] is not None else ""
     result = f"{net} {asset}" if net is not None else "unknown"
     by = f" by {details['client_id']}" if details["client_id"] else ""
-    return Level.INFO, (
+    return Level.DEBUG if details["late"] else Level.INFO, (
         f"🏁 {{who}} closed: {details['reason']}{by}, {details['quantity']} @ {details['price']}, "
         f"net {result} ({parts}{in_r})"
     )

@@ -23,7 +23,6 @@ from position_monitor.core.performance.making import Statement, Watched, record_
 from position_monitor.core.performance.money_of_life import is_other_leg
 from position_monitor.core.performance.record import Record
 from position_monitor.core.publication.announce import CAUSE_AGE
-from position_monitor.core.publication.record_events import announce_record
 from position_monitor.daemon import CycleReport
 from position_monitor.edge.account_history import AccountHistory
 from position_monitor.edge.background import sleep_or_wake
@@ -32,6 +31,7 @@ from position_monitor.edge.exchange import Exchange
 from position_monitor.errors import ExchangeFailure, RateLimited
 from position_monitor.service.records.due_symbols import DueSymbol
 from position_monitor.service.records.reading import AFTERMATH_MS, WEEK_MS, SymbolHistory
+from position_monitor.service.records.record_events import announce_record
 from position_monitor.service.records.shelf import RecordShelf
 from position_monitor.service.records.watching import Closed, PositionWatch
 

@@ -1,4 +1,4 @@
-"""The record of a closed position as events: its result, and each fill of an order of ours with what it earned and cost."""
+"""The record of a closed position as events: its result, and each fill of an order of ours with its own result."""
 
 from __future__ import annotations
 
@@ -16,14 +16,15 @@ from position_monitor.core.publication.order_ends import rungs_in_words
 def announce_record(record: Record, *, since_ms: int, now_ms: int) -> list[Event]:
     """The events of a record that is final.
 
-    The fills come with it: whoever was told of one when it happened gets its result now, by the same order, and what no
-    stream and no read told is told late rather than never. Fills before `since_ms`, when this process began, are left out.
+    The fills of our orders come with it, for those that no stream and no read told of; whoever passes them on leaves
+    out the others. Fills before `since_ms`, when this process began, are no news of it.
     """
     events = [_fill_of(record, fills) for fills in _by_order(record, since_ms)]
-    return [*events, _result(record, now_ms)]
+    return [*events, _result(record, now_ms, late=record.closed_at_ms < since_ms)]
 
 
-def _result(record: Record, now_ms: int) -> Event:
+def _result(record: Record, now_ms: int, *, late: bool) -> Event:
+    """`late`: the position was closed before this process began."""
     money, in_r, last = record.money, record.net_r, record.fills[-1]
     details: dict[str, Detail] = {
         "record_id": record.record_id,
@@ -37,6 +38,7 @@ def _result(record: Record, now_ms: int) -> Event:
         "net_r": None if in_r is None else plain(in_r.quantize(Decimal("0.0001"))),
         "asset": money.asset,
         "closed_at_ms": record.closed_at_ms,
+        "late": late,
     }
     return _event("RecordFinal", now_ms, record, details)
 
