@@ -78,7 +78,6 @@ class Daemon:
     """Our request weight of the minute when the cycle began."""
     _unsettled: frozenset[str] = field(default=frozenset(), init=False)
     """Symbols in which something is not as it should be: their orders are read in every cycle."""
-
     _wanted: Mapping[PositionKey, WantedOrders] = field(default_factory=dict, init=False)
     """What the last decision wanted: the next one gives the same objects where nothing changed."""
     _cap: BelievedCap | None = field(default=None, init=False)
@@ -118,6 +117,7 @@ class Daemon:
         await self._let_events_in(observed)
         decision = self._decide(observed)
         self._note_exposed(observed, decision)
+        self.desk.account_judged(decision.judgements, observed.positions_read_at_ms)
         self.surroundings.ask_advice(
             {key.symbol: Question(j.position.mark_price) for key, j in decision.judgements.items()}
         )

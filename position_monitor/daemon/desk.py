@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
@@ -18,9 +18,9 @@ from loguru import logger
 from position_monitor.core.book.wanted import renewed
 from position_monitor.core.decision.gate import GateInputs
 from position_monitor.core.decision.guard import Denied, approve_cancel, approve_close, approve_place
-from position_monitor.core.decision.history import Track
 from position_monitor.core.decision.ownership import MEANINGS, RIGHTS
 from position_monitor.core.decision.rules import Rules
+from position_monitor.core.decision.verdict import Judgement
 from position_monitor.core.evidence.endings import word_of
 from position_monitor.core.evidence.evidence import Evidence
 from position_monitor.core.evidence.outcome import Outcome, Sent, reason
@@ -89,7 +89,7 @@ class Desk:
 
     def __post_init__(self) -> None:
         self.memory = Memory(self.clock, self.surroundings, self.outbox)
-        self.introductions = Introductions(self.outbox)
+        self.introductions = Introductions(self.outbox, self.clock)
         self.ends = OrderEnds(self.outbox, self.clock)
         self._repeats = Repeats(self.clock)
         self.earlier = EarlierOrders(self.exchange, self.clock)
@@ -120,12 +120,17 @@ class Desk:
             if end is not None:
                 self.ends.ended(end)
 
-    def happened(self, judged: Sequence[Event], tracks: Mapping[PositionKey, Track]) -> tuple[tuple[Event, ...], bool]:
+    def account_judged(self, judgements: Mapping[PositionKey, Judgement], read_at_ms: int) -> None:
+        """The first decision of a cycle: orders that went although their position stayed are told before their
+        successors."""
+        self.outbox.add(self.ends.look_ended(judgements, self.evidence, read_at_ms=read_at_ms))
+
+    def happened(self, judged: Sequence[Event], tracks: Collection[PositionKey]) -> tuple[tuple[Event, ...], bool]:
         """A cycle ended with these events of its judgement: everything that happened since the last one, said and in
         order, and whether anything was written or any verdict changed."""
-        judged = (*judged, *self.ends.cycle_ended(tracks, self.evidence))
         if judged:
             self.outbox.say(judged)
+        self.ends.cycle_ended(tracks)
         self.taken.tell()
         announced, wrote = self.outbox.take()
         return (*announced, *judged), wrote or bool(judged)

@@ -11,7 +11,9 @@ from position_monitor.core.model.sides import PositionKey
 from position_monitor.core.publication import sentence
 from position_monitor.core.publication.journal_line import Level, Line
 from position_monitor.daemon.outbox import Outbox
+from position_monitor.daemon.repeats import MINUTE_S
 from position_monitor.edge import log
+from position_monitor.edge.clock import Clock
 
 
 class Origin(StrEnum):
@@ -28,6 +30,8 @@ class Introductions:
     """Says it, as ordinary life where somebody just opened the position, else as something that needs eyes."""
 
     outbox: Outbox
+    clock: Clock
+    _checking_at_s: float = field(default=float("-inf"), init=False)
     _before: Collection[PositionKey] = field(default=(), init=False)
     """The positions of the cycle before."""
     _first: bool = field(default=True, init=False)
@@ -35,6 +39,13 @@ class Introductions:
     def look_begins(self, before: Collection[PositionKey], *, first: bool) -> None:
         """Something is without cover. `before`: the positions of the cycle before; `first`: there was no cycle."""
         self._before, self._first = before, first
+
+    def begin_round(self, positions: int) -> None:
+        """A cycle is about to place something; said once a minute at most."""
+        now_s = self.clock.monotonic_s()
+        if now_s - self._checking_at_s >= MINUTE_S:
+            self._checking_at_s = now_s
+            log.say(Line(Level.INFO, sentence.checking(positions)))
 
     def by_look(self, position: Position) -> None:
         """The cycle is about to place the stop of a position."""

@@ -7,10 +7,10 @@ because the venue's event may come before its answer. Bounded; lost on restart, 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 
-from position_monitor.core.decision.history import Track
+from position_monitor.core.decision.verdict import Judgement
 from position_monitor.core.evidence.evidence import Evidence
 from position_monitor.core.model.events import Event
 from position_monitor.core.model.sides import PositionKey
@@ -61,21 +61,31 @@ class OrderEnds:
         self._settle(client_id)
         return True
 
-    def cycle_ended(self, tracks: Mapping[PositionKey, Track], evidence: Evidence) -> list[Event]:
-        """The events of orders that went while their position stayed, as the reads of this cycle show it."""
+    def look_ended(
+        self, judgements: Mapping[PositionKey, Judgement], evidence: Evidence, *, read_at_ms: int
+    ) -> list[Event]:
+        """The events of orders that went while their position stayed, as a look shows it.
+
+        `read_at_ms`: when it asked for the positions.
+        """
         if not self._waiting:
             return []
         events: list[Event] = []
         for client_id, (end, heard_at_ms) in list(self._waiting.items()):
-            track, belief = tracks.get(end.key), evidence.of(end.key)
-            gone = track is None or belief is None or belief.epoch != end.tag.epoch
-            if not gone and track is not None and (track.verdict not in _OPEN or track.observed_at_ms <= heard_at_ms):
+            judged, belief = judgements.get(end.key), evidence.of(end.key)
+            if judged is None or belief is None or judged.verdict not in _OPEN or read_at_ms < heard_at_ms:
                 continue
             del self._waiting[client_id]
             if client_id not in self._settled:
                 self._settle(client_id)
-                events += [] if gone else [vanished(end, self.clock.now_ms())]
+                events += [vanished(end, self.clock.now_ms())] if belief.epoch == end.tag.epoch else []
         return events
+
+    def cycle_ended(self, tracks: Collection[PositionKey]) -> None:
+        """Orders of positions that are proven flat ended with them, which is no news."""
+        for client_id, (end, _) in list(self._waiting.items()) if self._waiting else ():
+            if end.key not in tracks:
+                del self._waiting[client_id]
 
     def _settle(self, client_id: str) -> None:
         self._settled.pop(client_id, None)

@@ -36,7 +36,7 @@ class Upkeep:
         if not self._refreshing.done():
             return
         text, self._refreshing = self._refreshing.result(), None
-        if text and without_numbers(text) != without_numbers(self._failure):
+        if text and not self.exchange.banned_until_ms and without_numbers(text) != without_numbers(self._failure):
             logger.warning("Upkeep of the exchange failed: {}", text)
         self._failure = text
 

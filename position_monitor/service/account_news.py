@@ -69,8 +69,9 @@ class AccountNews:
         before, self._mode = self._mode, mode
         if before is None or before is mode:
             return []
-        level = Level.INFO if mode is Mode.LIVE else Level.WARNING
-        log.say(Line(level, f"Rights: {mode} (before: {before})", event="ModeChanged"))
+        if before is Mode.SECOND_WRITER:  # all else is told with the lease, or by the operator's own hand
+            words = f"No order of a second daemon came for a while: rights are {mode} again"
+            log.say(Line(Level.NOTICE, words, event="ModeChanged"))
         return [announce.rights_changed(str(before), str(mode), now_ms)]
 
     def _lease_changes(self, mode: Mode, now_ms: int) -> list[Event]:

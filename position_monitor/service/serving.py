@@ -246,6 +246,7 @@ class Service:
         try:
             reloaded = self.in_force.reload(self.clock.now_ms())
         except ConfigError as problem:
+            logger.error("The configuration was not reloaded, the old one stays: {}", problem)
             self._teller.config_refused(str(problem))
         except Exception as defect:  # whatever a file does to us, it must not end the loop
             logger.exception("The configuration was not reloaded, the old one stays")
@@ -257,6 +258,9 @@ class Service:
 
     async def _follow(self, before: Config, reloaded: Reloaded) -> None:
         """Say what takes effect now and what does not, and let the lease follow."""
+        if reloaded.waiting:
+            logger.warning("Changed, and in effect only after a restart: {}", ", ".join(reloaded.waiting))
+        logger.info("Configuration reloaded, hash {}", self.config.config_hash)
         self._teller.reloaded(before, self.config, reloaded.waiting)
         self.candles.follow()
         contends = self.config.protection.mode == "live"

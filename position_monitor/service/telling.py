@@ -15,6 +15,7 @@ from position_monitor.core.decision.risk import AccountRisk, account_risk
 from position_monitor.core.model.events import Event
 from position_monitor.core.model.market import MarketState
 from position_monitor.core.model.sides import PositionKey
+from position_monitor.core.model.verdicts import RiskStatus
 from position_monitor.core.observation.stream_events import StreamHealth, StreamState
 from position_monitor.core.publication import announce, story
 from position_monitor.core.publication.journal_line import Level, Line
@@ -33,6 +34,7 @@ from position_monitor.service.account_news import AccountNews
 from position_monitor.service.exits import exits_state
 
 HEARTBEAT_S = 60.0
+SETTLES_WITHIN_S = 15.0
 NAKED_AFTER_S = 15.0
 """How long a position may be without full cover before that wakes somebody."""
 PENDING_MAX = 1_000
@@ -62,6 +64,8 @@ class Teller:
     _sequence: int = field(default=0, init=False)
     _said: str = field(default="", init=False)
     _said_at_s: float = field(default=float("-inf"), init=False)
+    _settled_at_s: float = field(default=float("-inf"), init=False)
+    """When the account was last as it should be, or in need of eyes at once."""
     _news: AccountNews = field(init=False)
     _hashed: tuple[Config | None, str] = field(default=(None, ""), init=False)
 
@@ -86,10 +90,6 @@ class Teller:
     def reloaded(self, before: Config, after: Config, waiting: Sequence[str]) -> None:
         """Announce a configuration that was taken over, what newly contradicts itself in it, and who controls exits
         where that changed."""
-        if waiting:
-            words = f"Changed, and in effect only after a restart: {', '.join(waiting)}"
-            log.say(Line(Level.WARNING, words, event="ConfigReloaded"))
-        log.say(Line(Level.INFO, f"Configuration reloaded, hash {after.config_hash}", event="ConfigReloaded"))
         details = {"config_hash": after.config_hash, "after_restart": ", ".join(waiting)}
         self._pending.append(Event("ConfigReloaded", self.clock.now_ms(), details=details))
         was, now = before.exit_plan(), after.exit_plan()
@@ -103,9 +103,7 @@ class Teller:
             self._pending.append(event)
 
     def config_refused(self, problem: str) -> None:
-        """Say and announce that a configuration was not taken over."""
-        words = f"The configuration was not reloaded, the old one stays: {problem}"
-        log.say(Line(Level.ERROR, words, event="ConfigRefused"))
+        """Announce a configuration that was not taken over."""
         self._pending.append(Event("ConfigRefused", self.clock.now_ms(), details={"problem": problem[:300]}))
 
     def stopped(self, history: History, config: Config) -> None:
@@ -177,9 +175,17 @@ class Teller:
         return [published.state for published in self._published.values()]
 
     def say(self, report: CycleReport) -> None:
-        """One journal line when the sentence of the cycle changed, one a minute otherwise (DESIGN 7)."""
+        """One journal line when the sentence of the cycle changed, one a minute otherwise (DESIGN 7).
+
+        What passes by itself within `SETTLES_WITHIN_S` is not said: a ladder that waits for its stop, or a position
+        that was closed and is not proven flat yet. What is without cover, or could not be read, is said at once.
+        """
         now_s = self.clock.monotonic_s()
-        if report.sentence == self._said and now_s - self._said_at_s < HEARTBEAT_S:
+        if not _passes(report):
+            self._settled_at_s = now_s
+        due = now_s - self._said_at_s >= HEARTBEAT_S
+        passing = 0 < now_s - self._settled_at_s < SETTLES_WITHIN_S
+        if not due and (passing or report.sentence == self._said):
             return
         level = Level.INFO if report.risk.status in ("PROTECTED", "DEGRADED") else Level.WARNING
         log.say(Line(level, report.sentence))
@@ -245,3 +251,9 @@ class Teller:
         return (
             f"{health.state} for {seconds} s: {health.reason}" if health.reason else f"{health.state} for {seconds} s"
         )
+
+
+def _passes(report: CycleReport) -> bool:
+    """Whether what a cycle found may be over with one of the next ones, and nothing is without cover."""
+    status = report.risk.status
+    return not report.failure and not report.risk.unread and status in (RiskStatus.DEGRADED, RiskStatus.UNKNOWN)

@@ -6,9 +6,11 @@ One line per fact. What is told elsewhere (a write when it ended, the account at
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
+from decimal import Context, Decimal
 from itertools import groupby
 
 from position_monitor.core.model.events import Detail, Event
+from position_monitor.core.model.money import plain
 from position_monitor.core.publication.journal_line import Level, Line
 
 _Details = Mapping[str, Detail]
@@ -19,6 +21,7 @@ _ENDS = {
     "REJECTED": "was refused by the exchange when its price came",
     "FINISHED": "was triggered, and the exchange names no fill",
 }
+_FIVE_DIGITS = Context(prec=5)
 FOREIGN_NAMED_MAX = 6
 """Foreign orders of one position that one line names; what is more is counted."""
 
@@ -61,7 +64,7 @@ def _appeared(details: _Details) -> tuple[Level, str] | None:
 
 
 def _flipped(details: _Details) -> tuple[Level, str]:
-    return Level.INFO, f"{{who}} now, it was {details['from']}: the position turned, {_size(details)}"
+    return Level.INFO, f"{{who}}: the position turned, it was {details['from']} and is {_size(details)} now"
 
 
 def _grew(details: _Details) -> tuple[Level, str]:
@@ -104,15 +107,21 @@ def _vanished(details: _Details) -> tuple[Level, str]:
 
 
 def _record_final(details: _Details) -> tuple[Level, str]:
-    net, asset = details["result_net"], details["asset"]
-    parts = f"fills {details['result_gross']}, fees {details['fees'] if details['fees'] is not None else 'unknown'}"
-    in_r = f", {details['net_r']} R" if details["net_r"] is not None else ""
-    result = f"{net} {asset}" if net is not None else "unknown"
+    net, fees, in_r = details["result_net"], details["fees"], details["net_r"]
+    result = f"{_short(net)} {details['asset']}" if net is not None else "unknown"
+    parts = f"fills {_short(details['result_gross'])}, fees {_short(fees) if fees is not None else 'unknown'}"
     by = f" by {details['client_id']}" if details["client_id"] else ""
-    return Level.DEBUG if details["late"] else Level.INFO, (
-        f"🏁 {{who}} closed: {details['reason']}{by}, {details['quantity']} @ {details['price']}, "
-        f"net {result} ({parts}{in_r})"
+    what = f"{details['quantity']} @ {_short(details['price'])}, net {result} ({parts}"
+    return (
+        Level.DEBUG if details["late"] else Level.INFO,
+        f"🏁 {{who}} closed: {details['reason']}{by}, {what}{f', {_short(in_r)} R' if in_r is not None else ''})",
     )
+
+
+def _short(figure: Detail) -> str:
+    """Money for a reader: two decimals, or five significant digits of what is small."""
+    number = Decimal(str(figure))
+    return plain(number.quantize(Decimal("0.01"))) if abs(number) >= 1 else plain(number.normalize(_FIVE_DIGITS))
 
 
 _TELLERS: Mapping[str, Callable[[_Details], tuple[Level, str] | None]] = {
