@@ -17,8 +17,8 @@ run: $(STAMP)
 	else exec $(PY) -m position_monitor demo $(if $(FOR),--for $(FOR)); fi
 
 # TESTS=tests/core picks a part; WORKERS=0 runs in one process. A test that hangs is ended and named, never waited for.
-# Three workers on two cores: a third of the tests mostly waits for processes. An idle one takes over half of another's.
-WORKERS ?= 3
+# Four workers on two cores: a third of the tests mostly waits for processes. An idle one takes over half of another's.
+WORKERS ?= 4
 TEST_TIMEOUT_S ?= 180
 test: $(STAMP)
 	@$(PY) -m pytest -o faulthandler_timeout=$(TEST_TIMEOUT_S) -o faulthandler_exit_on_timeout=true $(if $(filter-out 0,$(WORKERS)),-n $(WORKERS) --dist worksteal) $(TESTS)
@@ -36,7 +36,7 @@ sim: $(STAMP)
 
 # Every fault at every step: short lives of the daemon, each lived again with every fault at every contact with the world,
 # once and lasting, and with pairs of faults (PAIRS=0: without). LIFE=reduce picks lives, FAULT=answer_lost faults,
-# SHARE=7/30 one share of all; RUN=reduce:17:answer_lost:once repeats one run with its trace.
+# SHARE=7/60 one share of all; RUN=reduce:17:answer_lost:once repeats one run with its trace.
 explore: $(STAMP)
 	@$(PY) -m tests.explore $(if $(RUN),--run $(RUN)) $(if $(LIFE),--lives $(LIFE)) $(if $(FAULT),--faults $(FAULT)) $(if $(SHARE),--share $(SHARE)) $(if $(filter 0,$(PAIRS)),--no-pairs)
 

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import signal
 import time
 from collections.abc import Awaitable, Callable, Iterable
-from contextlib import nullcontext
+from contextlib import nullcontext, suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -153,17 +154,22 @@ async def _watch_direct(config: Config, arguments: argparse.Namespace) -> int:
 
 
 async def _watch(config: Config, look: Look, interval_s: float, *, as_json: bool) -> int:
-    """Until Ctrl-C; a failed look is shown and does not end the watch. Returns the last look's code."""
+    """Until Ctrl-C; a failed look is shown and does not end the watch. Returns the last look's code.
+
+    The signal sets an event. To cancel the look instead is not enough: a client library that gives up a connection at
+    that moment swallows the cancellation, and the watch would go on.
+    """
     code = ExitCode.ERROR
     screen = Live(console=console(), auto_refresh=False)
     on_screen = screen.console.is_terminal and not as_json
+    left = asyncio.Event()
+    asyncio.get_running_loop().add_signal_handler(signal.SIGINT, left.set)
     with screen if on_screen else nullcontext():
-        try:
-            while True:
-                code = await _watch_once(config, look, screen if on_screen else None, as_json=as_json)
-                await asyncio.sleep(interval_s)
-        except asyncio.CancelledError:
-            return code
+        while not left.is_set():
+            code = await _watch_once(config, look, screen if on_screen else None, as_json=as_json)
+            with suppress(TimeoutError):
+                await asyncio.wait_for(left.wait(), interval_s)
+    return code
 
 
 async def _watch_once(config: Config, look: Look, screen: Live | None, *, as_json: bool) -> ExitCode:

@@ -13,6 +13,7 @@ from collections import deque
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from decimal import ROUND_HALF_EVEN, Decimal
+from functools import lru_cache
 
 from position_monitor.paper.amounts import CENT8, round_to
 from position_monitor.paper.instruments import Instrument
@@ -26,6 +27,7 @@ MOVING = frozenset({"TRADING", "PRE_SETTLE", "PRE_DELIVERING", "SETTLING", "DELI
 """Contract states in which prices walk."""
 BOOK_ID_START = 1_000_000
 IDS_PER_UPDATE = 2
+PAST_KEPT = 50_000  # candles, and points of noise, remembered for all symbols
 INVENTED_KEPT = 6_000  # candles before the start, remembered per symbol: they never change
 INTERVALS_MS: dict[str, int] = {
     "1m": MINUTE_MS, "3m": 3 * MINUTE_MS, "5m": 5 * MINUTE_MS, "15m": 15 * MINUTE_MS,
@@ -88,7 +90,8 @@ class Market:
 
     def __init__(self, instruments: dict[str, Instrument], seed: int, now_ms: int) -> None:
         self._instruments = instruments
-        self._seed = seed
+        self.past_seed = seed
+        """Prices before the start follow from this alone; worlds with the same one share what they have worked out."""
         self._rng = random.Random(f"market:{seed}")  # noqa: S311 - simulation
         self.frozen = False
         self.revision = 0
@@ -207,8 +210,8 @@ class Market:
         prices: list[Decimal] = []
         if open_ms < quote.start_ms:
             end = min(close_ms, quote.start_ms)
-            points = [open_ms + (end - open_ms) * k // 8 for k in range(9)]
-            prices = [round_to(self._past(symbol, at), tick) for at in points]
+            noise = _noise_within(self.past_seed, symbol, open_ms, end)
+            prices = [round_to(self._past(symbol, one), tick) for one in noise]
         for minute in quote.minutes:
             if open_ms <= minute.open_ms < close_ms:
                 prices += [minute.open, minute.high, minute.low, minute.close]
@@ -217,24 +220,40 @@ class Market:
             prices = [before[-1].close if before else quote.start]
         return Candle(open_ms, prices[0], max(prices), min(prices), prices[-1])
 
-    def _past(self, symbol: str, at_ms: int) -> Decimal:
+    def _past(self, symbol: str, noise: float) -> Decimal:
+        """The price where the noise was this; at the start it was the starting price."""
         quote = self.quotes[symbol]
         if quote.start_noise is None:
-            quote.start_noise = self._noise(symbol, quote.start_ms)
-        drift = round(self._noise(symbol, at_ms) - quote.start_noise, 10)
+            quote.start_noise = _noise(self.past_seed, symbol, quote.start_ms)
+        drift = round(noise - quote.start_noise, 10)
         return max(quote.start * Decimal("0.2"), quote.start * (1 + Decimal(repr(drift))))
 
-    def _noise(self, symbol: str, at_ms: int) -> float:
-        """Layered value noise: slower layers are larger, like a random walk."""
-        total, amplitude = 0.0, 0.0006
-        for layer in range(0, 16, 2):
-            period = MINUTE_MS << layer
-            index, rest = divmod(at_ms, period)
-            here, after = (self._lattice(symbol, layer, index + k) for k in (0, 1))
-            total += amplitude * (here + (after - here) * (rest / period))
-            amplitude *= 1.6
-        return round(total, 10)
 
-    def _lattice(self, symbol: str, layer: int, index: int) -> float:
-        digest = zlib.crc32(f"{self._seed}:{symbol}:{layer}:{index}".encode())
-        return digest / 2**31 - 1.0
+@lru_cache(PAST_KEPT)
+def _noise_within(seed: int, symbol: str, since_ms: int, until_ms: int) -> tuple[float, float, float, float]:
+    """The first, highest, lowest and last noise of nine points.
+
+    A higher noise is never a lower price, so these four are all that a candle needs.
+    """
+    noise = [_noise(seed, symbol, since_ms + (until_ms - since_ms) * k // 8) for k in range(9)]
+    return noise[0], max(noise), min(noise), noise[-1]
+
+
+def _noise(seed: int, symbol: str, at_ms: int) -> float:
+    """Layered value noise: slower layers are larger, like a random walk."""
+    total, amplitude = 0.0, 0.0006
+    for layer in range(0, 16, 2):
+        period = MINUTE_MS << layer
+        index, rest = divmod(at_ms, period)
+        here, after = _lattice(seed, symbol, layer, index)
+        total += amplitude * (here + (after - here) * (rest / period))
+        amplitude *= 1.6
+    return round(total, 10)
+
+
+@lru_cache(PAST_KEPT)
+def _lattice(seed: int, symbol: str, layer: int, index: int) -> tuple[float, float]:
+    """The noise of a layer at a point and at the next one, from -1 to 1."""
+    before = zlib.crc32(f"{seed}:{symbol}:{layer}:".encode())
+    here, after = (zlib.crc32(b"%d" % point, before) for point in (index, index + 1))
+    return here / 2**31 - 1.0, after / 2**31 - 1.0

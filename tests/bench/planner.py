@@ -17,12 +17,14 @@ from itertools import count
 
 from position_monitor.core.book.desired_book import WantedOrders
 from position_monitor.core.decision.decide import decide
+from position_monitor.core.decision.rules import Rules
 from position_monitor.core.evidence.evidence import Evidence
 from position_monitor.core.evidence.learning import after_read
 from position_monitor.core.model.actions import Mode
 from position_monitor.core.model.desired import DesiredOrder
 from position_monitor.core.model.orders import LiveOrder
 from position_monitor.core.model.positions import Position
+from position_monitor.core.model.settings import Policy
 from position_monitor.core.model.sides import PositionKey
 from position_monitor.core.model.verdicts import Verdict
 from position_monitor.core.observation.live_book import SymbolOrders
@@ -55,18 +57,28 @@ class Round:
 
 
 def measure(rounds: int) -> list[Figure]:
-    """Full books resting (the usual cycle, which carries the bar), and everything naked (the first cycle)."""
-    resting, naked = looks(), naked_looks()
-    for look in resting:
-        decision = decide(*_arguments(look))
-        if not decision.empty or any(j.verdict is not Verdict.PROTECTED for j in decision.judgements.values()):
-            raise BenchFailed("full books were to be protected and to leave nothing to do")
+    """Full books resting (the usual cycle, which carries the bar), and everything naked (the first cycle).
+
+    The bar is for `hybrid` and for a brain with a runner (DESIGN 8). `dynamic` stands beside them without one: its book
+    is a stop and one take-profit, so there are half as many rows to parse.
+    """
+    naked = naked_looks()
     if any(not decide(*_arguments(look)).plans["S000USDT"].stops for look in naked):
         raise BenchFailed("naked positions were to be given stops")
     return [
-        figure("full books resting", _rounds(resting, rounds, after_another=True), bar=True),
-        figure("all naked", _rounds(naked, rounds, after_another=False), bar=False),
+        *(resting_figure(rules, name, rounds, bar=name != "dynamic") for name, rules in POLICIES.items()),
+        figure("all naked", _rounds(naked, RULES, rounds, after_another=False), bar=False),
     ]
+
+
+def resting_figure(rules: Rules, policy: str, rounds: int, *, bar: bool) -> Figure:
+    """What a policy costs while its books rest. Raises `BenchFailed` where they would not be right as they are."""
+    resting = looks(rules)
+    for look in resting:
+        decision = decide(*_arguments(look, rules))
+        if not decision.empty or any(j.verdict is not Verdict.PROTECTED for j in decision.judgements.values()):
+            raise BenchFailed(f"full books of {policy} were to be protected and to leave nothing to do")
+    return figure(f"full books resting, {policy}", _rounds(resting, rules, rounds, after_another=True), bar=bar)
 
 
 def figure(case: str, rounds: Sequence[Round], *, bar: bool) -> Figure:
@@ -86,7 +98,7 @@ def figure(case: str, rounds: Sequence[Round], *, bar: bool) -> Figure:
     )
 
 
-def _rounds(given: Sequence[Look], rounds: int, *, after_another: bool) -> list[Round]:
+def _rounds(given: Sequence[Look], rules: Rules, rounds: int, *, after_another: bool) -> list[Round]:
     """Each look is decided and its rows are parsed, by turns.
 
     `after_another`: each decision is handed what the one before it wanted, as the daemon does.
@@ -98,7 +110,7 @@ def _rounds(given: Sequence[Look], rounds: int, *, after_another: bool) -> list[
         decided_s = parsed_s = 0.0
         for look, answers in zip(given, texts, strict=True):
             began_s = time.process_time()
-            decision = decide(*_arguments(look), before=wanted)
+            decision = decide(*_arguments(look, rules), before=wanted)
             between_s = time.process_time()
             for answer in answers:
                 parse_json(answer)
@@ -116,12 +128,17 @@ def texts_of(look: Look) -> tuple[str, str]:
     return positions_text(held), orders_text(order for seen in observed for order in seen.orders)
 
 
-def _arguments(look: Look) -> tuple[object, ...]:
+def _arguments(look: Look, rules: Rules | None = None) -> tuple[object, ...]:
     observed, evidence, now_ms = look
-    return observed, evidence, RULES, {}, Mode.LIVE, 0, now_ms
+    return observed, evidence, rules or RULES, {}, Mode.LIVE, 0, now_ms
 
 
 RULES = build.rules()
+POLICIES = {
+    "hybrid": RULES,
+    "brain with a runner": build.rules(build.settings(Policy.BRAIN, profile="TREND")),
+    "dynamic": build.rules(build.settings(Policy.DYNAMIC)),
+}
 INSTRUMENTS = [build.instrument(symbol=f"S{number:03}USDT") for number in range(POSITIONS)]
 
 
@@ -160,7 +177,7 @@ def naked_looks() -> list[Look]:
     return found
 
 
-def looks() -> list[Look]:
+def looks(rules: Rules | None = None) -> list[Look]:
     """What the core itself wants rests; it has been seen several times and the price has moved since."""
     orders: list[SymbolOrders] = [SymbolOrders()] * POSITIONS
     evidence, at_ms, order_ids = Evidence(), build.NOW_MS, count(2_000_000_000_000_000)
@@ -173,7 +190,7 @@ def looks() -> list[Look]:
         if read >= 4:
             found.append(look)
             continue
-        plans = decide(*_arguments(look)).plans.values()  # type: ignore[arg-type]
+        plans = decide(*_arguments(look, rules)).plans.values()  # type: ignore[arg-type]
         placed = [(*result.stops, *result.take_profits) for result in plans]
         orders = [
             SymbolOrders((*rested, *(_rested(place.order, next(order_ids), at_ms) for place in new)))

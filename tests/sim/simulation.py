@@ -103,6 +103,10 @@ class QuietSystemd:
     def stopping(self, status: str = "") -> None: ...
 
 
+PASTS = 16
+"""Different pasts of the market: enough for every regime, and few enough to be worked out once."""
+
+
 def build_engine(rng: random.Random, seed: int) -> Engine:
     """An account in one-way or hedge mode with zero to four positions."""
     hedge = rng.random() < 0.4
@@ -146,6 +150,7 @@ class Simulation:
         self.symbols = [*SYMBOLS]
         """Those in which something may happen."""
         self.engine = build_engine(self.rng, seed)
+        self.engine.world.market.past_seed = seed % PASTS
         self.engine.world.market.frozen = True
         for symbol in SYMBOLS:
             self.engine.change_instrument(symbol, min_notional=Decimal(5))
