@@ -75,14 +75,17 @@ class RedisState:
         contend: bool = True,
         reading_within_s: float = inf,
         epoch_file: Path | None = None,
+        mirror_prefix: str = "",
         is_dead: Callable[[str], bool] = dead_on_this_host,
     ) -> None:
         """`contend=False` leaves the lease to others, as in observe mode; so does a daemon whose last `positions_read`
-        is longer ago than `reading_within_s`. Raises `ConfigError` for a bad URL."""
+        is longer ago than `reading_within_s`. With `mirror_prefix` each event is also appended to the stream of that
+        prefix and its type. Raises `ConfigError` for a bad URL."""
         self._client = connect(url)
         self._keys = Keys(prefix, account)
         self._account = account
         self._owner = owner
+        self._mirror = (mirror_prefix,) if mirror_prefix else ()
         self._clock = clock
         self._state_ttl_s = check_interval_s * STATE_TTL_CHECKS
         self._lease = Lease(
@@ -233,7 +236,7 @@ class RedisState:
                 keys=[keys.lease, keys.lease_epoch, keys.status, keys.positions, keys.events, keys.shadows],
                 args=[
                     *(self._owner, epoch, keys.position_prefix, max(1, round(ttl_s * 1000)), EVENT_STREAM_LENGTH),
-                    *(body, keys.shadow_prefix),
+                    *(body, keys.shadow_prefix, *self._mirror),
                 ],
             )
 
