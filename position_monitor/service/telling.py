@@ -181,7 +181,7 @@ class Teller:
         that was closed and is not proven flat yet. What is without cover, or could not be read, is said at once.
         """
         now_s = self.clock.monotonic_s()
-        if not _passes(report):
+        if not (self.exchange.banned_until_ms or _passes(report)):  # the ban itself was said
             self._settled_at_s = now_s
         due = now_s - self._said_at_s >= HEARTBEAT_S
         passing = 0 < now_s - self._settled_at_s < SETTLES_WITHIN_S

@@ -68,7 +68,7 @@ PUBLISH: Final = (
 --       5 cap of the event stream, 6 JSON {status: [field, value, ...], positions: [[member, [field, ...]], ...],
 --       events: [data, ...], shadows: {open: [member, ...], changed: [[member, [field, ...]], ...]}}
 --       7 prefix of the keys of shadow books
---       8 prefix of the streams of the trading stack's bus, one for each type of event (absent: events are not mirrored)
+--       8 prefix of the streams of the trading stack's bus, one for each type of event (absent: none is mirrored)
 -- Answers {1, '', how many of the open shadow books have no key}
 --     or, having written nothing,  {0, the holder that is in the way ('' when there is none)}
 local holder = text(KEYS[1])
