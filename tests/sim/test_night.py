@@ -1,4 +1,4 @@
-"""The story of a scripted night as a person reads it in the journal, through the daemon's own writer of lines (DESIGN 7)."""
+"""The story of a scripted night as a person reads it in the journal, through the daemon's own writer (DESIGN 7)."""
 
 from __future__ import annotations
 
@@ -17,7 +17,15 @@ from tests.sim.stage import Held, Stage, staged
 
 BTC = "BTCUSDT"
 LINES_MAX = 60
-SETTINGS = '[exchange]\nrest_url = "http://127.0.0.1:1"\n[redis]\nprefix = "q"\n[loop]\ncheck_interval_s = 5\nfull_sweep_s = 20\n'
+SETTINGS = """
+[exchange]
+rest_url = "http://127.0.0.1:1"
+[redis]
+prefix = "q"
+[loop]
+check_interval_s = 5
+full_sweep_s = 20
+"""
 DEBUG, INFO, NOTICE, WARNING, ERROR = "7", "6", "5", "4", "3"
 
 
@@ -91,6 +99,10 @@ STORY = [
 ]
 
 
+def _write(path: Path, text: str) -> None:
+    path.write_text(text)
+
+
 async def night(stage: Stage, path: Path) -> None:
     """Open, add, two rungs, breakeven, trail, stop, flip, another's stop, a cancel by hand, ban, Redis away, reload."""
     process = stage.start(path=path, stream=True, records=KeptRecords())
@@ -122,7 +134,7 @@ async def night(stage: Stage, path: Path) -> None:
     await stage.run(20)
     stage.redis.down = False
     await stage.run(15)
-    path.write_text(SETTINGS + "[protection]\ntrailing_pct = 1.2\n")
+    _write(path, SETTINGS + "[protection]\ntrailing_pct = 1.2\n")
     process.service.request_reload()
     await stage.run(8)
     process.service.stop()
@@ -135,7 +147,7 @@ async def test_a_night_reads_as_a_person_would_tell_it() -> None:
     async with Stage() as stage:
         with tempfile.TemporaryDirectory() as folder, journal_of() as journald:
             path = Path(folder) / "night.toml"
-            path.write_text(SETTINGS)
+            _write(path, SETTINGS)
             stage.price(BTC, 42_000)
             await night(stage, path)
             fills = [event for kind in ("TakeProfitFilled", "StopFired") for event in stage.events(kind)]

@@ -1,4 +1,4 @@
-"""The native journal: entries with fields on a socket as journald binds it; standard error gets what it does not take."""
+"""The native journal: entries with fields on a socket as journald binds it; standard error gets what is not taken."""
 
 from __future__ import annotations
 
