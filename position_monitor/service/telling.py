@@ -181,10 +181,10 @@ class Teller:
         that was closed and is not proven flat yet. What is without cover, or could not be read, is said at once.
         """
         now_s = self.clock.monotonic_s()
-        if not (self.exchange.banned_until_ms or _passes(report)):  # the ban itself was said
+        if not _passes(report):
             self._settled_at_s = now_s
         due = now_s - self._said_at_s >= HEARTBEAT_S
-        passing = 0 < now_s - self._settled_at_s < SETTLES_WITHIN_S
+        passing = bool(self.exchange.banned_until_ms) or 0 < now_s - self._settled_at_s < SETTLES_WITHIN_S
         if not due and (passing or report.sentence == self._said):
             return
         level = Level.INFO if report.risk.status in ("PROTECTED", "DEGRADED") else Level.WARNING
