@@ -9,7 +9,7 @@ EXPORT := uv export --quiet --format requirements.txt --no-emit-project --no-hea
 # Compiled modules are kept, whatever the environment says: the tests start this program a hundred times.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: run test check sim explore bench beside lock venv
+.PHONY: run test check sim explore bench beside lock venv install rollback uninstall
 
 # The incident on this machine: 0/7 to 7/7. FOR=20 ends it by itself. With a config.toml here, the daemon on that.
 run: $(STAMP)
@@ -48,6 +48,14 @@ beside: $(STAMP)
 # minutes, ROWS=fills,cold runs a part, DOCS=1 writes the table and the plot into docs/.
 bench: $(STAMP)
 	@$(PY) -m tests.bench --command "make bench$(if $(QUICK), QUICK=1)$(if $(ROWS), ROWS=$(ROWS))" $(if $(QUICK),--quick) $(if $(ROWS),--rows "$(ROWS)") $(if $(DOCS),--docs)
+
+# On this host, or below DESTDIR for a package: releases with their own environment in PREFIX, units, /etc/quantum, a link
+# in /usr/local/bin, man page, completion. Again is an upgrade; `make rollback` goes back to the release before. Nothing here
+# starts a daemon or touches an order (docs/operations.md).
+PREFIX ?= /opt/quantum/position-monitor
+INSTALL_PYTHON := $(if $(filter file default undefined,$(origin PYTHON)),/usr/bin/python3,$(PYTHON))
+install rollback uninstall:
+	@PREFIX="$(PREFIX)" DESTDIR="$(DESTDIR)" PYTHON="$(INSTALL_PYTHON)" PACKAGES="$(PACKAGES)" deploy/install $@
 
 # Writes the requirements files anew from pyproject.toml: hashes, no addresses.
 lock:

@@ -2,6 +2,7 @@
 
 PositionMonitorError
 ├── ConfigError            bad configuration: exit 78, nothing started
+├── BadInput               a file that the operator named cannot be used: says where and why
 └── ExchangeFailure        a call to the exchange did not give a usable answer
     ├── Refused            the venue said no; the request had no effect; carries what the refusal means
     ├── Ambiguous          a write may or may not have taken effect: query by client id, never resend blindly
@@ -26,6 +27,10 @@ class ConfigError(PositionMonitorError):
     """The configuration is unusable: says the key, the value that was found and what is allowed."""
 
 
+class BadInput(PositionMonitorError):
+    """A file or a value that a command was given cannot be used: says the file, the line and what is expected."""
+
+
 class ExchangeFailure(PositionMonitorError):
     """A call to the exchange failed. The text never holds a URL, a signature or a key (invariant 15).
 
@@ -37,6 +42,10 @@ class ExchangeFailure(PositionMonitorError):
         super().__init__(message)
         self.said = said
         self.http_status = http_status
+
+    def came_from(self, place: str) -> None:
+        """Say in the text where the call went, for whoever reads it without the configuration: name, host and port."""
+        self.args = (f"{place}: {self}",)
 
 
 class Refused(ExchangeFailure):

@@ -12,7 +12,18 @@ PACKAGE = "position_monitor"
 ROOT = Path(__file__).parent.parent / PACKAGE
 
 CORE_STDLIB = {
-    *("__future__", "abc", "base64", "bisect", "collections", "collections.abc", "dataclasses", "decimal", "enum"),
+    *(
+        "__future__",
+        "abc",
+        "array",
+        "base64",
+        "bisect",
+        "collections",
+        "collections.abc",
+        "dataclasses",
+        "decimal",
+        "enum",
+    ),
     *("fractions", "functools", "hashlib", "heapq", "itertools", "math", "operator", "re", "string", "types", "typing"),
 }
 """The standard library the core may use: nothing that knows the time, the world or chance."""
@@ -43,11 +54,15 @@ CORE_ROOMS = {
     "exits": {"model", "market"},
     "observation": {"model"},
     "evidence": {"model", "observation"},
-    "shadow": {"model", "market", "exits", "observation", "evidence", "book"},
+    "shadow": {"model", "market", "exits", "observation", "evidence", "book", "performance"},
     "book": {"model", "market", "exits", "observation", "evidence"},
     "decision": {"model", "market", "exits", "observation", "evidence", "book"},
     "publication": {"model", "market", "exits", "observation", "evidence", "book", "decision"},
     "performance": {"model"},
+    "backtest": {
+        *("model", "market", "exits", "observation", "evidence", "book"),
+        *("performance", "shadow"),
+    },
 }
 """What each room of the core may import beside itself (DESIGN 3)."""
 

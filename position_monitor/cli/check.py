@@ -26,6 +26,10 @@ class Finding:
 
 def execute(arguments: argparse.Namespace) -> int:
     """0 when everything needed is there, 1 when a live question failed; bad configuration is 78 as everywhere."""
+    if arguments.before_reload or arguments.after_reload:
+        from position_monitor.cli.reload_check import after_reload, before_reload
+
+        return after_reload() if arguments.after_reload else before_reload(arguments)
     config = load_config(arguments.config)
     findings = _offline(config)
     if arguments.live:

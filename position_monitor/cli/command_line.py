@@ -8,10 +8,22 @@ from pathlib import Path
 from typing import NoReturn
 
 from position_monitor import __version__
-from position_monitor.cli.argument_types import not_negative, not_negative_ms, port, positive
+from position_monitor.cli.argument_types import (
+    account_name,
+    count,
+    decimal,
+    decimal_above_zero,
+    not_negative,
+    not_negative_ms,
+    port,
+    positive,
+)
+from position_monitor.cli.asked_position import FORMS, asked_position
 from position_monitor.cli.exit_codes import ExitCode
+from position_monitor.cli.moments import SINCE_FORMS, since_ms
 
 WATCH_INTERVAL_S = 2.0
+WAIT_TIMEOUT_S = 60.0
 
 
 class _Parser(argparse.ArgumentParser):
@@ -27,10 +39,11 @@ def parser() -> argparse.ArgumentParser:
     """The whole command line."""
     root = _Parser(prog="position-monitor", description="No open perpetual-futures position is ever without a stop.")
     root.add_argument("--version", action="version", version=__version__)
-    _shared(root, config=None, json=False)
+    _shared(root, config=None, account=None, json=False)
     commands = root.add_subparsers(metavar="COMMAND", required=True)
     _daemon_commands(commands)
     _reading_commands(commands)
+    _event_commands(commands)
     _record_commands(commands)
     _config_commands(commands)
     _paper_commands(commands)
@@ -45,6 +58,13 @@ def _shared(target: argparse.ArgumentParser, **defaults: object) -> None:
         metavar="PATH",
         default=defaults.get("config", argparse.SUPPRESS),
         help="configuration file (default: $POSITION_MONITOR_CONFIG, else /etc/quantum/position-monitor.toml)",
+    )
+    target.add_argument(
+        "--account",
+        type=account_name,
+        metavar="NAME",
+        default=defaults.get("account", argparse.SUPPRESS),
+        help="the installed instance of this name, with its file, env file and credentials (default: the plain unit)",
     )
     target.add_argument(
         "--json", action="store_true", default=defaults.get("json", argparse.SUPPRESS), help="machine-readable output"
@@ -64,11 +84,19 @@ def _daemon_commands(commands: argparse._SubParsersAction[_Parser]) -> None:
     _command(commands, "run", "run", "the daemon: protects every open position until it is told to stop")
     check = _command(commands, "check", "check", "is this configuration usable? --live asks the exchange and Redis too")
     check.add_argument("--live", action="store_true", help="also read the exchange and Redis; places nothing")
+    reload = check.add_mutually_exclusive_group()
+    reload.add_argument(
+        "--before-reload", action="store_true", help="for ExecReload= of the unit: says only what is wrong"
+    )
+    reload.add_argument(
+        "--after-reload", action="store_true", help="for ExecReload= of the unit: waits for what the daemon says to it"
+    )
 
 
 def _reading_commands(commands: argparse._SubParsersAction[_Parser]) -> None:
     status = _command(commands, "status", "status", "the protection of every position, as published in Redis")
-    status.add_argument(
+    again = status.add_mutually_exclusive_group()
+    again.add_argument(
         "--watch",
         nargs="?",
         type=positive,
@@ -76,12 +104,43 @@ def _reading_commands(commands: argparse._SubParsersAction[_Parser]) -> None:
         metavar="SECONDS",
         help="again and again until Ctrl-C (default every 2 s; with --direct at least 10 s apart)",
     )
+    again.add_argument(
+        "--wait",
+        choices=("protected", "heard"),
+        metavar="STATE",
+        help="until it is so, then exit 0: protected (as exit code 0), heard (a running daemon says something)",
+    )
+    status.add_argument(
+        "--timeout",
+        type=positive,
+        default=WAIT_TIMEOUT_S,
+        metavar="SECONDS",
+        help="with --wait: how long (default 60 s); after that the exit code is that of a plain status",
+    )
+    status.add_argument("--problems", action="store_true", help="only positions that are not protected")
     status.add_argument("--direct", action="store_true", help="read the exchange instead of Redis; places nothing")
     plan = _command(commands, "plan", "plan", "what the daemon would do now, and what it holds back; does nothing")
-    plan.add_argument("symbol", nargs="?", metavar="SYMBOL", type=str.upper, help="only this symbol, e.g. BTCUSDT")
+    plan.add_argument("position", nargs="?", metavar="SYMBOL", type=asked_position, help=f"only this one: {FORMS}")
     _command(commands, "exits", "exits", "who controls exits: module, policies, switches, conflicts, orders by policy")
     explain = _command(commands, "explain", "explain", "why a position's orders are what they are")
-    explain.add_argument("symbol", metavar="SYMBOL", type=str.upper, help="e.g. BTCUSDT")
+    explain.add_argument("position", metavar="SYMBOL", type=asked_position, help=FORMS)
+
+
+def _event_commands(commands: argparse._SubParsersAction[_Parser]) -> None:
+    events = _command(commands, "events", "events", "what happened, one line each, as published in Redis")
+    events.add_argument("-f", "--follow", action="store_true", help="go on with what happens from now on, until Ctrl-C")
+    events.add_argument(
+        "--limit",
+        type=count,
+        metavar="N",
+        help="only the last N (default 100, with --follow 10, with --since all that Redis has)",
+    )
+    history = _command(
+        commands, "history", "history", "the life of a position: levels, orders, who changed what, what it was worth"
+    )
+    for command, needed in ((events, "?"), (history, None)):
+        command.add_argument("position", nargs=needed, metavar="SYMBOL[:SIDE]", type=asked_position, help=FORMS)
+        command.add_argument("--since", type=since_ms, metavar="TIME", help=SINCE_FORMS)
 
 
 def _record_commands(commands: argparse._SubParsersAction[_Parser]) -> None:
@@ -89,6 +148,35 @@ def _record_commands(commands: argparse._SubParsersAction[_Parser]) -> None:
         commands, "performance", "performance", "what every exit was worth: reasons, rungs, slippage, in R and in money"
     )
     performance.add_argument("--csv", action="store_true", help="one row a record, for a spreadsheet")
+    _backtest(commands)
+
+
+def _backtest(commands: argparse._SubParsersAction[_Parser]) -> None:
+    one = _command(
+        commands, "backtest", "backtest", "a policy on past candles, beside static and hybrid, as an interval in R"
+    )
+    one.add_argument("--candles", action="append", metavar="FILE", help="CSV: time,open,high,low,close; or SYMBOL=FILE")
+    one.add_argument("--entries", type=Path, metavar="FILE", help="CSV: time,symbol,side,quantity[,price]")
+    one.add_argument("--policy", default="hybrid", help="static, hybrid, dynamic, brain or brain:PROFILE")
+    one.add_argument("--prices", choices=("mark", "trade"), default="mark", help="what the candles are made of")
+    one.add_argument("--split", metavar="DATE", help="headline before and after this day, e.g. 2026-03-01")
+    one.add_argument("--fee-pct", type=decimal, default="0.05", help="per side (default 0.05)")
+    one.add_argument("--maker-fee-pct", type=decimal, default="0.02", help="of limit rungs (default 0.02)")
+    one.add_argument(
+        "--slippage-bps", default="5", metavar="BPS", help="5 for all, or stop=5,target=2,entry=0,close=5 (default 5)"
+    )
+    one.add_argument("--funding-bps", type=decimal, default="1", help="at 00, 08 and 16 UTC, against it (default 1)")
+    one.add_argument("--leverage", type=decimal_above_zero, help="isolated margin, for liquidation (default: none)")
+    one.add_argument("--maintenance-pct", type=decimal, default="0.5", help="maintenance margin (default 0.5)")
+    one.add_argument("--tick", type=decimal_above_zero, help="least price step (default: by the decimals of the file)")
+    one.add_argument("--step", type=decimal_above_zero, help="least quantity step (default: by those of the entries)")
+    one.add_argument("--min-notional", type=decimal, default="5", help="least order value in hedge mode (default 5)")
+    one.add_argument("--max-quantity", type=decimal_above_zero, help="most of one market order (default: no bound)")
+    one.add_argument("--tries", type=Path, metavar="FILE", help="ledger of tries (default: beside the entries)")
+    one.add_argument("--csv", action="store_true", help="one row a position and policy")
+    one.add_argument("--report", type=Path, metavar="FILE.html", help="one page with every chart")
+    one.add_argument("--sample", type=Path, metavar="DIR", help="write sample candles and entries there, and end")
+    one.add_argument("--seed", type=int, default=1, help="of the sample (default 1)")
 
 
 def _config_commands(commands: argparse._SubParsersAction[_Parser]) -> None:

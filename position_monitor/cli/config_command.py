@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 from typing import TYPE_CHECKING
 
@@ -31,22 +32,31 @@ def _generate(arguments: argparse.Namespace) -> int:
 
 def _show(arguments: argparse.Namespace) -> int:
     from position_monitor.config import load_config
+    from position_monitor.config.sources import config_path
 
     config = load_config(arguments.config, need_credentials=False)
     rows = [*config.effective(), _credentials_row(config)]
     plan = config.exit_plan()
+    files = [f"file {config_path(arguments.config, os.environ)}", *config.environment.sources]
     if arguments.json:
         print_json(
             {
                 "config_hash": config.config_hash,
                 "settings": {key: {"value": value, "origin": origin} for key, value, origin in rows},
                 "exit_plan": plan,
+                "files": files,
             }
         )
         return ExitCode.OK
     _print_table(rows)
+    say("; ".join(files))
     say(f"config {config.config_hash}; {plan.described}")
-    for sentence in (*plan.conflicts, *([plan.degraded_reason] if plan.degraded_reason else []), *config.notices):
+    for sentence in (
+        *config.environment.keys_unreadable,
+        *plan.conflicts,
+        *([plan.degraded_reason] if plan.degraded_reason else []),
+        *config.notices,
+    ):
         say(f"! {sentence}")
     return ExitCode.OK
 

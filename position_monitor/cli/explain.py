@@ -3,48 +3,88 @@
 from __future__ import annotations
 
 import argparse
+import asyncio
 from collections.abc import Iterator
 from dataclasses import fields
+from decimal import Decimal
 from typing import TYPE_CHECKING
 
 from rich.text import Text
 
+from position_monitor.cli.asked_position import say_not_open
 from position_monitor.cli.exit_codes import ExitCode
 from position_monitor.cli.explain_exits import exit_lines
-from position_monitor.cli.output import print_json, print_rendered, say
-from position_monitor.cli.plan import action_lines, headline, held_lines, look, of_symbol
-from position_monitor.cli.status_table import number
+from position_monitor.cli.lines import flowed, hanging
+from position_monitor.cli.moments import moment
+from position_monitor.cli.output import columns, print_json, print_rendered, say
+from position_monitor.cli.plan import action_lines, headline, held_lines, look, of_asked
+from position_monitor.cli.status_table import number, rounded
 from position_monitor.config.problems import shown
+from position_monitor.core.exits.live_policy import SwitchesSince
+from position_monitor.core.model.ids import epoch_began_ms
 from position_monitor.core.model.order_words import described
 from position_monitor.core.model.orders import Role
 from position_monitor.core.model.rungs import rungs_of
+from position_monitor.errors import PositionMonitorError
 
 if TYPE_CHECKING:
     from position_monitor.config import Config
-    from position_monitor.core.model.desired import DesiredBook
+    from position_monitor.core.model.desired import DesiredBook, DesiredOrder
     from position_monitor.core.model.orders import LiveOrder
     from position_monitor.inspector import InspectedPosition
+
+_INDENT = "  "
+_BETWEEN = " · "
 
 
 def execute(arguments: argparse.Namespace) -> int:
     """Explain every position of the symbol; 1 when it has none."""
     from position_monitor.config import load_config
 
-    config = load_config(arguments.config)
-    positions = of_symbol(look(config), arguments.symbol)
+    config, asked = load_config(arguments.config), arguments.position
+    switches, problem = asyncio.run(switches_of_daemon(config))
+    inspection = look(config, switches)
+    positions = of_asked(inspection, asked)
+    if problem and any(one.exits is not None and one.exits.explanation.parts.time is not None for one in positions):
+        say(f"position-monitor: since when the policy is live is not known here: {problem}")
     if arguments.json:
-        settings = config.protection_settings(arguments.symbol)
-        print_json({"symbol": arguments.symbol, "settings": settings, "positions": positions})
+        settings = config.protection_settings(asked.symbol)
+        print_json({"symbol": asked.symbol, "settings": settings, "positions": positions})
     for inspected in () if arguments.json else positions:
-        print_rendered(headline(inspected), *_explanation(config, inspected))
+        print_rendered(*headline(inspected), *_explanation(config, inspected))
     if not positions:
-        say(f"{arguments.symbol} has no open position")
+        say_not_open(asked, (one.position.key for one in inspection.positions))
     return ExitCode.OK if positions else ExitCode.ERROR
+
+
+async def switches_of_daemon(config: Config) -> tuple[tuple[SwitchesSince, ...], str]:
+    """The exit switches of this configuration and since when the daemon has them, as its events say; without an answer
+    nothing, and why: Redis is away, or the events were trimmed, or it runs by other switches than these."""
+    from position_monitor.edge.redis.event_stream import EventStream
+
+    plan = config.exit_plan()
+    stream = EventStream(config.redis.url.get_secret_value(), prefix=config.redis.prefix, account=config.account)
+    try:
+        events = (await stream.part()).events
+        await stream.close()
+    except PositionMonitorError as problem:
+        return (), str(problem)
+    since_ms = None
+    for event in reversed(events):
+        if event.type == "ModeChanged" and event.details.get("subject") == "exits":
+            if event.details.get("after") != plan.described:
+                break
+            since_ms = event.at_ms
+            if event.details.get("cause") == "start":
+                break
+    if since_ms is None:
+        return (), "no event in Redis says that the daemon runs by these exit switches"
+    return (SwitchesSince(since_ms, plan.switches),), ""
 
 
 def _explanation(config: Config, inspected: InspectedPosition) -> Iterator[Text]:
     yield from _section("Read", _inputs(inspected))
-    yield from _section("Settings", _settings(config, inspected.position.symbol))
+    yield from _settings(config, inspected.position.symbol)
     if inspected.exits is not None and inspected.book is not None:
         yield from _section("Exits", exit_lines(inspected.exits, inspected.position, inspected.book))
     yield from _section("Wanted", _wanted(inspected.book))
@@ -55,11 +95,16 @@ def _explanation(config: Config, inspected: InspectedPosition) -> Iterator[Text]
 
 
 def _section(title: str, lines: Iterator[str]) -> Iterator[Text]:
+    """The lines, each of them hanging below itself where it is too long; those that fit stay as they are."""
     yield Text(f" {title}", style="bold")
     empty = True
     for line in lines:
         empty = False
-        yield Text(f"  {line}")
+        whole = Text(f"{_INDENT}{line}")
+        if whole.cell_len <= columns():
+            yield whole
+        else:
+            yield from (Text(part) for part in hanging(whole.plain, columns(), _INDENT * 2))
     if empty:
         yield Text("  nothing")
 
@@ -68,14 +113,38 @@ def _inputs(inspected: InspectedPosition) -> Iterator[str]:
     position, state = inspected.position, inspected.state
     mode = "hedge mode" if position.hedged else "one-way mode"
     yield f"quantity {number(position.quantity)}, entry {number(position.entry_price)}, {mode}"
-    yield f"mark {number(position.mark_price)}, adverse move {position.loss_pct:.2f} %"
-    yield f"liquidation {number(position.liquidation_price)}, leverage {position.leverage or '-'}"
+    yield _opened(inspected)
+    yield f"mark {number(rounded(position.mark_price))}, adverse move {position.loss_pct:.2f} %"
+    yield f"liquidation {number(_rounded(position.liquidation_price))}, leverage {position.leverage or '-'}"
     yield f"stop cover {number(state.cover_pct)} % ({number(state.stop_quantity)})"
-    yield f"worst case {number(state.worst_case_loss)} if every covering stop fills at its trigger"
+    if state.worst_case_loss is None:
+        yield "worst case not known: not all of it is covered by a stop"
+    else:
+        yield f"worst case {number(rounded(state.worst_case_loss))} if every covering stop fills at its trigger"
 
 
-def _settings(config: Config, symbol: str) -> Iterator[str]:
+def _rounded(price: Decimal | None) -> Decimal | None:
+    return None if price is None else rounded(price)
+
+
+def _opened(inspected: InspectedPosition) -> str:
+    """When it was opened, as an order of ours that rests for it says."""
+    epoch = "" if inspected.book is None else inspected.book.epoch
+    tags = [item.order.tag for item in inspected.orders if item.order.key == inspected.position.key]
+    if epoch and any(tag is not None and tag.epoch == epoch for tag in tags):
+        return f"opened {moment(epoch_began_ms(epoch))} or before, as our first order for it says"
+    return "opened: not known here, no order of ours rests for it"
+
+
+def _settings(config: Config, symbol: str) -> Iterator[Text]:
     """The settings that apply, with where a symbol's own value comes from."""
+    yield Text(" Settings", style="bold")
+    parts = [Text(part) for part in _setting(config, symbol)]
+    for line in flowed(parts, _BETWEEN, columns() - len(_INDENT)):
+        yield Text(_INDENT).append_text(line)
+
+
+def _setting(config: Config, symbol: str) -> Iterator[str]:
     settings = config.protection_settings(symbol)
     own = config.symbols.overrides.get(symbol)
     for field in fields(settings):
@@ -97,12 +166,18 @@ def _wanted(book: DesiredBook | None) -> Iterator[str]:
     yield f"stop {number(book.stop.price)} from {book.stop.source}" + (f" ({inputs})" if inputs else "")
     yield f"stop {book.stop_case.described}; take-profit {book.target_case.described}"
     for order in book.orders:
-        rung = f" rung {rungs_of(order.rung)[-1]}" if order.role is Role.TAKE_PROFIT else ""
         yield (
-            f"{order.role}{rung}: {described(order, number)} from {order.source}, "
-            f"{order.working_type}, id {order.client_id}"
+            f"{_role(order)}: {described(order, number)} from {order.source}, by {order.working_type}, "
+            f"id {order.client_id}"
         )
     yield from book.notes
+
+
+def _role(order: DesiredOrder) -> str:
+    """What an order is for; take-profits are counted from 1, the nearest."""
+    if order.role is not Role.TAKE_PROFIT:
+        return str(order.role).replace("_", " ")
+    return f"take-profit {'+'.join(str(rung + 1) for rung in rungs_of(order.rung))}"
 
 
 def _resting(order: LiveOrder, standing: str, not_cover: str) -> str:

@@ -7,9 +7,11 @@ from collections.abc import Iterator
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
+from position_monitor.cli.moments import moment
 from position_monitor.cli.status_table import age, number, rounded
 from position_monitor.core.exits.advice import AdviceNow
 from position_monitor.core.exits.explanation import Chosen, Explanation, PartKind, PartRef
+from position_monitor.core.exits.time_stop import TimeCase
 from position_monitor.core.model.desired import Level, LevelSource
 from position_monitor.core.model.money import HUNDRED, plain
 from position_monitor.core.model.settings import TimeStop
@@ -26,6 +28,10 @@ if TYPE_CHECKING:
 WIDTH = 78
 """Columns of a line; `explain` indents it by two, and a terminal of 80 holds it."""
 _LABEL = 13
+TIME_STOP_UNCERTAIN = (
+    "whether it applies is not known here: it spares positions older than the policy, and since when that is live only "
+    "the daemon's events say"
+)
 
 
 def exit_lines(exits: InspectedExits, position: Position, book: DesiredBook) -> Iterator[str]:
@@ -37,7 +43,7 @@ def exit_lines(exits: InspectedExits, position: Position, book: DesiredBook) -> 
     yield from _row("ATR", _atr(why, exits.market_missing))
     if why.policy in ("dynamic", "brain"):
         yield from _row("R", _r(why))
-    for part, label, text in _parts(why):
+    for part, label, text in _parts(why, exits.policy_since_ms):
         yield from _row(label, text, in_force=part == in_force)
     yield from _row("runner", _runner(why))
     yield from _row("advice", _advice(why.advice, exits.advice_missing))
@@ -106,7 +112,7 @@ def _r(why: Explanation) -> str:
     return f"{number(rounded(why.r))} from the entry {source}; {shown}"
 
 
-def _parts(why: Explanation) -> Iterator[tuple[PartRef, str, str]]:
+def _parts(why: Explanation, policy_since_ms: int | None) -> Iterator[tuple[PartRef, str, str]]:
     """Every part that may set the stop: itself, its label, its text."""
     yield PartRef(PartKind.FIRST_STOP), "first stop", f"{number(why.first_stop.price)}  {_made_from(why.first_stop)}"
     if why.parts.crossed:
@@ -120,7 +126,7 @@ def _parts(why: Explanation) -> Iterator[tuple[PartRef, str, str]]:
     if not why.parts.trail:
         yield PartRef(PartKind.TRAIL), "trail", "switched off by the setting trailing" if why.trailing_off else "none"
     time = why.parts.time
-    yield PartRef(PartKind.TIME_STOP), "time stop", "none" if time is None else _time(time)
+    yield PartRef(PartKind.TIME_STOP), "time stop", "none" if time is None else _time(time, policy_since_ms)
 
 
 def _made_from(level: Level) -> str:
@@ -173,7 +179,7 @@ def _step(step: StepNow, why: Explanation) -> str:
     return f"{number(step.level.price)}  {behind}, {when}; {'acts' if step.acts else waits}"
 
 
-def _time(time: TimeNow) -> str:
+def _time(time: TimeNow, policy_since_ms: int | None) -> str:
     limit = time.limit
     old = "-" if time.age_ms is None else age(time.age_ms)
     rule = f"age {old}; older than {age(limit.max_ms)} below {plain(limit.below_r)} R"
@@ -183,7 +189,16 @@ def _time(time: TimeNow) -> str:
         rule += " it is closed at market"
     elif time.level is not None:
         rule += f" its stop goes near the price (now {number(time.level.price)})"
+    if time.case is TimeCase.ADOPTED:
+        return f"{rule}; {TIME_STOP_UNCERTAIN if policy_since_ms is None else _adopted(policy_since_ms)}"
     return f"{rule}; {time.case}"
+
+
+def _adopted(policy_since_ms: int) -> str:
+    return (
+        f"exempt: it was opened before its policy became the live one here, {moment(policy_since_ms)} "
+        "(time_stop_adopted = false)"
+    )
 
 
 def _runner(why: Explanation) -> str:

@@ -7,6 +7,7 @@ There is no flatten and no cancel-all: a program that can do those is one typo a
 from __future__ import annotations
 
 import argparse
+import codecs
 import errno
 import importlib
 import io
@@ -16,6 +17,7 @@ from collections.abc import Sequence
 
 from position_monitor.cli.command_line import parser
 from position_monitor.cli.exit_codes import ExitCode
+from position_monitor.cli.installed import choose_installation
 from position_monitor.cli.output import print_json, say
 from position_monitor.errors import ConfigError, PositionMonitorError
 
@@ -26,14 +28,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     _speak_in_any_terminal()
     arguments = parser().parse_args(argv)
     try:
-        command = importlib.import_module(f"position_monitor.cli.{arguments.module}")
-        code = int(command.execute(arguments))
+        code = _run(arguments)
         sys.stdout.flush()
         return code
-    except ConfigError as error:
-        return _failed(arguments, error, ExitCode.BAD_CONFIG)
-    except PositionMonitorError as error:
-        return _failed(arguments, error, ExitCode.ERROR)
     except KeyboardInterrupt:
         return ExitCode.INTERRUPTED
     except BrokenPipeError:
@@ -46,6 +43,18 @@ def main(argv: Sequence[str] | None = None) -> int:
         say(f"position-monitor: the output could not be written: {error.strerror}")
         _let_go_of_stdout()
         return ExitCode.ERROR
+
+
+def _run(arguments: argparse.Namespace) -> int:
+    """The exit code of the command. What it could not do is said, and is data where data was asked for."""
+    try:
+        choose_installation(arguments)
+        command = importlib.import_module(f"position_monitor.cli.{arguments.module}")
+        return int(command.execute(arguments))
+    except ConfigError as error:
+        return _failed(arguments, error, ExitCode.BAD_CONFIG)
+    except PositionMonitorError as error:
+        return _failed(arguments, error, ExitCode.ERROR)
 
 
 _CANNOT_BE_WRITTEN = (errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EFBIG)
@@ -64,10 +73,27 @@ def _stand_in_for_closed_streams() -> None:
 
 
 def _speak_in_any_terminal() -> None:
-    """What a terminal's encoding cannot show is escaped: a shield that is not drawn must not hide who is naked."""
+    """What a terminal's encoding cannot show is replaced or escaped: a shield that is not drawn must not hide who is
+    naked, and a table stays a table."""
+    codecs.register_error("in_plain_characters", _in_plain_characters)
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(errors="backslashreplace")
+            stream.reconfigure(errors="in_plain_characters")
+
+
+_PLAIN = str.maketrans(
+    {"✔": "+", "✖": "X", "·": "|", "…": "~", "→": ">", "─": "-", "\ufe0f": "", "🛡": "[OK]", "⚠": "[!]", "❓": "[?]"}
+    | {"✅": "[OK]", "🔍": "[..]", "🛑": "[STOP]"}
+)
+"""For the marks that this program uses itself."""
+
+
+def _in_plain_characters(fault: UnicodeError) -> tuple[str | bytes, int]:
+    """The handler of an encoding that lacks a character: a plain stand-in, or an escape where there is none."""
+    if not isinstance(fault, UnicodeEncodeError):
+        raise fault
+    text = fault.object[fault.start : fault.end].translate(_PLAIN)
+    return text.encode("ascii", "backslashreplace").decode("ascii"), fault.end
 
 
 def _let_go_of_stdout() -> None:

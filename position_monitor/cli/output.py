@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import json
+import os
 import sys
 from collections.abc import Mapping
 from decimal import Decimal
@@ -19,16 +21,23 @@ PLAIN_WIDTH = 180
 
 
 def say(text: str) -> None:
-    """Talk to the human; never data."""
-    sys.stderr.write(f"{text}\n")
-    sys.stderr.flush()
+    """Talk to the human; never data. Where nobody takes it, that changes neither the answer nor its code."""
+    with contextlib.suppress(OSError):
+        sys.stderr.write(f"{text}\n")
+        sys.stderr.flush()
 
 
 def console() -> Console:
-    """Stdout for tables. Rich follows NO_COLOR and the terminal's own width."""
+    """Stdout for tables. Rich follows NO_COLOR, COLUMNS and the terminal's own width."""
     from rich.console import Console  # here, because the daemon prints no table and starts sooner without it
 
-    return Console(width=None if sys.stdout.isatty() else PLAIN_WIDTH, highlight=False)
+    own_width = sys.stdout.isatty() or os.environ.get("COLUMNS", "").isdigit()
+    return Console(width=None if own_width else PLAIN_WIDTH, highlight=False)
+
+
+def columns() -> int:
+    """How wide a line on stdout may be."""
+    return console().width
 
 
 def print_rendered(*renderables: RenderableType) -> None:
@@ -46,6 +55,12 @@ def print_rendered(*renderables: RenderableType) -> None:
 def print_json(value: object) -> None:
     """One JSON document on stdout: decimals as plain strings, enums by value."""
     sys.stdout.write(f"{json.dumps(jsonable(value), ensure_ascii=False, indent=2)}\n")
+    sys.stdout.flush()
+
+
+def print_json_line(value: object) -> None:
+    """One JSON document on one line of stdout: for what goes on, so that each line can be read by itself."""
+    sys.stdout.write(f"{json.dumps(jsonable(value), ensure_ascii=False, separators=(',', ':'))}\n")
     sys.stdout.flush()
 
 

@@ -40,6 +40,14 @@ def report(summary: Summary, records: Sequence[Record], width: int | None = None
     ]
 
 
+def closed_positions(summary: Summary, records: Sequence[Record], width: int | None = None) -> list[RenderableType]:
+    """The part of it that simulated positions have as well: nothing of it is about time or the venue's income."""
+    columns = console().width if width is None else width
+    wide = columns >= WIDE
+    parts = [*_headline(summary, records), _reasons(summary, wide=wide), *_histogram(summary), *_rungs(summary)]
+    return [*parts, *_slippage(summary, wide=wide), _money_table(summary)]
+
+
 def _headline(summary: Summary, records: Sequence[Record]) -> Iterable[Text]:
     days = max(1, -(-(summary.last_closed_at_ms - summary.first_closed_at_ms) // 86_400_000))
     decided = summary.wins + summary.losses
@@ -133,13 +141,17 @@ def _protection(summary: Summary) -> Iterable[Text]:
 
 
 def _money(summary: Summary) -> Iterable[RenderableType]:
-    table = _table("Money", ("Asset", "Gross", "Fees", "Funding", "Net", "Residual"))
-    for asset, total in sorted(summary.money.items()):
-        table.add_row(asset, *(_money_text(value) for value in _figures(total)), _residual(total))
-    yield table
+    yield _money_table(summary)
     unknown = sum(total.unknown for total in summary.money.values())
     if unknown:
         yield Text(f"! fees or funding of {unknown} are not known: they are missing in the net", style="yellow")
+
+
+def _money_table(summary: Summary) -> Table:
+    table = _table("Money", ("Asset", "Gross", "Fees", "Funding", "Net", "Residual"))
+    for asset, total in sorted(summary.money.items()):
+        table.add_row(asset, *(_money_text(value) for value in _figures(total)), _residual(total))
+    return table
 
 
 def _figures(total: MoneyTotal) -> tuple[Decimal, ...]:

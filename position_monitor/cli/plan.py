@@ -7,37 +7,46 @@ import asyncio
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from rich.cells import cell_len
 from rich.text import Text
 
+from position_monitor.cli.asked_position import AskedPosition, covers, say_not_open
 from position_monitor.cli.exit_codes import ExitCode
-from position_monitor.cli.output import print_json, print_rendered, say
-from position_monitor.cli.status_table import number
+from position_monitor.cli.lines import flowed, hanging
+from position_monitor.cli.output import columns, print_json, print_rendered
+from position_monitor.cli.status_table import COLOURS, number, rounded
 from position_monitor.core.model.actions import Action, Cancel, Close, Place
 from position_monitor.core.model.order_words import described
+
+_WHAT_COLUMNS = 44
+_BELOW_COLUMNS = 11
 
 if TYPE_CHECKING:
     from position_monitor.config import Config
     from position_monitor.core.decision.plan_inputs import Held
+    from position_monitor.core.exits.live_policy import SwitchesSince
     from position_monitor.inspector import InspectedPosition, Inspection
 
 
 def execute(arguments: argparse.Namespace) -> int:
-    """0 when there is nothing to do, 2 when something is outstanding."""
+    """0 when there is nothing to do, 2 when something is outstanding, 1 when nothing of that name is there."""
+    asked: AskedPosition | None = arguments.position
     inspection = inspect(arguments)
-    positions = of_symbol(inspection, arguments.symbol)
-    orphans = [held for held in inspection.orphans if arguments.symbol in (None, held.key.symbol)]
+    positions = of_asked(inspection, asked)
+    orphans = [held for held in inspection.orphans if covers(asked, held.key)]
     actions = [action for inspected in positions for action in inspected.actions]
     held = [item for inspected in positions for item in inspected.held] + orphans
     if arguments.json:
         print_json({"positions": positions, "orphans": orphans, "outstanding": len(actions) + len(held)})
-    else:
+    if asked is not None and not positions and not orphans:
+        say_not_open(asked, (one.position.key for one in inspection.positions), also=" and no order of ours")
+        return ExitCode.ERROR
+    if not arguments.json:
         for inspected in positions:
-            print_rendered(headline(inspected), *action_lines(inspected.actions), *held_lines(inspected.held))
+            print_rendered(*headline(inspected), *action_lines(inspected.actions), *held_lines(inspected.held))
         if orphans:
             print_rendered(Text("Positions that are not open", style="bold"), *held_lines(orphans))
         print_rendered(_total(actions, held))
-    if arguments.symbol and not positions and not orphans:
-        say(f"{arguments.symbol} has no open position and no order of ours")
     return ExitCode.ATTENTION if actions or held else ExitCode.OK
 
 
@@ -48,52 +57,67 @@ def inspect(arguments: argparse.Namespace) -> Inspection:
     return look(load_config(arguments.config))
 
 
-def look(config: Config) -> Inspection:
-    """One look at the exchange with the daemon's own eyes."""
+def look(config: Config, switches: Sequence[SwitchesSince] = ()) -> Inspection:
+    """One look at the exchange with the daemon's own eyes. `switches`: since when which exit switches are in force."""
     from position_monitor.cli.journal import open_journal
     from position_monitor.inspector import Inspector
 
     open_journal(config)
-    return asyncio.run(Inspector(config, advised=True).look())
+    return asyncio.run(Inspector(config, advised=True, switches=switches).look())
 
 
-def of_symbol(inspection: Inspection, symbol: str | None) -> list[InspectedPosition]:
-    """The positions of one symbol, or all of them."""
-    return [inspected for inspected in inspection.positions if symbol in (None, inspected.position.symbol)]
+def of_asked(inspection: Inspection, asked: AskedPosition | None) -> list[InspectedPosition]:
+    """The positions that were asked about, or all of them."""
+    return [inspected for inspected in inspection.positions if covers(asked, inspected.position.key)]
 
 
-def headline(inspected: InspectedPosition) -> Text:
-    """The position and its verdict in one line."""
+def headline(inspected: InspectedPosition) -> list[Text]:
+    """The position and its verdict: one line, or two where there is no room."""
     position, state = inspected.position, inspected.state
-    text = Text(f"{position.symbol} {position.side}", style="bold")
-    text.append(f"  {number(position.quantity)} @ {number(position.entry_price)}, mark {number(position.mark_price)}")
-    return text.append(f"  {state.verdict}" + (f": {state.reason}" if state.reason else ""))
+    size = f"{number(position.quantity)} @ {number(position.entry_price)}, mark {number(rounded(position.mark_price))}"
+    verdict = f"{state.verdict}" + (f": {state.reason}" if state.reason else "")
+    name = f"{position.symbol} {position.side}"
+    lines = flowed([Text(f"{name}  {size}"), Text(verdict, style=COLOURS[state.verdict])], "  ", columns())
+    lines[0].stylize("bold", 0, len(name))
+    return lines
 
 
 def action_lines(actions: Sequence[Action]) -> list[Text]:
     """What would be done now: + places, - cancels, ! closes; each with its reason."""
-    return [_action_line(action) for action in actions]
+    return [line for action in actions for line in _action_lines(action)]
 
 
-def _action_line(action: Action) -> Text:
+def _action_lines(action: Action) -> list[Text]:
     match action:
         case Place(order, reason):
-            return _line("+ place ", described(order, number), f"id {order.client_id}  {reason}", "green")
+            return _lines("+ place ", described(order, number), f"id {order.client_id}", reason, style="green")
         case Cancel(live, _, reason, _):
             what = f"{live.purpose} @ {number(live.price)}"
-            return _line("- cancel", what, f"id {live.client_id}  {reason}", "red")
+            return _lines("- cancel", what, f"id {live.client_id}", reason, style="red")
         case Close(_, _, quantity, client_id, limit, reason):
             what = f"{number(quantity)} {'at market' if limit is None else f'limit {number(limit)}'}"
-            return _line("! close ", what, f"id {client_id}  {reason}", "bold red")
+            return _lines("! close ", what, f"id {client_id}", reason, style="bold red")
 
 
 def held_lines(held: Sequence[Held]) -> list[Text]:
     """What waits, and for what."""
-    return [_line("~ hold  ", item.what, f"waits: {item.why}", "yellow") for item in held]
+    return [
+        line for item in held for line in _lines("~ hold  ", item.what, f"waits: {item.why}", style="yellow")
+    ]  # fmt: skip
 
 
-def _line(verb: str, what: str, why: str, style: str) -> Text:
-    return Text("  ").append(verb, style=style).append(f" {what:<44} {why}")
+def _lines(verb: str, what: str, *more: str, style: str) -> list[Text]:
+    """One line where it has room; else what it is, and below it what belongs to it."""
+    whole = f"  {verb} {what:<{_WHAT_COLUMNS}} {'  '.join(more)}"
+    parts = [whole] if cell_len(whole) <= columns() else [f"  {verb} {what}", *_below(more)]
+    lines = [Text(part) for part in parts]
+    lines[0].stylize(style, 2, 2 + len(verb))
+    return lines
+
+
+def _below(parts: Sequence[str]) -> list[str]:
+    blanks = " " * _BELOW_COLUMNS
+    return [line for part in parts for line in hanging(f"{blanks}{part}", columns(), blanks)]
 
 
 def _total(actions: Sequence[Action], held: Sequence[Held]) -> str:

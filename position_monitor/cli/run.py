@@ -32,10 +32,13 @@ def execute(arguments: argparse.Namespace) -> int:
 
 def _serve(config: Config, arguments: argparse.Namespace) -> int:
     import uvloop
+    from loguru import logger
 
     from position_monitor import service
     from position_monitor.cli.journal import open_journal
 
     open_journal(config, "INFO")
+    for sentence in config.environment.unreadable:
+        logger.warning("{}", sentence)
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         return runner.run(service.run(config, arguments.config))

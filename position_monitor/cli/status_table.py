@@ -1,23 +1,20 @@
-"""The protection of an account as one table, one sentence and, only when something is unusual, a few notes."""
+"""The positions of an account as rows: the worst first, as many columns as the terminal has room for."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from decimal import Decimal
+from typing import Final
 
-from rich.console import Group, RenderableType
-from rich.markup import escape
-from rich.table import Table
+from rich.cells import cell_len
 from rich.text import Text
 
 from position_monitor.core.model.money import plain
 from position_monitor.core.model.verdicts import RiskStatus, Verdict
-from position_monitor.core.publication.state import AccountState, PositionState
+from position_monitor.core.publication.state import PositionState
 
-COLUMNS = ("Symbol", "Side", "Size", "Entry", "Mark", "Stop (dist)", "Backstop", "TP", "Cover", "State", "For")
-RIGHT_ALIGNED = frozenset({"Size", "Entry", "Mark", "Stop (dist)", "Backstop", "TP", "Cover", "For"})
-
-_COLOURS = {
+COLOURS: Final[Mapping[str, str]] = {
     Verdict.PROTECTED: "green",
     Verdict.STOP_ONLY: "yellow",
     Verdict.CLOSING: "yellow",
@@ -25,98 +22,139 @@ _COLOURS = {
     Verdict.NAKED: "bold red",
     Verdict.UNKNOWN: "bold magenta",
     Verdict.UNMANAGED: "dim",
-    RiskStatus.PROTECTED: "green",
     RiskStatus.DEGRADED: "yellow",
     RiskStatus.CRITICAL: "bold red",
-    RiskStatus.UNKNOWN: "bold magenta",
 }
+SHAPES: Final[Mapping[str, str]] = {
+    Verdict.PROTECTED: "✔",
+    Verdict.STOP_ONLY: "~",
+    Verdict.CLOSING: ">",
+    Verdict.UNDERCOVERED: "!",
+    Verdict.NAKED: "✖",
+    Verdict.UNKNOWN: "?",
+    Verdict.UNMANAGED: "-",
+    RiskStatus.DEGRADED: "~",
+    RiskStatus.CRITICAL: "✖",
+}
+"""The same as the colours, for whoever sees none."""
+WORST_FIRST: Final = (
+    *(Verdict.NAKED, Verdict.UNDERCOVERED, Verdict.UNKNOWN, Verdict.CLOSING, Verdict.STOP_ONLY),
+    *(Verdict.PROTECTED, Verdict.UNMANAGED),
+)
+QUIET: Final = frozenset({Verdict.PROTECTED, Verdict.UNMANAGED})
+"""Verdicts that nobody has to look at."""
+
+HEADINGS: Final = (
+    *("State", "Symbol", "Side", "Size", "Entry", "Mark", "Stop", "Dist", "Backstop", "TP", "Cover", "For"),
+)
+_LEFT: Final = frozenset({"State", "Symbol", "Side"})
+_FIRST_TO_GO: Final = ("Backstop", "Entry", "TP", "Mark", "Size", "Dist", "Stop", "Cover")
+"""Columns that a narrow terminal does without, in this order. Who, how bad and for how long always stays."""
+_GAP: Final = "  "
 
 
-def status_view(
-    venue: str, account_name: str, account: AccountState, positions: Sequence[PositionState], now_ms: int
-) -> RenderableType:
-    """Everything `status` shows."""
-    table = Table(title=_title(venue, account_name, account, now_ms), title_justify="left", title_style="")
-    for name in COLUMNS:
-        table.add_column(name, justify="right" if name in RIGHT_ALIGNED else "left", no_wrap=True)
-    for state in sorted(positions, key=lambda state: state.key):
-        colour = _COLOURS[state.verdict]
-        table.add_row(*(Text(cell, style=colour if name == "State" else "") for name, cell in _row(state, now_ms)))
-    sentence = Text(account.status_line or summary(positions))
-    return Group(table, sentence, *(Text(f"! {note}", style="yellow") for note in notes(account, positions)))
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One position, also one whose state could not be read: then there is a name, a verdict and a reason."""
+
+    symbol: str
+    side: str
+    verdict: Verdict
+    reason: str
+    state: PositionState | None = None
+
+    @property
+    def name(self) -> str:
+        """`BTCUSDT:LONG`."""
+        return f"{self.symbol}:{self.side}"
+
+    @property
+    def notional(self) -> Decimal:
+        """Quantity at the mark, zero where it cannot be told: for the order of rows only."""
+        if self.state is None:
+            return Decimal(0)
+        value = self.state.quantity * self.state.mark_price
+        return value if value.is_finite() else Decimal(0)
 
 
-def _title(venue: str, account_name: str, account: AccountState, now_ms: int) -> str:
-    colour = _COLOURS[account.risk_status]
-    lease = f", lease epoch {account.epoch}" if account.epoch else ""
-    read = f"read {age(now_ms - account.observed_at_ms)} ago" if account.observed_at_ms else "never read"
-    head = escape(f"{venue}/{account_name} ({account.mode}{lease}, config {account.config_hash})")
-    return f"{head} [{colour}]{account.risk_status}[/] {read}"
+def rows_of(states: Iterable[PositionState], unread: Mapping[str, str] | None = None) -> tuple[Row, ...]:
+    """Every position, the worst first; among equals that need a look the largest first, all others by name.
+
+    `unread` names the positions without a state and says why.
+    """
+    rows = [
+        Row(
+            symbol=state.key.symbol,
+            side=state.key.side.value,
+            verdict=state.verdict,
+            reason=state.reason,
+            state=state,
+        )
+        for state in states
+    ]
+    for name, reason in (unread or {}).items():
+        symbol, _, side = name.rpartition(":")
+        rows.append(Row(symbol=symbol, side=side, verdict=Verdict.UNKNOWN, reason=reason))
+    return tuple(sorted(rows, key=_order))
 
 
-def _row(state: PositionState, now_ms: int) -> list[tuple[str, str]]:
+def _order(row: Row) -> tuple[int, Decimal, str]:
+    return WORST_FIRST.index(row.verdict), Decimal(0) if row.verdict in QUIET else -row.notional, row.name
+
+
+def table_lines(rows: Sequence[Row], width: int, now_ms: int, *, fitted_to: Sequence[Row] | None = None) -> list[Text]:
+    """A heading and one line for each row. Columns that `width` has no room for are left out whole: none is cut.
+
+    `fitted_to` are the rows that decide the columns, where only some of them are shown.
+    """
+    cells = {id(row): _cells(row, now_ms) for row in {id(row): row for row in (*rows, *(fitted_to or ()))}.values()}
+    widths = {name: max([cell_len(name), *(cell_len(one[name]) for one in cells.values())]) for name in HEADINGS}
+    shown = list(HEADINGS)
+    for name in _FIRST_TO_GO:
+        if sum(widths[one] for one in shown) + len(_GAP) * (len(shown) - 1) <= width:
+            break
+        shown.remove(name)
+    lines = [Text(_joined({name: name for name in HEADINGS}, shown, widths), style="bold")]
+    for row in rows:
+        line = Text(_joined(cells[id(row)], shown, widths))
+        line.stylize(COLOURS[row.verdict], 0, len(cells[id(row)]["State"]))
+        lines.append(line)
+    return lines
+
+
+def _joined(cells: Mapping[str, str], shown: Sequence[str], widths: Mapping[str, int]) -> str:
+    parts = []
+    for name in shown:
+        blanks = " " * (widths[name] - cell_len(cells[name]))
+        parts.append(cells[name] + blanks if name in _LEFT else blanks + cells[name])
+    return _GAP.join(parts).rstrip()
+
+
+def _cells(row: Row, now_ms: int) -> dict[str, str]:
+    state = row.state
+    names = (f"{SHAPES[row.verdict]} {row.verdict}", row.symbol, row.side.lower())
+    if state is None:
+        return dict(zip(HEADINGS, (*names, *"-" * (len(HEADINGS) - len(names))), strict=True))
     resting = sum(rung.resting for rung in state.take_profits)
-    cells = (
-        state.key.symbol,
-        state.key.side.value.lower(),
+    figures = (
         number(state.quantity),
         number(state.entry_price),
         number(rounded(state.mark_price)),
-        _stop(state),
+        number(state.stop_price),
+        _distance(state),
         number(state.backstop_price),
         f"{resting}/{len(state.take_profits)}" if state.take_profits else "-",
-        f"{number(state.cover_pct)} %",
-        state.verdict.value,
+        f"{number(state.cover_pct)} %" if state.cover_pct.is_finite() else "-",
         age(now_ms - state.since_ms) if state.since_ms else "-",
     )
-    return list(zip(COLUMNS, cells, strict=True))
+    return dict(zip(HEADINGS, (*names, *figures), strict=True))
 
 
-def _stop(state: PositionState) -> str:
-    """The tightest covering stop and how far the mark is from it."""
-    if state.stop_price is None:
+def _distance(state: PositionState) -> str:
+    """How far the tightest covering stop is from the mark."""
+    if state.stop_price is None or not state.mark_price.is_finite() or state.mark_price <= 0:
         return "-"
-    if not state.mark_price.is_finite() or state.mark_price <= 0:
-        return number(state.stop_price)
-    distance = (state.stop_price - state.mark_price) / state.mark_price * 100
-    return f"{number(state.stop_price)} ({distance:+.2f} %)"
-
-
-def notes(account: AccountState, positions: Sequence[PositionState]) -> list[str]:
-    """What is unusual and must not be overlooked; empty on a good day."""
-    keys = tuple(str(state.key) for state in positions)
-    # The account's reason repeats the positions' own, which stand below in full.
-    remarks = [part for part in account.reason.split("; ") if part and not part.startswith(keys)]
-    if account.mode != "live":
-        remarks.append(f"mode {account.mode}: {_MODE_NOTES.get(account.mode, 'not everything is done')}")
-    remarks += list(account.conflicts)
-    if account.circuit_breaker.startswith("ACTIVE"):
-        remarks.append(f"circuit breaker {account.circuit_breaker}: entries are blocked elsewhere, protection is not")
-    remarks += [
-        f"{name} stream {health}: positions are looked at in turn"
-        for name, health in account.streams.items()
-        if health != "LIVE"
-    ]
-    unmanaged = [str(state.key) for state in positions if state.verdict is Verdict.UNMANAGED]
-    if unmanaged:
-        remarks.append(f"unmanaged by configuration: {', '.join(sorted(unmanaged))}")
-    quiet = (Verdict.PROTECTED, Verdict.UNMANAGED)
-    remarks += [f"{state.key}: {state.reason}" for state in positions if state.reason and state.verdict not in quiet]
-    return list(dict.fromkeys(remarks))
-
-
-_MODE_NOTES = {
-    "observe": "nothing is placed",
-    "place_only": "missing protection is placed, nothing is removed",
-    "paused": "nothing is placed until the pause expires",
-    "stopped": "nobody watches, all orders stay on the exchange",
-}
-
-
-def summary(positions: Sequence[PositionState]) -> str:
-    """Counts by verdict, for an account that published no sentence."""
-    counts = {verdict: sum(state.verdict is verdict for state in positions) for verdict in Verdict}
-    return ", ".join(f"{count} {verdict}" for verdict, count in counts.items() if count) or "no open positions"
+    return f"{(state.stop_price - state.mark_price) / state.mark_price * 100:+.2f} %"
 
 
 def number(value: Decimal | None) -> str:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -16,7 +16,8 @@ from typing import Any
 from pydantic import BaseModel, Field, PrivateAttr, ValidationError
 
 from position_monitor.config.exit_switches import ExitPlan, exit_plan
-from position_monitor.config.problems import InvalidConfig, sentences, shown, unknown_keys
+from position_monitor.config.installation import Environment, process_environment
+from position_monitor.config.problems import InvalidConfig, sentences, shown, unknown_keys, without
 from position_monitor.config.profiles import (
     DEFAULT_LOCKS,
     challenge_without_effect,
@@ -85,6 +86,7 @@ class Config(Section):
     _missing_credentials: tuple[str, ...] = PrivateAttr(("this configuration was built without credentials",))
     _origins: dict[str, str] = PrivateAttr(default_factory=dict)
     _notices: tuple[str, ...] = PrivateAttr(())
+    _environment: Environment = PrivateAttr(default_factory=lambda: Environment({}))
 
     @classmethod
     def from_data(
@@ -96,11 +98,11 @@ class Config(Section):
         need_credentials: bool = True,
     ) -> Config:
         """Check `data` (as read from TOML) with the environment laid over it; `InvalidConfig` lists every problem."""
-        environ = {} if environ is None else environ
+        environ = environ if isinstance(environ, Environment) else Environment(environ or {})
         merged, from_environment = overlay_environment(dict(data), environ)
         merged, of_regimes, mistakes = overlay_regimes(merged, environ)
         merged, of_challenge = overlay_challenge(merged, environ)
-        origins = dotted_keys(data, "file") | from_environment | of_regimes | of_challenge
+        origins = dotted_keys(data, "file") | environ.named({**from_environment, **of_regimes, **of_challenge})
         config, problems = _validated(merged, origins)
         problems += mistakes
         exchange = merged.get("exchange")
@@ -108,12 +110,15 @@ class Config(Section):
         credentials, missing = read_credentials(str(environment), environ)
         if config is not None:
             problems += broken_rules(config)
+        if missing:
+            missing += (*environ.unreadable, *environ.keys_unreadable)
         problems += missing if need_credentials else []
         if config is None or problems:
             raise InvalidConfig(problems, path)
         config._credentials = credentials
         config._missing_credentials = tuple(missing)
         config._origins = origins
+        config._environment = environ
         config._notices = (*variables_without_effect(environ), *challenge_without_effect(environ))
         return config
 
@@ -145,6 +150,11 @@ class Config(Section):
     def notices(self) -> tuple[str, ...]:
         """What was set and changes nothing, with the reason: one sentence each."""
         return self._notices
+
+    @property
+    def environment(self) -> Environment:
+        """The variables this configuration was read with, and which files of an installed daemon were read for them."""
+        return self._environment
 
     @property
     def reads_candles(self) -> bool:
@@ -247,12 +257,14 @@ class Config(Section):
 def load_config(
     path: Path | None = None, environ: Mapping[str, str] | None = None, *, need_credentials: bool = True
 ) -> Config:
-    """Read and check the configuration of this process; `ConfigError` lists every problem.
+    """Read and check the configuration of this process; `ConfigError` lists every problem. For the file of an installed
+    daemon its env file and its credentials count too, where this user may read them (`installation.py`).
 
     Reading Redis needs no exchange key: whoever only asks for the state passes `need_credentials=False`.
     """
     environ = os.environ if environ is None else environ
     path = config_path(path, environ)
+    environ = process_environment(path, environ)
     return Config.from_data(read_file(path), environ, path, need_credentials=need_credentials)
 
 
@@ -268,19 +280,9 @@ def _validated(data: dict[str, Any], origins: dict[str, str]) -> tuple[Config | 
     # "overrides" stands in the model, not in the file.
     paths = {tuple(part for part in path if part != "overrides") for path in unknown}
     try:
-        return Config.model_validate(_without(data, paths)), problems
+        return Config.model_validate(without(data, paths)), problems
     except ValidationError as error:  # what was hidden by the unknown keys is a problem like any other
         return None, [*problems, *sentences(Config, error, origins)]
-
-
-def _without(value: Any, paths: Collection[tuple[int | str, ...]], here: tuple[int | str, ...] = ()) -> Any:  # noqa: ANN401
-    """A copy of nested tables and lists without the keys at `paths`."""
-    if isinstance(value, Mapping):
-        kept = ((key, item, (*here, key)) for key, item in value.items())
-        return {key: _without(item, paths, path) for key, item, path in kept if path not in paths}
-    if isinstance(value, list | tuple):
-        return [_without(item, paths, (*here, index)) for index, item in enumerate(value)]
-    return value
 
 
 def _leaves(model: BaseModel, prefix: str = "") -> Iterator[tuple[str, object]]:

@@ -6,11 +6,11 @@ import difflib
 import re
 import types
 import typing
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from decimal import Decimal
 from enum import StrEnum
 from pathlib import Path
-from typing import Literal, Union
+from typing import Any, Literal, Union
 from urllib.parse import urlsplit
 
 from pydantic import BaseModel, SecretStr, ValidationError
@@ -192,7 +192,7 @@ def _sentence(model: type[BaseModel], item: ErrorDetails, key: str, field: Field
     if item["type"] == "missing":
         return f"{key} is missing; allowed is {allowed(field)}"
     reason = f" ({_plain(item['msg'])})" if item["type"] == "value_error" else ""
-    where = f" (from {origin})" if origin.startswith("environment") else ""
+    where = f" (from {origin})" if origin.startswith(("environment", "env file")) else ""
     return f"{key} was {shown(item['input'])}{where}; allowed is {allowed(field)}{reason}"
 
 
@@ -213,3 +213,13 @@ def _hint(name: str, accepted: Iterable[str]) -> str:
     keys = list(accepted)
     close = difflib.get_close_matches(name, keys, n=1)
     return f'; did you mean "{close[0]}"?' if close else f"; known here: {', '.join(keys)}"
+
+
+def without(value: Any, paths: Collection[tuple[int | str, ...]], here: tuple[int | str, ...] = ()) -> Any:  # noqa: ANN401
+    """A copy of nested tables and lists without the keys at `paths`."""
+    if isinstance(value, Mapping):
+        kept = ((key, item, (*here, key)) for key, item in value.items())
+        return {key: without(item, paths, path) for key, item, path in kept if path not in paths}
+    if isinstance(value, list | tuple):
+        return [without(item, paths, (*here, index)) for index, item in enumerate(value)]
+    return value

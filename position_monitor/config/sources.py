@@ -16,9 +16,15 @@ from typing import Any
 
 from pydantic import SecretStr
 
+from position_monitor.config.installation import (
+    CREDENTIALS_VARIABLE,
+    DIRECTORY,
+    installation_of,
+    installed_accounts,
+)
 from position_monitor.config.problems import InvalidConfig
 
-DEFAULT_PATH = Path("/etc/quantum/position-monitor.toml")
+DEFAULT_PATH = DIRECTORY / "position-monitor.toml"
 PATH_VARIABLE = "POSITION_MONITOR_CONFIG"
 FILE_BYTES_MAX = 1_000_000
 
@@ -42,6 +48,16 @@ CREDENTIALS = {
     "exchange_api_secret": ("EXCHANGE_API_SECRET", "paper-secret"),
 }
 """Credential file -> environment variable, and the value that opens the paper exchange."""
+
+_FAMILIES = ("EXIT_", "CHALLENGE_", "REGIME_")
+
+
+def stack_variables(environ: Mapping[str, str]) -> dict[str, str]:
+    """Those variables of an environment that set something here and are not empty."""
+    names = {*ENVIRONMENT, *(variable for variable, _ in CREDENTIALS.values())}
+    chosen = (name for name in environ if name in names or name.startswith(_FAMILIES))
+    return {name: environ[name] for name in chosen if environ[name]}
+
 
 REAL_ENVIRONMENTS = ("demo", "live")
 """Where a key of one's own is needed."""
@@ -76,6 +92,8 @@ def read_file(path: Path) -> dict[str, Any]:
         return tomllib.loads(content.decode(), parse_float=Decimal)
     except FileNotFoundError:
         advice = "name one with --config or begin with: position-monitor config generate"
+        if installation_of(path) is not None and (accounts := installed_accounts()):
+            advice = f"installed here is --account {', '.join(accounts)}; {advice}"
         raise InvalidConfig([f"there is no file {path}; {advice}"], path) from None
     except OSError as error:
         raise InvalidConfig([f"the file could not be read: {error.strerror}"], path) from None
@@ -155,7 +173,7 @@ def read_credentials(environment: str, environ: Mapping[str, str]) -> tuple[Cred
 def _credential(name: str, variable: str, environ: Mapping[str, str]) -> tuple[str, str, str]:
     """Value, origin and problem of one credential. The value never appears in the problem."""
     value, origin = environ.get(variable, ""), "environment"
-    if directory := environ.get("CREDENTIALS_DIRECTORY"):
+    if directory := environ.get(CREDENTIALS_VARIABLE):
         try:
             stored = (Path(directory) / name).read_text(encoding="utf-8").strip()
         except (FileNotFoundError, NotADirectoryError):
@@ -163,7 +181,7 @@ def _credential(name: str, variable: str, environ: Mapping[str, str]) -> tuple[s
         except (OSError, UnicodeDecodeError):
             return "", "", f"the credential file {name} could not be read as text; check its owner and mode"
         if stored:  # the unit's SetCredential= leaves a blank where the operator stored nothing
-            value, origin = stored, "credential files"
+            value, origin = stored, f"credential files in {directory}"
     value = value.strip()
     if any(not char.isprintable() or char.isspace() for char in value):
         return "", "", f"the credential {name} was not one line of printable text; store the bare key"

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
+import json
 import os
 import time
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
@@ -12,6 +15,7 @@ import sdnotify
 
 STATUS_LENGTH_MAX: Final = 500
 CREDENTIAL_BYTES_MAX: Final = 64 * 1024
+RELOAD_ANSWER_LENGTH_MAX: Final = 4_000
 MICROSECONDS_PER_SECOND: Final = 1_000_000
 
 
@@ -55,6 +59,62 @@ class Systemd:
         text = "\n".join(assignments)
         # sdnotify writes Latin-1 and silently drops what does not fit: hand it the UTF-8 bytes as Latin-1 characters.
         self._notifier.notify(text.encode("utf-8", "replace").decode("latin-1"))
+
+
+def answer_reload(problem: str) -> None:
+    """Leave for `ExecReload=` of the unit what became of a reload: empty when it was taken over. Never raises."""
+    if (path := _reload_answer()) is not None:
+        with contextlib.suppress(OSError):
+            written = path.with_suffix(".new")
+            written.write_text(problem[:RELOAD_ANSWER_LENGTH_MAX], "utf-8")
+            written.replace(path)
+
+
+def forget_reload_answer() -> None:
+    """A reload is about to be asked for: what became of the last one does not count any more."""
+    if (path := _reload_answer()) is not None:
+        path.unlink(missing_ok=True)
+
+
+def reload_answer() -> str | None:
+    """What became of the reload: None while it is not known, empty when it was taken over, else the problem."""
+    path = _reload_answer()
+    if path is None:
+        return ""  # the unit has no `RuntimeDirectory=`: nobody can answer
+    with contextlib.suppress(FileNotFoundError):
+        return path.read_text("utf-8", errors="replace")
+    return None
+
+
+def note_variables(variables: Mapping[str, str]) -> None:
+    """Leave for a later reload which variables this process was started with: digests, no values. Never raises."""
+    if (path := _in_runtime_directory("variables")) is not None:
+        with contextlib.suppress(OSError):
+            path.write_text(json.dumps(_digests(variables)), "utf-8")
+
+
+def changed_variables(variables: Mapping[str, str]) -> list[str]:
+    """The names of those that are other ones now than at the start of the daemon; none where nobody noted them."""
+    path = _in_runtime_directory("variables")
+    try:
+        noted = {} if path is None else json.loads(path.read_text("utf-8"))
+    except (OSError, ValueError):
+        return []
+    now = _digests(variables)
+    return sorted(name for name in noted.keys() | now.keys() if noted.get(name) != now.get(name)) if noted else []
+
+
+def _digests(variables: Mapping[str, str]) -> dict[str, str]:
+    return {"": ""} | {name: hashlib.sha256(text.encode()).hexdigest() for name, text in variables.items()}
+
+
+def _reload_answer() -> Path | None:
+    return _in_runtime_directory("reload-answer")
+
+
+def _in_runtime_directory(name: str) -> Path | None:
+    folder = os.environ.get("RUNTIME_DIRECTORY", "").split(":")[0]
+    return Path(folder) / name if folder else None
 
 
 def credential(name: str) -> str | None:

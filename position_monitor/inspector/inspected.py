@@ -44,6 +44,8 @@ class InspectedExits:
     """Why there is no ATR, in words; empty where there is one."""
     advice_missing: str
     """Why there is no advice, in words; empty where there is one."""
+    policy_since_ms: int | None = None
+    """Since when its policy is the live one; None where whoever looks has no way to tell."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,6 +114,7 @@ def inspected_exits(inputs: BookInputs | None, around: Surroundings) -> Inspecte
         resting=stop_origin(inputs, explanation),
         market_missing=around.market_missing(symbol),
         advice_missing=around.advice_missing(symbol),
+        policy_since_ms=inputs.live_since_ms,
     )
 
 

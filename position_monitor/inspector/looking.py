@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+from collections.abc import Sequence
 from dataclasses import dataclass
+from urllib.parse import urlsplit
 
 from position_monitor import __version__
 from position_monitor.config import Config
 from position_monitor.core.decision.decide import Decision
 from position_monitor.core.decision.history import History, after_judging
 from position_monitor.core.decision.risk import AccountRisk, account_risk
+from position_monitor.core.exits.live_policy import SwitchesSince
 from position_monitor.core.model.verdicts import RiskStatus
 from position_monitor.core.publication import sentence
 from position_monitor.core.publication.position_state import position_state
@@ -48,9 +51,16 @@ class Inspector:
     that is `kept` stays connected between looks: what hardly changes is then not read again for each.
     """
 
-    def __init__(self, config: Config, *, kept: bool = False, advised: bool = False) -> None:
-        """`advised`: the AI engine is asked once, as the daemon would ask it."""
+    def __init__(
+        self, config: Config, *, kept: bool = False, advised: bool = False, switches: Sequence[SwitchesSince] = ()
+    ) -> None:
+        """`advised`: the AI engine is asked once, as the daemon would ask it.
+
+        `switches`: which exit switches the daemon has had, oldest first, where somebody can say; a process that just
+        began cannot.
+        """
         self._config = config
+        self._switches = switches
         self._advised = advised
         self._clock = SystemClock()
         self._kept = kept
@@ -66,7 +76,8 @@ class Inspector:
                 # What needs a second read before it is done (a ladder) is shown as it will be, so this was not the one.
                 await self._ask_advice(opened.around.advisor, decision)
             inspection = await self._look(self._open)
-        except ExchangeFailure:
+        except ExchangeFailure as failure:
+            failure.came_from(f"{self._config.exchange.id} at {self._address()}")
             if not self._kept:
                 await self.aclose()
             raise
@@ -82,10 +93,15 @@ class Inspector:
             if opened.engine is not None:
                 await opened.engine.close()
 
+    def _address(self) -> str:
+        """Host and port of the exchange, for whoever reads a failure."""
+        return urlsplit(self._config.exchange.effective_rest_url).netloc.rpartition("@")[2]
+
     def _opened(self) -> _Opened:
         config, clock = self._config, self._clock
         exchange = open_exchange(config, clock, BudgetLimits.of_command_line())
-        settings, wanted = settings_from(config, exchange.traits), candle_settings_from(config)
+        settings = settings_from(config, exchange.traits, self._switches)
+        wanted = candle_settings_from(config)
         candles = CandleReader(exchange, clock, lambda: wanted)
         section = config.ai_engine
         engine = AiEngine(section.url, clock, timeout_s=section.timeout_s) if self._advised and section.url else None

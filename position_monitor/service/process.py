@@ -8,6 +8,7 @@ from contextlib import AsyncExitStack
 from pathlib import Path
 
 from position_monitor.config import Config
+from position_monitor.config.sources import stack_variables
 from position_monitor.core.exits.advice import why_ignored
 from position_monitor.core.model.events import Event
 from position_monitor.edge.ai_engine import AdvicePoller, AiEngine
@@ -18,7 +19,7 @@ from position_monitor.edge.redis.records import RedisRecords
 from position_monitor.edge.redis.state import RedisState
 from position_monitor.edge.streams.mark_stream import MarkStream
 from position_monitor.edge.streams.user_stream import ListenKeys, UserStream
-from position_monitor.edge.systemd import Systemd
+from position_monitor.edge.systemd import Systemd, note_variables
 from position_monitor.edge.venues.binance.events import stream_origin
 from position_monitor.edge.venues.binance.venue import BinanceUsdm
 from position_monitor.service.records.keeping import RecordKeeper
@@ -101,6 +102,7 @@ async def run(config: Config, config_path: Path | None) -> int:
     """Run the daemon of this configuration in this process until it is told to stop; returns the exit code."""
     clock = SystemClock()
     owner = new_owner()
+    note_variables(stack_variables(os.environ))
     engine = (
         AiEngine(config.ai_engine.url, clock, timeout_s=config.ai_engine.timeout_s) if config.ai_engine.url else None
     )

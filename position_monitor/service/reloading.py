@@ -7,7 +7,7 @@ and the credentials. What waits keeps its running value in everything: ids, keys
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -38,6 +38,8 @@ class Reloaded:
     """What holds from now on."""
     waiting: tuple[str, ...]
     """Keys that were changed and take effect after a restart."""
+    changed: tuple[str, ...] = ()
+    """Keys that take effect now, each with its value before and now, as shown to people."""
 
 
 def taken_over(running: Config, fresh: Config) -> Reloaded:
@@ -50,7 +52,17 @@ def taken_over(running: Config, fresh: Config) -> Reloaded:
     if problems := broken_rules(effective):
         both = f"with {', '.join(waiting)} as they are until a restart: " if waiting else ""
         raise ConfigError(both + "; ".join(problems))
-    return Reloaded(effective, tuple(waiting))
+    return Reloaded(effective, tuple(waiting), tuple(_now_changed(running, effective)))
+
+
+def _now_changed(running: Config, effective: Config) -> Iterator[str]:
+    """Each key whose value is another one now; a symbol's own value that came or went is one too."""
+    before = {key: value for key, value, _ in running.effective()}
+    after = {key: value for key, value, _ in effective.effective()}
+    for key in sorted(before.keys() | after.keys()):
+        was, now = before.get(key, "not set"), after.get(key, "not set")
+        if was != now:
+            yield f"{key} {was} -> {now}"
 
 
 def _changed(name: str, running: object, fresh: object) -> list[str]:

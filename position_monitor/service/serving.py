@@ -33,7 +33,7 @@ from position_monitor.edge.candles import CandleReader
 from position_monitor.edge.clock import Clock
 from position_monitor.edge.exchange import Exchange
 from position_monitor.edge.redis.state import Owned, RedisState
-from position_monitor.edge.systemd import Systemd
+from position_monitor.edge.systemd import Systemd, answer_reload
 from position_monitor.errors import ConfigError
 from position_monitor.service.pacing import Pace
 from position_monitor.service.records.keeping import RecordKeeper
@@ -247,20 +247,26 @@ class Service:
             reloaded = self.in_force.reload(self.clock.now_ms())
         except ConfigError as problem:
             logger.error("The configuration was not reloaded, the old one stays: {}", problem)
-            self._teller.config_refused(str(problem))
+            self._refuse(str(problem))
         except Exception as defect:  # whatever a file does to us, it must not end the loop
             logger.exception("The configuration was not reloaded, the old one stays")
-            self._teller.config_refused(type(defect).__name__)
+            self._refuse(type(defect).__name__)
         else:
             await self._follow(before, reloaded)
+            answer_reload("")
         if self._ready:
             self.systemd.ready()
+
+    def _refuse(self, problem: str) -> None:
+        answer_reload(problem)
+        self._teller.config_refused(problem)
 
     async def _follow(self, before: Config, reloaded: Reloaded) -> None:
         """Say what takes effect now and what does not, and let the lease follow."""
         if reloaded.waiting:
             logger.warning("Changed, and in effect only after a restart: {}", ", ".join(reloaded.waiting))
-        logger.info("Configuration reloaded, hash {}", self.config.config_hash)
+        changed = ", ".join(reloaded.changed) or "nothing that takes effect now"
+        logger.info("Configuration reloaded, hash {}; changed: {}", self.config.config_hash, changed)
         self._teller.reloaded(before, self.config, reloaded.waiting)
         self.candles.follow()
         contends = self.config.protection.mode == "live"

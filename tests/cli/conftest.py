@@ -171,8 +171,8 @@ def seen_by_inspector(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[Ins
 
     def prepare(outcome: Inspection | Exception) -> None:
         class FakeInspector:
-            def __init__(self, config: object, *, kept: bool = False, advised: bool = False) -> None:
-                del config, kept, advised
+            def __init__(self, config: object, **_: object) -> None:
+                del config
 
             async def aclose(self) -> None: ...
 

@@ -37,13 +37,67 @@ def test_plan_shows_what_would_be_done_and_why(
 def test_plan_with_nothing_to_do(
     config_file: Path, inspection: Inspection, seen_by_inspector: Prepare, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Exit 0, and an unknown symbol is said on stderr."""
+    """Exit 0."""
     calm = replace(inspection, positions=(replace(inspection.positions[0], actions=(), held=()),))
     seen_by_inspector(calm)
     assert main(["--config", str(config_file), "plan"]) == 0
-    assert main(["--config", str(config_file), "plan", "nosuch"]) == 0
+    assert "Plan: 0 to place" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("command", ["plan", "explain"])
+@pytest.mark.parametrize("name", ["BTCUSDT", "btcusdt:long", "BTC/USDT:USDT", "btc/usdt", "BTC/USDT:USDT:Long"])
+def test_plan_and_explain_take_a_position_by_every_name(
+    command: str, name: str, config_file: Path, inspection: Inspection, seen_by_inspector: Prepare
+) -> None:
+    """That of the exchange, that of the published state, that of ccxt, in any case."""
+    seen_by_inspector(inspection)
+    assert main([command, name, "--config", str(config_file)]) == (2 if command == "plan" else 0)
+
+
+@pytest.mark.parametrize("command", ["plan", "explain"])
+@pytest.mark.parametrize("name", ["NOSUCH", "BTCUSDT:SHORT"])
+def test_what_is_not_open_is_1_and_the_open_ones_are_named(
+    command: str,
+    name: str,
+    config_file: Path,
+    inspection: Inspection,
+    seen_by_inspector: Prepare,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """A typing error is not "nothing to do"."""
+    seen_by_inspector(inspection)
+    assert main([command, name, "--config", str(config_file)]) == 1
     captured = capsys.readouterr()
-    assert "NOSUCH has no open position" in captured.err and "NOSUCH" not in captured.out
+    assert f"{name} has no open position" in captured.err and "open are: BTCUSDT:LONG" in captured.err
+    assert captured.out == ""
+
+
+@pytest.mark.parametrize("name", ["", "a b", "BTC//USDT", "BTCUSDT:", "BTCUSDT:BOTH", "/USDT"])
+def test_what_is_no_name_of_a_position_is_said_with_the_forms(name: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """Exit 1, as every wrong command line."""
+    with pytest.raises(SystemExit) as caught:
+        main(["explain", name])
+    assert caught.value.code == 1
+    assert f"was {name!r}, expected BTCUSDT, BTCUSDT:LONG or BTC/USDT:USDT" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("command", [["plan"], ["explain", "BTCUSDT"]])
+@pytest.mark.parametrize("width", [60, 80, 120])
+def test_no_line_of_plan_and_explain_is_wider_than_the_terminal(
+    command: list[str],
+    width: int,
+    config_file: Path,
+    inspection: Inspection,
+    seen_by_inspector: Prepare,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """What is too long hangs below itself."""
+    monkeypatch.setenv("COLUMNS", str(width))
+    seen_by_inspector(inspection)
+    main([*command, "--config", str(config_file)])
+    out = capsys.readouterr().out
+    assert max(map(len, out.splitlines())) <= width and "qpm1b0abc" in out
 
 
 def test_plan_counts_what_only_waits(config_file: Path, inspection: Inspection, seen_by_inspector: Prepare) -> None:
@@ -123,7 +177,7 @@ def test_check_live_reports_each_question(
     assert main(["check", "--live", "--config", str(config_file)]) == 0
     out = capsys.readouterr().out
     assert "ok     exchange (live): answers; 1 positions, 0 with full stop cover (CRITICAL)" in out
-    assert "note   redis (live): Redis did not answer" in out
+    assert "note   redis (live): Redis at 127.0.0.1:9 did not answer: connection refused" in out
 
 
 @pytest.mark.parametrize(
@@ -145,15 +199,26 @@ def test_exit_code_of_status(
     verdict: Verdict, risk: RiskStatus, code: int, account_state: AccountState, position_state: PositionState
 ) -> None:
     """0 only when every managed position is protected and the daemon itself agrees."""
-    seen = Overview(replace(account_state, risk_status=risk), (replace(position_state, verdict=verdict),))
+    counted = 0 if verdict is Verdict.UNMANAGED else 1
+    account = replace(account_state, risk_status=risk, positions=counted)
+    seen = Overview(account, (replace(position_state, verdict=verdict),))
     assert status.exit_code(seen) == code
 
 
 def test_nothing_heard_is_never_fine(account_state: AccountState, position_state: PositionState) -> None:
-    """A missing key is UNKNOWN (DESIGN 5): 3 without the daemon, 2 with an expired position."""
+    """A missing key is UNKNOWN (DESIGN 5): 3 without the daemon, 2 with a position that expired or stands nowhere."""
     assert status.exit_code(Overview(None)) == 3
     assert status.exit_code(Overview(account_state, (position_state,), ("ETHUSDT:LONG",))) == 2
-    assert status.exit_code(Overview(account_state, ())) == 0
+    broken = {"ETHUSDT:LONG": "the position document is not readable"}
+    assert status.exit_code(Overview(account_state, (position_state,), unreadable=broken)) == 2
+    assert status.exit_code(Overview(account_state, ())) == 2
+    assert status.exit_code(Overview(replace(account_state, positions=0, protected=0), ())) == 0
+
+
+def test_after_a_clean_stop_nobody_is_heard(account_state: AccountState, position_state: PositionState) -> None:
+    """DESIGN 6: what stands there is the last word of a daemon that is gone."""
+    stopped = replace(account_state, mode="stopped", risk_status=RiskStatus.UNKNOWN)
+    assert status.exit_code(Overview(stopped, (position_state,))) == 3
 
 
 @pytest.mark.parametrize("argv", [[], ["nosuch"], ["explain"], ["status", "--watch", "-1"], ["demo", "--for", "nan"]])

@@ -32,7 +32,7 @@ def show(config_file: Path, monkeypatch: Any) -> Show:
             return RecordStream(records, "1-1", unreadable)
 
         monkeypatch.setattr("position_monitor.cli.performance.read_records", read)
-        monkeypatch.setattr("position_monitor.cli.output.PLAIN_WIDTH", width)
+        monkeypatch.setenv("COLUMNS", str(width))
         return main(["--config", str(config_file), "performance", *options])
 
     return run

@@ -1,4 +1,4 @@
-"""The table: figures a human can read, and notes only when something is unusual."""
+"""Rows and figures: the worst first, as many whole columns as there is room for, nothing shown that is not known."""
 
 from __future__ import annotations
 
@@ -6,78 +6,119 @@ from dataclasses import replace
 from decimal import Decimal
 
 import pytest
-from rich.console import Console
+from rich.cells import cell_len
 
-from position_monitor.cli.status_table import age, notes, number, rounded, status_view
+from position_monitor.cli.status_remarks import remarks
+from position_monitor.cli.status_table import HEADINGS, SHAPES, WORST_FIRST, age, number, rounded, rows_of, table_lines
 from position_monitor.core.model.sides import PositionKey, Side
 from position_monitor.core.model.verdicts import RiskStatus, Verdict
 from position_monitor.core.publication.state import AccountState, PositionState
 from tests.cli.conftest import NOW_MS
 
 
-def rendered(account: AccountState, *positions: PositionState) -> str:
-    """The view as plain text."""
-    console = Console(width=200, no_color=True)
-    with console.capture() as capture:
-        console.print(status_view("binanceusdm", "main", account, positions, NOW_MS))
-    return capture.get()
+def of(state: PositionState, symbol: str, verdict: Verdict, reason: str = "", **changes: object) -> PositionState:
+    """The same position under another name and verdict."""
+    values: dict[str, object] = {"key": PositionKey(symbol, Side.LONG), "verdict": verdict, "reason": reason} | changes
+    return replace(state, **values)  # type: ignore[arg-type]
 
 
-def test_a_good_day_is_a_title_a_table_and_a_sentence(
-    account_state: AccountState, position_state: PositionState
-) -> None:
-    """No note when nothing is unusual."""
-    text = rendered(account_state, position_state)
-    assert text.startswith("binanceusdm/main (live, lease epoch 7, config 3f9a00112233) PROTECTED read 1.8s ago")
-    row = next(line for line in text.splitlines() if "BTCUSDT" in line)
-    cells = [cell.strip() for cell in row.strip("│\n ").split("│")]
-    assert cells == [
-        "BTCUSDT", "long", "0.25", "42,000", "42,034.38", "41,370 (-1.58 %)", "41,370", "2/3", "100 %", "PROTECTED",
-        "3h",
+def printed(*states: PositionState, width: int = 200) -> list[str]:
+    """Heading and rows as text."""
+    return [line.plain for line in table_lines(rows_of(states), width, NOW_MS)]
+
+
+def test_a_row_has_every_figure(position_state: PositionState) -> None:
+    heading, row = printed(position_state)
+    assert heading.split() == [
+        "State", "Symbol", "Side", "Size", "Entry", "Mark", "Stop", "Dist", "Backstop", "TP", "Cover", "For",
     ]  # fmt: skip
-    assert text.rstrip().endswith("🛡️ 1/1 protected (100%)")
+    assert row.split("  ") == [
+        "✔ PROTECTED", "BTCUSDT", "long", "0.25", "42,000", "42,034.38", "41,370", "-1.58 %", "", "41,370", "2/3",
+        "100 %", " 3h",
+    ]  # fmt: skip
 
 
-def test_unusual_things_are_notes(account_state: AccountState, position_state: PositionState) -> None:
-    """Observe mode, conflicts, the breaker, unmanaged positions and every reason."""
-    account = replace(
-        account_state,
-        mode="observe",
-        risk_status=RiskStatus.CRITICAL,
-        reason="BTCUSDT:LONG: NAKED (no stop); Exit Brain V3 may not act",
-        conflicts=("EXIT_MODE=LEGACY but EXIT_BRAIN_V3_ENABLED=true: ...",),
-        circuit_breaker="ACTIVE (read 4 s ago)",
-    )
-    naked = replace(position_state, verdict=Verdict.NAKED, reason="no stop counts as cover")
-    left = replace(position_state, key=PositionKey("XYZUSDT", Side.SHORT), verdict=Verdict.UNMANAGED)
-    assert notes(account, [naked, left]) == [
-        "Exit Brain V3 may not act",
-        "mode observe: nothing is placed",
-        "EXIT_MODE=LEGACY but EXIT_BRAIN_V3_ENABLED=true: ...",
-        "circuit breaker ACTIVE (read 4 s ago): entries are blocked elsewhere, protection is not",
-        "unmanaged by configuration: XYZUSDT:SHORT",
-        "BTCUSDT:LONG: no stop counts as cover",
-    ]
-    assert notes(account_state, [position_state]) == []
+def test_the_worst_stand_first_and_among_them_the_largest(position_state: PositionState) -> None:
+    """Somebody who is woken reads from the top."""
+    states = [of(position_state, f"{verdict}", verdict) for verdict in sorted(Verdict)]
+    states.append(of(position_state, "LARGE", Verdict.NAKED, quantity=Decimal(9)))
+    states.append(of(position_state, "A", Verdict.PROTECTED, quantity=Decimal(9)))
+    rows = rows_of(states, {"GONEUSDT:SHORT": "its state has expired"})
+    assert [row.symbol for row in rows] == [
+        "LARGE", "NAKED", "UNDERCOVERED", "UNKNOWN", "GONEUSDT", "CLOSING", "STOP_ONLY", "A", "PROTECTED", "UNMANAGED",
+    ]  # fmt: skip
+    assert set(WORST_FIRST) == set(Verdict) and {str(verdict) for verdict in [*Verdict, *RiskStatus]} <= set(SHAPES)
 
 
-def test_missing_figures_are_dashes(account_state: AccountState, position_state: PositionState) -> None:
+@pytest.mark.parametrize("width", [40, 60, 80, 100, 120, 200])
+@pytest.mark.parametrize("symbol", ["BTCUSDT", "1000000MOGUSDT", "币安人生USDT"])
+def test_no_line_is_wider_than_the_terminal_and_no_cell_is_cut(
+    width: int, symbol: str, position_state: PositionState
+) -> None:
+    """Columns go whole; who it is, how bad and since when always stays."""
+    lines = printed(of(position_state, symbol, Verdict.UNDERCOVERED), width=width)
+    assert max(cell_len(line) for line in lines) <= max(width, 48)
+    assert lines[1].startswith("! UNDERCOVERED") and symbol in lines[1] and lines[1].endswith("3h")
+    hidden = set(HEADINGS) - set(lines[0].split())
+    order = ("Backstop", "Entry", "TP", "Mark", "Size", "Dist", "Stop", "Cover")
+    assert hidden == set(order[: len(hidden)])
+    assert len(hidden) <= {40: 8, 60: 6, 80: 4, 100: 1, 120: 0, 200: 0}[width]
+
+
+def test_missing_figures_are_dashes(position_state: PositionState) -> None:
     """Unknown is shown as unknown, never as 0."""
     nan = Decimal("NaN")
     blind = replace(
         position_state, verdict=Verdict.UNKNOWN, mark_price=nan, entry_price=nan, stop_price=None, backstop_price=None,
         cover_pct=nan, take_profits=(), since_ms=0,
     )  # fmt: skip
-    row = next(line for line in rendered(account_state, blind).splitlines() if "BTCUSDT" in line)
-    cells = [cell.strip() for cell in row.strip("│\n ").split("│")]
-    assert cells == ["BTCUSDT", "long", "0.25", "-", "-", "-", "-", "-", "- %", "UNKNOWN", "-"]
+    assert printed(blind)[1].split() == ["?", "UNKNOWN", "BTCUSDT", "long", "0.25", *"--------"]
+    expired = table_lines(rows_of([], {"ETHUSDT:SHORT": "expired"}), 200, NOW_MS)[1].plain
+    assert expired.split() == ["?", "UNKNOWN", "ETHUSDT", "short", *"---------"]
 
 
-def test_text_from_outside_is_not_markup(account_state: AccountState, position_state: PositionState) -> None:
-    """A reason or a symbol with brackets is shown as it is, and cannot break the table."""
-    odd = replace(position_state, key=PositionKey("币安[red]USDT", Side.LONG), verdict=Verdict.NAKED, reason="[/] x")
-    text = rendered(replace(account_state, status_line="[bold]x[/nope]"), odd)
-    assert "币安[red]USDT" in text and "[/] x" in text and "[bold]x[/nope]" in text
+def test_unusual_things_are_remarks_and_positions_come_first(
+    account_state: AccountState, position_state: PositionState
+) -> None:
+    """Nothing is said twice, and nothing at all on a good day."""
+    account = replace(
+        account_state,
+        mode="observe",
+        risk_status=RiskStatus.CRITICAL,
+        reason="BTCUSDT:LONG: NAKED (no stop; none); SOLUSDT:LONG: the stop is behind; "
+        "ADAUSDT:LONG: the stop is behind; Exit Brain V3 may not act",
+        conflicts=("EXIT_MODE=LEGACY but EXIT_BRAIN_V3_ENABLED=true: ...",),
+        circuit_breaker="ACTIVE (read 4 s ago)",
+        streams={"user": "LIVE", "marks": "silent for 12 s"},
+        unread=("DOGEUSDT",),
+    )
+    naked = replace(position_state, verdict=Verdict.NAKED, reason="no stop; none")
+    left = replace(position_state, key=PositionKey("XYZUSDT", Side.SHORT), verdict=Verdict.UNMANAGED)
+    assert [text for text, _ in remarks(account, rows_of([naked, left]), NOW_MS)] == [
+        "✖ BTCUSDT:LONG NAKED: no stop; none",
+        "! SOLUSDT:LONG, ADAUSDT:LONG: the stop is behind",
+        "! Exit Brain V3 may not act",
+        "! mode observe: nothing is placed",
+        "! EXIT_MODE=LEGACY but EXIT_BRAIN_V3_ENABLED=true: ...",
+        "! circuit breaker ACTIVE (read 4 s ago): entries are blocked elsewhere, protection is not",
+        "! marks stream silent for 12 s: positions are looked at in turn",
+        "! could not be read and may be open: DOGEUSDT",
+        "! unmanaged by configuration: XYZUSDT:SHORT",
+    ]
+    assert remarks(account_state, rows_of([position_state]), NOW_MS) == []
+
+
+def test_the_same_reason_of_many_is_one_line(account_state: AccountState, position_state: PositionState) -> None:
+    """Figures in a reason do not make it another one; a reason that was shortened on the way is not shown in part."""
+    states = [of(position_state, f"S{n}USDT", Verdict.UNDERCOVERED, f"stops cover {n} %") for n in range(9)]
+    states += [of(position_state, f"U{n}USDT", Verdict.UNKNOWN, "HTTP 503") for n in range(2)]
+    reason = "; ".join(f"{state.key}: {state.verdict} ({state.reason})" for state in states)[:180] + "…"
+    lines = [text for text, _ in remarks(replace(account_state, reason=reason), rows_of(states), NOW_MS)]
+    assert lines == [
+        "! S0USDT:LONG, S1USDT:LONG, S2USDT:LONG, S3USDT:LONG, S4USDT:LONG and 4 more UNDERCOVERED: such as: "
+        "stops cover 0 %",
+        "? U0USDT:LONG, U1USDT:LONG UNKNOWN: HTTP 503 (figures read 1.8s ago)",
+    ]
 
 
 @pytest.mark.parametrize(

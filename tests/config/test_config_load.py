@@ -286,7 +286,7 @@ def test_credentials_come_from_files_first(tmp_path: Path) -> None:
     environ = {"CREDENTIALS_DIRECTORY": str(tmp_path), "EXCHANGE_API_KEY": "e", "EXCHANGE_API_SECRET": "e"}
     keys = parse('exchange.environment = "live"', environ).credentials
     assert (keys.api_key.get_secret_value(), keys.api_secret.get_secret_value()) == ("file-key", "file-secret")
-    assert keys.origin == "credential files"
+    assert keys.origin == f"credential files in {tmp_path}"
 
 
 def test_a_blank_credential_file_is_none(tmp_path: Path) -> None:

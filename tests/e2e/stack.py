@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -29,6 +30,13 @@ INCIDENT = {
     "EXIT_BRAIN_PROFILE": "DEFAULT",
     "EXIT_BRAIN_V3_ENABLED": "true",
 }
+
+
+def free_port() -> int:
+    """A port of loopback that nobody listens on."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port: int = listener.getsockname()[1]
+        return port
 
 
 def eventually(what: str, look: Callable[[], Any]) -> Any:

@@ -1,4 +1,4 @@
-"""The real units in a real systemd, with the source tree and the running interpreter's packages bound into its box."""
+"""The installed program in a real systemd: `make install` runs in its box, on the running interpreter's packages."""
 
 from __future__ import annotations
 
@@ -17,10 +17,9 @@ import pytest
 
 HERE = Path(__file__).parent
 REPOSITORY = HERE.parents[1]
-UNITS = REPOSITORY / "deploy" / "systemd"
 SYSTEM_PYTHON = "/usr/bin/python3"
 INSTALLED = "/opt/quantum/position-monitor"
-SOURCE, PACKAGES, BACKPORTS = f"{INSTALLED}/source", f"{INSTALLED}/packages", f"{INSTALLED}/backports"
+SOURCE, PACKAGES, BACKPORTS = "/srv/source", "/srv/packages", "/srv/backports"
 PYTHONPATH = f"PYTHONPATH={SOURCE}:{PACKAGES}:{BACKPORTS}"
 UNIT = "quantum-position-monitor.service"
 WAIT_S = 60.0
@@ -139,8 +138,12 @@ class Box:
         self.systemctl("restart", *NEIGHBOURS)
         eventually(lambda: len(self.exchange()["positions"]) == 7 and self.redis("PING"))
 
+    def make(self, target: str) -> subprocess.CompletedProcess[str]:
+        """`make install` and its like, as root in the box, without an index."""
+        return self.run("make", "-C", SOURCE, target, f"PACKAGES={PACKAGES}:{BACKPORTS}")
+
     def drop_in(self, text: str, unit: str = UNIT) -> None:
-        """Local changes, as `systemctl edit` would make them, on top of the interpreter of the box."""
+        """Local changes, as `systemctl edit` would make them."""
         head, _, tail = unit.partition("@")
         self.write(f"/etc/systemd/system/{head}{'@.service' if tail else ''}.d/test.conf", text)
         self.systemctl("daemon-reload")
@@ -168,7 +171,9 @@ def eventually_fixture() -> Callable[..., Any]:
 def _reason_to_skip() -> str:
     if sys.platform != "linux" or os.geteuid() != 0:
         return "booting systemd in a box needs root on Linux"
-    missing = [tool for tool in ("unshare", "nsenter", "setpriv", "ip", "pgrep", "systemctl") if not shutil.which(tool)]
+    missing = [
+        tool for tool in ("unshare", "nsenter", "setpriv", "ip", "pgrep", "systemctl", "make") if not shutil.which(tool)
+    ]
     if missing or not Path("/lib/systemd/systemd").exists():
         return f"booting systemd in a box needs {', '.join(missing) or 'systemd'}"
     version = "import sys; print('%d.%d' % sys.version_info[:2])"
@@ -204,21 +209,16 @@ def booted() -> Iterator[Box]:
     try:
         # redis-py needs async_timeout before Python 3.11.3, and the running interpreter may be newer than the box's.
         box.write(f"{BACKPORTS}/async_timeout.py", "from asyncio import timeout\n")
-        for unit in UNITS.glob("*.service"):
-            box.write(f"/etc/systemd/system/{unit.name}", unit.read_text())
+        box.make("install")
         box.install_neighbours()
         yield box
     finally:
         box.down()
 
 
-IN_THE_BOX = f"""
+IN_THE_BOX = """
 [Service]
-Environment={PYTHONPATH}
-Environment=PYTHONDONTWRITEBYTECODE=1
 RestartSec=0.5
-ExecStart=
-ExecStart={SYSTEM_PYTHON} -m position_monitor run --config /etc/quantum/position-monitor.toml
 """
 
 

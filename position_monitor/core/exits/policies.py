@@ -24,6 +24,8 @@ class _Chosen(NamedTuple):
     """For each ladder that may be placed, by the settings alone: the part of a position closed by each rung."""
     parts: Callable[[ExitView], Parts]
     """What its stop is chosen from."""
+    asks_the_market: bool
+    """Whether volatility and regime have a part in it."""
 
 
 def _of_rungs(
@@ -44,10 +46,10 @@ def _of_rungs(
 
 
 _POLICIES: Mapping[Policy, _Chosen] = MappingProxyType({
-    Policy.STATIC: _Chosen(static.exits, _of_rungs(static.rungs), static.parts),
-    Policy.HYBRID: _Chosen(hybrid.exits, _of_rungs(hybrid.rungs), hybrid.parts),
-    Policy.DYNAMIC: _Chosen(dynamic.exits, _of_rungs(static.rungs), dynamic.parts),
-    Policy.BRAIN: _Chosen(brain.exits, brain.shares, brain.parts),
+    Policy.STATIC: _Chosen(static.exits, _of_rungs(static.rungs), static.parts, False),
+    Policy.HYBRID: _Chosen(hybrid.exits, _of_rungs(hybrid.rungs), hybrid.parts, False),
+    Policy.DYNAMIC: _Chosen(dynamic.exits, _of_rungs(static.rungs), dynamic.parts, True),
+    Policy.BRAIN: _Chosen(brain.exits, brain.shares, brain.parts, True),
 })  # fmt: skip
 _IN_PERCENT = (Policy.STATIC, Policy.HYBRID)
 
@@ -72,6 +74,11 @@ def exits_for(view: ExitView) -> Exits:
 def parts_for(view: ExitView, answer: Exits) -> Parts:
     """What the stop of this answer was chosen from; nothing where the policy failed and the floor answered."""
     return NO_PARTS if answer.failed else _POLICIES[view.settings.policy].parts(view)
+
+
+def asks_the_market(settings: ProtectionSettings) -> bool:
+    """Whether the policy of these settings asks for volatility or regime: for another one no candle changes a level."""
+    return _POLICIES[settings.policy].asks_the_market
 
 
 def _said(failure: Exception) -> str:

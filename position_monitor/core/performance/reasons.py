@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from decimal import Decimal
 from enum import StrEnum
+from typing import NamedTuple
 
 from position_monitor.core.model.money import in_favour, tighter
 from position_monitor.core.model.orders import Role, WorkingType
@@ -113,16 +114,24 @@ def reason_of(
             return ExitReason.TIME if too_old else ExitReason.EMERGENCY
         case Role.WORKING_STOP:
             level = share.fill.price if order.trigger_price is None else order.trigger_price
-            return _reason_of_working_stop(level, share.average, side, (rung_levels, breakeven_offset_pct, tick))
+            return reason_of_stop(level, share.average, side, StopFacts(rung_levels, breakeven_offset_pct, tick))
         case _:
             return ExitReason.EXTERNAL
 
 
-def _reason_of_working_stop(
-    level: Decimal, entry: Decimal, side: Side, measures: tuple[Sequence[Decimal], Decimal, Decimal]
-) -> ExitReason:
-    """By the level it was set to, not by the price it got: slippage does not turn a breakeven stop into a loss."""
-    rung_levels, offset_pct, tick = measures
+class StopFacts(NamedTuple):
+    """What tells the reasons of a working stop apart."""
+
+    rung_levels: Sequence[Decimal]
+    """Levels of the take-profits of the position: where locks put the stop (S6)."""
+    breakeven_offset_pct: Decimal
+    tick: Decimal
+
+
+def reason_of_stop(level: Decimal, entry: Decimal, side: Side, facts: StopFacts) -> ExitReason:
+    """The reason of a working stop by the level it was set to, not by the price it got: slippage does not turn a
+    breakeven stop into a loss."""
+    rung_levels, offset_pct, tick = facts
     breakeven = in_favour(entry, side, offset_pct)
     if tighter(entry, level, side):
         return ExitReason.SL_TIGHTENED

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from decimal import ROUND_FLOOR, Decimal
+from decimal import Decimal
 
 from position_monitor.core.decision.risk import AccountRisk
 from position_monitor.core.decision.verdict import Judgement
@@ -110,7 +110,7 @@ def cycle(risk: AccountRisk, judgements: Sequence[Judgement], mode: Mode, *, fai
     """The sentence of a cycle: journal line, `STATUS=` and `status_line`."""
     if failure:
         return f"❓ UNKNOWN: {failure}; {risk.positions} positions last known, mode {mode.published}"
-    percent = risk.coverage_pct.quantize(Decimal(1), ROUND_FLOOR) if risk.coverage_pct < HUNDRED else HUNDRED
+    percent = risk.protected * 100 // risk.positions if risk.positions else 100  # of the same thing as the fraction
     icon = "🛡️" if risk.status in (RiskStatus.PROTECTED, RiskStatus.DEGRADED) else "⚠️"
     parts = [f"{icon} {risk.protected}/{risk.positions} protected ({percent}%)"]
     loud = [judged for judged in judgements if judged.verdict not in _QUIET]

@@ -6,12 +6,12 @@ A missing key means UNKNOWN, never "fine": every read that finds nothing says No
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from dataclasses import dataclass, field
 from typing import Any, Final
 
-from redis.exceptions import ResponseError
+from redis.exceptions import NoPermissionError, ResponseError
 
 from position_monitor.core.model.sides import PositionKey, Side
 from position_monitor.core.model.verdicts import RiskStatus
@@ -19,6 +19,7 @@ from position_monitor.core.publication.state import AccountState, PositionState
 from position_monitor.edge.background import stop_if_cancelled
 from position_monitor.edge.redis.connection import OPERATION_TIMEOUT_S, SOCKET_TIMEOUT_S, connect
 from position_monitor.edge.redis.documents import Keys
+from position_monitor.edge.redis.fault_words import in_words
 from position_monitor.edge.redis.lease import REDIS_FAILURES
 from position_monitor.edge.redis.published_text import harmless, parsed
 from position_monitor.edge.redis.published_values import DocumentUnreadable, read_position, read_status
@@ -27,6 +28,8 @@ from position_monitor.errors import PositionMonitorError
 FOLLOW_BLOCK_MS: Final = round(SOCKET_TIMEOUT_S * 1000 / 2)
 """A blocking read ends before the socket time-out would take it for a hung server."""
 EVENTS_READ_MAX: Final = 1000
+SET_CHANGED_MAX: Final = 3
+"""How often the set of positions may change while it is read; after that what was read last is taken."""
 _OWN_MEMBERS: Final = frozenset({"schema", "id", "type", "at_ms", "account", "symbol", "side"})
 
 
@@ -54,6 +57,8 @@ class Published:
     account: AccountState | None
     positions: Mapping[PositionKey, PositionState | None]
     lease_owner: str | None
+    unreadable: Mapping[PositionKey, str] = field(default_factory=dict)
+    """Positions whose state stands there and cannot be read, with the reason; they are None in `positions`."""
 
     @property
     def risk_status(self) -> RiskStatus:
@@ -67,43 +72,60 @@ class RedisStateReader:
     def __init__(self, url: str, *, prefix: str, account: str) -> None:
         """Raises `ConfigError` for a bad URL; nothing is sent yet."""
         self._client: Any = connect(url)  # redis-py types every answer as str or bytes; ours are str
+        self._url = url
         self._keys = Keys(prefix, account)
 
     async def published(self) -> Published:
-        """Status, positions and lease as of one moment."""
-        async with _bounded():
-            members = sorted(await self._client.smembers(self._keys.positions))
-            keys = [_position_key(member) for member in members]
-            async with self._client.pipeline(transaction=True) as pipeline:
-                pipeline.hgetall(self._keys.status)
-                pipeline.get(self._keys.lease)
-                for key in keys:
-                    pipeline.hget(self._keys.position(key), "doc")
-                status, owner, *documents = await pipeline.execute()
+        """Status, positions and lease as of one moment. One that cannot be read hides no other (invariant 12)."""
+        async with self._bounded():
+            members = await self._client.smembers(self._keys.positions)
+            for _ in range(SET_CHANGED_MAX):
+                keys = sorted(_position_key(member) for member in members)
+                members_then, status, owner, *documents = await self._together(keys)
+                if members_then == members:
+                    break
+                members = members_then  # a position appeared or was closed between the two questions
+        positions: dict[PositionKey, PositionState | None] = {}
+        unreadable: dict[PositionKey, str] = {}
+        for key, doc in zip(keys, documents, strict=True):
+            try:
+                positions[key] = read_position(doc) if doc else None
+            except DocumentUnreadable as problem:
+                positions[key], unreadable[key] = None, str(problem)
         return Published(
             account=read_status(status) if status else None,
-            positions={
-                key: read_position(doc) if doc else None for key, doc in zip(keys, documents, strict=True)
-            },
+            positions=positions,
             lease_owner=harmless(owner) if owner is not None else None,
-        )  # fmt: skip
+            unreadable=unreadable,
+        )
+
+    async def _together(self, keys: Sequence[PositionKey]) -> list[Any]:
+        """The set of positions, the status, the lease and the documents of `keys` in one step."""
+        async with self._client.pipeline(transaction=True) as pipeline:
+            pipeline.smembers(self._keys.positions)
+            pipeline.hgetall(self._keys.status)
+            pipeline.get(self._keys.lease)
+            for key in keys:
+                pipeline.hget(self._keys.position(key), "doc")
+            answers: list[Any] = await pipeline.execute()
+        return answers
 
     async def account(self) -> AccountState | None:
         """`P:status`; None is UNKNOWN."""
-        async with _bounded():
+        async with self._bounded():
             fields = await self._client.hgetall(self._keys.status)
         return read_status(fields) if fields else None
 
     async def position(self, key: PositionKey) -> PositionState | None:
         """One position; None is UNKNOWN (or flat, when the account's own state says so)."""
-        async with _bounded():
+        async with self._bounded():
             doc = await self._client.hget(self._keys.position(key), "doc")
         return read_position(doc) if doc else None
 
     async def events(self, *, after: str = "-", count: int = 100) -> list[PublishedEvent]:
         """Events after the stream id `after`, oldest first; with the default the last `count` ones."""
         count = min(count, EVENTS_READ_MAX)
-        async with _bounded():
+        async with self._bounded():
             if after == "-":
                 entries = list(reversed(await self._client.xrevrange(self._keys.events, count=count)))
             else:
@@ -116,32 +138,40 @@ class RedisStateReader:
             newest = await self.events(count=1)
             after = newest[0].stream_id if newest else "0-0"
         while True:
-            async with _bounded():
+            async with self._bounded():
                 reply: Any = await self._client.xread({self._keys.events: after}, count=100, block=FOLLOW_BLOCK_MS)
             stop_if_cancelled()
-            for stream_id, fields in _entries(reply):
+            for stream_id, fields in entries_of(reply):
                 after = stream_id
                 yield _event(stream_id, fields)
 
     async def close(self) -> None:
         """Disconnect."""
-        async with _bounded():
+        async with self._bounded():
             await self._client.aclose()
+
+    def _bounded(self) -> AbstractAsyncContextManager[None]:
+        return bounded(self._url)
 
 
 @asynccontextmanager
-async def _bounded() -> AsyncIterator[None]:
+async def bounded(url: str) -> AsyncIterator[None]:
+    """Whatever is asked of Redis in here ends within a few seconds, and its failure is one of ours, in words."""
     try:
         async with asyncio.timeout(OPERATION_TIMEOUT_S):
             yield
+    except NoPermissionError as fault:
+        raise RedisUnreachable(in_words(url, fault)) from None
     except ResponseError as fault:
-        raise DocumentUnreadable(f"a key of the account is of another kind: {harmless(str(fault))[:120]}") from None
+        if "WRONGTYPE" in str(fault):
+            raise DocumentUnreadable(f"a key of the account is of another kind: {harmless(str(fault))[:120]}") from None
+        raise RedisUnreachable(in_words(url, fault)) from None
     except REDIS_FAILURES as fault:
-        raise RedisUnreachable(f"Redis did not answer ({type(fault).__name__})") from None
+        raise RedisUnreachable(in_words(url, fault)) from None
 
 
-def _entries(reply: Any) -> list[tuple[str, dict[str, str]]]:  # noqa: ANN401
-    """The entries of the only stream that was asked for, in either protocol version."""
+def entries_of(reply: Any) -> list[tuple[str, dict[str, str]]]:  # noqa: ANN401
+    """The entries of the only stream that was asked for by XREAD, in either version of the protocol."""
     if not reply:
         return []
     if isinstance(reply, dict):

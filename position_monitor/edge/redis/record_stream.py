@@ -10,8 +10,9 @@ from redis.exceptions import ResponseError
 
 from position_monitor.core.performance.record import Record
 from position_monitor.edge.background import stop_if_cancelled
-from position_monitor.edge.redis.connection import OPERATION_TIMEOUT_S, address_of, connect
+from position_monitor.edge.redis.connection import OPERATION_TIMEOUT_S, connect
 from position_monitor.edge.redis.documents import Keys
+from position_monitor.edge.redis.fault_words import in_words
 from position_monitor.edge.redis.lease import REDIS_FAILURES
 from position_monitor.edge.redis.published_records import read_record
 from position_monitor.edge.redis.published_values import DocumentUnreadable
@@ -72,6 +73,6 @@ async def read_records(url: str, *, prefix: str, account: str) -> RecordStream:
     try:
         return await read_stream(client, Keys(prefix, account).exits)
     except REDIS_FAILURES as fault:
-        raise RedisUnreachable(f"Redis at {address_of(url)} did not answer ({type(fault).__name__})") from None
+        raise RedisUnreachable(in_words(url, fault)) from None
     finally:
         await client.aclose()

@@ -1,0 +1,46 @@
+"""A configuration that was read again: what of it takes effect now, and what is said of it."""
+
+from __future__ import annotations
+
+import pytest
+
+from position_monitor.config import Config
+from position_monitor.errors import ConfigError
+from position_monitor.service.reloading import taken_over
+
+PASSWORD = "open-sesame"
+
+
+def config(**sections):
+    return Config.from_data(sections)
+
+
+def test_every_changed_key_is_named_with_both_values():
+    """A symbol's own value that came or went is one too."""
+    before = config(protection={"stop_loss_pct": "1.5"}, symbols={"ETHUSDT": {"stop_loss_pct": 2}})
+    after = config(protection={"stop_loss_pct": "1.7"}, symbols={"BTCUSDT": {"stop_loss_pct": 3}})
+    assert taken_over(before, after).changed == (
+        "protection.stop_loss_pct 1.5 -> 1.7",
+        "symbols.BTCUSDT.stop_loss_pct not set -> 3",
+        "symbols.ETHUSDT.stop_loss_pct 2 -> not set",
+    )
+
+
+def test_a_value_written_differently_did_not_change():
+    """1.50 is 1.5, and a default that is written down is the default."""
+    assert taken_over(config(), config(protection={"stop_loss_pct": "1.50"})).changed == ()
+
+
+def test_what_waits_for_a_restart_is_named_without_its_value_and_is_not_among_what_changed():
+    """An address may hold a password."""
+    after = config(redis={"url": f"redis://:{PASSWORD}@r/0"}, ai_engine={"url": "http://a:8001"})
+    reloaded = taken_over(config(), after)
+    assert (reloaded.waiting, reloaded.changed) == (("redis.url", "ai_engine.url"), ())
+    assert reloaded.config.config_hash == config().config_hash
+
+
+def test_a_file_that_does_not_fit_what_still_runs_is_refused():
+    """The time-out waits for a restart; the deadline that fits the new one does not fit the old one."""
+    after = config(exchange={"request_timeout_s": 1}, loop={"cycle_deadline_s": 3})
+    with pytest.raises(ConfigError, match=r"with exchange.request_timeout_s as .* until a restart: .*cycle_deadline_s"):
+        taken_over(config(), after)
