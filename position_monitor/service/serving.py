@@ -246,7 +246,9 @@ class Service:
         try:
             reloaded = self.in_force.reload(self.clock.now_ms())
         except ConfigError as problem:
-            logger.error("The configuration was not reloaded, the old one stays: {}", problem)
+            logger.bind(event="ConfigRefused").error(
+                "The configuration was not reloaded, the old one stays: {}", problem
+            )
             self._refuse(str(problem))
         except Exception as defect:  # whatever a file does to us, it must not end the loop
             logger.exception("The configuration was not reloaded, the old one stays")
@@ -264,9 +266,13 @@ class Service:
     async def _follow(self, before: Config, reloaded: Reloaded) -> None:
         """Say what takes effect now and what does not, and let the lease follow."""
         if reloaded.waiting:
-            logger.warning("Changed, and in effect only after a restart: {}", ", ".join(reloaded.waiting))
+            logger.bind(event="ConfigReloaded").warning(
+                "Changed, and in effect only after a restart: {}", ", ".join(reloaded.waiting)
+            )
         changed = ", ".join(reloaded.changed) or "nothing that takes effect now"
-        logger.info("Configuration reloaded, hash {}; changed: {}", self.config.config_hash, changed)
+        logger.bind(event="ConfigReloaded").info(
+            "Configuration reloaded, hash {}; changed: {}", self.config.config_hash, changed
+        )
         self._teller.reloaded(before, self.config, reloaded.waiting)
         self.candles.follow()
         contends = self.config.protection.mode == "live"
