@@ -4,12 +4,13 @@ VENV := .venv
 PY := $(VENV)/bin/python
 STAMP := $(VENV)/.installed
 FREQTRADE := 2026.9
+BACKTESTING := 0.6.6
 EXPORT := uv export --quiet --format requirements.txt --no-emit-project --no-header --no-annotate
 
 # Compiled modules are kept, whatever the environment says: the tests start this program a hundred times.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: run test check sim explore bench beside lock venv install rollback uninstall
+.PHONY: run test check sim explore bench beside backtest lock venv install rollback uninstall
 
 # The incident on this machine: 0/7 to 7/7. FOR=20 ends it by itself. With a config.toml here, the daemon on that.
 run: $(STAMP)
@@ -57,12 +58,21 @@ INSTALL_PYTHON := $(if $(filter file default undefined,$(origin PYTHON)),/usr/bi
 install rollback uninstall:
 	@PREFIX="$(PREFIX)" DESTDIR="$(DESTDIR)" PYTHON="$(INSTALL_PYTHON)" PACKAGES="$(PACKAGES)" deploy/install $@
 
+# A policy on sample candles, which are made on the first run: a price without drift. POLICY=dynamic takes another one;
+# docs/backtest.md says how to bring candles and entries of one's own.
+POLICY ?= brain:TREND
+SAMPLE := .backtest
+backtest: $(STAMP)
+	@test -f $(SAMPLE)/entries.csv || $(PY) -m position_monitor backtest --sample $(SAMPLE)
+	@$(PY) -m position_monitor backtest --candles $(SAMPLE)/candles.csv --entries $(SAMPLE)/entries.csv --policy $(POLICY)
+
 # Writes the requirements files anew from pyproject.toml: hashes, no addresses.
 lock:
 	@command -v uv >/dev/null || { echo "make lock needs uv on the PATH" >&2; exit 1; }
 	$(EXPORT) --extra embedded --output-file requirements.txt
 	$(EXPORT) --extra dev --output-file requirements-dev.txt
 	echo "freqtrade==$(FREQTRADE)" | uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate --output-file tests/bench/freqtrade/requirements.txt -
+	echo "backtesting==$(BACKTESTING)" | uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate --output-file tests/bench/backtesting/requirements.txt -
 
 venv: $(STAMP)
 $(STAMP): requirements-dev.txt pyproject.toml

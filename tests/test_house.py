@@ -139,9 +139,9 @@ VENUE_NUMBER = re.compile(r"(?<![\w.])-\d(?:_?\d){3,}(?![\w-])")
 
 
 def above_the_venues() -> list[Path]:
-    """Every module but those of the venues, of the paper exchange, and the operator's configuration."""
+    """Every module but those of the venues, of the paper exchange, of the independent reader, and the configuration."""
     package = ROOT / "position_monitor"
-    apart = (package / "edge" / "venues", package / "paper", package / "config")
+    apart = (package / "edge" / "venues", package / "paper", package / "config", package / "verification")
     return [path for path in sorted(package.rglob("*.py")) if not any(room in path.parents for room in apart)]
 
 
@@ -254,7 +254,14 @@ def test_the_lock_is_in_step_with_pyproject(name: str, extras: tuple[str, ...]) 
     assert wrong == [], "run: make lock"
 
 
-@pytest.mark.parametrize("name", [*(name for name, _ in LOCKS), "tests/bench/freqtrade/requirements.txt"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        *(name for name, _ in LOCKS),
+        "tests/bench/freqtrade/requirements.txt",
+        "tests/bench/backtesting/requirements.txt",
+    ],
+)
 def test_every_pin_has_hashes_and_no_address(name: str) -> None:
     """An install from this file takes exactly these bytes, from wherever the installer is told to look."""
     assert [package for package, (_, hashes) in lock(name).items() if hashes == 0] == []

@@ -42,7 +42,13 @@ LAYERS = {
     "daemon": {"daemon", "core", "edge", "errors"},
     "service": {"service", "daemon", "core", "edge", "errors", "config"},
     "inspector": {"inspector", "service", "daemon", "core", "edge", "errors", "config"},
-    "cli": {"cli", "inspector", "service", "daemon", "core", "edge", "errors", "config", "paper"},
+    "verification": {"verification", "errors", "config", "edge"},
+    "rehearsal": {"rehearsal", "verification", "paper", "edge", "errors", "config"},
+    "preflight": {"preflight", "inspector", "verification", "core", "edge", "errors", "config"},
+    "cli": {
+        *("cli", "preflight", "rehearsal", "verification", "inspector", "service", "daemon", "core", "edge", "errors"),
+        *("config", "paper"),
+    },
     "__main__": {"cli"},
     "schemas": set(),
 }
@@ -68,6 +74,10 @@ CORE_ROOMS = {
 
 ERRORS_KNOW = {"position_monitor.core.model.refusal"}
 """The one part of the core a failure speaks of: what a refusal means."""
+
+INDEPENDENT_TAKES = {f"{PACKAGE}.edge.redis.{name}" for name in ("connection", "published_text")}
+"""All that the independent reader takes of the edges: the way to Redis, and what makes foreign texts harmless. It
+shares no code with what it judges: not core, not the venues, not the daemon, not the readers of the published state."""
 
 GATE = {"approve_place", "approve_cancel", "approve_close", "decide", "decide_symbol"}
 """Decisions and approvals: used by the core itself and by the daemon, by nobody else."""
@@ -117,6 +127,8 @@ def violations(module: str, source: str) -> list[str]:
                 found.append(f"{module} imports {target}")
             if target == f"{PACKAGE}.core.model.settings" and name == "Policy" and _place(module) not in ASK_THE_POLICY:
                 found.append(f"{module} asks which policy it is; only core/exits does")
+            if here == "verification" and there == "edge" and target not in INDEPENDENT_TAKES:
+                found.append(f"{module} imports {target}")
             if name in GATE and here not in ("core", "daemon"):
                 found.append(f"{module} takes {name}, which is the daemon's")
         elif here == "core" and target not in CORE_STDLIB:
@@ -199,6 +211,13 @@ def test_every_room_has_a_rule() -> None:
         ("config.rules", "from position_monitor.edge.log import redact"),
         ("errors", "from position_monitor.core.model.sides import Side"),
         ("cli.plan", "from position_monitor.core.decision.guard import approve_close"),
+        ("verification.stop_cover", "from position_monitor.core.observation.cover import cover_of"),
+        ("verification.venue_rows", "from position_monitor.edge.venues.binance.rows import PositionRow"),
+        ("verification.claims", "from position_monitor.edge.redis.published_values import read_status"),
+        ("verification.claims", "from position_monitor.edge.redis.reader import RedisStateReader"),
+        ("verification.verifying", "from position_monitor.daemon import Daemon"),
+        ("verification.signed_reads", "from position_monitor.edge.http.ccxt_transport import CcxtTransport"),
+        ("daemon", "from position_monitor.verification import Verification"),
     ],
 )
 def test_a_planted_violation_is_found(module: str, source: str) -> None:
@@ -221,6 +240,7 @@ def test_a_planted_violation_is_found(module: str, source: str) -> None:
             "from position_monitor.core.decision.guard import approve_place\nfrom position_monitor.edge import actor",
         ),
         ("errors", "from position_monitor.core.model.refusal import Refusal"),
+        ("verification.claims", "from position_monitor.edge.redis.connection import connect"),
         ("__main__", "from position_monitor.cli.main import main"),
         ("core.exits.policies", "from position_monitor.core.model.settings import Policy"),
         ("config.exit_switches", "from position_monitor.core.model.settings import Policy"),

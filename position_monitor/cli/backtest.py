@@ -8,6 +8,7 @@ from __future__ import annotations
 import argparse
 import csv
 import hashlib
+import json
 import os
 import sys
 import time
@@ -21,7 +22,7 @@ from position_monitor import __version__
 from position_monitor.cli.backtest_documents import document, table_rows
 from position_monitor.cli.backtest_view import rendered
 from position_monitor.cli.exit_codes import ExitCode
-from position_monitor.cli.output import print_json, print_rendered, say
+from position_monitor.cli.output import jsonable, print_json, print_rendered, say
 from position_monitor.config import Config, load_config
 from position_monitor.config.policy_words import settings_under
 from position_monitor.config.sources import config_path
@@ -33,6 +34,7 @@ from position_monitor.core.backtest.terms import CostRole, Costs, Entry, Margin,
 from position_monitor.core.backtest.walk import Market
 from position_monitor.core.exits.policies import asks_the_market
 from position_monitor.core.model.instruments import Instrument
+from position_monitor.core.model.settings import ProtectionSettings
 from position_monitor.edge.candle_files import CandleFile, missing_candles, read_candles, time_ms
 from position_monitor.edge.entry_files import read_entries, refuse_what_has_no_candle
 from position_monitor.edge.sample_market import write_sample
@@ -129,7 +131,7 @@ def _request(
         Contender(
             name=word,
             terms={name: Terms(rules[name][0], one, costs, margin) for name, one in by_symbol.items()},
-            settings_hash=_hash(*sorted(f"{name}{one!r}{costs}{margin}" for name, one in by_symbol.items())),
+            settings_hash=_hash(_settings_text(by_symbol), json.dumps(jsonable((costs, margin)))),
         )
         for word, by_symbol in settings.items()
     ]
@@ -162,6 +164,14 @@ def _judged(arguments: argparse.Namespace, result: BacktestResult, files: Mappin
     if isinstance(counted, Tries):
         return with_tries(result, counted)
     return replace(result, notes=(*result.notes, counted))
+
+
+def _settings_text(by_symbol: Mapping[str, ProtectionSettings]) -> str:
+    """The settings as text that is the same in every process."""
+    documents = {name: jsonable(one) for name, one in by_symbol.items()}
+    for settings in documents.values():
+        settings.pop("_hash", None)  # of the process
+    return json.dumps(documents, sort_keys=True)
 
 
 def _hash(*words: str) -> str:

@@ -23,6 +23,7 @@ from position_monitor.cli.exit_codes import ExitCode
 from position_monitor.cli.moments import SINCE_FORMS, since_ms
 
 WATCH_INTERVAL_S = 2.0
+VERIFY_INTERVAL_S = 60.0
 WAIT_TIMEOUT_S = 60.0
 
 
@@ -43,6 +44,7 @@ def parser() -> argparse.ArgumentParser:
     commands = root.add_subparsers(metavar="COMMAND", required=True)
     _daemon_commands(commands)
     _reading_commands(commands)
+    _verify_command(commands)
     _event_commands(commands)
     _record_commands(commands)
     _config_commands(commands)
@@ -141,6 +143,26 @@ def _event_commands(commands: argparse._SubParsersAction[_Parser]) -> None:
     for command, needed in ((events, "?"), (history, None)):
         command.add_argument("position", nargs=needed, metavar="SYMBOL[:SIDE]", type=asked_position, help=FORMS)
         command.add_argument("--since", type=since_ms, metavar="TIME", help=SINCE_FORMS)
+
+
+def _verify_command(commands: argparse._SubParsersAction[_Parser]) -> None:
+    verify = _command(
+        commands, "verify", "verify", "an independent look at the exchange, compared with what Redis claims"
+    )
+    again = verify.add_mutually_exclusive_group()
+    again.add_argument(
+        "--watch",
+        nargs="?",
+        type=positive,
+        const=VERIFY_INTERVAL_S,
+        metavar="SECONDS",
+        help="again and again until Ctrl-C (default every 60 s, at least 10 s apart); says only what changed",
+    )
+    again.add_argument(
+        "--self-test",
+        action="store_true",
+        help="plant differences of every kind on a paper exchange and show that each is reported",
+    )
 
 
 def _record_commands(commands: argparse._SubParsersAction[_Parser]) -> None:

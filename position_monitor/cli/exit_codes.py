@@ -9,11 +9,11 @@ class ExitCode(IntEnum):
     """Exit status of the process."""
 
     OK = 0
-    """`status`: every managed position is protected. `plan`: nothing to do."""
+    """`status`: every managed position is protected. `plan`: nothing to do. `verify`: Redis and the venue agree."""
     ERROR = 1
     """The question could not be answered, or the command line was wrong."""
     ATTENTION = 2
-    """`status`: something is not protected. `plan`: there are changes to make."""
+    """`status`: something is not protected. `plan`: there are changes to make. `verify`: Redis and the venue differ."""
     NOT_HEARD = 3
     """`status`: Redis answers, the daemon does not."""
     BAD_CONFIG = 78

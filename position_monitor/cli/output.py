@@ -7,7 +7,7 @@ import dataclasses
 import json
 import os
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
@@ -52,6 +52,13 @@ def print_rendered(*renderables: RenderableType) -> None:
     sys.stdout.flush()
 
 
+def print_marked(lines: Iterable[str]) -> None:
+    """Lines with rich's marks for colours on stdout, each as long as it is: a line is not broken by us."""
+    target = console()
+    for line in lines:
+        target.print(line, soft_wrap=True)
+
+
 def print_json(value: object) -> None:
     """One JSON document on stdout: decimals as plain strings, enums by value."""
     sys.stdout.write(f"{json.dumps(jsonable(value), ensure_ascii=False, indent=2)}\n")
@@ -60,7 +67,12 @@ def print_json(value: object) -> None:
 
 def print_json_line(value: object) -> None:
     """One JSON document on one line of stdout: for what goes on, so that each line can be read by itself."""
-    sys.stdout.write(f"{json.dumps(jsonable(value), ensure_ascii=False, separators=(',', ':'))}\n")
+    print_lines([json.dumps(jsonable(value), ensure_ascii=False, separators=(",", ":"))])
+
+
+def print_lines(lines: Iterable[str]) -> None:
+    """Plain lines on stdout, as long as they are."""
+    sys.stdout.write("".join(f"{line}\n" for line in lines))
     sys.stdout.flush()
 
 

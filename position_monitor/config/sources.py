@@ -186,3 +186,27 @@ def _credential(name: str, variable: str, environ: Mapping[str, str]) -> tuple[s
     if any(not char.isprintable() or char.isspace() for char in value):
         return "", "", f"the credential {name} was not one line of printable text; store the bare key"
     return value, origin, ""
+
+
+READ_ONLY_CREDENTIALS = {"verify_api_key": "VERIFY_API_KEY", "verify_api_secret": "VERIFY_API_SECRET"}
+"""Credential file -> environment variable of a key that may only read, for `verify`. Both or none."""
+
+
+def read_only_credentials(environ: Mapping[str, str]) -> Credentials | None:
+    """The key of `verify`, where it has one of its own; else None. `InvalidConfig` for half of one."""
+    values: dict[str, str] = {}
+    problems: list[str] = []
+    origin = ""
+    for name, variable in READ_ONLY_CREDENTIALS.items():
+        value, origin, problem = _credential(name, variable, environ)
+        problems += [problem] if problem else []
+        values |= {name: value} if value else {}
+    if not problems and len(values) == 1:
+        absent = next(name for name in READ_ONLY_CREDENTIALS if name not in values)
+        problems.append(f"the credential {absent} is missing; allowed are both of a read-only key, or none of them")
+    if problems:
+        raise InvalidConfig(problems)
+    if not values:
+        return None
+    key, secret = values.values()
+    return Credentials(SecretStr(key), SecretStr(secret), f"read-only key, {origin}")

@@ -10,10 +10,11 @@ import csv
 import hashlib
 import math
 from array import array
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime
 from itertools import chain, pairwise
-from operator import le, lt, methodcaller
+from operator import le, lt, methodcaller, sub
 from pathlib import Path
 from typing import NamedTuple
 
@@ -25,6 +26,7 @@ TIME_NAMES = ("time", "open_time")
 BLOCK_BYTES = 4_000_000
 ROWS_MAX = 20_000_000
 """Each takes 40 bytes of memory: a file by mistake must not take the host down."""
+_FIRST_ROWS = 1_000
 _EARLIEST_MS = 100_000_000_000
 """Before March 1973: such a number is seconds."""
 _LATEST_MS = 100_000_000_000_000
@@ -37,7 +39,7 @@ class CandleFile(NamedTuple):
     data_hash: str
     """SHA-256 of the file."""
     decimals: int
-    """The most decimals of a price in the first block: the tick where nobody states one."""
+    """The most decimals of a price in the first thousand candles: the tick where nobody states one."""
 
 
 def read_candles(path: Path, symbol: str, progress: Callable[[int], None] = lambda _: None) -> CandleFile:
@@ -60,7 +62,7 @@ def read_candles(path: Path, symbol: str, progress: Callable[[int], None] = lamb
                 if len(fields) <= max(places):
                     raise BadInput(f"{path}:{line + 1}: {len(fields)} fields; expected at least {max(places) + 1}")
                 if line == 1:
-                    decimals = max(map(_decimals_of, chain.from_iterable(fields[place] for place in places[1:])))
+                    decimals = max(map(_decimals_of, chain.from_iterable(fields[n][:_FIRST_ROWS] for n in places[1:])))
                 _take(path, columns, [fields[place] for place in places], line=line + 1)
                 line += len(lines)
                 progress(file.tell())
@@ -210,17 +212,17 @@ def _why_no_price(text: str) -> str:
 
 
 def _interval_ms(path: Path, times: array[int]) -> int:
-    """The shortest distance between two candles, of which every other one is a multiple."""
-    distances = {after - before for before, after in pairwise(times)}
-    shortest = min(distances)
-    odd = next((distance for distance in distances if distance % shortest), None)
+    """The usual distance between two candles, of which every other one is a multiple."""
+    distances: Counter[int] = Counter(map(sub, times[1:], times))
+    usual: int = distances.most_common(1)[0][0]
+    odd = next((distance for distance in distances if distance % usual), None)
     if odd is not None:
-        at = next(n for n, (before, after) in enumerate(pairwise(times), start=3) if after - before == odd)
+        line = next(n for n, (before, after) in enumerate(pairwise(times), start=3) if after - before == odd)
         raise BadInput(
-            f"{path}:{at}: {odd / 1000:g} s after the candle before it, no multiple of the "
-            f"interval of {shortest / 1000:g} s"
+            f"{path}:{line}: {odd / 1000:g} s after the candle before it, no multiple of the "
+            f"interval of {usual / 1000:g} s"
         )
-    return shortest
+    return usual
 
 
 def _decimals_of(text: str) -> int:

@@ -60,6 +60,7 @@ class AccountRoutes:
                                                         weight_all=10),
             ("GET", "/fapi/v1/rateLimit/order"): Route(self.rate_limit),
             ("GET", "/fapi/v1/adlQuantile"): Route(self.adl, weight=5),
+            ("GET", "/sapi/v1/account/apiRestrictions"): Route(lambda _: self._world.key_permissions.body()),
             ("POST", "/fapi/v1/listenKey"): Route(self.issue_key, key),
             ("PUT", "/fapi/v1/listenKey"): Route(self.extend_key, key),
             ("DELETE", "/fapi/v1/listenKey"): Route(self.close_key, key),

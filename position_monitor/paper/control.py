@@ -55,6 +55,7 @@ class Control:
             ("POST", "fill"): self.fill,
             ("POST", "neighbour"): self.neighbour,
             ("POST", "leverage"): self.leverage,
+            ("POST", "key"): engine.world.key_permissions.change,
             ("POST", "funding"): self.funding,
             ("POST", "margin-type"): self.margin_type,
             ("POST", "advance"): self.advance,

@@ -18,6 +18,7 @@ from position_monitor.paper.events import UserEvent
 from position_monitor.paper.faults import FaultBox
 from position_monitor.paper.instruments import Instrument
 from position_monitor.paper.journal import Journal
+from position_monitor.paper.key_permissions import KeyPermissions
 from position_monitor.paper.market import Market
 from position_monitor.paper.orders import AlgoOrder, OrderBook, PlainOrder
 
@@ -119,6 +120,7 @@ class World:
         self.conditional_orders_max = CONDITIONAL_ORDERS_MAX
         self.trigger_delay_ms = 0
         """From the trigger of a conditional order to the fill of its child; 0 = one instant."""
+        self.key_permissions = KeyPermissions(now_ms)
         self.margin_moves: deque[MarginMove] = deque(maxlen=TRADES_KEPT)
         self.amendments: deque[Amendment] = deque(maxlen=TRADES_KEPT)
         self.revision = 0

@@ -12,6 +12,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from tests.bench import (
+    backtest_rates,
     cold_start,
     fill_to_stop,
     freqtrade_peer,
@@ -50,6 +51,7 @@ class Bench:
             "fills": self.fills,
             "cold": self.cold,
             "quiet": self.quiet,
+            "backtest": self.backtest,
             "freqtrade": self.freqtrade,
         }
 
@@ -99,6 +101,10 @@ class Bench:
             return quiet_figures.figures(self.costs) + quiet_figures.unmeasured(restless)
 
         self.attempt("quiet account", measure)
+
+    def backtest(self) -> None:
+        """Candles walked and read, beside backtesting.py."""
+        self.attempt(backtest_rates.ROW, lambda: backtest_rates.measure(quick=self.quick))
 
     def freqtrade(self) -> None:
         """The peer. Asked for by name it runs with `--quick` as well, with few positions."""

@@ -161,7 +161,7 @@ def test_an_exchange_that_refuses_is_an_error(
 ) -> None:
     """1 with the reason on stderr; with --json also as data."""
     seen_by_inspector(AuthRefused("key, IP or permission was refused (-2015)"))
-    for command in (["plan"], ["explain", "BTCUSDT"], ["status", "--direct"], ["check", "--live"]):
+    for command in (["plan"], ["explain", "BTCUSDT"], ["status", "--direct"]):
         assert main([*command, "--config", str(config_file)]) == 1, command
         captured = capsys.readouterr()
         assert "-2015" in captured.err + captured.out
@@ -169,15 +169,13 @@ def test_an_exchange_that_refuses_is_an_error(
     assert "-2015" in json.loads(capsys.readouterr().out)["problems"][0]
 
 
-def test_check_live_reports_each_question(
-    config_file: Path, inspection: Inspection, seen_by_inspector: Prepare, capsys: pytest.CaptureFixture[str]
-) -> None:
-    """Redis is for telling: without it the check notes and passes (invariant 9)."""
-    seen_by_inspector(inspection)
-    assert main(["check", "--live", "--config", str(config_file)]) == 0
+def test_check_live_fails_where_nobody_answers(config_file: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """An exchange and a Redis that are not there are errors that name host and port; what follows is not known."""
+    assert main(["check", "--live", "--config", str(config_file)]) == 1
     out = capsys.readouterr().out
-    assert "ok     exchange (live): answers; 1 positions, 0 with full stop cover (CRITICAL)" in out
-    assert "note   redis (live): Redis at 127.0.0.1:9 did not answer: connection refused" in out
+    assert "error     exchange (live): the exchange at 127.0.0.1:9 cannot be reached" in out
+    assert "not known first plan: the account cannot be read" in out
+    assert "error     redis (live): Redis at 127.0.0.1:9 does not answer" in out and "Do: start it" in out
 
 
 @pytest.mark.parametrize(

@@ -26,7 +26,7 @@ from position_monitor.core.model.positions import Position
 from position_monitor.core.model.rungs import RUNGS_MAX, rungs_of
 from position_monitor.core.model.sides import PositionKey, Side
 from position_monitor.core.observation.cover import NO_COVER, cover_of
-from position_monitor.core.observation.live_book import NOTHING_RESTS, LiveBook, SymbolOrders
+from position_monitor.core.observation.live_book import NOTHING_RESTS, LiveBook, sorted_book
 from position_monitor.core.performance.facts import Fill, Forced, PastOrder
 
 _ZERO = Decimal(0)
@@ -166,7 +166,7 @@ class SimulatedPosition:
 
     def _set_orders(self, orders: Iterable[LiveOrder]) -> None:
         self.orders = tuple(orders)
-        self._live = SymbolOrders(self.orders).by_position.get(self.key, NOTHING_RESTS)
+        self._live = sorted_book(self.orders)
 
     # -- what a price does
 

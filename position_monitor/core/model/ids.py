@@ -19,7 +19,6 @@ outside ASCII.
 
 from __future__ import annotations
 
-import base64
 import hashlib
 import re
 from collections.abc import Collection
@@ -41,6 +40,10 @@ level was anchored to the mark: so a restart can tell such a stop from one that 
 _ROLE_CODES = {Role.BACKSTOP: "b", Role.WORKING_STOP: "w", Role.TAKE_PROFIT: "t", Role.CLOSE: "c"}
 _ROLES = {code: role for role, code in _ROLE_CODES.items()}
 _DIGITS = "0123456789abcdefghijklmnopqrstuvwxyz"
+_BASE32 = "abcdefghijklmnopqrstuvwxyz234567"
+_PAIRS = tuple(first + second for first in _BASE32 for second in _BASE32)
+"""Two characters for each ten bits."""
+_SHIFTS = tuple(range(80, -10, -10))
 _PATTERN = re.compile(rf"{PREFIX}(?:1[bwtc]|2t)[0-9a-z]([0-9a-z]{{{EPOCH_LENGTH}}})[a-z2-7]{{18}}")
 _FORMAT, _ROLE, _RUNG = len(PREFIX), len(PREFIX) + 1, len(PREFIX) + 2
 _CONDITIONAL, _LIMIT = "1", "2"
@@ -112,8 +115,15 @@ def client_id(*, revision: int = 0, **intent: Unpack[Intent]) -> str:
     if limit:
         assert role is Role.TAKE_PROFIT, "Invariant: only take-profits are limit orders"
         words.append("limit")
-    digest = base64.b32encode(hashlib.sha256("|".join(words).encode()).digest()).decode().lower()[:18]
+    digest = _base32(hashlib.sha256("|".join(words).encode()).digest())
     return f"{PREFIX}{_LIMIT if limit else _CONDITIONAL}{_ROLE_CODES[role]}{_DIGITS[rung]}{epoch}{digest}"
+
+
+def _base32(digest: bytes) -> str:
+    """The first 18 characters of the digest in base32 (RFC 4648), in small letters. `base64` takes five times as long,
+    and a backtest makes an id with every move of a stop."""
+    bits = int.from_bytes(digest[:12], "big") >> 6
+    return "".join([_PAIRS[bits >> shift & 1023] for shift in _SHIFTS])
 
 
 def next_id(spent: Collection[str], **intent: Unpack[Intent]) -> str:

@@ -55,7 +55,7 @@ class SymbolOrders(tuple[LiveOrder, ...]):
         by_key: dict[PositionKey, list[LiveOrder]] = {}
         for order in self:
             by_key.setdefault(order.key, []).append(order)
-        return {key: _sorted(orders) for key, orders in by_key.items()}
+        return {key: sorted_book(orders) for key, orders in by_key.items()}
 
     @cached_property
     def foreign(self) -> tuple[LiveOrder, ...]:
@@ -77,7 +77,8 @@ class SymbolOrders(tuple[LiveOrder, ...]):
         return slots
 
 
-def _sorted(orders: Iterable[LiveOrder]) -> LiveBook:
+def sorted_book(orders: Iterable[LiveOrder]) -> LiveBook:
+    """The orders of one position, sorted."""
     stops: list[LiveOrder] = []
     close_alls: list[LiveOrder] = []
     owned: list[LiveOrder] = []
