@@ -31,6 +31,7 @@ from position_monitor.config.rules import broken_rules
 from position_monitor.config.sections import (
     AiEngineSection,
     BackendSection,
+    EventsSection,
     EvidenceSection,
     ExchangeSection,
     LimitsSection,
@@ -78,6 +79,7 @@ class Config(Section):
     evidence_section: EvidenceSection = Field(EvidenceSection(), alias="evidence")
     limits_section: LimitsSection = Field(LimitsSection(), alias="limits")
     redis: RedisSection = RedisSection()
+    events: EventsSection = EventsSection()
     ai_engine: AiEngineSection = AiEngineSection()
     backend: BackendSection = BackendSection()
     alerts: AlertsSection = AlertsSection()

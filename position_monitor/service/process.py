@@ -54,6 +54,7 @@ def _open_store(config: Config, clock: Clock, owner: str) -> RedisState:
         contend=config.protection.mode == "live",
         reading_within_s=config.reading_within_s,
         epoch_file=_epoch_file(),
+        mirror_prefix=config.events.mirror_prefix if config.events.mirror else "",
     )
 
 

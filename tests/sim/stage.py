@@ -36,6 +36,7 @@ from position_monitor.edge.venues.transport import Endpoint
 from position_monitor.paper import scenario
 from position_monitor.paper.gateway import Gateway
 from position_monitor.paper.signing import Gatekeeper
+from tests.event_schema import problems_of
 from tests.sim.checkers import Checker
 from tests.sim.listening import listen
 from tests.sim.pairs_model import KeptPairs
@@ -299,7 +300,9 @@ class Stage(StageWorld):
         assert not orphans, orphans
 
     def must_be_lawful(self) -> None:
-        """No invariant was violated and no defect was logged."""
+        """No invariant was violated, no defect was logged, and every event has the fields of its type."""
+        wrong = [problem for text in self.redis.events for problem in problems_of(text)]
+        assert not wrong, wrong[:5]
         found = [v for v in self.checker.violations if not any(words in v for words in self.permits)]
         assert not found, found
         defects = [line for line in self.log if "Traceback" in line or "report it as a bug" in line]

@@ -68,6 +68,7 @@ PUBLISH: Final = (
 --       5 cap of the event stream, 6 JSON {status: [field, value, ...], positions: [[member, [field, ...]], ...],
 --       events: [data, ...], shadows: {open: [member, ...], changed: [[member, [field, ...]], ...]}}
 --       7 prefix of the keys of shadow books
+--       8 prefix of the streams of the trading stack's bus, one for each type of event (absent: none is mirrored)
 -- Answers {1, '', how many of the open shadow books have no key}
 --     or, having written nothing,  {0, the holder that is in the way ('' when there is none)}
 local holder = text(KEYS[1])
@@ -101,6 +102,12 @@ for _, data in ipairs(batch.events) do
     if not (string.find(added.err, 'WRONGTYPE') or string.find(added.err, ' ID')) then error(added.err) end
     redis.call('DEL', KEYS[5])  -- not a stream, or one whose ids have run out: nothing of ours stands there
     redis.call('XADD', KEYS[5], '*', 'data', data)
+  end
+end
+-- A mirror is for others: whatever stands in its keys, and whatever the server forbids there, the state is told.
+if ARGV[8] then
+  for _, data in ipairs(batch.events) do
+    redis.pcall('XADD', ARGV[8] .. cjson.decode(data).type, 'MAXLEN', '~', ARGV[5], '*', 'data', data)
   end
 end
 -- Shadow books are sent when they changed, and live as long as the state all the same.

@@ -16,7 +16,6 @@ from loguru import logger
 
 from position_monitor.config import Config
 from position_monitor.core.model.events import Event
-from position_monitor.core.model.money import plain
 from position_monitor.core.observation.stream_events import MarkPrices, PositionEvent, StreamEvent, StreamGap
 from position_monitor.core.performance.facts import Income
 from position_monitor.core.performance.lives import Life
@@ -33,6 +32,7 @@ from position_monitor.errors import ExchangeFailure, RateLimited
 from position_monitor.service.records.aftermath import AftermathReader
 from position_monitor.service.records.due_symbols import DueSymbol
 from position_monitor.service.records.reading import AFTERMATH_MS, WEEK_MS, SymbolHistory
+from position_monitor.service.records.record_events import announce_record
 from position_monitor.service.records.shelf import RecordShelf
 from position_monitor.service.records.watching import Closed, PositionWatch
 
@@ -69,6 +69,8 @@ class RecordKeeper:
     config: Callable[[], Config]
     tell: Callable[[Event], None]
     """Takes an event for the next published state."""
+    _since_ms: int = field(init=False)
+    """When this process began, by the venue's clock: fills of before are no news."""
     _due: dict[str, DueSymbol] = field(default_factory=dict, init=False)
     _rebuild_s: float = field(default=float("-inf"), init=False)
     """When the last seven days are to be looked through next."""
@@ -83,6 +85,7 @@ class RecordKeeper:
 
     def __post_init__(self) -> None:
         self._after = AftermathReader(self.history, self.shelf)
+        self._since_ms = self.exchange.venue_now_ms()
 
     # -- told by the service
 
@@ -251,25 +254,8 @@ class RecordKeeper:
                 self._say(record)
 
     def _say(self, record: Record) -> None:
-        money, in_r = record.money, record.net_r
-        net = "unknown" if money.net is None else plain(money.net.quantize(Decimal("0.01")))
-        logger.info("{} closed: net {} {}, {}", record.key, net, money.asset, record.reason)
-        details = {
-            "record_id": record.record_id,
-            "reason": record.reason,
-            "result_gross": plain(money.gross),
-            "fees": "" if money.fees is None else plain(money.fees),
-            "result_net": "" if money.net is None else plain(money.net),
-            "net_r": "" if in_r is None else plain(in_r.quantize(Decimal("0.0001"))),
-        }
-        event = Event(
-            type="RecordFinal",
-            at_ms=self.clock.now_ms(),
-            symbol=record.key.symbol,
-            side=str(record.key.side),
-            details=details,
-        )
-        self.tell(event)
+        for event in announce_record(record, since_ms=self._since_ms, now_ms=self.clock.now_ms()):
+            self.tell(event)
 
     def _tried(self, one: DueSymbol, now_ms: int) -> None:
         """Done when what was expected is there and final, or can never be; else again, less and less often."""
