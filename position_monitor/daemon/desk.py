@@ -23,7 +23,7 @@ from position_monitor.core.decision.rules import Rules
 from position_monitor.core.decision.verdict import Judgement
 from position_monitor.core.evidence.endings import word_of
 from position_monitor.core.evidence.evidence import Evidence
-from position_monitor.core.evidence.outcome import Outcome, Sent, reason
+from position_monitor.core.evidence.outcome import Outcome, Sent
 from position_monitor.core.model.actions import Action, Cancel, Close, Mode, Place
 from position_monitor.core.model.control import Control
 from position_monitor.core.model.desired import DesiredOrder
@@ -33,7 +33,7 @@ from position_monitor.core.model.positions import Position
 from position_monitor.core.model.refusal import Refusal
 from position_monitor.core.model.sides import PositionKey
 from position_monitor.core.observation.reads import SymbolObservation
-from position_monitor.core.publication import announce, sentence, write_lines
+from position_monitor.core.publication import sentence
 from position_monitor.core.publication.order_ends import NOBODY_FINDS_IT, end_in_answer, lost_without_trace
 from position_monitor.daemon.accepted_writes import AcceptedWrites
 from position_monitor.daemon.earlier_orders import EarlierOrders
@@ -45,7 +45,8 @@ from position_monitor.daemon.outbox import Outbox
 from position_monitor.daemon.repeats import Repeats, subject_of
 from position_monitor.daemon.stuck_removals import StuckRemovals
 from position_monitor.daemon.surroundings import Surroundings
-from position_monitor.edge import actor, log
+from position_monitor.daemon.write_telling import tell_of_write
+from position_monitor.edge import actor
 from position_monitor.edge.clock import Clock
 from position_monitor.edge.exchange import Exchange
 from position_monitor.edge.reading.account_observation import AccountObservation
@@ -285,23 +286,15 @@ class Desk:
 
     def _record(self, outcome: Outcome, position: Position | None) -> None:
         """Say and announce how a write ended; the same failure once a minute (invariant 10)."""
-        subject = subject_of(outcome.action)
-        if outcome.sent is Sent.ACCEPTED:
-            self._repeats.succeeded(subject)
-            self.counts.accepted(outcome.action, str(self.rules.protection_for(outcome.action.key).policy))
-            self.outbox.note_write()
-            self.taken.add(outcome, position)
-            self.outbox.add([announce.written(outcome)])
-            return
-        unsaid = self._repeats.failed(subject, reason(outcome))
-        if unsaid is None:
-            logger.debug(sentence.ended(outcome, position))
-            return
-        log.say(write_lines.failed(outcome, position, unsaid))
-        if not outcome.denied:
-            if outcome.sent is not Sent.NOT_SENT:
-                self.outbox.note_write()
-            self.outbox.add([announce.written(outcome)])
+        tell_of_write(
+            outcome,
+            position,
+            policy=str(self.rules.protection_for(outcome.action.key).policy),
+            repeats=self._repeats,
+            counts=self.counts,
+            outbox=self.outbox,
+            taken=self.taken,
+        )
 
 
 def _client_id(action: Action) -> str:
