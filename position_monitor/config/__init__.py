@@ -13,7 +13,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from pydantic import BaseModel, Field, PrivateAttr, ValidationError
+from pydantic import Field, PrivateAttr, ValidationError
 
 from position_monitor.config.exit_switches import ExitPlan, exit_plan
 from position_monitor.config.installation import Environment, process_environment

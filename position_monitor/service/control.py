@@ -23,6 +23,7 @@ from position_monitor.edge.exchange import Exchange
 from position_monitor.edge.redis.control_stream import ControlStream, Entry
 from position_monitor.edge.redis.lease import REDIS_FAILURES
 from position_monitor.edge.redis.state import Owned, RedisState, Unavailable
+from position_monitor.service.reloading import ConfigInForce
 
 POLL_S = 1.0
 """Between two looks at the stream."""
@@ -232,17 +233,18 @@ def operator_control(
     exchange: Exchange,
     clock: Clock,
     *,
-    observes: Callable[[], bool],
+    in_force: ConfigInForce,
     tell: Callable[[Event], None],
     wake: Callable[[], None],
 ) -> OperatorControl:
-    """What hears the operators of one account. `observes`: whether this daemon writes nothing by configuration."""
+    """What hears the operators of one account."""
 
     def right() -> Right:
         lease = store.lease_state()
         if isinstance(lease, Owned):
             return Right(True, lease.epoch)
-        return Right(observes() and isinstance(lease, Unavailable))
+        observes = in_force.config.protection.mode == "observe"
+        return Right(observes and isinstance(lease, Unavailable))
 
     def is_listed(symbol: str) -> bool:
         return not exchange.trading_symbols() or exchange.instrument(symbol) is not None

@@ -12,6 +12,7 @@ import contextlib
 import signal
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 
 from loguru import logger
 
@@ -101,16 +102,11 @@ class Service:
         self.in_force.begin(self.clock.now_ms())
         self.streams = self.open_streams(self)
         self.candles = CandleReader(self.exchange, self.clock, lambda: self.in_force.candles)
+        self.turns = Turns(self.clock, self.streams.events_delivered)
         if self.control_stream is not None:
-            self.operator = operator_control(
-                self.control_stream,
-                self.store,
-                self.exchange,
-                self.clock,
-                observes=lambda: self.config.protection.mode == "observe",
-                tell=lambda event: self._teller.tell(event),
-                wake=lambda: self.turns.wake(),
-            )
+            hears = partial(operator_control, store=self.store, exchange=self.exchange, clock=self.clock)
+            hears = partial(hears, in_force=self.in_force, wake=self.turns.wake)
+            self.operator = hears(self.control_stream, tell=lambda event: self._teller.tell(event))
         surroundings = ProcessSurroundings(
             in_force=self.in_force,
             store=self.store,
@@ -122,7 +118,6 @@ class Service:
         self.daemon = open_daemon(self.exchange, self.clock, surroundings)
         self._shadowing = Shadowing(self.daemon.desk, surroundings)
         self.following = ShadowFollowing(self.daemon.desk, surroundings, ExitsHash(lambda: self.config))
-        self.turns = Turns(self.clock, self.streams.events_delivered)
         self._reload = ReloadPace(self.clock)
         self._pace = Pace(self.exchange)
         self._teller = Teller(
