@@ -131,11 +131,11 @@ class Desk:
                 self.ends.ended(end)
 
     def account_judged(self, judgements: Mapping[PositionKey, Judgement], read_at_ms: int) -> None:
-        """The first decision of a cycle: orders that went and whose position stayed are told before their successors."""
+        """The first decision of a cycle: orders that went are told before their successors."""
         self.outbox.add(self.ends.look_ended(judgements, self.evidence, read_at_ms=read_at_ms))
 
     def happened(self, judged: Sequence[Event], tracks: Collection[PositionKey]) -> tuple[tuple[Event, ...], bool]:
-        """A cycle ended: what happened since the last one, in order, and whether anything was written or judged anew."""
+        """A cycle ended: what happened since the last one, and whether anything was written or judged anew."""
         if judged:
             self.outbox.say(judged)
         self.ends.cycle_ended(tracks)
