@@ -19,8 +19,10 @@ from position_monitor.cli.argument_types import (
     positive,
 )
 from position_monitor.cli.asked_position import FORMS, asked_position
+from position_monitor.cli.control_arguments import Subject, duration_ms, reason, subject
 from position_monitor.cli.exit_codes import ExitCode
 from position_monitor.cli.moments import SINCE_FORMS, since_ms
+from position_monitor.core.model.control import EVERY_SYMBOL
 
 WATCH_INTERVAL_S = 2.0
 VERIFY_INTERVAL_S = 60.0
@@ -47,6 +49,7 @@ def parser() -> argparse.ArgumentParser:
     _verify_command(commands)
     _event_commands(commands)
     _record_commands(commands)
+    _control_commands(commands)
     _config_commands(commands)
     _paper_commands(commands)
     return root
@@ -171,6 +174,13 @@ def _record_commands(commands: argparse._SubParsersAction[_Parser]) -> None:
         commands, "performance", "performance", "what every exit was worth: reasons, rungs, slippage, in R and in money"
     )
     performance.add_argument("--csv", action="store_true", help="one row a record, for a spreadsheet")
+    shadow = _command(
+        commands,
+        "shadow-report",
+        "shadow_report",
+        "what the policy in shadow would have been worth, and how sure that is",
+    )
+    shadow.add_argument("--csv", action="store_true", help="one row a closed position, for a spreadsheet")
     _backtest(commands)
 
 
@@ -193,6 +203,7 @@ def _backtest(commands: argparse._SubParsersAction[_Parser]) -> None:
     one.add_argument("--maintenance-pct", type=decimal, default="0.5", help="maintenance margin (default 0.5)")
     one.add_argument("--tick", type=decimal_above_zero, help="least price step (default: by the decimals of the file)")
     one.add_argument("--step", type=decimal_above_zero, help="least quantity step (default: by those of the entries)")
+    one.add_argument("--hedge", action="store_true", help="an account in hedge mode: the least notional counts")
     one.add_argument("--min-notional", type=decimal, default="5", help="least order value in hedge mode (default 5)")
     one.add_argument("--max-quantity", type=decimal_above_zero, help="most of one market order (default: no bound)")
     one.add_argument("--tries", type=Path, metavar="FILE", help="ledger of tries (default: beside the entries)")
@@ -200,6 +211,33 @@ def _backtest(commands: argparse._SubParsersAction[_Parser]) -> None:
     one.add_argument("--report", type=Path, metavar="FILE.html", help="one page with every chart")
     one.add_argument("--sample", type=Path, metavar="DIR", help="write sample candles and entries there, and end")
     one.add_argument("--seed", type=int, default=1, help="of the sample (default 1)")
+
+
+def _control_commands(commands: argparse._SubParsersAction[_Parser]) -> None:
+    pause = _command(commands, "pause", "control", "no removal, no move, no take-profit for a while; stops are placed")
+    resume = _command(commands, "resume", "control", "end what was paused or held before its time")
+    hold = _command(commands, "hold", "control", "accept a stop of your own that is looser than allowed, for a while")
+    for command, name in ((pause, "pause"), (resume, "resume"), (hold, "hold")):
+        command.set_defaults(request=name)
+        command.add_argument(
+            "subject",
+            metavar="SYMBOL[:SIDE]",
+            type=subject,
+            nargs=None if command is hold else "?",
+            default=Subject(EVERY_SYMBOL, None),
+            help="e.g. BTCUSDT or BTCUSDT:LONG" + ("" if command is hold else " (default: every position)"),
+        )
+        command.add_argument("--reason", required=command is not resume, type=reason, help="why, for whoever reads it")
+        command.add_argument("--by", default="", metavar="NAME", help="who asks (default: the user who calls)")
+    for command in (pause, hold):
+        command.add_argument(
+            "--for",
+            dest="lasts_ms",
+            required=True,
+            type=duration_ms,
+            metavar="TIME",
+            help="90s, 30m, 2h, 1d; at most 7d",
+        )
 
 
 def _config_commands(commands: argparse._SubParsersAction[_Parser]) -> None:

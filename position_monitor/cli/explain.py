@@ -23,6 +23,7 @@ from position_monitor.core.model.ids import epoch_began_ms
 from position_monitor.core.model.order_words import described
 from position_monitor.core.model.orders import Role
 from position_monitor.core.model.rungs import rungs_of
+from position_monitor.core.publication.control_words import in_words
 
 if TYPE_CHECKING:
     from position_monitor.config import Config
@@ -52,6 +53,9 @@ def execute(arguments: argparse.Namespace) -> int:
 
 
 def _explanation(config: Config, inspected: InspectedPosition) -> Iterator[Text]:
+    in_force = [one for one in (inspected.state.pause, inspected.state.hold) if one is not None]
+    if in_force:
+        yield from _section("Operator", (in_words(request) for request in in_force))
     yield from _section("Read", _inputs(inspected))
     yield from _settings(config, inspected.position.symbol)
     if inspected.exits is not None and inspected.book is not None:

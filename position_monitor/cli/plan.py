@@ -16,7 +16,9 @@ from position_monitor.cli.lines import flowed, hanging
 from position_monitor.cli.output import columns, print_json, print_rendered, say
 from position_monitor.cli.status_table import COLOURS, number, rounded
 from position_monitor.core.model.actions import Action, Cancel, Close, Place
+from position_monitor.core.model.control import ControlRequest
 from position_monitor.core.model.order_words import described
+from position_monitor.core.publication.control_words import in_words
 
 _WHAT_COLUMNS = 44
 _BELOW_COLUMNS = 11
@@ -36,11 +38,20 @@ def execute(arguments: argparse.Namespace) -> int:
     actions = [action for inspected in positions for action in inspected.actions]
     held = [item for inspected in positions for item in inspected.held] + orphans
     if arguments.json:
-        print_json({"positions": positions, "orphans": orphans, "outstanding": len(actions) + len(held)})
+        print_json(
+            {
+                "control": inspection.account.control,
+                "positions": positions,
+                "orphans": orphans,
+                "outstanding": len(actions) + len(held),
+            }
+        )
     if asked is not None and not positions and not orphans:
         say_not_open(asked, (one.position.key for one in inspection.positions), also=" and no order of ours")
         return ExitCode.ERROR
     if not arguments.json:
+        if inspection.account.control:
+            print_rendered(*in_force_lines(inspection.account.control))
         for inspected in positions:
             print_rendered(*headline(inspected), *action_lines(inspected.actions), *held_lines(inspected.held))
         if orphans:
@@ -75,6 +86,11 @@ def look(config: Config, asked: AskedPosition | None) -> Inspection:
 def of_asked(inspection: Inspection, asked: AskedPosition | None) -> list[InspectedPosition]:
     """The positions that were asked about, or all of them."""
     return [inspected for inspected in inspection.positions if covers(asked, inspected.position.key)]
+
+
+def in_force_lines(requests: Sequence[ControlRequest]) -> list[Text]:
+    """The pauses and holds of operators in force."""
+    return [Text(f"! {in_words(request)}", style="yellow") for request in requests]
 
 
 def headline(inspected: InspectedPosition) -> list[Text]:

@@ -117,7 +117,7 @@ class Figures:
         for event in events:
             if event.type == "PositionFlat":
                 key = PositionKey(event.symbol, Side(event.side))
-                ended_ms = int((event.details or {}).get("naked_ms", 0))
+                ended_ms = int((event.details or {}).get("naked_ms") or 0)
                 self._naked_total_ms += max(0, ended_ms - self._naked_ms.pop(key, 0))
         for key, track in report.history.tracks.items():
             self._naked_total_ms += max(0, track.naked_ms - self._naked_ms.get(key, 0))

@@ -14,7 +14,9 @@ from position_monitor.core.model.events import Event
 from position_monitor.edge.ai_engine import AdvicePoller, AiEngine
 from position_monitor.edge.backend import Backend, BreakerPoller
 from position_monitor.edge.clock import Clock, SystemClock
+from position_monitor.edge.redis.control_stream import ControlStream
 from position_monitor.edge.redis.lease import new_owner
+from position_monitor.edge.redis.pairs import RedisPairs
 from position_monitor.edge.redis.records import RedisRecords
 from position_monitor.edge.redis.state import RedisState
 from position_monitor.edge.streams.mark_stream import MarkStream
@@ -24,6 +26,7 @@ from position_monitor.edge.venues.binance.events import stream_origin
 from position_monitor.edge.venues.binance.venue import BinanceUsdm
 from position_monitor.service.outlets import Outlets
 from position_monitor.service.records.keeping import RecordKeeper
+from position_monitor.service.records.pairing import PairKeeper
 from position_monitor.service.records.shelf import RecordShelf
 from position_monitor.service.records.watching import PositionWatch
 from position_monitor.service.reloading import ConfigInForce
@@ -51,6 +54,7 @@ def _open_store(config: Config, clock: Clock, owner: str) -> RedisState:
         contend=config.protection.mode == "live",
         reading_within_s=config.reading_within_s,
         epoch_file=_epoch_file(),
+        mirror_prefix=config.events.mirror_prefix if config.events.mirror else "",
     )
 
 
@@ -98,6 +102,24 @@ def _keeper_of(
     return open_keeper
 
 
+def _pairs_of(exchange: BinanceUsdm, pairs: RedisPairs, clock: Clock) -> Callable[[Service], PairKeeper]:
+    """Makes the keeper of what the policies beside the live one would have earned."""
+
+    def open_keeper(service: Service) -> PairKeeper:
+        records = service.records
+        return PairKeeper(
+            following=service.following,
+            exchange=exchange,
+            history=exchange.history,
+            records=lambda: () if records is None else records.shelf.records,
+            store=pairs,
+            clock=clock,
+            market=service.candles.market,
+        )
+
+    return open_keeper
+
+
 async def run(config: Config, config_path: Path | None) -> int:
     """Run the daemon of this configuration in this process until it is told to stop; returns the exit code."""
     clock = SystemClock()
@@ -117,6 +139,17 @@ async def run(config: Config, config_path: Path | None) -> int:
                 stack.push_async_callback(client.close)
         records = _open_records(config, clock, owner, store)
         stack.push_async_callback(records.aclose)
+        pairs = RedisPairs(
+            config.redis.url.get_secret_value(),
+            prefix=config.redis.prefix,
+            account=config.account,
+            owner=owner,
+            lease=store.lease_state,
+        )
+        stack.push_async_callback(pairs.aclose)
+
+        control = ControlStream(config.redis.url.get_secret_value(), prefix=config.redis.prefix, account=config.account)
+        stack.push_async_callback(control.aclose)
         in_force = ConfigInForce(config, config_path, exchange.traits)
         shelf = RecordShelf(records, clock)
         service = Service(
@@ -136,6 +169,8 @@ async def run(config: Config, config_path: Path | None) -> int:
             open_streams=_streams_of(config, exchange, clock),
             open_records=_keeper_of(in_force, exchange, shelf, clock),
             outlets=Outlets(clock, lambda: in_force.config, owner, exchange=exchange, shelf=shelf),
+            open_pairs=_pairs_of(exchange, pairs, clock),
+            control_stream=control,
         )
         service.catch_signals()
         return await service.serve()

@@ -14,6 +14,8 @@ from typing import Any
 import pytest
 
 from position_monitor.cli.main import main
+from position_monitor.core.performance.aftermath import aftermath_of
+from position_monitor.core.performance.facts import range_of
 from position_monitor.core.performance.record import Record, RecordStatus
 from position_monitor.edge.redis.record_stream import RecordStream
 from tests.core.performance.test_record import vector
@@ -110,3 +112,13 @@ def test_redis_away_names_host_and_port(config_file: Path, capsys: Any) -> None:
 def test_unreadable_entries_are_counted(show: Show, capsys: Any) -> None:
     assert show(records=(vector(),), unreadable=2) == 0
     assert "2 entries" in capsys.readouterr().err
+
+
+def test_what_waiting_had_brought_is_said_once_it_is_there(show: Show, capsys: Any) -> None:
+    record = vector()
+    show(records=(record,))
+    assert "after the exit" not in capsys.readouterr().out
+    best = record.exit_average - 2 * record.risk.money / record.quantity_entered  # a short
+    after = aftermath_of(range_of(best, 1), side=record.key.side, mean_exit=record.exit_average)
+    show(records=(replace(record, after=after), loser()))
+    assert "after the exit: 1 of 1 went on by 1 R or more within 4 h, median +2.00 R" in capsys.readouterr().out

@@ -24,6 +24,7 @@ from position_monitor.core.model.sides import PositionKey
 from position_monitor.core.observation.reads import OrdersRead, PositionsRead
 from position_monitor.edge.clock import Clock
 from position_monitor.edge.http.rate_budget import Lane, RateBudget
+from position_monitor.edge.venues.binance import writes
 from position_monitor.edge.venues.binance.candles import read_candles, read_turnovers
 from position_monitor.edge.venues.binance.history import BinanceHistory
 from position_monitor.edge.venues.binance.instruments import TRADING_STATUS
@@ -35,16 +36,6 @@ from position_monitor.edge.venues.binance.rows import ListenKeyRow, parse_object
 from position_monitor.edge.venues.binance.traits import TRAITS
 from position_monitor.edge.venues.binance.upkeep import BinanceUpkeep
 from position_monitor.edge.venues.binance.wire import BinanceWire
-from position_monitor.edge.venues.binance.writes import (
-    cancel_request,
-    check_canceled,
-    check_closed,
-    close_request,
-    place_lane,
-    place_request,
-    placed_order_id,
-    placing_call,
-)
 from position_monitor.edge.venues.transport import Endpoint, Transport
 from position_monitor.errors import ExchangeFailure, Refused
 
@@ -106,6 +97,11 @@ class BinanceUsdm:
     def banned_until_ms(self) -> int:
         """When the venue is next asked whether its ban of our address is over; 0 when it has not banned it."""
         return self._wire.budget.banned_until_ms
+
+    @property
+    def key_refused(self) -> str:
+        """Why the venue refused our key when it was last asked something signed; empty where it took it."""
+        return self._wire.key_refused
 
     @property
     def clock_offset_ms(self) -> int:
@@ -225,21 +221,21 @@ class BinanceUsdm:
         The venue does not refuse the id of a limit order that ended: who sends it anew asks for it first.
         """
         order = approved.action.order
-        params = place_request(order)
-        body = await self._wire.call(placing_call(order), params, place_lane(approved.action))
-        return placed_order_id(order, body)
+        params = writes.place_request(order)
+        body = await self._wire.call(writes.placing_call(order), params, writes.place_lane(approved.action))
+        return writes.placed_order_id(order, body)
 
     async def cancel(self, approved: Approved[Cancel]) -> None:
         """Cancel by the venue's id in the list the order was read from; -2011 and -2013 are Refused."""
-        endpoint, params = cancel_request(approved.action)
+        endpoint, params = writes.cancel_request(approved.action)
         body = await self._wire.call(endpoint, params, Lane.OTHER_WRITE)
-        check_canceled(approved.action, body)
+        writes.check_canceled(approved.action, body)
 
     async def close(self, approved: Approved[Close]) -> None:
         """Send a reducing order once. The venue does not refuse a used client id here: read before sending again."""
-        params = close_request(approved.action)
+        params = writes.close_request(approved.action)
         body = await self._wire.call(Endpoint.PLACE_ORDER, params, Lane.STOP)
-        check_closed(approved.action, body)
+        writes.check_closed(approved.action, body)
 
     def trading_symbols(self) -> Collection[str]:
         """Every contract that trades now, by the trading rules as last loaded."""

@@ -16,7 +16,7 @@ from position_monitor.edge.http.rate_budget import Lane, RateBudget, Ticket
 from position_monitor.edge.venues.binance.failures import failure_of_reply, failure_of_transport
 from position_monitor.edge.venues.binance.rows import ServerTimeRow, parse_object
 from position_monitor.edge.venues.transport import Endpoint, Reply, Transport, TransportFailure
-from position_monitor.errors import ClockSkewed, ExchangeFailure, RateLimited, Refused
+from position_monitor.errors import AuthRefused, ClockSkewed, ExchangeFailure, RateLimited, Refused
 
 RECV_WINDOW_MS: Final = 5_000
 """A request that was held up longer than this on its way is refused by the venue instead of acting late."""
@@ -42,6 +42,8 @@ class BinanceWire:
         """The venue refused a number or a symbol in a way that says its trading rules changed (fault X17)."""
         self.mode_flagged = False
         """The venue refused a position side: the position mode may have changed."""
+        self.key_refused = ""
+        """Why the venue refused our key when it was last asked something signed; empty where it took it."""
         self._doubted = False
         """The venue refused a timestamp: what is believed of its clock is wrong."""
         self._transport = transport
@@ -103,6 +105,8 @@ class BinanceWire:
             self.budget.block(failure)
         if not endpoint.is_background:
             self._learn(failure)
+            if endpoint.value.signed and (failure is None or isinstance(failure, AuthRefused)):
+                self.key_refused = "" if failure is None else str(failure)
         return reply if failure is None else failure
 
     def _learn(self, failure: ExchangeFailure | None) -> None:
