@@ -13,7 +13,7 @@ from tests.documents.reading import Code, shell_lines
 
 PROGRAM = "position-monitor"
 _OPTIONAL = re.compile(r"\[(?:[^\[\]]|\[[^\[\]]*\])*\]")
-_VALUES = {"S": "5", "SECONDS": "5", "N": "5", "TIME": "2h", "T": "30m", "...": "words", "PATH": "x.toml"}
+_VALUES = {"S": "5", "SECONDS": "5", "N": "5", "TIME": "2h", "DURATION": "30m", "...": "words", "PATH": "x.toml"}
 
 
 def names() -> frozenset[str]:
