@@ -39,6 +39,14 @@ def test_the_journal_speaks_with_prefix_and_priority(guarded):
     assert not any("Started" in line for line in warnings)
 
 
+def test_the_journal_can_be_searched_by_its_fields(guarded, eventually):
+    """Account, symbol and event are fields; what wakes somebody is apart from ordinary life."""
+    placed = eventually(lambda: guarded.journal("ACCOUNT=main", "SYMBOL=BTCUSDT", "EVENT=StopPlaced"))
+    assert all("BTCUSDT" in line for line in placed)
+    assert guarded.journal("-u", UNIT, "-t", IDENTIFIER, "-p", "err") == []
+    assert guarded.journal("_TRANSPORT=journal", "-t", IDENTIFIER)
+
+
 def test_a_killed_daemon_comes_back_with_the_lease_of_its_predecessor(guarded, eventually):
     """P5, P6: SIGKILL, restart, and no waiting for the old lease to expire."""
     owner = guarded.redis("GET", f"{P}:lease")
