@@ -36,7 +36,7 @@ class Ran:
         self.config = stack.config()
         stack.start_daemon(self.config, **INCIDENT)
         eventually("protected", lambda: fully_protected(self.paper))
-        self.paper.post("trade", symbol="XRPUSDT", action="close")
+        self.paper.post("position", symbol="XRPUSDT", action="close")
         eventually("a record", lambda: self.redis.xlen(f"{PREFIX}:exits"))
         eventually("totals", lambda: self.redis.exists(f"{PREFIX}:performance"))
         eventually("a shadow", lambda: self.redis.exists(f"{PREFIX}:shadow:BTCUSDT:LONG"))
