@@ -32,15 +32,18 @@ class Ran:
 
     def __init__(self, stack: Stack) -> None:
         self.redis = stack.start_redis()
-        self.paper = stack.start_paper("seven-naked", "--price-interval-s", "0")
+        self.paper = stack.start_paper("flat", "--price-interval-s", "0")
         self.config = stack.config()
         stack.start_daemon(self.config, **INCIDENT)
+        eventually("a first state", lambda: self.redis.exists(f"{PREFIX}:status"))
+        self.paper.post("position", action="open", symbol="BTCUSDT", side="LONG", quantity="0.3")
+        self.paper.post("position", action="open", symbol="ETHUSDT", side="LONG", quantity="1")
         eventually("protected", lambda: fully_protected(self.paper))
-        self.paper.post("position", symbol="XRPUSDT", action="close")
+        self.paper.post("position", action="close", symbol="ETHUSDT")
         eventually("a record", lambda: self.redis.xlen(f"{PREFIX}:exits"))
         eventually("totals", lambda: self.redis.exists(f"{PREFIX}:performance"))
         eventually("a shadow", lambda: self.redis.exists(f"{PREFIX}:shadow:BTCUSDT:LONG"))
-        eventually("said", lambda: self.redis.hget(f"{PREFIX}:status", "positions") == "6")
+        eventually("said", lambda: self.redis.hget(f"{PREFIX}:status", "positions") == "1")
         # The documented pair of hash and document must be of one moment.
         self.status = self.hash("status")
         self.position = self.hash("position:BTCUSDT:LONG")

@@ -7,13 +7,15 @@ import contextlib
 import io
 import re
 import shlex
+from functools import cache
 
-from position_monitor.cli.command_line import parser
+from position_monitor.cli import command_line
 from tests.documents.reading import Code, shell_lines
 
 PROGRAM = "position-monitor"
+parser = cache(command_line.parser)
 _OPTIONAL = re.compile(r"\[(?:[^\[\]]|\[[^\[\]]*\])*\]")
-_VALUES = {"S": "5", "SECONDS": "5", "N": "5", "TIME": "2h", "DURATION": "30m", "...": "words", "PATH": "x.toml"}
+_VALUES = {"S": "5", "SECONDS": "5", "N": "5", "TIME": "2h", "DURATION": "30m", "...": "words", "REASON": "words", "PATH": "x.toml"}
 
 
 def names() -> frozenset[str]:
@@ -22,6 +24,7 @@ def names() -> frozenset[str]:
     return frozenset(commands.choices)
 
 
+@cache
 def command_lines() -> list[Code]:
     """Every command line of the program; inline code may leave the program's name out."""
     found = []
@@ -38,6 +41,7 @@ def command_lines() -> list[Code]:
 
 def arguments(words: str) -> list[list[str]]:
     """What the program would get. Words in brackets are left out, and what stands for a value becomes one."""
+    words = re.sub(r"(--\w+) \.\.\.", r"\1 words", words).removesuffix(" ...")
     plain = re.split(r"\s(?:[|>]|2>)", _OPTIONAL.sub("", words))[0]
     made: list[list[str]] = [[]]
     for token in shlex.split(plain, comments=True)[1:]:
