@@ -39,10 +39,11 @@ def literals(node: ast.AST) -> Iterator[str]:
 @cache
 def fixed_parts() -> tuple[str, ...]:
     """The fixed parts of every text of the program and of the unit that speaks for it, the longest first."""
-    texts = [re.sub(r"\$\w+|%i", "\0", UNIT.read_text("utf-8")).replace("\n", "\0")]
+    texts = [re.sub(r"\$\w+|%i|[\n\"]", "\0", UNIT.read_text("utf-8"))]
     for path in (ROOT / "position_monitor").rglob("*.py"):
         texts += literals(ast.parse(path.read_text("utf-8")))
-    parts = {part.strip() for text in texts for part in re.split("[\0\n]", text)}
+    between = {part for text in texts for part in re.split("[\0\n]", text)}
+    parts = between | {part.strip() for part in between}
     return tuple(sorted((part for part in parts if len(part) >= FIXED_LEAST), key=len, reverse=True))
 
 

@@ -185,7 +185,8 @@ def files_named() -> list[Code]:
 
 def is_a_file(name: str) -> bool:
     """Whether a file ends so: pages name modules from the package, or from the room that they are about."""
-    return any(f"/{one}".endswith(f"/{name.removeprefix('./')}") for one in files())
+    name = name.removeprefix("./").replace("@NAME.", "@.")
+    return any(f"/{one}".endswith(f"/{name}") for one in files())
 
 
 def test_every_file_exists() -> None:
@@ -236,7 +237,10 @@ def test_every_name_is_one_of_the_code() -> None:
         for code in all_inline(but=HISTORY)
         if WORD.fullmatch(code.text)
         for word in [code.text]
-        if word not in words_of_the_source(tests=code.page not in OPERATORS or word.startswith("test_")) | FIGURES | OTHERS_WORDS
+        if word
+        not in words_of_the_source(tests=code.page not in OPERATORS or word.startswith("test_"))
+        | FIGURES
+        | OTHERS_WORDS
     ]
     assert wrong == []
 

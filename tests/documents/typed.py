@@ -15,7 +15,16 @@ from tests.documents.reading import Code, shell_lines
 PROGRAM = "position-monitor"
 parser = cache(command_line.parser)
 _OPTIONAL = re.compile(r"\[(?:[^\[\]]|\[[^\[\]]*\])*\]")
-_VALUES = {"S": "5", "SECONDS": "5", "N": "5", "TIME": "2h", "DURATION": "30m", "...": "words", "REASON": "words", "PATH": "x.toml"}
+_VALUES = {
+    "S": "5",
+    "SECONDS": "5",
+    "N": "5",
+    "TIME": "2h",
+    "DURATION": "30m",
+    "...": "words",
+    "REASON": "words",
+    "PATH": "x.toml",
+}
 
 
 def names() -> frozenset[str]:
@@ -31,6 +40,8 @@ def command_lines() -> list[Code]:
     for code in shell_lines():
         for part in re.split(r"\s*(?:&&|;)\s+", code.text):
             words = part.strip()
+            if code.inline and re.fullmatch(rf"({PROGRAM} )?[a-z-]+(\|[a-z-]+)+", words):
+                continue  # a list of commands
             if code.inline and words.split(" ")[0].split("|")[0] in names() and re.search(r" (-|\[|[A-Z])", words):
                 words = f"{PROGRAM} {words}"
             words = re.sub(r"^(sudo|exec) ", "", words)
