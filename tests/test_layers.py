@@ -38,6 +38,7 @@ LAYERS = {
     "errors": {"errors", "core"},
     "config": {"config", "core", "errors"},
     "edge": {"edge", "core", "errors", "config"},
+    "charts": {"charts"},
     "paper": {"paper"},
     "daemon": {"daemon", "core", "edge", "errors"},
     "service": {"service", "daemon", "core", "edge", "errors", "config"},
@@ -47,7 +48,7 @@ LAYERS = {
     "preflight": {"preflight", "inspector", "verification", "core", "edge", "errors", "config"},
     "cli": {
         *("cli", "preflight", "rehearsal", "verification", "inspector", "service", "daemon", "core", "edge", "errors"),
-        *("config", "paper"),
+        *("config", "paper", "charts", "dashboard"),
     },
     "__main__": {"cli"},
     "schemas": set(),

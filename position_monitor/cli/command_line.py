@@ -170,6 +170,7 @@ def _record_commands(commands: argparse._SubParsersAction[_Parser]) -> None:
         commands, "performance", "performance", "what every exit was worth: reasons, rungs, slippage, in R and in money"
     )
     performance.add_argument("--csv", action="store_true", help="one row a record, for a spreadsheet")
+    performance.add_argument("--html", type=Path, metavar="FILE", help="also write one page with every chart")
     _backtest(commands)
 
 
@@ -196,7 +197,7 @@ def _backtest(commands: argparse._SubParsersAction[_Parser]) -> None:
     one.add_argument("--max-quantity", type=decimal_above_zero, help="most of one market order (default: no bound)")
     one.add_argument("--tries", type=Path, metavar="FILE", help="ledger of tries (default: beside the entries)")
     one.add_argument("--csv", action="store_true", help="one row a position and policy")
-    one.add_argument("--report", type=Path, metavar="FILE.html", help="one page with every chart")
+    one.add_argument("--report", type=Path, metavar="FILE.html", help="also write one page with every chart")
     one.add_argument("--sample", type=Path, metavar="DIR", help="write sample candles and entries there, and end")
     one.add_argument("--seed", type=int, default=1, help="of the sample (default 1)")
 
