@@ -70,6 +70,7 @@ backtest: $(STAMP)
 lock:
 	@command -v uv >/dev/null || { echo "make lock needs uv on the PATH" >&2; exit 1; }
 	$(EXPORT) --extra embedded --output-file requirements.txt
+	$(EXPORT) --extra embedded --extra alerts --extra metrics --output-file requirements-extras.txt
 	$(EXPORT) --extra dev --output-file requirements-dev.txt
 	echo "freqtrade==$(FREQTRADE)" | uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate --output-file tests/bench/freqtrade/requirements.txt -
 	echo "backtesting==$(BACKTESTING)" | uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate --output-file tests/bench/backtesting/requirements.txt -

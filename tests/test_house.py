@@ -239,7 +239,11 @@ def declared(*extras: str) -> list[Requirement]:
     return [requirement for requirement in wanted if requirement.name != project["name"]]
 
 
-LOCKS = [("requirements.txt", ("embedded",)), ("requirements-dev.txt", ("embedded", "dev"))]
+LOCKS = [
+    ("requirements.txt", ("embedded",)),
+    ("requirements-extras.txt", ("embedded", "alerts", "metrics")),
+    ("requirements-dev.txt", ("embedded", "alerts", "metrics", "dev")),
+]
 
 
 @pytest.mark.parametrize(("name", "extras"), LOCKS)
@@ -270,8 +274,10 @@ def test_every_pin_has_hashes_and_no_address(name: str) -> None:
 
 def test_the_development_lock_extends_the_runtime_lock() -> None:
     """Tests run against the versions that are deployed."""
-    runtime, development = lock("requirements.txt"), lock("requirements-dev.txt")
-    assert {name: entry for name, entry in runtime.items() if development.get(name) != entry} == {}
+    development = lock("requirements-dev.txt")
+    for smaller in ("requirements.txt", "requirements-extras.txt"):
+        assert {name: entry for name, entry in lock(smaller).items() if development.get(name) != entry} == {}
+    assert lock("requirements.txt").items() <= lock("requirements-extras.txt").items()
 
 
 BY_POSITION_MAX = 4

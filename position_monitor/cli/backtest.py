@@ -132,8 +132,11 @@ def _request(
     contenders = [
         Contender(
             name=word,
-            terms={name: Terms(rules[name][0], one, costs, margin) for name, one in by_symbol.items()},
-            settings_hash=_hash(_settings_text(by_symbol), json.dumps(jsonable((costs, margin)))),
+            terms={
+                name: Terms(rules[name][0], one, costs, margin, hedged=arguments.hedge)
+                for name, one in by_symbol.items()
+            },
+            settings_hash=_hash(_settings_text(by_symbol), json.dumps(jsonable((costs, margin, arguments.hedge)))),
         )
         for word, by_symbol in settings.items()
     ]

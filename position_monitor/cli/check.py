@@ -6,6 +6,7 @@ import argparse
 import asyncio
 from typing import Final
 
+from position_monitor.cli.check_outlets import outlet_findings
 from position_monitor.cli.exit_codes import ExitCode
 from position_monitor.cli.journal import open_journal
 from position_monitor.cli.output import print_json, print_marked, say
@@ -25,7 +26,7 @@ def execute(arguments: argparse.Namespace) -> int:
 
         return after_reload() if arguments.after_reload else before_reload(arguments)
     config = load_config(arguments.config)
-    findings = offline_findings(config)
+    findings = offline_findings(config) + outlet_findings(config)
     if arguments.live:
         open_journal(config)
         findings += asyncio.run(live_findings(config, say))

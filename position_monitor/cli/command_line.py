@@ -19,8 +19,10 @@ from position_monitor.cli.argument_types import (
     positive,
 )
 from position_monitor.cli.asked_position import FORMS, asked_position
+from position_monitor.cli.control_arguments import Subject, duration_ms, reason, subject
 from position_monitor.cli.exit_codes import ExitCode
 from position_monitor.cli.moments import SINCE_FORMS, since_ms
+from position_monitor.core.model.control import EVERY_SYMBOL
 
 WATCH_INTERVAL_S = 2.0
 VERIFY_INTERVAL_S = 60.0
@@ -47,6 +49,7 @@ def parser() -> argparse.ArgumentParser:
     _verify_command(commands)
     _event_commands(commands)
     _record_commands(commands)
+    _control_commands(commands)
     _config_commands(commands)
     _paper_commands(commands)
     _dashboard_command(commands)
@@ -104,6 +107,7 @@ def _daemon_commands(commands: argparse._SubParsersAction[_Parser]) -> None:
     reload.add_argument(
         "--after-reload", action="store_true", help="for ExecReload= of the unit: waits for what the daemon says to it"
     )
+    _command(commands, "alert-test", "alert_test", "send one message to every target of [alerts]; says which took it")
 
 
 def _reading_commands(commands: argparse._SubParsersAction[_Parser]) -> None:
@@ -182,6 +186,13 @@ def _record_commands(commands: argparse._SubParsersAction[_Parser]) -> None:
     )
     performance.add_argument("--csv", action="store_true", help="one row a record, for a spreadsheet")
     performance.add_argument("--html", type=Path, metavar="FILE", help="also write one page with every chart")
+    shadow = _command(
+        commands,
+        "shadow-report",
+        "shadow_report",
+        "what the policy in shadow would have been worth, and how sure that is",
+    )
+    shadow.add_argument("--csv", action="store_true", help="one row a closed position, for a spreadsheet")
     _backtest(commands)
 
 
@@ -204,6 +215,7 @@ def _backtest(commands: argparse._SubParsersAction[_Parser]) -> None:
     one.add_argument("--maintenance-pct", type=decimal, default="0.5", help="maintenance margin (default 0.5)")
     one.add_argument("--tick", type=decimal_above_zero, help="least price step (default: by the decimals of the file)")
     one.add_argument("--step", type=decimal_above_zero, help="least quantity step (default: by those of the entries)")
+    one.add_argument("--hedge", action="store_true", help="an account in hedge mode: the least notional counts")
     one.add_argument("--min-notional", type=decimal, default="5", help="least order value in hedge mode (default 5)")
     one.add_argument("--max-quantity", type=decimal_above_zero, help="most of one market order (default: no bound)")
     one.add_argument("--tries", type=Path, metavar="FILE", help="ledger of tries (default: beside the entries)")
@@ -221,6 +233,33 @@ def _dashboard_command(commands: argparse._SubParsersAction[_Parser]) -> None:
     page.add_argument("--host", default="127.0.0.1", help="any other than loopback needs --token-file")
     page.add_argument("--port", type=port, default=8790, help="0 takes a free one (default 8790)")
     page.add_argument("--token-file", type=Path, metavar="FILE", help="who looks must know what it holds")
+
+
+def _control_commands(commands: argparse._SubParsersAction[_Parser]) -> None:
+    pause = _command(commands, "pause", "control", "no removal, no move, no take-profit for a while; stops are placed")
+    resume = _command(commands, "resume", "control", "end what was paused or held before its time")
+    hold = _command(commands, "hold", "control", "accept a stop of your own that is looser than allowed, for a while")
+    for command, name in ((pause, "pause"), (resume, "resume"), (hold, "hold")):
+        command.set_defaults(request=name)
+        command.add_argument(
+            "subject",
+            metavar="SYMBOL[:SIDE]",
+            type=subject,
+            nargs=None if command is hold else "?",
+            default=Subject(EVERY_SYMBOL, None),
+            help="e.g. BTCUSDT or BTCUSDT:LONG" + ("" if command is hold else " (default: every position)"),
+        )
+        command.add_argument("--reason", required=command is not resume, type=reason, help="why, for whoever reads it")
+        command.add_argument("--by", default="", metavar="NAME", help="who asks (default: the user who calls)")
+    for command in (pause, hold):
+        command.add_argument(
+            "--for",
+            dest="lasts_ms",
+            required=True,
+            type=duration_ms,
+            metavar="TIME",
+            help="90s, 30m, 2h, 1d; at most 7d",
+        )
 
 
 def _config_commands(commands: argparse._SubParsersAction[_Parser]) -> None:

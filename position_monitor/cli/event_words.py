@@ -10,7 +10,7 @@ from decimal import Decimal, InvalidOperation
 from typing import Any, Final, NamedTuple
 
 from position_monitor.cli.moments import moment
-from position_monitor.cli.status_table import number
+from position_monitor.cli.status_table import age, number
 from position_monitor.core.model.verdicts import Verdict
 from position_monitor.edge.redis.event_stream import StreamedEvent
 
@@ -63,7 +63,16 @@ class Fields:
 def telling(event: StreamedEvent) -> Telling:
     """The event as a sentence, without its time and its position."""
     words = _WORDS.get(event.type)
-    return words(Fields(event.details)) if words is not None else Telling(PLAIN, DAEMON, generic(event))
+    if words is None:
+        return Telling(PLAIN, DAEMON, generic(event))
+    sentence = words(Fields(event.details))
+    return sentence._replace(text=_without_gaps(sentence.text))
+
+
+def _without_gaps(text: str) -> str:
+    """The sentence without what an absent field leaves behind: blanks in a row, a comma or a colon before nothing."""
+    words = " ".join(text.split())
+    return words.replace(" : ", ": ").replace(": , ", ": ").replace(" ,", ",").strip(" :,")
 
 
 def generic(event: StreamedEvent) -> str:
@@ -196,8 +205,7 @@ def _said(text: str, actor: str = DAEMON, mark: str = PLAIN) -> Callable[[Fields
     """A sentence with fields in braces; those that are absent leave nothing behind."""
 
     def words(fields: Fields) -> Telling:
-        filled = text.format_map(fields)
-        return Telling(mark, actor, filled.rstrip(" :,"))
+        return Telling(mark, actor, text.format_map(fields))
 
     return words
 
@@ -207,12 +215,22 @@ def _started(fields: Fields) -> Telling:
     return Telling(PLAIN, DAEMON, "daemon started" + (f": {', '.join(shown)}" if shown else ""))
 
 
+def _reloaded(fields: Fields) -> Telling:
+    waits = f"; only after a restart: {fields['after_restart']}" if fields["after_restart"] else ""
+    return Telling(PLAIN, DAEMON, f"configuration reloaded, hash {fields['config_hash']}{waits}")
+
+
+def _after(fields: Fields) -> str:
+    """How long something was away."""
+    return f" after {age(fields.ms('away_ms'))}" if fields["away_ms"] else ""
+
+
 _START: Final = ("version", "environment", "mode", "redis", "config_hash")
 
 _WORDS: Final[Mapping[str, Callable[[Fields], Telling]]] = {
     "Started": _started,
     "Stopped": lambda f: Telling(LOOK, DAEMON, f["reason"] or "the daemon was stopped"),
-    "ConfigReloaded": _said("configuration reloaded, hash {config_hash}, after a restart: {after_restart}"),
+    "ConfigReloaded": _reloaded,
     "ConfigRefused": _said("configuration refused, the old one stays: {problem}", mark=LOOK),
     "ConfigConflict": _said("configuration conflict: {text}", mark=LOOK),
     "PositionAppeared": _appeared,
@@ -243,9 +261,10 @@ _WORDS: Final[Mapping[str, Callable[[Fields], Telling]]] = {
     "BanBegan": lambda f: Telling(ALARM, VENUE, f"the exchange bans this address until {moment(f.ms('until_ms'))}"),
     "BanEnded": _said("the ban is over", VENUE),
     "RedisLost": _said("Redis lost: {reason}", mark=LOOK),
-    "RedisBack": _said("Redis is back after {seconds}"),
+    "RedisBack": lambda f: Telling(PLAIN, DAEMON, f"Redis takes the state again{_after(f)}"),
     "StreamLost": _said("{stream} stream lost: {reason}", VENUE, LOOK),
-    "StreamBack": _said("{stream} stream is back", VENUE),
+    "StreamBack": lambda f: Telling(PLAIN, VENUE, f"{f['stream']} stream is back{_after(f)}"),
+    "ForeignWeightSeen": _said("another program used {weight_1m} request weight in a minute", OTHER, LOOK),
     "MarginCalled": _said("the exchange calls for margin, liquidation is near", VENUE, ALARM),
     "ControlAccepted": _control("accepted", PLAIN),
     "ControlRefused": _control("refused", LOOK),

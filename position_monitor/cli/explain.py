@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import asyncio
 from collections.abc import Iterator
 from dataclasses import fields
 from decimal import Decimal
@@ -16,16 +15,15 @@ from position_monitor.cli.exit_codes import ExitCode
 from position_monitor.cli.explain_exits import exit_lines
 from position_monitor.cli.lines import flowed, hanging
 from position_monitor.cli.moments import moment
-from position_monitor.cli.output import columns, print_json, print_rendered, say
+from position_monitor.cli.output import columns, print_json, print_rendered
 from position_monitor.cli.plan import action_lines, headline, held_lines, look, of_asked
 from position_monitor.cli.status_table import number, rounded
 from position_monitor.config.problems import shown
-from position_monitor.core.exits.live_policy import SwitchesSince
 from position_monitor.core.model.ids import epoch_began_ms
 from position_monitor.core.model.order_words import described
 from position_monitor.core.model.orders import Role
 from position_monitor.core.model.rungs import rungs_of
-from position_monitor.errors import PositionMonitorError
+from position_monitor.core.publication.control_words import in_words
 
 if TYPE_CHECKING:
     from position_monitor.config import Config
@@ -42,11 +40,8 @@ def execute(arguments: argparse.Namespace) -> int:
     from position_monitor.config import load_config
 
     config, asked = load_config(arguments.config), arguments.position
-    switches, problem = asyncio.run(switches_of_daemon(config))
-    inspection = look(config, switches)
+    inspection = look(config, asked)
     positions = of_asked(inspection, asked)
-    if problem and any(one.exits is not None and one.exits.explanation.parts.time is not None for one in positions):
-        say(f"position-monitor: since when the policy is live is not known here: {problem}")
     if arguments.json:
         settings = config.protection_settings(asked.symbol)
         print_json({"symbol": asked.symbol, "settings": settings, "positions": positions})
@@ -57,32 +52,10 @@ def execute(arguments: argparse.Namespace) -> int:
     return ExitCode.OK if positions else ExitCode.ERROR
 
 
-async def switches_of_daemon(config: Config) -> tuple[tuple[SwitchesSince, ...], str]:
-    """The exit switches of this configuration and since when the daemon has them, as its events say; without an answer
-    nothing, and why: Redis is away, or the events were trimmed, or it runs by other switches than these."""
-    from position_monitor.edge.redis.event_stream import EventStream
-
-    plan = config.exit_plan()
-    stream = EventStream(config.redis.url.get_secret_value(), prefix=config.redis.prefix, account=config.account)
-    try:
-        events = (await stream.part()).events
-        await stream.close()
-    except PositionMonitorError as problem:
-        return (), str(problem)
-    since_ms = None
-    for event in reversed(events):
-        if event.type == "ModeChanged" and event.details.get("subject") == "exits":
-            if event.details.get("after") != plan.described:
-                break
-            since_ms = event.at_ms
-            if event.details.get("cause") == "start":
-                break
-    if since_ms is None:
-        return (), "no event in Redis says that the daemon runs by these exit switches"
-    return (SwitchesSince(since_ms, plan.switches),), ""
-
-
 def _explanation(config: Config, inspected: InspectedPosition) -> Iterator[Text]:
+    in_force = [one for one in (inspected.state.pause, inspected.state.hold) if one is not None]
+    if in_force:
+        yield from _section("Operator", (in_words(request) for request in in_force))
     yield from _section("Read", _inputs(inspected))
     yield from _settings(config, inspected.position.symbol)
     if inspected.exits is not None and inspected.book is not None:

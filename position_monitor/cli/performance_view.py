@@ -15,8 +15,9 @@ from rich.text import Text
 
 from position_monitor.cli.output import console
 from position_monitor.cli.status_table import age, number
+from position_monitor.core.performance.aftermath import PREMATURE_R
 from position_monitor.core.performance.record import Record
-from position_monitor.core.performance.statistics import SMALL_SAMPLE, Interval
+from position_monitor.core.performance.statistics import SMALL_SAMPLE, Interval, median
 from position_monitor.core.performance.summary import R_EDGES, MoneyTotal, Summary
 
 WIDE = 80
@@ -60,9 +61,19 @@ def _headline(summary: Summary, records: Sequence[Record]) -> Iterable[Text]:
     if summary.mean_r is not None:
         mean, total = _r(summary.mean_r), _r(summary.total_r)
         yield Text(f"mean {mean} R, total {total} R{_sample(summary.measured_in_r)}")
+    yield from _afterwards(records)
     waiting = [record for record in records if not record.final]
     for record in waiting[-3:]:
         yield Text(f"! {record.key} is provisional: {', '.join(record.notes)}", style="yellow")
+
+
+def _afterwards(records: Sequence[Record]) -> Iterable[Text]:
+    """What waiting had brought, of the records whose four hours have passed."""
+    regrets = [record.regret_r for record in records if record.regret_r is not None]
+    if regrets:
+        premature = sum(record.premature is True for record in records)
+        went_on = f"{premature} of {len(regrets)} went on by {PREMATURE_R} R or more within 4 h"
+        yield Text(f"after the exit: {went_on}, median {_r(median(regrets))} R")
 
 
 def _table(title: str, columns: Sequence[str]) -> Table:

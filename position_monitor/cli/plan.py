@@ -13,10 +13,12 @@ from rich.text import Text
 from position_monitor.cli.asked_position import AskedPosition, covers, say_not_open
 from position_monitor.cli.exit_codes import ExitCode
 from position_monitor.cli.lines import flowed, hanging
-from position_monitor.cli.output import columns, print_json, print_rendered
+from position_monitor.cli.output import columns, print_json, print_rendered, say
 from position_monitor.cli.status_table import COLOURS, number, rounded
 from position_monitor.core.model.actions import Action, Cancel, Close, Place
+from position_monitor.core.model.control import ControlRequest
 from position_monitor.core.model.order_words import described
+from position_monitor.core.publication.control_words import in_words
 
 _WHAT_COLUMNS = 44
 _BELOW_COLUMNS = 11
@@ -24,7 +26,6 @@ _BELOW_COLUMNS = 11
 if TYPE_CHECKING:
     from position_monitor.config import Config
     from position_monitor.core.decision.plan_inputs import Held
-    from position_monitor.core.exits.live_policy import SwitchesSince
     from position_monitor.inspector import InspectedPosition, Inspection
 
 
@@ -37,11 +38,20 @@ def execute(arguments: argparse.Namespace) -> int:
     actions = [action for inspected in positions for action in inspected.actions]
     held = [item for inspected in positions for item in inspected.held] + orphans
     if arguments.json:
-        print_json({"positions": positions, "orphans": orphans, "outstanding": len(actions) + len(held)})
+        print_json(
+            {
+                "control": inspection.account.control,
+                "positions": positions,
+                "orphans": orphans,
+                "outstanding": len(actions) + len(held),
+            }
+        )
     if asked is not None and not positions and not orphans:
         say_not_open(asked, (one.position.key for one in inspection.positions), also=" and no order of ours")
         return ExitCode.ERROR
     if not arguments.json:
+        if inspection.account.control:
+            print_rendered(*in_force_lines(inspection.account.control))
         for inspected in positions:
             print_rendered(*headline(inspected), *action_lines(inspected.actions), *held_lines(inspected.held))
         if orphans:
@@ -54,21 +64,33 @@ def inspect(arguments: argparse.Namespace) -> Inspection:
     """Load the configuration and look once."""
     from position_monitor.config import load_config
 
-    return look(load_config(arguments.config))
+    return look(load_config(arguments.config), arguments.position)
 
 
-def look(config: Config, switches: Sequence[SwitchesSince] = ()) -> Inspection:
-    """One look at the exchange with the daemon's own eyes. `switches`: since when which exit switches are in force."""
+def look(config: Config, asked: AskedPosition | None) -> Inspection:
+    """One look at the exchange with the daemon's own eyes, and with what its events say. Says what that leaves open of
+    the positions that were asked about."""
+    from position_monitor.cli.daemon_switches import switches_of_daemon
     from position_monitor.cli.journal import open_journal
     from position_monitor.inspector import Inspector
 
     open_journal(config)
-    return asyncio.run(Inspector(config, advised=True, switches=switches).look())
+    switches, problem = asyncio.run(switches_of_daemon(config))
+    inspection = asyncio.run(Inspector(config, advised=True, switches=switches).look())
+    exits = [one.exits for one in of_asked(inspection, asked)]
+    if problem and any(one is not None and one.explanation.parts.time is not None for one in exits):
+        say(f"position-monitor: whether a time stop applies is not known here: {problem}")
+    return inspection
 
 
 def of_asked(inspection: Inspection, asked: AskedPosition | None) -> list[InspectedPosition]:
     """The positions that were asked about, or all of them."""
     return [inspected for inspected in inspection.positions if covers(asked, inspected.position.key)]
+
+
+def in_force_lines(requests: Sequence[ControlRequest]) -> list[Text]:
+    """The pauses and holds of operators in force."""
+    return [Text(f"! {in_words(request)}", style="yellow") for request in requests]
 
 
 def headline(inspected: InspectedPosition) -> list[Text]:

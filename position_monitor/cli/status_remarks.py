@@ -56,12 +56,11 @@ def _own_reasons(reason: str, loud: Sequence[Row]) -> list[str]:
     """The account's reason without what it repeats of positions that stand in a group of their own."""
     for row in loud:
         for repeated in (f"{row.name}: {row.verdict} ({row.reason})", f"{row.name}: {row.verdict}"):
-            reason = reason.replace(repeated, "")
+            reason = re.sub(rf"(^|(?<=; )){re.escape(repeated)}(?=;|$)", "", reason)
     parts = [part.strip() for part in reason.split("; ") if part.strip(" ;")]
-    names = tuple(row.name for row in loud)
     if loud and parts and parts[-1].endswith(_SHORTENED):
         parts.pop()  # the text was shortened when it was published: what it is about stands below
-    return _gathered([part for part in parts if not part.startswith(names)])
+    return _gathered(parts)
 
 
 def _gathered(parts: Iterable[str]) -> list[str]:

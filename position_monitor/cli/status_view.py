@@ -104,14 +104,17 @@ class StatusView:
     """Why there is no newer look; what is shown is then the last one, and nothing is claimed."""
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
-        """Line by line; nothing is cut at the right."""
-        yield from self.lines(options.max_width)
+        """Line by line; nothing is cut at the right. The last look under a trouble is grey: it claims nothing."""
+        trouble = hanging(self.trouble, options.max_width)
+        yield from (Text(line, style=COLOURS[Verdict.UNKNOWN]) for line in trouble)
+        lines = self.lines(options.max_width, above=len(trouble))
+        yield from (Text(line.plain, style="dim") for line in lines) if trouble else lines
 
-    def lines(self, width: int) -> list[Text]:
-        """Every line that is shown."""
+    def lines(self, width: int, *, above: int = 0) -> list[Text]:
+        """Every line that is shown below the `above` first ones."""
         rows = self.overview.rows
         verdict = headline(self.overview, width)
-        head = [*_trouble(self.trouble, width), *verdict, *self._facts(width)]
+        head = [*verdict, *self._facts(width)]
         remarks_shown = self._remarks(rows, width)
         shown = [row for row in rows if not self.only_problems or row.verdict not in QUIET]
         if not shown:
@@ -120,7 +123,7 @@ class StatusView:
         if self.height is None:
             foot = verdict if len(shown) > LONG_ROWS else []
             return [*head, *remarks_shown, *table_lines(shown, width, self.now_ms), *foot]
-        room = self.height - len(head) - len(remarks_shown) - 1
+        room = self.height - above - len(head) - len(remarks_shown) - 1
         return [*head, *remarks_shown, *self._fitting(shown, width, room)]
 
     def _fitting(self, shown: Sequence[Row], width: int, room: int) -> list[Text]:
@@ -198,10 +201,6 @@ def headline(overview: Overview, width: int) -> list[Text]:
     if cell_len(text.plain) + len(_INDENT) + cell_len(rest.plain) <= width:
         return [text.append(_INDENT).append_text(rest)]
     return [text, *(Text(_INDENT).append_text(line) for line in flowed(others, ", ", width - len(_INDENT)))]
-
-
-def _trouble(trouble: str, width: int) -> list[Text]:
-    return [Text(line, style=COLOURS[Verdict.UNKNOWN]) for line in hanging(trouble, width)] if trouble else []
 
 
 def _counts(rows: Sequence[Row]) -> str:

@@ -196,7 +196,7 @@ class Watching:
     def _last_view(self, trouble: str, height: int) -> RenderableType:
         if self._last is None:
             return Text(trouble, style=COLOURS[RiskStatus.UNKNOWN])
-        below = f"{trouble}. What stands below is the last that was heard"
+        below = f"{trouble}. What stands below was heard last"
         return render(self.config, self._last, only_problems=self.only_problems, height=height, trouble=below)
 
 

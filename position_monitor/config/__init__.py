@@ -13,10 +13,12 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from pydantic import BaseModel, Field, PrivateAttr, ValidationError
+from pydantic import Field, PrivateAttr, ValidationError
 
 from position_monitor.config.exit_switches import ExitPlan, exit_plan
 from position_monitor.config.installation import Environment, process_environment
+from position_monitor.config.leaves import leaves
+from position_monitor.config.monitoring import AlertsSection, MetricsSection
 from position_monitor.config.problems import InvalidConfig, sentences, shown, unknown_keys, without
 from position_monitor.config.profiles import (
     DEFAULT_LOCKS,
@@ -30,6 +32,7 @@ from position_monitor.config.rules import broken_rules
 from position_monitor.config.sections import (
     AiEngineSection,
     BackendSection,
+    EventsSection,
     EvidenceSection,
     ExchangeSection,
     LimitsSection,
@@ -77,8 +80,11 @@ class Config(Section):
     evidence_section: EvidenceSection = Field(EvidenceSection(), alias="evidence")
     limits_section: LimitsSection = Field(LimitsSection(), alias="limits")
     redis: RedisSection = RedisSection()
+    events: EventsSection = EventsSection()
     ai_engine: AiEngineSection = AiEngineSection()
     backend: BackendSection = BackendSection()
+    alerts: AlertsSection = AlertsSection()
+    metrics: MetricsSection = MetricsSection()
 
     _credentials: Credentials | None = PrivateAttr(None)
     _missing_credentials: tuple[str, ...] = PrivateAttr(("this configuration was built without credentials",))
@@ -248,7 +254,7 @@ class Config(Section):
 
     def effective(self) -> Iterator[tuple[str, str, str]]:
         """Every key with its value as shown to people (secrets hidden) and its origin, in the file's order."""
-        for key, value in _leaves(self):
+        for key, value in leaves(self):
             yield key, shown(value), self._origins.get(key, "default")
 
 
@@ -281,17 +287,3 @@ def _validated(data: dict[str, Any], origins: dict[str, str]) -> tuple[Config | 
         return Config.model_validate(without(data, paths)), problems
     except ValidationError as error:  # what was hidden by the unknown keys is a problem like any other
         return None, [*problems, *sentences(Config, error, origins)]
-
-
-def _leaves(model: BaseModel, prefix: str = "") -> Iterator[tuple[str, object]]:
-    """Every key of a table and the tables in it; a symbol's table lists only what it sets."""
-    for name, field in type(model).model_fields.items():
-        value, key = getattr(model, name), field.alias or name
-        if isinstance(value, BaseModel):
-            yield from _leaves(value, f"{prefix}{key}.")
-        elif isinstance(value, dict):
-            inside = prefix if name == "overrides" else f"{prefix}{key}."
-            for symbol, table in sorted(value.items()):
-                yield from ((path, item) for path, item in _leaves(table, f"{inside}{symbol}.") if item is not None)
-        else:
-            yield f"{prefix}{key}", value

@@ -17,6 +17,7 @@ from pydantic import BaseModel, SecretStr, ValidationError
 from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
 
+from position_monitor.config.monitoring import SecretUrl, shown_address
 from position_monitor.errors import ConfigError
 
 HIDDEN = "***"
@@ -54,6 +55,8 @@ def redact_url(text: str) -> str:
 
 def shown(value: object) -> str:
     """A value as an operator would write it in TOML, without secrets."""
+    if isinstance(value, SecretUrl):
+        return f'"{value.shown}"'
     if isinstance(value, SecretStr):
         return f'"{redact_url(value.get_secret_value())}"'
     if isinstance(value, bool):
@@ -193,7 +196,18 @@ def _sentence(model: type[BaseModel], item: ErrorDetails, key: str, field: Field
         return f"{key} is missing; allowed is {allowed(field)}"
     reason = f" ({_plain(item['msg'])})" if item["type"] == "value_error" else ""
     where = f" (from {origin})" if origin.startswith(("environment", "env file")) else ""
-    return f"{key} was {shown(item['input'])}{where}; allowed is {allowed(field)}{reason}"
+    return f"{key} was {_shown_input(field, item['input'])}{where}; allowed is {allowed(field)}{reason}"
+
+
+def _shown_input(field: FieldInfo, value: object) -> str:
+    """A refused value, fit to be read by all: of an address that is a secret, only the scheme."""
+    if _holds_secret_url(field.annotation):
+        return f'"{shown_address(value)}"' if isinstance(value, str) else HIDDEN
+    return shown(value)
+
+
+def _holds_secret_url(annotation: object) -> bool:
+    return annotation is SecretUrl or any(_holds_secret_url(item) for item in typing.get_args(annotation))
 
 
 def _unknown_value(key: str, value: object) -> str:

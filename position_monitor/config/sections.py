@@ -163,6 +163,24 @@ class RedisSection(Section):
     )
 
 
+class EventsSection(Section):
+    """Whether events are also told on the trading stack's own bus."""
+
+    mirror: bool = Field(
+        False,
+        description="true: each event is also appended to the stream <mirror_prefix><type>, as JSON in the field data, "
+        "in the same step. The Redis user must be allowed to write there.",
+    )
+    mirror_prefix: str = Field(
+        "quantum:stream:",
+        min_length=1,
+        max_length=100,
+        pattern=r"^[A-Za-z0-9_.:-]+$",
+        description="What precedes the type of the event: quantum:stream:StopFired.",
+        json_schema_extra=allowed_is("letters, digits, _ . - and colons"),
+    )
+
+
 class AiEngineSection(Section):
     """The advisor. It may tighten stops inside [bounds]; it is never needed and never waited for."""
 

@@ -33,6 +33,9 @@ ENVIRONMENT: Mapping[str, tuple[str, str]] = {
     "REDIS_URL": ("redis", "url"),
     "AI_ENGINE_URL": ("ai_engine", "url"),
     "BACKEND_URL": ("backend", "url"),
+    "ALERTS_URLS": ("alerts", "urls"),
+    "ALERTS_WEBHOOK_URL": ("alerts", "webhook_url"),
+    "ALERTS_PING_URL": ("alerts", "ping_url"),
     "EXIT_MODE": ("exit", "mode"),
     "EXIT_EXECUTOR_MODE": ("exit", "executor_mode"),
     "EXIT_BRAIN_V3_ENABLED": ("exit", "brain_v3_enabled"),
@@ -41,7 +44,7 @@ ENVIRONMENT: Mapping[str, tuple[str, str]] = {
     "EXIT_EXECUTOR_KILL_SWITCH": ("exit", "kill_switch"),
     "EXIT_LIVE_ROLLOUT_PCT": ("exit", "live_rollout_pct"),
 }
-"""Variables of the stack this daemon joins, and the key each overrides."""
+"""Variables of the stack this daemon joins, and the key each overrides; those of [alerts] are ours, for secrets."""
 
 CREDENTIALS = {
     "exchange_api_key": ("EXCHANGE_API_KEY", "paper-key"),
@@ -140,6 +143,8 @@ def _environment_value(variable: str, text: str) -> object:
             return text
     if variable in ("EXIT_EXECUTOR_KILL_SWITCH", "EXIT_LIVE_ROLLOUT_PCT"):
         return text
+    if variable == "ALERTS_URLS":
+        return text.split()
     if variable == "EXIT_BRAIN_V3_ENABLED":
         return _TRUTH.get(text.lower(), text)
     return text.upper() if variable.startswith("EXIT_") else text

@@ -78,7 +78,6 @@ class Daemon:
     """Our request weight of the minute when the cycle began."""
     _unsettled: frozenset[str] = field(default=frozenset(), init=False)
     """Symbols in which something is not as it should be: their orders are read in every cycle."""
-
     _wanted: Mapping[PositionKey, WantedOrders] = field(default_factory=dict, init=False)
     """What the last decision wanted: the next one gives the same objects where nothing changed."""
     _cap: BelievedCap | None = field(default=None, init=False)
@@ -112,12 +111,13 @@ class Daemon:
             self.fast_path.note_failure()
             return self._report(observed, None, began_s, weight)
         self.surroundings.positions_read()
-        self.desk.memory.account_read(observed)
+        self.desk.account_read(observed)
         self.desk.memory.look_ended(self.desk.mode(), venue_now_ms=self.exchange.venue_now_ms())
         self.fast_path.note_read(observed.symbols, observed.symbols, began)
         await self._let_events_in(observed)
         decision = self._decide(observed)
         self._note_exposed(observed, decision)
+        self.desk.account_judged(decision.judgements, observed.positions_read_at_ms)
         self.surroundings.ask_advice(
             {key.symbol: Question(j.position.mark_price) for key, j in decision.judgements.items()}
         )
@@ -142,7 +142,7 @@ class Daemon:
         observed = await self.observer.account(self.evidence, sweep=sweep)
         if observed.failure:
             return observed, None
-        self.desk.memory.account_read(observed)
+        self.desk.account_read(observed)
         return observed, self._decide(observed)
 
     def _notice_gap(self) -> None:
@@ -160,6 +160,7 @@ class Daemon:
         exposed = {key: judged.exposed for key, judged in decision.judgements.items() if self._was_read(key, observed)}
         self.desk.memory.exposure_judged(exposed)
         now_ms = self.clock.now_ms()
+        self.desk.introductions.look_begins(self.history.tracks, first=not self._observed_at_ms)
         self.history, events = after_first_look(self.history, decision.judgements, observed.symbols, now_ms)
         self.desk.outbox.add(events)
 
@@ -213,7 +214,7 @@ class Daemon:
             again = await self.observer.symbols(sent.touched | waiting, self.evidence, observed.symbols)
             if again.failure:
                 return replace(observed, failure=again.failure), decision
-            self.desk.memory.account_read(again)
+            self.desk.account_read(again)
             symbols = {**observed.symbols, **again.symbols}
             self.fast_path.note_read(again.symbols, symbols, began)
             observed = replace(again, symbols=symbols, swept=observed.swept)
@@ -258,7 +259,7 @@ class Daemon:
             self._unsettled = report.not_settled(
                 decision, self.history, self.evidence, reads=self.rules.evidence.replacement_reads
             )
-        announced, wrote = self.desk.outbox.take()
+        happened, changed = self.desk.happened(events, self.history.tracks)
         if decision is not None:  # positions were read in this cycle; a later failure does not change what they said
             self._unread = observed.unreadable_positions
         risk = self._risk(failure, mode)
@@ -267,11 +268,11 @@ class Daemon:
             risk=risk,
             history=self.history,
             decision=decision or Decision({}, {}, {}),
-            events=(*announced, *events),
+            events=happened,
             mode=mode,
             sentence=sentence.cycle(risk, self.history.judgements, mode, failure=failure),
             failure=failure,
-            changed=wrote or bool(events),
+            changed=changed,
             observed_at_ms=self._observed_at_ms,
             cycle_ms=round((self.clock.monotonic_s() - began_s) * 1000),
             suspicious=report.is_suspicious(decision, self.history, self.evidence, now_ms),

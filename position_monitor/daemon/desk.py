@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
@@ -18,29 +18,38 @@ from loguru import logger
 from position_monitor.core.book.wanted import renewed
 from position_monitor.core.decision.gate import GateInputs
 from position_monitor.core.decision.guard import Denied, approve_cancel, approve_close, approve_place
-from position_monitor.core.decision.ownership import MEANINGS, RIGHTS
+from position_monitor.core.decision.ownership import MEANINGS, RIGHTS, under_pause
 from position_monitor.core.decision.rules import Rules
+from position_monitor.core.decision.verdict import Judgement
 from position_monitor.core.evidence.endings import word_of
 from position_monitor.core.evidence.evidence import Evidence
-from position_monitor.core.evidence.outcome import Outcome, Sent, reason
+from position_monitor.core.evidence.outcome import Outcome, Sent
 from position_monitor.core.model.actions import Action, Cancel, Close, Mode, Place
+from position_monitor.core.model.control import Control
 from position_monitor.core.model.desired import DesiredOrder
+from position_monitor.core.model.events import Event
 from position_monitor.core.model.orders import LiveOrder, Role
 from position_monitor.core.model.positions import Position
 from position_monitor.core.model.refusal import Refusal
 from position_monitor.core.model.sides import PositionKey
 from position_monitor.core.observation.reads import SymbolObservation
-from position_monitor.core.publication import announce, sentence
+from position_monitor.core.publication import sentence
+from position_monitor.core.publication.order_ends import NOBODY_FINDS_IT, end_in_answer, lost_without_trace
+from position_monitor.daemon.accepted_writes import AcceptedWrites
 from position_monitor.daemon.earlier_orders import EarlierOrders
+from position_monitor.daemon.introductions import Introductions
 from position_monitor.daemon.memory import Memory
 from position_monitor.daemon.order_counts import OrderCounts
+from position_monitor.daemon.order_ends import OrderEnds
 from position_monitor.daemon.outbox import Outbox
 from position_monitor.daemon.repeats import Repeats, subject_of
 from position_monitor.daemon.stuck_removals import StuckRemovals
 from position_monitor.daemon.surroundings import Surroundings
+from position_monitor.daemon.write_telling import tell_of_write
 from position_monitor.edge import actor
 from position_monitor.edge.clock import Clock
 from position_monitor.edge.exchange import Exchange
+from position_monitor.edge.reading.account_observation import AccountObservation
 from position_monitor.errors import ExchangeFailure
 
 RENAMED_MAX = 3
@@ -72,10 +81,20 @@ class Desk:
     """What the venue took since this process began."""
     stuck: StuckRemovals = field(init=False)
     """Removals that the venue refuses again and again."""
+    introductions: Introductions = field(init=False)
+    """Says of a position that it has no stop, before it gets one."""
+    ends: OrderEnds = field(init=False)
+    """What became of orders of ours that rested."""
+    taken: AcceptedWrites = field(default_factory=AcceptedWrites, init=False)
+    """Writes that are told of together."""
     _repeats: Repeats = field(init=False)
+    _ruled: tuple[Rules, Control, Rules] | None = field(default=None, init=False)
+    """The rules last made for pauses and holds: the usual ones, those, and what came of both."""
 
     def __post_init__(self) -> None:
         self.memory = Memory(self.clock, self.surroundings, self.outbox)
+        self.introductions = Introductions(self.outbox, self.clock)
+        self.ends = OrderEnds(self.outbox, self.clock)
         self._repeats = Repeats(self.clock)
         self.earlier = EarlierOrders(self.exchange, self.clock)
         self.stuck = StuckRemovals(self.clock)
@@ -87,12 +106,42 @@ class Desk:
 
     @property
     def rules(self) -> Rules:
-        """The configuration as the core sees it."""
-        return self.surroundings.settings.rules
+        """The configuration as the core sees it, under the pauses and holds in force."""
+        usual, control = self.surroundings.settings.rules, self.surroundings.control()
+        if not control.in_force:
+            return usual
+        if self._ruled is None or self._ruled[0] is not usual or self._ruled[1] is not control:
+            self._ruled = (usual, control, usual.under(control))
+        return self._ruled[2]
 
     def mode(self) -> Mode:
-        """What may be done now: the lease, the operator's wish and the signs of a second writer say it together."""
-        return self.surroundings.mode(second_writer=self.memory.second_writer)
+        """What may be done now: lease, the operator's wish and the signs of a second writer say it together."""
+        mode = self.surroundings.mode(second_writer=self.memory.second_writer)
+        return under_pause(mode, paused=self.surroundings.control().pause_of_all is not None)
+
+    def account_read(self, observed: AccountObservation) -> None:
+        """The account was read: what it teaches is remembered, and ends of our orders that it shows are told."""
+        before = self.evidence
+        self.memory.account_read(observed)
+        answered = [end_in_answer(order) for order in observed.ends]
+        lost = lost_without_trace(before, self.evidence, observed.misses) if observed.misses else ()
+        answered += [end_in_answer(order, reason=NOBODY_FINDS_IT) for order in lost]
+        for end in answered:
+            if end is not None:
+                self.ends.ended(end)
+
+    def account_judged(self, judgements: Mapping[PositionKey, Judgement], read_at_ms: int) -> None:
+        """The first decision of a cycle: orders that went are told before their successors."""
+        self.outbox.add(self.ends.look_ended(judgements, self.evidence, read_at_ms=read_at_ms))
+
+    def happened(self, judged: Sequence[Event], tracks: Collection[PositionKey]) -> tuple[tuple[Event, ...], bool]:
+        """A cycle ended: what happened since the last one, and whether anything was written or judged anew."""
+        if judged:
+            self.outbox.say(judged)
+        self.ends.cycle_ended(tracks)
+        self.taken.tell()
+        announced, wrote = self.outbox.take()
+        return (*announced, *judged), wrote or bool(judged)
 
     def keep(self, late: Iterable[asyncio.Future[Outcome]]) -> None:
         """Hold on to writes whose answer did not come in time, until it does."""
@@ -141,7 +190,7 @@ class Desk:
         permitted = approve_close(action, replace(gate, witness=witness, now_ms=self.clock.now_ms()))
         if isinstance(permitted, Denied):
             return self._denied(action, permitted)
-        logger.log("DEBUG" if self.is_failing(action) else "WARNING", sentence.intent(action))
+        logger.debug(sentence.intent(action))
         return await actor.send_close(self.exchange, self.clock, permitted)
 
     async def _placed(self, action: Place, observation: SymbolObservation, *, renamed: int = 0) -> Outcome:
@@ -173,17 +222,18 @@ class Desk:
             return Outcome(action, Sent.NOT_SENT, self.clock.now_ms(), text=why)
         if why := self._why_not_any_more(order):
             return Outcome(action, Sent.NOT_SENT, self.clock.now_ms(), text=why)
-        logger.log("DEBUG" if self.is_failing(action) else "INFO", sentence.intent(action))
+        logger.debug(sentence.intent(action))
         self.earlier.used(order)
         outcome = await actor.send_place(self.exchange, self.clock, approved)
         if outcome.sent is Sent.ACCEPTED:
+            self.ends.stays(order.client_id)
             self.surroundings.order_accepted(order.client_id)
         return outcome
 
     def _why_not_any_more(self, order: DesiredOrder) -> str:
         """What ended the right to a take-profit while its id was asked for, or empty: the host may have been suspended
         meanwhile, and the lease have passed to another daemon (invariant 9)."""
-        if order.role.is_stop or RIGHTS[mode := self.mode()].take_profits:
+        if order.role.is_stop or RIGHTS[mode := self.rules.mode_for(order.key, self.mode())].take_profits:
             return ""
         return f"no take-profit: {MEANINGS[mode]} (invariant 9)"
 
@@ -200,10 +250,12 @@ class Desk:
         if isinstance(approved, Denied):
             self._record(self._denied(cancel, approved), None)
             return
-        logger.log("DEBUG" if self.is_failing(cancel) else "INFO", sentence.intent(cancel))
+        logger.debug(sentence.intent(cancel))
+        self.ends.being_removed(cancel.order.client_id)
         outcome = await actor.send_cancel(self.exchange, self.clock, approved)
         if outcome.sent is Sent.REFUSED:
             self.stuck.refused(cancel)
+            self.ends.stays(cancel.order.client_id)
         if outcome.sent is Sent.ACCEPTED:
             self.stuck.removed(cancel)
         self.memory.write_ended(outcome)
@@ -218,7 +270,7 @@ class Desk:
             settings=self.rules.protection_for(key),
             evidence_settings=self.rules.evidence,
             limits=self.rules.limits,
-            mode=self.mode(),
+            mode=self.rules.mode_for(key, self.mode()),
             now_ms=self.clock.now_ms(),
             unlisted=tuple(self.evidence.unlisted_take_profits(key, {order.client_id for order in observation.orders})),
         )
@@ -232,24 +284,15 @@ class Desk:
 
     def _record(self, outcome: Outcome, position: Position | None) -> None:
         """Say and announce how a write ended; the same failure once a minute (invariant 10)."""
-        subject = subject_of(outcome.action)
-        if outcome.sent is Sent.ACCEPTED:
-            self._repeats.succeeded(subject)
-            self.counts.accepted(outcome.action, str(self.rules.protection_for(outcome.action.key).policy))
-            self.outbox.note_write()
-            logger.info(sentence.ended(outcome, position))
-            self.outbox.add([announce.written(outcome)])
-            return
-        text = sentence.ended(outcome, position)
-        unsaid = self._repeats.failed(subject, reason(outcome))
-        if unsaid is None:
-            logger.debug(text)
-            return
-        logger.warning(f"{text} (and {unsaid} more failures before)" if unsaid else text)
-        if not outcome.denied:
-            if outcome.sent is not Sent.NOT_SENT:
-                self.outbox.note_write()
-            self.outbox.add([announce.written(outcome)])
+        tell_of_write(
+            outcome,
+            position,
+            policy=str(self.rules.protection_for(outcome.action.key).policy),
+            repeats=self._repeats,
+            counts=self.counts,
+            outbox=self.outbox,
+            taken=self.taken,
+        )
 
 
 def _client_id(action: Action) -> str:

@@ -30,7 +30,7 @@ from position_monitor.core.model.money import distance_pct
 from position_monitor.core.model.sides import SIDES, PositionKey, Side
 from position_monitor.core.observation.reads import SymbolObservation
 from position_monitor.core.observation.stream_events import AlgoEvent, MarkPrices, PositionEvent, StreamEvent, StreamGap
-from position_monitor.core.publication import sentence
+from position_monitor.core.publication.order_ends import end_in_event
 from position_monitor.daemon.desk import Desk
 
 LATE_MS = 5_000
@@ -118,6 +118,8 @@ class FastPath:
                 nothing_filled=event.executed_quantity <= 0,
             )
             self._memory.order_reported(word)
+            if (end := end_in_event(event)) is not None:
+                self._desk.ends.ended(end)
 
     def _on_position(self, event: PositionEvent) -> None:
         last = self._last.get(event.symbol) if self._last is not None else None
@@ -196,10 +198,15 @@ class FastPath:
             return
         self._memory.stops_decided(stops)
         if stops.exposed and not any(desk.is_failing(place) for place in stops.places):
-            logger.warning(sentence.unprotected(stops.view.positions[-1]))
+            desk.introductions.by_event(stops.view.positions[-1], opened=self._opens(event))
         outcomes = await asyncio.gather(*(desk.send(place, stops.view) for place in stops.places))
         for place, outcome in zip(stops.places, outcomes, strict=True):
             self._learn(place.order, outcome)
+
+    def _opens(self, event: PositionEvent) -> bool:
+        """Whether the last read did not list the position that an event tells of."""
+        last = self._last.get(event.symbol) if self._last is not None else None
+        return last is None or event.key is None or last.position(event.key) is None
 
     def _learn(self, order: DesiredOrder, outcome: Outcome) -> None:
         """A refusal of an order that was made without a read is no evidence: the loop reads and tries itself."""

@@ -10,8 +10,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 
-from loguru import logger
-
 from position_monitor.core.decision.event_view import EventStops
 from position_monitor.core.decision.rules import Rules
 from position_monitor.core.decision.verdict import Judgement
@@ -30,8 +28,10 @@ from position_monitor.core.model.sides import PositionKey
 from position_monitor.core.observation.needs import Fact
 from position_monitor.core.observation.reads import SymbolObservation
 from position_monitor.core.publication import announce, sentence
+from position_monitor.core.publication.journal_line import Level, Line
 from position_monitor.daemon.outbox import Outbox
 from position_monitor.daemon.surroundings import Surroundings
+from position_monitor.edge import log
 from position_monitor.edge.clock import Clock
 from position_monitor.edge.reading.account_observation import AccountObservation
 
@@ -118,7 +118,8 @@ class Memory:
             now_ms=now_ms,
         )
         if sign is not None:
-            logger.error(sentence.second_writer(sign))
+            words = sentence.second_writer(sign)
+            log.say(Line(Level.ERROR, words, sign.symbol, str(sign.key.side), event="SecondWriterSeen"))
             self.outbox.add([announce.second_writer(sign, now_ms)])
 
     def _resting(self) -> Iterator[str]:

@@ -10,15 +10,12 @@ import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from loguru import logger
-
 from position_monitor.core.decision.decide import Decision
 from position_monitor.core.evidence.outcome import Outcome, Sent
 from position_monitor.core.model.actions import Action, Close, Place
 from position_monitor.core.model.positions import Position
 from position_monitor.core.model.refusal import Refusal
 from position_monitor.core.observation.reads import SymbolObservation
-from position_monitor.core.publication import sentence
 from position_monitor.daemon.desk import Desk
 from position_monitor.edge.reading.observer import Observer
 from position_monitor.edge.reading.pending_reads import arrive
@@ -57,14 +54,16 @@ class Placing:
         targets = [place for plan in plans for place in plan.take_profits if place.order.client_id not in self.refused]
         actions: list[Place | Close] = [*stops, *closes, *targets]
         if any(not self.desk.is_failing(action) for action in actions):
-            logger.info(sentence.checking(len(decision.judgements)))
+            self.desk.introductions.begin_round(len(decision.judgements))
         stops.sort(key=lambda place: _risk(decision.judgements[place.key].position))
         for key in dict.fromkeys(place.key for place in stops if not self.desk.is_failing(place)):
             if decision.judgements[key].exposed:
-                logger.warning(sentence.unprotected(decision.judgements[key].position))
+                self.desk.introductions.by_look(decision.judgements[key].position)
         result = await self._send_all(stops, observed)
         result |= await self._send_all(closes, observed)
-        return result | await self._send_all(targets, observed) if result.settled else result
+        result |= await self._send_all(targets, observed) if result.settled else SentRound()
+        self.desk.taken.tell()
+        return result
 
     async def _send_all(self, actions: Sequence[Place | Close], observed: Mapping[str, SymbolObservation]) -> SentRound:
         """Send side by side. One whose answer does not come holds up nobody: what became of it is learned when it does,

@@ -43,6 +43,8 @@ async def _retire_symbol(cancels: Sequence[Cancel], desk: Desk, observer: Observ
         except Exception:  # a defect in handling one symbol must not stop the others
             logger.exception("Removing an order of {} failed; it is held, the others go on", together[0].key)
             return
+        finally:
+            desk.taken.tell()
 
 
 def _sharing_a_read(cancels: Sequence[Cancel]) -> Iterator[list[Cancel]]:

@@ -11,6 +11,7 @@ from typing import Protocol
 
 from position_monitor.core.decision.rules import Rules
 from position_monitor.core.model.actions import Mode
+from position_monitor.core.model.control import Control
 from position_monitor.core.model.market import MarketState
 from position_monitor.core.model.outside import Advice
 from position_monitor.edge.ai_engine import Question
@@ -38,6 +39,10 @@ class Surroundings(ReadingSurroundings, Protocol):
 
     def mode(self, *, second_writer: bool) -> Mode:
         """What may be done now (`core/decision/ownership.py`); `second_writer`: signs of one were read."""
+        ...
+
+    def control(self) -> Control:
+        """The pauses and holds of the operator that are in force now; they are read in the background."""
         ...
 
     def degraded_reasons(self, mode: Mode, *, foreign_order: str) -> Sequence[str]:

@@ -9,7 +9,7 @@ from loguru import logger
 
 from position_monitor.core.evidence.outcome import without_numbers
 from position_monitor.edge.exchange import Exchange
-from position_monitor.errors import ExchangeFailure
+from position_monitor.errors import ExchangeFailure, RateLimited
 
 UPKEEP_PATIENCE_S = 0.5
 """How long a cycle waits for the upkeep that it began."""
@@ -44,6 +44,8 @@ class Upkeep:
         """Why the upkeep failed, or empty."""
         try:
             await self.exchange.refresh()
+        except RateLimited:  # said by whoever counts the requests; the upkeep waits like everything else
+            return self._failure
         except ExchangeFailure as failure:
             return str(failure)
         return ""

@@ -86,13 +86,21 @@ class Board:
         self._drawn: tuple[AccountView, ...] = ()
         self._turn = asyncio.Event()
         self._messages: dict[tuple[int, int], str] = {}
+        self._is_ended = False
 
     async def run(self) -> None:
-        """For ever, once a second; a failure of one account is in its view."""
-        while True:
+        """Once a second until `end`; a failure of one account is in its view.
+
+        A cancellation may be lost inside the client of Redis, so the end is a word of its own.
+        """
+        while not self._is_ended:
             began_s = time.monotonic()
             await self.look()
             await asyncio.sleep(max(0.05, LOOK_EVERY_S - (time.monotonic() - began_s)))
+
+    def end(self) -> None:
+        """No further look."""
+        self._is_ended = True
 
     async def look(self) -> None:
         """One look at every account; then whoever waits goes on."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
+import socket
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
@@ -28,6 +29,7 @@ VIEWERS_MAX: Final = 100
 """Pages open at once that are kept up to date; one more is answered 503 and shows what a plain page does."""
 WRITE_TIMEOUT_S: Final = 5.0
 """A viewer that takes nothing for so long is let go."""
+SEND_BUFFER_BYTES: Final = 256 * 1024
 FIRST_REQUEST_S: Final = 10.0
 """A connection without a request by then is closed."""
 HISTORIES_MAX: Final = 4
@@ -124,6 +126,7 @@ class Dashboard:
             return web.Response(status=503, text="too many viewers\n", headers={"Retry-After": "30"})
         response = web.StreamResponse(headers={"Content-Type": "text/event-stream; charset=utf-8"})
         await response.prepare(request)
+        _bound_what_waits(request)
         if request.method == hdrs.METH_HEAD:
             return response
         self._viewers += 1
@@ -146,6 +149,13 @@ class Dashboard:
             async with asyncio.timeout(WRITE_TIMEOUT_S):
                 await response.write(f"id: {now.number}\ndata: {message}\n\n".encode())
             await self._board.next_turn()
+
+
+def _bound_what_waits(request: web.Request) -> None:
+    """The kernel keeps no more than this for a viewer that does not read."""
+    connection = None if request.transport is None else request.transport.get_extra_info("socket")
+    if connection is not None:
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER_BYTES)
 
 
 async def _with_headers(request: web.Request, response: web.StreamResponse) -> None:
@@ -200,6 +210,7 @@ async def serving(board: Board, access: Access, *, host: str, port: int) -> Asyn
         yield server.sockets[0].getsockname()[1]
     finally:
         server.close()
+        board.end()
         looking.cancel()
         with contextlib.suppress(asyncio.CancelledError):
             await looking

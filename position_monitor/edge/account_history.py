@@ -10,6 +10,7 @@ from decimal import Decimal
 from typing import Protocol
 
 from position_monitor.core.performance.facts import Fill, Income, PastOrder, PriceRange
+from position_monitor.core.shadow.candle_walk import PriceCandle
 
 
 class AccountHistory(Protocol):
@@ -39,6 +40,11 @@ class AccountHistory(Protocol):
 
     async def mark_range(self, symbol: str, *, since_ms: int, until_ms: int) -> PriceRange | None:
         """The extremes of the mark by candles of one minute; None where it has none."""
+        ...
+
+    async def mark_minutes(self, symbol: str, *, since_ms: int, until_ms: int) -> tuple[PriceCandle, ...]:
+        """The mark by candles of one minute that begin from `since_ms` on and closed until `until_ms`, oldest first;
+        the first of them where there are too many for one answer."""
         ...
 
     async def mark_of_asset(self, asset: str, settle_asset: str, minute_ms: int) -> Decimal | None:

@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Coroutine, Sequence
+
+from loguru import logger
 
 from position_monitor.edge.clock import Clock
 
 END_ATTEMPTS_MAX = 20
 END_PAUSE_S = 0.25
+RESTART_PAUSE_S = 1.0
+
+Worker = Callable[[], Coroutine[None, None, None]]
 
 
 async def sleep_or_wake(clock: Clock, seconds: float, wake: asyncio.Event) -> None:
@@ -42,3 +47,13 @@ async def end_tasks(tasks: Sequence[asyncio.Future[None]]) -> None:
         for task in pending:
             task.cancel()
         await asyncio.wait(pending, timeout=END_PAUSE_S)
+
+
+async def keep_running(worker: Worker, clock: Clock) -> None:
+    """Run a worker to its end. A defect in it must not end protection: it is reported, and the worker starts again."""
+    while True:
+        try:
+            return await worker()
+        except Exception:
+            logger.exception("A background worker failed; it starts again in {:g} s", RESTART_PAUSE_S)
+            await clock.sleep(RESTART_PAUSE_S)

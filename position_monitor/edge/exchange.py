@@ -53,6 +53,11 @@ class Exchange(Protocol):
         """When the venue is next asked whether its ban of our address is over, ms UTC of our clock; 0: not banned."""
         ...
 
+    @property
+    def key_refused(self) -> str:
+        """Why the venue refused our key when it was last asked something signed; empty where it took it."""
+        ...
+
     def venue_now_ms(self) -> int:
         """The venue's clock as last measured, ms UTC: what the times in its answers and events are compared with."""
         ...

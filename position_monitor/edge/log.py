@@ -1,8 +1,11 @@
-"""The journal of the daemon: one prefix, syslog priorities under systemd, no secrets, bounded lines.
+"""The journal of the daemon: one prefix, priorities and fields under systemd, no secrets, bounded lines.
 
 Every other module logs with `from loguru import logger`; `configure` decides once where that goes. Secrets are
 removed from the finished text, tracebacks included, so it does not matter how one got into a message (invariant 15).
 Lines are written by a thread of their own: a journal that stopped reading must not stop protection (fault P7).
+
+Where standard error is the systemd journal, lines go to its socket with their fields; what it does not take, and every
+line under another service manager, goes to standard error as `<priority>[POSITION-MONITOR] text`.
 """
 
 from __future__ import annotations
@@ -15,11 +18,15 @@ import queue
 import re
 import sys
 import threading
+from collections.abc import Mapping
 from types import TracebackType
-from typing import TYPE_CHECKING, Final, TextIO
+from typing import TYPE_CHECKING, Final, NamedTuple, TextIO
 from urllib.parse import quote
 
 from loguru import logger
+
+from position_monitor.core.publication.journal_line import Line
+from position_monitor.edge.journal_socket import IDENTIFIER, JournalSocket, journal_behind
 
 if TYPE_CHECKING:
     from loguru import Message, Record
@@ -46,6 +53,23 @@ _secrets: tuple[str, ...] = ()
 _passing_secrets: tuple[str, ...] = ()
 """The same, oldest first, of those that come and go."""
 _sink: _Sink | None = None
+_account = ""
+"""Whose journal this is: a field of every line."""
+FIELDS: Final = ("symbol", "side", "verdict", "event")
+"""What a line may be searched for by, as `journalctl SYMBOL=BTCUSDT EVENT=StopFired`; `ACCOUNT=` is always there."""
+
+
+def say(line: Line) -> None:
+    """Write one line with its fields. Never raises and never waits, as all logging here."""
+    logger.bind(symbol=line.symbol, side=line.side, verdict=line.verdict, event=line.event).log(
+        line.level.value, line.text
+    )
+
+
+def name_account(account: str) -> None:
+    """Put the account into every later line of the systemd journal, as its field ACCOUNT."""
+    global _account
+    _account = account
 
 
 def register_secret(value: str, *, passing: bool = False) -> None:
@@ -88,7 +112,7 @@ def configure(*, level: str = "INFO", stream: TextIO | None = None, journal: boo
     target = stream if stream is not None else sys.stderr
     flush()
     logger.remove()
-    _sink = _Sink(target, for_journal=for_journal)
+    _sink = _Sink(target, for_journal=for_journal, native=journal_behind(target) if for_journal else None)
     logger.add(
         _sink,
         level=level,
@@ -112,24 +136,34 @@ def flush(timeout_s: float = FLUSH_TIMEOUT_S) -> None:
 _TERMINAL_FORMAT: Final = "<green>{time:HH:mm:ss.SSS}</green> <level>{level: <8}</level> <level>{message}</level>"
 
 
+class _Written(NamedTuple):
+    """A finished message."""
+
+    priority: int
+    lines: list[str]
+    """Redacted and bounded, each with the prefix."""
+    fields: Mapping[str, str]
+
+
 class _Sink:
     """Hands finished messages to a writing thread. A full queue drops messages and says later how many."""
 
-    def __init__(self, stream: TextIO, *, for_journal: bool) -> None:
+    def __init__(self, stream: TextIO, *, for_journal: bool, native: JournalSocket | None = None) -> None:
         self._stream = stream
         self._for_journal = for_journal
-        self._waiting: queue.Queue[str] = queue.Queue(MESSAGES_WAITING_MAX)
+        self._native = native
+        self._waiting: queue.Queue[list[_Written]] = queue.Queue(MESSAGES_WAITING_MAX)
         self._dropped = 0
         threading.Thread(target=self._write_forever, name="log", daemon=True).start()
 
     def __call__(self, message: Message) -> None:
         """Never raises: loguru would print the whole record, unredacted, to report our failure."""
         with contextlib.suppress(Exception):
-            lines = self._lines(message.record, str(message))
+            written = [_Written(_priority(message.record["level"].no), _lines(str(message)), _fields(message.record))]
             if self._dropped and not self._waiting.full():
-                lines = f"{self._head(4)} {self._dropped} log messages were lost\n{lines}"
+                written.insert(0, _Written(4, [f"{PREFIX} {self._dropped} log messages were lost"], {}))
             try:
-                self._waiting.put_nowait(lines)
+                self._waiting.put_nowait(written)
                 self._dropped = 0
             except queue.Full:
                 self._dropped += 1
@@ -141,21 +175,25 @@ class _Sink:
 
     def _write_forever(self) -> None:
         while True:
-            lines = self._waiting.get()
+            written = self._waiting.get()
             with contextlib.suppress(Exception):  # the journal is gone, the disk is full, the stream was closed
-                self._stream.write(lines)
-                self._stream.flush()
+                for message in written:
+                    self._write(message)
             self._waiting.task_done()
 
-    def _head(self, priority: int) -> str:
-        return f"<{priority}>{PREFIX}" if self._for_journal else PREFIX
+    def _write(self, message: _Written) -> None:
+        left = [line for line in message.lines if not self._taken(line, message)]
+        if left:
+            head = f"<{message.priority}>" if self._for_journal else ""
+            self._stream.write("".join(f"{head}{line}\n" for line in left))
+            self._stream.flush()
 
-    def _lines(self, record: Record, text: str) -> str:
-        head = self._head(_priority(record["level"].no))
-        lines = redact(text).rstrip("\n").split("\n")
-        if len(lines) > LINES_PER_MESSAGE_MAX:  # the end of a traceback says what happened
-            lines = [lines[0], "…", *lines[2 - LINES_PER_MESSAGE_MAX :]]
-        return "".join(f"{head} {_bounded(line)}\n" for line in lines)
+    def _taken(self, line: str, message: _Written) -> bool:
+        """Whether the journal's socket took a line."""
+        if self._native is None:
+            return False
+        fixed = {"MESSAGE": line, "PRIORITY": str(message.priority), "SYSLOG_IDENTIFIER": IDENTIFIER}
+        return self._native.send({**fixed, **message.fields})
 
 
 class _FromStandardLogging(logging.Handler):
@@ -173,6 +211,20 @@ def _log_uncaught(kind: type[BaseException], fault: BaseException, trace: Traceb
         return
     logger.opt(exception=(kind, fault, trace)).critical("the program ended with an error nobody expected")
     flush()
+
+
+def _lines(text: str) -> list[str]:
+    lines = redact(text).rstrip("\n").split("\n")
+    if len(lines) > LINES_PER_MESSAGE_MAX:  # the end of a traceback says what happened
+        lines = [lines[0], "…", *lines[2 - LINES_PER_MESSAGE_MAX :]]
+    return [f"{PREFIX} {_bounded(line)}" for line in lines]
+
+
+def _fields(record: Record) -> dict[str, str]:
+    """The fields of a line; those that do not apply are empty."""
+    extra = record["extra"]
+    named = {name.upper(): _bounded(redact(str(extra.get(name, "")))) for name in FIELDS if extra.get(name)}
+    return {"ACCOUNT": _account, **named}
 
 
 def _bounded(line: str) -> str:

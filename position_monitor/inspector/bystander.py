@@ -8,11 +8,13 @@ from decimal import Decimal
 
 from position_monitor.config import Config
 from position_monitor.core.model.actions import Mode
+from position_monitor.core.model.control import Control
 from position_monitor.core.model.market import MarketState
 from position_monitor.core.model.outside import Advice
 from position_monitor.daemon.surroundings import Settings
 from position_monitor.edge.ai_engine import AdvicePoller, Question
 from position_monitor.edge.candles import CandleReader
+from position_monitor.inspector.in_force import PublishedControl
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +25,8 @@ class Bystander:
     settings: Settings
     candles: CandleReader
     advisor: AdvicePoller
+    published: PublishedControl
+    """The pauses and holds that the daemon has published."""
 
     @property
     def full_sweep_s(self) -> float:
@@ -32,6 +36,10 @@ class Bystander:
     def mode(self, *, second_writer: bool) -> Mode:
         """What the daemon of this configuration may do where it is the only one."""
         return Mode.LIVE if self.config.protection.mode == "live" else Mode.OBSERVE
+
+    def control(self) -> Control:
+        """What the daemon has published to be in force."""
+        return self.published.now()
 
     def degraded_reasons(self, mode: Mode, *, foreign_order: str) -> Sequence[str]:
         """Nothing is reported."""

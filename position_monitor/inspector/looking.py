@@ -15,7 +15,7 @@ from position_monitor.core.decision.history import History, after_judging
 from position_monitor.core.decision.risk import AccountRisk, account_risk
 from position_monitor.core.exits.live_policy import SwitchesSince
 from position_monitor.core.model.verdicts import RiskStatus
-from position_monitor.core.publication import sentence
+from position_monitor.core.publication import control_words, sentence
 from position_monitor.core.publication.position_state import position_state
 from position_monitor.core.publication.state import AccountState
 from position_monitor.daemon import Daemon
@@ -27,6 +27,7 @@ from position_monitor.edge.reading.account_observation import AccountObservation
 from position_monitor.edge.venues.binance.venue import BinanceUsdm
 from position_monitor.errors import ExchangeFailure
 from position_monitor.inspector.bystander import Bystander
+from position_monitor.inspector.in_force import PublishedControl
 from position_monitor.inspector.inspected import Inspection, inspected_exits, inspected_position
 from position_monitor.service import candle_settings_from, open_daemon, open_exchange, settings_from
 
@@ -105,7 +106,8 @@ class Inspector:
         candles = CandleReader(exchange, clock, lambda: wanted)
         section = config.ai_engine
         engine = AiEngine(section.url, clock, timeout_s=section.timeout_s) if self._advised and section.url else None
-        around = Bystander(config, settings, candles, AdvicePoller(engine, clock))
+        published = PublishedControl(config, clock)
+        around = Bystander(config, settings, candles, advisor=AdvicePoller(engine, clock), published=published)
         return _Opened(exchange, open_daemon(exchange, clock, around), around, engine)
 
     @staticmethod
@@ -119,6 +121,7 @@ class Inspector:
 
     async def _look(self, opened: _Opened) -> Inspection:
         exchange, daemon = opened.exchange, opened.daemon
+        await opened.around.published.read()
         await opened.around.candles.load(daemon.evidence.symbols())
         waited = exchange.requests_that_waited
         observed, decision = await daemon.look(sweep=False)
@@ -141,7 +144,7 @@ class Inspector:
                 judgement=judgement,
                 observed=observed,
                 plan=decision.plans[key.symbol],
-                state=position_state(history.tracks[key]),
+                state=position_state(history.tracks[key], control=opened.around.control()),
                 exits=inspected_exits(decision.inputs.get(key), opened.around),
             )
             for key, judgement in sorted(decision.judgements.items())
@@ -156,6 +159,7 @@ class Inspector:
         ai_engine = opened.around.advisor.status() if self._advised else "not asked"
         plan = self._config.exit_plan()
         degraded = [plan.degraded_reason] if plan.degraded_reason else []
+        degraded += control_words.reasons(opened.around.control())
         risk: AccountRisk = account_risk(
             history.judgements, unreadable="", degraded=degraded, unread=observed.unreadable_positions
         )
@@ -185,4 +189,5 @@ class Inspector:
             owner="",
             epoch=0,
             sequence=0,
+            control=opened.around.control().in_force,
         )

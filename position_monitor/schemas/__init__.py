@@ -6,11 +6,13 @@ import json
 from importlib.resources import files
 from typing import Any, Literal
 
-Name = Literal["status", "position", "event", "shadow", "record", "performance", "dashboard_state", "dashboard_events"]
+Name = Literal[
+    "status", "position", "event", "shadow", "record", "performance", "pair", "dashboard_state", "dashboard_events"
+]
 
 
 def load(name: Name) -> dict[str, Any]:
-    """The schema of the `status` hash, of the `doc` of a position, shadow book or totals, of the `data` of an event or
-    record; `dashboard_state` and `dashboard_events` are what the dashboard answers (docs/dashboard.md)."""
+    """The schema of the `status` hash, of the `doc` of a position, shadow book or totals, of the `data` of an event,
+    record or pair; `dashboard_state` and `dashboard_events` are what the dashboard answers (docs/dashboard.md)."""
     schema: dict[str, Any] = json.loads(files(__name__).joinpath(f"{name}.schema.json").read_text(encoding="utf-8"))
     return schema

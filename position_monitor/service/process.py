@@ -14,7 +14,9 @@ from position_monitor.core.model.events import Event
 from position_monitor.edge.ai_engine import AdvicePoller, AiEngine
 from position_monitor.edge.backend import Backend, BreakerPoller
 from position_monitor.edge.clock import Clock, SystemClock
+from position_monitor.edge.redis.control_stream import ControlStream
 from position_monitor.edge.redis.lease import new_owner
+from position_monitor.edge.redis.pairs import RedisPairs
 from position_monitor.edge.redis.records import RedisRecords
 from position_monitor.edge.redis.state import RedisState
 from position_monitor.edge.streams.mark_stream import MarkStream
@@ -22,7 +24,9 @@ from position_monitor.edge.streams.user_stream import ListenKeys, UserStream
 from position_monitor.edge.systemd import Systemd, note_variables
 from position_monitor.edge.venues.binance.events import stream_origin
 from position_monitor.edge.venues.binance.venue import BinanceUsdm
+from position_monitor.service.outlets import Outlets
 from position_monitor.service.records.keeping import RecordKeeper
+from position_monitor.service.records.pairing import PairKeeper
 from position_monitor.service.records.shelf import RecordShelf
 from position_monitor.service.records.watching import PositionWatch
 from position_monitor.service.reloading import ConfigInForce
@@ -50,6 +54,7 @@ def _open_store(config: Config, clock: Clock, owner: str) -> RedisState:
         contend=config.protection.mode == "live",
         reading_within_s=config.reading_within_s,
         epoch_file=_epoch_file(),
+        mirror_prefix=config.events.mirror_prefix if config.events.mirror else "",
     )
 
 
@@ -79,7 +84,7 @@ def _open_records(config: Config, clock: Clock, owner: str, store: RedisState) -
 
 
 def _keeper_of(
-    in_force: ConfigInForce, exchange: BinanceUsdm, records: RedisRecords, clock: Clock
+    in_force: ConfigInForce, exchange: BinanceUsdm, shelf: RecordShelf, clock: Clock
 ) -> Callable[[Callable[[Event], None]], RecordKeeper]:
     """Makes the keeper of the records of closed positions."""
 
@@ -88,10 +93,28 @@ def _keeper_of(
             watch=PositionWatch(),
             exchange=exchange,
             history=exchange.history,
-            shelf=RecordShelf(records, clock),
+            shelf=shelf,
             clock=clock,
             config=lambda: in_force.config,
             tell=tell,
+        )
+
+    return open_keeper
+
+
+def _pairs_of(exchange: BinanceUsdm, pairs: RedisPairs, clock: Clock) -> Callable[[Service], PairKeeper]:
+    """Makes the keeper of what the policies beside the live one would have earned."""
+
+    def open_keeper(service: Service) -> PairKeeper:
+        records = service.records
+        return PairKeeper(
+            following=service.following,
+            exchange=exchange,
+            history=exchange.history,
+            records=lambda: () if records is None else records.shelf.records,
+            store=pairs,
+            clock=clock,
+            market=service.candles.market,
         )
 
     return open_keeper
@@ -116,7 +139,19 @@ async def run(config: Config, config_path: Path | None) -> int:
                 stack.push_async_callback(client.close)
         records = _open_records(config, clock, owner, store)
         stack.push_async_callback(records.aclose)
+        pairs = RedisPairs(
+            config.redis.url.get_secret_value(),
+            prefix=config.redis.prefix,
+            account=config.account,
+            owner=owner,
+            lease=store.lease_state,
+        )
+        stack.push_async_callback(pairs.aclose)
+
+        control = ControlStream(config.redis.url.get_secret_value(), prefix=config.redis.prefix, account=config.account)
+        stack.push_async_callback(control.aclose)
         in_force = ConfigInForce(config, config_path, exchange.traits)
+        shelf = RecordShelf(records, clock)
         service = Service(
             in_force=in_force,
             clock=clock,
@@ -132,7 +167,10 @@ async def run(config: Config, config_path: Path | None) -> int:
             systemd=Systemd(),
             owner=owner,
             open_streams=_streams_of(config, exchange, clock),
-            open_records=_keeper_of(in_force, exchange, records, clock),
+            open_records=_keeper_of(in_force, exchange, shelf, clock),
+            outlets=Outlets(clock, lambda: in_force.config, owner, exchange=exchange, shelf=shelf),
+            open_pairs=_pairs_of(exchange, pairs, clock),
+            control_stream=control,
         )
         service.catch_signals()
         return await service.serve()

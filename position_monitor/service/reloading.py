@@ -1,8 +1,9 @@
 """A configuration read again in mid-run: what of it takes effect now, what waits for a restart, and how often.
 
-Now: [loop], [protection], [bounds], [exit], [symbols], [evidence], [limits]. After a restart: `account`, [exchange] and
-[redis], which say whose orders and whose keys are ours, [ai_engine] and [backend], whose clients are open, and the
-credentials. What waits keeps its running value in everything: ids, keys, the published hash.
+Now: [loop], [protection], [bounds], [exit], [symbols], [evidence], [limits], [alerts]. After a restart: `account`,
+[exchange], [redis] and [events], which say whose orders and whose keys are ours, [ai_engine] and [backend], whose
+clients are open, [metrics], whose port is, and the credentials. What waits keeps its running value in everything: ids,
+keys, the published hash.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ from position_monitor.edge.clock import Clock
 from position_monitor.errors import ConfigError
 from position_monitor.service.wiring import candle_settings_from, settings_from
 
-WAIT_FOR_RESTART = ("account", "exchange", "redis", "ai_engine", "backend")
+WAIT_FOR_RESTART = ("account", "exchange", "redis", "events", "ai_engine", "backend", "metrics")
 EXIT_HISTORY_MAX = 64
 """Changes of the exit switches that are remembered; a policy counts as live since the oldest of them at most."""
 RELOAD_EVERY_S = 5.0

@@ -10,8 +10,9 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import signal
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 
 from loguru import logger
 
@@ -24,33 +25,34 @@ from position_monitor.core.observation.stream_events import (
     SymbolTouched,
     is_news,
 )
-from position_monitor.core.publication import sentence
 from position_monitor.daemon import CycleReport, Daemon
+from position_monitor.daemon.following import ShadowFollowing
 from position_monitor.daemon.shadowing import Shadowing
 from position_monitor.edge.ai_engine import AdvicePoller
 from position_monitor.edge.backend import BreakerPoller
-from position_monitor.edge.background import end_tasks
+from position_monitor.edge.background import Worker, end_tasks, keep_running
 from position_monitor.edge.candles import CandleReader
 from position_monitor.edge.clock import Clock
 from position_monitor.edge.exchange import Exchange
+from position_monitor.edge.redis.control_stream import ControlStream
 from position_monitor.edge.redis.state import Owned, RedisState
-from position_monitor.edge.systemd import Systemd, answer_reload
-from position_monitor.errors import ConfigError
+from position_monitor.edge.systemd import Systemd
+from position_monitor.service.config_following import ConfigFollowing
+from position_monitor.service.control import OperatorControl, operator_control
+from position_monitor.service.outlets import Outlets
 from position_monitor.service.pacing import Pace
 from position_monitor.service.records.keeping import RecordKeeper
-from position_monitor.service.reloading import ConfigInForce, Reloaded, ReloadPace
-from position_monitor.service.starting import LEASE_WAIT_S, begin
+from position_monitor.service.records.pairing import ExitsHash, PairKeeper
+from position_monitor.service.reloading import ConfigInForce, ReloadPace
+from position_monitor.service.starting import begin
 from position_monitor.service.streams import Hearer, Streams, no_streams
 from position_monitor.service.surroundings import ProcessSurroundings
 from position_monitor.service.telling import Teller
 from position_monitor.service.turns import Turns
 from position_monitor.service.wiring import open_daemon
 
-RESTART_PAUSE_S = 1.0
 GOODBYE_WITHIN_S = 2.0
 """How long a stop waits for Redis to take the last state."""
-
-Worker = Callable[[], Coroutine[None, None, None]]
 
 
 @dataclass(slots=True)
@@ -69,15 +71,26 @@ class Service:
     """Makes the streams that tell this service."""
     open_records: Callable[[Callable[[Event], None]], RecordKeeper] | None = None
     """Makes the keeper of records, which tells its events to the given receiver; None: no records are kept."""
+    outlets: Outlets | None = None
+    """Alerts and figures; None where nobody is called and nothing is shown."""
+    open_pairs: Callable[[Service], PairKeeper] | None = None
+    """Makes the keeper of what the policies beside the live one would have earned; None: none is followed."""
+    control_stream: ControlStream | None = None
+    """Where operators ask; None: nobody can."""
     streams: Streams = field(init=False)
     records: RecordKeeper | None = field(default=None, init=False)
     candles: CandleReader = field(init=False)
+    operator: OperatorControl | None = field(default=None, init=False)
     daemon: Daemon = field(init=False)
     turns: Turns = field(init=False)
     _teller: Teller = field(init=False)
+    _following_config: ConfigFollowing = field(init=False)
     _pace: Pace = field(init=False)
     _shadowing: Shadowing = field(init=False)
     """What another policy would do; asked when a cycle is over."""
+    following: ShadowFollowing = field(init=False)
+    """What it would earn; fed with the marks that are heard."""
+    _pairs: PairKeeper | None = field(default=None, init=False)
     _box: EventBox = field(default_factory=EventBox, init=False)
     _reload: ReloadPace = field(init=False)
     _reload_waits: asyncio.Future[None] | None = field(default=None, init=False)
@@ -89,16 +102,22 @@ class Service:
         self.in_force.begin(self.clock.now_ms())
         self.streams = self.open_streams(self)
         self.candles = CandleReader(self.exchange, self.clock, lambda: self.in_force.candles)
+        self.turns = Turns(self.clock, self.streams.events_delivered)
+        if self.control_stream is not None:
+            hears = partial(operator_control, store=self.store, exchange=self.exchange, clock=self.clock)
+            hears = partial(hears, in_force=self.in_force, wake=self.turns.wake)
+            self.operator = hears(self.control_stream, tell=lambda event: self._teller.tell(event))
         surroundings = ProcessSurroundings(
             in_force=self.in_force,
             store=self.store,
             advisor=self.advisor,
             streams=self.streams,
             candles=self.candles,
+            operator=self.operator,
         )
         self.daemon = open_daemon(self.exchange, self.clock, surroundings)
         self._shadowing = Shadowing(self.daemon.desk, surroundings)
-        self.turns = Turns(self.clock, self.streams.events_delivered)
+        self.following = ShadowFollowing(self.daemon.desk, surroundings, ExitsHash(lambda: self.config))
         self._reload = ReloadPace(self.clock)
         self._pace = Pace(self.exchange)
         self._teller = Teller(
@@ -109,9 +128,19 @@ class Service:
             breaker=self.breaker,
             owner=self.owner,
             market=self.candles.market,
+            control=surroundings.control,
+        )
+        self._following_config = ConfigFollowing(
+            in_force=self.in_force,
+            clock=self.clock,
+            store=self.store,
+            teller=self._teller,
+            followers=(self.candles.follow, *((self.outlets.follow,) if self.outlets is not None else ())),
         )
         if self.open_records is not None:
-            self.records = self.open_records(self._teller.tell)
+            self.records = self.open_records(self._on_record)
+        if self.open_pairs is not None:
+            self._pairs = self.open_pairs(self)
 
     @property
     def config(self) -> Config:
@@ -120,22 +149,28 @@ class Service:
 
     async def serve(self) -> int:
         """Run until `stop`. Returns the exit code."""
-        logger.info(sentence.started(self.config.loop.check_interval_s))
         self._teller.started(self.config)
         workers: list[Worker] = [self.store.run, self.advisor.run, self.breaker.run, self.candles.run]
         workers += self.streams.workers
         if self.records is not None:
             workers.append(self.records.run)
-        background = [asyncio.ensure_future(self._keep_running(worker)) for worker in workers]
+        if self.outlets is not None:
+            self.outlets.follow()
+            workers.append(self.outlets.run)
+        if self._pairs is not None:
+            workers.append(self._pairs.run)
+        if self.operator is not None:
+            workers.append(self.operator.run)
+        background = [asyncio.ensure_future(keep_running(worker, self.clock)) for worker in workers]
         try:
-            await begin(self.exchange, self.store, self.turns)
+            await begin(self.exchange, self.store, self.turns, self.operator)
             while not self.turns.ended:
                 await self._turn()
             self.systemd.stopping("stopping; all orders stay on the exchange")
             await self._say_goodbye()
         finally:
             await end_tasks(background)
-        logger.info("Stopped; all orders stay on the exchange")
+        self._teller.ended(self.config)
         return 0
 
     async def _say_goodbye(self) -> None:
@@ -145,19 +180,13 @@ class Service:
             async with asyncio.timeout(GOODBYE_WITHIN_S):
                 await self.store.write_once()
 
-    async def _keep_running(self, worker: Worker) -> None:
-        """A defect in publishing or polling must not end protection: it is reported, and the worker starts again."""
-        while True:
-            try:
-                return await worker()
-            except Exception:
-                logger.exception("A background worker failed; it starts again in {:g} s", RESTART_PAUSE_S)
-                await self.clock.sleep(RESTART_PAUSE_S)
-
     async def _turn(self) -> None:
         """One cycle with everything around it. A defect is reported as such and does not end the loop."""
         if self._reload.take():
-            await self._reload_config()
+            self.systemd.reloading()
+            await self._following_config.reload()
+            if self._ready:
+                self.systemd.ready()
         self._note_epoch()
         look_at = self._drained()
         self.turns.begin()
@@ -176,10 +205,15 @@ class Service:
             self.records.note(report)
         desk = self.daemon.desk
         self._teller.writers_noted(desk.counts.rows, desk.memory.foreign_order)
-        self._teller.publish(report, self.config, self.streams.health(), self._shadowing.books)
+        streams = self.streams.health()
+        announced = self._teller.publish(report, self.config, streams, self._shadowing.books)
         self._teller.say(report)
         self._tell_systemd(report)
+        if self.outlets is not None:
+            self.outlets.note(report, announced, streams)
         await self._shadowing.look(report.decision.judgements)
+        if self._pairs is not None and not report.failure:
+            await self.following.look(report.decision.judgements, frozenset(report.history.tracks))
         interval_s = self.config.loop.check_interval_s
         await self.turns.pause(self._pace.interval_s(report, interval_s), self._pace.least_s(report, interval_s))
 
@@ -203,6 +237,11 @@ class Service:
         if self.records is not None:
             self.records.on_event(event)
 
+    def _on_record(self, event: Event) -> None:
+        """Take what a record says; a fill that was told when it happened is not told again."""
+        if event.type == "RecordFinal" or self.daemon.desk.ends.is_news(event):
+            self._teller.tell(event)
+
     def on_marks(self, marks: MarkPrices) -> None:
         """Take mark prices: the loop looks where a stop would move. Never waits."""
         for symbol in self.daemon.fast_path.on_marks(marks):
@@ -210,6 +249,7 @@ class Service:
             self.turns.wake()
         if self.records is not None:
             self.records.on_marks(marks)
+        self.following.marked(marks)
 
     def _tell_systemd(self, report: CycleReport) -> None:
         if not self._ready:
@@ -235,46 +275,6 @@ class Service:
             self.turns.wake()
         elif self._reload_waits is None or self._reload_waits.done():
             self._reload_waits = asyncio.ensure_future(self._reload.wake_when_due(self.turns.wake))
-
-    async def _reload_config(self) -> None:
-        """Take over a valid new configuration; an invalid one is reported and the old one stays."""
-        self.systemd.reloading()
-        before = self.config
-        try:
-            reloaded = self.in_force.reload(self.clock.now_ms())
-        except ConfigError as problem:
-            logger.error("The configuration was not reloaded, the old one stays: {}", problem)
-            self._refuse(str(problem))
-        except Exception as defect:  # whatever a file does to us, it must not end the loop
-            logger.exception("The configuration was not reloaded, the old one stays")
-            self._refuse(type(defect).__name__)
-        else:
-            await self._follow(before, reloaded)
-            answer_reload("")
-        if self._ready:
-            self.systemd.ready()
-
-    def _refuse(self, problem: str) -> None:
-        answer_reload(problem)
-        self._teller.config_refused(problem)
-
-    async def _follow(self, before: Config, reloaded: Reloaded) -> None:
-        """Say what takes effect now and what does not, and let the lease follow."""
-        if reloaded.waiting:
-            logger.warning("Changed, and in effect only after a restart: {}", ", ".join(reloaded.waiting))
-        changed = ", ".join(reloaded.changed) or "nothing that takes effect now"
-        logger.info("Configuration reloaded, hash {}; changed: {}", self.config.config_hash, changed)
-        self._teller.reloaded(before, self.config, reloaded.waiting)
-        self.candles.follow()
-        contends = self.config.protection.mode == "live"
-        self.store.follow(
-            self.config.loop.check_interval_s,
-            lease_ttl_s=self.config.lease_ttl_s,
-            contend=contends,
-            reading_within_s=self.config.reading_within_s,
-        )
-        if contends != (before.protection.mode == "live"):
-            await asyncio.wait({asyncio.ensure_future(self.store.renew_lease())}, timeout=LEASE_WAIT_S)
 
     def _note_epoch(self) -> None:
         """A lease newly taken ends what is known of other writers: whoever had it before wrote until now."""

@@ -9,6 +9,7 @@ from loguru import logger
 from position_monitor.edge.exchange import Exchange
 from position_monitor.edge.redis.state import RedisState
 from position_monitor.errors import ExchangeFailure
+from position_monitor.service.control import OperatorControl
 from position_monitor.service.turns import Turns
 
 PREPARE_PATIENCE_S = 3.0
@@ -17,15 +18,21 @@ LEASE_WAIT_S = 0.2
 """How long the start waits for the first answer about the lease, beyond what preparing the exchange took."""
 
 
-async def begin(exchange: Exchange, store: RedisState, turns: Turns) -> None:
-    """Prepare the exchange and ask for the lease; a stop ends both."""
-    lease = asyncio.ensure_future(store.renew_lease())
+async def begin(exchange: Exchange, store: RedisState, turns: Turns, operator: OperatorControl | None = None) -> None:
+    """Prepare the exchange, ask for the lease and for what operators have in force; a stop ends it."""
+    lease = asyncio.ensure_future(_asked(store, operator))
     preparing, stopping = asyncio.ensure_future(_prepare(exchange)), asyncio.ensure_future(turns.until_ended())
     await asyncio.wait({preparing, stopping}, return_when=asyncio.FIRST_COMPLETED)
     for task in (preparing, stopping):
         task.cancel()
     if not turns.ended:
         await asyncio.wait({lease}, timeout=LEASE_WAIT_S)  # nothing about placing needs it, so it is not waited for
+
+
+async def _asked(store: RedisState, operator: OperatorControl | None) -> None:
+    """Side by side, so that what an operator paused is as a rule known before the first removal."""
+    first_look = [operator.look()] if operator is not None else []
+    await asyncio.gather(store.renew_lease(), *first_look)
 
 
 async def _prepare(exchange: Exchange) -> None:

@@ -8,12 +8,15 @@ from decimal import Decimal
 
 from position_monitor.core.decision.ownership import mode_of
 from position_monitor.core.model.actions import Mode
+from position_monitor.core.model.control import NO_CONTROL, Control
 from position_monitor.core.model.market import MarketState
 from position_monitor.core.model.outside import Advice
+from position_monitor.core.publication import control_words
 from position_monitor.daemon.surroundings import Settings
 from position_monitor.edge.ai_engine import AdvicePoller, Question
 from position_monitor.edge.candles import CandleReader
 from position_monitor.edge.redis.state import HeldByOther, RedisState, Stale, Unavailable
+from position_monitor.service.control import OperatorControl
 from position_monitor.service.reloading import ConfigInForce
 from position_monitor.service.streams import Streams
 
@@ -27,6 +30,8 @@ class ProcessSurroundings:
     advisor: AdvicePoller
     streams: Streams
     candles: CandleReader
+    operator: OperatorControl | None = None
+    """None where no request of an operator can come: then none is in force."""
 
     @property
     def settings(self) -> Settings:
@@ -46,9 +51,14 @@ class ProcessSurroundings:
             second_writer=second_writer,
         )
 
+    def control(self) -> Control:
+        """The pauses and holds of the operator that are in force now."""
+        return self.operator.now() if self.operator is not None else NO_CONTROL
+
     def degraded_reasons(self, mode: Mode, *, foreign_order: str) -> Sequence[str]:
         """What keeps a fully covered account from PROTECTED."""
         reasons = [self.in_force.config.exit_plan().degraded_reason, self._why_not_owner(mode, foreign_order)]
+        reasons += control_words.reasons(self.control())
         return [reason for reason in reasons if reason]
 
     def _why_not_owner(self, mode: Mode, foreign_order: str) -> str:

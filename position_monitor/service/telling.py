@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from loguru import logger
 
@@ -12,31 +13,40 @@ from position_monitor.config import Config
 from position_monitor.config.exit_switches import cause_of_change
 from position_monitor.core.decision.history import History, after_failure
 from position_monitor.core.decision.risk import AccountRisk, account_risk
-from position_monitor.core.model.actions import Mode
+from position_monitor.core.model.control import NO_CONTROL, Control
 from position_monitor.core.model.events import Event
 from position_monitor.core.model.market import MarketState
 from position_monitor.core.model.sides import PositionKey
+from position_monitor.core.model.verdicts import RiskStatus
 from position_monitor.core.observation.stream_events import StreamHealth, StreamState
-from position_monitor.core.publication import announce
+from position_monitor.core.publication import announce, story
+from position_monitor.core.publication.journal_line import Level, Line
 from position_monitor.core.publication.position_state import Published, published_positions
 from position_monitor.core.publication.state import AccountState, OrderCount, PositionState
 from position_monitor.core.shadow.shadow_book import ShadowBook, of_open_positions
 from position_monitor.daemon import CycleReport
+from position_monitor.edge import log
 from position_monitor.edge.ai_engine import AdvicePoller
 from position_monitor.edge.backend import BreakerPoller
 from position_monitor.edge.clock import Clock
 from position_monitor.edge.exchange import Exchange
-from position_monitor.edge.http.rate_budget import COMMAND_LINE_WEIGHT_1M
 from position_monitor.edge.redis.state import Owned, RedisState
+from position_monitor.service import lifecycle
+from position_monitor.service.account_news import AccountNews
 from position_monitor.service.exits import exits_state
 
 HEARTBEAT_S = 60.0
+SETTLES_WITHIN_S = 15.0
 PENDING_MAX = 1_000
 """Events of others that wait for the next state."""
 STOPPED = "the daemon was stopped: nobody watches the positions, all orders stay on the exchange"
-FOREIGN_WEIGHT_1M = COMMAND_LINE_WEIGHT_1M
-"""Weight a minute beyond which another program on this address is worth a warning. Our own command line, which reads
-the exchange with --direct, ends below it; what it used alone is no news."""
+
+
+class Announced(NamedTuple):
+    """What was handed to Redis after a cycle."""
+
+    state: AccountState
+    events: tuple[Event, ...]
 
 
 @dataclass(slots=True)
@@ -51,35 +61,38 @@ class Teller:
     owner: str
     market: Callable[[str], MarketState | None] = lambda symbol: None
     """What the closed candles of a symbol say."""
+    control: Callable[[], Control] = lambda: NO_CONTROL
+    """The pauses and holds in force."""
     _pending: list[Event] = field(default_factory=list, init=False)
     _published: Mapping[PositionKey, Published] = field(default_factory=dict, init=False)
     """The positions as they were published last."""
     _observed_at_ms: int = field(default=0, init=False)
-    _epoch: int = field(default=0, init=False)
-    """The fencing number of the lease that was told of last; 0 without one."""
     _decided_at_ms: int = field(default=0, init=False)
     _orders: tuple[OrderCount, ...] = field(default=(), init=False)
     _foreign_writer: str = field(default="", init=False)
     _sequence: int = field(default=0, init=False)
     _said: str = field(default="", init=False)
     _said_at_s: float = field(default=float("-inf"), init=False)
-    _mode: Mode | None = field(default=None, init=False)
-    _breaker_active: bool | None = field(default=None, init=False)
-    _streams: dict[str, StreamState] = field(default_factory=dict, init=False)
-    _crowded: bool = field(default=False, init=False)
-    _banned: bool = field(default=False, init=False)
+    _settled_at_s: float = field(default=float("-inf"), init=False)
+    """When the account was last as it should be, or in need of eyes at once."""
+    _news: AccountNews = field(init=False)
     _hashed: tuple[Config | None, str] = field(default=(None, ""), init=False)
+
+    def __post_init__(self) -> None:
+        self._news = AccountNews(self.clock, self.exchange, self.store, self.breaker)
 
     def conflicts(self, config: Config) -> None:
         """Say and announce what contradicts itself in the configuration, and say what has no effect."""
         for notice in config.notices:
             logger.warning("Configuration: {}", notice)
         for conflict in config.exit_plan().conflicts:
-            logger.warning("Configuration conflict: {}", conflict)
+            log.say(Line(Level.WARNING, f"Configuration conflict: {conflict}", event="ConfigConflict"))
             self._pending.append(Event("ConfigConflict", self.clock.now_ms(), details={"text": conflict}))
 
     def started(self, config: Config) -> None:
-        """Say what contradicts itself in the configuration, and announce who controls exits from now on."""
+        """Say and announce that the daemon began, what contradicts itself, and who controls exits from now on."""
+        self._pending.append(lifecycle.started(config, __version__, self.clock.now_ms()))
+        log.say(lifecycle.started_line(config, __version__))
         self.conflicts(config)
         self._pending.append(announce.exits_changed("", config.exit_plan().described, "start", self.clock.now_ms()))
 
@@ -93,7 +106,8 @@ class Teller:
             self.conflicts(after)
         if now.switches != was.switches or now.described != was.described:
             cause = cause_of_change(before.exit, after.exit)
-            logger.warning("Exits: {} (before: {}; cause: {})", now.described, was.described, cause)
+            words = f"Exits: {now.described} (before: {was.described}; cause: {cause})"
+            log.say(Line(Level.WARNING, words, event="ModeChanged"))
             event = announce.exits_changed(was.described, now.described, cause, self.clock.now_ms())
             self._pending.append(event)
 
@@ -113,19 +127,26 @@ class Teller:
         self.store.publish(state, self._position_states(history), (*self._pending, *events, stopped))
         self._pending = []
 
+    def ended(self, config: Config) -> None:
+        """Say that this daemon is gone."""
+        log.say(lifecycle.stopped_line(config))
+
     def writers_noted(self, orders: tuple[OrderCount, ...], foreign_writer: str) -> None:
         """What the venue took of this process, and the last order of ours that another one wrote."""
         self._orders, self._foreign_writer = orders, foreign_writer
 
     def tell(self, event: Event) -> None:
-        """Announce an event with the next state."""
+        """Announce an event with the next state, and say at once what has a line of the journal."""
+        for line in story.lines_of([event]):
+            log.say(line)
         if len(self._pending) < PENDING_MAX:
             self._pending.append(event)
 
     def margin_called(self, symbols: Iterable[str]) -> None:
         """Say and announce that the venue warns of liquidation."""
         for symbol in sorted(symbols):
-            logger.warning("{}: the exchange calls for margin, liquidation is near", symbol)
+            words = f"🚨 {symbol}: the exchange calls for margin, liquidation is near"
+            log.say(Line(Level.ERROR, words, symbol, event="MarginCalled"))
             self._pending.append(Event("MarginCalled", self.clock.now_ms(), symbol))
 
     def publish(
@@ -134,13 +155,14 @@ class Teller:
         config: Config,
         streams: Mapping[str, StreamHealth],
         shadows: Mapping[PositionKey, ShadowBook],
-    ) -> None:
+    ) -> Announced:
         """Hand the state of this cycle and what happened since the last one to Redis; never waits for it.
 
         `shadows` were worked out after the cycle before: those of positions that are gone since are left out.
         """
         self._sequence += 1
-        events = (*self._pending, *self._changes(report, streams), *report.events)
+        news = self._news.after_cycle(report, streams, naked_after_s=config.alerts.naked_after_s)
+        events = (*self._pending, *news, *report.events)
         self._pending = []
         self._observed_at_ms = report.observed_at_ms
         if not report.failure:
@@ -156,77 +178,28 @@ class Teller:
         )
         beside = of_open_positions(shadows, frozenset(report.history.tracks))
         self.store.publish(state, self._position_states(report.history), events, beside)
+        return Announced(state, events)
 
     def _position_states(self, history: History) -> list[PositionState]:
-        self._published = published_positions(history, self._published, self.market)
+        self._published = published_positions(history, self._published, self.market, self.control())
         return [published.state for published in self._published.values()]
 
     def say(self, report: CycleReport) -> None:
-        """One journal line for a cycle that changed something, one a minute otherwise (DESIGN 7)."""
+        """One journal line when the sentence of the cycle changed, one a minute otherwise (DESIGN 7).
+
+        What passes by itself within `SETTLES_WITHIN_S` is not said: a ladder that waits for its stop, or a position
+        that was closed and is not proven flat yet. What is without cover, or could not be read, is said at once.
+        """
         now_s = self.clock.monotonic_s()
-        if report.sentence == self._said and not report.changed and now_s - self._said_at_s < HEARTBEAT_S:
+        if not _passes(report):
+            self._settled_at_s = now_s
+        due = now_s - self._said_at_s >= HEARTBEAT_S
+        passing = bool(self.exchange.banned_until_ms) or 0 < now_s - self._settled_at_s < SETTLES_WITHIN_S
+        if not due and (passing or report.sentence == self._said):
             return
-        level = "INFO" if report.risk.status in ("PROTECTED", "DEGRADED") else "WARNING"
-        logger.log(level, report.sentence)
+        level = Level.INFO if report.risk.status in ("PROTECTED", "DEGRADED") else Level.WARNING
+        log.say(Line(level, report.sentence))
         self._said, self._said_at_s = report.sentence, now_s
-
-    def _changes(self, report: CycleReport, streams: Mapping[str, StreamHealth]) -> list[Event]:
-        """Events about the daemon itself."""
-        now_ms = self.clock.now_ms()
-        events: list[Event] = []
-        if self._mode is not None and report.mode is not self._mode:
-            events.append(announce.rights_changed(str(self._mode), str(report.mode), now_ms))
-        self._mode = report.mode
-        events += self._lease_changes(report.mode, now_ms)
-        breaker = self.breaker.breaker()
-        active = breaker.active if breaker else None
-        if active is not None and active != self._breaker_active:
-            events.append(Event("BreakerChanged", now_ms, details={"active": active}))
-        self._breaker_active = active if active is not None else self._breaker_active
-        for name, health in streams.items():
-            if self._streams.get(name) is not health.state:
-                details = {"stream": name, "state": str(health.state), "reason": health.reason}
-                events.append(Event("StreamChanged", now_ms, details=details))
-            self._streams[name] = health.state
-        return [*events, *self._ban(now_ms), *self._foreign_weight(now_ms)]
-
-    def _ban(self, now_ms: int) -> list[Event]:
-        """The venue banned our address, or lets us in again: each is told once."""
-        until_ms = self.exchange.banned_until_ms
-        if bool(until_ms) is self._banned:
-            return []
-        self._banned = bool(until_ms)
-        if not until_ms:
-            logger.warning("The exchange lets us in again: its ban is over")
-            return [Event("BanEnded", now_ms)]
-        logger.error("The exchange has banned this address (HTTP 418): nothing is read and no stop is placed meanwhile")
-        return [Event("BanBegan", now_ms, details={"until_ms": until_ms})]
-
-    def _lease_changes(self, mode: Mode, now_ms: int) -> list[Event]:
-        """The lease was taken, given up by this daemon, or lost to somebody or nobody."""
-        lease = self.store.lease_state()
-        epoch = lease.epoch if isinstance(lease, Owned) else 0
-        before, self._epoch = self._epoch, epoch
-        if epoch == before:
-            return []
-        events: list[Event] = []
-        if before and (why := self.store.why_lease_given_up(before)):
-            events.append(Event("LeaseGivenUp", now_ms, details={"mode": str(mode), "reason": why}))
-        elif before:
-            events.append(Event("LeaseLost", now_ms, details={"mode": str(mode), "lease": str(lease)}))
-        if epoch:
-            events.append(Event("LeaseTaken", now_ms, details={"epoch": epoch}))
-        return events
-
-    def _foreign_weight(self, now_ms: int) -> list[Event]:
-        """Another program that uses up the request budget of our address, told once until it is quiet again."""
-        weight = self.exchange.foreign_weight_1m
-        crowded = weight > (FOREIGN_WEIGHT_1M // 2 if self._crowded else FOREIGN_WEIGHT_1M)
-        news, self._crowded = crowded and not self._crowded, crowded
-        if not news:
-            return []
-        logger.warning("Another program on this address used {} of 2,400 request weight in this minute", weight)
-        return [Event("ForeignWeightSeen", now_ms, details={"weight_1m": weight})]
 
     def _account_state(
         self,
@@ -272,6 +245,7 @@ class Teller:
                 orders=self._orders,
                 foreign_writer=self._foreign_writer,
             ),
+            control=self.control().in_force,
         )
 
     def _config_hash(self, config: Config) -> str:
@@ -288,3 +262,9 @@ class Teller:
         return (
             f"{health.state} for {seconds} s: {health.reason}" if health.reason else f"{health.state} for {seconds} s"
         )
+
+
+def _passes(report: CycleReport) -> bool:
+    """Whether what a cycle found may be over with one of the next ones, and nothing is without cover."""
+    status = report.risk.status
+    return not report.failure and not report.risk.unread and status in (RiskStatus.DEGRADED, RiskStatus.UNKNOWN)

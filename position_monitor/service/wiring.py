@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import lru_cache
 
 from position_monitor.config import Config
 from position_monitor.core.decision.rules import Rules
-from position_monitor.core.exits.live_policy import SwitchesSince, live_since_ms
+from position_monitor.core.exits.live_policy import SwitchesSince, live_since_ms, policy_beside
 from position_monitor.core.model.orders import WorkingType
 from position_monitor.core.model.settings import ProtectionSettings
 from position_monitor.core.model.sides import PositionKey
@@ -44,12 +45,16 @@ def rules_from(config: Config, traits: VenueTraits, history: Sequence[SwitchesSi
         def by_last(key: PositionKey) -> bool:
             return protection_for(key).working_type is WorkingType.CONTRACT_PRICE
 
-    shadow_for = None
-    if config.exit_plan().switches.brain_computes:
+    switches, shadow_for, beside_for = config.exit_plan().switches, None, None
+    if switches.brain_computes:
 
         @lru_cache(maxsize=4_096)
         def shadow_for(key: PositionKey) -> ProtectionSettings | None:
             return config.shadow_settings(key.symbol)
+
+        @lru_cache(maxsize=4_096)
+        def beside_for(key: PositionKey) -> ProtectionSettings:
+            return replace(protection_for(key), policy=policy_beside(switches, key.symbol) or switches.legacy)
 
     return Rules(
         account=config.account,
@@ -60,6 +65,7 @@ def rules_from(config: Config, traits: VenueTraits, history: Sequence[SwitchesSi
         traits=traits,
         armed_by_last=by_last,
         shadow_for=shadow_for,
+        beside_for=beside_for,
         live_since_ms=lambda key: live_since_ms(history, key.symbol),
     )
 

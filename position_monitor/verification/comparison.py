@@ -43,8 +43,9 @@ class _Sides:
 
 def compare(claims: Claims, look: VenueLook, expected: Expectations, *, now_ms: int) -> list[Difference]:
     """Every difference, those of the account first."""
+    held = {key for key, claim in claims.positions.items() if claim is not None and claim.held_until_ms > now_ms}
     covers = {
-        key: stop_cover(position, look.orders_of(position), expected.foreign_stops(position.symbol))
+        key: stop_cover(position, look.orders_of(position), expected.foreign_stops(position.symbol, held=key in held))
         for key, position in look.positions.items()
     }
     sides = _Sides(claims=claims, look=look, covers=covers, expected=expected, now_ms=now_ms)

@@ -19,9 +19,13 @@ class ForeignStops:
 
     respected: bool
     distance_max_pct: Decimal
+    held: bool = False
+    """An operator's hold is in force: a stop of his own counts wherever it lies (DESIGN 5)."""
 
     def why_none(self, trigger: Decimal, position: VenuePosition) -> str:
         """Why a foreign stop with this trigger does not count; empty when it does."""
+        if self.held:
+            return ""
         if not self.respected:
             return "it is foreign, and foreign_orders is ignore"
         anchor = position.entry_price if position.entry_price > 0 else position.mark_price
@@ -66,9 +70,9 @@ class Expectations:
         unmanaged = self.config.symbols.unmanaged
         return key in unmanaged or key.rpartition(":")[0] in unmanaged
 
-    def foreign_stops(self, symbol: str) -> ForeignStops:
-        """What is said of foreign stops for a symbol."""
+    def foreign_stops(self, symbol: str, *, held: bool = False) -> ForeignStops:
+        """What is said of foreign stops for a symbol; `held`: while an operator's hold is in force."""
         base, own = self.config.protection, self.config.symbols.overrides.get(symbol)
         orders = (own.foreign_orders if own else None) or base.foreign_orders
         far = own.foreign_stop_max_pct if own and own.foreign_stop_max_pct is not None else base.foreign_stop_max_pct
-        return ForeignStops(orders == "respect", far)
+        return ForeignStops(orders == "respect", far, held)

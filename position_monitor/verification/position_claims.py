@@ -87,6 +87,8 @@ class PositionClaim:
     observed_at_ms: int
     out_of_sync: bool
     """It says itself that something has to be placed or removed (condition BookInSync)."""
+    held_until_ms: int
+    """Until when an operator's hold lets a stop of his own count wherever it lies before the liquidation; 0: none."""
     document_differs: str
     """The field in which hash and `doc` contradict each other; empty when none."""
 
@@ -113,6 +115,7 @@ class PositionClaim:
             take_profits=tuple(_take_profit(rung) for rung in _list(fields, "take_profits")),
             observed_at_ms=_count(fields, "observed_at_ms"),
             out_of_sync=isinstance(conditions, Mapping) and conditions.get("BookInSync") == "False",
+            held_until_ms=_held_until_ms(document.get("hold")),
             document_differs=_difference(fields, document),
         )
 
@@ -120,6 +123,12 @@ class PositionClaim:
     def key(self) -> str:
         """`BTCUSDT:LONG`."""
         return f"{self.symbol}:{self.side}"
+
+
+def _held_until_ms(hold: object) -> int:
+    """0 where there is no hold, or one that cannot be read: then the usual rule counts."""
+    until_ms = hold.get("until_ms") if isinstance(hold, Mapping) else None
+    return until_ms if isinstance(until_ms, int) else 0
 
 
 def _check_schema(fields: Fields) -> None:

@@ -19,9 +19,9 @@ from position_monitor.edge.sample_market import write_sample
 
 @pytest.fixture(scope="module")
 def sample(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Ten days of candles, and the positions of eight of them."""
+    """Six days of candles, and the positions of four of them."""
     folder = tmp_path_factory.mktemp("sample")
-    write_sample(folder, seed=2, days=10)
+    write_sample(folder, seed=2, days=6)
     return folder
 
 
@@ -49,9 +49,9 @@ def test_json_carries_the_interval_the_others_and_every_position(
     shown = printed(capsys, sample, "--policy", "brain:TREND")
     assert {"headline", "bound", "ambiguous", "tries", "positions", "rate_candles_s"} <= set(shown)
     assert (shown["policy"], list(shown["beside"])) == ("brain:TREND", ["static", "hybrid"])
-    assert shown["entries"] == len(shown["positions"]) == 32
+    assert shown["entries"] == len(shown["positions"]) == 16
     closed = [one for one in shown["positions"] if one["ended"] == "closed"]
-    assert shown["headline"]["n"] == len(closed) == 32 - sum(shown["censored"].values())
+    assert shown["headline"]["n"] == len(closed) == 16 - sum(shown["censored"].values())
     mean = sum(float(one["net_r"]) for one in closed) / len(closed)
     assert shown["headline"]["mean_r"] == pytest.approx(mean, abs=1e-4)
     assert shown["headline"]["mean_r"] <= shown["headline"]["mean_gross_r"], "cost is never a gain"
@@ -91,7 +91,7 @@ def test_the_hash_of_the_settings_is_the_same_in_every_process(sample: Path) -> 
 
 def test_the_screen_says_what_it_is_made_of(sample: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """Prices, cost, interval, ambiguous candles, the other policies, before and after."""
-    assert main(arguments(sample, "--policy", "brain", "--split", "2026-01-06", "--prices", "trade")) == 0
+    assert main(arguments(sample, "--policy", "brain", "--split", "2026-01-05", "--prices", "trade")) == 0
     captured = capsys.readouterr()
     for words in ("trade candles of 1 min", "slippage in bps", "Headline", "Bound", "Ambiguous", "hybrid", "before"):
         assert words in captured.out
@@ -103,7 +103,7 @@ def test_csv_has_a_row_for_each_position_and_policy(sample: Path, capsys: pytest
     """With a heading, and empty cells where a position was not closed."""
     assert main(arguments(sample, "--csv", "--policy", "brain:CHOP")) == 0
     rows = list(csv.DictReader(io.StringIO(capsys.readouterr().out)))
-    assert len(rows) == 3 * 32
+    assert len(rows) == 3 * 16
     assert {row["policy"] for row in rows} == {"brain:CHOP", "static", "hybrid"}
     assert all((row["ended"] == "closed") is bool(row["net_r"]) for row in rows)
 

@@ -15,8 +15,8 @@ from pathlib import Path
 import pytest
 from redis import Redis
 
+from position_monitor.cli.daemon_switches import switches_of_daemon
 from position_monitor.cli.event_words import ALARM, LOOK, telling
-from position_monitor.cli.explain import switches_of_daemon
 from position_monitor.cli.main import main
 from position_monitor.cli.moments import moment, since_ms
 from position_monitor.config import load_config
@@ -140,6 +140,24 @@ def test_an_event_of_a_type_or_a_form_that_is_new_is_shown_with_all_it_has() -> 
     assert all(bare) and not any("None" in text for text in bare)
     odd = telling(streamed("StopPlaced", quantity=["x"], trigger_price="soon", reason={"a": 1}))
     assert odd.text == "stop placed soon"
+
+
+DESIGNED = """
+    Started Stopped ConfigReloaded ConfigRefused PositionAppeared PositionGrew PositionShrank PositionFlipped
+    PositionFlat TakeProfitPlaced TakeProfitFilled TakeProfitRetired StopPlaced StopReadBack StopFired
+    StopRetired OrderVanished ForeignOrderSeen ForeignOrderGone WriteRefused WriteAmbiguous VerdictChanged
+    EmergencyClose ModeChanged LeaseTaken LeaseLost SecondWriterSeen BreakerChanged ConfigConflict BanBegan
+    BanEnded RedisLost RedisBack StreamLost StreamBack ControlAccepted ControlRefused RecordFinal
+"""
+
+
+@pytest.mark.parametrize("kind", DESIGNED.split())
+def test_every_event_of_the_design_has_a_sentence_of_its_own(kind: str) -> None:
+    """Also where every field is absent: no braces, no None, no blanks in a row, nothing that hangs at the end."""
+    bare, marker = telling(streamed(kind)), telling(streamed(kind, strange="x-marker"))
+    assert "x-marker" not in marker.text, "the fallback was taken"
+    assert bare.text and not any(part in bare.text for part in ("{", "None", ": ,"))
+    assert bare.text == bare.text.strip(" :")
 
 
 def test_what_needs_eyes_is_marked_and_says_whose_hand_it_was() -> None:

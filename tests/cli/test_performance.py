@@ -14,6 +14,8 @@ from typing import Any
 import pytest
 
 from position_monitor.cli.main import main
+from position_monitor.core.performance.aftermath import aftermath_of
+from position_monitor.core.performance.facts import range_of
 from position_monitor.core.performance.record import Record, RecordStatus
 from position_monitor.edge.redis.record_stream import RecordStream
 from tests.core.performance.test_record import vector
@@ -151,3 +153,13 @@ def test_html_that_cannot_be_written_is_a_word_and_exit_1(show: Show, capsys: An
 def test_html_to_a_full_device_is_exit_1(show: Show, capsys: Any) -> None:
     assert show("--html", "/dev/full", records=several()) == 1
     assert "/dev/full could not be written: No space left" in capsys.readouterr().err
+
+
+def test_what_waiting_had_brought_is_said_once_it_is_there(show: Show, capsys: Any) -> None:
+    record = vector()
+    show(records=(record,))
+    assert "after the exit" not in capsys.readouterr().out
+    best = record.exit_average - 2 * record.risk.money / record.quantity_entered  # a short
+    after = aftermath_of(range_of(best, 1), side=record.key.side, mean_exit=record.exit_average)
+    show(records=(replace(record, after=after), loser()))
+    assert "after the exit: 1 of 1 went on by 1 R or more within 4 h, median +2.00 R" in capsys.readouterr().out

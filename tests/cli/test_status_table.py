@@ -108,6 +108,20 @@ def test_unusual_things_are_remarks_and_positions_come_first(
     assert remarks(account_state, rows_of([position_state]), NOW_MS) == []
 
 
+def test_a_name_that_is_part_of_another_takes_nothing_from_it(
+    account_state: AccountState, position_state: PositionState
+) -> None:
+    """And what the account says of a position beside its verdict is not lost."""
+    states = [of(position_state, "BTCUSDT", Verdict.STOP_ONLY), of(position_state, "1000BTCUSDT", Verdict.PROTECTED)]
+    reason = "1000BTCUSDT:LONG: STOP_ONLY; BTCUSDT:LONG: STOP_ONLY; BTCUSDT:LONG: the stop is behind"
+    lines = [text for text, _ in remarks(replace(account_state, reason=reason), rows_of(states), NOW_MS)]
+    assert lines == [
+        "~ BTCUSDT:LONG STOP_ONLY",
+        "! 1000BTCUSDT:LONG: STOP_ONLY",
+        "! BTCUSDT:LONG: the stop is behind",
+    ]
+
+
 def test_the_same_reason_of_many_is_one_line(account_state: AccountState, position_state: PositionState) -> None:
     """Figures in a reason do not make it another one; a reason that was shortened on the way is not shown in part."""
     states = [of(position_state, f"S{n}USDT", Verdict.UNDERCOVERED, f"stops cover {n} %") for n in range(9)]

@@ -17,15 +17,19 @@ from pathlib import Path
 import pytest
 from redis import Redis
 from rich.cells import cell_len
-from rich.console import Console
+from rich.console import Console, RenderableType
+from rich.live import Live
 
 from position_monitor.cli.main import main
 from position_monitor.cli.status_view import Overview, StatusView
+from position_monitor.cli.status_watch import Watching
+from position_monitor.config import load_config
 from position_monitor.core.model.sides import PositionKey, Side
 from position_monitor.core.model.verdicts import RiskStatus, Verdict
 from position_monitor.core.publication.state import AccountState, PositionState
 from position_monitor.edge.clock import SystemClock
 from position_monitor.edge.redis.embedded import EmbeddedRedis
+from position_monitor.edge.redis.reader import RedisUnreachable
 from position_monitor.edge.redis.state import RedisState
 from tests.cli.conftest import NOW_MS
 
@@ -60,7 +64,7 @@ def view(overview: Overview, *, only_problems: bool = False, height: int | None 
     return StatusView("binanceusdm", "main", overview, NOW_MS, only_problems=only_problems, height=height)
 
 
-def printed(shown: StatusView, width: int) -> list[str]:
+def printed(shown: RenderableType, width: int) -> list[str]:
     """As a terminal without colours shows it."""
     console = Console(width=width, no_color=True, file=io.StringIO())
     with console.capture() as capture:
@@ -220,6 +224,84 @@ def test_a_redis_that_refuses_says_where_and_why(
     assert main(["status", "--config", str(asked)]) == 1
     err = capsys.readouterr().err
     assert words in err and f"127.0.0.1:{valkey.port}" in err and "wrong" not in err and "pw" not in err
+
+
+@pytest.mark.parametrize(
+    "trouble",
+    [("CONFIG", "SET", "maxmemory", "1"), ("REPLICAOF", "127.0.0.1", "9")],
+    ids=["full", "read only"],
+)
+def test_a_redis_that_takes_nothing_more_can_still_be_asked(
+    trouble: tuple[str, ...], asked: Path, account_state: AccountState, position_state: PositionState
+) -> None:
+    """What it holds until it expires is as good as ever. It has a server of its own: nothing mends it in time."""
+    with EmbeddedRedis() as server:
+        asked.write_text(f'[redis]\nurl = "{server.url}"\n')
+        publish(server.url, Overview(account_state, (position_state,)))
+        Redis.from_url(server.url).execute_command(*trouble)
+        assert main(["status", "--config", str(asked)]) == 0
+        assert main(["events", "--config", str(asked)]) == 0
+
+
+@pytest.fixture
+def screen() -> Live:
+    """A terminal of 24 lines."""
+    return Live(console=Console(file=io.StringIO(), force_terminal=True, width=80, height=24), auto_refresh=False)
+
+
+async def test_a_watch_keeps_the_last_look_under_a_word_that_claims_nothing(
+    screen: Live, asked: Path, account_state: AccountState, position_state: PositionState
+) -> None:
+    """While Redis is away nothing is green at the top; when it answers again everything is as before."""
+    watching = Watching(load_config(asked), as_json=False, only_problems=False, screen=screen)
+    overview, left = Overview(account_state, (position_state,)), asyncio.Event()
+
+    def shown() -> list[str]:
+        return printed(screen.renderable, 80)
+
+    async def fine() -> Overview:
+        return overview
+
+    async def away() -> Overview:
+        raise RedisUnreachable("Redis at 127.0.0.1:6379 did not answer: connection refused")
+
+    async def silent() -> Overview:
+        return Overview(None)
+
+    with screen:
+        await watching.look_once(away, left)
+        assert shown()[0].startswith("? UNKNOWN for 0.0s: Redis at 127.0.0.1:6379") and watching.code == 1
+        await watching.look_once(fine, left)
+        assert shown()[0] == "✔ PROTECTED  1/1 protected (100 %)" and watching.code == 0
+        for look, code in ((away, 1), (silent, 3)):
+            await watching.look_once(look, left)
+            assert shown()[0].startswith("? UNKNOWN for ") and watching.code == code
+            assert "What stands below was heard last" in " ".join(shown()[:4])
+            assert any("BTCUSDT" in line for line in shown()) and len(shown()) <= 24
+        await watching.look_once(fine, left)
+        assert shown()[0] == "✔ PROTECTED  1/1 protected (100 %)"
+
+
+async def test_in_a_pipe_a_watch_says_a_trouble_once(
+    asked: Path, account_state: AccountState, position_state: PositionState, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """And once that it is over; another trouble is another word."""
+    watching = Watching(load_config(asked), as_json=False, only_problems=False, screen=None)
+    words = iter(["refused", "refused", "", "refused", "timed out"])
+
+    async def look() -> Overview:
+        if word := next(words):
+            raise RedisUnreachable(word)
+        return Overview(account_state, (position_state,))
+
+    for _ in range(5):
+        await watching.look_once(look, asyncio.Event())
+    captured = capsys.readouterr()
+    assert captured.err.splitlines() == [
+        "position-monitor: refused", "position-monitor: heard again", "position-monitor: refused",
+        "position-monitor: timed out",
+    ]  # fmt: skip
+    assert captured.out.count("1/1 protected") == 1
 
 
 def test_a_poor_terminal_a_full_disk_and_a_pipe_that_closes(

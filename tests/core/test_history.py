@@ -4,7 +4,8 @@ from dataclasses import replace
 
 import pytest
 
-from position_monitor.core.decision.history import FOREIGN_REMEMBERED_MAX, History, after_failure, after_judging
+from position_monitor.core.decision.foreign_orders import FOREIGN_REMEMBERED_MAX
+from position_monitor.core.decision.history import History, after_failure, after_judging
 from position_monitor.core.decision.risk import account_risk
 from position_monitor.core.evidence.evidence import Evidence
 from position_monitor.core.model.settings import OnBreach
@@ -78,7 +79,7 @@ def test_a_position_appears_once_and_changes_of_verdict_are_told():
     assert story.see(4000, orders=WHOLE[:1]) == ["VerdictChanged"]
     appeared, protected, stripped = story.events
     assert (appeared.symbol, appeared.side) == (SYMBOL, "LONG")
-    assert appeared.details == {"quantity": "1", "verdict": "NAKED"}
+    assert appeared.details == {"quantity": "1", "entry_price": "100", "verdict": "NAKED", "flipped": False}
     assert (protected.details["from"], protected.details["to"]) == ("NAKED", "PROTECTED")
     assert (stripped.details["from"], stripped.details["to"]) == ("PROTECTED", "STOP_ONLY")
 
@@ -123,7 +124,7 @@ def test_a_position_that_vanishes_is_unknown_until_it_is_proven_flat():
     assert story.see(4000, None, zero=[KEY]) == []
     assert story.see(6000, None, zero=[KEY]) == ["PositionFlat"]
     assert story.history.tracks == {}
-    assert story.events[-1].details == {"naked_ms": 0}
+    assert story.events[-1].details == {"naked_ms": 0, "flipped": False}
 
 
 def test_a_false_flat_gives_no_event_of_closing():
@@ -195,7 +196,50 @@ def test_a_foreign_order_is_announced_once_and_again_when_it_is_new():
     assert "ForeignOrderSeen" not in story.see(3000, orders=[*WHOLE, one])
     assert story.see(4000, orders=[*WHOLE, one, other]).count("ForeignOrderSeen") == 1
     first = next(event for event in story.events if event.type == "ForeignOrderSeen")
-    assert first.details == {"order_id": one.order_id, "kind": "STOP_MARKET", "trigger_price": "97"}
+    assert first.details == {
+        "order_id": one.order_id,
+        "client_id": one.client_id,
+        "kind": "STOP_MARKET",
+        "trigger_price": "97",
+        "quantity": "1",
+    }
+
+
+def test_a_foreign_order_is_gone_when_two_lists_do_not_have_it():
+    story = Story()
+    one = live(HELD, 97, "1")
+    story.see(0, orders=[*WHOLE, one])
+    assert "ForeignOrderGone" not in story.see(1000, orders=WHOLE)
+    assert "ForeignOrderSeen" not in story.see(2000, orders=[*WHOLE, one])  # a replica lagged
+    assert "ForeignOrderGone" not in story.see(3000, orders=WHOLE)
+    assert "ForeignOrderGone" not in story.see(4000, orders=WHOLE, unreadable="html")
+    assert story.see(5000, orders=WHOLE) == ["VerdictChanged", "ForeignOrderGone"]
+    assert story.events[-1].details["order_id"] == one.order_id
+    assert story.see(6000, orders=WHOLE) == []
+
+
+@pytest.mark.parametrize(("quantity", "type_"), [("1.5", "PositionGrew"), ("0.4", "PositionShrank")])
+def test_a_change_of_size_is_told_with_both_sizes(quantity, type_):
+    story = Story()
+    story.see(0)
+    assert story.see(1000, position(quantity=quantity)) == [type_]
+    assert story.events[-1].details == {"quantity": quantity, "before": "1", "entry_price": "100"}
+    assert story.see(2000, position(quantity=quantity)) == []
+
+
+def test_a_position_that_turned_is_one_story():
+    story = Story()
+    story.see(0)
+    turned = position(SHORT)
+    assert story.see(1000, turned)[:2] == ["PositionFlipped", "PositionAppeared"]
+    for at_ms in range(3000, 20_000, 2000):
+        story.see(at_ms, turned)
+    [flat] = [event for event in story.events if event.type == "PositionFlat"]
+    assert (flat.side, flat.details["flipped"]) == ("LONG", True)
+    flipped = next(event for event in story.events if event.type == "PositionFlipped")
+    assert (flipped.side, flipped.details["from"], flipped.details["quantity"]) == ("SHORT", "LONG", "1")
+    appeared = [event for event in story.events if event.type == "PositionAppeared"]
+    assert [event.details["flipped"] for event in appeared] == [False, True]
 
 
 def test_what_is_remembered_about_foreign_orders_is_bounded():

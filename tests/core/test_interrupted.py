@@ -101,7 +101,8 @@ class Guardian:
         key = action.key
         chosen = self.rules.protection_for(key)
         known = self.evidence.of(key)
-        return GateInputs(ACCOUNT, seen, known, chosen, self.rules.evidence, self.rules.limits, self.mode)
+        mode = self.rules.mode_for(key, self.mode)
+        return GateInputs(ACCOUNT, seen, known, chosen, self.rules.evidence, self.rules.limits, mode)
 
     def perform(self, answer, cut: Cut | None) -> None:
         if not isinstance(answer, Approved):

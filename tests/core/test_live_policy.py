@@ -14,6 +14,7 @@ from position_monitor.core.exits.live_policy import (
     SwitchesSince,
     live_policy,
     live_since_ms,
+    policy_beside,
     rollout_bucket,
     shadow_policy,
 )
@@ -100,3 +101,11 @@ def test_a_policy_that_was_killed_and_comes_back_is_live_since_then():
     killed = BRAIN._replace(brain_may_act=False)
     history = [SwitchesSince(1_000, BRAIN), SwitchesSince(2_000, killed), SwitchesSince(3_000, BRAIN)]
     assert live_since_ms(history, "BTCUSDT") == 3_000
+
+
+def test_the_policy_that_is_not_live_is_scored_beside():
+    """In a rollout in part that is the brain for some symbols and LEGACY for the others."""
+    switches = BRAIN._replace(rollout_pct=20)
+    assert policy_beside(switches, "BTCUSDT") is Policy.BRAIN
+    assert policy_beside(switches, "DOGEUSDT") is switches.legacy
+    assert policy_beside(switches._replace(brain_computes=False), "DOGEUSDT") is None

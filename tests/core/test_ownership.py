@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from position_monitor.core.decision.ownership import RIGHTS, LeaseStanding, Rights, mode_of
+from position_monitor.core.decision.ownership import RIGHTS, LeaseStanding, Rights, mode_of, under_pause
 from position_monitor.core.model.actions import Mode
 
 DOCUMENT = Path(__file__).parents[2] / "docs" / "ownership.md"
@@ -46,5 +46,15 @@ def test_rights_only_grow_from_a_standby_to_the_owner():
 
 
 @pytest.mark.parametrize("mode", list(Mode))
-def test_the_published_word_is_one_of_three(mode):
-    assert mode.published in ("live", "place_only", "observe")
+def test_the_published_word_is_one_of_four(mode):
+    assert mode.published in ("live", "place_only", "paused", "observe")
+
+
+@pytest.mark.parametrize("mode", list(Mode))
+def test_a_pause_gives_no_right_to_anybody(mode):
+    before, after = RIGHTS[mode], RIGHTS[under_pause(mode, paused=True)]
+    assert all(had or not has for had, has in zip(before, after, strict=True))
+    assert after.missing_stops is before.missing_stops
+    assert after.long_missing_stops is before.long_missing_stops
+    assert not (after.moves or after.take_profits or after.removals)
+    assert under_pause(mode, paused=False) is mode

@@ -25,6 +25,12 @@ AMBIENT = {
 }
 
 
+WITH_FLOATS = {f"backtest/{name}.py" for name in ("band", "records", "running", "walk")}
+WITH_FLOATS |= {"publication/metrics.py", "shadow/report.py"}
+"""A backtest skips candles by comparing floats, which may stop it too early and never too late; statistics and the
+figures of Prometheus are floats. No order and no money is made from any of them."""
+
+
 def imported(path: Path) -> set[str]:
     names: set[str] = set()
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
@@ -46,9 +52,12 @@ def test_the_core_imports_only_itself_and_the_standard_library(path):
 
 @pytest.mark.parametrize("path", MODULES, ids=lambda path: path.stem)
 def test_the_core_reads_no_clock_prints_nothing_and_opens_nothing(path):
+    forbidden = {"open", "print", "input", "float", "hash", "id"}
+    if f"{path.parent.name}/{path.name}" in WITH_FLOATS:
+        forbidden.remove("float")
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
-            assert node.func.id not in {"open", "print", "input", "float", "hash", "id"}, f"{path.name}:{node.lineno}"
+            assert node.func.id not in forbidden, f"{path.name}:{node.lineno}"
         if isinstance(node, ast.Global):
             raise AssertionError(f"{path.name}:{node.lineno} keeps state between calls")
 

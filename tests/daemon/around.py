@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from position_monitor.core.model.actions import Mode
+from position_monitor.core.model.control import NO_CONTROL
 from position_monitor.daemon.surroundings import Settings
 from tests.core.build import rules
 
@@ -16,10 +17,14 @@ class Around:
         self.settings = Settings(rules(), check_interval_s=10.0, cycle_deadline_s=20.0)
         self.may, self.mark = may, mark
         self.accepted = []
+        self.in_force = NO_CONTROL
         self.degraded = []
 
     def mode(self, *, second_writer):
         return self.may
+
+    def control(self):
+        return self.in_force
 
     def degraded_reasons(self, mode, *, foreign_order):
         return self.degraded

@@ -155,7 +155,7 @@ async def page_of(url: str, *accounts: str, token: str | None = None, old_after_
     board = Board(watches)
     async with (
         serving(board, Access("127.0.0.1", token), host="127.0.0.1", port=0) as port,
-        aiohttp.ClientSession() as session,
+        aiohttp.ClientSession(read_bufsize=2**23) as session,
     ):
         yield Page(session, port, board)
 

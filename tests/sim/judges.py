@@ -14,6 +14,7 @@ from tests.sim.claims import Claims
 from tests.sim.conduct import Answer
 from tests.sim.hammering import Hammering, too_many_events
 from tests.sim.liveness import Liveness, VenueNow
+from tests.sim.operators import Operators
 from tests.sim.over_exit import OverExit
 from tests.sim.policies import Policies
 from tests.sim.settled_book import SettledBook
@@ -84,6 +85,12 @@ class Judges:
         )
         self.calm = Calm(interval_s=min(run.interval_s, 3.0) if "reloads" in host else run.interval_s)
         self.claims = Claims(host, foggy=run.swarm.foggy)
+        self.operators = Operators(
+            run.checker,
+            clocks_hold=not {"clock_step", "clock_skew"} & host,
+            foggy=run.swarm.foggy,
+            remembers="redis_flushed" not in host,
+        )
         self._nobody_since_ms: int | None = None
         self.policies = Policies()
         self.witnesses = Witnesses(run.levels.prices)
@@ -94,6 +101,13 @@ class Judges:
         told = list(violations)
         if judge not in self._silent:
             self._run.checker.violations += told
+
+    def before(self, entry: Any) -> None:
+        """One journal entry, before the checker has it."""
+        daemon = None if self._run.conduct.speaker is None or self._run.conduct.is_late else self._run.conduct.speaker
+        if daemon is not None and self.operators.asked:
+            now_ms = self._run.daemons[daemon][1].now_ms()
+            self._find("operators", self.operators.entry(entry, daemon, now_ms))
 
     def entry(self, entry: Any) -> None:
         """One journal entry, after the checker has it."""
@@ -112,6 +126,7 @@ class Judges:
         self._run.levels.note_marks(at_ms, self._run.symbols)  # the stream may have told of a mark this very moment
         self._find("state_truth", self.state_truth.told(daemon, published, at_ms))
         self._find("policies", self.policies.told(daemon, published))
+        self._find("operators", self.operators.told(daemon, published, at_ms))
         if (given_up_ms := self._run.conduct.leases[owner].given_up_ms) >= 0:
             by_its_clock_ms = given_up_ms + self._run.daemons[daemon][1].now_ms() - at_ms
             self._find("state_truth", self.state_truth.lease_left(published["events"], by_its_clock_ms))
@@ -157,6 +172,11 @@ class Judges:
 
     def end(self) -> None:
         """The run is over."""
+        world, most_pct = self._run.engine.world, self._run.settings.protection.foreign_stop_max_pct
+        legs = world.account.open_positions()
+        entries = {(leg.symbol, _direction(leg)): leg.entry for leg in legs}
+        held = {key: price for key, price in entries.items() if not self._run.is_dust(*key)}
+        self._find("operators", self.operators.left_over(held, Decimal(most_pct)))
         # What fails by accident succeeds in between, and is news when it fails again.
         if not self._run.swarm.foggy:
             self._find("hammering", too_many_events(self._run.redis.events))
@@ -186,3 +206,9 @@ class Judges:
         if not self._run.settings.protection.take_profits:
             found |= {"settled_ladder": set(), "switched_off": self._targets_of_ours()}
         return {words for judge, said in found.items() if judge not in self._silent for words in said}
+
+
+def _direction(leg: Any) -> str:
+    if leg.side in ("LONG", "SHORT"):
+        return str(leg.side)
+    return "LONG" if leg.amount > 0 else "SHORT"

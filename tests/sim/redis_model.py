@@ -30,6 +30,8 @@ class RedisModel:
         """key -> (value, expiry in true ms or 0)."""
         self.events: deque[str] = deque(maxlen=10_000)
         """JSON texts."""
+        self.control: list[tuple[str, str]] = []
+        """(entry id, JSON text) of what operators asked for."""
         self.publications: list[tuple[int, str, dict[str, Any]]] = []
         """(true ms, owner, what was published), for the checkers; emptied by them."""
         self.conduct: Conduct | None = None
@@ -67,6 +69,7 @@ class RedisModel:
     def flush(self) -> None:
         self.values.clear()
         self.events.clear()
+        self.control.clear()
 
     def evict_lease(self) -> None:
         for key in [key for key in self.values if key.endswith(":lease")]:

@@ -34,12 +34,14 @@ from position_monitor.service import ConfigInForce, Hearer, Service, Streams
 from tests.sim import bounds, host_faults, stream_faults
 from tests.sim.checkers import Checker
 from tests.sim.conduct import Conduct
+from tests.sim.control_model import control_on
 from tests.sim.exit_rules import rules_for
 from tests.sim.files import Files, read_from
 from tests.sim.judges import LYING_LISTS, Judges
 from tests.sim.lease_rights import without_lease
 from tests.sim.levels import WINDOW_MS, Levels
 from tests.sim.listening import listen
+from tests.sim.pairs_model import KeptPairs, NoHistory
 from tests.sim.people import Adviser, FractionAdviser, Market, Trader
 from tests.sim.redis_model import RedisModel, store_on
 from tests.sim.report import describe
@@ -62,6 +64,8 @@ BUDGET_S = 95.0
 """A daemon that used up the venue's request weight while things failed waits for the venue's next minute to read again;
 when the clock was wrong meanwhile, that minute is counted half as long again."""
 TIMEOUT_S = 4.0
+OPERATORS = "operators_ask"
+"""The power under which daemons hear operators."""
 INFO_LEVEL = 20
 ERROR_LEVEL = 40
 LOOK_S = 0.5
@@ -176,6 +180,8 @@ class Simulation:
         self.trace: list[tuple[int, str]] = []
         """What happened when, for people; filled only when `traced`."""
         self.traced = False
+        self.pairs: KeptPairs | None = None
+        """Where the daemons keep shadow results; None: they score no shadow."""
         self._lasting: list[asyncio.Task[None]] = []
         """What goes on until the run ends."""
         self._digest = hashlib.sha256()
@@ -245,6 +251,8 @@ class Simulation:
             systemd=QuietSystemd(),  # type: ignore[arg-type]
             owner=owner,
             open_streams=open_streams,
+            open_pairs=self.pairs and self.pairs.keeper(exchange, clock, store, NoHistory()),
+            control_stream=control_on(self.redis, owner) if OPERATORS in self.swarm.host else None,
         )
         token = SPEAKER.set(number)
         task = asyncio.create_task(service.serve())
@@ -389,6 +397,7 @@ class Simulation:
     def _on_entry(self, entry: Entry) -> None:
         """Judge one entry of the venue's journal at the very moment it is written."""
         self._check_lease(entry)
+        self.judges.before(entry)
         self.checker.entry(entry)
         if judged := self.levels.entry(entry):
             self.checker.violations.append(judged)
@@ -555,17 +564,26 @@ def _reading_orders(*, thrifty: bool) -> Iterator[None]:
 
 
 def simulate(
-    seed: int, swarm: Swarm | None = None, *, faulty_s: float | None = None, trace: list[str] | None = None
+    seed: int,
+    swarm: Swarm | None = None,
+    *,
+    faulty_s: float | None = None,
+    trace: list[str] | None = None,
+    pairs: KeptPairs | None = None,
 ) -> Result:
-    """Run one seed from beginning to end; `trace` is filled with what happened, for people."""
-    run_of_it = _play(seed, swarm, faulty_s, trace)
+    """Run one seed from beginning to end; `trace` is filled with what happened, for people. With `pairs` the daemons
+    score their shadows."""
+    run_of_it = _play(seed, swarm, faulty_s, trace, pairs)
     result: Result = run(run_of_it)
     result.violations += [f"defect: {line.strip()[-1500:]}" for line in result.log if "Traceback" in line]
     return result
 
 
-async def _play(seed: int, swarm: Swarm | None, faulty_s: float | None, trace: list[str] | None) -> Result:
+async def _play(
+    seed: int, swarm: Swarm | None, faulty_s: float | None, trace: list[str] | None, pairs: KeptPairs | None
+) -> Result:
     simulation = Simulation(seed, swarm, faulty_s=faulty_s)
+    simulation.pairs = pairs
     simulation.traced = trace is not None
     with (
         _heard(simulation),

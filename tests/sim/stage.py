@@ -36,8 +36,10 @@ from position_monitor.edge.venues.transport import Endpoint
 from position_monitor.paper import scenario
 from position_monitor.paper.gateway import Gateway
 from position_monitor.paper.signing import Gatekeeper
+from tests.event_schema import problems_of
 from tests.sim.checkers import Checker
 from tests.sim.listening import listen
+from tests.sim.pairs_model import KeptPairs
 from tests.sim.records_model import KeptRecords
 from tests.sim.stage_process import Answer, Neighbours, Process, config_of, process_of, settings_of
 from tests.sim.stage_world import ZERO, StageWorld
@@ -159,9 +161,10 @@ class Stage(StageWorld):
         backend: Answer | None = None,
         stream: bool = False,
         records: KeptRecords | None = None,
+        pairs: KeptPairs | None = None,
     ) -> Process:
         """Start a daemon with nothing remembered. `path` is a file it reads and reloads its configuration from; without
-        `stream` it only polls; with `records` it keeps records there."""
+        `stream` it only polls; with `records` it keeps records there, with `pairs` shadow results."""
         number = len(self.processes)
         settings = settings_of(path, config if config is not None else self.config)
 
@@ -179,6 +182,7 @@ class Stage(StageWorld):
             path=path,
             stream=stream,
             records=records,
+            pairs=pairs,
         )
         if stream and not self._ticking:
             self._ticking.append(asyncio.create_task(self.streams.ticking()))
@@ -296,7 +300,9 @@ class Stage(StageWorld):
         assert not orphans, orphans
 
     def must_be_lawful(self) -> None:
-        """No invariant was violated and no defect was logged."""
+        """No invariant was violated, no defect was logged, and every event has the fields of its type."""
+        wrong = [problem for text in self.redis.events for problem in problems_of(text)]
+        assert not wrong, wrong[:5]
         found = [v for v in self.checker.violations if not any(words in v for words in self.permits)]
         assert not found, found
         defects = [line for line in self.log if "Traceback" in line or "report it as a bug" in line]

@@ -22,6 +22,7 @@ from position_monitor.edge.venues.transport import Endpoint, Reply
 from position_monitor.paper.gateway import Gateway
 from position_monitor.service import ConfigInForce, Hearer, Service, Streams
 from position_monitor.service.streams import no_streams
+from tests.sim.pairs_model import KeptPairs
 from tests.sim.records_model import KeptRecords
 from tests.sim.redis_model import RedisModel, store_on
 from tests.sim.streams import StreamHost
@@ -164,6 +165,7 @@ def process_of(
     path: Path | None = None,
     stream: bool = False,
     records: KeptRecords | None = None,
+    pairs: KeptPairs | None = None,
     line: Callable[..., StageTransport] = StageTransport,
 ) -> Process:
     """A daemon with nothing remembered, not running yet; `line` makes its connection to the venue."""
@@ -193,6 +195,7 @@ def process_of(
         owner=owner,
         open_streams=open_streams if stream else no_streams,
         open_records=records and records.keeper(exchange, clock, lambda: in_force.config, store),
+        open_pairs=pairs and pairs.keeper(exchange, clock, store),
     )
     process = Process(number, host, service, clock, transport, store, systemd, user, marks)
     transport.die = process.kill

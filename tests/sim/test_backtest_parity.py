@@ -42,7 +42,7 @@ LIVES = (
     ("hybrid", "SHORT", "b", "TP1 TRAIL"),
     ("dynamic", "LONG", "", "BREAKEVEN"),
     ("NORMAL", "SHORT", "c", "TP1 TP2 TRAIL"),
-    ("TREND", "SHORT", "c", "TP1 TP2 TP3 TRAIL"),
+    ("TREND", "SHORT", "", "TP1 TP2 LOCK"),
     ("CHOP", "SHORT", "d", "TP1 TP2 LOCK"),
 )
 

@@ -7,6 +7,7 @@ import pytest
 UNIT = "quantum-position-monitor.service"
 P = "quantum:position_monitor:main"
 STATUS = "risk_status"
+IDENTIFIER = "quantum-position-monitor"
 
 
 @pytest.fixture
@@ -29,13 +30,21 @@ def test_started_means_every_position_has_its_stop(guarded, eventually):
 
 def test_the_journal_speaks_with_prefix_and_priority(guarded):
     """Every line has the prefix, and `journalctl -p warning` shows what was wrong and nothing else."""
-    lines = guarded.journal("-u", UNIT, "_TRANSPORT=stdout")
+    lines = guarded.journal("-u", UNIT, "-t", IDENTIFIER)
     assert any("✅ Started - checking positions every 1s" in line for line in lines)
     assert any("7/7 protected (100%)" in line for line in lines)
     assert [line for line in lines if not line.startswith("[POSITION-MONITOR] ")] == []
-    warnings = guarded.journal("-u", UNIT, "-p", "warning", "_TRANSPORT=stdout")
+    warnings = guarded.journal("-u", UNIT, "-t", IDENTIFIER, "-p", "warning")
     assert any("has no TP/SL" in line for line in warnings)
     assert not any("Started" in line for line in warnings)
+
+
+def test_the_journal_can_be_searched_by_its_fields(guarded, eventually):
+    """Account, symbol and event are fields; what wakes somebody is apart from ordinary life."""
+    placed = eventually(lambda: guarded.journal("ACCOUNT=main", "SYMBOL=BTCUSDT", "EVENT=StopPlaced"))
+    assert all("BTCUSDT" in line for line in placed)
+    assert guarded.journal("-u", UNIT, "-t", IDENTIFIER, "-p", "err") == []
+    assert guarded.journal("_TRANSPORT=journal", "-t", IDENTIFIER)
 
 
 def test_a_killed_daemon_comes_back_with_the_lease_of_its_predecessor(guarded, eventually):
@@ -326,6 +335,9 @@ def test_two_instances_and_the_command_line_of_each(box, in_the_box, eventually)
         shown = box.run("position-monitor", "--account", "first", "config", "show").stdout
         [row] = [line for line in shown.splitlines() if line.startswith("loop.check_interval_s")]
         assert row.split(maxsplit=2)[1:] == ["2", "env file CHECK_INTERVAL"]
+        box.systemctl("reload", instances[0])
+        eventually(lambda: any("Configuration reloaded" in line for line in box.journal("-u", instances[0])))
+        assert not any("Configuration reloaded" in line for line in box.journal("-u", instances[1]))
     finally:
         box.systemctl("stop", *instances)
 

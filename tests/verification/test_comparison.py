@@ -211,3 +211,12 @@ def test_every_difference_says_what_to_do() -> None:
         assert one.advice and one.sentence.count("\n") == 0
         assert set(one.document()) == {"kind", "subject", "order", "claimed", "venue", "advice"}
     assert STOP_ID in " ".join(one.detail for one in differences(at=look(orders=[])))
+
+
+@pytest.mark.parametrize(("until_ms", "agrees"), [(NOW_MS + 1, True), (NOW_MS, False)])
+def test_during_a_hold_a_looser_stop_of_the_operator_counts(until_ms: int, agrees: bool) -> None:
+    """As long as the hold lasts, and no longer (DESIGN 5)."""
+    far = replace(STOP, client_id="by-hand", trigger_price=Decimal(39_000))
+    hold = {"id": "h1", "type": "hold", "until_ms": until_ms}
+    said = claims(position_claim(stop_price="39000", stop_client_ids=["by-hand"], backstop_price=None, hold=hold))
+    assert (kinds(said, look(orders=[far])) == []) is agrees

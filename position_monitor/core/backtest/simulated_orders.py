@@ -29,7 +29,7 @@ def placed(order: DesiredOrder, *, number: int, epoch: str, now_ms: int) -> Live
         status=OrderStatus.NEW,
         executed_quantity=_ZERO,
         reduces=True,
-        hedged=False,
+        hedged=order.hedged,
         conditional=not limit,
         caveat="",
         created_at_ms=now_ms,

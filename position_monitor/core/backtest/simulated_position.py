@@ -110,7 +110,7 @@ class SimulatedPosition:
             liquidation_price=self.liquidation,
             unrealized_pnl=gain if side is Side.LONG else -gain,
             leverage=None,
-            hedged=False,
+            hedged=self.terms.hedged,
             updated_at_ms=self.opened_ms,
             last_price=None if settings.working_type is WorkingType.MARK_PRICE else mark,
         )

@@ -72,6 +72,8 @@ class Terms(NamedTuple):
     costs: Costs
     margin: Margin | None = None
     """None: it is never liquidated."""
+    hedged: bool = False
+    """Whether the account is in hedge mode, where the venue's least notional counts for take-profits as well."""
     account: str = "backtest"
 
 

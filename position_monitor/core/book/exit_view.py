@@ -11,7 +11,7 @@ from position_monitor.core.market.regime import local_direction
 from position_monitor.core.market.words import trend_direction
 from position_monitor.core.model import ids
 from position_monitor.core.model.market import MarketState, Regime
-from position_monitor.core.model.money import beyond, tightest
+from position_monitor.core.model.money import beyond, tighter, tightest
 from position_monitor.core.model.orders import LiveOrder, Role
 from position_monitor.core.model.rungs import rungs_of
 from position_monitor.core.model.sides import Side
@@ -103,9 +103,9 @@ def _heard(inputs: BookInputs, market: MarketState | None) -> tuple[Regime | Non
 def _resting_stop(inputs: BookInputs) -> RestingStop | None:
     """The tightest of our resting stops that binds the level; None without one.
 
-    One that gave way to another program's stop binds it still, unless the price has passed it since.
+    One that rested and is gone binds it still, whoever took it away, unless the price has passed it since.
     """
-    best = _withdrawn(inputs) if inputs.settings.yield_to_foreign_stop else None
+    best = _gone(inputs)
     for order in inputs.cover.orders:
         price = order.trigger_price
         if price is not None and _holds_the_ratchet(order, inputs):
@@ -113,11 +113,13 @@ def _resting_stop(inputs: BookInputs) -> RestingStop | None:
     return None if best is None else RestingStop(best, _rests_anchored(inputs, best))
 
 
-def _withdrawn(inputs: BookInputs) -> Decimal | None:
+def _gone(inputs: BookInputs) -> Decimal | None:
+    """The level that our stop had reached, where a stop there would protect now and none was refused as passed."""
     last, position = inputs.belief.last_stop, inputs.position
-    if last is None or inputs.live.guarding or beyond(position.arming_price, last, position.side):
+    if last is None or inputs.belief.crossed.count or beyond(position.arming_price, last, position.side):
         return None
-    return last
+    liquidation = position.liquidation_ahead
+    return last if liquidation is None or tighter(last, liquidation, position.side) else None
 
 
 def _holds_the_ratchet(order: LiveOrder, inputs: BookInputs) -> bool:

@@ -36,13 +36,13 @@ def waits_for_foreign(inputs: BookInputs, exits: Exits) -> bool:
 def others_are_enough(inputs: BookInputs, exits: Exits) -> bool:
     """Whether the user's own stops cover the position, and ours need not be placed beside them.
 
-    Where ours gave way to them, what it had reached binds them: a stop that is looser by more than the least move of a
-    stop does not stand for it (invariant 8).
+    Once ours rested, its level binds them: a stop that is looser by more than the least move of a stop does not stand
+    for it, whoever took ours away (invariant 8). A hold of the operator lifts that until it ends.
     """
     if not foreign_is_enough(inputs, exits):
         return False
     last, settings = inputs.belief.last_stop, inputs.settings
-    if last is None or inputs.live.guarding or not settings.yield_to_foreign_stop:
+    if last is None or settings.held:
         return True
     side, price = inputs.position.side, cover_of(inputs.position, inputs.live.foreign, settings).whole_price
     return price is not None and not tighter(against(last, side, settings.stop_min_move_pct), price, side)
@@ -51,9 +51,10 @@ def others_are_enough(inputs: BookInputs, exits: Exits) -> bool:
 def gives_way(inputs: BookInputs, *, enough: bool) -> bool:
     """Whether our stops are withdrawn: others that were read back often enough cover the position, no looser than ours.
 
+    Never during a hold: it accepts a stop, and takes none away.
     `enough`: the user's own stops cover it as they were read now (`others_are_enough`).
     """
-    if not (enough and inputs.settings.yield_to_foreign_stop):
+    if not (enough and inputs.settings.yield_to_foreign_stop) or inputs.settings.held:
         return False
     counts, needed = inputs.belief.foreign_reads, inputs.replacement_reads
     proven = [order for order in inputs.live.foreign if counts.get(order.order_id, 0) >= needed]

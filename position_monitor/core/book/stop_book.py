@@ -37,7 +37,8 @@ def stop_orders(facts: OrderFacts) -> tuple[StopCase, tuple[DesiredOrder, ...]]:
      5 BACKSTOP_ALONE                our backstop: it is where the stop should be
      6 BACKSTOP_LOOSER               our backstop, and working stops above it
      7 BACKSTOP_NO_COVER             our backstop, and working stops that cover in its place
-     8 FOREIGN_ENOUGH                ours of this epoch as they rest: the user's own stop covers the position
+     8 FOREIGN_ENOUGH                ours of this epoch as they rest: the user's own stop covers the position (during
+                                     a hold this comes before case 4, and ours of every epoch rest)
      9 FOREIGN_ENOUGH_OURS_TOO_MANY  working stops at one level, for the size of now
     10 AWAITS_FOREIGN                none yet: another program's own stop is waited for
     11 SLOT_FOREIGN                  working stops: the venue would refuse a second close-all stop
@@ -52,6 +53,8 @@ def stop_orders(facts: OrderFacts) -> tuple[StopCase, tuple[DesiredOrder, ...]]:
         return StopCase.NO_PROTECTING_PRICE, resting
     if facts.gives_way:
         return StopCase.GAVE_WAY, ()
+    if facts.settings.held and facts.foreign_is_enough:
+        return StopCase.FOREIGN_ENOUGH, _own_as_they_rest(facts)
     close_all = _resting_close_all(facts)
     if close_all is not None and outdated_backstop(close_all, facts.epoch, facts.settings):
         return StopCase.OUTDATED_BACKSTOP, _working_stops(facts)

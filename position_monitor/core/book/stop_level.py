@@ -91,10 +91,12 @@ def _far_enough(inputs: BookInputs, level: Decimal, best: Decimal) -> bool:
 
 
 def foreign_is_enough(inputs: BookInputs, exits: Exits) -> bool:
-    """A user's own full cover is respected, unless it lies too near the liquidation price."""
+    """A user's own full cover is respected, unless it lies too near the liquidation price and no hold accepts it."""
     if not inputs.live.foreign:
         return False
     cover = cover_of(inputs.position, inputs.live.foreign, inputs.settings)
     if cover.whole_price is None:
         return False
-    return exits.least is None or not tighter(exits.least, cover.whole_price, inputs.position.side)
+    if inputs.settings.held or exits.least is None:
+        return True
+    return not tighter(exits.least, cover.whole_price, inputs.position.side)

@@ -17,6 +17,9 @@ from position_monitor.core.observation.reads import SymbolObservation
 SLOTS_KEPT_FREE = 2
 """Below this many free slots for conditional orders, surplus take-profits are removed before their successors rest."""
 
+CAP_REACHED = "the venue's cap on conditional orders is reached"
+"""Why an order is held back that has no slot."""
+
 
 def resting_now(observed: Mapping[str, SymbolObservation], elsewhere: int) -> int:
     """Open conditional orders of the account as last read, foreign ones included."""
@@ -74,7 +77,7 @@ def within_capacity(plans: Mapping[str, Plan], free: int) -> dict[str, Plan]:
             Held(
                 place.key,
                 f"place rung {rungs_of(place.order.rung)[-1]}",
-                "the venue's cap on conditional orders is reached",
+                CAP_REACHED,
             )
             for place in late
         )

@@ -166,6 +166,7 @@ def decide_symbol(
             evidence_settings=rules.evidence,
             limits=rules.limits,
             mode=mode,
+            mode_for=rules.mode_for,
             crowded=crowded,
             now_ms=now_ms,
         )

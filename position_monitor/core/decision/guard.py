@@ -15,7 +15,7 @@ from position_monitor.core.decision.closing import WITHOUT_WITNESS_MS, close_id
 from position_monitor.core.decision.gate import GateInputs
 from position_monitor.core.decision.gate_exits import why_over_exit
 from position_monitor.core.decision.gate_price import why_not_on_grid, why_wrong_price
-from position_monitor.core.decision.ownership import MEANINGS, RIGHTS, may_place_stop
+from position_monitor.core.decision.ownership import MEANINGS, RIGHTS, may_place_stop, why_not_closed
 from position_monitor.core.evidence.evidence import Belief
 from position_monitor.core.model import ids
 from position_monitor.core.model.actions import Cancel, Close, Mode, Place
@@ -94,8 +94,8 @@ def approve_cancel(action: Cancel, gate: GateInputs) -> Approved[Cancel] | Denie
 def approve_close(action: Close, gate: GateInputs) -> Approved[Close] | Denied:
     """Approve a reduce-only exit order: never larger than the position, and the position was seen twice."""
     position = gate.observation.position(action.key)
-    if not RIGHTS[gate.mode].closes:
-        return Denied(f"nothing is closed: {MEANINGS[gate.mode]} (invariant 9)")
+    if reason := why_not_closed(gate.mode, by_loss=action.by_loss):
+        return Denied(f"{reason} (invariant 9)")
     if reason := _why_not_writable(gate, Deed.CLOSE):
         return Denied(reason)
     if position is None or action.hedged is not position.hedged:

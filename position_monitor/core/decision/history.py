@@ -10,16 +10,16 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
+from position_monitor.core.decision.foreign_orders import ForeignOrders, after_look
 from position_monitor.core.decision.verdict import Judgement
 from position_monitor.core.evidence.evidence import Evidence
-from position_monitor.core.model.events import Event
+from position_monitor.core.model.events import Detail, Event
 from position_monitor.core.model.money import plain
+from position_monitor.core.model.positions import Position
 from position_monitor.core.model.settings import EvidenceSettings
 from position_monitor.core.model.sides import PositionKey
 from position_monitor.core.model.verdicts import Verdict
 from position_monitor.core.observation.reads import SymbolObservation
-
-FOREIGN_REMEMBERED_MAX = 1_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,8 +60,8 @@ class History:
     """All positions over time, and the foreign orders already reported."""
 
     tracks: Mapping[PositionKey, Track] = field(default_factory=dict)
-    foreign_orders: frozenset[tuple[str, str]] = frozenset()
-    """(symbol, order id) of foreign orders that were announced."""
+    foreign_orders: ForeignOrders = field(default_factory=dict)
+    """The foreign orders that were announced and not seen to be gone."""
 
     @property
     def judgements(self) -> tuple[Judgement, ...]:
@@ -83,7 +83,7 @@ def after_first_look(
     for key in exposed:
         before = tracks.get(key)
         tracks[key] = _advanced(before, judgements[key], observed[key.symbol], now_ms)
-        events += _changes(key, before, tracks[key], now_ms)
+        events += _changes(key, before, tracks[key], now_ms, before_all=history)
     return History(tracks, history.foreign_orders), tuple(events)
 
 
@@ -101,25 +101,27 @@ def after_judging(
     for key in sorted(judgements):
         track = history.tracks.get(key)
         tracks[key] = _advanced(track, judgements[key], observed[key.symbol], now_ms)
-        events += _changes(key, track, tracks[key], now_ms)
+        events += _changes(key, track, tracks[key], now_ms, before_all=history)
     for key in sorted(set(history.tracks) - set(judgements)):
         observation = observed.get(key.symbol)
         absent = history.tracks[key].absent_reads + (1 if observation is not None and observation.readable else 0)
         if _gone(key=key, observation=observation, evidence=evidence, settings=settings, absent_reads=absent):
-            events.append(_event("PositionFlat", key, now_ms, {"naked_ms": history.tracks[key].exposed_ms(now_ms)}))
+            events.append(_flat(key, history.tracks[key], tracks, now_ms))
             continue
         unreadable = observation.unreadable if observation is not None else ""
         reason = unreadable or "it is not listed; flat is not proven yet"
         tracks[key] = replace(_unknown(history.tracks[key], reason, now_ms), absent_reads=absent)
-        events += _changes(key, history.tracks[key], tracks[key], now_ms)
-    announced, foreign = _foreign(history, observed, now_ms)
+        events += _changes(key, history.tracks[key], tracks[key], now_ms, before_all=history)
+    announced, foreign = after_look(history.foreign_orders, observed, now_ms)
     return History(tracks, announced), (*events, *foreign)
 
 
 def after_failure(history: History, reason: str, now_ms: int) -> tuple[History, tuple[Event, ...]]:
     """Nothing could be read: every position becomes UNKNOWN and keeps its last figures with their old time."""
     tracks = {key: _unknown(track, reason, now_ms) for key, track in history.tracks.items()}
-    events = [e for key in sorted(tracks) for e in _changes(key, history.tracks[key], tracks[key], now_ms)]
+    events = [
+        e for key in sorted(tracks) for e in _changes(key, history.tracks[key], tracks[key], now_ms, before_all=history)
+    ]
     return History(tracks, history.foreign_orders), tuple(events)
 
 
@@ -162,38 +164,38 @@ def _unknown(track: Track, reason: str, now_ms: int) -> Track:
     return replace(track, judgement=track.judgement.lapsed(reason), since_ms=since_ms)
 
 
-def _changes(key: PositionKey, before: Track | None, after: Track, now_ms: int) -> list[Event]:
-    judged = after.judgement
+def _changes(key: PositionKey, before: Track | None, after: Track, now_ms: int, *, before_all: History) -> list[Event]:
+    """What is new of one position: that it is there, its size, its verdict."""
+    judged, position = after.judgement, after.judgement.position
     if before is None:
-        details = {"quantity": plain(judged.position.quantity), "verdict": str(judged.verdict)}
-        return [_event("PositionAppeared", key, now_ms, details)]
-    if before.verdict is judged.verdict:
-        return []
-    change = {"from": str(before.verdict), "to": str(judged.verdict), "reason": judged.reason}
-    return [_event("VerdictChanged", key, now_ms, change)]
+        turned = not position.hedged and _opposite(key) in before_all.tracks
+        figures: dict[str, Detail] = {"quantity": plain(position.quantity), "entry_price": _entry(position)}
+        events = [_event("PositionFlipped", key, now_ms, {**figures, "from": str(key.side.opposite)})] if turned else []
+        appeared = {**figures, "verdict": str(judged.verdict), "flipped": turned}
+        return [*events, _event("PositionAppeared", key, now_ms, appeared)]
+    events = []
+    if (quantity := position.quantity) != (was := before.judgement.position.quantity):
+        sizes: dict[str, Detail] = {"quantity": plain(quantity), "before": plain(was), "entry_price": _entry(position)}
+        events.append(_event("PositionGrew" if quantity > was else "PositionShrank", key, now_ms, sizes))
+    if before.verdict is not judged.verdict:
+        change = {"from": str(before.verdict), "to": str(judged.verdict), "reason": judged.reason}
+        events.append(_event("VerdictChanged", key, now_ms, change))
+    return events
 
 
-def _foreign(
-    history: History, observed: Mapping[str, SymbolObservation], now_ms: int
-) -> tuple[frozenset[tuple[str, str]], list[Event]]:
-    """Announce each foreign order on a symbol of ours once."""
-    current: set[tuple[str, str]] = set()
-    events: list[Event] = []
-    for observation in observed.values():
-        if not observation.readable:
-            current |= {ref for ref in history.foreign_orders if ref[0] == observation.symbol}
-            continue
-        for order in observation.live.foreign:
-            if len(current) >= FOREIGN_REMEMBERED_MAX:
-                break
-            ref = (order.symbol, order.order_id)
-            current.add(ref)
-            if ref not in history.foreign_orders:
-                trigger = plain(order.trigger_price) if order.trigger_price is not None else ""
-                details = {"order_id": order.order_id, "kind": str(order.purpose), "trigger_price": trigger}
-                events.append(_event("ForeignOrderSeen", order.key, now_ms, details))
-    return frozenset(current), events
+def _flat(key: PositionKey, last: Track, open_now: Mapping[PositionKey, Track], now_ms: int) -> Event:
+    """A position is proven flat; `flipped` where the account turned to the other side."""
+    flipped = not last.judgement.position.hedged and _opposite(key) in open_now
+    return _event("PositionFlat", key, now_ms, {"naked_ms": last.exposed_ms(now_ms), "flipped": flipped})
 
 
-def _event(name: str, key: PositionKey, at_ms: int, details: Mapping[str, str | int]) -> Event:
+def _opposite(key: PositionKey) -> PositionKey:
+    return PositionKey(key.symbol, key.side.opposite)
+
+
+def _entry(position: Position) -> str | None:
+    return plain(position.entry_price) if position.entry_price > 0 else None
+
+
+def _event(name: str, key: PositionKey, at_ms: int, details: Mapping[str, Detail]) -> Event:
     return Event(type=name, at_ms=at_ms, symbol=key.symbol, side=str(key.side), details=details)

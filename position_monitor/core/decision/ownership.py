@@ -38,7 +38,7 @@ class Rights(NamedTuple):
     take_profits: bool
     removals: bool
     closes: bool
-    """Close at market where no stop can be placed any more."""
+    """Close at market where no stop can be placed any more, or for a loss beyond the limit."""
 
 
 RIGHTS: Final[Mapping[Mode, Rights]] = {
@@ -57,6 +57,9 @@ RIGHTS: Final[Mapping[Mode, Rights]] = {
     Mode.SECOND_WRITER: Rights(
         missing_stops=True, long_missing_stops=True, moves=False, take_profits=False, removals=False, closes=False
     ),
+    Mode.PAUSED: Rights(
+        missing_stops=True, long_missing_stops=True, moves=False, take_profits=False, removals=False, closes=True
+    ),
     Mode.OBSERVE: Rights(
         missing_stops=False, long_missing_stops=False, moves=False, take_profits=False, removals=False, closes=False
     ),
@@ -68,6 +71,7 @@ MEANINGS: Final[Mapping[Mode, str]] = {
     Mode.PLACE_ONLY: "no lease",
     Mode.STALE_OWNER: "the lease holds a value that nobody renews",
     Mode.SECOND_WRITER: "orders with our prefix appear that this process did not write",
+    Mode.PAUSED: "paused by the operator",
     Mode.OBSERVE: "observe mode",
 }
 """Why a state holds something back, in words."""
@@ -87,6 +91,23 @@ def mode_of(*, observes: bool, lease: LeaseStanding, second_writer: bool) -> Mod
     if lease is LeaseStanding.OURS:
         return Mode.LIVE
     return Mode.STALE_OWNER if lease is LeaseStanding.STALE else Mode.PLACE_ONLY
+
+
+_PAUSABLE: Final = frozenset({Mode.LIVE, Mode.PLACE_ONLY, Mode.STALE_OWNER})
+"""The states that have a right which a pause takes away; what the others may do is less than that."""
+
+
+def under_pause(mode: Mode, *, paused: bool) -> Mode:
+    """The state of ownership of a position, or of the account, where a pause of the operator is in force."""
+    return Mode.PAUSED if paused and mode in _PAUSABLE else mode
+
+
+def why_not_closed(mode: Mode, *, by_loss: bool) -> str:
+    """Why a position is not closed at market in this state, or empty. During a pause the close ladder goes on, because
+    it is protection; a position that is closed for its age only (S8) waits."""
+    if not RIGHTS[mode].closes or (mode is Mode.PAUSED and not by_loss):
+        return f"nothing is closed: {MEANINGS[mode]}"
+    return ""
 
 
 def may_place_stop(mode: Mode, *, missing: bool, long_missing: bool) -> bool:

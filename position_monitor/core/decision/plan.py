@@ -8,12 +8,12 @@ exchange and plans again; there is no state in between that has less cover than 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from position_monitor.core.book.diff import BookDiff
 from position_monitor.core.decision.case import Case
 from position_monitor.core.decision.closing import closes_in_the_last_minute, next_close, why_not_close_now
-from position_monitor.core.decision.ownership import MEANINGS, RIGHTS, may_place_stop
+from position_monitor.core.decision.ownership import MEANINGS, RIGHTS, may_place_stop, why_not_closed
 from position_monitor.core.decision.plan_inputs import Held, Plan, PlanInputs
 from position_monitor.core.decision.surplus import for_absent, removals
 from position_monitor.core.evidence.evidence import Belief
@@ -27,6 +27,7 @@ from position_monitor.core.model.orders import Role
 from position_monitor.core.model.positions import Position
 from position_monitor.core.model.rungs import rungs_of
 from position_monitor.core.model.settings import Limits
+from position_monitor.core.model.sides import PositionKey
 from position_monitor.core.observation.exit_profile import exits_wanted, fitting
 from position_monitor.core.observation.needs import BLIND_READS, Deed, Fact
 
@@ -189,39 +190,56 @@ def _closes(
 
 
 def _allowed_by_mode(result: Plan, inputs: PlanInputs) -> Plan:
-    """What the state of ownership permits (`core/decision/ownership.py`); the rest is named with its reason."""
-    mode, rights = inputs.mode, RIGHTS[inputs.mode]
-    if mode is Mode.LIVE:
+    """What the state of ownership and the pauses in force permit; the rest is named with its reason."""
+    held: list[Held] = []
+
+    def permits(key: PositionKey, what: str, why: str) -> bool:
+        held.extend([Held(key, what, why)] if why else [])
+        return not why
+
+    modes = {key: inputs.mode_for(key, inputs.mode) for key in _keys_of(result)}
+    if all(mode is Mode.LIVE for mode in modes.values()):
         return result
     missing = {case.key: case.long_missing(inputs.evidence_settings, inputs.now_ms) for case in _uncovered(inputs)}
-    held: list[Held] = []
-    stops: list[Place] = []
-    for place in result.stops:
-        key = place.key
-        if may_place_stop(mode, missing=key in missing, long_missing=missing.get(key, False)):
-            stops.append(place)
-        else:
-            held.append(Held(key, _placing(place.order), _why_held(mode, key in missing)))
-    targets = result.take_profits if rights.take_profits else ()
-    cancels = result.cancels if rights.removals else ()
-    closes = result.closes if rights.closes else ()
-    if not rights.take_profits:
-        why = f"{MEANINGS[mode]}: no take-profit is placed"
-        held += [Held(p.key, _placing(p.order), why) for p in result.take_profits]
-    if not rights.removals:
-        why = f"{MEANINGS[mode]}: nothing is removed"
-        held += [Held(c.key, f"cancel {described(c.order)}", why) for c in result.cancels]
-    if not rights.closes:
-        why = f"{MEANINGS[mode]}: nothing is closed"
-        held += [Held(c.key, f"close {plain(c.quantity)}", why) for c in result.closes]
+    stops = tuple(p for p in result.stops if permits(p.key, _placing(p.order), _why_no_stop(modes[p.key], p, missing)))
+    targets = tuple(p for p in result.take_profits if permits(p.key, _placing(p.order), _why_no_target(modes[p.key])))
+    closes = tuple(
+        c
+        for c in result.closes
+        if permits(c.key, f"close {plain(c.quantity)}", why_not_closed(modes[c.key], by_loss=c.by_loss))
+    )
+    cancels = tuple(
+        c for c in result.cancels if permits(c.key, f"cancel {described(c.order)}", _why_not_removed(modes[c.key]))
+    )
     return Plan(
         symbol=result.symbol,
-        stops=tuple(stops),
+        stops=stops,
         take_profits=targets,
         closes=closes,
         cancels=cancels,
         held=(*result.held, *held),
     )
+
+
+def _keys_of(result: Plan) -> set[PositionKey]:
+    """The positions that a plan does something for."""
+    placed = {place.key for place in (*result.stops, *result.take_profits)}
+    return placed | {close.key for close in result.closes} | {cancel.key for cancel in result.cancels}
+
+
+def _why_no_stop(mode: Mode, place: Place, missing: Mapping[PositionKey, bool]) -> str:
+    key = place.key
+    if may_place_stop(mode, missing=key in missing, long_missing=missing.get(key, False)):
+        return ""
+    return _why_held(mode, key in missing)
+
+
+def _why_no_target(mode: Mode) -> str:
+    return "" if RIGHTS[mode].take_profits else f"{MEANINGS[mode]}: no take-profit is placed"
+
+
+def _why_not_removed(mode: Mode) -> str:
+    return "" if RIGHTS[mode].removals else f"{MEANINGS[mode]}: nothing is removed"
 
 
 def _uncovered(inputs: PlanInputs) -> list[Case]:

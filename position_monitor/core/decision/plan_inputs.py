@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
 from position_monitor.core.book.diff import BookDiff
@@ -53,6 +53,9 @@ class PlanInputs(NamedTuple):
     evidence_settings: EvidenceSettings
     limits: Limits
     mode: Mode
+    """What may be done for the account."""
+    mode_for: Callable[[PositionKey, Mode], Mode]
+    """What may be done for a position of it (`Rules.mode_for`)."""
     crowded: bool
     """The account has hardly a slot left for conditional orders: surplus take-profits make room at once."""
     now_ms: int

@@ -156,7 +156,7 @@ class Belief:
     foreign_reads: Mapping[str, int] = field(default_factory=dict)
     """Order id of another's stop -> number of reads in a row that listed it as NEW."""
     last_stop: Decimal | None = None
-    """The tightest level of ours that rested in the last read which showed a stop of ours in this epoch."""
+    """The tightest level at which a stop of ours rested in this epoch; none once the price has passed it."""
 
     @property
     def largest_quantity(self) -> Decimal:

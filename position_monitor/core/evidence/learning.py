@@ -175,7 +175,7 @@ def _present(
         exposed_since_ms=belief.exposed_since_ms,
         appeared_at_ms=belief.appeared_at_ms or observation.positions_read_at_ms,
         foreign_reads=belief.foreign_reads if reused else foreign_stop_reads(belief.foreign_reads, live),
-        last_stop=last_stop_of_ours(before, belief.epoch, live),
+        last_stop=last_stop_of_ours(before, belief.epoch, position, live),
     )
 
 

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from decimal import Decimal
 
 from position_monitor.core.evidence.evidence import NO_COUNTS, Belief
-from position_monitor.core.model.money import tightest
+from position_monitor.core.model.money import beyond, tightest
 from position_monitor.core.model.orders import OrderStatus, Role
 from position_monitor.core.model.positions import Position
 from position_monitor.core.observation.cover import belongs_to
@@ -25,16 +25,17 @@ def foreign_stop_reads(before: Mapping[str, int], live: LiveBook) -> Mapping[str
     return {order_id: before.get(order_id, 0) + 1 for order_id in resting}
 
 
-def last_stop_of_ours(before: Belief | None, epoch: str, live: LiveBook) -> Decimal | None:
-    """The tightest level of ours that rests, of this epoch or a later one; what it was before where none does."""
+def last_stop_of_ours(before: Belief | None, epoch: str, position: Position, live: LiveBook) -> Decimal | None:
+    """The tightest level at which a stop of ours rested in this epoch (or a later one), until the price passes it."""
     best: Decimal | None = None
     for own in live.guarding:
         price = own.trigger_price
         if price is not None and own.status is OrderStatus.NEW and own.epoch >= epoch:
             best = price if best is None else tightest(price, best, own.key.side)
-    if best is None and before is not None and before.epoch == epoch:
-        return before.last_stop
-    return best
+    last = before.last_stop if before is not None and before.epoch == epoch else None
+    if last is None or beyond(position.arming_price, last, position.side):
+        return best
+    return last if best is None else tightest(best, last, position.side)
 
 
 def slot_is_foreign(belief: Belief, position: Position, live: LiveBook) -> bool:

@@ -61,6 +61,13 @@ def shadow_policy(switches: ExitSwitches, symbol: str) -> Policy | None:
     return Policy.BRAIN
 
 
+def policy_beside(switches: ExitSwitches, symbol: str) -> Policy | None:
+    """The policy that is not live for a symbol and is scored beside it: the brain, or, where that is live, LEGACY."""
+    if not switches.brain_computes:
+        return None
+    return switches.legacy if live_policy(switches, symbol) is Policy.BRAIN else Policy.BRAIN
+
+
 def live_since_ms(history: Sequence[SwitchesSince], symbol: str) -> int | None:
     """Since when the live policy of a symbol is the one it is now, ms UTC; None where nothing is remembered (12.5).
 

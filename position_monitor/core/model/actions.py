@@ -24,12 +24,14 @@ class Mode(StrEnum):
     """The lease holds a value that nobody renews within our own expiry."""
     SECOND_WRITER = "second_writer"
     """Orders with our prefix appear that this process did not write."""
+    PAUSED = "paused"
+    """The operator paused what is not protection (`core/model/control.py`)."""
     OBSERVE = "observe"
     """Nothing is written, by configuration."""
 
     @property
     def published(self) -> str:
-        """The word in the published state: live, place_only or observe."""
+        """The word in the published state: live, place_only, paused or observe."""
         match self:
             case Mode.STANDBY:
                 return str(Mode.OBSERVE)

@@ -1,9 +1,12 @@
-"""A fact that happened, as a value. `core/publication/announce.py` and `core/decision/history.py` make them."""
+"""A fact that happened, as a value. `core/publication/announce.py` and `core/decision/history.py` make most of them."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+
+Detail = str | int | bool | None
+"""One field of an event. None: not known; it is null in the stream."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -14,4 +17,4 @@ class Event:
     at_ms: int
     symbol: str = ""
     side: str = ""
-    details: Mapping[str, str | int | bool] | None = None
+    details: Mapping[str, Detail] | None = None

@@ -126,6 +126,8 @@ class LiveOrder(NamedTuple):
     updated_at_ms: int
     venue_facts: tuple[tuple[str, str | bool | int], ...] = ()
     """What else the venue says, by name, for `plan --json` and `explain --json`. Nothing is decided by it."""
+    average_price: Decimal = Decimal(0)
+    """At which it was filled so far; zero where it was not, or the venue did not say. Nothing is decided by it."""
 
     @property
     def symbol(self) -> str:

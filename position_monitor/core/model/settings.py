@@ -114,6 +114,9 @@ class ProtectionSettings:
     """How long the first stop of a fresh position waits for another program's own."""
     yield_to_foreign_stop: bool = False
     """Whether our stop is withdrawn once another's that is enough, and no looser, was read back resting."""
+    held: bool = False
+    """Whether a hold of the operator is in force (`core/model/control.py`): a stop of the user's own counts then,
+    however far it is, as long as it lies on the right side and before the liquidation price."""
     exits: ExitSettings = DEFAULT_EXITS
     _hash: int = field(init=False, repr=False, compare=False, default=0)
 

@@ -53,6 +53,8 @@ def why_not_cover(order: LiveOrder, position: Position, settings: ProtectionSett
 
 
 def _why_not_foreign(trigger: Decimal, position: Position, settings: ProtectionSettings) -> str:
+    if settings.held:
+        return ""
     if not settings.respect_foreign_orders:
         return "foreign orders are ignored by configuration"
     anchor = position.entry_price if position.entry_price > 0 else position.mark_price

@@ -71,6 +71,8 @@ class AlgoEvent:
     reason: str
     """Why it was refused or expired, in the venue's words; empty when it did not say."""
     at_ms: int
+    average_price: Decimal = Decimal(0)
+    """At which it was filled so far; zero where it was not, or the venue did not say."""
 
     @property
     def symbol(self) -> str:

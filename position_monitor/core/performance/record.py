@@ -12,6 +12,7 @@ from enum import StrEnum
 from typing import NamedTuple
 
 from position_monitor.core.model.sides import PositionKey
+from position_monitor.core.performance.aftermath import PREMATURE_R, Aftermath
 from position_monitor.core.performance.cover_time import CoverTime
 from position_monitor.core.performance.excursion import Excursion
 from position_monitor.core.performance.money_of_life import Money
@@ -100,6 +101,8 @@ class Record:
     """The epochs that the client ids of our orders in it carry."""
     notes: tuple[str, ...] = ()
     """What is not known or not exact of it, one word each."""
+    after: Aftermath | None = None
+    """What the mark did afterwards; None until its time has passed."""
 
     @property
     def record_id(self) -> str:
@@ -150,6 +153,16 @@ class Record:
     def mae_r(self) -> Decimal | None:
         """Maximum adverse excursion of the mark, in R, zero or above."""
         return self._in_r(self.excursion.adverse * self.quantity_entered if self.excursion else None)
+
+    @property
+    def regret_r(self) -> Decimal | None:
+        """How much further the mark went after the exit, in R; None until that is known."""
+        return self._in_r(self.after.regret * self.quantity_entered if self.after else None)
+
+    @property
+    def premature(self) -> bool | None:
+        """Whether it went on by at least one R; None until that is known."""
+        return None if self.regret_r is None else self.regret_r >= PREMATURE_R
 
     def _in_r(self, amount: Decimal | None) -> Decimal | None:
         return None if amount is None or not self.risk.money else amount / self.risk.money

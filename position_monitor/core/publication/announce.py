@@ -8,6 +8,7 @@ from position_monitor.core.evidence.evidence import Evidence
 from position_monitor.core.evidence.outcome import Outcome, Sent
 from position_monitor.core.model.actions import Cancel, Close, Place
 from position_monitor.core.model.events import Event
+from position_monitor.core.model.money import plain
 from position_monitor.core.model.orders import LiveOrder, Role
 from position_monitor.core.observation.reads import SymbolObservation
 
@@ -28,13 +29,14 @@ def written(outcome: Outcome) -> Event:
         case Place(order, reason):
             key, kind = order.key, _ANNOUNCED[order.role]
             details |= {"client_id": order.client_id, "role": str(order.role), "reason": reason}
-            details |= {"trigger_price": str(order.trigger_price), "quantity": str(order.quantity or "close-all")}
+            size = "close-all" if order.quantity is None else plain(order.quantity)
+            details |= {"trigger_price": plain(order.trigger_price), "quantity": size}
         case Cancel(live, key, reason, _):
             kind = "StopRetired" if live.purpose.is_stop else "TakeProfitRetired"
             details |= {"client_id": live.client_id, "reason": reason}
         case Close(key, _, quantity, client_id, _, reason) as close:
             kind = "EmergencyClose"
-            details |= {"client_id": client_id, "quantity": str(quantity), "reason": reason}
+            details |= {"client_id": client_id, "quantity": plain(quantity), "reason": reason}
             details["cause"] = CAUSE_LOSS if close.by_loss else CAUSE_AGE
     if outcome.sent is Sent.AMBIGUOUS:
         kind = "WriteAmbiguous"

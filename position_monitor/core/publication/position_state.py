@@ -16,6 +16,7 @@ from typing import NamedTuple
 from position_monitor.core.book.diff import LadderRung
 from position_monitor.core.decision.history import History, Track
 from position_monitor.core.decision.verdict import Judgement
+from position_monitor.core.model.control import NO_CONTROL, Control
 from position_monitor.core.model.desired import DesiredBook
 from position_monitor.core.model.market import MarketState
 from position_monitor.core.model.money import plain
@@ -51,19 +52,25 @@ def published_positions(
     history: History,
     before: Mapping[PositionKey, Published] = MappingProxyType({}),
     market: Callable[[str], MarketState | None] = _no_market,
+    control: Control = NO_CONTROL,
 ) -> dict[PositionKey, Published]:
     """The published form of every position, in a stable order; `before` is what this gave the last time.
 
-    `market` says what the closed candles of a symbol say.
+    `market` says what the closed candles of a symbol say; `control` has the pauses and holds in force.
     """
     published: dict[PositionKey, Published] = {}
     for key in sorted(history.tracks):
         track = history.tracks[key]
-        published[key] = Published(track.judgement, position_state(track, before.get(key), market(key.symbol)))
+        published[key] = Published(track.judgement, position_state(track, before.get(key), market(key.symbol), control))
     return published
 
 
-def position_state(track: Track, before: Published | None = None, market: MarketState | None = None) -> PositionState:
+def position_state(
+    track: Track,
+    before: Published | None = None,
+    market: MarketState | None = None,
+    control: Control = NO_CONTROL,
+) -> PositionState:
     """The published form of one position; parts of the form `before` are used again where nothing they show changed."""
     judgement = track.judgement
     position, cover, book = judgement.position, judgement.cover, judgement.book
@@ -96,6 +103,8 @@ def position_state(track: Track, before: Published | None = None, market: Market
         conditions=_conditions(judgement, backstop, take_profits),
         market=market,
         policy=str(judgement.settings.policy) if judgement.settings else "",
+        hold=control.hold_of(position.key) if control.in_force else None,
+        pause=control.pause_of(position.key) if control.in_force else None,
     )
 
 

@@ -36,6 +36,12 @@ def unprotected(position: Position) -> str:
     return f"⚠️ {position.symbol} has no TP/SL - setting protection"
 
 
+def size(position: Position) -> str:
+    """A position's side, size and entry: `LONG 0.3 @ 41000`."""
+    at = f" @ {plain(position.entry_price)}" if position.entry_price > 0 else ""
+    return f"{position.side} {plain(position.quantity)}{at}"
+
+
 def second_writer(sign: LiveOrder) -> str:
     """Said when an order of a second daemon shows up."""
     return (
@@ -67,7 +73,7 @@ def ended(outcome: Outcome, position: Position | None) -> str:
     match action:
         case Place(order, _):
             word = "TP" if order.role is Role.TAKE_PROFIT else "SL"
-            return f"✅ {word} order placed: {order.symbol} {_distance(order, position)}"
+            return f"✅ {word} order placed: {order.symbol} {distance(order, position)}"
         case Cancel(order, _, _, _):
             return f"✅ Order removed: {order.symbol} {order.purpose} id {order.client_id}"
         case Close(key, _, quantity, _, _, _):
@@ -91,7 +97,7 @@ def _subject(action: Place | Cancel | Close) -> str:
             return f"Close of {key.symbol} {key.side} {plain(quantity)}"
 
 
-def _distance(order: DesiredOrder, position: Position | None) -> str:
+def distance(order: DesiredOrder, position: Position | None) -> str:
     """The trigger's signed distance from the entry as the trader sees it: losses negative, whatever the side."""
     if position is None or position.entry_price <= 0:
         return f"@ {plain(order.trigger_price)}"

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
 
+from position_monitor.core.model.control import ControlRequest
 from position_monitor.core.model.market import MarketState
 from position_monitor.core.model.sides import PositionKey
 from position_monitor.core.model.verdicts import RiskStatus, Verdict
@@ -69,6 +70,10 @@ class PositionState:
     """Named facts for machines: StopCovered, BackstopLive, TakeProfitsPlaced, BookInSync, ... -> True/False/Unknown."""
     policy: str = ""
     """The policy that is live for it: static, hybrid, dynamic or brain; empty where its settings could not be found."""
+    hold: ControlRequest | None = None
+    """The hold of an operator that is in force for it: a stop of the user's own is accepted though it is looser."""
+    pause: ControlRequest | None = None
+    """The pause in force for it, or for the whole account: only missing stops are placed."""
     market: MarketState | None = None
     """What the closed candles of its symbol say; None without candles."""
 
@@ -154,3 +159,5 @@ class AccountState:
     """`user` and `marks` -> LIVE, or what is wrong and for how long. Without them positions are looked at in turn."""
     exits: ExitsState | None = None
     """Who controls exits; None where a daemon of an earlier version published."""
+    control: tuple[ControlRequest, ...] = ()
+    """The pauses and holds in force."""

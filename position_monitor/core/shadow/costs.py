@@ -1,6 +1,6 @@
 """What a simulated exit costs: slippage and fees by role, from this account's own records where they say enough (S19).
 
-Own figures need `SMALL_SAMPLE` fills of a role. Else 0.05 % and 5 bps; a rung that rests as a limit order fills at its
+Own figures need `OWN_FILLS_MIN` fills of a role. Else 0.05 % and 5 bps; a rung that rests as a limit order fills at its
 price. Where a figure comes from is always said.
 """
 
@@ -16,13 +16,16 @@ from position_monitor.core.model.money import HUNDRED
 from position_monitor.core.model.sides import Side
 from position_monitor.core.performance.reasons import FillRole
 from position_monitor.core.performance.record import Record, RecordFill
-from position_monitor.core.performance.statistics import SMALL_SAMPLE, median, quantile
+from position_monitor.core.performance.statistics import median, quantile
 from position_monitor.core.shadow.simulated_position import SimulatedFill
 
 _BPS = Decimal(10_000)
 _ZERO = Decimal(0)
 FEE_PCT = Decimal("0.05")
 SLIPPAGE_BPS = Decimal(5)
+OWN_FILLS_MIN = 5
+"""Fills of a role from which on the account's own median counts: a default that is wrong for this account biases every
+pair by the same amount, a median of a few fills does not."""
 RECORDS_MAX = 500
 """Records that are looked through, the newest."""
 
@@ -77,7 +80,7 @@ def costs_of(records: Iterable[Record]) -> Costs:
         for fill in record.exits:
             if fill.slippage_bps is not None and fill.fee_asset == record.money.asset and not fill.maker:
                 by_role[FillRole(fill.role)].append(fill)
-    return Costs({role: _cost(fills) for role, fills in by_role.items() if len(fills) >= SMALL_SAMPLE})
+    return Costs({role: _cost(fills) for role, fills in by_role.items() if len(fills) >= OWN_FILLS_MIN})
 
 
 def _cost(fills: list[RecordFill]) -> RoleCost:

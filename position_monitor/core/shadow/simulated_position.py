@@ -26,6 +26,8 @@ class PricePoint(NamedTuple):
     at_ms: int
     continuous: bool = True
     """Whether the price took every value between the point before and this one. False after a gap."""
+    heard: bool = False
+    """Whether it is a mark that was heard: a stop that it triggers is filled no better than there."""
 
 
 class Look(NamedTuple):
@@ -77,6 +79,9 @@ class SimulatedFill(NamedTuple):
     """As of an exit of a record; `HORIZON` where the book was valued at the end of its time."""
     maker: bool = False
     """Whether it rested as a limit order."""
+    no_better_than: Decimal | None = None
+    """Of a stop that a mark triggered: that mark. In a fast market it lies further beyond the level than any usual
+    slippage; the worse of both is the fill, never their sum."""
 
 
 class SimulatedPosition(NamedTuple):

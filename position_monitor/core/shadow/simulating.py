@@ -9,7 +9,8 @@
 order.
 
 A stop and a market rung fill at their level where the path is continuous, and at the price where it jumped over the
-stop; a jump over a target is no gift. Slippage and fees are no part of it: `costs.py` adds them, by role, afterwards.
+stop; a stop is filled no better than the mark that was heard, and a jump over a target is no gift. Slippage and fees
+are no part of it: `costs.py` adds them, by role, afterwards.
 """
 
 from __future__ import annotations
@@ -65,8 +66,12 @@ def priced(book: SimulatedPosition, point: PricePoint) -> SimulatedPosition:
     if book.quantity <= 0:
         return book
     if beyond(point.price, book.stop, side):
-        worse = not point.continuous and tighter(book.stop, point.price, side)
-        return _stopped(book, point.price if worse else book.stop, point.at_ms)
+        worse = tighter(book.stop, point.price, side)
+        book = _stopped(book, point.price if worse and not point.continuous else book.stop, point.at_ms)
+        if worse and point.heard and point.continuous:
+            last = book.fills[-1]._replace(no_better_than=point.price)
+            book = book._replace(fills=(*book.fills[:-1], last))
+        return book
     while book.rungs and reached(point.price, book.rungs[0].price, side):
         book = _took_profit(book, point.at_ms)
     return book

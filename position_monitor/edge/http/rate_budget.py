@@ -137,6 +137,8 @@ class RateBudget:
         """Why the venue wants silence."""
         self.waits = 0
         """How many requests were not sent at once."""
+        self.weight_by_lane = dict.fromkeys(Lane, 0)
+        """Request weight that was sent since the start."""
 
     @property
     def api_weight_1m(self) -> int:
@@ -282,6 +284,7 @@ class RateBudget:
 
     def _take(self, lane: Lane, weight: int, orders: int) -> Ticket:
         self._weight.add(weight)
+        self.weight_by_lane[lane] += weight
         if lane is Lane.BACKGROUND:
             self._background.add(weight)
         self._orders_10s.add(orders)

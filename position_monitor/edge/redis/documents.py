@@ -18,6 +18,7 @@ from position_monitor.core.publication.state import (
     PositionState,
     TakeProfitState,
 )
+from position_monitor.edge.redis.control_documents import request_document
 from position_monitor.edge.redis.exit_documents import exits_document, market_document
 from position_monitor.edge.redis.json_text import json_text
 
@@ -61,6 +62,16 @@ class Keys:
         return self._key("shadow:")
 
     @property
+    def shadow_exits(self) -> str:
+        """Stream of pairs: what closed positions were worth, and would have been under the shadow policy."""
+        return self._key("shadow_exits")
+
+    @property
+    def shadow_following(self) -> str:
+        """Hash of the simulated books that are being followed."""
+        return self._key("shadow_following")
+
+    @property
     def events(self) -> str:
         """Stream of facts."""
         return self._key("events")
@@ -79,6 +90,11 @@ class Keys:
     def lease_given_up(self) -> str:
         """String, expiring: the owner that gave the lease up last."""
         return self._key("lease:given_up")
+
+    @property
+    def control(self) -> str:
+        """Stream of what operators ask for."""
+        return self._key("control")
 
     @property
     def exits(self) -> str:
@@ -150,6 +166,7 @@ def status_fields(state: AccountState, *, owner: str, epoch: int) -> dict[str, s
         "epoch": str(epoch),
         "sequence": str(state.sequence),
         "exits": json_text(exits_document(state.exits)),
+        "control": json_text([request_document(request) for request in state.control]),
     }
 
 
@@ -195,6 +212,8 @@ def position_document(state: PositionState, account: str, *, published_at_ms: in
         "published_at_ms": published_at_ms,
         "policy": state.policy,
         "market": market_document(state.market),
+        "hold": None if state.hold is None else request_document(state.hold),
+        "pause": None if state.pause is None else request_document(state.pause),
         "conditions": {name: bounded_text(value) for name, value in sorted(state.conditions.items())},
     }
 

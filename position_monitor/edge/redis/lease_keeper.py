@@ -74,9 +74,11 @@ class LeaseKeeper:
         if type(before) is type(after):
             return after
         if not self.contend:
-            logger.info("Lease: none ({}); nothing is written", OBSERVES)
+            logger.bind(event="LeaseGivenUp").info("Lease: none ({}); nothing is written", OBSERVES)
         else:
-            logger.log("INFO" if isinstance(after, Owned) else "WARNING", "Lease: {}", after)
+            ours = isinstance(after, Owned)
+            event = "LeaseTaken" if ours else "LeaseGivenUp" if self._left else "LeaseLost"
+            logger.bind(event=event).log("INFO" if ours else "WARNING", "Lease: {}", after)
         return after
 
     async def _give_up(self, reason: str) -> None:

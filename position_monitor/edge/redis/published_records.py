@@ -7,8 +7,10 @@ from decimal import Decimal, InvalidOperation
 from typing import Any
 
 from position_monitor.core.model.sides import PositionKey, Side
+from position_monitor.core.performance.aftermath import Aftermath, aftermath_of
 from position_monitor.core.performance.cover_time import CoverTime
 from position_monitor.core.performance.excursion import Excursion
+from position_monitor.core.performance.facts import range_of
 from position_monitor.core.performance.money_of_life import Money
 from position_monitor.core.performance.record import Origin, Record, RecordFill, RecordStatus
 from position_monitor.core.performance.risk import Risk
@@ -54,7 +56,17 @@ def _record(document: Mapping[str, Any]) -> Record:
         rungs=None if document["rungs"] is None else tuple(map(_whole, document["rungs"])),
         order_epochs=tuple(map(str, document["order_epochs"])),
         notes=tuple(map(str, document["notes"])),
+        after=_after(document),
     )
+
+
+def _after(document: Mapping[str, Any]) -> Aftermath | None:
+    """What came after; absent in records of a program that did not look."""
+    if document.get("after_best_price") is None:
+        return None
+    best, mean_exit = _required(document["after_best_price"]), _required(document["exit_average"])
+    marks = range_of(best, _whole(document["after_best_at_ms"]))
+    return aftermath_of(marks, side=Side(document["side"]), mean_exit=mean_exit)
 
 
 def _whole(value: object) -> int:

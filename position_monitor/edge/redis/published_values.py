@@ -9,9 +9,11 @@ from collections.abc import Mapping
 from decimal import Decimal, InvalidOperation
 from typing import Any
 
+from position_monitor.core.decision.control_answers import request_from
 from position_monitor.core.model.sides import PositionKey, Side
 from position_monitor.core.model.verdicts import RiskStatus, Verdict
 from position_monitor.core.publication.state import SCHEMA_VERSION, AccountState, PositionState, TakeProfitState
+from position_monitor.edge.redis.control_documents import read_request
 from position_monitor.edge.redis.documents import TEXT_LENGTH_MAX
 from position_monitor.edge.redis.exit_documents import read_exits, read_market
 from position_monitor.edge.redis.published_text import DOCUMENT_LENGTH_MAX, figure, harmless, parsed
@@ -71,6 +73,7 @@ def read_status(fields: Mapping[str, str]) -> AccountState:
             sequence=int(fields["sequence"]),
             streams={str(name): str(text) for name, text in parsed(fields.get("streams", "{}")).items()},
             exits=read_exits(parsed(fields.get("exits", "null"))),
+            control=tuple(map(request_from, parsed(fields.get("control", "[]")))),
         )
     except (KeyError, ValueError, TypeError, AttributeError, InvalidOperation) as fault:
         raise DocumentUnreadable(f"the status hash is not readable: {_fault_text(fault)}") from None
@@ -108,6 +111,8 @@ def read_position(doc: str) -> PositionState:
             conditions=dict(document["conditions"]),
             policy=str(document.get("policy", "")),
             market=read_market(document.get("market")),
+            hold=read_request(document.get("hold")),
+            pause=read_request(document.get("pause")),
         )
     except (KeyError, ValueError, TypeError, AttributeError, InvalidOperation) as fault:
         raise DocumentUnreadable(f"the position document is not readable: {_fault_text(fault)}") from None

@@ -68,6 +68,7 @@ PUBLISH: Final = (
 --       5 cap of the event stream, 6 JSON {status: [field, value, ...], positions: [[member, [field, ...]], ...],
 --       events: [data, ...], shadows: {open: [member, ...], changed: [[member, [field, ...]], ...]}}
 --       7 prefix of the keys of shadow books
+--       8 prefix of the streams of the trading stack's bus, one for each type of event (absent: none is mirrored)
 -- Answers {1, '', how many of the open shadow books have no key}
 --     or, having written nothing,  {0, the holder that is in the way ('' when there is none)}
 local holder = text(KEYS[1])
@@ -101,6 +102,12 @@ for _, data in ipairs(batch.events) do
     if not (string.find(added.err, 'WRONGTYPE') or string.find(added.err, ' ID')) then error(added.err) end
     redis.call('DEL', KEYS[5])  -- not a stream, or one whose ids have run out: nothing of ours stands there
     redis.call('XADD', KEYS[5], '*', 'data', data)
+  end
+end
+-- A mirror is for others: whatever stands in its keys, and whatever the server forbids there, the state is told.
+if ARGV[8] then
+  for _, data in ipairs(batch.events) do
+    redis.pcall('XADD', ARGV[8] .. cjson.decode(data).type, 'MAXLEN', '~', ARGV[5], '*', 'data', data)
   end
 end
 -- Shadow books are sent when they changed, and live as long as the state all the same.
@@ -150,5 +157,64 @@ for _, total in ipairs(batch.totals) do
   redis.call('HSET', total[1], unpack(total[2]))
 end
 return {1, last}
+"""
+)
+
+_HEX: Final = """
+local function hex(data)
+  return (string.gsub(data, '.', function(char) return string.format('%02x', string.byte(char)) end))
+end
+"""
+
+READ_CONTROL: Final = (
+    _HEX
+    + """
+-- What operators asked for since an entry; or, without one, the newest entries.
+-- KEYS: 1 stream of requests
+-- ARGV: 1 id of the last entry that was read ('' for none), 2 entries to read at most, 3 longest data in bytes,
+--       4 length of the stream at the last reading, 5 '1' to look for a stream that was begun anew
+-- Answers {length, id of the newest entry where that was looked for, or the stream is shorter than before (else ''),
+-- id, data, ...}, oldest first. Data are in hexadecimal digits, because anything may stand there; an entry without
+-- data, or with too long ones, has ''.
+if redis.call('TYPE', KEYS[1]).ok ~= 'stream' then return {0, ''} end
+local length = redis.call('XLEN', KEYS[1])
+local answer, entries = {length, ''}, nil
+if length < tonumber(ARGV[4]) or ARGV[5] == '1' then
+  local newest = redis.call('XREVRANGE', KEYS[1], '+', '-', 'COUNT', 1)
+  answer[2] = newest[1] and newest[1][1] or ''
+end
+local first, last, step
+if ARGV[1] == '' then
+  entries = redis.call('XREVRANGE', KEYS[1], '+', '-', 'COUNT', ARGV[2])
+  first, last, step = #entries, 1, -1
+else
+  entries = redis.call('XRANGE', KEYS[1], '(' .. ARGV[1], '+', 'COUNT', ARGV[2])
+  first, last, step = 1, #entries, 1
+end
+for number = first, last, step do
+  local data, fields = '', entries[number][2]
+  for place = 1, #fields, 2 do
+    if fields[place] == 'data' and #fields[place + 1] <= tonumber(ARGV[3]) then data = hex(fields[place + 1]) end
+  end
+  answer[#answer + 1] = entries[number][1]
+  answer[#answer + 1] = data
+end
+return answer
+"""
+)
+
+READ_ANSWERS: Final = (
+    _HEX
+    + """
+-- The answers to operators among the newest events.
+-- KEYS: 1 events   ARGV: 1 events to look through at most, 2 longest data in bytes   Answers {data, ...} in
+-- hexadecimal digits
+if redis.call('TYPE', KEYS[1]).ok ~= 'stream' then return {} end
+local answer = {}
+for _, entry in ipairs(redis.call('XREVRANGE', KEYS[1], '+', '-', 'COUNT', ARGV[1])) do
+  local data = entry[2][2]
+  if #data <= tonumber(ARGV[2]) and string.find(data, '"Control', 1, true) then answer[#answer + 1] = hex(data) end
+end
+return answer
 """
 )

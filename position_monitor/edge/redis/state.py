@@ -30,6 +30,7 @@ from position_monitor.edge.redis.lease import REDIS_FAILURES, Lease, dead_on_thi
 from position_monitor.edge.redis.lease_keeper import LeaseKeeper
 from position_monitor.edge.redis.lease_states import HeldByOther, LeaseState, Owned, Stale, Unavailable
 from position_monitor.edge.redis.letter import NO_SHADOWS, Letter, text_of
+from position_monitor.edge.redis.reachability import Reachability
 from position_monitor.edge.redis.scripts import PUBLISH
 
 EVENTS_WAITING_MAX: Final = 1000
@@ -74,14 +75,17 @@ class RedisState:
         contend: bool = True,
         reading_within_s: float = inf,
         epoch_file: Path | None = None,
+        mirror_prefix: str = "",
         is_dead: Callable[[str], bool] = dead_on_this_host,
     ) -> None:
         """`contend=False` leaves the lease to others, as in observe mode; so does a daemon whose last `positions_read`
-        is longer ago than `reading_within_s`. Raises `ConfigError` for a bad URL."""
+        is longer ago than `reading_within_s`. With `mirror_prefix` each event is also appended to the stream of that
+        prefix and its type. Raises `ConfigError` for a bad URL."""
         self._client = connect(url)
         self._keys = Keys(prefix, account)
         self._account = account
         self._owner = owner
+        self._mirror = (mirror_prefix,) if mirror_prefix else ()
         self._clock = clock
         self._state_ttl_s = check_interval_s * STATE_TTL_CHECKS
         self._lease = Lease(
@@ -101,7 +105,7 @@ class RedisState:
         self._events_dropped = 0
         self._written = asyncio.Lock()
         self._wake = asyncio.Event()
-        self._reachable: bool | None = None
+        self.reachability = Reachability()
         self._published_at_ms = 0
         self._fenced = False
         self._last_error = "nothing was written yet"
@@ -168,7 +172,7 @@ class RedisState:
     def health(self) -> PublishHealth:
         """How publishing goes. Instant."""
         return PublishHealth(
-            reachable=bool(self._reachable),
+            reachable=bool(self.reachability.reachable),
             published_at_ms=self._published_at_ms,
             events_waiting=len(self._events),
             events_dropped=self._events_dropped,
@@ -232,7 +236,7 @@ class RedisState:
                 keys=[keys.lease, keys.lease_epoch, keys.status, keys.positions, keys.events, keys.shadows],
                 args=[
                     *(self._owner, epoch, keys.position_prefix, max(1, round(ttl_s * 1000)), EVENT_STREAM_LENGTH),
-                    *(body, keys.shadow_prefix),
+                    *(body, keys.shadow_prefix, *self._mirror),
                 ],
             )
 
@@ -254,15 +258,11 @@ class RedisState:
         return False
 
     def _note_failure(self, fault: BaseException) -> None:
-        if self._reachable is not False:
-            logger.warning("Redis does not take the state ({}); protection goes on without it", type(fault).__name__)
-        self._reachable = False
+        self.reachability.failed(fault, self._clock.now_ms())
         self._last_error = f"{type(fault).__name__}: {fault}"[:200]
 
     def _note_answer(self, letter: Letter, batch: list[tuple[int, Event]], answer: list[Any]) -> bool:
-        if not self._reachable:
-            logger.info("Redis takes the state")
-        self._reachable = True
+        self.reachability.answered(self._clock.now_ms(), dropped=self._events_dropped)
         if answer[0] != 1:
             self._lease.lost(str(answer[1]))
             self._keeper.ask_now()
@@ -293,6 +293,6 @@ class RedisState:
             stop_if_cancelled()
             if finished or self._fenced:
                 continue  # the next state or the return of the lease wakes us
-            if not self._reachable:
+            if not self.reachability.reachable:
                 await self._clock.sleep(RETRY_PAUSE_S)
             self._wake.set()

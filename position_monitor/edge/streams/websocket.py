@@ -176,7 +176,8 @@ class StreamLine:
         self._connections += 1
         self._complained = False
         self._enter(StreamState.SILENT if self._unproven else StreamState.LIVE, "" if self._connections == 1 else None)
-        logger.info("The {} is connected", self._feed.name)
+        event = "StreamBack" if self._connections > 1 else ""
+        logger.bind(event=event).info("The {} is connected", self._feed.name)
         try:
             self._feed.opened()
             own = (self._read(socket), self._ping(socket), self._listen(), self._grow_old())
@@ -245,7 +246,8 @@ class StreamLine:
         self._enter(StreamState.SILENT if ended.silent else StreamState.DOWN, ended.reason)
         news = self._opened_s is not None or self._reason != before
         level = "INFO" if ended.planned else "WARNING" if news else "DEBUG"
-        logger.log(level, "The {} ended: {}; next attempt in {:g} s", self._feed.name, self._reason, pause_s)
+        text = f"The {self._feed.name} ended: {self._reason}; next attempt in {pause_s:g} s"
+        logger.bind(event="" if ended.planned else "StreamLost").log(level, text)
         return pause_s
 
     def _enter(self, state: StreamState, reason: str | None = None) -> None:

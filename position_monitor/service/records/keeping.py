@@ -16,7 +16,6 @@ from loguru import logger
 
 from position_monitor.config import Config
 from position_monitor.core.model.events import Event
-from position_monitor.core.model.money import plain
 from position_monitor.core.observation.stream_events import MarkPrices, PositionEvent, StreamEvent, StreamGap
 from position_monitor.core.performance.facts import Income
 from position_monitor.core.performance.lives import Life
@@ -30,8 +29,10 @@ from position_monitor.edge.background import sleep_or_wake
 from position_monitor.edge.clock import Clock
 from position_monitor.edge.exchange import Exchange
 from position_monitor.errors import ExchangeFailure, RateLimited
+from position_monitor.service.records.aftermath import AftermathReader
 from position_monitor.service.records.due_symbols import DueSymbol
 from position_monitor.service.records.reading import AFTERMATH_MS, WEEK_MS, SymbolHistory
+from position_monitor.service.records.record_events import announce_record
 from position_monitor.service.records.shelf import RecordShelf
 from position_monitor.service.records.watching import Closed, PositionWatch
 
@@ -68,6 +69,8 @@ class RecordKeeper:
     config: Callable[[], Config]
     tell: Callable[[Event], None]
     """Takes an event for the next published state."""
+    _since_ms: int = field(init=False)
+    """When this process began, by the venue's clock: fills of before are no news."""
     _due: dict[str, DueSymbol] = field(default_factory=dict, init=False)
     _rebuild_s: float = field(default=float("-inf"), init=False)
     """When the last seven days are to be looked through next."""
@@ -78,6 +81,11 @@ class RecordKeeper:
     """Watching failed once: it ends, for a defect must not come again with each mark."""
     _hashed: tuple[Config | None, str] = field(default=(None, ""), init=False)
     _wake: asyncio.Event = field(default_factory=asyncio.Event, init=False)
+    _after: AftermathReader = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._after = AftermathReader(self.history, self.shelf)
+        self._since_ms = self.exchange.venue_now_ms()
 
     # -- told by the service
 
@@ -163,6 +171,8 @@ class RecordKeeper:
             due = sorted((one for one in self._due.values() if one.next_s <= now_s), key=lambda one: one.tries)
             if due:
                 await self._read_symbols(due[:SYMBOLS_AT_ONCE])
+            else:
+                await self._after.read(self.exchange.venue_now_ms())
         except RateLimited as turned_away:
             wait_s = max(1.0, (turned_away.retry_at_ms - self.clock.now_ms()) / 1000)
             self._next_s = self.clock.monotonic_s() + wait_s
@@ -244,25 +254,8 @@ class RecordKeeper:
                 self._say(record)
 
     def _say(self, record: Record) -> None:
-        money, in_r = record.money, record.net_r
-        net = "unknown" if money.net is None else plain(money.net.quantize(Decimal("0.01")))
-        logger.info("{} closed: net {} {}, {}", record.key, net, money.asset, record.reason)
-        details = {
-            "record_id": record.record_id,
-            "reason": record.reason,
-            "result_gross": plain(money.gross),
-            "fees": "" if money.fees is None else plain(money.fees),
-            "result_net": "" if money.net is None else plain(money.net),
-            "net_r": "" if in_r is None else plain(in_r.quantize(Decimal("0.0001"))),
-        }
-        event = Event(
-            type="RecordFinal",
-            at_ms=self.clock.now_ms(),
-            symbol=record.key.symbol,
-            side=str(record.key.side),
-            details=details,
-        )
-        self.tell(event)
+        for event in announce_record(record, since_ms=self._since_ms, now_ms=self.clock.now_ms()):
+            self.tell(event)
 
     def _tried(self, one: DueSymbol, now_ms: int) -> None:
         """Done when what was expected is there and final, or can never be; else again, less and less often."""

@@ -80,10 +80,12 @@ def terms(
     costs: Costs = NO_COSTS,
     margin: Margin | None = None,
     venue: Instrument | None = None,
+    hedged: bool = False,
     **changes: Any,
 ) -> Terms:
     """What a position lives under; no cost unless some is given."""
-    return Terms(venue or build.instrument(market_max_quantity=1_000), settings(word, **changes), costs, margin)
+    rules = venue or build.instrument(market_max_quantity=1_000)
+    return Terms(rules, settings(word, **changes), costs, margin, hedged)
 
 
 def entry(

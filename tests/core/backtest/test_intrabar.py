@@ -158,6 +158,14 @@ def test_a_hole_in_the_candles_ends_a_position_without_a_result(order: Order) ->
     assert walk(market(series), terms(), entry(minute=11), order).ended is Ended.END_OF_CANDLES
 
 
+@pytest.mark.parametrize(("hedged", "sizes"), [(False, ["0.039", "0.039", "0.052"]), (True, ["0.078", "0.052"])])
+def test_the_least_notional_counts_in_hedge_mode(hedged: bool, sizes: list[str]) -> None:
+    """0.039 at 101.5 is below 5: in hedge mode that rung joins the next one."""
+    series = written("100 104.1 99.9 104")
+    walked = walk(market(series), terms(hedged=hedged), entry(quantity="0.13"), Order.ADVERSE_FIRST)
+    assert [f"{fill.quantity:f}" for fill in walked.position.fills[1:]] == sizes
+
+
 def test_no_cost_role_is_forgotten() -> None:
     """Each of the market roles is worse by its own slippage, in the direction of the trade."""
     costs = Costs(D(0), D(0), dict(zip(CostRole, map(D, (1, 2, 3, 4)), strict=True)), D(0))

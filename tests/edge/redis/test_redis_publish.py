@@ -23,12 +23,12 @@ STATUS_FIELDS = set(
     """schema risk_status mode positions protected coverage_pct exposed_notional unprotected_notional
     unknown_notional unread environment status_line reason exit_mode
     conflicts ai_engine circuit_breaker streams observed_at_ms published_at_ms cycle_ms api_weight_1m version
-    config_hash owner epoch sequence exits""".split()  # noqa: SIM905
+    config_hash owner epoch sequence exits control""".split()  # noqa: SIM905
 )
 POSITION_FIELDS = set(
     """schema verdict reason since_ms quantity entry_price mark_price liquidation_price leverage unrealized_pnl
     stop_price stop_quantity cover_pct stop_client_ids backstop_price take_profits trailing profile regime level_source
-    worst_case_loss naked_ms observed_at_ms policy market doc""".split()  # noqa: SIM905
+    worst_case_loss naked_ms observed_at_ms policy market hold pause doc""".split()  # noqa: SIM905
 )
 APPEARED = Event("PositionAppeared", 1_780_000_000_000, "BTCUSDT", "LONG", {"quantity": "0.250", "attempt": 1})
 ODD_VALUES = {
@@ -102,7 +102,12 @@ async def test_published_values_satisfy_the_shipped_schemas(redis, make_state, m
         take_profits=(),
         stop_client_ids=(),
     )
-    await published(redis, state, make_account(), [make_position(), unknown], [APPEARED, Event("LeaseLost", 5)])
+    appeared = {"quantity": "0.250", "entry_price": None, "verdict": "NAKED", "flipped": False}
+    events = [
+        Event("PositionAppeared", 5, "BTCUSDT", "LONG", appeared),
+        Event("LeaseLost", 5, details={"mode": "standby", "lease": "held by b:1"}),
+    ]
+    await published(redis, state, make_account(), [make_position(), unknown], events)
 
     def check(name, found):
         validator = Draft202012Validator(schemas.load(name))
@@ -512,3 +517,28 @@ async def test_a_reloaded_interval_is_the_life_of_the_state(redis, make_state, m
     await published(redis, state, make_account(), [make_position()])
     for key in (f"{P}:status", f"{P}:position:BTCUSDT:LONG"):
         assert 170_000 < await redis.pttl(key) <= 180_000
+
+
+BAN = Event("BanEnded", 7)
+
+
+async def test_events_are_mirrored_to_the_bus_where_that_is_wanted(redis, make_state, make_account):
+    state = make_state(mirror_prefix="quantum:stream:")
+    await published(redis, state, make_account(), [], [APPEARED, BAN])
+    [(_, own), (_, ended)] = await redis.xrange(f"{P}:events")
+    assert [fields for _, fields in await redis.xrange("quantum:stream:PositionAppeared")] == [own]
+    assert [fields for _, fields in await redis.xrange("quantum:stream:BanEnded")] == [ended]
+
+
+async def test_without_the_setting_nothing_is_mirrored(redis, make_state, make_account):
+    await published(redis, make_state(), make_account(), [], [BAN])
+    assert await redis.keys("quantum:stream:*") == []
+
+
+async def test_a_mirror_that_takes_nothing_costs_the_state_nothing(redis, make_state, make_account):
+    """Another program's text stands in the key of the mirror."""
+    await redis.set("quantum:stream:BanEnded", "somebody else's")
+    state = make_state(mirror_prefix="quantum:stream:")
+    await published(redis, state, make_account(sequence=9), [], [BAN])
+    assert await redis.hget(f"{P}:status", "sequence") == "9" and await redis.xlen(f"{P}:events") == 1
+    assert await redis.get("quantum:stream:BanEnded") == "somebody else's"

@@ -158,7 +158,7 @@ async def test_an_entry_that_is_not_readable_costs_nothing_but_itself(
 
 
 async def test_the_stream_is_bounded(redis: Any, records: RedisRecords, monkeypatch: Any) -> None:
-    monkeypatch.setattr("position_monitor.edge.redis.records.EXITS_STREAM_LENGTH", 100)
+    monkeypatch.setattr("position_monitor.edge.redis.fenced_stream.STREAM_LENGTH", 100)
     for number in range(40):
         await records.write([replace(vector(), epoch=f"{number:08d}") for _ in range(10)], {})
     assert await redis.xlen(KEYS.exits) <= 250, "the server trims whole nodes of its stream"

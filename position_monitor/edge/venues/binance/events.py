@@ -26,6 +26,7 @@ from position_monitor.core.observation.stream_events import (
     SymbolTouched,
 )
 from position_monitor.edge.venues.binance.rows import (
+    AmountToTell,
     Flag,
     Number,
     OptionalAmount,
@@ -90,6 +91,7 @@ class _AlgoPart(Row):
     trigger: OptionalAmount = Field(Decimal(0), alias="tp")
     quantity: OptionalAmount = Field(Decimal(0), alias="q")
     executed_quantity: OptionalAmount = Field(Decimal(0), alias="aq")
+    average_price: AmountToTell = Field(Decimal(0), alias="ap")
     close_all: Flag = Field(alias="cp")
     reason: Text = Field("", alias="rm")
 
@@ -106,6 +108,7 @@ class _OrderPart(Row):
     side: OrderSideField = Field(alias="S")
     position_side: PositionSideField = Field(alias="ps")
     last_price: OptionalAmount = Field(Decimal(0), alias="L")
+    average_price: AmountToTell = Field(Decimal(0), alias="ap")
     filled: OptionalAmount = Field(Decimal(0), alias="z")
     reduce_only: Flag = Field(alias="R")
 
@@ -182,6 +185,7 @@ def _algo(body: Mapping[str, Any]) -> UserMessage:
         executed_quantity=row.executed_quantity,
         reason=row.reason[:WORDS_MAX],
         at_ms=at_ms,
+        average_price=row.average_price,
     )
     return UserMessage((event,), documented=True)
 
@@ -223,6 +227,7 @@ def _limit_rung(row: _OrderPart, event: OrderEvent) -> AlgoEvent:
         executed_quantity=row.filled,
         reason="",
         at_ms=event.at_ms,
+        average_price=row.average_price,
     )
 
 

@@ -12,6 +12,7 @@ from decimal import Decimal
 from typing import Final
 
 from position_monitor.core.performance.facts import Fill, Income, PastOrder, PriceRange, joined
+from position_monitor.core.shadow.candle_walk import PriceCandle
 from position_monitor.edge.http.rate_budget import Lane
 from position_monitor.edge.venues.binance.failures import unusable
 from position_monitor.edge.venues.binance.history_rows import (
@@ -21,6 +22,7 @@ from position_monitor.edge.venues.binance.history_rows import (
     last_close,
     past_algo_orders,
     past_plain_orders,
+    price_candles,
 )
 from position_monitor.edge.venues.binance.wire import BinanceWire
 from position_monitor.edge.venues.transport import Endpoint
@@ -90,6 +92,14 @@ class BinanceHistory:
             pages.append(candle_range(await self._candles(symbol, candles, first_ms, count)))
             first_ms += count * interval_ms
         return joined(pages)
+
+    async def mark_minutes(self, symbol: str, *, since_ms: int, until_ms: int) -> tuple[PriceCandle, ...]:
+        """The mark by candles of one minute that closed until then, oldest first, at most 1,500 (weight 1 to 10)."""
+        count = min(CANDLES_MAX, (until_ms - since_ms) // MINUTE_MS)
+        if count <= 0:
+            return ()
+        candles = price_candles(await self._candles(symbol, _MINUTES, since_ms, count))
+        return tuple(one for one in candles if since_ms <= one.opened_at_ms and one.closed_at_ms <= until_ms)
 
     async def mark_of_asset(self, asset: str, settle_asset: str, minute_ms: int) -> Decimal | None:
         """The mark price of an asset's contract at the end of a minute (weight 1)."""

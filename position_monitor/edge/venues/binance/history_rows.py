@@ -11,6 +11,7 @@ from pydantic import BeforeValidator, StringConstraints, ValidationError
 from position_monitor.core.model import ids
 from position_monitor.core.model.orders import OrderStatus, Purpose, WorkingType
 from position_monitor.core.performance.facts import Fill, Forced, Income, IncomeKind, PastOrder, PriceRange
+from position_monitor.core.shadow.candle_walk import PriceCandle
 from position_monitor.edge.venues.binance.failures import unusable
 from position_monitor.edge.venues.binance.rows import (
     AlgoOrderRow,
@@ -33,6 +34,8 @@ from position_monitor.edge.venues.binance.rows import (
 from position_monitor.edge.venues.binance.sides import OrderSide, key_of, leg_of, only_reduces
 from position_monitor.edge.venues.binance.words import PURPOSES, word_or
 from position_monitor.edge.venues.transport import Endpoint
+
+MINUTE_MS: Final = 60_000
 
 Asset = Annotated[str, StringConstraints(min_length=1, max_length=20, pattern=r"^[^\s\x00-\x1f]+$")]
 
@@ -129,6 +132,26 @@ def candle_range(body: object) -> PriceRange | None:
         candle = PriceRange(low, open_ms, high, open_ms)
         extremes = candle if extremes is None else extremes.joined(candle)
     return extremes
+
+
+def price_candles(body: object) -> tuple[PriceCandle, ...]:
+    """The candles of one minute of a list, oldest first. Raises Unreadable."""
+    closes = _candles(body)
+    assert isinstance(body, list)
+    try:
+        opens = [exact_decimal(row[1]) for row in body]
+    except (ValueError, TypeError, IndexError, KeyError):
+        raise unusable(Endpoint.MARK_CANDLES, "a candle was malformed") from None
+    made = [
+        PriceCandle(
+            open=opened, high=high, low=low, close=close, opened_at_ms=open_ms, closed_at_ms=open_ms + MINUTE_MS
+        )
+        for opened, (open_ms, high, low, close) in zip(opens, closes, strict=True)
+    ]
+    for candle in made:
+        if not 0 < candle.low <= min(candle.open, candle.close) <= max(candle.open, candle.close) <= candle.high:
+            raise unusable(Endpoint.MARK_CANDLES, "a candle opened or closed outside of its own range")
+    return tuple(sorted(made, key=lambda candle: candle.opened_at_ms))
 
 
 def last_close(body: object) -> Decimal | None:

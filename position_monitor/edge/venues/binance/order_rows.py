@@ -39,6 +39,7 @@ def plain_order(raw: Mapping[str, Any]) -> LiveOrder:
         created_at_ms=row.time,
         updated_at_ms=row.update_time,
         venue_facts=_facts(row, "plain"),
+        average_price=row.avg_price,
     )
 
 
@@ -74,6 +75,7 @@ def _algo_order(names: tuple[str, ...], values: tuple[Any, ...], types: tuple[ty
         created_at_ms=row.create_time,
         updated_at_ms=row.update_time,
         venue_facts=_facts(row, "algo"),
+        average_price=row.actual_price,
     )
 
 

@@ -21,6 +21,7 @@ from position_monitor.edge.venues.transport import Endpoint
 
 _NUMBER: Final = re.compile(r"-?\d{1,40}(\.\d{1,40})?([eE][+-]?\d{1,2})?", re.ASCII)
 _EXPONENT_MAX = 30
+R = TypeVar("R", bound="Row")
 ROWS_MAX: Final = 20_000
 """More rows than any account can hold: beyond that an answer is garbage (invariant 10)."""
 
@@ -54,6 +55,13 @@ def _positive(value: Decimal) -> Decimal:
     return value
 
 
+def _amount_or_zero(value: object) -> Decimal:
+    try:
+        return max(exact_decimal(value), Decimal(0))
+    except ValueError:
+        return Decimal(0)
+
+
 def whole_number(value: object) -> int:
     """A count, an id or a time; raises ValueError for anything but a whole number of a sane size."""
     if isinstance(value, str) and value.isascii() and value.isdigit() and len(value) <= 20:
@@ -84,6 +92,8 @@ Amount = Annotated[Decimal, BeforeValidator(exact_decimal), AfterValidator(_not_
 Positive = Annotated[Decimal, BeforeValidator(exact_decimal), AfterValidator(_positive)]
 OptionalAmount = Annotated[Decimal, BeforeValidator(_optional_decimal), AfterValidator(_not_negative)]
 """Zero when the field is absent, null or empty."""
+AmountToTell = Annotated[Decimal, BeforeValidator(_amount_or_zero)]
+"""A number that is only told: zero where it cannot be read, for the row must be believed all the same."""
 Whole = Annotated[int, BeforeValidator(whole_number)]
 OrderId = Annotated[str, BeforeValidator(_order_id)]
 Flag = Annotated[bool, BeforeValidator(_flag)]
@@ -126,10 +136,7 @@ class PositionRow(PositionSizeRow):
 
 def readable_part(raw: Mapping[str, Any], name: str) -> Decimal:
     """A number of a malformed row, above zero; 0 where it is not that either."""
-    try:
-        return max(exact_decimal(raw.get(name)), Decimal(0))
-    except ValueError:
-        return Decimal(0)
+    return _amount_or_zero(raw.get(name))
 
 
 class PlainOrderRow(Row):
@@ -144,6 +151,7 @@ class PlainOrderRow(Row):
     status: Text = ""
     orig_qty: OptionalAmount
     executed_qty: OptionalAmount = Decimal(0)
+    avg_price: AmountToTell = Decimal(0)
     price: OptionalAmount = Decimal(0)
     stop_price: OptionalAmount = Decimal(0)
     close_position: Flag = False
@@ -168,6 +176,7 @@ class AlgoOrderRow(Row):
     algo_status: Text
     quantity: OptionalAmount
     actual_qty: OptionalAmount = Decimal(0)
+    actual_price: AmountToTell = Decimal(0)
     price: OptionalAmount = Decimal(0)
     trigger_price: OptionalAmount = Decimal(0)
     close_position: Flag
@@ -249,9 +258,6 @@ class MarkPriceRow(Row):
     symbol: SymbolId
     mark_price: Positive
     time: Whole
-
-
-R = TypeVar("R", bound=Row)
 
 
 def row_reason(error: ValidationError) -> str:

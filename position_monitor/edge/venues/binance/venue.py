@@ -24,6 +24,7 @@ from position_monitor.core.model.sides import PositionKey
 from position_monitor.core.observation.reads import OrdersRead, PositionsRead
 from position_monitor.edge.clock import Clock
 from position_monitor.edge.http.rate_budget import Lane, RateBudget
+from position_monitor.edge.venues.binance import writes
 from position_monitor.edge.venues.binance.candles import read_candles, read_turnovers
 from position_monitor.edge.venues.binance.history import BinanceHistory
 from position_monitor.edge.venues.binance.instruments import TRADING_STATUS
@@ -35,16 +36,6 @@ from position_monitor.edge.venues.binance.rows import ListenKeyRow, parse_object
 from position_monitor.edge.venues.binance.traits import TRAITS
 from position_monitor.edge.venues.binance.upkeep import BinanceUpkeep
 from position_monitor.edge.venues.binance.wire import BinanceWire
-from position_monitor.edge.venues.binance.writes import (
-    cancel_request,
-    check_canceled,
-    check_closed,
-    close_request,
-    place_lane,
-    place_request,
-    placed_order_id,
-    placing_call,
-)
 from position_monitor.edge.venues.transport import Endpoint, Transport
 from position_monitor.errors import ExchangeFailure, Refused
 
@@ -64,6 +55,8 @@ class BinanceUsdm:
         self._upkeep = BinanceUpkeep(self._wire)
         self._prices = BinancePrices(self._wire)
         self.history: Final = BinanceHistory(self._wire)
+        self.answers: Final = self._wire.answers
+        self.weight_by_lane: Final = self._wire.budget.weight_by_lane
         self._clock = clock
         self._rows_endpoint = Endpoint.POSITION_ROWS
         self._list = PositionList(lambda call: self._read_positions(call, None))
@@ -106,6 +99,11 @@ class BinanceUsdm:
         return self._wire.budget.banned_until_ms
 
     @property
+    def key_refused(self) -> str:
+        """Why the venue refused our key when it was last asked something signed; empty where it took it."""
+        return self._wire.key_refused
+
+    @property
     def clock_offset_ms(self) -> int:
         """The venue's clock minus ours; beyond 500 ms either way the host's time needs attention (C1)."""
         return self._wire.time.offset_ms
@@ -114,11 +112,6 @@ class BinanceUsdm:
     def can_trade(self) -> bool:
         """What the venue last said about the account's permission to trade."""
         return self._upkeep.can_trade
-
-    @property
-    def skipped_instruments(self) -> Mapping[str, str]:
-        """Symbols whose trading rules could not be read, with the reason."""
-        return self._upkeep.skipped
 
     def venue_now_ms(self) -> int:
         """The venue's clock as last measured, ms UTC."""
@@ -228,21 +221,21 @@ class BinanceUsdm:
         The venue does not refuse the id of a limit order that ended: who sends it anew asks for it first.
         """
         order = approved.action.order
-        params = place_request(order)
-        body = await self._wire.call(placing_call(order), params, place_lane(approved.action))
-        return placed_order_id(order, body)
+        params = writes.place_request(order)
+        body = await self._wire.call(writes.placing_call(order), params, writes.place_lane(approved.action))
+        return writes.placed_order_id(order, body)
 
     async def cancel(self, approved: Approved[Cancel]) -> None:
         """Cancel by the venue's id in the list the order was read from; -2011 and -2013 are Refused."""
-        endpoint, params = cancel_request(approved.action)
+        endpoint, params = writes.cancel_request(approved.action)
         body = await self._wire.call(endpoint, params, Lane.OTHER_WRITE)
-        check_canceled(approved.action, body)
+        writes.check_canceled(approved.action, body)
 
     async def close(self, approved: Approved[Close]) -> None:
         """Send a reducing order once. The venue does not refuse a used client id here: read before sending again."""
-        params = close_request(approved.action)
+        params = writes.close_request(approved.action)
         body = await self._wire.call(Endpoint.PLACE_ORDER, params, Lane.STOP)
-        check_closed(approved.action, body)
+        writes.check_closed(approved.action, body)
 
     def trading_symbols(self) -> Collection[str]:
         """Every contract that trades now, by the trading rules as last loaded."""

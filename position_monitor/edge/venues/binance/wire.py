@@ -11,11 +11,12 @@ from loguru import logger
 
 from position_monitor.core.model.refusal import Refusal
 from position_monitor.edge.clock import Clock, VenueClock
+from position_monitor.edge.http.answers import Answers
 from position_monitor.edge.http.rate_budget import Lane, RateBudget, Ticket
 from position_monitor.edge.venues.binance.failures import failure_of_reply, failure_of_transport
 from position_monitor.edge.venues.binance.rows import ServerTimeRow, parse_object
 from position_monitor.edge.venues.transport import Endpoint, Reply, Transport, TransportFailure
-from position_monitor.errors import ClockSkewed, ExchangeFailure, RateLimited, Refused
+from position_monitor.errors import AuthRefused, ClockSkewed, ExchangeFailure, RateLimited, Refused
 
 RECV_WINDOW_MS: Final = 5_000
 """A request that was held up longer than this on its way is refused by the venue instead of acting late."""
@@ -36,10 +37,13 @@ class BinanceWire:
     def __init__(self, transport: Transport, clock: Clock, budget: RateBudget | None) -> None:
         self.time = budget.clock if budget else VenueClock(clock)
         self.budget = budget or RateBudget(self.time)
+        self.answers = Answers()
         self.instruments_flagged = False
         """The venue refused a number or a symbol in a way that says its trading rules changed (fault X17)."""
         self.mode_flagged = False
         """The venue refused a position side: the position mode may have changed."""
+        self.key_refused = ""
+        """Why the venue refused our key when it was last asked something signed; empty where it took it."""
         self._doubted = False
         """The venue refused a timestamp: what is believed of its clock is wrong."""
         self._transport = transport
@@ -91,13 +95,18 @@ class BinanceWire:
         try:
             reply = await self._transport.call(endpoint, sent)
         except TransportFailure as lost:
-            return failure_of_transport(endpoint, lost.cause)
+            lost_on_the_way = failure_of_transport(endpoint, lost.cause)
+            self.answers.note(lost_on_the_way, signed=endpoint.value.signed)
+            return lost_on_the_way
         self.budget.observe(ticket, reply.headers)
         failure = failure_of_reply(endpoint, reply, self.time)
+        self.answers.note(failure, signed=endpoint.value.signed)
         if isinstance(failure, RateLimited) and not (endpoint.is_background and failure.http_status == 403):
             self.budget.block(failure)
         if not endpoint.is_background:
             self._learn(failure)
+            if endpoint.value.signed and (failure is None or isinstance(failure, AuthRefused)):
+                self.key_refused = "" if failure is None else str(failure)
         return reply if failure is None else failure
 
     def _learn(self, failure: ExchangeFailure | None) -> None:

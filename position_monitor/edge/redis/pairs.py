@@ -1,0 +1,112 @@
+"""Pairs of live and shadow results in Redis (`P:shadow_exits`), and the books that are being followed, for the process
+after this one (`P:shadow_following`). For telling only: nothing that decides reads either."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+from redis.exceptions import ResponseError
+
+from position_monitor.core.shadow.following import Followed, record_ref
+from position_monitor.core.shadow.pair import Pair
+from position_monitor.edge.background import stop_if_cancelled
+from position_monitor.edge.redis.connection import OPERATION_TIMEOUT_S, address_of, connect
+from position_monitor.edge.redis.documents import Keys
+from position_monitor.edge.redis.fenced_stream import STREAM_LENGTH, FencedStream
+from position_monitor.edge.redis.followed_documents import followed_text
+from position_monitor.edge.redis.lease import REDIS_FAILURES
+from position_monitor.edge.redis.lease_states import LeaseState
+from position_monitor.edge.redis.pair_documents import pair_text, read_pair
+from position_monitor.edge.redis.published_values import DocumentUnreadable
+from position_monitor.edge.redis.reader import RedisUnreachable
+
+FOLLOWED_READ_MAX: Final = 1_000
+ENTRIES_PER_READ: Final = 200
+_WRITTEN_AT: Final = "written_at_ms"
+
+
+class RedisPairs(FencedStream):
+    """Writes the pairs of one account."""
+
+    def __init__(self, url: str, *, prefix: str, account: str, owner: str, lease: Callable[[], LeaseState]) -> None:
+        """`lease` says who may publish. Raises `ConfigError` for a bad URL; nothing is sent yet."""
+        keys = Keys(prefix, account)
+        super().__init__(url, keys=keys, stream=keys.shadow_exits, owner=owner, lease=lease)
+
+    async def written_before(self) -> list[Pair]:
+        """The last revision of each pair that stands in the stream, oldest first. Raises one of `REDIS_FAILURES`."""
+        stream = await _read(self._client, self._stream)
+        self._last_id = stream.newest_id
+        return list(stream.pairs)
+
+    async def followed_before(self) -> list[str]:
+        """The books that the process before this one followed, as JSON. Raises one of `REDIS_FAILURES`."""
+        async with asyncio.timeout(OPERATION_TIMEOUT_S):
+            try:
+                fields: Mapping[str, str] = await self._client.hgetall(self._keys.shadow_following)
+            except ResponseError:  # a key of another kind stands there
+                fields = {}
+        stop_if_cancelled()
+        return [text for name, text in sorted(fields.items()) if name != _WRITTEN_AT][:FOLLOWED_READ_MAX]
+
+    async def write(self, pairs: Sequence[Pair], followed: Sequence[Followed], now_ms: int) -> bool:
+        """Append pairs and replace what is followed. False: somebody else has the lease.
+
+        Raises one of `REDIS_FAILURES`.
+        """
+        fields = [_WRITTEN_AT, str(now_ms)]
+        for one in followed:
+            fields += (record_ref(one), followed_text(one))
+        return await self.append([pair_text(pair) for pair in pairs], [(self._keys.shadow_following, fields)])
+
+
+@dataclass(frozen=True, slots=True)
+class PairStream:
+    """What stands in the stream."""
+
+    pairs: tuple[Pair, ...]
+    """The last revision of each, oldest first."""
+    unreadable: int
+    newest_id: str = ""
+    """The id of the newest entry; empty where there is none."""
+
+
+async def read_pairs(url: str, *, prefix: str, account: str) -> PairStream:
+    """The pairs of an account, over a connection of its own. Raises `ConfigError` and `RedisUnreachable`."""
+    client = connect(url)
+    try:
+        return await _read(client, Keys(prefix, account).shadow_exits)
+    except REDIS_FAILURES as fault:
+        raise RedisUnreachable(f"Redis at {address_of(url)} did not answer ({type(fault).__name__})") from None
+    finally:
+        await client.aclose()
+
+
+async def _read(client: Any, key: str) -> PairStream:  # noqa: ANN401  redis-py types every answer as str or bytes
+    last: dict[str, Pair] = {}
+    unreadable, newest_id, end = 0, "", "+"
+    for _ in range(STREAM_LENGTH // ENTRIES_PER_READ + 1):
+        async with asyncio.timeout(OPERATION_TIMEOUT_S):
+            try:
+                entries = list(await client.xrevrange(key, max=end, count=ENTRIES_PER_READ))
+            except ResponseError:  # a key of another kind stands there: nothing of ours
+                entries = []
+        stop_if_cancelled()
+        newest_id = newest_id or (entries[0][0] if entries else "")
+        for _, fields in entries:
+            try:
+                pair = read_pair(fields["data"])
+            except (DocumentUnreadable, KeyError):
+                unreadable += 1
+                continue
+            other = last.get(pair.record_id)
+            if other is None or pair.revision > other.revision:
+                last[pair.record_id] = pair
+        if len(entries) < ENTRIES_PER_READ:
+            break
+        end = f"({entries[-1][0]}"
+    ordered = sorted(last.values(), key=lambda pair: (pair.closed_at_ms, pair.record_id))
+    return PairStream(tuple(ordered), unreadable, newest_id)
