@@ -38,6 +38,8 @@ LAYERS = {
     "errors": {"errors", "core"},
     "config": {"config", "core", "errors"},
     "edge": {"edge", "core", "errors", "config"},
+    "charts": {"charts"},
+    "dashboard": {"dashboard", "charts", "core", "edge", "errors", "schemas"},
     "paper": {"paper"},
     "daemon": {"daemon", "core", "edge", "errors"},
     "service": {"service", "daemon", "core", "edge", "errors", "config"},
@@ -47,7 +49,7 @@ LAYERS = {
     "preflight": {"preflight", "inspector", "verification", "core", "edge", "errors", "config"},
     "cli": {
         *("cli", "preflight", "rehearsal", "verification", "inspector", "service", "daemon", "core", "edge", "errors"),
-        *("config", "paper"),
+        *("config", "paper", "charts", "dashboard"),
     },
     "__main__": {"cli"},
     "schemas": set(),
@@ -78,6 +80,12 @@ ERRORS_KNOW = {"position_monitor.core.model.refusal"}
 INDEPENDENT_TAKES = {f"{PACKAGE}.edge.redis.{name}" for name in ("connection", "published_text")}
 """All that the independent reader takes of the edges: the way to Redis, and what makes foreign texts harmless. It
 shares no code with what it judges: not core, not the venues, not the daemon, not the readers of the published state."""
+
+DASHBOARD_TAKES = {
+    *(f"{PACKAGE}.edge.redis.{name}" for name in ("reader", "event_stream")),
+    *(f"{PACKAGE}.core.{name}" for name in ("publication.state", "model.sides", "model.verdicts")),
+}
+"""All that the page takes of the daemon's house: the readers of the contract, and the values that they give."""
 
 GATE = {"approve_place", "approve_cancel", "approve_close", "decide", "decide_symbol"}
 """Decisions and approvals: used by the core itself and by the daemon, by nobody else."""
@@ -128,6 +136,8 @@ def violations(module: str, source: str) -> list[str]:
             if target == f"{PACKAGE}.core.model.settings" and name == "Policy" and _place(module) not in ASK_THE_POLICY:
                 found.append(f"{module} asks which policy it is; only core/exits does")
             if here == "verification" and there == "edge" and target not in INDEPENDENT_TAKES:
+                found.append(f"{module} imports {target}")
+            if here == "dashboard" and there in ("core", "edge") and target not in DASHBOARD_TAKES:
                 found.append(f"{module} imports {target}")
             if name in GATE and here not in ("core", "daemon"):
                 found.append(f"{module} takes {name}, which is the daemon's")
@@ -218,6 +228,13 @@ def test_every_room_has_a_rule() -> None:
         ("verification.verifying", "from position_monitor.daemon import Daemon"),
         ("verification.signed_reads", "from position_monitor.edge.http.ccxt_transport import CcxtTransport"),
         ("daemon", "from position_monitor.verification import Verification"),
+        ("dashboard.watching", "from position_monitor.edge.redis.state import RedisState"),
+        ("dashboard.watching", "from position_monitor.edge.redis.lease import REDIS_FAILURES"),
+        ("dashboard.levels", "from position_monitor.core.decision.verdict import Judgement"),
+        ("dashboard.server", "from position_monitor.daemon import Daemon"),
+        ("dashboard.server", "from position_monitor.config import Config"),
+        ("charts.ladder", "from position_monitor.core.model.sides import Side"),
+        ("daemon", "from position_monitor.dashboard.board import Board"),
     ],
 )
 def test_a_planted_violation_is_found(module: str, source: str) -> None:
@@ -241,6 +258,8 @@ def test_a_planted_violation_is_found(module: str, source: str) -> None:
         ),
         ("errors", "from position_monitor.core.model.refusal import Refusal"),
         ("verification.claims", "from position_monitor.edge.redis.connection import connect"),
+        ("dashboard.watching", "from position_monitor.edge.redis.reader import RedisStateReader"),
+        ("dashboard.levels", "from position_monitor.core.publication.state import PositionState"),
         ("__main__", "from position_monitor.cli.main import main"),
         ("core.exits.policies", "from position_monitor.core.model.settings import Policy"),
         ("config.exit_switches", "from position_monitor.core.model.settings import Policy"),

@@ -20,9 +20,11 @@ from pathlib import Path
 
 from position_monitor import __version__
 from position_monitor.cli.backtest_documents import document, table_rows
+from position_monitor.cli.backtest_page import backtest_page
 from position_monitor.cli.backtest_view import rendered
 from position_monitor.cli.exit_codes import ExitCode
 from position_monitor.cli.output import jsonable, print_json, print_rendered, say
+from position_monitor.cli.report_file import write_page
 from position_monitor.config import Config, load_config
 from position_monitor.config.policy_words import settings_under
 from position_monitor.config.sources import config_path
@@ -41,14 +43,11 @@ from position_monitor.edge.sample_market import write_sample
 from position_monitor.edge.tries import add_try, ledger_beside
 from position_monitor.errors import BadInput
 
-NO_REPORT = "--report: this version writes no page yet; --json and --csv carry every figure"
 _LARGE = Decimal(1_000_000_000)
 
 
 def execute(arguments: argparse.Namespace) -> int:
     """Read, walk, show. Raises `BadInput` for files and values that cannot be used (exit 1)."""
-    if arguments.report is not None:
-        raise BadInput(NO_REPORT)
     if arguments.sample is not None:
         return _sample(arguments)
     if not arguments.candles or arguments.entries is None:
@@ -65,6 +64,9 @@ def execute(arguments: argparse.Namespace) -> int:
         walk_s = time.perf_counter() - began_s
     result = _judged(arguments, replace(result, walk_s=walk_s), files)
     _show(arguments, result)
+    if arguments.report is not None:
+        write_page(arguments.report, backtest_page(result))
+        say(f"wrote {arguments.report}")
     return ExitCode.OK
 
 

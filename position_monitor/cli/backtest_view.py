@@ -18,9 +18,9 @@ from position_monitor.core.performance.statistics import SMALL_SAMPLE
 
 def rendered(result: BacktestResult) -> Iterator[RenderableType]:
     """Everything the command shows."""
-    yield from _made_of(result)
+    yield from made_of(result)
     yield _policies(result)
-    yield from _cautions(result)
+    yield from cautions(result)
     yield _pairs(result)
     if result.split_ms is not None:
         yield _split(result)
@@ -29,7 +29,8 @@ def rendered(result: BacktestResult) -> Iterator[RenderableType]:
         yield from closed_positions(result.asked.headline.summary, result.asked.records)
 
 
-def _made_of(result: BacktestResult) -> Iterator[Text]:
+def made_of(result: BacktestResult) -> Iterator[Text]:
+    """Candles, costs, margin and tries, in lines."""
     for facts in result.candles:
         yield Text(_candles(facts), style="bold")
         rules = facts.instrument
@@ -84,7 +85,8 @@ def _policies(result: BacktestResult) -> Table:
     return table
 
 
-def _cautions(result: BacktestResult) -> Iterator[Text]:
+def cautions(result: BacktestResult) -> Iterator[Text]:
+    """What a reader of the figures must not overlook, in lines."""
     for run in result.runs:
         if run.width_r > WIDE_R:
             text = f"! {run.name}: headline and bound lie {run.width_r:.2f} R apart: finer candles are needed"

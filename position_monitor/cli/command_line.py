@@ -52,6 +52,7 @@ def parser() -> argparse.ArgumentParser:
     _control_commands(commands)
     _config_commands(commands)
     _paper_commands(commands)
+    _dashboard_command(commands)
     return root
 
 
@@ -64,15 +65,25 @@ def _shared(target: argparse.ArgumentParser, **defaults: object) -> None:
         default=defaults.get("config", argparse.SUPPRESS),
         help="configuration file (default: $POSITION_MONITOR_CONFIG, else /etc/quantum/position-monitor.toml)",
     )
+    if defaults.get("accounts"):
+        words = "the accounts to show, as Redis names them (default: that of the configuration)"
+        target.add_argument(
+            "--account", dest="accounts", type=account_name, nargs="+", action="extend", metavar="NAME", help=words
+        )
+    else:
+        _account_option(target, **defaults)
+    target.add_argument(
+        "--json", action="store_true", default=defaults.get("json", argparse.SUPPRESS), help="machine-readable output"
+    )
+
+
+def _account_option(target: argparse.ArgumentParser, **defaults: object) -> None:
     target.add_argument(
         "--account",
         type=account_name,
         metavar="NAME",
         default=defaults.get("account", argparse.SUPPRESS),
         help="the installed instance of this name, with its file, env file and credentials (default: the plain unit)",
-    )
-    target.add_argument(
-        "--json", action="store_true", default=defaults.get("json", argparse.SUPPRESS), help="machine-readable output"
     )
 
 
@@ -174,6 +185,7 @@ def _record_commands(commands: argparse._SubParsersAction[_Parser]) -> None:
         commands, "performance", "performance", "what every exit was worth: reasons, rungs, slippage, in R and in money"
     )
     performance.add_argument("--csv", action="store_true", help="one row a record, for a spreadsheet")
+    performance.add_argument("--html", type=Path, metavar="FILE", help="also write one page with every chart")
     shadow = _command(
         commands,
         "shadow-report",
@@ -208,9 +220,19 @@ def _backtest(commands: argparse._SubParsersAction[_Parser]) -> None:
     one.add_argument("--max-quantity", type=decimal_above_zero, help="most of one market order (default: no bound)")
     one.add_argument("--tries", type=Path, metavar="FILE", help="ledger of tries (default: beside the entries)")
     one.add_argument("--csv", action="store_true", help="one row a position and policy")
-    one.add_argument("--report", type=Path, metavar="FILE.html", help="one page with every chart")
+    one.add_argument("--report", type=Path, metavar="FILE.html", help="also write one page with every chart")
     one.add_argument("--sample", type=Path, metavar="DIR", help="write sample candles and entries there, and end")
     one.add_argument("--seed", type=int, default=1, help="of the sample (default 1)")
+
+
+def _dashboard_command(commands: argparse._SubParsersAction[_Parser]) -> None:
+    summary = "the page: the protection of accounts on one screen, read from Redis; nothing can be changed from it"
+    page = commands.add_parser("dashboard", help=summary, description=summary)
+    _shared(page, accounts=True)
+    page.set_defaults(module="dashboard")
+    page.add_argument("--host", default="127.0.0.1", help="any other than loopback needs --token-file")
+    page.add_argument("--port", type=port, default=8790, help="0 takes a free one (default 8790)")
+    page.add_argument("--token-file", type=Path, metavar="FILE", help="who looks must know what it holds")
 
 
 def _control_commands(commands: argparse._SubParsersAction[_Parser]) -> None:

@@ -6,11 +6,14 @@ import argparse
 import asyncio
 import csv
 import sys
+import time
 from typing import Any
 
 from position_monitor.cli.exit_codes import ExitCode
 from position_monitor.cli.output import print_json, print_rendered, say
+from position_monitor.cli.performance_page import performance_page
 from position_monitor.cli.performance_view import report
+from position_monitor.cli.report_file import write_page
 from position_monitor.config import load_config
 from position_monitor.core.performance.record import Record
 from position_monitor.core.performance.summary import summary_of
@@ -41,6 +44,13 @@ def execute(arguments: argparse.Namespace) -> int:
         say(f"position-monitor: {NOTHING}")
     if stream.unreadable:
         say(f"! {stream.unreadable} entries of the stream are not readable and are left out")
+    if arguments.html is not None:
+        at_ms = time.time_ns() // 1_000_000
+        page = performance_page(
+            summary, stream.records, account=config.account, unreadable=stream.unreadable, at_ms=at_ms
+        )
+        write_page(arguments.html, page)
+        say(f"wrote {arguments.html}")
     return ExitCode.OK
 
 

@@ -130,7 +130,6 @@ def test_cost_is_taken_by_role(sample: Path, capsys: pytest.CaptureFixture[str])
         (("--slippage-bps", "stop=x"), "--slippage-bps was 'stop=x'; expected basis points"),
         (("--slippage-bps", "nothing=1"), "--slippage-bps was 'nothing=1'"),
         (("--step", "0.1"), "is no multiple of 0.1"),
-        (("--report", "page.html"), "--report: this version writes no page yet"),
         (("--candles", "none.csv"), "say which this is, SYMBOL="),
         (("--candles", "ETHUSDT=none.csv"), "say which this is, SYMBOL="),
     ],
@@ -185,3 +184,18 @@ def test_the_sample_is_written_and_the_next_step_said(tmp_path: Path, capsys: py
     captured = capsys.readouterr()
     assert "position-monitor backtest --candles" in captured.err
     assert (tmp_path / "new" / "entries.csv").exists()
+
+
+def test_the_report_is_one_page_beside_the_table(
+    sample: Path, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    """Every policy with its interval, the pairs, every chart, and the same headline as the JSON has."""
+    target = tmp_path / "page.html"
+    assert main(arguments(sample, "--report", str(target), "--json")) == 0
+    answer = json.loads(capsys.readouterr().out)
+    page = target.read_text("utf-8")
+    assert f"{answer['headline']['mean_r']:+.3f}" in page
+    for words in ("MFE against R", "MAE against R", "Equity in R", "static", "hybrid", "95 % of headline", "Slippage"):
+        assert words in page, words
+    assert page.count("<svg") == 7
+    assert "script" not in page.lower()

@@ -114,6 +114,47 @@ def test_unreadable_entries_are_counted(show: Show, capsys: Any) -> None:
     assert "2 entries" in capsys.readouterr().err
 
 
+def test_html_is_one_page_with_every_chart(show: Show, capsys: Any, tmp_path: Path) -> None:
+    """Beside the table, whole in one step, with the figures of the vector 4.9."""
+    target = tmp_path / "page.html"
+    target.write_text("old")
+    assert show("--html", str(target), records=several(), unreadable=2) == 0
+    captured = capsys.readouterr()
+    assert "Why they were closed" in captured.out
+    assert f"wrote {target}" in captured.err
+    page = target.read_text("utf-8")
+    for words in (
+        *("MFE against R", "MAE against R", "Net R of closed positions", "Equity in R", "Slippage by role"),
+        *("Why they were closed", "Rungs that were reached", "Cost of protection", "TRAIL", "250 ms"),
+        *("fills_and_income_differ", "2 entries of the stream are not readable"),
+    ):
+        assert words in page, words
+    assert page.count("<svg") == 4
+    assert list(tmp_path.glob(".page*")) == []
+    assert show("--html", str(target), records=(vector(),)) == 0
+    row = (
+        '<th scope="row">TRAIL</th><td class="number">1</td><td class="number">100 %</td><td class="number">+0.38</td>'
+    )
+    assert row in target.read_text("utf-8")
+
+
+def test_html_of_nothing_says_so(show: Show, tmp_path: Path) -> None:
+    assert show("--html", str(tmp_path / "page.html"), records=()) == 0
+    assert "there is nothing to report" in (tmp_path / "page.html").read_text("utf-8")
+
+
+@pytest.mark.parametrize("place", ["none/page.html", ".", "file/page.html"])
+def test_html_that_cannot_be_written_is_a_word_and_exit_1(show: Show, capsys: Any, tmp_path: Path, place: str) -> None:
+    (tmp_path / "file").touch()
+    assert show("--html", str(tmp_path / place), records=several()) == 1
+    assert str(tmp_path / place) in capsys.readouterr().err
+
+
+def test_html_to_a_full_device_is_exit_1(show: Show, capsys: Any) -> None:
+    assert show("--html", "/dev/full", records=several()) == 1
+    assert "/dev/full could not be written: No space left" in capsys.readouterr().err
+
+
 def test_what_waiting_had_brought_is_said_once_it_is_there(show: Show, capsys: Any) -> None:
     record = vector()
     show(records=(record,))

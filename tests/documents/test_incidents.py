@@ -18,7 +18,8 @@ FIXED_LEAST = 4
 SYMPTOMS = (
     "naked", "UNKNOWN", "not heard", "DEGRADED", "second writer", "418, 429", "refuses the key", "No room",
     "circuit breaker", "stream", "clock", "lease", "Redis", "configuration is refused", "stop fired", "at market",
-    "not ours", "vanished", "does not start", "journal is silent", "provisional", "`verify` disagrees", "crash", "upgrade",
+    "not ours", "vanished", "does not start", "journal is silent", "provisional", "`verify` disagrees",
+    "crash", "upgrade",
 )  # fmt: skip
 
 

@@ -1,4 +1,4 @@
-"""README and docs name nothing that does not exist: commands, targets, keys, files, links, events, words of the code."""
+"""README and docs name nothing that does not exist: commands, targets, keys, files, links, events, words of code."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from pydantic import BaseModel
 from position_monitor import schemas
 from position_monitor.config import Config
 from position_monitor.core.publication.metrics import METRICS
+from position_monitor.service.reloading import WAIT_FOR_RESTART
 from tests.documents.reading import (
     HISTORY,
     PAGES,
@@ -133,6 +134,11 @@ def test_the_rule_of_keys_sees() -> None:
     assert not exists("loop.interval_s") and not exists("redis.uri") and not exists("alert.urls")
 
 
+def test_the_sections_that_wait_for_a_restart_are_named() -> None:
+    changing = section(ROOT / "docs" / "operations.md", "Changing the configuration")
+    assert [name for name in WAIT_FOR_RESTART if f"`{name}`" not in changing and f"`[{name}]`" not in changing] == []
+
+
 def test_every_example_of_the_configuration_is_one() -> None:
     """Blocks of TOML have keys that exist."""
     wrong = []
@@ -196,9 +202,7 @@ def test_every_file_exists() -> None:
 
 def test_every_directory_exists() -> None:
     rooms = {"/".join(name.split("/")[:depth]) for name in files() for depth in range(1, 8)}
-    named = [
-        code for code in all_inline(but=HISTORY) if re.fullmatch(r"(?:\w+/)+", code.text) and not code.text[0] == "/"
-    ]
+    named = [code for code in all_inline(but=HISTORY) if re.fullmatch(r"(?:\w+/)+", code.text) and code.text[0] != "/"]
     wrong = [str(code) for code in named if not any(f"/{room}/".endswith(f"/{code.text}") for room in rooms)]
     assert wrong == []
 

@@ -98,6 +98,15 @@ class EventStream:
             newest_id=newest if newest != "0-0" else await self.newest_id(),
         )
 
+    async def latest(self, count: int) -> tuple[tuple[StreamedEvent, ...], int]:
+        """The newest `count` entries, oldest first, and how many of them are no events and are left out."""
+        async with bounded(self._url):
+            entries: Sequence[Any] = await self._client.xrevrange(self._key, count=min(count, PAGE))
+        stop_if_cancelled()
+        events = [event_of(stream_id, fields) for stream_id, fields in reversed(entries)]
+        readable = tuple(event for event in events if event is not None)
+        return readable, len(events) - len(readable)
+
     async def _bounds(self) -> tuple[str, int]:
         """The id of the oldest entry, empty where there is none, and how many there are."""
         async with bounded(self._url):

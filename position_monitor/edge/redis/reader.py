@@ -122,6 +122,18 @@ class RedisStateReader:
             doc = await self._client.hget(self._keys.position(key), "doc")
         return read_position(doc) if doc else None
 
+    async def totals(self) -> Mapping[str, Any] | None:
+        """The document of `P:performance`, made harmless and not judged; None where there is none."""
+        async with self._bounded():
+            doc = await self._client.hget(self._keys.performance(""), "doc")
+        if not doc:
+            return None
+        try:
+            document = parsed(doc)
+        except ValueError as fault:
+            raise DocumentUnreadable(f"the totals are not readable: {type(fault).__name__}") from None
+        return document if isinstance(document, dict) else None
+
     async def events(self, *, after: str = "-", count: int = 100) -> list[PublishedEvent]:
         """Events after the stream id `after`, oldest first; with the default the last `count` ones."""
         count = min(count, EVENTS_READ_MAX)

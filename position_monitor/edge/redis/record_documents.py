@@ -14,7 +14,7 @@ from position_monitor.core.performance.cover_time import CoverTime
 from position_monitor.core.performance.excursion import Excursion
 from position_monitor.core.performance.money_of_life import Money
 from position_monitor.core.performance.record import Record, RecordFill
-from position_monitor.core.performance.summary import MoneyTotal, Summary
+from position_monitor.core.performance.summary import R_EDGES, MoneyTotal, Summary
 from position_monitor.edge.redis.documents import decimal_text
 from position_monitor.edge.redis.json_text import json_text
 
@@ -178,6 +178,20 @@ def performance_document(summary: Summary, *, account: str, profile: str, update
                 "slippage_bps": _ratio(row.slippage_bps),
             }
             for row in summary.reasons
+        ],
+        "histogram": [
+            {"from_r": None if edge is None else str(edge), "count": count}
+            for edge, count in zip((None, *R_EDGES), summary.histogram, strict=True)
+        ],
+        "slippage": [
+            {
+                "role": row.role,
+                "count": row.n,
+                "median_bps": _ratio(row.median_bps),
+                "p90_bps": _ratio(row.p90_bps),
+                "worst_bps": _ratio(row.worst_bps),
+            }
+            for row in summary.slippage
         ],
         "time_to_protect_ms": _ratio(protection.median_ms),
         "naked_ms": protection.naked_ms,

@@ -1,0 +1,171 @@
+"""One account, looked at once a second. Whatever cannot be read or is old is UNKNOWN, never the last value."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from position_monitor.core.model.sides import PositionKey
+from position_monitor.core.publication.state import AccountState, PositionState
+from position_monitor.edge.redis.event_stream import EventStream, StreamedEvent
+from position_monitor.edge.redis.reader import Published, RedisStateReader
+from position_monitor.errors import PositionMonitorError
+
+LOOK_TIMEOUT_S: Final = 1.5
+"""With a look a second, the page says within 3 s that Redis does not answer."""
+EVENTS_SHOWN: Final = 60
+TOTALS_EVERY_S: Final = 5.0
+POSITIONS_MAX: Final = 2_000
+"""Positions of one account that are shown; what is beyond is counted and named."""
+CLOCKS_DIFFER_MS: Final = 30_000
+
+
+@dataclass(frozen=True, slots=True)
+class AccountView:
+    """What the page has to say of one account, as of one look."""
+
+    account: str
+    looked_at_ms: int
+    trouble: str = ""
+    """Why nothing can be said: Redis does not answer, or holds what is not readable, or only an old state."""
+    redis_answers: bool = True
+    state: AccountState | None = None
+    """None is UNKNOWN."""
+    lease_owner: str | None = None
+    positions: Mapping[PositionKey, PositionState | None] = field(default_factory=dict)
+    """None is UNKNOWN."""
+    unreadable: Mapping[PositionKey, str] = field(default_factory=dict)
+    left_out: int = 0
+    """Positions beyond `POSITIONS_MAX`."""
+    clock_ahead_ms: int = 0
+    """How far the clock of the daemon is ahead of ours, where that is more than it may be; negative: behind."""
+    events: tuple[StreamedEvent, ...] = ()
+    """Oldest first."""
+    events_unreadable: int = 0
+    totals: Mapping[str, Any] | None = None
+
+
+class AccountWatch:
+    """Reads one account again and again. `look` never raises for what stands, or does not stand, in Redis."""
+
+    def __init__(self, url: str, *, prefix: str, account: str, old_after_s: float) -> None:
+        """`old_after_s`: a state that was not written again for so long is old. Raises `ConfigError` for a bad URL."""
+        self.account = account
+        self._reader = RedisStateReader(url, prefix=prefix, account=account)
+        self._stream = EventStream(url, prefix=prefix, account=account)
+        self._old_after_s = old_after_s
+        self._written_ms = -1
+        self._changed_s: float | None = None
+        """When, by our own steady clock, a second or later state was read last; None before."""
+        self._first_s = 0.0
+        """When, by the same clock, the state that stands there was read first."""
+        self._listed: tuple[PositionKey, ...] = ()
+        """Positions of the last good look: named as UNKNOWN while there is no better one."""
+        self._totals: Mapping[str, Any] | None = None
+        self._totals_read_s = float("-inf")
+
+    async def look(self) -> AccountView:
+        """Everything that can be said now, within `LOOK_TIMEOUT_S`."""
+        now_ms = time.time_ns() // 1_000_000
+        try:
+            async with asyncio.timeout(LOOK_TIMEOUT_S):
+                return await self._look(now_ms)
+        except TimeoutError:
+            return self._nothing(now_ms, "Redis did not answer in time", redis_answers=False)
+        except PositionMonitorError as fault:
+            return self._nothing(now_ms, str(fault), redis_answers="Unreachable" not in type(fault).__name__)
+
+    async def _look(self, now_ms: int) -> AccountView:
+        published, (events, spoilt) = await asyncio.gather(self._reader.published(), self._stream.latest(EVENTS_SHOWN))
+        totals = await self._newest_totals()
+        old = self._age_of(published, now_ms)
+        if published.account is None or old:
+            why = old or "the daemon was not heard: there is no state in Redis"
+            view = self._nothing(now_ms, why, redis_answers=True)
+            positions: dict[PositionKey, PositionState | None] = dict.fromkeys((*view.positions, *published.positions))
+        else:
+            view, positions = AccountView(self.account, now_ms), dict(published.positions)
+            self._listed = tuple(positions)
+        keys = list(positions)[:POSITIONS_MAX]
+        return AccountView(
+            account=self.account,
+            looked_at_ms=now_ms,
+            trouble=view.trouble,
+            state=None if view.trouble else published.account,
+            lease_owner=published.lease_owner,
+            positions={key: positions[key] for key in keys},
+            unreadable=published.unreadable,
+            left_out=len(positions) - len(keys),
+            clock_ahead_ms=self._clock_ahead_ms(published, now_ms),
+            events=events,
+            events_unreadable=spoilt,
+            totals=totals,
+        )
+
+    def _nothing(self, now_ms: int, why: str, *, redis_answers: bool) -> AccountView:
+        """UNKNOWN, with the positions that were listed last: named, not left out (invariant 17)."""
+        listed: dict[PositionKey, PositionState | None] = dict.fromkeys(self._listed[:POSITIONS_MAX])
+        return AccountView(
+            account=self.account,
+            looked_at_ms=now_ms,
+            trouble=why,
+            redis_answers=redis_answers,
+            positions=listed,
+            unreadable={},
+        )
+
+    def _age_of(self, published: Published, now_ms: int) -> str:
+        """Why the state that stands there is too old to be believed; empty where it is not.
+
+        Judged by our own steady clock, so that two hosts whose clocks differ do not call each other dead; only at
+        the first look, when nothing was compared yet, by the clocks.
+        """
+        if published.account is None:
+            return ""
+        written_ms, now_s = published.account.published_at_ms, time.monotonic()
+        if written_ms != self._written_ms:
+            self._changed_s = now_s if self._written_ms >= 0 else None
+            self._written_ms = written_ms
+            self._first_s = now_s
+        if published.account.mode == "stopped":
+            return ""
+        limit_s = self._old_after_s
+        still_s = now_s - self._first_s
+        if self._changed_s is None:
+            still_s = max(still_s, (now_ms - written_ms) / 1000)
+        return f"the state in Redis is old: it was not written for {int(still_s)} s" if still_s > limit_s else ""
+
+    def _clock_ahead_ms(self, published: Published, now_ms: int) -> int:
+        if published.account is None or self._changed_s is None or published.account.mode == "stopped":
+            return 0
+        ahead_ms = published.account.published_at_ms - now_ms
+        slack_ms = CLOCKS_DIFFER_MS + self._old_after_s * 1000
+        return ahead_ms if ahead_ms > CLOCKS_DIFFER_MS or ahead_ms < -slack_ms else 0
+
+    async def _newest_totals(self) -> Mapping[str, Any] | None:
+        if time.monotonic() - self._totals_read_s >= TOTALS_EVERY_S:
+            try:
+                self._totals = await self._reader.totals()
+            except PositionMonitorError:
+                self._totals = None
+            self._totals_read_s = time.monotonic()
+        return self._totals
+
+    async def history(self, count: int) -> tuple[StreamedEvent, ...]:
+        """The newest events, oldest first; none where they cannot be read."""
+        try:
+            async with asyncio.timeout(LOOK_TIMEOUT_S):
+                return (await self._stream.latest(count))[0]
+        except (TimeoutError, PositionMonitorError):
+            return ()
+
+    async def close(self) -> None:
+        """Disconnect; a Redis that is away needs no goodbye."""
+        for part in (self._reader, self._stream):
+            try:
+                await part.close()
+            except PositionMonitorError:
+                continue
