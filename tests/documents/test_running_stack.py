@@ -164,8 +164,6 @@ def test_a_record_has_the_documented_fields_and_no_others(ran: Ran) -> None:
     text = section(REDIS, "P:exits and P:performance")
     cells = re.findall(r"^\| (`.*?) \| ", text, re.MULTILINE)
     named = {"order_epochs", *(name for cell in cells for name in re.findall(r"[a-z_]\w+", cell))}
-        name for cell in re.findall(r"^\| (`.*?) \| ", text, re.MULTILINE) for name in re.findall(r"[a-z_]\w+", cell)
-    }
     notes = set(re.findall(r"`(\w+)`", text.partition("| note |")[2].partition("\n\n")[0]))
     (record, *_) = ran.entries("exits")
     assert set(record) - {"schema", "notes"} == named - notes
