@@ -423,3 +423,17 @@ async def test_one_viewer_too_many_is_told_so(page: Page, monkeypatch: Any) -> N
         await message(answer)
         assert (await page.get("/stream"))[0] == 503
         assert (await page.get("/"))[0] == 200
+
+
+async def test_pauses_and_holds_are_shown_with_their_end(page: Page, daemon: Publisher) -> None:
+    request = {"id": "1-a", "type": "hold", "symbol": "BTCUSDT", "side": "LONG", "until_ms": 1_900_000_000_000}
+    request |= {"reason": "CPI at 14:30", "by": "ana", "at_ms": 1_700_000_000_000}
+    await daemon.positions([position_state()])
+    await daemon.status()
+    await daemon.client.hset(f"{daemon.p}:status", "control", json.dumps([request]))
+    key = f"{daemon.p}:position:BTCUSDT:LONG"
+    document = json.loads(await daemon.client.hget(key, "doc")) | {"hold": request}
+    await daemon.client.hset(key, "doc", json.dumps(document))
+    words = re.sub(r"\s+", " ", (await seen(page)).words)
+    assert words.count("hold of BTCUSDT:LONG until 17:46:40 UTC (in ") == 2
+    assert words.count("by ana: CPI at 14:30") == 2
