@@ -35,12 +35,12 @@ def test_it_says_where_it_is_and_ends_when_told(config: Path) -> None:
         assert process.stderr is not None
         address = re.search(r"http://127\.0\.0\.1:\d+/", process.stderr.readline())
         assert address is not None
-        with urllib.request.urlopen(address[0], timeout=20) as answer:
+        with urllib.request.urlopen(address[0], timeout=60) as answer:
             text = answer.read().decode()
         assert "Account main" in text
         assert "Account second" in text
         process.send_signal(signal.SIGTERM)
-        assert process.wait(20) == 0
+        assert process.wait(60) == 0
     finally:
         process.kill()
         process.wait()
@@ -54,5 +54,5 @@ def test_it_says_where_it_is_and_ends_when_told(config: Path) -> None:
     ],
 )
 def test_what_would_let_others_look_is_refused(config: Path, more: tuple[str, ...], code: int, words: str) -> None:
-    done = subprocess.run(command(config, *more), capture_output=True, text=True, check=False, timeout=60)
+    done = subprocess.run(command(config, *more), capture_output=True, text=True, check=False, timeout=120)
     assert (done.returncode, words in done.stderr) == (code, True), done.stderr
