@@ -28,11 +28,11 @@ def test_started_means_every_position_has_its_stop(guarded, eventually):
     eventually(lambda: str(guarded.redis("GET", f"{P}:lease")).split(":")[1] == guarded.show("MainPID")["MainPID"])
 
 
-def test_the_journal_speaks_with_prefix_and_priority(guarded):
+def test_the_journal_speaks_with_prefix_and_priority(guarded, eventually):
     """Every line has the prefix, and `journalctl -p warning` shows what was wrong and nothing else."""
+    eventually(lambda: any("7/7 protected (100%)" in line for line in guarded.journal("-u", UNIT, "-t", IDENTIFIER)))
     lines = guarded.journal("-u", UNIT, "-t", IDENTIFIER)
     assert any("✅ Started - checking positions every 1s" in line for line in lines)
-    assert any("7/7 protected (100%)" in line for line in lines)
     assert [line for line in lines if not line.startswith("[POSITION-MONITOR] ")] == []
     warnings = guarded.journal("-u", UNIT, "-t", IDENTIFIER, "-p", "warning")
     assert any("has no TP/SL" in line for line in warnings)

@@ -126,6 +126,9 @@ def test_the_example_environment_sets_nothing_and_names_only_known_variables():
     assert all(line.startswith("#") or not line for line in lines)
     named = {match[1] for line in lines if (match := re.match(r"#([A-Z0-9_]+)=", line))}
     assert named == {
+        "ALERTS_URLS",
+        "ALERTS_WEBHOOK_URL",
+        "ALERTS_PING_URL",
         "CHECK_INTERVAL",
         "REDIS_URL",
         "AI_ENGINE_URL",

@@ -116,7 +116,9 @@ def _resting_stop(inputs: BookInputs) -> RestingStop | None:
 def _gone(inputs: BookInputs) -> Decimal | None:
     """The level that our stop had reached, where a stop there would protect now and none was refused as passed."""
     last, position = inputs.belief.last_stop, inputs.position
-    if last is None or inputs.belief.crossed.count or beyond(position.arming_price, last, position.side):
+    if last is None or not inputs.stops_listed or inputs.belief.crossed.count:
+        return None
+    if beyond(position.arming_price, last, position.side):
         return None
     liquidation = position.liquidation_ahead
     return last if liquidation is None or tighter(last, liquidation, position.side) else None

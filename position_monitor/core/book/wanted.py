@@ -65,6 +65,8 @@ class BookInputs(NamedTuple):
     """What the closed candles of the symbol say, which may have expired."""
     live_since_ms: int | None = None
     """Since when the policy is live here; None where nobody knows (12.5)."""
+    stops_listed: bool = True
+    """Whether the list of conditional orders was read: without it nobody knows that a stop is gone (invariant 7)."""
 
 
 class OrderFacts(NamedTuple):

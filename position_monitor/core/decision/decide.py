@@ -43,7 +43,7 @@ from position_monitor.core.model.sides import PositionKey
 from position_monitor.core.model.verdicts import Verdict
 from position_monitor.core.observation.cover import NO_COVER, cover_of
 from position_monitor.core.observation.live_book import NOTHING_RESTS, LiveBook
-from position_monitor.core.observation.needs import Deed
+from position_monitor.core.observation.needs import Deed, Fact
 from position_monitor.core.observation.reads import SymbolObservation
 
 NOTHING_WANTED: Mapping[PositionKey, WantedOrders] = MappingProxyType({})
@@ -234,6 +234,7 @@ def _case(
                 replacement_reads=rules.evidence.replacement_reads,
                 market=market,
                 live_since_ms=None if rules.live_since_ms is None else rules.live_since_ms(key),
+                stops_listed=Fact.CONDITIONAL_ORDERS not in observation.unread,
             )
             book, wanted = compared_book(inputs, before.get(key))
         closing = reason_to_close(

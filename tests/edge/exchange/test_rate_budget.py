@@ -16,7 +16,7 @@ from position_monitor.edge.venues.binance.failures import failure_of_reply
 from position_monitor.edge.venues.binance.venue import BinanceUsdm
 from position_monitor.edge.venues.transport import Endpoint, Reply
 from position_monitor.errors import RateLimited
-from position_monitor.service.telling import FOREIGN_WEIGHT_1M
+from position_monitor.service.account_news import FOREIGN_WEIGHT_1M
 from tests.edge.exchange.loopback_venue import SERVER_MS, Answer, LoopbackVenue
 
 MINUTE_START_MS = SERVER_MS // 60_000 * 60_000 + 1_000

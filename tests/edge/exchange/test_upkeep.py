@@ -87,8 +87,8 @@ async def test_a_broken_symbol_is_skipped_with_a_reason(
     loopback.script("GET", INFO, info(symbol_row("BADUSDT", **dict(changes)), symbol_row(), "garbage", None))
     await venue.prepare()
     assert venue.instrument("BADUSDT") is None and venue.instrument("BTCUSDT") is not None
-    assert set(venue.skipped_instruments) == {"BADUSDT", "row 2", "row 3"}
-    assert all(venue.skipped_instruments.values())
+    assert set(venue._upkeep.skipped) == {"BADUSDT", "row 2", "row 3"}
+    assert all(venue._upkeep.skipped.values())
 
 
 async def test_rules_the_venue_leaves_out_get_careful_defaults() -> None:
