@@ -13,6 +13,7 @@ import signal
 import socket
 import tempfile
 import time
+from collections.abc import Mapping
 from contextlib import AsyncExitStack, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
@@ -35,6 +36,7 @@ from position_monitor.edge.redis.reader import RedisUnreachable
 FIRST_WORD_WITHIN_S = 60.0
 """How much longer than asked the demo waits for a daemon that has not spoken yet."""
 REFRESH_S = 0.25
+DASHBOARD_PORT = 8790
 UNANSWERED_MAX = 5
 """Looks in a row that Redis may leave unanswered, each of them for some seconds, before the demo gives up."""
 INCIDENT = {
@@ -57,6 +59,7 @@ class Stage:
     config: Config
     paper: Child
     daemon: Child
+    page_url: str
     client: PaperClient
     before: ExchangeBook
     """What rested on the exchange before the daemon was started: nothing."""
@@ -125,7 +128,29 @@ async def _set_up(stack: AsyncExitStack) -> Stage:
     began_s = time.monotonic()
     daemon = await Child.start("daemon", ["run", "--config", str(path)], environ, directory / "daemon.log")
     stack.push_async_callback(daemon.stop)
-    return Stage(config=config, paper=paper, daemon=daemon, client=client, before=before, began_s=began_s)
+    page_url = await _dashboard(stack, path, environ, directory / "dashboard.log")
+    return Stage(
+        config=config, paper=paper, daemon=daemon, page_url=page_url, client=client, before=before, began_s=began_s
+    )
+
+
+async def _dashboard(stack: AsyncExitStack, config: Path, environ: Mapping[str, str], log: Path) -> str:
+    """Starts the page on its usual port, or a free one, and gives its address. The demo goes on without it."""
+    port = DASHBOARD_PORT if _is_free(DASHBOARD_PORT) else _free_port()
+    arguments = ["dashboard", "--config", str(config), "--port", str(port)]
+    page = await Child.start("dashboard", arguments, environ, log)
+    stack.push_async_callback(page.stop)
+    address = f"http://127.0.0.1:{port}/"
+    say(f"the page: {address} (as soon as it has started)")
+    return address
+
+
+def _is_free(port: int) -> bool:
+    try:
+        socket.create_server(("127.0.0.1", port)).close()
+    except OSError:
+        return False
+    return True
 
 
 def _config_text(port: int) -> str:
@@ -185,7 +210,8 @@ async def _pause(stop: asyncio.Event) -> None:
 
 def _screen(stage: Stage, overview: Overview) -> Group:
     what = Text(_line(stage, overview)) if overview.account is None else render(stage.config, overview)
-    clock = Text(f"{stage.elapsed_s:.0f} s since the daemon was started; Ctrl-C ends everything", style="dim")
+    words = f"{stage.elapsed_s:.0f} s since the daemon was started; page on {stage.page_url}; Ctrl-C ends everything"
+    clock = Text(words, style="dim")
     return Group(what, clock)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -51,8 +51,19 @@ class AccountView:
 class AccountWatch:
     """Reads one account again and again. `look` never raises for what stands, or does not stand, in Redis."""
 
-    def __init__(self, url: str, *, prefix: str, account: str, old_after_s: float) -> None:
+    def __init__(
+        self,
+        url: str,
+        *,
+        prefix: str,
+        account: str,
+        old_after_s: float,
+        look_timeout_s: float = LOOK_TIMEOUT_S,
+        steady_s: Callable[[], float] = time.monotonic,
+    ) -> None:
         """`old_after_s`: a state that was not written again for so long is old. Raises `ConfigError` for a bad URL."""
+        self._look_timeout_s = look_timeout_s
+        self._steady_s = steady_s
         self.account = account
         self._reader = RedisStateReader(url, prefix=prefix, account=account)
         self._stream = EventStream(url, prefix=prefix, account=account)
@@ -68,10 +79,10 @@ class AccountWatch:
         self._totals_read_s = float("-inf")
 
     async def look(self) -> AccountView:
-        """Everything that can be said now, within `LOOK_TIMEOUT_S`."""
+        """Everything that can be said now, within the time a look may take."""
         now_ms = time.time_ns() // 1_000_000
         try:
-            async with asyncio.timeout(LOOK_TIMEOUT_S):
+            async with asyncio.timeout(self._look_timeout_s):
                 return await self._look(now_ms)
         except TimeoutError:
             return self._nothing(now_ms, "Redis did not answer in time", redis_answers=False)
@@ -125,7 +136,7 @@ class AccountWatch:
         """
         if published.account is None:
             return ""
-        written_ms, now_s = published.account.published_at_ms, time.monotonic()
+        written_ms, now_s = published.account.published_at_ms, self._steady_s()
         if written_ms != self._written_ms:
             self._changed_s = now_s if self._written_ms >= 0 else None
             self._written_ms = written_ms
@@ -146,18 +157,18 @@ class AccountWatch:
         return ahead_ms if ahead_ms > CLOCKS_DIFFER_MS or ahead_ms < -slack_ms else 0
 
     async def _newest_totals(self) -> Mapping[str, Any] | None:
-        if time.monotonic() - self._totals_read_s >= TOTALS_EVERY_S:
+        if self._steady_s() - self._totals_read_s >= TOTALS_EVERY_S:
             try:
                 self._totals = await self._reader.totals()
             except PositionMonitorError:
                 self._totals = None
-            self._totals_read_s = time.monotonic()
+            self._totals_read_s = self._steady_s()
         return self._totals
 
     async def history(self, count: int) -> tuple[StreamedEvent, ...]:
         """The newest events, oldest first; none where they cannot be read."""
         try:
-            async with asyncio.timeout(LOOK_TIMEOUT_S):
+            async with asyncio.timeout(self._look_timeout_s):
                 return (await self._stream.latest(count))[0]
         except (TimeoutError, PositionMonitorError):
             return ()

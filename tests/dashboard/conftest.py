@@ -48,7 +48,7 @@ class Publisher:
             **{"observed_at_ms": at_ms - 50, "published_at_ms": at_ms, "sequence": self.sequence} | changes
         )
         await self.client.hset(f"{self.p}:status", mapping=status_fields(state, owner="host-a:1:aaaa", epoch=1))
-        await self.client.expire(f"{self.p}:status", 30)
+        await self.client.expire(f"{self.p}:status", 600)
 
     async def positions(self, states: Sequence[PositionState]) -> None:
         await self.client.delete(f"{self.p}:positions")
@@ -147,10 +147,16 @@ class Page:
 
 
 @asynccontextmanager
-async def page_of(url: str, *accounts: str, token: str | None = None, old_after_s: float = 35) -> AsyncIterator[Page]:
-    """The page of these accounts (`main`)."""
+async def page_of(
+    url: str,
+    *accounts: str,
+    token: str | None = None,
+    steady_s: Callable[[], float] = time.monotonic,
+) -> AsyncIterator[Page]:
+    """The page of these accounts (`main`), on a machine that may have no time for it now."""
     watches = [
-        AccountWatch(url, prefix=PREFIX, account=name, old_after_s=old_after_s) for name in accounts or ("main",)
+        AccountWatch(url, prefix=PREFIX, account=name, old_after_s=600, look_timeout_s=20, steady_s=steady_s)
+        for name in accounts or ("main",)
     ]
     board = Board(watches)
     async with (
@@ -176,3 +182,18 @@ async def eventually(condition: Callable[[], Any], timeout_s: float = 30.0) -> A
 
 
 __all__ = ["PositionKey", "RiskStatus"]
+
+
+@pytest.fixture
+async def hung() -> AsyncIterator[str]:
+    """A server that accepts and never answers."""
+    ended = asyncio.Event()
+
+    async def silent(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await ended.wait()
+        writer.close()
+
+    server = await asyncio.start_server(silent, "127.0.0.1", 0)
+    yield f"redis://127.0.0.1:{server.sockets[0].getsockname()[1]}/0"
+    ended.set()
+    server.close()

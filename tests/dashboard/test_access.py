@@ -112,6 +112,7 @@ async def test_connections_are_bounded_and_a_silent_one_is_closed(page: Page, mo
     opened = [await asyncio.open_connection("127.0.0.1", page.port) for _ in range(6)]
     ends = await asyncio.gather(*(asyncio.wait_for(_end(reader), 20) for reader, _ in opened))
     assert ends == [b""] * 6
+    monkeypatch.setattr("position_monitor.dashboard.server.FIRST_REQUEST_S", 60)
 
     async def answers() -> bool:
         return (await page.get())[0] == 200

@@ -9,6 +9,7 @@ import socket
 from dataclasses import replace
 from decimal import Decimal
 from html.parser import HTMLParser
+from importlib.resources import files
 from typing import Any
 
 import jsonschema
@@ -16,7 +17,9 @@ import pytest
 
 from position_monitor import schemas
 from position_monitor.core.model.verdicts import RiskStatus
+from position_monitor.dashboard.board import LOOK_EVERY_S
 from position_monitor.dashboard.server import VIEWERS_MAX
+from position_monitor.dashboard.watching import LOOK_TIMEOUT_S, AccountWatch
 from position_monitor.edge.redis.embedded import EmbeddedRedis
 from tests.dashboard.conftest import Page, Publisher, eventually, naked, page_of, several
 from tests.edge.redis.conftest import position_state
@@ -135,19 +138,27 @@ async def test_a_key_that_is_missing_is_unknown_and_never_the_last_value(page: P
 
 async def test_a_state_that_nobody_writes_again_is_unknown(valkey: EmbeddedRedis, daemon: Publisher) -> None:
     """A key without expiry, as a restored dump has it, is believed for one limit at most."""
+    clock_s = 1_000.0
+
+    async def trouble(page: Page) -> tuple[str, str]:
+        await page.board.look()
+        account = (await page.state())["accounts"][0]
+        return account["risk_status"], account["trouble"]
+
     await daemon.positions(several(1))
     await daemon.status(published_at_ms=1_000, observed_at_ms=900)
-    async with page_of(valkey.url, old_after_s=1.0) as page:
-        assert (await page.state())["accounts"][0]["risk_status"] == "UNKNOWN"
+    async with page_of(valkey.url, steady_s=lambda: clock_s) as page:
+        assert (await trouble(page))[0] == "UNKNOWN"
         await daemon.status()
-        await page.board.look()
-        assert (await page.state())["accounts"][0]["risk_status"] == "PROTECTED"
-
-        async def is_old() -> bool:
-            account = (await page.state())["accounts"][0]
-            return account["risk_status"] == "UNKNOWN" and "is old" in account["trouble"]
-
-        await eventually(is_old)
+        assert await trouble(page) == ("PROTECTED", "")
+        clock_s += 599
+        assert await trouble(page) == ("PROTECTED", "")
+        clock_s += 2
+        status, why = await trouble(page)
+        assert status == "UNKNOWN"
+        assert "it was not written for 601 s" in why
+        await daemon.status()
+        assert await trouble(page) == ("PROTECTED", "")
 
 
 async def test_a_clock_that_is_off_is_said_and_believed(valkey: EmbeddedRedis, daemon: Publisher) -> None:
@@ -167,7 +178,7 @@ async def test_a_stopped_daemon_says_so(page: Page, daemon: Publisher) -> None:
     assert "The daemon was stopped: nobody watches these positions (stopped by SIGTERM)" in words
 
 
-async def test_redis_gone_is_a_banner_within_3_s_and_back_is_back() -> None:
+async def test_redis_gone_is_a_banner_and_back_is_back() -> None:
     with EmbeddedRedis() as server:
         async with page_of(server.url) as page:
             from redis.asyncio import Redis
@@ -180,13 +191,11 @@ async def test_redis_gone_is_a_banner_within_3_s_and_back_is_back() -> None:
             assert (await page.get("/healthz"))[0] == 200
             port = server.port
             server.stop()
-            began = asyncio.get_running_loop().time()
 
             async def is_gone() -> bool:
                 return "Redis does not answer" in (await page.get())[1]
 
             await eventually(is_gone)
-            waited = asyncio.get_running_loop().time() - began
             assert (await page.get("/healthz"))[0] == 503
             [first, second] = (await page.state())["accounts"][0]["positions"]
             assert {first["verdict"], second["verdict"]} == {"UNKNOWN"}
@@ -198,7 +207,6 @@ async def test_redis_gone_is_a_banner_within_3_s_and_back_is_back() -> None:
                         return (await page.state())["accounts"][0]["risk_status"] == "PROTECTED"
 
                     await eventually(is_back)
-    assert waited < 20  # the bound of 3 s holds on a machine that has time for it: docs/dashboard.md
 
 
 HOSTILE = "<script>alert(1)</script>\"'><img src=x onerror=alert(1)>\x1b[2J\u202e</textarea>"
@@ -382,7 +390,7 @@ async def test_the_stream_sends_only_what_changed(page: Page, daemon: Publisher)
 
 async def test_fifty_viewers_and_one_that_never_reads(page: Page, daemon: Publisher, monkeypatch: Any) -> None:
     """Each of fifty is told; the one that takes nothing is let go; what waits for it is bounded."""
-    monkeypatch.setattr("position_monitor.dashboard.server.WRITE_TIMEOUT_S", 0.5)
+    monkeypatch.setattr("position_monitor.dashboard.server.WRITE_TIMEOUT_S", 3.0)
     await daemon.positions(several(200))
     await daemon.status()
     await page.board.look()
@@ -423,3 +431,31 @@ async def test_one_viewer_too_many_is_told_so(page: Page, monkeypatch: Any) -> N
         await message(answer)
         assert (await page.get("/stream"))[0] == 503
         assert (await page.get("/"))[0] == 200
+
+
+async def test_pauses_and_holds_are_shown_with_their_end(page: Page, daemon: Publisher) -> None:
+    request = {"id": "1-a", "type": "hold", "symbol": "BTCUSDT", "side": "LONG", "until_ms": 1_900_000_000_000}
+    request |= {"reason": "CPI at 14:30", "by": "ana", "at_ms": 1_700_000_000_000}
+    await daemon.positions([position_state()])
+    await daemon.status()
+    await daemon.client.hset(f"{daemon.p}:status", "control", json.dumps([request]))
+    key = f"{daemon.p}:position:BTCUSDT:LONG"
+    document = json.loads(await daemon.client.hget(key, "doc")) | {"hold": request}
+    await daemon.client.hset(key, "doc", json.dumps(document))
+    words = re.sub(r"\s+", " ", (await seen(page)).words)
+    assert words.count("hold of BTCUSDT:LONG until 17:46:40 UTC (in ") == 2
+    assert words.count("by ana: CPI at 14:30") == 2
+
+
+def test_the_bounds_say_it_within_three_seconds() -> None:
+    """A look a second, given up in time; the page's own script falls silent no later."""
+    assert LOOK_EVERY_S + LOOK_TIMEOUT_S < 3
+    script = files("position_monitor.dashboard").joinpath("static/dashboard.js").read_text("utf-8")
+    assert "const SILENT_MS = 3000;" in script
+
+
+async def test_a_redis_that_hangs_is_a_banner(hung: str) -> None:
+    """It accepts and never answers."""
+    watch = AccountWatch(hung, prefix="p", account="main", old_after_s=35, look_timeout_s=0.2)
+    view = await watch.look()
+    assert (view.redis_answers, view.state, view.trouble) == (False, None, "Redis did not answer in time")
