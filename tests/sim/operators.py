@@ -39,6 +39,8 @@ class Operators:
 
     checker: Checker
     clocks_hold: bool
+    """Whether the daemon's clock is that of the world: pauses and holds end by it, so one that jumps ends them early or
+    late, and nothing of that is judged."""
     foggy: bool
     """Whether reads may be wrong, so that a stop that rests may have been read as missing."""
     remembers: bool
@@ -77,7 +79,12 @@ class Operators:
 
     def entry(self, entry: Any, daemon: int | None, now_ms: int) -> Iterator[str]:
         """One journal entry, before the checker has it; `now_ms` by the clock of the daemon that wrote."""
-        if daemon is None or entry.origin != "api" or entry.kind not in ("order_accepted", "order_canceled"):
+        if (
+            daemon is None
+            or not self.clocks_hold
+            or entry.origin != "api"
+            or entry.kind not in ("order_accepted", "order_canceled")
+        ):
             return
         detail = entry.detail
         key = (entry.symbol, side_of(detail["position_side"], detail["side"]))
@@ -113,7 +120,7 @@ class Operators:
 
     def left_over(self, entries: Mapping[Key, Decimal], most_pct: Decimal) -> Iterator[str]:
         """At the end no hold is in force: a stop of somebody's that is too far covers nothing any more."""
-        if not self.asked:
+        if not self.asked or not self.clocks_hold:
             return
         for key, entry_price in entries.items():
             most = entry_price * (most_pct + 1) / 100
