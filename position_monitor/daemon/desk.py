@@ -24,7 +24,7 @@ from position_monitor.core.decision.verdict import Judgement
 from position_monitor.core.evidence.endings import word_of
 from position_monitor.core.evidence.evidence import Evidence
 from position_monitor.core.evidence.outcome import Outcome, Sent
-from position_monitor.core.model.actions import Action, Cancel, Close, Mode, Place
+from position_monitor.core.model.actions import Action, Cancel, Close, Mode, Place, client_id_of
 from position_monitor.core.model.control import Control
 from position_monitor.core.model.desired import DesiredOrder
 from position_monitor.core.model.events import Event
@@ -132,7 +132,9 @@ class Desk:
 
     def account_judged(self, judgements: Mapping[PositionKey, Judgement], read_at_ms: int) -> None:
         """The first decision of a cycle: orders that went are told before their successors."""
-        self.outbox.add(self.ends.look_ended(judgements, self.evidence, read_at_ms=read_at_ms))
+        gone = self.ends.look_ended(judgements, self.evidence, read_at_ms=read_at_ms)
+        if self.mode() is not Mode.STANDBY:  # what a live owner removes is no other hand's doing
+            self.outbox.add(gone)
 
     def happened(self, judged: Sequence[Event], tracks: Collection[PositionKey]) -> tuple[tuple[Event, ...], bool]:
         """A cycle ended: what happened since the last one, and whether anything was written or judged anew."""
@@ -174,7 +176,7 @@ class Desk:
             with self._writing(key.symbol):
                 outcome = await self._approved(action, observation)
                 if not outcome.denied:
-                    self.memory.order_sent(_client_id(outcome.action))
+                    self.memory.order_sent(client_id_of(outcome.action))
         except Exception as fault:  # a defect in handling one symbol must not stop the others
             if self._repeats.failed(subject_of(action), type(fault).__name__) is not None:
                 logger.exception("Handling {} failed; it is held, the others go on", key)
@@ -293,7 +295,3 @@ class Desk:
             outbox=self.outbox,
             taken=self.taken,
         )
-
-
-def _client_id(action: Action) -> str:
-    return action.order.client_id if isinstance(action, (Place, Cancel)) else action.client_id

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -67,8 +68,10 @@ def ran(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ran]:
 
 
 @pytest.fixture(autouse=True)
-def _own_process(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Opening the journal is for a process of its own, and no variable of whoever runs the tests is asked."""
+def _own_process(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Opening the journal is for a process of its own, no variable of whoever runs the tests is asked, and a file that
+    a command writes does not land in the repository."""
+    monkeypatch.chdir(tmp_path)
     for name in (
         "POSITION_MONITOR_CONFIG",
         "REDIS_URL",

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from tests.e2e.sentinels import Sentinels
-from tests.e2e.stack import PREFIX, Stack, eventually
-from tests.e2e.standby import DIFFERENT, EVENTS, OPENED, Outcome, Pair, killed, measured
+from tests.e2e.stack import PREFIX, Stack, eventually, fully_protected
+from tests.e2e.standby import DIFFERENT, EVENTS, OPENED, Outcome, Pair, killed, measured, nothing
 
 STOP_AND_LADDER = 4
 
@@ -24,6 +24,17 @@ def in_order(outcome: Outcome) -> None:
 @pytest.mark.parametrize("event", [name for name in EVENTS if name != "nothing"])
 def test_whatever_happens_to_the_owner(event: str) -> None:
     in_order(measured(event))
+
+
+def test_a_standby_takes_the_work_of_the_owner_for_no_other_hand(stack: Stack) -> None:
+    """A ladder is replaced because its position grew: the owner's removals are no warning of the other daemon."""
+    pair = Pair(stack)
+    in_order(pair.after(nothing))
+    pair.paper.post("position", action="add", symbol=OPENED[0], side=OPENED[1], quantity="20")
+    eventually("the ladder is that of the larger position", lambda: fully_protected(pair.paper))
+    pair.first.daemon.terminate()
+    eventually("the second owns the account", lambda: "Lease: ours" in pair.second.daemon.text())
+    assert "not by this program" not in pair.second.daemon.text()
 
 
 def test_a_standby_with_another_configuration_works_against_nothing_that_rests(stack: Stack) -> None:

@@ -85,3 +85,8 @@ class Close:
 
 
 Action = Place | Cancel | Close
+
+
+def client_id_of(action: Action) -> str:
+    """The id of the order that an action is about."""
+    return action.client_id if isinstance(action, Close) else action.order.client_id
