@@ -69,8 +69,8 @@ def ran(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ran]:
 
 @pytest.fixture(autouse=True)
 def _own_process(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """Opening the journal is for a process of its own, no variable of whoever runs the tests is asked, and a file that
-    a command writes does not land in the repository."""
+    """Opening the journal is for a process of its own, no variable of whoever runs the tests is asked, and what a
+    command writes stays in a directory of the test."""
     monkeypatch.chdir(tmp_path)
     for name in (
         "POSITION_MONITOR_CONFIG",
