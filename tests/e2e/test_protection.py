@@ -221,13 +221,13 @@ def test_a_closed_position_leaves_no_orphans_and_the_others_alone(stack: Stack) 
 def test_one_false_flat_answer_removes_nothing(stack: Stack) -> None:
     database = stack.start_redis()
     paper = stack.start_paper("seven-naked", "--price-interval-s", "0")
-    daemon = stack.start_daemon(stack.config())
+    stack.start_daemon(stack.config())
     eventually("all is placed", lambda: fully_protected(paper))
     book = {row["algoId"] for row in paper.resting()}
     paper.post("fault", name="false_flat", count=5)
     eventually("the fault was met", lambda: not paper.state()["faults"])
     more_cycles(database, 4)
-    eventually("it recovered", lambda: daemon.text().rstrip().endswith("7/7 protected (100%)"))
+    eventually("it recovered", lambda: database.hget(f"{PREFIX}:status", "risk_status") == "PROTECTED")
     assert {row["algoId"] for row in paper.resting()} == book
 
 
