@@ -37,7 +37,7 @@ sim: $(STAMP)
 
 # Every fault at every step: short lives of the daemon, each lived again with every fault at every contact with the world,
 # once and lasting, and with pairs of faults (PAIRS=0: without). LIFE=reduce picks lives, FAULT=answer_lost faults,
-# SHARE=7/60 one share of all; RUN=reduce:17:answer_lost:once repeats one run with its trace.
+# SHARE=7/90 one share of all; RUN=reduce:17:answer_lost:once repeats one run with its trace.
 explore: $(STAMP)
 	@$(PY) -m tests.explore $(if $(RUN),--run $(RUN)) $(if $(LIFE),--lives $(LIFE)) $(if $(FAULT),--faults $(FAULT)) $(if $(SHARE),--share $(SHARE)) $(if $(filter 0,$(PAIRS)),--no-pairs)
 

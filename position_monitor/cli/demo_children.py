@@ -79,6 +79,12 @@ class Child:
         await self._process.wait()
 
 
+_prctl = ctypes.CDLL(None).prctl if sys.platform == "linux" else None
+"""Looked up before anything is forked: between fork and exec the lock of the loader may be held by a thread that is not
+there any more, and whoever asks for it then waits for ever."""
+
+
 def _die_with_parent() -> None:
     """Runs in the child: the kernel ends it when the demo is gone, however the demo ended."""
-    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+    if _prctl is not None:
+        _prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)

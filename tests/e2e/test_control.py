@@ -74,9 +74,15 @@ class Desk:
             ).raise_for_status()
 
     def looks(self, count: int = 4) -> None:
-        """Wait until the daemon has looked a few times more."""
-        begun = int(eventually("it is published", lambda: self.status().get("sequence")))
-        eventually("some looks", lambda: int(self.status().get("sequence", 0)) >= begun + count)
+        """Wait until the daemon has looked a few times more. One that took over counts its looks anew."""
+        begun = eventually("it is published", lambda: (now := self.status()).get("sequence") and now)
+
+        def looked() -> bool:
+            now = self.status()
+            before = int(begun["sequence"]) if now.get("owner") == begun["owner"] else 0
+            return int(now.get("sequence", 0)) >= before + count
+
+        eventually("some looks", looked)
 
 
 @pytest.fixture(scope="module")

@@ -22,8 +22,8 @@ from tests.sim.report import kind
 
 LIVES = all_lives()
 LIVES_MIN = 20
-SHARE, SHARES = 7, 60
-"""All of them take an hour on two cores, this share a minute: `make explore SHARE=7/60 PAIRS=0`."""
+SHARE, SHARES = 7, 90
+"""All of them take an hour on two cores, this share a minute: `make explore SHARE=7/90 PAIRS=0`."""
 PRINT_RUN = "import sys; from tests.explore.test_explore import told; print(told(sys.argv[1]))"
 REPEATED = (("flip", ""), ("reduce", "answer_lost:once"), ("standby", "suspended:8s"), ("kill", "dies_after:once"))
 
@@ -51,7 +51,7 @@ def test_a_life_without_faults_is_lawful(life: Life) -> None:
 
 @every_life
 def test_a_share_of_all_single_faults(life: Life) -> None:
-    """Every fault at every contact, once and lasting: the share 7 of 60."""
+    """Every fault at every contact, once and lasting: the share 7 of 90."""
     if explore(life).violations:
         pytest.skip("the life is broken without any fault, see above")
     outcomes = (

@@ -17,7 +17,7 @@ from tests.sim.simulation import INTERVAL_S, simulate
 from tests.sim.swarm import HOST_FAULTS, LATER_S, RARE, VENUE_FAULTS, Swarm
 
 FIRST = 1
-SEEDS = 160
+SEEDS = 120
 AT_ONCE = 20
 """Seeds of one test: small enough to be spread over the processes of the test run."""
 PRINT_TRACE = "import sys; from tests.sim.simulation import simulate; print(simulate(int(sys.argv[1])).trace)"
