@@ -67,6 +67,8 @@ class Desk:
         self.price(40_000 + 700 * SIGN[side])
         eventually("the rung was filled", lambda: sum(self.paper.positions().values()) < before)
         eventually("a working stop rests", self.working_stop)
+        key = f"{PREFIX}:position:BTCUSDT:{side}"
+        eventually("the daemon has read it", lambda: "qpm1w" in (self.database.hget(key, "stop_client_ids") or ""))
 
     def working_stop(self) -> bool:
         stops = [row for row in self.paper.resting() if row["orderType"] == "STOP_MARKET"]
