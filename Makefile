@@ -18,8 +18,8 @@ run: $(STAMP)
 	else exec $(PY) -m position_monitor demo $(if $(FOR),--for $(FOR)); fi
 
 # TESTS=tests/core picks a part; WORKERS=0 runs in one process. A test that hangs is ended and named, never waited for.
-# Seven workers on two cores: a third of the tests mostly waits for processes. An idle one takes over half of another's.
-WORKERS ?= 7
+# Five workers on two cores: a third of the tests mostly waits for processes. An idle one takes over half of another's.
+WORKERS ?= 5
 TEST_TIMEOUT_S ?= 180
 test: $(STAMP)
 	@$(PY) -m pytest -o faulthandler_timeout=$(TEST_TIMEOUT_S) -o faulthandler_exit_on_timeout=true $(if $(filter-out 0,$(WORKERS)),-n $(WORKERS) --dist worksteal) $(TESTS)
