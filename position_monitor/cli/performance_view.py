@@ -14,11 +14,11 @@ from rich.table import Table
 from rich.text import Text
 
 from position_monitor.cli.output import console
-from position_monitor.cli.status_table import age, number
+from position_monitor.cli.record_figures import bps, duration, in_r, interval, money, money_cells, pct, sample
 from position_monitor.core.performance.aftermath import PREMATURE_R
 from position_monitor.core.performance.record import Record
-from position_monitor.core.performance.statistics import SMALL_SAMPLE, Interval, median
-from position_monitor.core.performance.summary import R_EDGES, MoneyTotal, Summary
+from position_monitor.core.performance.statistics import median
+from position_monitor.core.performance.summary import R_EDGES, Summary
 
 WIDE = 80
 """Columns from which the optional ones are shown."""
@@ -55,12 +55,12 @@ def _headline(summary: Summary, records: Sequence[Record]) -> Iterable[Text]:
     open_ended = f", {summary.provisional} provisional" if summary.provisional else ""
     yield Text(f"{summary.n} closed position{'s' if summary.n != 1 else ''} in {days} d{open_ended}", style="bold")
     if decided:
-        won = f"{_pct(Decimal(summary.wins) / decided)} won{_sample(decided)}{_interval(summary.win_rate)}"
+        won = f"{pct(Decimal(summary.wins) / decided)} won{sample(decided)}{interval(summary.win_rate)}"
         even = summary.breakeven_rate
-        yield Text(f"{won}; breaks even at {'-' if even is None else _pct(even)}")
+        yield Text(f"{won}; breaks even at {'-' if even is None else pct(even)}")
     if summary.mean_r is not None:
-        mean, total = _r(summary.mean_r), _r(summary.total_r)
-        yield Text(f"mean {mean} R, total {total} R{_sample(summary.measured_in_r)}")
+        mean, total = in_r(summary.mean_r), in_r(summary.total_r)
+        yield Text(f"mean {mean} R, total {total} R{sample(summary.measured_in_r)}")
     yield from _afterwards(records)
     waiting = [record for record in records if not record.final]
     for record in waiting[-3:]:
@@ -73,7 +73,7 @@ def _afterwards(records: Sequence[Record]) -> Iterable[Text]:
     if regrets:
         premature = sum(record.premature is True for record in records)
         went_on = f"{premature} of {len(regrets)} went on by {PREMATURE_R} R or more within 4 h"
-        yield Text(f"after the exit: {went_on}, median {_r(median(regrets))} R")
+        yield Text(f"after the exit: {went_on}, median {in_r(median(regrets))} R")
 
 
 def _table(title: str, columns: Sequence[str]) -> Table:
@@ -90,13 +90,13 @@ def _reasons(summary: Summary, *, wide: bool) -> RenderableType:
         cells = [
             row.reason,
             str(row.n),
-            _pct(Decimal(row.wins) / row.n),
-            _r(row.mean_r),
-            _r(row.total_r),
+            pct(Decimal(row.wins) / row.n),
+            in_r(row.mean_r),
+            in_r(row.total_r),
             _amounts(row.net),
         ]
         if wide:
-            cells += [_time(row.median_ms), _bps(row.slippage_bps)]
+            cells += [duration(row.median_ms), bps(row.slippage_bps)]
         table.add_row(*cells)
     return table
 
@@ -123,9 +123,9 @@ def _rungs(summary: Summary) -> Iterable[RenderableType]:
     if summary.rungs:
         table = _table("Rungs that were reached", ("Rung", "Reached", "Rate", "95 %", "Median time"))
         for row in summary.rungs:
-            rate = _pct(Decimal(row.hits) / row.n)
-            interval = _interval(row.rate).strip(" ()")
-            table.add_row(*(f"TP{row.rung}", f"{row.hits}/{row.n}", rate, interval, _time(row.median_ms)))
+            rate = pct(Decimal(row.hits) / row.n)
+            between = interval(row.rate).strip(" ()")
+            table.add_row(*(f"TP{row.rung}", f"{row.hits}/{row.n}", rate, between, duration(row.median_ms)))
         yield table
 
 
@@ -133,7 +133,7 @@ def _slippage(summary: Summary, *, wide: bool) -> Iterable[RenderableType]:
     if summary.slippage:
         table = _table("Slippage, basis points against us", ("Role", "n", "Median", "p90", "Worst", "Cost"))
         for row in summary.slippage:
-            figures = (_bps(row.median_bps), _bps(row.p90_bps), _bps(row.worst_bps))
+            figures = (bps(row.median_bps), bps(row.p90_bps), bps(row.worst_bps))
             role = row.role if wide else row.role.replace("_", " ")
             table.add_row(role, str(row.n), *figures, _amounts(row.cost))
         yield table
@@ -142,8 +142,8 @@ def _slippage(summary: Summary, *, wide: bool) -> Iterable[RenderableType]:
 def _protection(summary: Summary) -> Iterable[Text]:
     row = summary.protection
     yield Text("Protection", style="bold")
-    yield Text(f"  time to protect: median {_time(row.median_ms)}, worst {_time(row.worst_ms)}{_sample(row.n)}")
-    naked = f"{_time(Decimal(row.naked_ms))} in all, {_money_text(row.naked_notional_s)} notional-seconds"
+    yield Text(f"  time to protect: median {duration(row.median_ms)}, worst {duration(row.worst_ms)}{sample(row.n)}")
+    naked = f"{duration(Decimal(row.naked_ms))} in all, {money(row.naked_notional_s)} notional-seconds"
     yield Text(f"  without full cover: {naked}")
     if row.never:
         yield Text(f"  never wholly covered: {row.never}", style="bold red")
@@ -161,51 +161,12 @@ def _money(summary: Summary) -> Iterable[RenderableType]:
 def _money_table(summary: Summary) -> Table:
     table = _table("Money", ("Asset", "Gross", "Fees", "Funding", "Net", "Residual"))
     for asset, total in sorted(summary.money.items()):
-        table.add_row(asset, *(_money_text(value) for value in _figures(total)), _residual(total))
+        table.add_row(asset, *money_cells(total))
     return table
 
 
-def _figures(total: MoneyTotal) -> tuple[Decimal, ...]:
-    return total.gross, -total.fees, total.funding + total.clearance, total.net
-
-
-def _residual(total: MoneyTotal) -> str:
-    """0 when the venue's income says the same, to the last digit."""
-    return number(total.residual) if total.residual else "0"
-
-
-def _sample(n: int) -> str:
-    return f" (n = {n})" if n < SMALL_SAMPLE else ""
-
-
-def _interval(interval: Interval | None) -> str:
-    return "" if interval is None else f" ({interval.low * 100:.0f}-{interval.high * 100:.0f} %)"
-
-
-def _pct(fraction: Decimal) -> str:
-    return f"{fraction * 100:.0f} %"
-
-
-def _r(value: Decimal | None) -> str:
-    return "-" if value is None else f"{value:+.2f}"
-
-
-def _bps(value: Decimal | None) -> str:
-    return "-" if value is None else f"{value:+.1f}"
-
-
-def _time(value: Decimal | None) -> str:
-    if value is None:
-        return "-"
-    return f"{value:.0f} ms" if value < 1_000 else age(int(value))
-
-
-def _money_text(value: Decimal) -> str:
-    return number(value.quantize(Decimal("0.01")))
-
-
 def _amounts(by_asset: Mapping[str, Decimal]) -> str:
-    """One amount without its asset where there is only one."""
+    """On a narrow screen one amount stands without its asset where there is only one."""
     if len(by_asset) == 1:
-        return _money_text(next(iter(by_asset.values())))
-    return " ".join(f"{_money_text(amount)} {asset}" for asset, amount in sorted(by_asset.items())) or "-"
+        return money(next(iter(by_asset.values())))
+    return " ".join(f"{money(amount)} {asset}" for asset, amount in sorted(by_asset.items())) or "-"

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from decimal import Decimal
 
 from position_monitor.charts.markup import Markup, element, joined
 from position_monitor.charts.plots import Bar, Point, histogram, scatter, step_line
 from position_monitor.charts.tables import facts, table
-from position_monitor.cli.status_table import age, number
+from position_monitor.cli.record_figures import amounts, bps, duration, in_r, interval, money, money_cells, pct, sample
 from position_monitor.core.performance.record import Record
-from position_monitor.core.performance.statistics import SMALL_SAMPLE, Interval
-from position_monitor.core.performance.summary import R_EDGES, MoneyTotal, Summary
+from position_monitor.core.performance.summary import R_EDGES, Summary
 
 _ZERO = Decimal(0)
 
@@ -128,7 +127,7 @@ def tables(summary: Summary) -> Iterable[Markup]:
     yield table(
         "Money",
         ("Asset", "Gross", "Fees", "Funding", "Net", "Residual", "Not complete"),
-        ((asset, *_money_cells(total)) for asset, total in sorted(summary.money.items())),
+        ((asset, *money_cells(total), str(total.unknown)) for asset, total in sorted(summary.money.items())),
     )
 
 
@@ -146,51 +145,3 @@ def protection(summary: Summary) -> Markup:
             ("Not certain of", str(row.unknown)),
         )
     )
-
-
-def _money_cells(total: MoneyTotal) -> tuple[str, ...]:
-    figures = (total.gross, -total.fees, total.funding + total.clearance, total.net)
-    residual = number(total.residual) if total.residual else "0"
-    return (*(money(value) for value in figures), residual, str(total.unknown))
-
-
-def sample(n: int) -> str:
-    """How many, where they are few."""
-    return f" (n = {n})" if n < SMALL_SAMPLE else ""
-
-
-def interval(bounds: Interval | None) -> str:
-    """A 95 % interval of a rate; empty where there is none."""
-    return "" if bounds is None else f" ({bounds.low * 100:.0f}-{bounds.high * 100:.0f} %)"
-
-
-def pct(fraction: Decimal) -> str:
-    """A fraction of 1 in percent."""
-    return f"{fraction * 100:.0f} %"
-
-
-def in_r(value: Decimal | None) -> str:
-    """An amount in R, with its sign."""
-    return "-" if value is None else f"{value:+.2f}"
-
-
-def bps(value: Decimal | None) -> str:
-    """Basis points, with their sign."""
-    return "-" if value is None else f"{value:+.1f}"
-
-
-def duration(value: Decimal | None) -> str:
-    """A time in milliseconds, for reading."""
-    if value is None:
-        return "-"
-    return f"{value:.0f} ms" if value < 1_000 else age(int(value))
-
-
-def money(value: Decimal) -> str:
-    """An amount to the hundredth."""
-    return number(value.quantize(Decimal("0.01")))
-
-
-def amounts(by_asset: Mapping[str, Decimal]) -> str:
-    """Amounts with their assets."""
-    return ", ".join(f"{money(amount)} {asset}" for asset, amount in sorted(by_asset.items())) or "-"

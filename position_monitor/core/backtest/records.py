@@ -7,7 +7,6 @@ from dataclasses import replace
 from decimal import Decimal
 
 from position_monitor.core.backtest.candle_series import CandleSeries, price
-from position_monitor.core.backtest.simulated_orders import past_order
 from position_monitor.core.backtest.simulated_position import ASSET, SimulatedPosition
 from position_monitor.core.backtest.terms import FUNDING_EVERY_MS
 from position_monitor.core.backtest.walk import Walked
@@ -85,7 +84,7 @@ def _orders(position: SimulatedPosition) -> Iterator[PastOrder]:
     closed_ms = position.fills[-1].at_ms
     yield from position.past
     for order in position.orders:
-        rested = past_order(order, 0)
+        rested = PastOrder.of(order)
         yield rested if order.role is Role.BACKSTOP else rested._replace(ended_at_ms=closed_ms)
 
 

@@ -37,23 +37,9 @@ def placed(order: DesiredOrder, *, number: int, epoch: str, now_ms: int) -> Live
     )
 
 
-def past_order(order: LiveOrder, ended_at_ms: int) -> PastOrder:
-    """An order as the venue remembers it; `ended_at_ms` is 0 while it rests, and then it executed nothing."""
-    return PastOrder(
-        key=order.key,
-        order_id=order.order_id,
-        executing_id=f"x{order.order_id}" if ended_at_ms else "",
-        client_id=order.client_id,
-        tag=order.tag,
-        purpose=order.purpose,
-        quantity=order.quantity,
-        trigger_price=order.trigger_price,
-        limit_price=order.limit_price,
-        working_type=order.working_type,
-        reduces=order.reduces,
-        created_at_ms=order.created_at_ms,
-        ended_at_ms=ended_at_ms,
-    )
+def ended_order(order: LiveOrder, ended_at_ms: int) -> PastOrder:
+    """An order that was executed, as the venue remembers it."""
+    return PastOrder.of(order, executing_id=f"x{order.order_id}", ended_at_ms=ended_at_ms)
 
 
 def is_filled_at(order: LiveOrder, price: Decimal, side: Side) -> bool:

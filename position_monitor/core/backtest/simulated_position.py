@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from decimal import Decimal
 
 from position_monitor.core.backtest.band import Band, band
-from position_monitor.core.backtest.simulated_orders import is_filled_at, past_order, placed
+from position_monitor.core.backtest.simulated_orders import ended_order, is_filled_at, placed
 from position_monitor.core.backtest.terms import CostRole, Entry, Terms
 from position_monitor.core.book.desired_book import WantedOrders, compared_book
 from position_monitor.core.book.diff import BookDiff
@@ -202,7 +202,7 @@ class SimulatedPosition:
     def _fire(self, order: LiveOrder, price: Decimal, at_ms: int) -> None:
         size = order.part_of(self.quantity)
         filled = self.terms.costs.filled_at(price, self.key.side, CostRole.STOP)
-        self._end(past_order(order, at_ms), filled, min(size, self.quantity), at_ms)
+        self._end(ended_order(order, at_ms), filled, min(size, self.quantity), at_ms)
         self._set_orders(own for own in self.orders if own is not order)
 
     def _take(self, order: LiveOrder, at_ms: int) -> None:
@@ -210,7 +210,7 @@ class SimulatedPosition:
         assert level is not None
         side, size = self.key.side, min(order.part_of(self.quantity), self.quantity)
         filled = level if maker else self.terms.costs.filled_at(level, side, CostRole.TARGET)
-        self._end(past_order(order, at_ms), filled, size, at_ms, maker=maker)
+        self._end(ended_order(order, at_ms), filled, size, at_ms, maker=maker)
         self._set_orders(own for own in self.orders if own is not order)
         rungs = set(rungs_of(order.rung))
         rungs -= {rung for own in self._live.ladder for rung in rungs_of(own.rung)}

@@ -11,7 +11,7 @@ from enum import StrEnum
 from functools import reduce
 from typing import NamedTuple
 
-from position_monitor.core.model.orders import Purpose, Role, Tag, WorkingType
+from position_monitor.core.model.orders import LiveOrder, Purpose, Role, Tag, WorkingType
 from position_monitor.core.model.sides import PositionKey, Side
 
 
@@ -96,6 +96,25 @@ class PastOrder(NamedTuple):
     ended_at_ms: int
     """When it ended; 0 while it rests."""
     forced: Forced | None = None
+
+    @classmethod
+    def of(cls, order: LiveOrder, *, executing_id: str = "", ended_at_ms: int = 0) -> PastOrder:
+        """A listed order as the venue will remember it; by default as one that still rests."""
+        return cls(
+            key=order.key,
+            order_id=order.order_id,
+            executing_id=executing_id,
+            client_id=order.client_id,
+            tag=order.tag,
+            purpose=order.purpose,
+            quantity=order.quantity,
+            trigger_price=order.trigger_price,
+            limit_price=order.limit_price,
+            working_type=order.working_type,
+            reduces=order.reduces,
+            created_at_ms=order.created_at_ms,
+            ended_at_ms=ended_at_ms,
+        )
 
     @property
     def role(self) -> Role | None:

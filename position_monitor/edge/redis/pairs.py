@@ -20,11 +20,10 @@ from position_monitor.edge.redis.followed_documents import followed_text
 from position_monitor.edge.redis.lease import REDIS_FAILURES
 from position_monitor.edge.redis.lease_states import LeaseState
 from position_monitor.edge.redis.pair_documents import pair_text, read_pair
-from position_monitor.edge.redis.published_values import DocumentUnreadable
 from position_monitor.edge.redis.reader import RedisUnreachable
+from position_monitor.edge.redis.record_stream import ENTRIES_PER_READ, last_revisions
 
 FOLLOWED_READ_MAX: Final = 1_000
-ENTRIES_PER_READ: Final = 200
 _WRITTEN_AT: Final = "written_at_ms"
 
 
@@ -86,27 +85,6 @@ async def read_pairs(url: str, *, prefix: str, account: str) -> PairStream:
 
 
 async def _read(client: Any, key: str) -> PairStream:  # noqa: ANN401  redis-py types every answer as str or bytes
-    last: dict[str, Pair] = {}
-    unreadable, newest_id, end = 0, "", "+"
-    for _ in range(STREAM_LENGTH // ENTRIES_PER_READ + 1):
-        async with asyncio.timeout(OPERATION_TIMEOUT_S):
-            try:
-                entries = list(await client.xrevrange(key, max=end, count=ENTRIES_PER_READ))
-            except ResponseError:  # a key of another kind stands there: nothing of ours
-                entries = []
-        stop_if_cancelled()
-        newest_id = newest_id or (entries[0][0] if entries else "")
-        for _, fields in entries:
-            try:
-                pair = read_pair(fields["data"])
-            except (DocumentUnreadable, KeyError):
-                unreadable += 1
-                continue
-            other = last.get(pair.record_id)
-            if other is None or pair.revision > other.revision:
-                last[pair.record_id] = pair
-        if len(entries) < ENTRIES_PER_READ:
-            break
-        end = f"({entries[-1][0]}"
-    ordered = sorted(last.values(), key=lambda pair: (pair.closed_at_ms, pair.record_id))
-    return PairStream(tuple(ordered), unreadable, newest_id)
+    """Everything that stands there: Redis trims a stream a little later than it says."""
+    newest = await last_revisions(client, key, read_pair, STREAM_LENGTH + ENTRIES_PER_READ)
+    return PairStream(newest.last, newest.unreadable, newest.newest_id)

@@ -122,7 +122,7 @@ class _Memory:
             if order.client_id not in ids and order.client_id in self.stops:
                 self.stops[order.client_id] = self.stops[order.client_id]._replace(ended_at_ms=now_ms)
         for order in resting:
-            self.stops.setdefault(order.client_id, _as_past(order))
+            self.stops.setdefault(order.client_id, PastOrder.of(order))
         self.resting = resting
         while len(self.stops) > STOPS_KEPT:
             working = (client_id for client_id, stop in self.stops.items() if not stop.is_backstop)
@@ -266,21 +266,3 @@ class PositionWatch:
         self._closed[key.symbol] = Closed(key.symbol, open_at_ms)
         if len(self._flat_at_ms) > ENDED_KEPT:
             self._flat_at_ms.clear()
-
-
-def _as_past(order: LiveOrder) -> PastOrder:
-    return PastOrder(
-        key=order.key,
-        order_id=order.order_id,
-        executing_id="",
-        client_id=order.client_id,
-        tag=order.tag,
-        purpose=order.purpose,
-        quantity=order.quantity,
-        trigger_price=order.trigger_price,
-        limit_price=order.limit_price,
-        working_type=order.working_type,
-        reduces=order.reduces,
-        created_at_ms=order.created_at_ms,
-        ended_at_ms=0,
-    )
