@@ -83,6 +83,19 @@ def test_a_stop_of_ours_that_is_cancelled_comes_back_at_its_level(side):
 
 
 @pytest.mark.parametrize("side", SIDES)
+def test_a_level_that_is_tighter_by_less_than_the_least_move_is_one_order(side):
+    """An addition has moved the policy's level by next to nothing: what comes back is the backstop, where it was."""
+    guardian = guarded(side)
+    before = ours(guardian.world)
+    guardian.world.move(at(side, "-0.5"))
+    guardian.world.trade(side, D("0.1"))
+    cycles(guardian)
+    cancelled_by_hand(guardian.world)
+    cycles(guardian)
+    assert ours(guardian.world) == before
+
+
+@pytest.mark.parametrize("side", SIDES)
 @pytest.mark.parametrize("role", [None, Role.WORKING_STOP])
 def test_a_trailed_stop_that_is_cancelled_comes_back_where_the_trail_had_brought_it(side, role):
     """Also when the price has fallen back since, so that the trail alone would give a looser level (invariant 8)."""

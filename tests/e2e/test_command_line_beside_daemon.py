@@ -59,10 +59,13 @@ def test_a_watch_and_a_loop_of_single_looks_leave_the_daemon_alone(stack: Stack)
     # Beyond the share lie only requests that were under way, and the daemon's own.
     own = int(redis.hget(f"{PREFIX}:status", "api_weight_1m") or 0)
     assert peak <= max(COMMAND_LINE_WEIGHT_1M, own) + 200, (peak, own)
-    assert looks[0].returncode == 0 and all("Traceback" not in look.stderr for look in looks)
+    assert all("Traceback" not in look.stderr for look in looks)
     refused = [look for look in looks if look.returncode]
     others = [
         (look.returncode, look.stdout, look.stderr) for look in refused if "belongs to the daemon" not in look.stderr
     ]
     assert not others
-    assert "not more often" in err and 1 <= out.count('"heard"') <= 2 + (WATCHED_S + 60) / 10
+    watched = out.count('"heard"')
+    assert "not more often" in err and watched <= 2 + (WATCHED_S + 60) / 10
+    # The start has used most of this minute: one look fits at least, and chance says whether the watch or a single one.
+    assert watched + len(looks) - len(refused) >= 1

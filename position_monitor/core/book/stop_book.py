@@ -44,7 +44,7 @@ def stop_orders(facts: OrderFacts) -> tuple[StopCase, tuple[DesiredOrder, ...]]:
     11 SLOT_FOREIGN                  working stops: the venue would refuse a second close-all stop
     12 SLOT_HIDDEN                   working stops: the same, and no list shows the one, or it is stuck in triggering
     13 SLOT_LEFT                     working stops: another program will want the slot again
-    14 NEW_BACKSTOP                  a backstop at the policy's own level
+    14 NEW_BACKSTOP                  a backstop at the policy's own level, or at the one ours had reached a trifle tighter
     15 NEW_BACKSTOP_LOOSER           that, and working stops above it
     """
     if facts.firing:
@@ -96,13 +96,25 @@ def _beside_foreign_cover(facts: OrderFacts) -> tuple[StopCase, tuple[DesiredOrd
 
 
 def _new_backstop(facts: OrderFacts) -> tuple[StopCase, tuple[DesiredOrder, ...]]:
-    """Cases 14 and 15: the slot for a close-all stop is free."""
+    """Cases 14 and 15: the slot for a close-all stop is free.
+
+    It goes to the policy's own level. Where the level that our stop had reached is tighter by less than a stop is ever
+    moved for, it goes there instead: a working stop beside it would be an order more for next to nothing.
+    """
     rung = ids.stop_rung(facts.policy_pin, anchored=facts.policy_anchored)
-    purpose, price, source = Purpose.STOP, facts.policy_price, facts.policy_source
+    looser = tighter(facts.stop_price, facts.policy_price, facts.side)
+    near = distance_pct(facts.policy_price, facts.stop_price) < facts.settings.stop_min_move_pct
+    price = facts.stop_today if looser and near else facts.policy_price
     backstop = new_order(
-        facts=facts, role=Role.BACKSTOP, rung=rung, purpose=purpose, price=price, source=source, quantity=None
+        facts=facts,
+        role=Role.BACKSTOP,
+        rung=rung,
+        purpose=Purpose.STOP,
+        price=price,
+        source=facts.policy_source,
+        quantity=None,
     )
-    if tighter(facts.stop_price, facts.policy_price, facts.side):
+    if looser and not near:
         return StopCase.NEW_BACKSTOP_LOOSER, (backstop, *_working_stops(facts))
     return StopCase.NEW_BACKSTOP, (backstop,)
 
