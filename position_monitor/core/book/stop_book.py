@@ -44,7 +44,7 @@ def stop_orders(facts: OrderFacts) -> tuple[StopCase, tuple[DesiredOrder, ...]]:
     11 SLOT_FOREIGN                  working stops: the venue would refuse a second close-all stop
     12 SLOT_HIDDEN                   working stops: the same, and no list shows the one, or it is stuck in triggering
     13 SLOT_LEFT                     working stops: another program will want the slot again
-    14 NEW_BACKSTOP                  a backstop at the policy's own level, or at the one ours had reached a trifle tighter
+    14 NEW_BACKSTOP                  a backstop at the policy's own level, or a trifle tighter where ours was
     15 NEW_BACKSTOP_LOOSER           that, and working stops above it
     """
     if facts.firing:
