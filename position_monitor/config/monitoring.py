@@ -132,11 +132,6 @@ class AlertsSection(Section):
         """Every address that is set."""
         return tuple(url for url in (*self.urls, self.webhook_url, self.ping_url) if url.get_secret_value())
 
-    @property
-    def calls_somebody(self) -> bool:
-        """Whether a message has anywhere to go."""
-        return bool(self.urls or self.webhook_url.get_secret_value())
-
 
 class MetricsSection(Section):
     """Figures for Prometheus. Both need the extra metrics (pip install 'quantum-position-monitor[metrics]')."""

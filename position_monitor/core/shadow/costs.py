@@ -42,7 +42,6 @@ class RoleCost(NamedTuple):
 
 
 DEFAULT_COST = RoleCost()
-LIMIT_COST = RoleCost(_ZERO, _ZERO)
 
 
 class Costs(NamedTuple):

@@ -39,9 +39,7 @@ class Censored(StrEnum):
     NOT_LIVE = "the daemon did not act"
     """It observed, stood by or had no lease: the live result is not that of the live policy alone."""
     GAP = "no price for a stretch of time"
-    RESTART = "the book was lost"
     FAILED = "the policy failed"
-    CROWDED = "too many positions were followed"
 
 
 class Scored(NamedTuple):
