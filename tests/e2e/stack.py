@@ -170,12 +170,14 @@ class Stack:
         self.closing.callback(self.paper.stop)
         return self.paper
 
-    def config(self, text: str = "", *, redis_url: str | None = None) -> Path:
+    def config(self, text: str = "", *, redis_url: str | None = None, check_interval_s: int = 1) -> Path:
+        """A configuration for this exchange and this Redis. With a check every second the daemon takes most of a
+        minute's request weight: where others have to read the exchange as well, it is asked less often."""
         url = redis_url or (self.redis.url if self.redis else "redis://127.0.0.1:1/0")
         path = self.folder / "position-monitor.toml"
         path.write_text(
             f'[exchange]\nrest_url = "{self.paper.url}"\n[redis]\nurl = "{url}"\n'
-            f"[loop]\ncheck_interval_s = 1\nfull_sweep_s = 2\n{text}"
+            f"[loop]\ncheck_interval_s = {check_interval_s}\nfull_sweep_s = {2 * check_interval_s}\n{text}"
         )
         return path
 

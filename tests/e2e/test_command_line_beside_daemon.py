@@ -38,7 +38,7 @@ def test_a_watch_and_a_loop_of_single_looks_leave_the_daemon_alone(stack: Stack)
     """The daemon stays PROTECTED, accuses nobody, and the weight ends where the command line's share does."""
     redis = stack.start_redis()
     paper = stack.start_paper("seven-naked", "--price-interval-s", "0")
-    config = stack.config()
+    config = stack.config(check_interval_s=10)
     daemon = stack.start_daemon(config)
     eventually("protected", lambda: fully_protected(paper))
     eventually("said", lambda: redis.hget(f"{PREFIX}:status", "risk_status") == "PROTECTED")

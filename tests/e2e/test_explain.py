@@ -76,7 +76,9 @@ def text_told(config: Path) -> str:
 def test_explain_agrees_with_plan_and_with_what_the_daemon_rests(stack: Stack, engine: str) -> None:
     stack.start_redis()
     paper = stack.start_paper("seven-naked", "--price-interval-s", "0")
-    config = stack.config(f'[exit]\nlegacy_policy = "dynamic"\ncandles = true\n[ai_engine]\nurl = "{engine}"\n')
+    config = stack.config(
+        f'[exit]\nlegacy_policy = "dynamic"\ncandles = true\n[ai_engine]\nurl = "{engine}"\n', check_interval_s=10
+    )
     wanted, before = with_an_atr(config, "plan"), with_an_atr(config, "explain")["exits"]
     placed = [action["order"] for action in wanted["actions"] if action["order"]["role"] == "backstop"]
     assert [order["trigger_price"] for order in placed] == [before["explanation"]["stop"]["price"]]
