@@ -6,7 +6,6 @@ import asyncio
 import contextlib
 from collections.abc import Sequence
 from dataclasses import dataclass
-from urllib.parse import urlsplit
 
 from position_monitor import __version__
 from position_monitor.config import Config
@@ -78,7 +77,7 @@ class Inspector:
                 await self._ask_advice(opened.around.advisor, decision)
             inspection = await self._look(self._open)
         except ExchangeFailure as failure:
-            failure.came_from(self._config.exchange.id, self._address())
+            failure.came_from(f"{self._config.exchange.id} at {self._config.exchange.place}")
             if not self._kept:
                 await self.aclose()
             raise
@@ -93,10 +92,6 @@ class Inspector:
             await opened.exchange.aclose()
             if opened.engine is not None:
                 await opened.engine.close()
-
-    def _address(self) -> str:
-        """Host and port of the exchange, for whoever reads a failure."""
-        return urlsplit(self._config.exchange.effective_rest_url).netloc.rpartition("@")[2]
 
     def _opened(self) -> _Opened:
         config, clock = self._config, self._clock
