@@ -43,9 +43,10 @@ class ExchangeFailure(PositionMonitorError):
         self.said = said
         self.http_status = http_status
 
-    def came_from(self, place: str) -> None:
-        """Say in the text where the call went, for whoever reads it without the configuration: name, host and port."""
-        self.args = (f"{place}: {self}",)
+    def came_from(self, place: str, advice: str = "") -> None:
+        """Say in the text where the call went, for whoever reads it without the configuration: name, host and port;
+        and what to do, where there is something."""
+        self.args = (f"{place}: {self}" + (f"; {advice}" if advice else ""),)
 
 
 class Refused(ExchangeFailure):

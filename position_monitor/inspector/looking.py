@@ -24,7 +24,7 @@ from position_monitor.edge.clock import SystemClock
 from position_monitor.edge.http.rate_budget import SHARE_USED_UP, BudgetLimits
 from position_monitor.edge.reading.account_observation import AccountObservation
 from position_monitor.edge.venues.binance.venue import BinanceUsdm
-from position_monitor.errors import ExchangeFailure
+from position_monitor.errors import ExchangeFailure, Unreachable, Unreadable
 from position_monitor.inspector.bystander import Bystander
 from position_monitor.inspector.in_force import PublishedControl
 from position_monitor.inspector.inspected import Inspection, inspected_exits, inspected_position
@@ -77,7 +77,7 @@ class Inspector:
                 await self._ask_advice(opened.around.advisor, decision)
             inspection = await self._look(self._open)
         except ExchangeFailure as failure:
-            failure.came_from(f"{self._config.exchange.id} at {self._config.exchange.place}")
+            failure.came_from(f"{self._config.exchange.id} at {self._config.exchange.place}", _advice(failure))
             if not self._kept:
                 await self.aclose()
             raise
@@ -186,3 +186,10 @@ class Inspector:
             sequence=0,
             control=opened.around.control().in_force,
         )
+
+
+def _advice(failure: ExchangeFailure) -> str:
+    """What to do about a failure that nobody but the way to the exchange explains: its own answers name their cause."""
+    if failure.said or not isinstance(failure, Unreachable | Unreadable):
+        return ""
+    return "check exchange.rest_url and exchange.environment, and whether this host reaches it"

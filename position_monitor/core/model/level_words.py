@@ -74,5 +74,5 @@ def policy_words(source: str) -> str:
 
 
 def _short(figure: Decimal) -> Decimal:
-    """A worked-out distance has 28 digits: five after the first say enough, and a price keeps its own."""
-    return figure if -(figure.as_tuple().exponent) <= 5 else figure.normalize(_FIVE_DIGITS)
+    """A worked-out distance has 28 digits, of which five say enough; a price keeps its own."""
+    return figure if len(figure.as_tuple().digits) <= 9 else figure.normalize(_FIVE_DIGITS)

@@ -6,6 +6,7 @@ A missing key means UNKNOWN, never "fine": every read that finds nothing says No
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, field
@@ -17,7 +18,7 @@ from position_monitor.core.model.sides import PositionKey, Side
 from position_monitor.core.model.verdicts import RiskStatus
 from position_monitor.core.publication.state import AccountState, PositionState
 from position_monitor.edge.background import stop_if_cancelled
-from position_monitor.edge.redis.connection import OPERATION_TIMEOUT_S, SOCKET_TIMEOUT_S, connect
+from position_monitor.edge.redis.connection import OPERATION_TIMEOUT_S, SOCKET_TIMEOUT_S, address_of, connect
 from position_monitor.edge.redis.documents import Keys
 from position_monitor.edge.redis.fault_words import in_words
 from position_monitor.edge.redis.lease import REDIS_FAILURES
@@ -176,10 +177,20 @@ async def bounded(url: str) -> AsyncIterator[None]:
         raise RedisUnreachable(in_words(url, fault)) from None
     except ResponseError as fault:
         if "WRONGTYPE" in str(fault):
-            raise DocumentUnreadable(f"a key of the account is of another kind: {harmless(str(fault))[:120]}") from None
+            raise DocumentUnreadable(_of_another_kind(url, str(fault))) from None
         raise RedisUnreachable(in_words(url, fault)) from None
     except REDIS_FAILURES as fault:
         raise RedisUnreachable(in_words(url, fault)) from None
+
+
+def _of_another_kind(url: str, fault: str) -> str:
+    """What is wrong with a key that somebody else wrote; redis-py names the command and the key in its own text."""
+    named = re.search(r"\(\w+ ([^\s)]+)[^)]*\) of pipeline", fault)
+    key = f"key {harmless(named[1])}" if named is not None else "a key of the account"
+    return (
+        f"Redis at {address_of(url)}: {key} is of another kind than the daemon writes; delete it, and look who may "
+        "write there"
+    )
 
 
 def entries_of(reply: Any) -> list[tuple[str, dict[str, str]]]:  # noqa: ANN401
