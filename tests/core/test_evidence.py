@@ -503,6 +503,28 @@ def test_an_orphan_after_a_restart_is_known_but_never_proven_flat_without_a_zero
 
 @both_sides
 @pytest.mark.parametrize(
+    ("taken_ms", "zero_of_ms", "proven"), [(3_000, 1_000, False), (3_000, 4_000, True), (-5_000, 1_000, True)]
+)
+def test_a_close_all_that_was_taken_after_the_zero_row_proves_that_the_position_is_open(
+    side, taken_ms, zero_of_ms, proven
+):
+    """A replica that lags shows how it was flat before it was opened again; the venue takes such an order only if it is
+    open (seed 4759)."""
+    held = position(side)
+    rest = backstop(held, at(side, "-1.5"), created_at_ms=NOW_MS + taken_ms)
+    gone = [
+        replace(seen, zero_at_ms={KEY[side]: NOW_MS + zero_of_ms})
+        for seen in absent([5_000, 6_000, 7_000, 8_000], side, zero=[5_000, 6_000, 7_000, 8_000], orders=[rest])
+    ]
+    evidence = learned(seen_at([held]), *gone)
+    assert evidence.keys[KEY[side]].flat_proven(EVIDENCE_SETTINGS) is proven
+    late = absent([70_000, 71_000, 72_000], side, zero=[70_000, 71_000, 72_000], orders=[rest])
+    after = learned(*late, before=evidence)
+    assert after.keys[KEY[side]].flat_proven(EVIDENCE_SETTINGS)
+
+
+@both_sides
+@pytest.mark.parametrize(
     ("status", "ended_ms", "changed_ms", "new"),
     [
         (OrderStatus.EXPIRED, 3_000, 3_030, True),
