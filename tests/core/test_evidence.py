@@ -171,6 +171,21 @@ def test_of_two_epochs_of_one_life_the_older_counts_and_both_bind_the_stop(side)
 
 
 @both_sides
+def test_a_newer_epoch_beside_a_stop_that_was_read_before_the_position_changed_is_not_believed(side):
+    """Another process met the position after it shrank, and made up an epoch of that moment (seed 8786)."""
+    held = position(side, quantity="2")
+    first = working(held, at(side, "-1"), "2", epoch=OLD_EPOCH)._replace(created_at_ms=OPENED_MS + 10)
+    before = learned(seen_at([held], [first]))
+    assert before.keys[held.key].epoch == OLD_EPOCH
+    smaller = position(side, quantity="1", updated_at_ms=NOW_MS + 1_000)
+    second = working(smaller, at(side, "-1.5"), epoch=EPOCH)._replace(created_at_ms=NOW_MS + 1_500)
+    both = learned(seen_at([smaller], [first, second], at_ms=NOW_MS + 2_000), before=before)
+    assert both.keys[held.key].epoch == OLD_EPOCH
+    alone = learned(seen_at([smaller], [second], at_ms=NOW_MS + 2_000), before=before)
+    assert alone.keys[held.key].epoch == EPOCH
+
+
+@both_sides
 def test_an_epoch_made_up_after_a_restart_yields_to_the_backstop_that_appears(side):
     held = position(side, updated_at_ms=OPENED_MS + 70_000)
     rest = backstop(held, at(side, "-1.5"))

@@ -232,7 +232,7 @@ def _absent(belief: Belief, key: PositionKey, live: LiveBook, observation: Symbo
 
 
 def _with_open_order(belief: Belief, live: LiveBook, now_ms: int) -> Belief:
-    """A close-all order that rests tells that its position was open when the venue took it (-4509 refuses it otherwise).
+    """A close-all order that rests tells that its position was open when the venue took it (else it answers -4509).
 
     A replica that lags shows the position flat as it was before that moment; the order in the list is newer.
     """
