@@ -246,7 +246,6 @@ def _start_noise(seed: int, symbol: str, start_ms: int) -> float:
     return _noise(seed, symbol, start_ms)
 
 
-@lru_cache(PAST_KEPT)
 def _noise_within(seed: int, symbol: str, since_ms: int, until_ms: int) -> tuple[float, float, float, float]:
     """The first, highest, lowest and last noise of nine points.
 
