@@ -138,7 +138,7 @@ def _request(
         Contender(
             name=word,
             terms={
-                name: Terms(rules[name][0], one, costs, margin, arguments.hedge, funding=funding.get(name))
+                name: Terms(rules[name][0], one, costs, margin, hedged=arguments.hedge, funding=funding.get(name))
                 for name, one in by_symbol.items()
             },
             settings_hash=_hash(_settings_text(by_symbol), under),
