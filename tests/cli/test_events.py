@@ -244,14 +244,12 @@ def test_a_state_that_expired_is_not_told_as_a_position_that_is_closed(
     assert "now: not open, as the daemon last said" in capsys.readouterr().out
 
 
-def test_a_key_of_another_kind_is_named_with_its_place(
-    redis: Redis, asked: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_a_key_of_another_kind_is_named(redis: Redis, asked: Path, capsys: pytest.CaptureFixture[str]) -> None:
     key = "quantum:position_monitor:main:status"
     redis.set(key, "somebody else's")
     assert main(["history", "BTCUSDT", "--config", str(asked)]) == 1
     err = capsys.readouterr().err
-    assert f": key {key} is of another kind than the daemon writes; delete it" in err and "Redis at 127.0.0.1:" in err
+    assert f": key {key} is of another kind than the daemon writes; delete it" in err
 
 
 @pytest.mark.parametrize("command", [["events"], ["events", "-f"], ["history", "BTCUSDT"]])

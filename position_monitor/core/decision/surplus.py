@@ -137,7 +137,8 @@ def _why_not_withdrawn(inputs: PlanInputs, case: Case, belief: Belief, order: Li
     price, ours = cover_of(largest, others, settings).whole_price, order.trigger_price
     if price is None:
         return f"the other program's stop does not cover {plain(largest.quantity)}, the size of late (invariant 2)"
-    if ours is not None and tighter(ours, price, case.position.side):
+    binds = order.epoch >= belief.epoch  # one of an earlier life binds nobody
+    if binds and ours is not None and tighter(ours, price, case.position.side):
         return f"the other program's stop at {plain(price)} is looser (invariant 8)"
     return ""
 

@@ -74,5 +74,7 @@ def policy_words(source: str) -> str:
 
 
 def _short(figure: Decimal) -> Decimal:
-    """A worked-out distance has 28 digits, of which five say enough; a price keeps its own."""
-    return figure if len(figure.as_tuple().digits) <= 9 else figure.normalize(_FIVE_DIGITS)
+    """A worked-out distance has 28 digits: five after the first say enough, and a price keeps its own."""
+    exponent = figure.as_tuple().exponent
+    exact = isinstance(exponent, int) and exponent >= -5
+    return figure if exact else figure.normalize(_FIVE_DIGITS)
