@@ -72,9 +72,9 @@ async def test_a_server_as_it_must_be(monkeypatch: pytest.MonkeyPatch) -> None:
         ({"eval": ReadOnlyError("You can't write against a read only replica.")}, "redis writing", "error", "replica"),
         ({"eval": ResponseError("OOM command not allowed")}, "redis writing", "error", "OOM"),
         ({"hget": ResponseError("WRONGTYPE")}, "daemon", "warning", "no hash"),
-        ({"PING": TimeoutError()}, "redis (live)", "error", "does not answer"),
+        ({"PING": TimeoutError()}, "redis (live)", "error", "did not answer: nothing came within 1 s"),
         ({"PING": ResponseError("LOADING")}, "redis (live)", "error", "LOADING"),
-        ({"INFO memory": ConnectionError()}, "redis (live)", "error", "does not answer"),
+        ({"INFO memory": ConnectionError()}, "redis (live)", "error", "did not answer: the connection was lost"),
     ],
 )  # fmt: skip
 async def test_a_server_that_will_not_do(
