@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 from position_monitor.core.performance.inference import ALPHA
 from position_monitor.core.performance.record import Record
-from position_monitor.core.shadow.comparison import Difference, Verdict, compared, is_calibrated
+from position_monitor.core.shadow.comparison import Difference, Verdict, Word, compared, is_calibrated
 from position_monitor.core.shadow.pair import Pair, Scored
 
 DAY_MS = 86_400_000
@@ -78,6 +78,13 @@ class ShadowReport(NamedTuple):
     def calibrated(self) -> bool:
         """Whether the ruler is not biased, as far as the sample says."""
         return is_calibrated(self.calibration)
+
+    @property
+    def word(self) -> Word:
+        """What the sample allows to say of the shadow: nothing while the ruler is biased, or may be."""
+        if self.calibrated:
+            return self.verdict.word
+        return Word.NOT_ENOUGH if self.calibration.word is Word.NOT_ENOUGH else Word.BIASED
 
 
 def report_of(pairs: Sequence[Pair], records: Iterable[Record]) -> ShadowReport | None:
