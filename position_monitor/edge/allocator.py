@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ctypes
 from typing import Final
 
 _M_MMAP_THRESHOLD, _M_ARENA_MAX = -3, -8
@@ -16,10 +15,14 @@ def keep_heap_dense() -> None:
 
     glibc raises its limit for large blocks with each one that is freed: after the first list of all contracts every
     answer is cut from the heap and leaves a hole there that small values fill. At 200 positions those were 6 MiB.
+    Memory is no reason not to protect: where ctypes cannot be loaded (old libffi under `MemoryDenyWriteExecute`), all
+    stays as it is.
     """
     try:
+        import ctypes
+
         mallopt = ctypes.CDLL(None).mallopt
-    except (OSError, AttributeError):
+    except (ImportError, MemoryError, OSError, AttributeError):
         return
     mallopt(_M_MMAP_THRESHOLD, LARGE_BYTES)
     mallopt(_M_ARENA_MAX, 1)
