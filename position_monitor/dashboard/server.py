@@ -92,8 +92,8 @@ class Dashboard:
         watch, view = pair
         key = PositionKey(asked["symbol"], Side(side))
         async with self._histories:
-            history = await watch.history(HISTORY_EVENTS)
-        page = position_page(view, key, history, now_ms=_now_ms(), is_listed=key in view.positions)
+            past = await watch.past(key, HISTORY_EVENTS)
+        page = position_page(view, key, past, now_ms=_now_ms(), is_listed=key in view.positions)
         return _html(page)
 
     def _watched(self, account: str) -> tuple[AccountWatch, AccountView] | None:

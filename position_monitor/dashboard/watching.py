@@ -5,12 +5,15 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
-from typing import Any, Final
+from dataclasses import dataclass, field, replace
+from typing import Any, Final, NamedTuple
 
 from position_monitor.core.model.sides import PositionKey
 from position_monitor.core.publication.state import AccountState, PositionState
+from position_monitor.dashboard.outcomes import OutcomeWatch
+from position_monitor.dashboard.tracks import Tracks
 from position_monitor.edge.redis.event_stream import EventStream, StreamedEvent
+from position_monitor.edge.redis.outcome_reader import NO_OUTCOMES, OutcomeReader, Outcomes
 from position_monitor.edge.redis.reader import Published, RedisStateReader
 from position_monitor.errors import PositionMonitorError
 
@@ -18,6 +21,7 @@ LOOK_TIMEOUT_S: Final = 1.5
 """With a look a second, the page says within 3 s that Redis does not answer."""
 EVENTS_SHOWN: Final = 60
 TOTALS_EVERY_S: Final = 5.0
+HISTORY_EVERY_S: Final = 3.0
 POSITIONS_MAX: Final = 2_000
 """Positions of one account that are shown; what is beyond is counted and named."""
 CLOCKS_DIFFER_MS: Final = 30_000
@@ -46,6 +50,18 @@ class AccountView:
     """Oldest first."""
     events_unreadable: int = 0
     totals: Mapping[str, Any] | None = None
+    outcomes: Outcomes = NO_OUTCOMES
+    """The newest closed positions, and shadow against live."""
+    tracks: Tracks = field(default_factory=Tracks, compare=False)
+    """What the page itself has seen of each position over time."""
+
+
+class Past(NamedTuple):
+    """What is known of a position's past, and of the policy in shadow."""
+
+    events: tuple[StreamedEvent, ...]
+    """Of the account, oldest first; none where they cannot be read."""
+    shadow: Mapping[str, Any] | None
 
 
 class AccountWatch:
@@ -67,6 +83,11 @@ class AccountWatch:
         self.account = account
         self._reader = RedisStateReader(url, prefix=prefix, account=account)
         self._stream = EventStream(url, prefix=prefix, account=account)
+        outcomes = OutcomeReader(url, prefix=prefix, account=account)
+        self._outcomes = OutcomeWatch(outcomes, steady_s=steady_s)
+        self._tracks = Tracks()
+        self._history: tuple[float, tuple[StreamedEvent, ...]] = (float("-inf"), ())
+        """When by our steady clock the newest events were read for a position's own page, and they."""
         self._old_after_s = old_after_s
         self._written_ms = -1
         self._changed_s: float | None = None
@@ -80,7 +101,12 @@ class AccountWatch:
 
     async def look(self) -> AccountView:
         """Everything that can be said now, within the time a look may take."""
-        now_ms = time.time_ns() // 1_000_000
+        view = replace(await self._looked(time.time_ns() // 1_000_000), tracks=self._tracks)
+        self._tracks.note(view.looked_at_ms, view.positions, heard=view.state is not None)
+        return view
+
+    async def _looked(self, now_ms: int) -> AccountView:
+        self._outcomes.refresh()
         try:
             async with asyncio.timeout(self._look_timeout_s):
                 return await self._look(now_ms)
@@ -114,6 +140,7 @@ class AccountWatch:
             events=events,
             events_unreadable=spoilt,
             totals=totals,
+            outcomes=self._outcomes.newest,
         )
 
     def _nothing(self, now_ms: int, why: str, *, redis_answers: bool) -> AccountView:
@@ -165,17 +192,21 @@ class AccountWatch:
             self._totals_read_s = self._steady_s()
         return self._totals
 
-    async def history(self, count: int) -> tuple[StreamedEvent, ...]:
-        """The newest events, oldest first; none where they cannot be read."""
+    async def past(self, key: PositionKey, count: int) -> Past:
+        """The newest events, and what the policy in shadow wants for a position. Events are read every few seconds,
+        however many look."""
+        read_s = self._history[0]
         try:
             async with asyncio.timeout(self._look_timeout_s):
-                return (await self._stream.latest(count))[0]
+                if self._steady_s() - read_s >= HISTORY_EVERY_S:
+                    self._history = (self._steady_s(), (await self._stream.latest(count))[0])
+                return Past(self._history[1], await self._outcomes.shadow_book(key))
         except (TimeoutError, PositionMonitorError):
-            return ()
+            return Past((), None)
 
     async def close(self) -> None:
         """Disconnect; a Redis that is away needs no goodbye."""
-        for part in (self._reader, self._stream):
+        for part in (self._reader, self._stream, self._outcomes):
             try:
                 await part.close()
             except PositionMonitorError:
