@@ -20,7 +20,7 @@ from position_monitor.core.shadow.comparison import (
     Word,
 )
 from position_monitor.core.shadow.pair import FUNDING_RULE
-from position_monitor.core.shadow.report import Coverage, ShadowReport
+from position_monitor.core.shadow.report import BIASED, Coverage, ShadowReport
 
 ROWS_PER_KIND = 8
 PROMOTION = (
@@ -28,8 +28,6 @@ PROMOTION = (
     "systemctl reload quantum-position-monitor"
 )
 """What a human does to promote the Exit Brain; `live_rollout_pct` promotes it for some symbols only."""
-BIASED = "BIASED RULER"
-"""Shown in place of a word while the live policy, followed beside itself, is not what happened."""
 _STYLES = {Word.BETTER: "green", Word.WORSE: "red", Word.WORSE_TAIL: "red", Word.NOT_ENOUGH: "yellow"}
 
 
@@ -68,9 +66,7 @@ def _calibration(made: ShadowReport) -> Iterable[Text]:
 
 def _difference(made: ShadowReport) -> Iterable[Text]:
     verdict = made.verdict
-    word = Text(str(verdict.word), style=_STYLES.get(verdict.word, ""))
-    if not made.calibrated:
-        word = Text(BIASED, style="red")
+    word = Text(made.said, style=_STYLES.get(verdict.word, "") if made.calibrated else "red")
     yield Text.assemble(f"A/B shadow - live      {_mean(verdict, 'R')}  n {verdict.n}  ", word)
     yield Text(f"    of entry notional  {_mean(made.in_pct, '%')}")
     yield Text(f"    with p90 slippage  {_mean(made.at_p90, 'R')}")

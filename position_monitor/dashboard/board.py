@@ -222,26 +222,35 @@ class Board:
 def section(place: int, view: AccountView, frame: Frame) -> Markup:
     """One account as it stands on the page that is sent first."""
     name = f"a{place}"
-    head = element(
-        "tr", *(element("th", column, scope="col", class_=_wide(column)) for column in position_parts.COLUMNS)
-    )
+    columns = position_parts.COLUMNS
+    head = element("tr", *(element("th", one, scope="col", class_=position_parts.column_class(one)) for one in columns))
     rows = element("tbody", children(frame, f"{name}-rows"), id=f"{name}-rows")
     table = element("table", element("caption", "Positions, worst first"), element("thead", head), rows)
     positions = (
-        element("div", table, class_="scroll", tabindex=0, role="region", aria_label=f"Positions of {view.account}"),
-        element("h2", "Ladders"),
+        element(
+            "div",
+            table,
+            class_="scroll positions",
+            tabindex=0,
+            role="region",
+            aria_label=f"Positions of {view.account}",
+        ),
+        element("h2", "Ladders", id=f"{name}-ladders"),
         element("p", "Percent from the mark, R from the entry; minus is a loss for the position.", class_="quiet"),
         element("div", children(frame, f"{name}-cards"), id=f"{name}-cards", class_="cards"),
     )
     others = (
-        _part(frame, name, "facts", "Figures and surroundings"),
         _part(frame, name, "controls", "Pauses and holds"),
         _part(frame, name, "events", "What happened"),
         _part(frame, name, "exits", "Exits"),
+        _part(frame, name, "facts", "Figures and surroundings"),
     )
+    ways = (("ladders", "Ladders"), ("events", "What happened"), ("exits", "Exits"), ("facts", "Surroundings"))
+    links = joined(element("a", words, href=f"#{name}-{part}") for part, words in ways)
     heads = (
         element("h1", f"Account {view.account}"),
         element("div", frame.parts[f"{name}-head"], id=f"{name}-head", role="status"),
+        element("nav", links, class_="ways", aria_label=f"Parts of {view.account}"),
     )
     return element(
         "section", joined((*heads, *positions, *others)), class_="account", aria_label=f"Account {view.account}"
@@ -251,7 +260,3 @@ def section(place: int, view: AccountView, frame: Frame) -> Markup:
 def _part(frame: Frame, name: str, part: str, title: str) -> Markup:
     content = element("div", frame.parts[f"{name}-{part}"], id=f"{name}-{part}")
     return joined((element("h2", title), content))
-
-
-def _wide(column: str) -> str | None:
-    return "wide" if column in position_parts.WIDE else None

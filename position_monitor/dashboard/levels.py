@@ -114,6 +114,22 @@ def verdict_of(state: PositionState | None) -> Verdict:
     return Verdict.UNKNOWN if state is None else state.verdict
 
 
+def worst_case(state: PositionState) -> str:
+    """What is lost (minus) or still won if every stop fills at its trigger; no limit where they do not cover it all."""
+    if state.worst_case_loss is None or state.cover_pct < 100:
+        return "no limit"
+    return money_text(-state.worst_case_loss)
+
+
+def money_text(value: Decimal | None) -> str:
+    """An amount of money with its sign: two digits behind the point, more only for what is less than one."""
+    if value is None or not value.is_finite() or abs(value) >= Decimal(10) ** 20:
+        return "-"
+    if value and abs(value) < 1:
+        return f"{'+' if value > 0 else ''}{price_text(round(value, 4))}"
+    return f"{value:+,.2f}" if value else "0.00"
+
+
 def price_text(value: Decimal | None) -> str:
     """A price or an amount with thousands separated and at most eight digits behind the point; `-` without one."""
     if value is None or not value.is_finite() or abs(value) >= Decimal(10) ** 20:

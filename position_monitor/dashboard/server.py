@@ -107,8 +107,8 @@ class Dashboard:
         watch, view = pair
         key = PositionKey(asked["symbol"], Side(side))
         async with self._histories:
-            history = await watch.history(HISTORY_EVENTS)
-            return _html(position_page(view, key, history, now_ms=_now_ms(), is_listed=key in view.positions))
+            past = await watch.past(key, HISTORY_EVENTS)
+            return _html(position_page(view, key, past, now_ms=_now_ms(), is_listed=key in view.positions))
 
     def _watched(self, account: str) -> tuple[AccountWatch, AccountView] | None:
         pairs = zip(self._board.watches, self._board.views, strict=True)

@@ -18,6 +18,8 @@ from position_monitor.core.shadow.comparison import Difference, Verdict, compare
 from position_monitor.core.shadow.pair import Pair, Scored
 
 DAY_MS = 86_400_000
+BIASED = "BIASED RULER"
+"""Said in place of a word while the live policy, followed beside itself, is not what happened."""
 
 
 class GroupRow(NamedTuple):
@@ -78,6 +80,11 @@ class ShadowReport(NamedTuple):
     def calibrated(self) -> bool:
         """Whether the ruler is not biased, as far as the sample says."""
         return is_calibrated(self.calibration)
+
+    @property
+    def said(self) -> str:
+        """The word that may be read: that of the comparison, or that the ruler is biased."""
+        return str(self.verdict.word) if self.calibrated else BIASED
 
 
 def report_of(pairs: Sequence[Pair], records: Iterable[Record]) -> ShadowReport | None:

@@ -77,11 +77,16 @@ async def read_pairs(url: str, *, prefix: str, account: str) -> PairStream:
     """The pairs of an account, over a connection of its own. Raises `ConfigError` and `RedisUnreachable`."""
     client = connect(url)
     try:
-        return await _read(client, Keys(prefix, account).shadow_exits)
+        return await pairs_of(client, Keys(prefix, account))
     except REDIS_FAILURES as fault:
         raise RedisUnreachable(f"Redis at {address_of(url)} did not answer ({type(fault).__name__})") from None
     finally:
         await client.aclose()
+
+
+async def pairs_of(client: Any, keys: Keys) -> PairStream:  # noqa: ANN401
+    """The same over a connection that is there. Raises one of `REDIS_FAILURES`."""
+    return await _read(client, keys.shadow_exits)
 
 
 async def _read(client: Any, key: str) -> PairStream:  # noqa: ANN401  redis-py types every answer as str or bytes
