@@ -98,7 +98,6 @@ def history(
 def _picture(
     state: PositionState | None, events: Sequence[StreamedEvent], samples: Sequence[Sample], now_ms: int
 ) -> Markup:
-    began_ms = samples[0].at_ms if samples else math.inf
     lines = [(name, kind, _line(name, events, samples)) for name, kind in _LINES]
     if lines[1][2] and [y for _, y in lines[1][2]] == [y for _, y in lines[2][2]]:
         del lines[2]  # the backstop is the stop: one line says it
@@ -118,12 +117,12 @@ def _picture(
     if state is not None and drawn and state.entry_price.is_finite():
         entry = float(state.entry_price)
         drawn.append(TimeLine("entry", "entry", [(x(first_ms), entry), (0.0, entry)]))
-    seen_for = f"; the mark since this page's program began to look, {lasting(int(now_ms - began_ms))} ago"
+    reach = f"; the mark for {lasting(int(now_ms - samples[0].at_ms))}, since this page is served" if samples else ""
     return time_lines(
         drawn,
         [TimePoint(name, x(at_ms), price) for name, at_ms, price in fills],
         title="Levels over time against the mark",
-        x_words=f"{unit} from now{seen_for if samples else ''}; a disc is a fill",
+        x_words=f"{unit} from now{reach}; a disc is a fill",
     )
 
 

@@ -443,7 +443,7 @@ async def test_pauses_and_holds_are_shown_with_their_end(page: Page, daemon: Pub
     document = json.loads(await daemon.client.hget(key, "doc")) | {"hold": request}
     await daemon.client.hset(key, "doc", json.dumps(document))
     words = re.sub(r"\s+", " ", (await seen(page)).words)
-    assert words.count("hold of BTCUSDT:LONG until 17:46:40 UTC (in ") == 2
+    assert words.count("hold of BTCUSDT:LONG until 03-17 17:46 UTC (in ") == 2
     assert words.count("by ana: CPI at 14:30") == 2
 
 
