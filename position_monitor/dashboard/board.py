@@ -22,6 +22,8 @@ from position_monitor.dashboard.watching import AccountView, AccountWatch
 from position_monitor.errors import PositionMonitorError
 
 LOOK_EVERY_S: Final = 1.0
+LATE_S: Final = 2.0
+"""A look that has not ended by then, although it was told to, is not waited for with the last value on the page."""
 PAUSE_S_MIN: Final = 0.2
 """Between two looks, so that a Redis that is slow is not asked without a pause."""
 CARDS_MAX: Final = 250
@@ -170,7 +172,11 @@ class Board:
         """
         while not self.is_ended:
             began_s = time.monotonic()
-            await self.look()
+            looking = asyncio.ensure_future(self.look())
+            await asyncio.wait({looking}, timeout=LATE_S)
+            if not looking.done():
+                self._show(tuple(view.unanswered("no look has ended in time") for view in self.views))
+            await looking
             await asyncio.sleep(max(PAUSE_S_MIN, LOOK_EVERY_S - (time.monotonic() - began_s)))
 
     def end(self) -> None:
@@ -180,7 +186,10 @@ class Board:
 
     async def look(self) -> None:
         """One look at every account; then whoever waits goes on."""
-        self.views = tuple(await asyncio.gather(*(watch.look() for watch in self.watches)))
+        self._show(tuple(await asyncio.gather(*(watch.look() for watch in self.watches))))
+
+    def _show(self, views: tuple[AccountView, ...]) -> None:
+        self.views = views
         turn, self._turn = self._turn, asyncio.Event()
         turn.set()
 
