@@ -163,6 +163,7 @@ class Board:
         self._drawn: tuple[Drawn, ...] = ()
         self._drawn_views: tuple[AccountView, ...] = ()
         self._turn = asyncio.Event()
+        self._looking = asyncio.Lock()
         self._messages: dict[tuple[int, int], bytes] = {}
 
     async def run(self) -> None:
@@ -185,8 +186,9 @@ class Board:
         self._turn.set()
 
     async def look(self) -> None:
-        """One look at every account; then whoever waits goes on."""
-        self._show(tuple(await asyncio.gather(*(watch.look() for watch in self.watches))))
+        """One look at every account, one at a time; then whoever waits goes on."""
+        async with self._looking:
+            self._show(tuple(await asyncio.gather(*(watch.look() for watch in self.watches))))
 
     def _show(self, views: tuple[AccountView, ...]) -> None:
         self.views = views

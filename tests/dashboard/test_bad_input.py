@@ -157,7 +157,15 @@ async def test_more_positions_than_any_venue_has_are_unknown(page: Page, daemon:
 
 async def test_a_thousand_positions(page: Page, daemon: Publisher) -> None:
     """All have a row; what is drawn of each does not change by itself."""
-    await daemon.positions(several(1_000))
+    [one] = several(1)
+    await daemon.positions([one])
+    document = await daemon.client.hget(f"{daemon.p}:position:{one.key}", "doc")
+    async with daemon.client.pipeline() as pipeline:
+        for number in range(1, 1_000):
+            name = f"COIN{number}USDT"
+            pipeline.hset(f"{daemon.p}:position:{name}:LONG", "doc", document.replace(one.key.symbol, name))
+            pipeline.sadd(f"{daemon.p}:positions", f"{name}:LONG")
+        await pipeline.execute()
     await daemon.status(positions=1_000, protected=1_000)
     _, text = await account_of(page)
     assert text.count("<tr id=") == 1_000
