@@ -109,6 +109,8 @@ def controls(view: AccountView) -> Markup:
 
 def events(view: AccountView) -> Markup:
     """The newest events, newest first."""
+    if view.events_trouble:
+        return element("p", f"UNKNOWN: {view.events_trouble}", class_="warn")
     spoilt = view.events_unreadable
     note = element("p", f"{spoilt} entries are not readable and are left out.", class_="warn") if spoilt else None
     return joined((event_list(reversed(view.events)), note))
@@ -141,6 +143,8 @@ def exits(view: AccountView) -> Markup:
     """What closed positions were worth: the totals of `P:performance`, then the newest ones of `P:exits`."""
     came = tuple(exit_parts.outcomes(view.outcomes))
     totals = view.totals
+    if view.totals_trouble:
+        return element("p", f"UNKNOWN: {view.totals_trouble}", class_="warn")
     if not totals:
         none = element("p", "No closed position is recorded.", class_="nothing")
         return joined(came or (none,))

@@ -41,7 +41,7 @@ class OutcomeWatch:
             if ids != self._ids:
                 self.newest = await self._reader.outcomes(any_pairs=bool(ids[1]))
                 self._ids = ids
-        except PositionMonitorError:
+        except Exception:  # whatever stands there: what was read before is not shown for ever
             self.newest, self._ids = NO_OUTCOMES, ("", "")
         took_s = time.monotonic() - began_s
         self._next_s = max(self._next_s, self._steady_s() + IDLE_FACTOR * took_s)

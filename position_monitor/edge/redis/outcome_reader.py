@@ -13,7 +13,7 @@ from typing import Any, Final, NamedTuple
 
 from position_monitor.core.model.sides import PositionKey
 from position_monitor.core.performance.record import Record
-from position_monitor.edge.redis.connection import connect
+from position_monitor.edge.redis.connection import connect_reading
 from position_monitor.edge.redis.documents import Keys
 from position_monitor.edge.redis.fault_words import in_words
 from position_monitor.edge.redis.lease import REDIS_FAILURES
@@ -73,7 +73,7 @@ class OutcomeReader:
 
     def __init__(self, url: str, *, prefix: str, account: str) -> None:
         """Raises `ConfigError` for a bad URL; nothing is sent yet."""
-        self._client: Any = connect(url)  # redis-py types every answer as str or bytes; ours are str
+        self._client: Any = connect_reading(url)  # redis-py types every answer as str or bytes; ours are str
         self._url = url
         self._keys = Keys(prefix, account)
 
