@@ -7,7 +7,7 @@ import math
 from collections.abc import Iterable, Sequence
 from typing import Final, NamedTuple
 
-from position_monitor.charts.markup import Markup, element
+from position_monitor.charts.markup import Markup, element, path_data
 from position_monitor.charts.scale import Number, Scale, finite, is_drawable, scale_over, short
 
 WIDTH: Final = 360
@@ -85,7 +85,7 @@ def step_line(points: Sequence[tuple[Number, Number]], *, title: str, x_words: s
     path = [f"M{across.at(shown[0][0])},{up.at(shown[0][1])}"]
     path += [f"H{across.at(x)} V{up.at(y)}" for x, y in shown[1:]]
     zero = element("line", x1=LEFT, x2=RIGHT, y1=up.at(0), y2=up.at(0), class_="zero")
-    line = element("path", d=" ".join(path), class_="line")
+    line = element("path", d=path_data(path), class_="line")
     ends = f"from {short(drawn[0][1])} to {short(drawn[-1][1])}, {_span(y for _, y in drawn)}"
     parts: list[Markup | None] = [*_y_axis(up), *_x_axis(across), zero, line]
     return _picture(title, ends, f"{x_words}, upwards {y_words}", parts)
@@ -120,7 +120,8 @@ def intervals(spans: Sequence[Span], *, title: str, x_words: str) -> Markup:
         parts.append(element("text", said[-1], x=4, y=y - 10))
         if bounded:
             parts.append(element("path", d=_span_path(across.at(span.low), across.at(span.high), y), class_="span"))
-        parts.append(element("circle", cx=across.at(span.mean), cy=y, r=4, class_="dot"))
+        if math.isfinite(span.mean):
+            parts.append(element("circle", cx=across.at(span.mean), cy=y, r=4, class_="dot"))
     return _picture(title, "; ".join(said), x_words, parts, height=height)
 
 

@@ -16,7 +16,8 @@ h1{font-size:1.35rem;margin:.4em 0}h2{font-size:1.12rem;margin:1.4em 0 .4em}h3{f
 a{color:var(--accent)}p{margin:.4em 0;max-width:80ch}.quiet,.nothing,figcaption,caption,dt{color:var(--quiet)}
 :focus-visible{outline:3px solid var(--accent);outline-offset:2px}
 .scroll{overflow-x:auto;margin:.6em 0}table{border-collapse:collapse;min-width:min(100%,320px)}
-caption{text-align:left;padding:.2em 0;font-weight:600}th,td{padding:.28em .7em;border-bottom:1px solid var(--line);
+caption{max-width:calc(100vw - 22px);
+text-align:left;padding:.2em 0;font-weight:600}th,td{padding:.28em .7em;border-bottom:1px solid var(--line);
 text-align:left;vertical-align:top;font-variant-numeric:tabular-nums}thead th{color:var(--quiet);font-weight:600}
 tbody th{font-weight:600}.number{text-align:right;white-space:nowrap}thead .number{white-space:normal}
 dl{display:grid;grid-template-columns:repeat(auto-fill,minmax(min(100%,170px),1fr));gap:.35em 1em;margin:.5em 0}

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from typing import Final, NamedTuple
 
 from position_monitor.charts.ladder import apart
-from position_monitor.charts.markup import Markup, element
+from position_monitor.charts.markup import Markup, element, path_data
 from position_monitor.charts.plots import nothing
 from position_monitor.charts.scale import Scale, is_drawable, scale_over
 
@@ -43,6 +43,7 @@ class TimePoint(NamedTuple):
 
 def time_lines(lines: Sequence[TimeLine], points: Sequence[TimePoint], *, title: str, x_words: str) -> Markup:
     """The picture; times in the unit of `x_words`, the newest at the right."""
+    points = [point for point in points if is_drawable(point.y)]
     xs = [x for line in lines for x, y in line.points if is_drawable(y)] + [point.x for point in points]
     ys = [y for line in lines for _, y in line.points if is_drawable(y)] + [point.y for point in points]
     if not ys:
@@ -88,7 +89,7 @@ def _line(line: TimeLine, across: Scale, up: Scale) -> Markup:
         else:
             path.append(f"H{here[0]} V{here[1]}" if line.holds else f"L{here[0]},{here[1]}")
         is_broken = False
-    return element("path", d=" ".join(path), class_=f"over {line.kind}")
+    return element("path", d=path_data(path), class_=f"over {line.kind}")
 
 
 def _names(lines: Sequence[TimeLine], up: Scale) -> Iterable[Markup]:

@@ -19,6 +19,7 @@ from decimal import Decimal
 from pathlib import Path
 
 from position_monitor import __version__
+from position_monitor.cli.backtest_costs import costs_of, funding_facts, funding_rates, margin_of
 from position_monitor.cli.backtest_documents import document, table_rows
 from position_monitor.cli.backtest_page import backtest_page
 from position_monitor.cli.backtest_view import rendered
@@ -32,7 +33,7 @@ from position_monitor.core.backtest.candle_series import PriceKind
 from position_monitor.core.backtest.hours import NO_HOURS, market_hours
 from position_monitor.core.backtest.result import BacktestResult, CandleFacts, Tries
 from position_monitor.core.backtest.running import BESIDE, Contender, Request, backtest, with_tries
-from position_monitor.core.backtest.terms import CostRole, Costs, Entry, Margin, Terms
+from position_monitor.core.backtest.terms import Entry, Terms
 from position_monitor.core.backtest.walk import Market
 from position_monitor.core.exits.policies import asks_the_market
 from position_monitor.core.model.instruments import Instrument
@@ -111,6 +112,8 @@ def _candle_files(arguments: argparse.Namespace, entries: Sequence[Entry]) -> di
                 raise BadInput(
                     f"--candles {word}: the entries are of {', '.join(symbols)}: say which this is, SYMBOL={word}"
                 )
+        if symbol.upper() in files:
+            raise BadInput(f"--candles {word}: a second file of {symbol.upper()}; join them into one, by time")
         path = Path(name)
         size = path.stat().st_size if path.is_file() else 0
         with _progress(f"reading {path.name}", size) as progress:
@@ -127,16 +130,18 @@ def _request(
     }
     asks = any(asks_the_market(one) for by_symbol in settings.values() for one in by_symbol.values())
     thresholds = config.exit.regimes.thresholds()
-    costs, margin = _costs(arguments), _margin(arguments)
+    costs, margin = costs_of(arguments), margin_of(arguments)
+    funding = funding_rates(arguments.funding, sorted(files))
+    under = json.dumps(jsonable((costs, margin, arguments.hedge, *funding.items())))
     rules = {name: _instrument(arguments, file, name, entries) for name, file in files.items()}
     contenders = [
         Contender(
             name=word,
             terms={
-                name: Terms(rules[name][0], one, costs, margin, hedged=arguments.hedge)
+                name: Terms(rules[name][0], one, costs, margin, hedged=arguments.hedge, funding=funding.get(name))
                 for name, one in by_symbol.items()
             },
-            settings_hash=_hash(_settings_text(by_symbol), json.dumps(jsonable((costs, margin, arguments.hedge)))),
+            settings_hash=_hash(_settings_text(by_symbol), under),
         )
         for word, by_symbol in settings.items()
     ]
@@ -150,6 +155,7 @@ def _request(
         contenders=contenders,
         split_ms=None if arguments.split is None else _split_ms(arguments.split),
         version=__version__,
+        funding=funding_facts(funding),
     )
 
 
@@ -232,36 +238,6 @@ def _instrument(
         if one.symbol == symbol and one.quantity % step:
             raise BadInput(f"{arguments.entries}:{one.line}: the quantity {one.quantity} is no multiple of {step}")
     return instrument, tuple(derived)
-
-
-def _costs(arguments: argparse.Namespace) -> Costs:
-    return Costs(
-        fee_pct=arguments.fee_pct,
-        maker_fee_pct=arguments.maker_fee_pct,
-        slippage_bps=_slippage(arguments.slippage_bps),
-        funding_bps=arguments.funding_bps,
-    )
-
-
-def _slippage(text: str) -> dict[CostRole, Decimal]:
-    """`5` for every role, or `stop=5,target=2`; a role that is not named has the default."""
-    bps = dict(Costs().slippage_bps)
-    for word in text.split(","):
-        role, equals, value = word.strip().partition("=")
-        roles = list(CostRole) if not equals else [one for one in CostRole if one == role]
-        try:
-            number = Decimal(value if equals else role)
-        except ArithmeticError:
-            number = Decimal("NaN")
-        if not roles or not number.is_finite() or not 0 <= number <= 1_000:
-            words = ", ".join(f"{one}=BPS" for one in CostRole)
-            raise BadInput(f"--slippage-bps was {text!r}; expected basis points, or some of {words}")
-        bps |= dict.fromkeys(roles, number)
-    return bps
-
-
-def _margin(arguments: argparse.Namespace) -> Margin | None:
-    return None if arguments.leverage is None else Margin(arguments.leverage, arguments.maintenance_pct)
 
 
 def _split_ms(text: str) -> int:

@@ -33,6 +33,7 @@ def document(result: BacktestResult) -> dict[str, Any]:
         "entries": result.entries,
         "candles": [facts._asdict() for facts in result.candles],
         "costs": result.costs._asdict(),
+        "funding": [one._asdict() for one in result.funding],
         "margin": None if result.margin is None else result.margin._asdict(),
         "data_hash": result.data_hash,
         "settings_hash": result.settings_hash,
@@ -50,6 +51,7 @@ def _policy(run: PolicyResult) -> dict[str, Any]:
         "ambiguous": run.ambiguous,
         "censored": {str(ended): count for ended, count in run.censored},
         "looks": run.looks,
+        "unfunded": run.unfunded,
     }
 
 

@@ -40,8 +40,13 @@ def made_of(result: BacktestResult) -> Iterator[Text]:
     slippage = ", ".join(f"{role} {plain(bps)}" for role, bps in costs.slippage_bps.items())
     yield Text(
         f"fees {plain(costs.fee_pct)} % (limit {plain(costs.maker_fee_pct)} %), slippage in bps: {slippage or 'none'}, "
-        f"funding {plain(costs.funding_bps)} bps against the position"
+        f"funding {'from the file' if result.funding else f'{plain(costs.funding_bps)} bps against the position'}"
     )
+    for funding in result.funding:
+        yield Text(
+            f"  funding of {funding.symbol}: {funding.rates:,} rates, {_day(funding.first_ms)} to "
+            f"{_day(funding.last_ms)}, mean {funding.mean_bps:+.2f} bps; above zero the longs pay"
+        )
     margin = "never liquidated" if result.margin is None else f"leverage {plain(result.margin.leverage)}"
     yield Text(f"{result.entries} entries, {margin}; {result.rate_candles_s:,.0f} candles/s walked")
     if result.tries is not None:
@@ -98,6 +103,9 @@ def cautions(result: BacktestResult) -> Iterator[Text]:
         yield Text(f"! {asked.headline.n} positions say little: at least {SMALL_SAMPLE} are needed", style="yellow")
     for ended, count in asked.censored:
         yield Text(f"! {count} in no figure: {ended} while they were open", style="yellow")
+    if asked.unfunded:
+        text = f"! {asked.unfunded} lived longer than 8 h where the file has no rate of funding: nothing was paid there"
+        yield Text(text, style="yellow")
     late = _late(asked)
     if late:
         yield Text(f"! {late} began later than one candle after their entry: candles are missing there", style="yellow")

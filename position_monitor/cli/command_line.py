@@ -210,7 +210,14 @@ def _backtest(commands: argparse._SubParsersAction[_Parser]) -> None:
     one.add_argument(
         "--slippage-bps", default="5", metavar="BPS", help="5 for all, or stop=5,target=2,entry=0,close=5 (default 5)"
     )
-    one.add_argument("--funding-bps", type=decimal, default="1", help="at 00, 08 and 16 UTC, against it (default 1)")
+    one.add_argument("--funding-bps", type=decimal, help="at 00, 08 and 16 UTC, against the position (default 1)")
+    one.add_argument(
+        "--funding",
+        action="append",
+        default=[],
+        metavar="FILE",
+        help="CSV: time,rate[,symbol][,mark], or SYMBOL=FILE: what was booked, by side",
+    )
     one.add_argument("--leverage", type=decimal_above_zero, help="isolated margin, for liquidation (default: none)")
     one.add_argument("--maintenance-pct", type=decimal, default="0.5", help="maintenance margin (default 0.5)")
     one.add_argument("--tick", type=decimal_above_zero, help="least price step (default: by the decimals of the file)")

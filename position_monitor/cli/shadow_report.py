@@ -10,11 +10,12 @@ import asyncio
 import csv
 import math
 import sys
+import time
 from typing import Any
 
 from position_monitor.cli.exit_codes import ExitCode
 from position_monitor.cli.output import print_json, print_rendered, say
-from position_monitor.cli.shadow_report_view import PROMOTION, report
+from position_monitor.cli.shadow_report_view import PROMOTION, following, report
 from position_monitor.config import load_config
 from position_monitor.core.shadow.comparison import Verdict
 from position_monitor.core.shadow.pair import FUNDING_RULE, Pair
@@ -43,6 +44,7 @@ def execute(arguments: argparse.Namespace) -> int:
             "account": config.account,
             "report": None if made is None else _document(made),
             "unreadable": unreadable,
+            "following": None if stream.followed is None else stream.followed._asdict(),
             "pairs": documents,
         })  # fmt: skip
     elif arguments.csv:
@@ -51,6 +53,8 @@ def execute(arguments: argparse.Namespace) -> int:
         print_rendered(*report(made))
     if made is None:
         say(f"position-monitor: {NOTHING}")
+    if stream.followed is not None and not arguments.json:
+        say(f"position-monitor: {following(stream.followed, time.time_ns() // 1_000_000)}")
     if unreadable:
         say(f"! {unreadable} entries of the streams are not readable and are left out")
     return ExitCode.OK
@@ -74,7 +78,7 @@ def _document(made: ShadowReport) -> dict[str, Any]:
         "difference_r": _verdict_document(made.verdict),
         "difference_pct": _verdict_document(made.in_pct),
         "difference_r_at_p90_slippage": _verdict_document(made.at_p90),
-        "word": str(made.verdict.word),
+        "word": str(made.word),
         "groups": [
             {"kind": row.kind, "name": row.name, "for_orientation": True, **_verdict_document(row.verdict)}
             for row in made.groups

@@ -5,11 +5,13 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable
 from datetime import UTC, datetime
+from decimal import Decimal
 
 from rich.console import RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from position_monitor.cli.record_figures import duration
 from position_monitor.core.shadow.comparison import (
     CALIBRATED_R,
     DAYS_MIN,
@@ -20,7 +22,8 @@ from position_monitor.core.shadow.comparison import (
     Word,
 )
 from position_monitor.core.shadow.pair import FUNDING_RULE
-from position_monitor.core.shadow.report import BIASED, Coverage, ShadowReport
+from position_monitor.core.shadow.report import Coverage, ShadowReport
+from position_monitor.edge.redis.pairs import FollowedNow
 
 ROWS_PER_KIND = 8
 PROMOTION = (
@@ -28,7 +31,10 @@ PROMOTION = (
     "systemctl reload quantum-position-monitor"
 )
 """What a human does to promote the Exit Brain; `live_rollout_pct` promotes it for some symbols only."""
-_STYLES = {Word.BETTER: "green", Word.WORSE: "red", Word.WORSE_TAIL: "red", Word.NOT_ENOUGH: "yellow"}
+_STYLES = {
+    **{Word.BETTER: "green", Word.WORSE: "red", Word.WORSE_TAIL: "red"},
+    **{Word.NOT_ENOUGH: "yellow", Word.BIASED: "red"},
+}
 
 
 def report(made: ShadowReport) -> list[RenderableType]:
@@ -45,6 +51,13 @@ def report(made: ShadowReport) -> list[RenderableType]:
     ]
 
 
+def following(now: FollowedNow, now_ms: int) -> str:
+    """What is on the way to a result, in a line."""
+    ago = duration(Decimal(max(0, now_ms - now.written_at_ms)))
+    outliving = f", and {now.outliving} that are closed while books of theirs go on" if now.outliving else ""
+    return f"{now.open} open positions were followed {ago} ago{outliving}; a result comes when all books are over"
+
+
 def _headline(made: ShadowReport) -> Text:
     days = f"{_day(made.first_ms)} to {_day(made.last_ms)}"
     text = f"Shadow {made.shadow_policy}, live {made.live_policy}, {days}, settings {made.settings_hash}"
@@ -58,7 +71,7 @@ def _calibration(made: ShadowReport) -> Iterable[Text]:
     elif made.calibrated:
         said, style = "calibrated so far" if verdict.word is Word.NOT_ENOUGH else "calibrated", "green"
     else:
-        said, style = BIASED, "red"
+        said, style = str(Word.BIASED), "red"
     yield Text(f"A/A live beside itself {_mean(verdict, 'R')}  n {verdict.n}  {said}", style=style)
     if not made.calibrated and verdict.word is not Word.NOT_ENOUGH:
         yield Text(f"    must be within {CALIBRATED_R} R and its interval hold 0: nothing below is to be read")
@@ -66,7 +79,7 @@ def _calibration(made: ShadowReport) -> Iterable[Text]:
 
 def _difference(made: ShadowReport) -> Iterable[Text]:
     verdict = made.verdict
-    word = Text(made.said, style=_STYLES.get(verdict.word, "") if made.calibrated else "red")
+    word = Text(str(made.word), style=_STYLES.get(made.word, ""))
     yield Text.assemble(f"A/B shadow - live      {_mean(verdict, 'R')}  n {verdict.n}  ", word)
     yield Text(f"    of entry notional  {_mean(made.in_pct, '%')}")
     yield Text(f"    with p90 slippage  {_mean(made.at_p90, 'R')}")

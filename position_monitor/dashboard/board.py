@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Final, NamedTuple
 
-from position_monitor.charts.markup import Markup, element, joined
+from position_monitor.charts.markup import Markup, element, joined, raw
 from position_monitor.core.model.sides import PositionKey
 from position_monitor.core.publication.state import PositionState
 from position_monitor.dashboard import account_parts, position_parts
@@ -146,9 +146,16 @@ def changes(before: Frame, after: Frame, *, at_ms: int) -> str:
     return json.dumps(document, ensure_ascii=False, separators=(",", ":"))
 
 
-def children(frame: Frame, name: str) -> Markup:
-    """The children of a list, in order."""
-    return joined(frame.parts[one] for one in frame.orders.get(name, ()))
+HOLE: Final = "\x00"
+"""Around the name of a list where its children belong: no text on a page holds this character.
+
+They are most of a page. Joined into it on every level they would be there ten times at once.
+"""
+
+
+def children(name: str) -> Markup:
+    """Where the children of a list belong."""
+    return raw(f"{HOLE}{name}{HOLE}")
 
 
 class Board:
@@ -235,7 +242,7 @@ def section(place: int, view: AccountView, frame: Frame) -> Markup:
     name = f"a{place}"
     columns = position_parts.COLUMNS
     head = element("tr", *(element("th", one, scope="col", class_=position_parts.column_class(one)) for one in columns))
-    rows = element("tbody", children(frame, f"{name}-rows"), id=f"{name}-rows")
+    rows = element("tbody", children(f"{name}-rows"), id=f"{name}-rows")
     table = element("table", element("caption", "Positions, worst first"), element("thead", head), rows)
     positions = (
         element(
@@ -248,7 +255,7 @@ def section(place: int, view: AccountView, frame: Frame) -> Markup:
         ),
         element("h2", "Ladders", id=f"{name}-ladders"),
         element("p", "Percent from the mark, R from the entry; minus is a loss for the position.", class_="quiet"),
-        element("div", children(frame, f"{name}-cards"), id=f"{name}-cards", class_="cards"),
+        element("div", children(f"{name}-cards"), id=f"{name}-cards", class_="cards"),
     )
     others = (
         _part(frame, name, "controls", "Pauses and holds"),

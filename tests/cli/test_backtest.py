@@ -120,6 +120,49 @@ def test_cost_is_taken_by_role(sample: Path, capsys: pytest.CaptureFixture[str])
     }
 
 
+def test_funding_from_a_file_is_paid_by_side(sample: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Four times a day for six days: each position pays or gets what its side, its notional and its hours ask for."""
+    path, hours = tmp_path / "rates.csv", range(0, 6 * 24, 6)
+    rows = [f"{1_767_225_600_000 + hour * 3_600_000},0.0005,40000" for hour in hours]
+    path.write_text("\n".join(("time,rate,mark", *rows)))
+    shown = printed(capsys, sample, "--policy", "static", "--funding", str(path))
+    by_side = {"LONG": -1, "SHORT": 1}
+    closed = [one for one in shown["positions"] if one["ended"] == "closed"]
+    for one in closed:
+        times = [hour for hour in hours if one["opened_at_ms"] <= 1_767_225_600_000 + hour * 3_600_000]
+        times = [hour for hour in times if 1_767_225_600_000 + hour * 3_600_000 < one["closed_at_ms"]]
+        assert float(one["funding"]) == pytest.approx(by_side[one["side"]] * len(times) * 0.238 * 40_000 * 0.0005)
+    assert {one["side"] for one in closed if float(one["funding"])} == set(by_side)
+    assert shown["unfunded"] == 0
+    assert shown["funding"] == [
+        {
+            **{"symbol": "BTCUSDT", "rates": 24, "first_ms": 1_767_225_600_000, "mean_bps": 5.0},
+            "last_ms": 1_767_225_600_000 + 138 * 3_600_000,
+        }
+    ]
+    path.write_text("\n".join(("time,rate,mark", *rows[:9])))
+    assert main(arguments(sample, "--policy", "static", "--funding", str(path))) == 0
+    assert "lived longer than 8 h where the file has no rate of funding" in capsys.readouterr().out
+
+
+def test_funding_of_months_is_joined_and_a_time_counts_once(
+    sample: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """In any order; a rate that two files have is refused, and so is a contract without rates."""
+    paths = [tmp_path / "b.csv", tmp_path / "a.csv"]
+    for path, hour in zip(paths, (8, 0), strict=True):
+        path.write_text(f"time,rate\n{1_767_225_600_000 + hour * 3_600_000},0.0001\n")
+    first, second = (("--funding", str(path)) for path in paths)
+    assert printed(capsys, sample, *first, *second)["funding"][0]["rates"] == 2
+    for more, expected in (
+        ((*first, *first), "holds a time of BTCUSDT that an earlier file has as well"),
+        (("--funding", f"ETHUSDT={paths[0]}"), "there are rates of ETHUSDT, and none of BTCUSDT"),
+        ((*first, "--funding-bps", "1"), "rates from a file or one constant, not both"),
+    ):
+        assert main(arguments(sample, *more)) == 1
+        assert expected in capsys.readouterr().err
+
+
 @pytest.mark.parametrize(
     ("more", "expected"),
     [
@@ -132,6 +175,7 @@ def test_cost_is_taken_by_role(sample: Path, capsys: pytest.CaptureFixture[str])
         (("--step", "0.1"), "is no multiple of 0.1"),
         (("--candles", "none.csv"), "say which this is, SYMBOL="),
         (("--candles", "ETHUSDT=none.csv"), "say which this is, SYMBOL="),
+        (("--funding", "none.csv"), "none.csv: cannot be read: No such file"),
     ],
 )
 def test_what_cannot_be_used_is_said_and_the_exit_is_1(
@@ -176,6 +220,8 @@ def test_two_symbols_have_a_file_each(sample: Path, tmp_path: Path, capsys: pyte
     assert {one["symbol"] for one in shown["positions"]} == {"BTCUSDT", "ETHUSDT"}
     assert [one["symbol"] for one in shown["candles"]] == ["BTCUSDT", "ETHUSDT"]
     assert path.with_name("entries.csv.tries.jsonl").exists()
+    assert main(["backtest", files[0], *files, "--entries", str(path)]) == 1
+    assert "a second file of BTCUSDT; join them into one" in capsys.readouterr().err
 
 
 def test_the_sample_is_written_and_the_next_step_said(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import csv
 import io
 import json
+import re
+import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -15,7 +17,7 @@ from position_monitor.cli.main import main
 from position_monitor.core.performance.record import Record
 from position_monitor.core.shadow.pair import Pair
 from position_monitor.edge.redis.pair_documents import pair_document, read_pair
-from position_monitor.edge.redis.pairs import PairStream
+from position_monitor.edge.redis.pairs import FollowedNow, PairStream
 from position_monitor.edge.redis.record_stream import RecordStream
 from tests.core.shadow.samples import censored, sample
 
@@ -26,9 +28,15 @@ Show = Callable[..., int]
 def show(config_file: Path, monkeypatch: Any) -> Show:
     """Runs the command over these pairs and records."""
 
-    def run(*options: str, pairs: Sequence[Pair], records: Sequence[Record] = (), unreadable: int = 0) -> int:
+    def run(
+        *options: str,
+        pairs: Sequence[Pair],
+        records: Sequence[Record] = (),
+        unreadable: int = 0,
+        followed: FollowedNow | None = None,
+    ) -> int:
         async def pairs_read(url: str, *, prefix: str, account: str) -> PairStream:
-            return PairStream(tuple(pairs), unreadable)
+            return PairStream(tuple(pairs), unreadable, followed=followed)
 
         async def records_read(url: str, *, prefix: str, account: str) -> RecordStream:
             return RecordStream(tuple(records), "1-1", 0)
@@ -67,8 +75,21 @@ def test_every_word_fits_80_columns(
 
 
 def test_a_biased_ruler_takes_the_place_of_the_word(show: Show, capsys: Any) -> None:
-    show(pairs=sample(100, shift=0.5, own_shift=0.05)[1])
+    """On the screen and for a script."""
+    pairs = sample(100, shift=0.5, own_shift=0.05)[1]
+    show(pairs=pairs)
     assert "BETTER" not in capsys.readouterr().out.split("For orientation")[0]
+    show("--json", pairs=pairs)
+    assert json.loads(capsys.readouterr().out)["report"]["word"] == "BIASED RULER"
+
+
+def test_a_few_positions_that_are_off_are_no_biased_ruler(show: Show, capsys: Any) -> None:
+    """Two positions of the first day say nothing of the ruler either."""
+    show(pairs=sample(2, shift=0.5, own_shift=0.05)[1])
+    shown = capsys.readouterr().out.split("For orientation")[0]
+    assert "not enough to calibrate" in shown
+    assert "NOT ENOUGH" in shown
+    assert "BIASED" not in shown
 
 
 def test_what_is_left_out_is_said(show: Show, capsys: Any) -> None:
@@ -88,6 +109,15 @@ def test_no_pair_is_no_error(show: Show, capsys: Any) -> None:
     assert "no shadow result yet" in told.err
     assert show("--csv", pairs=[]) == 0
     assert capsys.readouterr().out.startswith("record_id,")
+
+
+def test_what_is_on_the_way_is_said(show: Show, capsys: Any) -> None:
+    """So that on the first day nobody takes a shadow that works for one that does not."""
+    now = FollowedNow(open=7, outliving=2, written_at_ms=time.time_ns() // 1_000_000 - 30_000)
+    assert show(pairs=[], followed=now) == 0
+    assert re.search(r"7 open positions were followed \d+s ago, and 2 that are closed while", capsys.readouterr().err)
+    show("--json", pairs=[], followed=now)
+    assert json.loads(capsys.readouterr().out)["following"] == now._asdict()
 
 
 def test_json_has_the_word_the_interval_and_every_pair(show: Show, capsys: Any) -> None:

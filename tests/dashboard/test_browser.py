@@ -300,3 +300,70 @@ async def test_an_event_appears_by_itself(served: Page, opened: Any, publisher: 
     await tab.waits_for("#a0-rows .badge", "NAKED")
     await tab.waits_for(".verdict", "CRITICAL")
     assert await tab.page.locator("#a0-rows > tr").count() == 1
+
+
+async def test_a_position_s_own_page_keeps_up(served: Page, opened: Any, publisher: Publisher) -> None:
+    """Its mark, its verdict and its events, while the link that has the focus keeps it."""
+    [state] = several(1)
+    await publisher.positions([state])
+    await publisher.status()
+    await served.board.look()
+    tab = await opened(f"{served.url}/position?account=main&symbol=COIN0USDT&side=LONG")
+    await tab.page.get_by_role("link", name="All positions").focus()
+    await publisher.event(type="StopFired", symbol="COIN0USDT", price="0.14")
+    await publisher.positions([replace(state, verdict=naked().verdict, reason="no stop rests")])
+    await tab.waits_for(".verdict", "NAKED")
+    await tab.waits_for(".events li", "StopFired")
+    assert await tab.page.evaluate("document.activeElement.textContent") == "All positions"
+    assert await tab.page.get_by_role("img", name="Levels over time against the mark").count() == 1
+
+
+async def test_it_prints_dark_on_light(served: Page, opened: Any, publisher: Publisher) -> None:
+    """Also where the screen is dark."""
+    await publish(publisher)
+    await served.board.look()
+    tab = await opened(served.url, color_scheme="dark")
+    colours = "getComputedStyle(document.body)[%r]"
+    assert await tab.page.evaluate(colours % "backgroundColor") == "rgb(16, 19, 23)"
+    await tab.page.emulate_media(media="print", color_scheme="dark")
+    assert await tab.page.evaluate(colours % "backgroundColor") == "rgb(255, 255, 255)"
+    assert await tab.page.evaluate(colours % "color") == "rgb(0, 0, 0)"
+    assert not await tab.page.locator("#search").is_visible()
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+async def test_every_word_can_be_read(served: Page, opened: Any, publisher: Publisher, scheme: str) -> None:
+    """The contrast of each text with what lies behind it is 4.5 at least (WCAG 2.2, 1.4.3)."""
+    await publish(publisher)
+    await served.board.look()
+    for path in ("/", OWN):
+        tab = await opened(served.url + path, color_scheme=scheme)
+        assert await tab.page.evaluate(CONTRAST) == []
+
+
+CONTRAST = """() => {
+  const light = (colour) => {
+    const part = colour.match(/[0-9.]+/g).slice(0, 3).map((value) => {
+      const share = value / 255;
+      return share <= 0.04045 ? share / 12.92 : ((share + 0.055) / 1.055) ** 2.4;
+    });
+    return 0.2126 * part[0] + 0.7152 * part[1] + 0.0722 * part[2];
+  };
+  const behind = (one) => {
+    for (; one; one = one.parentElement) {
+      const colour = getComputedStyle(one).backgroundColor;
+      if (!/, 0\\)$/.test(colour)) return colour;
+    }
+    return "rgb(255, 255, 255)";
+  };
+  const faults = new Set();
+  for (const one of document.querySelectorAll("body *")) {
+    const said = [...one.childNodes].some((node) => node.nodeType === 3 && node.textContent.trim());
+    if (!said || !one.checkVisibility() || one.closest("title, desc")) continue;
+    const style = getComputedStyle(one);
+    const words = one.closest("svg") ? style.fill : style.color;
+    const [dark, bright] = [light(words), light(behind(one))].sort((a, b) => a - b);
+    if ((bright + 0.05) / (dark + 0.05) < 4.5) faults.add(`${one.className.baseVal ?? one.className} ${words}`);
+  }
+  return [...faults];
+}"""

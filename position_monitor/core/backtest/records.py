@@ -7,16 +7,15 @@ from dataclasses import replace
 from decimal import Decimal
 
 from position_monitor.core.backtest.candle_series import CandleSeries, price
+from position_monitor.core.backtest.funding import funding_of
 from position_monitor.core.backtest.simulated_position import ASSET, SimulatedPosition
-from position_monitor.core.backtest.terms import FUNDING_EVERY_MS
 from position_monitor.core.backtest.walk import Walked
 from position_monitor.core.model.orders import Role
-from position_monitor.core.performance.facts import Fill, Income, IncomeKind, PastOrder, PriceRange
+from position_monitor.core.performance.facts import Income, IncomeKind, PastOrder, PriceRange
 from position_monitor.core.performance.lives import Anchor, lives_of
 from position_monitor.core.performance.making import Statement, Watched, record_of
 from position_monitor.core.performance.record import Origin, Record
 
-_BPS = Decimal(10_000)
 _ZERO = Decimal(0)
 
 
@@ -50,29 +49,14 @@ def record_of_walk(walked: Walked, series: CandleSeries, *, settings_hash: str, 
     return replace(record_of(life, statement, watched), cover=None)  # how long it took to protect is not simulated
 
 
-def funding_of(position: SimulatedPosition, series: CandleSeries, until_ms: int) -> Iterator[Income]:
-    """What it paid for funding until a moment: at each funding time what it held then, at the open of that candle."""
-    bps = position.terms.costs.funding_bps
-    at_ms = -(-position.opened_ms // FUNDING_EVERY_MS) * FUNDING_EVERY_MS
-    while bps and at_ms < until_ms:
-        held = sum((_held(fill, position) for fill in position.fills if fill.at_ms <= at_ms), _ZERO)
-        mark = price(series.opens[min(series.first_from(at_ms + 1) - 1, len(series) - 1)])
-        amount = -held * mark * bps / _BPS
-        yield _row(position, IncomeKind.FUNDING, amount, at_ms)
-        at_ms += FUNDING_EVERY_MS
-
-
-def _held(fill: Fill, position: SimulatedPosition) -> Decimal:
-    return fill.quantity if fill is position.fills[0] else -fill.quantity
-
-
 def _income(position: SimulatedPosition, series: CandleSeries) -> Iterator[Income]:
     """What the venue would have booked: the profit and the fee of each fill, and funding."""
     for fill in position.fills:
         yield _row(position, IncomeKind.FEE, -fill.fee, fill.at_ms)._replace(trade_id=fill.trade_id)
         if fill is not position.fills[0]:
             yield _row(position, IncomeKind.REALISED, fill.realised, fill.at_ms)._replace(trade_id=fill.trade_id)
-    yield from funding_of(position, series, position.fills[-1].at_ms)
+    for paid in funding_of(position, series, position.fills[-1].at_ms):
+        yield _row(position, IncomeKind.FUNDING, paid.amount, paid.at_ms)
 
 
 def _row(position: SimulatedPosition, kind: IncomeKind, amount: Decimal, at_ms: int) -> Income:

@@ -37,6 +37,17 @@ class CandleFacts(NamedTuple):
     """The venue's rules that nobody stated: taken from the decimals of the files."""
 
 
+class FundingFacts(NamedTuple):
+    """The rates of funding of one contract, as they were read from a file."""
+
+    symbol: str
+    rates: int
+    first_ms: int
+    last_ms: int
+    mean_bps: float
+    """Of all of them; above zero the longs pay."""
+
+
 class Simulated(NamedTuple):
     """One entry under one policy."""
 
@@ -56,6 +67,8 @@ class Simulated(NamedTuple):
     """How the headline ended."""
     ambiguous: int
     """Candles of the headline in which the order of a stop and a take-profit mattered."""
+    unfunded: bool = False
+    """Whether its contract has rates of funding, and none for more than their interval while it was open."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,6 +115,8 @@ class PolicyResult:
     """Candles walked, both orders together."""
     looks: int
     """Decisions taken, both orders together."""
+    unfunded: int = 0
+    """Closed positions that lived where the file of funding has no rate."""
 
     @property
     def width_r(self) -> float:
@@ -164,6 +179,8 @@ class BacktestResult:
     walk_s: float = 0.0
     """How long the walks took."""
     notes: tuple[str, ...] = field(default_factory=tuple)
+    funding: tuple[FundingFacts, ...] = ()
+    """By contract; empty: the constant of the costs is paid."""
 
     @property
     def asked(self) -> PolicyResult:

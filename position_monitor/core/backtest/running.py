@@ -8,11 +8,13 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import NamedTuple
 
+from position_monitor.core.backtest.funding import is_covered
 from position_monitor.core.backtest.records import record_of_walk
 from position_monitor.core.backtest.result import (
     BacktestResult,
     CandleFacts,
     Figures,
+    FundingFacts,
     Paired,
     PolicyResult,
     Simulated,
@@ -51,6 +53,7 @@ class Request(NamedTuple):
     split_ms: int | None = None
     version: str = ""
     every_candle: bool = False
+    funding: tuple[FundingFacts, ...] = ()
 
 
 def backtest(request: Request, progress: Callable[[int], None] = lambda _: None) -> BacktestResult:
@@ -78,6 +81,7 @@ def backtest(request: Request, progress: Callable[[int], None] = lambda _: None)
         after=() if split is None else tuple((run.name, _part(run, split, after=True)) for run in runs),
         settings_hash=request.contenders[0].settings_hash,
         version=request.version,
+        funding=request.funding,
     )
 
 
@@ -122,6 +126,9 @@ def _both(request: Request, contender: Contender, entry: Entry) -> _Both:
         bound=record if bound is headline else recorded(bound),
         ended=headline.ended,
         ambiguous=headline.ambiguous,
+        unfunded=record is not None
+        and terms.funding is not None
+        and not is_covered(terms.funding, position.opened_ms, record.closed_at_ms),
     )
     return _Both(simulated, sum(one.candles for one in walks), sum(one.position.looks for one in walks))
 
@@ -139,6 +146,7 @@ def _policy_result(name: str, walked: Sequence[_Both]) -> PolicyResult:
         censored=tuple(sorted(censored.items())),
         candles=sum(one.candles for one in walked),
         looks=sum(one.looks for one in walked),
+        unfunded=sum(one.unfunded for one in positions),
     )
 
 

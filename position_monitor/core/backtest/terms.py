@@ -15,7 +15,7 @@ from position_monitor.core.model.sides import Side
 _ZERO = Decimal(0)
 _BPS = Decimal(10_000)
 FUNDING_EVERY_MS = 8 * 3_600_000
-"""Funding is booked at 00, 08 and 16 o'clock UTC."""
+"""Funding is booked at 00, 08 and 16 o'clock UTC where no file says otherwise."""
 
 
 class CostRole(StrEnum):
@@ -36,7 +36,8 @@ class Costs(NamedTuple):
     slippage_bps: Mapping[CostRole, Decimal] = dict.fromkeys(CostRole, Decimal(5))
     """By role; a limit order has none."""
     funding_bps: Decimal = Decimal(1)
-    """Paid at each funding time, whatever the side: it is taken to be against the position."""
+    """Paid at each funding time, whatever the side: it is taken to be against the position. Without part in a position
+    whose rates come from a file."""
 
     def filled_at(self, price: Decimal, side: Side, role: CostRole, *, opens: bool = False) -> Decimal:
         """What an order at market gets where `price` was meant: worse by the slippage of its role."""
@@ -64,6 +65,16 @@ class Margin(NamedTuple):
         return price if price > 0 else None
 
 
+class FundingRate(NamedTuple):
+    """One funding of a contract, as its venue booked it."""
+
+    at_ms: int
+    rate: Decimal
+    """A fraction of the notional: 0.0001 is one basis point. Above zero the longs pay the shorts."""
+    mark: Decimal | None = None
+    """The mark price of that time; None: not stated."""
+
+
 class Terms(NamedTuple):
     """Everything about a simulated position that does not change while it lives."""
 
@@ -75,6 +86,8 @@ class Terms(NamedTuple):
     hedged: bool = False
     """Whether the account is in hedge mode, where the venue's least notional counts for take-profits as well."""
     account: str = "backtest"
+    funding: tuple[FundingRate, ...] | None = None
+    """The rates of its contract by time; None: the constant of the costs."""
 
 
 class Entry(NamedTuple):

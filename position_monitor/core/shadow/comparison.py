@@ -35,6 +35,8 @@ class Word(StrEnum):
     WORSE = "WORSE"
     WORSE_TAIL = "WORSE TAIL"
     """The mean is better, and the worst positions are much worse."""
+    BIASED = "BIASED RULER"
+    """The live policy, followed beside itself, is not what happened: nothing is said of another one."""
 
 
 class Difference(NamedTuple):

@@ -14,12 +14,10 @@ from typing import NamedTuple
 
 from position_monitor.core.performance.inference import ALPHA
 from position_monitor.core.performance.record import Record
-from position_monitor.core.shadow.comparison import Difference, Verdict, compared, is_calibrated
+from position_monitor.core.shadow.comparison import Difference, Verdict, Word, compared, is_calibrated
 from position_monitor.core.shadow.pair import Pair, Scored
 
 DAY_MS = 86_400_000
-BIASED = "BIASED RULER"
-"""Said in place of a word while the live policy, followed beside itself, is not what happened."""
 
 
 class GroupRow(NamedTuple):
@@ -82,9 +80,11 @@ class ShadowReport(NamedTuple):
         return is_calibrated(self.calibration)
 
     @property
-    def said(self) -> str:
-        """The word that may be read: that of the comparison, or that the ruler is biased."""
-        return str(self.verdict.word) if self.calibrated else BIASED
+    def word(self) -> Word:
+        """What the sample allows to say of the shadow: nothing while the ruler is biased, or may be."""
+        if self.calibrated:
+            return self.verdict.word
+        return Word.NOT_ENOUGH if self.calibration.word is Word.NOT_ENOUGH else Word.BIASED
 
 
 def report_of(pairs: Sequence[Pair], records: Iterable[Record]) -> ShadowReport | None:

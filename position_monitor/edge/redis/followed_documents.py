@@ -100,6 +100,11 @@ def key_of(text: str) -> PositionKey:
         raise DocumentUnreadable(f"a followed position is not readable: {type(fault).__name__}") from None
 
 
+def has_ended(text: str) -> bool:
+    """Whether the live position of these books is closed, so that they outlive it. Raises `DocumentUnreadable`."""
+    return bool(_document(text).get("ended_ms"))
+
+
 def read_followed(text: str, grounds: Grounds) -> Followed:
     """One followed position back; raises `DocumentUnreadable`. Other settings than those of now censor it."""
     document = _document(text)

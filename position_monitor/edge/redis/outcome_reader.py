@@ -104,7 +104,7 @@ class OutcomeReader:
             return None
         verdict = made.verdict
         return ShadowAgainstLive(
-            word=made.said,
+            word=str(made.word),
             live_policy=harmless(made.live_policy),
             shadow_policy=harmless(made.shadow_policy),
             n=verdict.n,

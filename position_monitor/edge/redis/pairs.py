@@ -5,21 +5,23 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any, Final
+from dataclasses import dataclass, replace
+from typing import Any, Final, NamedTuple
 
 from redis.exceptions import ResponseError
 
 from position_monitor.core.shadow.following import Followed, record_ref
 from position_monitor.core.shadow.pair import Pair
 from position_monitor.edge.background import stop_if_cancelled
-from position_monitor.edge.redis.connection import OPERATION_TIMEOUT_S, address_of, connect
+from position_monitor.edge.redis.connection import OPERATION_TIMEOUT_S, connect
 from position_monitor.edge.redis.documents import Keys
+from position_monitor.edge.redis.fault_words import in_words
 from position_monitor.edge.redis.fenced_stream import STREAM_LENGTH, FencedStream
-from position_monitor.edge.redis.followed_documents import followed_text
+from position_monitor.edge.redis.followed_documents import followed_text, has_ended
 from position_monitor.edge.redis.lease import REDIS_FAILURES
 from position_monitor.edge.redis.lease_states import LeaseState
 from position_monitor.edge.redis.pair_documents import pair_text, read_pair
+from position_monitor.edge.redis.published_values import DocumentUnreadable
 from position_monitor.edge.redis.reader import RedisUnreachable
 from position_monitor.edge.redis.record_stream import ENTRIES_PER_READ, last_revisions
 
@@ -43,12 +45,7 @@ class RedisPairs(FencedStream):
 
     async def followed_before(self) -> list[str]:
         """The books that the process before this one followed, as JSON. Raises one of `REDIS_FAILURES`."""
-        async with asyncio.timeout(OPERATION_TIMEOUT_S):
-            try:
-                fields: Mapping[str, str] = await self._client.hgetall(self._keys.shadow_following)
-            except ResponseError:  # a key of another kind stands there
-                fields = {}
-        stop_if_cancelled()
+        fields = await _following(self._client, self._keys)
         return [text for name, text in sorted(fields.items()) if name != _WRITTEN_AT][:FOLLOWED_READ_MAX]
 
     async def write(self, pairs: Sequence[Pair], followed: Sequence[Followed], now_ms: int) -> bool:
@@ -62,24 +59,38 @@ class RedisPairs(FencedStream):
         return await self.append([pair_text(pair) for pair in pairs], [(self._keys.shadow_following, fields)])
 
 
+class FollowedNow(NamedTuple):
+    """What the daemon follows, as it last wrote it: no result yet."""
+
+    open: int
+    """Positions that are open."""
+    outliving: int
+    """Positions that are closed, and books of theirs not over."""
+    written_at_ms: int
+    """When that was so."""
+
+
 @dataclass(frozen=True, slots=True)
 class PairStream:
-    """What stands in the stream."""
+    """What stands in the stream, and what will."""
 
     pairs: tuple[Pair, ...]
     """The last revision of each, oldest first."""
     unreadable: int
     newest_id: str = ""
     """The id of the newest entry; empty where there is none."""
+    followed: FollowedNow | None = None
+    """None: not read, or nobody ever wrote it."""
 
 
 async def read_pairs(url: str, *, prefix: str, account: str) -> PairStream:
     """The pairs of an account, over a connection of its own. Raises `ConfigError` and `RedisUnreachable`."""
-    client = connect(url)
+    client, keys = connect(url), Keys(prefix, account)
     try:
-        return await pairs_of(client, Keys(prefix, account))
+        stream = await pairs_of(client, keys)
+        return replace(stream, followed=_followed_now(await _following(client, keys)))
     except REDIS_FAILURES as fault:
-        raise RedisUnreachable(f"Redis at {address_of(url)} did not answer ({type(fault).__name__})") from None
+        raise RedisUnreachable(in_words(url, fault)) from None
     finally:
         await client.aclose()
 
@@ -87,6 +98,26 @@ async def read_pairs(url: str, *, prefix: str, account: str) -> PairStream:
 async def pairs_of(client: Any, keys: Keys) -> PairStream:  # noqa: ANN401
     """The same over a connection that is there. Raises one of `REDIS_FAILURES`."""
     return await _read(client, keys.shadow_exits)
+
+
+async def _following(client: Any, keys: Keys) -> Mapping[str, str]:  # noqa: ANN401  redis-py's answers have no type
+    async with asyncio.timeout(OPERATION_TIMEOUT_S):
+        try:
+            fields: Mapping[str, str] = await client.hgetall(keys.shadow_following)
+        except ResponseError:  # a key of another kind stands there
+            fields = {}
+    stop_if_cancelled()
+    return fields
+
+
+def _followed_now(fields: Mapping[str, str]) -> FollowedNow | None:
+    """None for what no daemon writes."""
+    try:
+        written_at_ms = int(fields[_WRITTEN_AT])
+        over = [has_ended(text) for name, text in fields.items() if name != _WRITTEN_AT]
+    except (KeyError, ValueError, DocumentUnreadable):
+        return None
+    return FollowedNow(over.count(False), over.count(True), written_at_ms)
 
 
 async def _read(client: Any, key: str) -> PairStream:  # noqa: ANN401  redis-py types every answer as str or bytes

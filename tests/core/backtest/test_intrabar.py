@@ -6,8 +6,9 @@ from decimal import Decimal
 
 import pytest
 
+from position_monitor.core.backtest.funding import is_covered
 from position_monitor.core.backtest.records import record_of_walk
-from position_monitor.core.backtest.terms import CostRole, Costs, Margin
+from position_monitor.core.backtest.terms import CostRole, Costs, FundingRate, Margin
 from position_monitor.core.backtest.walk import Ended, Order, walk
 from position_monitor.core.model.profiles import RungKind
 from position_monitor.core.model.settings import Rung, TimeStop
@@ -138,6 +139,31 @@ def test_funding_is_paid_at_eight_for_what_is_held_then() -> None:
     made = record_of_walk(walked, series, settings_hash="h", version="v")
     assert made.opened_at_ms == START_MS
     assert made.money.funding == -3 * 10 * 100 * D("0.0001")
+
+
+@pytest.mark.parametrize(("side", "sign"), [(Side.LONG, 1), (Side.SHORT, -1)])
+def test_funding_from_a_file_goes_by_side_time_and_what_is_held(side: Side, sign: int) -> None:
+    """By hand: 10 at 100 pay 0.0003; 10 at the mark of 101 pay 0.0002, booked 6 ms late; three went at the target
+    before 7 at 100 get 0.0001; what is booked when it closes, and before it opened, is not its own."""
+    hours = 3_600_000
+    up = (100, 101.5, 99.9, 100) if side is Side.LONG else (100, 100.1, 98.5, 100)
+    out = (100, 100.1, 98, 98.2) if side is Side.LONG else (100, 102, 99.9, 101.8)
+    series = candles([*[(100, 100.1, 99.9, 100)] * 5, up, *[(100, 100.1, 99.9, 100)] * 4, out], interval_ms=2 * hours)
+    listed = (
+        (START_MS - 1, "0.01", None),
+        (START_MS, "0.0003", None),
+        (START_MS + 8 * hours + 6, "0.0002", "101"),
+        (START_MS + 16 * hours, "-0.0001", None),
+        (START_MS + 22 * hours, "0.01", None),
+    )
+    rates = tuple(FundingRate(at_ms, D(rate), None if mark is None else D(mark)) for at_ms, rate, mark in listed)
+    under = terms(**PLAIN, trailing=False, ladder=(Rung(D("1.5"), D(30)), Rung(D("4"), D(70))), locks=())
+    walked = walk(market(series, hours=False), under._replace(funding=rates), entry(side), Order.ADVERSE_FIRST)
+    made = record_of_walk(walked, series, settings_hash="h", version="v")
+    assert [fill.quantity for fill in made.exits] == [3, 7]
+    assert made.money.funding == -sign * (D("0.3") + D("0.202") - D("0.07"))
+    assert is_covered(rates, walked.position.opened_ms, made.closed_at_ms)
+    assert not is_covered(rates[:3], walked.position.opened_ms, made.closed_at_ms)
 
 
 def test_a_time_stop_that_closes_gets_the_next_open() -> None:

@@ -8,9 +8,11 @@ from pathlib import Path
 import pytest
 
 from position_monitor.core.backtest.candle_series import price
+from position_monitor.core.backtest.terms import FundingRate
 from position_monitor.edge import candle_files
 from position_monitor.edge.candle_files import missing_candles, read_candles
 from position_monitor.edge.entry_files import read_entries, refuse_what_has_no_candle
+from position_monitor.edge.funding_files import read_funding
 from position_monitor.edge.sample_market import write_sample
 from position_monitor.edge.tries import add_try, ledger_beside
 from position_monitor.errors import BadInput
@@ -179,6 +181,66 @@ def test_an_entry_without_a_candle_is_refused(tmp_path: Path, time: str, symbol:
     with pytest.raises(BadInput) as refused:
         refuse_what_has_no_candle(tmp_path / "entries.csv", listed, series)
     assert expected in str(refused.value)
+
+
+RATES = "calc_time,funding_interval_hours,last_funding_rate\n1767225600004,8,-0.0001\n1767254400000,8,0.00005\n"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        RATES,
+        "time,rate\n1767225600004,-0.0001\n2026-01-01T08:00Z,5e-5\n",
+        "symbol,fundingTime,fundingRate,markPrice\nbtcusdt,1767225600004,-0.0001,\nBTCUSDT,1767254400000,0.00005,\n",
+    ],
+)
+def test_the_same_two_fundings_in_every_way_of_writing_them(tmp_path: Path, text: str) -> None:
+    """As Binance's public data have them, by our names, and as its API answers."""
+    rates = read_funding(written(tmp_path, text), "BTCUSDT")
+    listed = [(1_767_225_600_004, Decimal("-0.0001"), None), (1_767_254_400_000, Decimal("0.00005"), None)]
+    assert rates == {"BTCUSDT": tuple(FundingRate(*one) for one in listed)}
+
+
+def test_the_symbol_of_a_row_goes_before_that_of_the_file_and_the_mark_is_taken(tmp_path: Path) -> None:
+    """Rows of two contracts, each in its own order."""
+    text = "time,rate,symbol,mark\n1767254400000,0.1e-3,ETHUSDT,3500.5\n1767225600000,0,,\n"
+    rates = read_funding(written(tmp_path, text), "BTCUSDT")
+    assert [(name, one.at_ms, one.mark) for name, (one,) in rates.items()] == [
+        ("ETHUSDT", 1_767_254_400_000, Decimal("3500.5")),
+        ("BTCUSDT", 1_767_225_600_000, None),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("time,rate\n", "rates.csv: holds no rate below the line"),
+        ("time,symbol\n", "rates.csv:1: no column rate; the first line names the columns: time,rate[,symbol][,mark]"),
+        ("time,rate\nsoon,0.0001\n", "rates.csv:2: the time was 'soon'"),
+        ("time,rate\n1767225600000,\n", "rates.csv:2: the rate was ''; expected a number"),
+        ("time,rate\n1767225600000,nan\n", "rates.csv:2: the rate was 'nan'; expected a number"),
+        ("time,rate\n1767225600000,0.1\n", "rates.csv:2: the rate was 0.1: a fraction is expected, 0.0001"),
+        ("time,rate,mark\n1767225600000,0.0001,-3\n", "rates.csv:2: the mark was '-3'; expected a number above zero"),
+        (RATES + "1767254400000,8,0.0001\n", "rates.csv:4: the time 1767254400000 of BTCUSDT comes twice"),
+        (RATES + "1767240000000,8,0.0001\n", "rates.csv:4: the time 1767240000000 of BTCUSDT comes after 17672544000"),
+    ],
+)
+def test_a_funding_that_is_none_is_named_with_its_line(tmp_path: Path, text: str, expected: str) -> None:
+    with pytest.raises(BadInput) as refused:
+        read_funding(written(tmp_path, text), "BTCUSDT")
+    assert str(refused.value).replace(f"{tmp_path}/", "").startswith(expected)
+
+
+def test_a_funding_of_no_symbol_is_refused(tmp_path: Path) -> None:
+    """Where several contracts are held nobody can tell whose it is."""
+    with pytest.raises(BadInput, match=r"rates\.csv:2: no symbol, and there are several"):
+        read_funding(written(tmp_path, RATES), None)
+
+
+def written(tmp_path: Path, text: str) -> Path:
+    path = tmp_path / "rates.csv"
+    path.write_text(text)
+    return path
 
 
 def test_the_sample_is_the_same_for_the_same_seed(tmp_path: Path) -> None:

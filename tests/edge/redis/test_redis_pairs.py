@@ -17,7 +17,7 @@ from position_monitor.edge.redis.documents import Keys
 from position_monitor.edge.redis.followed_documents import Grounds, followed_text, key_of, read_followed
 from position_monitor.edge.redis.lease_states import HeldByOther, Unavailable
 from position_monitor.edge.redis.pair_documents import pair_text, read_pair
-from position_monitor.edge.redis.pairs import RedisPairs, read_pairs
+from position_monitor.edge.redis.pairs import FollowedNow, RedisPairs, read_pairs
 from position_monitor.edge.redis.published_values import DocumentUnreadable
 from tests.core.build import ACCOUNT, BRAIN, HYBRID, INSTRUMENT, OPENED_MS, D, settings
 from tests.core.shadow.books import entered, look
@@ -109,6 +109,20 @@ async def test_what_is_followed_is_taken_up_as_it_was(store: RedisPairs) -> None
     assert read_followed(text, grounds()) == one
     await store.write([], [], 2)
     assert await store.followed_before() == []
+
+
+async def test_what_is_followed_is_counted_for_a_reader(redis: Any, valkey: Any, store: RedisPairs) -> None:
+    """Open ones, and closed ones whose books go on; nothing is said where nobody wrote it, or something else."""
+
+    async def read() -> FollowedNow | None:
+        return (await read_pairs(valkey.url, prefix=PREFIX, account="main")).followed
+
+    assert await read() is None
+    one = followed()
+    await store.write([], [one, ended(one._replace(epoch="later"), OPENED_MS + 2_000)], 7)
+    assert await read() == FollowedNow(open=1, outliving=1, written_at_ms=7)
+    await redis.hset(KEYS.shadow_following, "BTCUSDT:LONG:x", "{")
+    assert await read() is None
 
 
 @pytest.mark.parametrize(
