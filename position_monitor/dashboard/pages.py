@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Final
 
 from position_monitor.charts.markup import Markup, element, joined, raw
 from position_monitor.charts.styles import STYLE
 from position_monitor.core.model.sides import PositionKey
 from position_monitor.dashboard import own_page
-from position_monitor.dashboard.board import Frame, section
+from position_monitor.dashboard.board import HOLE, Frame, section
 from position_monitor.dashboard.levels import verdict_of
 from position_monitor.dashboard.position_parts import why
 from position_monitor.dashboard.watching import AccountView, Past
@@ -55,8 +55,8 @@ CONTACT: Final = element(
 )
 
 
-def overview(views: Sequence[AccountView], frame: Frame, *, now_ms: int) -> str:
-    """Every account, with the ages as of now."""
+def overview(views: Sequence[AccountView], frame: Frame, *, now_ms: int) -> bytes:
+    """Every account, with the ages as of now; UTF-8."""
     sections = [section(place, view, frame) for place, view in enumerate(views)]
     search = element("input", type="search", id="search", placeholder="Symbol", aria_label="Show only these positions")
     label = element("label", "Search ", search, id="searching", hidden=True)
@@ -67,7 +67,18 @@ def overview(views: Sequence[AccountView], frame: Frame, *, now_ms: int) -> str:
         CONTACT,
         element("main", *sections, id="accounts", class_="accounts"),
     )
-    return _document("Position monitor", body, now_ms=now_ms, frame=frame.number)
+    page = _document("Position monitor", body, now_ms=now_ms, frame=frame.number)
+    return b"".join(_filled(page, frame, now_ms))
+
+
+def _filled(page: str, frame: Frame, now_ms: int) -> Iterator[bytes]:
+    """The page with the children of each list in its place, each with its ages."""
+    for place, words in enumerate(page.split(HOLE)):
+        if place % 2 == 0:
+            yield words.encode("utf-8", "replace")
+        else:
+            for child in frame.orders.get(words, ()):
+                yield _with_ages(frame.parts[child], now_ms).encode("utf-8", "replace")
 
 
 def position_page(view: AccountView, key: PositionKey, past: Past, *, now_ms: int, is_listed: bool) -> str:
@@ -110,7 +121,11 @@ def _document(title: str, body: Iterable[Markup], *, now_ms: int, frame: int) ->
     page = joined(
         (raw("<!doctype html>\n"), element("html", element("head", joined(head)), inner, lang="en"), raw("\n"))
     )
-    return _TIME.sub(lambda match: _aged(match, now_ms), page)
+    return _with_ages(page, now_ms)
+
+
+def _with_ages(words: str, now_ms: int) -> str:
+    return _TIME.sub(lambda match: _aged(match, now_ms), words)
 
 
 def _aged(match: re.Match[str], now_ms: int) -> str:

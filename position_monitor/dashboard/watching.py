@@ -64,6 +64,18 @@ class AccountView:
     tracks: Tracks = field(default_factory=Tracks, compare=False)
     """What the page itself has seen of each position over time."""
 
+    def unanswered(self, why: str) -> AccountView:
+        """The same account while nothing can be said: its positions are named, each as UNKNOWN."""
+        return AccountView(
+            account=self.account,
+            looked_at_ms=self.looked_at_ms,
+            trouble=why,
+            redis_answers=False,
+            positions=dict.fromkeys(self.positions),
+            left_out=self.left_out,
+            tracks=self.tracks,
+        )
+
 
 class Past(NamedTuple):
     """What is known of a position's past, and of the policy in shadow."""
