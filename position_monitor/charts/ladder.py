@@ -42,6 +42,8 @@ class LevelKind(StrEnum):
     TARGET = "target"
     TARGET_WANTED = "target-wanted"
     """A rung that does not rest."""
+    TO_COME = "to-come"
+    """Where the stop goes later, or from where it follows."""
 
 
 _SHAPES: Final = {
@@ -51,6 +53,7 @@ _SHAPES: Final = {
     LevelKind.ENTRY: "M-7,0 H7",
     LevelKind.MARK: "M0,-7 L7,0 L0,7 L-7,0 Z",
     LevelKind.TARGET: "M-6,0 A6,6 0 1,0 6,0 A6,6 0 1,0 -6,0 Z",
+    LevelKind.TO_COME: "M-6,-4 L0,4 L6,-4",
     LevelKind.TARGET_WANTED: "M-6,0 A6,6 0 1,0 6,0 A6,6 0 1,0 -6,0 Z",
 }
 

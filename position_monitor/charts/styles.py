@@ -42,6 +42,7 @@ svg .sign{stroke-width:2;fill:none;stroke:var(--ink)}svg .liquidation .sign{stro
 svg .backstop .sign{stroke:var(--warn)}svg .stop .sign{stroke:var(--warn);fill:var(--warn)}
 svg .mark .sign{stroke:var(--accent);fill:var(--accent)}svg .mark text{font-weight:700}
 svg .target .sign{stroke:var(--good);fill:var(--good)}svg .target-wanted .sign{stroke:var(--good);stroke-dasharray:2 2}
+svg .to-come .sign{stroke:var(--warn)}svg .to-come text{fill:var(--quiet)}
 .good{color:var(--good)}.warn{color:var(--warn)}.bad{color:var(--bad)}.unsure{color:var(--unsure)}
 @media (max-width:600px){table{font-size:.88rem}th,td{padding:.28em .32em}.wide{display:none}
 dl{grid-template-columns:repeat(auto-fill,minmax(min(100%,132px),1fr))}}

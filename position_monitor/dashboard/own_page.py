@@ -71,11 +71,31 @@ def _plan(state: PositionState) -> Iterable[str]:
         name = f"TP{one.rung}" if one.rung > 0 else "A take-profit of somebody else's"
         verb = "is taken" if one.resting else "is to be placed"
         yield f"{name}: {share:.0f} % of it {verb} at {price_text(one.trigger_price)}."
+    yield from _stop_to_come(state)
     if state.conditions.get("StopCurrent") == "False":
         yield "The stop waits behind the level that the policy wants by now."
     if state.conditions.get("BookInSync") == "True":
         yield "Nothing has to be placed or removed now."
     yield f"Trailing: {or_dash(state.trailing)}. Without full cover so far: {lasting(state.naked_ms)}."
+
+
+def _stop_to_come(state: PositionState) -> Iterable[str]:
+    """Locks that wait, and how the stop follows the mark."""
+    plan = state.plan
+    if plan is None:
+        return
+    for lock in plan.locks:
+        if lock.after_rung > plan.rungs_done:
+            yield f"After TP{lock.after_rung} the stop goes to {price_text(lock.stop_price)} at least."
+        elif lock.from_price is not None:
+            yield f"From the mark {price_text(lock.from_price)} on it goes to {price_text(lock.stop_price)} at least."
+    after = f", once TP{plan.trail_after_rung} is taken" if plan.trail_after_rung > plan.rungs_done else ""
+    for step in plan.trail:
+        far = f"{step.distance_pct.normalize():f} %" if step.distance_pct is not None else ""
+        far = far or (f"{step.distance_atr.normalize():f} ATR" if step.distance_atr is not None else "")
+        where = "breakeven on" if step.from_price is None else f"the mark {price_text(step.from_price)} on"
+        yield f"From {where} it trails {far or 'at a distance that is not known'} behind the mark{after}."
+    yield f"A backstop that had to be placed anew would go to {price_text(plan.initial_stop)}."
 
 
 def history(

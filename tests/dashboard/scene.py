@@ -14,7 +14,14 @@ from position_monitor.core.performance.excursion import excursion_of
 from position_monitor.core.performance.facts import range_of
 from position_monitor.core.performance.record import Record
 from position_monitor.core.performance.summary import summary_of
-from position_monitor.core.publication.state import ExitsState, PositionState, TakeProfitState
+from position_monitor.core.publication.state import (
+    ExitPlan,
+    ExitsState,
+    PlannedLock,
+    PlannedTrail,
+    PositionState,
+    TakeProfitState,
+)
 from position_monitor.edge.redis.pair_documents import pair_text
 from position_monitor.edge.redis.record_documents import performance_fields, record_text
 from tests.core.shadow.closed import closed
@@ -75,7 +82,9 @@ def positions() -> list[PositionState]:
         "stop_quantity": D("29400"),
     }
     partly |= {"cover_pct": D(60), "conditions": FINE | {"StopCovered": "False", "Exposed": "True"}}
-    trailed = {"trailing": "1.5 % active", "level_source": "hybrid"}
+    locks = tuple(PlannedLock(D(price), rung, None) for rung, price in ((1, "42042.0"), (2, "42630.0"), (3, "43050.0")))
+    plan = ExitPlan(D("41370.0"), D("630.0"), 1, 0, (PlannedTrail(D("42682.8"), D("1.5"), None),), locks)
+    trailed = {"plan": plan, "trailing": "1.5 % active", "level_source": "hybrid"}
     btc = (rung(2, "43050.0", "0.071"), rung(3, "43680.0", "0.096"))
     eth = tuple(rung(n, p, "0.660") for n, p in ((1, "2216.25"), (2, "2193.75"), (3, "2160.00")))
     brain = {"policy": "brain", "profile": "TREND", "regime": "TRENDING", "level_source": "brain:TREND"}

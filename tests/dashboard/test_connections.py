@@ -88,7 +88,7 @@ async def account(valkey: EmbeddedRedis, redis: Redis, running: Running) -> Asyn
     await daemon.status(positions=POSITIONS, protected=POSITIONS)
 
     async def is_shown() -> bool:
-        return (await asyncio.to_thread(running.page)).count(b"<tr id=") == POSITIONS
+        return (await asyncio.to_thread(running.page)).count(b"badge good") > POSITIONS
 
     await eventually(is_shown)
     yield daemon
