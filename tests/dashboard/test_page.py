@@ -17,6 +17,7 @@ import pytest
 
 from position_monitor import schemas
 from position_monitor.core.model.verdicts import RiskStatus
+from position_monitor.core.publication.state import ExitPlan, PlannedLock, PlannedTrail
 from position_monitor.dashboard.board import LOOK_EVERY_S
 from position_monitor.dashboard.server import VIEWERS_MAX
 from position_monitor.dashboard.watching import LOOK_TIMEOUT_S, AccountWatch
@@ -97,6 +98,31 @@ async def test_the_figures_of_a_position(page: Page, daemon: Publisher) -> None:
         *("entry 100", "mark 102  +1.00 R", "TP1", "TP2 (not resting)", "TREND", "HIGH_VOL", "ratchet"),
     ):
         assert words in shown.words, words
+
+
+async def test_what_comes_next_is_on_the_ladder_and_in_words(page: Page, daemon: Publisher) -> None:
+    """The nearest lock that waits and where the trail begins; R is that of the plan."""
+    locks = tuple(PlannedLock(Decimal(price), rung, None) for rung, price in ((1, "100.5"), (2, "103"), (3, "105")))
+    plan = ExitPlan(Decimal(98), Decimal(2), 1, 0, (PlannedTrail(Decimal("102.5"), Decimal("1.50"), None),), locks)
+    state = position_state(
+        entry_price=Decimal(100),
+        mark_price=Decimal(102),
+        stop_price=Decimal("100.5"),
+        backstop_price=None,
+        trailing="1.5 % waiting",
+        plan=plan,
+    )
+    await daemon.positions([state])
+    await daemon.status()
+    shown = await seen(page)
+    assert "stop after TP2 103  +0.98 %  +1.50 R" in shown.words
+    assert "trails from 102.5  +0.49 %  +1.25 R" in shown.words
+    own = Parsed((await page.get("/position", params={"account": "main", "symbol": "BTCUSDT", "side": "LONG"}))[1])
+    assert "After TP2 the stop goes to 103 at least." in own.words
+    assert "After TP1" not in own.words
+    assert "From the mark 102.5 on it trails 1.5 % behind the mark." in own.words
+    await daemon.positions([replace(state, trailing="1.5 % active")])
+    assert "trails from" not in (await seen(page)).words
 
 
 async def test_a_short_is_seen_from_its_own_side(page: Page, daemon: Publisher) -> None:
@@ -443,7 +469,7 @@ async def test_pauses_and_holds_are_shown_with_their_end(page: Page, daemon: Pub
     document = json.loads(await daemon.client.hget(key, "doc")) | {"hold": request}
     await daemon.client.hset(key, "doc", json.dumps(document))
     words = re.sub(r"\s+", " ", (await seen(page)).words)
-    assert words.count("hold of BTCUSDT:LONG until 17:46:40 UTC (in ") == 2
+    assert words.count("hold of BTCUSDT:LONG until 03-17 17:46 UTC (in ") == 2
     assert words.count("by ana: CPI at 14:30") == 2
 
 
