@@ -141,7 +141,7 @@ def _is_sound(times: array[int], prices: Sequence[array[float]]) -> bool:
 
 def _has_too_many_digits(columns: Sequence[Sequence[str]]) -> bool:
     """Whether some price has more digits than a float keeps; only long ones are counted."""
-    long = (text for column in columns if max(map(len, column)) > DIGITS_MAX for text in column)
+    long = (text for column in columns if max(set(map(len, column))) > DIGITS_MAX for text in column)
     return any(len(text) > DIGITS_MAX and _why_no_price(text) for text in long)
 
 
@@ -213,8 +213,10 @@ def _why_no_price(text: str) -> str:
 
 def _interval_ms(path: Path, times: array[int]) -> int:
     """The usual distance between two candles, of which every other one is a multiple."""
-    distances: Counter[int] = Counter(map(sub, times[1:], times))
-    usual: int = distances.most_common(1)[0][0]
+    distances: set[int] = set(map(sub, times[1:], times))
+    if len(distances) == 1:  # nothing is missing: counting them all would take twice as long
+        return distances.pop()
+    usual: int = Counter(map(sub, times[1:], times)).most_common(1)[0][0]
     odd = next((distance for distance in distances if distance % usual), None)
     if odd is not None:
         line = next(n for n, (before, after) in enumerate(pairwise(times), start=3) if after - before == odd)

@@ -208,6 +208,21 @@ def test_a_bad_configuration_is_78(sample: Path, tmp_path: Path, capsys: pytest.
     assert wider["headline"]["mean_r"] != nearer["headline"]["mean_r"]
 
 
+def test_more_than_the_venue_takes_orders_for_is_said(
+    sample: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Forty at one minute need 240 orders where the venue takes 200; the sample's own, of which some overlap, do not."""
+    assert 1 < printed(capsys, sample)["open_at_once"] <= 16
+    heading, first, *_ = (sample / "entries.csv").read_text().splitlines()
+    path = tmp_path / "entries.csv"
+    path.write_text("\n".join((heading, *[first] * 40)))
+    assert main(["backtest", "--candles", str(sample / "candles.csv"), "--entries", str(path)]) == 0
+    assert "up to 40 were open at once: an account has 200 conditional orders" in capsys.readouterr().out
+    path.write_text("\n".join((heading, *[first] * 33)))
+    assert main(["backtest", "--candles", str(sample / "candles.csv"), "--entries", str(path)]) == 0
+    assert "open at once" not in capsys.readouterr().out
+
+
 def test_two_symbols_have_a_file_each(sample: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """Named by their symbol."""
     rows = (sample / "entries.csv").read_text().splitlines()
