@@ -43,9 +43,11 @@ class ExchangeFailure(PositionMonitorError):
         self.said = said
         self.http_status = http_status
 
-    def came_from(self, place: str) -> None:
-        """Say in the text where the call went, for whoever reads it without the configuration: name, host and port."""
-        self.args = (f"{place}: {self}",)
+    def came_from(self, venue: str, place: str) -> None:
+        """Say in the text which venue failed, and its host and port where they do not stand there, for whoever reads it
+        without the configuration."""
+        text = str(self)
+        self.args = (f"{venue}: {text}" if place in text else f"{venue} at {place}: {text}",)
 
 
 class Refused(ExchangeFailure):

@@ -77,8 +77,9 @@ CORE_ROOMS = {
 ERRORS_KNOW = {"position_monitor.core.model.refusal"}
 """The one part of the core a failure speaks of: what a refusal means."""
 
-INDEPENDENT_TAKES = {f"{PACKAGE}.edge.redis.{name}" for name in ("connection", "published_text")}
-"""All that the independent reader takes of the edges: the way to Redis, and what makes foreign texts harmless. It
+INDEPENDENT_TAKES = {f"{PACKAGE}.edge.redis.{name}" for name in ("connection", "fault_words", "published_text")}
+"""All that the independent reader takes of the edges: the way to Redis, what its failures are called, and what makes
+foreign texts harmless. It
 shares no code with what it judges: not core, not the venues, not the daemon, not the readers of the published state."""
 
 DASHBOARD_TAKES = {

@@ -6,7 +6,7 @@ import argparse
 from collections.abc import Iterator
 from dataclasses import fields
 from decimal import Decimal
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from rich.text import Text
 
@@ -20,9 +20,10 @@ from position_monitor.cli.plan import action_lines, headline, held_lines, look, 
 from position_monitor.cli.status_table import number, rounded
 from position_monitor.config.problems import shown
 from position_monitor.core.model.ids import epoch_began_ms
+from position_monitor.core.model.level_words import origin, source_words
 from position_monitor.core.model.order_words import described
-from position_monitor.core.model.orders import Role
-from position_monitor.core.model.rungs import rungs_of
+from position_monitor.core.model.orders import Role, WorkingType
+from position_monitor.core.model.rungs import rung_words
 from position_monitor.core.publication.control_words import in_words
 
 if TYPE_CHECKING:
@@ -33,6 +34,15 @@ if TYPE_CHECKING:
 
 _INDENT = "  "
 _BETWEEN = " · "
+_TOLD_ELSEWHERE = ("exits", "policy", "held")
+"""Settings that are tables, or that stand under "Exits" and "Operator"."""
+_TRIGGERS = {WorkingType.MARK_PRICE: "the mark price", WorkingType.CONTRACT_PRICE: "the last trade"}
+_STANDINGS = {
+    "wanted": "ours and wanted",
+    "surplus": "ours and no longer wanted",
+    "in flight": "ours and being triggered",
+    "foreign": "not ours",
+}
 
 
 def execute(arguments: argparse.Namespace) -> int:
@@ -87,13 +97,18 @@ def _inputs(inspected: InspectedPosition) -> Iterator[str]:
     mode = "hedge mode" if position.hedged else "one-way mode"
     yield f"quantity {number(position.quantity)}, entry {number(position.entry_price)}, {mode}"
     yield _opened(inspected)
-    yield f"mark {number(rounded(position.mark_price))}, adverse move {position.loss_pct:.2f} %"
+    yield f"mark {number(rounded(position.mark_price))}, {_against_entry(position.loss_pct)}"
     yield f"liquidation {number(_rounded(position.liquidation_price))}, leverage {position.leverage or '-'}"
-    yield f"stop cover {number(state.cover_pct)} % ({number(state.stop_quantity)})"
+    yield f"stop cover {number(state.cover_pct)} % ({number(state.stop_quantity)} of {number(position.quantity)})"
     if state.worst_case_loss is None:
         yield "worst case not known: not all of it is covered by a stop"
     else:
         yield f"worst case {number(rounded(state.worst_case_loss))} if every covering stop fills at its trigger"
+
+
+def _against_entry(loss_pct: Decimal) -> str:
+    """Where the price is, as seen from the entry."""
+    return f"{abs(loss_pct):.2f} % {'in loss' if loss_pct > 0 else 'in profit'}" if loss_pct else "at the entry"
 
 
 def _rounded(price: Decimal | None) -> Decimal | None:
@@ -121,27 +136,36 @@ def _setting(config: Config, symbol: str) -> Iterator[str]:
     settings = config.protection_settings(symbol)
     own = config.symbols.overrides.get(symbol)
     for field in fields(settings):
-        value = getattr(settings, field.name)
-        words = shown(value)
-        if field.name == "exits" or not field.compare:
-            continue  # profiles and regimes are tables; what counts of them stands under "Exits"
-        if field.name == "ladder":
-            words = ", ".join(f"{number(rung.share_pct)} % at {number(rung.target_pct)} %" for rung in value)
-        mark = " (this symbol)" if own is not None and getattr(own, field.name, None) is not None else ""
-        yield f"{field.name} = {words}{mark}"
+        if field.name in _TOLD_ELSEWHERE or not field.compare:
+            continue
+        name, words = _as_configured(field.name, getattr(settings, field.name))
+        mark = " (this symbol)" if own is not None and getattr(own, name, None) is not None else ""
+        yield f"{name} = {words}{mark}"
+
+
+def _as_configured(name: str, value: Any) -> tuple[str, str]:  # noqa: ANN401  settings have no narrower type
+    """The key of the configuration, and the value as somebody would write it there."""
+    match name:
+        case "ladder":
+            return name, ", ".join(f"{number(rung.share_pct)} % at {number(rung.target_pct)} %" for rung in value)
+        case "respect_foreign_orders":
+            return "foreign_orders", shown("respect" if value else "ignore")
+        case "foreign_stop_grace_ms":
+            return "foreign_stop_grace_s", f"{value / 1000:g}"
+    return name, shown(value)
 
 
 def _wanted(book: DesiredBook | None) -> Iterator[str]:
     if book is None:
         yield "no book: unmanaged, unreadable, or a symbol without trading rules"
         return
-    inputs = ", ".join(f"{name} {number(value)}" for name, value in book.stop.inputs.items())
-    yield f"stop {number(book.stop.price)} from {book.stop.source}" + (f" ({inputs})" if inputs else "")
-    yield f"stop {book.stop_case.described}; take-profit {book.target_case.described}"
+    yield f"stop {number(book.stop.price)}: {origin(book.stop, number)}"
+    yield f"stops: {book.stop_case.described}"
+    yield f"take-profits: {book.target_case.described}"
     for order in book.orders:
         yield (
-            f"{_role(order)}: {described(order, number)} from {order.source}, by {order.working_type}, "
-            f"id {order.client_id}"
+            f"{_role(order)}: {described(order, number)}, {source_words(order.source)}, "
+            f"triggered by {_TRIGGERS[order.working_type]}, id {order.client_id}"
         )
     yield from book.notes
 
@@ -150,9 +174,10 @@ def _role(order: DesiredOrder) -> str:
     """What an order is for; take-profits are counted from 1, the nearest."""
     if order.role is not Role.TAKE_PROFIT:
         return str(order.role).replace("_", " ")
-    return f"take-profit {'+'.join(str(rung + 1) for rung in rungs_of(order.rung))}"
+    return f"take-profit {rung_words(order.rung)}"
 
 
 def _resting(order: LiveOrder, standing: str, not_cover: str) -> str:
     cover = f"no cover: {not_cover}" if not_cover else "counts as stop cover"
+    standing = _STANDINGS.get(standing, standing)
     return f"{described(order, number)} {order.status}, {standing}, {cover}, id {order.client_id}"

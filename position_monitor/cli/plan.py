@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import re
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -22,6 +23,7 @@ from position_monitor.core.publication.control_words import in_words
 
 _WHAT_COLUMNS = 44
 _BELOW_COLUMNS = 11
+_CITATION = re.compile(r" \(invariant \d+\)")
 
 if TYPE_CHECKING:
     from position_monitor.config import Config
@@ -112,19 +114,24 @@ def action_lines(actions: Sequence[Action]) -> list[Text]:
 def _action_lines(action: Action) -> list[Text]:
     match action:
         case Place(order, reason):
-            return _lines("+ place ", described(order, number), f"id {order.client_id}", reason, style="green")
+            return _lines("+ place ", described(order, number), f"id {order.client_id}", plain(reason), style="green")
         case Cancel(live, _, reason, _):
             what = f"{live.purpose} @ {number(live.price)}"
-            return _lines("- cancel", what, f"id {live.client_id}", reason, style="red")
+            return _lines("- cancel", what, f"id {live.client_id}", plain(reason), style="red")
         case Close(_, _, quantity, client_id, limit, reason):
             what = f"{number(quantity)} {'at market' if limit is None else f'limit {number(limit)}'}"
-            return _lines("! close ", what, f"id {client_id}", reason, style="bold red")
+            return _lines("! close ", what, f"id {client_id}", plain(reason), style="bold red")
+
+
+def plain(reason: str) -> str:
+    """A reason without the numbers by which its authors cite their rules; `--json` and the journal keep them."""
+    return _CITATION.sub("", reason)
 
 
 def held_lines(held: Sequence[Held]) -> list[Text]:
     """What waits, and for what."""
     return [
-        line for item in held for line in _lines("~ hold  ", item.what, f"waits: {item.why}", style="yellow")
+        line for item in held for line in _lines("~ hold  ", item.what, f"waits: {plain(item.why)}", style="yellow")
     ]  # fmt: skip
 
 

@@ -10,7 +10,17 @@ from typing import Literal
 
 from pydantic import Field, SecretStr
 
-from position_monitor.config.values import Count, HttpOrigin, HttpUrl, RedisUrl, Seconds, Section, WsOrigin, allowed_is
+from position_monitor.config.values import (
+    Count,
+    HttpOrigin,
+    HttpUrl,
+    OrdersMax,
+    RedisUrl,
+    Seconds,
+    Section,
+    WsOrigin,
+    allowed_is,
+)
 
 
 class ExchangeSection(Section):
@@ -113,12 +123,13 @@ class EvidenceSection(Section):
 class LimitsSection(Section):
     """Bounds on what the daemon may hold and send."""
 
-    conditional_orders_max: Count = Field(
-        200,
-        ge=10,
+    conditional_orders_max: OrdersMax = Field(
+        0,
+        ge=0,
         le=1000,
-        description="Open conditional orders the venue allows per account, foreign ones included. Stops are reserved "
-        "first; ladders shrink to fit.",
+        description="Open conditional orders the account may have, foreign ones included. 0: as many as the venue "
+        "allows; a number can only lower that. Stops are reserved first; ladders shrink to fit.",
+        json_schema_extra=allowed_is("0, or a whole number from 10 to 1000"),
     )
     owned_orders_per_position_max: Count = Field(
         10, ge=3, le=40, description="Orders of ours that may rest for one position, replacements in flight included."

@@ -78,6 +78,12 @@ def symbol_problem(symbol: str) -> str:
     return "" if symbol == symbol.upper() else f"symbols are upper case: {symbol.upper()}"
 
 
+def _none_or_ten(value: int) -> int:
+    if 0 < value < 10:
+        raise ValueError("fewer than 10 leave no room for ladders")
+    return value
+
+
 def _unmanaged_entry(value: str) -> str:
     symbol, separator, side = value.partition(":")
     if problem := symbol_problem(symbol):
@@ -90,6 +96,7 @@ def _unmanaged_entry(value: str) -> str:
 Percent = Annotated[Decimal, BeforeValidator(_number_only)]
 Seconds = Annotated[float, BeforeValidator(_number_only)]
 Count = Annotated[int, BeforeValidator(_number_only)]
+OrdersMax = Annotated[int, BeforeValidator(_number_only), AfterValidator(_none_or_ten)]
 HttpUrl = Annotated[str, AfterValidator(_http_url)]
 HttpOrigin = Annotated[str, AfterValidator(_http_origin)]
 WsOrigin = Annotated[str, AfterValidator(_ws_origin)]

@@ -114,6 +114,8 @@ def controls(view: AccountView) -> Markup:
 
 def events(view: AccountView) -> Markup:
     """The newest events, newest first."""
+    if view.events_trouble:
+        return element("p", f"UNKNOWN: {view.events_trouble}", class_="warn")
     spoilt = view.events_unreadable
     note = element("p", f"{spoilt} entries are not readable and are left out.", class_="warn") if spoilt else None
     return joined((event_table("Events", reversed(view.events)), note))
@@ -143,6 +145,8 @@ def details(event: StreamedEvent) -> str:
 def exits(view: AccountView) -> Markup:
     """What closed positions were worth: the reason table and R as a histogram, from `P:performance`."""
     totals = view.totals
+    if view.totals_trouble:
+        return element("p", f"UNKNOWN: {view.totals_trouble}", class_="warn")
     if not totals:
         return element("p", "No closed position is recorded.", class_="nothing")
     pairs = (

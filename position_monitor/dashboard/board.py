@@ -9,16 +9,21 @@ from __future__ import annotations
 import asyncio
 import json
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Final, NamedTuple
 
 from position_monitor.charts.markup import Markup, element, joined
+from position_monitor.core.model.sides import PositionKey
+from position_monitor.core.publication.state import PositionState
 from position_monitor.dashboard import account_parts, position_parts
 from position_monitor.dashboard.levels import worst_first
 from position_monitor.dashboard.watching import AccountView, AccountWatch
 from position_monitor.errors import PositionMonitorError
 
 LOOK_EVERY_S: Final = 1.0
+PAUSE_S_MIN: Final = 0.2
+"""Between two looks, so that a Redis that is slow is not asked without a pause."""
 CARDS_MAX: Final = 250
 """Positions of one account with a card; all have a row, and a page of their own."""
 
@@ -33,30 +38,98 @@ class Frame(NamedTuple):
     """By id of a list: the ids of its children, in order."""
 
 
+_PositionPart = Callable[[str, PositionKey, "PositionState | None", str], Markup]
 NO_FRAME: Final = Frame(0, {}, {})
 
 
-def frame_of(views: Sequence[AccountView], number: int) -> Frame:
-    """All parts of all accounts."""
-    parts: dict[str, Markup] = {}
-    orders: dict[str, tuple[str, ...]] = {}
-    for place, view in enumerate(views):
-        parts[f"a{place}-head"] = account_parts.head(view)
-        parts[f"a{place}-facts"] = account_parts.account_facts(view)
-        parts[f"a{place}-controls"] = account_parts.controls(view)
-        parts[f"a{place}-events"] = account_parts.events(view)
-        parts[f"a{place}-exits"] = account_parts.exits(view)
-        rows: list[str] = []
-        cards: list[str] = []
-        for key, state in worst_first(view.positions.items()):
-            problem = view.unreadable.get(key, "")
-            rows.append(position_parts.part_id("r", view.account, key))
-            parts[rows[-1]] = position_parts.row(view.account, key, state, problem)
-            if len(cards) < CARDS_MAX:
-                cards.append(position_parts.part_id("c", view.account, key))
-                parts[cards[-1]] = position_parts.card(view.account, key, state, problem)
-        orders[f"a{place}-rows"], orders[f"a{place}-cards"] = tuple(rows), tuple(cards)
-    return Frame(number, parts, orders)
+class Drawn(NamedTuple):
+    """What was drawn of one account, so that only what differs is drawn again."""
+
+    view: AccountView | None
+    surroundings: AccountView | None
+    parts: Mapping[str, Markup]
+    orders: Mapping[str, tuple[str, ...]]
+
+
+NOTHING_DRAWN: Final = Drawn(None, None, {}, {})
+
+
+def drawn_of(place: int, view: AccountView, before: Drawn) -> Drawn:
+    """All parts of one account; what shows the same as `before` is taken from there."""
+    view = replace(view, looked_at_ms=0)
+    if view == before.view:
+        return before
+    parts = {
+        f"a{place}-head": _part_of(account_parts.head, view),
+        f"a{place}-facts": _part_of(account_parts.account_facts, view),
+        f"a{place}-controls": _part_of(account_parts.controls, view),
+    }
+    surroundings = replace(view, state=None, positions={}, unreadable={}, clock_ahead_ms=0, lease_owner=None)
+    for name, draw in ((f"a{place}-events", account_parts.events), (f"a{place}-exits", account_parts.exits)):
+        is_same = surroundings == before.surroundings and name in before.parts
+        parts[name] = before.parts[name] if is_same else _part_of(draw, surroundings)
+    orders = _positions_of(place, view, before, parts)
+    return Drawn(view, surroundings, parts, orders)
+
+
+def _positions_of(
+    place: int, view: AccountView, before: Drawn, parts: dict[str, Markup]
+) -> Mapping[str, tuple[str, ...]]:
+    """Rows and cards of an account into `parts`, the worst first; gives the ids of both lists."""
+    rows: list[str] = []
+    cards: list[str] = []
+    for key, state in worst_first(view.positions.items()):
+        problem = view.unreadable.get(key, "")
+        shown = [(rows, "r", position_parts.row)]
+        shown += [(cards, "c", position_parts.card)] if len(cards) < CARDS_MAX else []
+        is_same = before.view is not None and _is_same(key, before.view, view)
+        for ids, kind, draw in shown:
+            name = position_parts.part_id(kind, view.account, key)
+            ids.append(name)
+            if is_same and name in before.parts:
+                parts[name] = before.parts[name]
+            else:
+                parts[name] = _position_part(draw, view.account, key, state=state, problem=problem)
+    return {f"a{place}-rows": tuple(rows), f"a{place}-cards": tuple(cards)}
+
+
+def _is_same(key: PositionKey, before: AccountView, after: AccountView) -> bool:
+    """Whether a position shows the same in both."""
+    was_listed = key in before.positions and before.positions[key] == after.positions[key]
+    return was_listed and before.unreadable.get(key) == after.unreadable.get(key)
+
+
+def _part_of(draw: Callable[[AccountView], Markup], view: AccountView) -> Markup:
+    """A part of an account; one that cannot be drawn hides no other."""
+    try:
+        return draw(view)
+    except Exception as fault:  # whatever stands in Redis, the rest is worth having
+        return _undrawn(fault)
+
+
+def _position_part(
+    draw: _PositionPart, account: str, key: PositionKey, *, state: PositionState | None, problem: str
+) -> Markup:
+    """A row or a card; where it cannot be drawn, that of a position whose state is UNKNOWN."""
+    try:
+        return draw(account, key, state, problem)
+    except Exception as fault:
+        return draw(account, key, None, f"it could not be shown ({type(fault).__name__})")
+
+
+def _undrawn(fault: Exception) -> Markup:
+    return element("p", f"UNKNOWN: this could not be shown ({type(fault).__name__})", class_="warn")
+
+
+def frame_of(
+    views: Sequence[AccountView], number: int, before: Sequence[Drawn] = ()
+) -> tuple[Frame, tuple[Drawn, ...]]:
+    """All parts of all accounts, and what was drawn, for the next time."""
+    earlier = (*before, *[NOTHING_DRAWN] * (len(views) - len(before)))
+    drawn = tuple(drawn_of(place, view, earlier[place]) for place, view in enumerate(views))
+    parts = {name: part for one in drawn for name, part in one.parts.items()}
+    orders = {name: order for one in drawn for name, order in one.orders.items()}
+    return Frame(number, parts, orders), drawn
 
 
 def changes(before: Frame, after: Frame, *, at_ms: int) -> str:
@@ -82,25 +155,28 @@ class Board:
     def __init__(self, watches: Sequence[AccountWatch]) -> None:
         self.watches = tuple(watches)
         self.views: tuple[AccountView, ...] = ()
-        self._frame = NO_FRAME
-        self._drawn: tuple[AccountView, ...] = ()
+        self.is_ended = False
+        # Numbers of this process only: a page of an earlier one shows something else under its number.
+        self._frame = NO_FRAME._replace(number=time.time_ns() // 1_000_000)
+        self._drawn: tuple[Drawn, ...] = ()
+        self._drawn_views: tuple[AccountView, ...] = ()
         self._turn = asyncio.Event()
-        self._messages: dict[tuple[int, int], str] = {}
-        self._is_ended = False
+        self._messages: dict[tuple[int, int], bytes] = {}
 
     async def run(self) -> None:
         """Once a second until `end`; a failure of one account is in its view.
 
         A cancellation may be lost inside the client of Redis, so the end is a word of its own.
         """
-        while not self._is_ended:
+        while not self.is_ended:
             began_s = time.monotonic()
             await self.look()
-            await asyncio.sleep(max(0.05, LOOK_EVERY_S - (time.monotonic() - began_s)))
+            await asyncio.sleep(max(PAUSE_S_MIN, LOOK_EVERY_S - (time.monotonic() - began_s)))
 
     def end(self) -> None:
         """No further look."""
-        self._is_ended = True
+        self.is_ended = True
+        self._turn.set()
 
     async def look(self) -> None:
         """One look at every account; then whoever waits goes on."""
@@ -109,27 +185,29 @@ class Board:
         turn.set()
 
     async def next_turn(self) -> None:
-        """Wait for the next look."""
-        await self._turn.wait()
+        """Wait for the next look, or the end."""
+        if not self.is_ended:
+            await self._turn.wait()
 
     @property
     def frame(self) -> Frame:
         """The newest frame. It is drawn when somebody wants it, once a look; its number changes when it differs."""
-        if self._drawn is not self.views:
-            drawn = frame_of(self.views, self._frame.number + 1)
+        if self._drawn_views is not self.views:
+            drawn, self._drawn = frame_of(self.views, self._frame.number + 1, self._drawn)
             if (drawn.parts, drawn.orders) != (self._frame.parts, self._frame.orders):
                 self._frame = drawn
-            self._drawn = self.views
+            self._drawn_views = self.views
             self._messages.clear()
         return self._frame
 
-    def message(self, before: Frame) -> str:
-        """What a page that shows `before` needs now; the same text for every page that shows the same."""
+    def message(self, before: Frame) -> bytes:
+        """A server-sent event of what a page that shows `before` needs; the same bytes for all that show the same."""
         frame = self.frame
         name = (before.number, frame.number)
         if name not in self._messages:
             at_ms = max((view.looked_at_ms for view in self.views), default=0)
-            self._messages[name] = changes(before, frame, at_ms=at_ms)
+            content = changes(before, frame, at_ms=at_ms)
+            self._messages[name] = f"id: {frame.number}\ndata: {content}\n\n".encode("utf-8", "replace")
         return self._messages[name]
 
     async def close(self) -> None:

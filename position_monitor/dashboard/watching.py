@@ -10,14 +10,19 @@ from typing import Any, Final
 
 from position_monitor.core.model.sides import PositionKey
 from position_monitor.core.publication.state import AccountState, PositionState
+from position_monitor.dashboard.recent import RecentEvents
 from position_monitor.edge.redis.event_stream import EventStream, StreamedEvent
-from position_monitor.edge.redis.reader import Published, RedisStateReader
+from position_monitor.edge.redis.reader import Published, RedisStateReader, RedisUnreachable
 from position_monitor.errors import PositionMonitorError
 
 LOOK_TIMEOUT_S: Final = 1.5
 """With a look a second, the page says within 3 s that Redis does not answer."""
 EVENTS_SHOWN: Final = 60
+EVENTS_SHARE: Final = 2 / 3
+"""Of the time of a look: events that take longer hide nothing else."""
 TOTALS_EVERY_S: Final = 5.0
+HISTORY_EVERY_S: Final = 1.0
+HISTORY_KEPT_S: Final = 10.0
 POSITIONS_MAX: Final = 2_000
 """Positions of one account that are shown; what is beyond is counted and named."""
 CLOCKS_DIFFER_MS: Final = 30_000
@@ -45,7 +50,11 @@ class AccountView:
     events: tuple[StreamedEvent, ...] = ()
     """Oldest first."""
     events_unreadable: int = 0
+    events_trouble: str = ""
+    """Why the events cannot be read; nothing else is UNKNOWN for it."""
     totals: Mapping[str, Any] | None = None
+    totals_trouble: str = ""
+    """Why the totals of closed positions cannot be read."""
 
 
 class AccountWatch:
@@ -75,8 +84,14 @@ class AccountWatch:
         """When, by the same clock, the state that stands there was read first."""
         self._listed: tuple[PositionKey, ...] = ()
         """Positions of the last good look: named as UNKNOWN while there is no better one."""
-        self._totals: Mapping[str, Any] | None = None
+        self._events = RecentEvents(
+            self._stream, EVENTS_SHOWN, within_s=look_timeout_s * EVENTS_SHARE, steady_s=steady_s
+        )
+        self._totals: tuple[Mapping[str, Any] | None, str] = (None, "")
         self._totals_read_s = float("-inf")
+        self._history: tuple[StreamedEvent, ...] = ()
+        self._history_read_s = float("-inf")
+        self._history_turn = asyncio.Lock()
 
     async def look(self) -> AccountView:
         """Everything that can be said now, within the time a look may take."""
@@ -86,12 +101,17 @@ class AccountWatch:
                 return await self._look(now_ms)
         except TimeoutError:
             return self._nothing(now_ms, "Redis did not answer in time", redis_answers=False)
+        except RedisUnreachable as fault:
+            return self._nothing(now_ms, str(fault), redis_answers=False)
         except PositionMonitorError as fault:
-            return self._nothing(now_ms, str(fault), redis_answers="Unreachable" not in type(fault).__name__)
+            return self._nothing(now_ms, str(fault), redis_answers=True)
+        except Exception as fault:  # whatever stands there: a watch that ended would show the last value for ever
+            return self._nothing(now_ms, f"it could not be read ({type(fault).__name__})", redis_answers=True)
 
     async def _look(self, now_ms: int) -> AccountView:
-        published, (events, spoilt) = await asyncio.gather(self._reader.published(), self._stream.latest(EVENTS_SHOWN))
-        totals = await self._newest_totals()
+        published, (events, spoilt, trouble) = await asyncio.gather(self._reader.published(), self._events.newest())
+        totals, totals_trouble = await self._newest_totals()
+        self._forget_history()
         old = self._age_of(published, now_ms)
         if published.account is None or old:
             why = old or "the daemon was not heard: there is no state in Redis"
@@ -113,7 +133,9 @@ class AccountWatch:
             clock_ahead_ms=self._clock_ahead_ms(published, now_ms),
             events=events,
             events_unreadable=spoilt,
+            events_trouble=trouble,
             totals=totals,
+            totals_trouble=totals_trouble,
         )
 
     def _nothing(self, now_ms: int, why: str, *, redis_answers: bool) -> AccountView:
@@ -156,22 +178,32 @@ class AccountWatch:
         slack_ms = CLOCKS_DIFFER_MS + self._old_after_s * 1000
         return ahead_ms if ahead_ms > CLOCKS_DIFFER_MS or ahead_ms < -slack_ms else 0
 
-    async def _newest_totals(self) -> Mapping[str, Any] | None:
+    async def _newest_totals(self) -> tuple[Mapping[str, Any] | None, str]:
         if self._steady_s() - self._totals_read_s >= TOTALS_EVERY_S:
             try:
-                self._totals = await self._reader.totals()
-            except PositionMonitorError:
-                self._totals = None
+                self._totals = (await self._reader.totals(), "")
+            except PositionMonitorError as fault:
+                self._totals = (None, str(fault))
             self._totals_read_s = self._steady_s()
         return self._totals
 
     async def history(self, count: int) -> tuple[StreamedEvent, ...]:
-        """The newest events, oldest first; none where they cannot be read."""
-        try:
-            async with asyncio.timeout(self._look_timeout_s):
-                return (await self._stream.latest(count))[0]
-        except (TimeoutError, PositionMonitorError):
-            return ()
+        """The newest events, oldest first; none where they cannot be read. Read once a second, whoever asks."""
+        async with self._history_turn:
+            if self._steady_s() - self._history_read_s < HISTORY_EVERY_S:
+                return self._history
+            try:
+                async with asyncio.timeout(self._look_timeout_s):
+                    self._history = (await self._stream.latest(count))[0]
+            except (TimeoutError, PositionMonitorError):
+                self._history = ()
+            self._history_read_s = self._steady_s()
+            return self._history
+
+    def _forget_history(self) -> None:
+        """A history that nobody asks for any more costs no memory."""
+        if self._history and self._steady_s() - self._history_read_s > HISTORY_KEPT_S:
+            self._history = ()
 
     async def close(self) -> None:
         """Disconnect; a Redis that is away needs no goodbye."""

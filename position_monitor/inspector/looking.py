@@ -78,7 +78,7 @@ class Inspector:
                 await self._ask_advice(opened.around.advisor, decision)
             inspection = await self._look(self._open)
         except ExchangeFailure as failure:
-            failure.came_from(f"{self._config.exchange.id} at {self._address()}")
+            failure.came_from(self._config.exchange.id, self._address())
             if not self._kept:
                 await self.aclose()
             raise

@@ -14,6 +14,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from decimal import ROUND_HALF_EVEN, Decimal
 from functools import lru_cache
+from typing import NamedTuple
 
 from position_monitor.paper.amounts import CENT8, round_to
 from position_monitor.paper.instruments import Instrument
@@ -28,7 +29,7 @@ MOVING = frozenset({"TRADING", "PRE_SETTLE", "PRE_DELIVERING", "SETTLING", "DELI
 BOOK_ID_START = 1_000_000
 IDS_PER_UPDATE = 2
 PAST_KEPT = 50_000  # candles, and points of noise, remembered for all symbols
-INVENTED_KEPT = 6_000  # candles before the start, remembered per symbol: they never change
+INVENTED_KEPT = 50_000  # candles before the start, remembered for all symbols: they never change
 INTERVALS_MS: dict[str, int] = {
     "1m": MINUTE_MS, "3m": 3 * MINUTE_MS, "5m": 5 * MINUTE_MS, "15m": 15 * MINUTE_MS,
     "30m": 30 * MINUTE_MS, "1h": 60 * MINUTE_MS, "2h": 120 * MINUTE_MS, "4h": 240 * MINUTE_MS,
@@ -78,11 +79,9 @@ class Quote:
     start_ms: int
     updated_ms: int
     deviation: Decimal = Decimal(0)
-    start_noise: float | None = None
     book_id: int = BOOK_ID_START
     shown_bid: Decimal = Decimal(0)
     minutes: deque[Candle] = field(default_factory=lambda: deque(maxlen=CANDLES_KEPT))
-    invented: dict[tuple[int, int], Candle] = field(default_factory=dict)
 
 
 class Market:
@@ -196,12 +195,8 @@ class Market:
         quote = self.quotes[symbol]
         if open_ms + interval_ms > quote.start_ms - MINUTE_MS:  # the first recorded minute began before the start
             return self._made_candle(symbol, open_ms, interval_ms)
-        key = (interval_ms, open_ms)
-        if key not in quote.invented:
-            if len(quote.invented) >= INVENTED_KEPT:
-                quote.invented.clear()
-            quote.invented[key] = self._made_candle(symbol, open_ms, interval_ms)
-        return quote.invented[key]
+        past = Past(self.past_seed, symbol, quote.start, quote.start_ms, self._instruments[symbol].tick)
+        return _invented(past, open_ms, interval_ms)
 
     def _made_candle(self, symbol: str, open_ms: int, interval_ms: int) -> Candle:
         quote = self.quotes[symbol]
@@ -209,9 +204,8 @@ class Market:
         close_ms = open_ms + interval_ms
         prices: list[Decimal] = []
         if open_ms < quote.start_ms:
-            end = min(close_ms, quote.start_ms)
-            noise = _noise_within(self.past_seed, symbol, open_ms, end)
-            prices = [round_to(self._past(symbol, one), tick) for one in noise]
+            past = Past(self.past_seed, symbol, quote.start, quote.start_ms, tick)
+            prices = past.prices(open_ms, min(close_ms, quote.start_ms))
         for minute in quote.minutes:
             if open_ms <= minute.open_ms < close_ms:
                 prices += [minute.open, minute.high, minute.low, minute.close]
@@ -220,16 +214,38 @@ class Market:
             prices = [before[-1].close if before else quote.start]
         return Candle(open_ms, prices[0], max(prices), min(prices), prices[-1])
 
-    def _past(self, symbol: str, noise: float) -> Decimal:
-        """The price where the noise was this; at the start it was the starting price."""
-        quote = self.quotes[symbol]
-        if quote.start_noise is None:
-            quote.start_noise = _noise(self.past_seed, symbol, quote.start_ms)
-        drift = round(noise - quote.start_noise, 10)
-        return max(quote.start * Decimal("0.2"), quote.start * (1 + Decimal(repr(drift))))
+
+class Past(NamedTuple):
+    """Prices of a symbol before its start: a fixed function of time that ends at the starting price."""
+
+    seed: int
+    symbol: str
+    start: Decimal
+    start_ms: int
+    tick: Decimal
+
+    def prices(self, since_ms: int, until_ms: int) -> list[Decimal]:
+        """The first, highest, lowest and last price of a time."""
+        noise = _noise_within(self.seed, self.symbol, since_ms, until_ms)
+        return [round_to(self._price(one), self.tick) for one in noise]
+
+    def _price(self, noise: float) -> Decimal:
+        drift = round(noise - _start_noise(self.seed, self.symbol, self.start_ms), 10)
+        return max(self.start * Decimal("0.2"), self.start * (1 + Decimal(repr(drift))))
+
+
+@lru_cache(INVENTED_KEPT)
+def _invented(past: Past, open_ms: int, interval_ms: int) -> Candle:
+    """A candle that lies before the start as a whole."""
+    prices = past.prices(open_ms, open_ms + interval_ms)
+    return Candle(open_ms, prices[0], max(prices), min(prices), prices[-1])
 
 
 @lru_cache(PAST_KEPT)
+def _start_noise(seed: int, symbol: str, start_ms: int) -> float:
+    return _noise(seed, symbol, start_ms)
+
+
 def _noise_within(seed: int, symbol: str, since_ms: int, until_ms: int) -> tuple[float, float, float, float]:
     """The first, highest, lowest and last noise of nine points.
 

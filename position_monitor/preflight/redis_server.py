@@ -18,6 +18,7 @@ from redis.exceptions import (
 
 from position_monitor.config import Config
 from position_monitor.edge.redis.connection import OPERATION_TIMEOUT_S, address_of, connect
+from position_monitor.edge.redis.fault_words import conduct
 from position_monitor.edge.redis.published_text import harmless
 from position_monitor.preflight.findings import Finding, error, ok, unanswered, warning
 
@@ -86,7 +87,7 @@ async def _reached(client: Any, place: str) -> Finding:  # noqa: ANN401
 def _away(place: str, fault: Exception) -> Finding:
     if isinstance(fault, ResponseError):
         return error("redis (live)", f"Redis at {place} answers with an error: {_said(fault)}", "look at its log")
-    words = f"Redis at {place} does not answer ({type(fault).__name__})"
+    words = f"Redis at {place} {conduct(fault)}"
     advice = "start it, or correct redis.url or REDIS_URL: without it stops are placed, and nobody sees the state"
     return error("redis (live)", words, advice)
 

@@ -10,6 +10,7 @@ from typing import Any, Final
 from redis.exceptions import AuthenticationError, NoPermissionError, RedisError, ResponseError
 
 from position_monitor.edge.redis.connection import OPERATION_TIMEOUT_S, address_of, connect
+from position_monitor.edge.redis.fault_words import conduct
 from position_monitor.edge.redis.published_text import harmless
 from position_monitor.errors import PositionMonitorError
 from position_monitor.verification.position_claims import ClaimUnread, PositionClaim, StatusClaim
@@ -63,9 +64,7 @@ class ClaimReader:
             words = harmless(str(fault))[:120]
             raise RedisUnread(f"Redis at {self.place} refuses: {words}; check redis.url and its ACL") from None
         except (RedisError, OSError, TimeoutError) as fault:
-            raise RedisUnread(
-                f"Redis at {self.place} did not answer ({type(fault).__name__}); check redis.url and that it runs"
-            ) from None
+            raise RedisUnread(f"Redis at {self.place} {conduct(fault)}; check redis.url and that it runs") from None
         except UnicodeDecodeError:
             raise RedisUnread(f"a key of the account in Redis at {self.place} holds bytes that are no text") from None
         task = asyncio.current_task()

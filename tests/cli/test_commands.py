@@ -100,6 +100,22 @@ def test_no_line_of_plan_and_explain_is_wider_than_the_terminal(
     assert max(map(len, out.splitlines())) <= width and "qpm1b0abc" in out
 
 
+def test_plan_and_explain_cite_no_rules_by_number(
+    config_file: Path, inspection: Inspection, seen_by_inspector: Prepare, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """An invariant's number is for the authors: the words stand alone, and --json keeps what the core says."""
+    why = "take-profits wait until the stop rests (invariant 3)"
+    [position] = inspection.positions
+    held = (position.held[0]._replace(why=why),)
+    seen_by_inspector(replace(inspection, positions=(replace(position, held=held),)))
+    for command in (["plan"], ["explain", "BTCUSDT"]):
+        main([*command, "--config", str(config_file)])
+        out = capsys.readouterr().out
+        assert "waits: take-profits wait until the stop rests\n" in out and "invariant" not in out
+    main(["plan", "--json", "--config", str(config_file)])
+    assert why in capsys.readouterr().out
+
+
 def test_plan_counts_what_only_waits(config_file: Path, inspection: Inspection, seen_by_inspector: Prepare) -> None:
     """In observe mode everything is held back; that is still not "nothing to do"."""
     waiting = replace(inspection, positions=(replace(inspection.positions[0], actions=()),))
@@ -131,13 +147,19 @@ def test_explain_tells_the_whole_story(
         "liquidation 9,253.3, leverage 10",
         "stop_loss_pct = 1.5 (this symbol)",
         "on_breach = ",
-        "stop 41,370 from hybrid (stop_loss_pct 1.5)",
-        "stop case 14: no close-all stop rests: a backstop; take-profit case 16: no ladder for this position rests",
-        "backstop: STOP_MARKET close-all @ 41,370",
-        "foreign, no cover: it covers only 0.1 of 0.250",
+        "mark 42,034.38, 0.08 % in profit",
+        'foreign_orders = "respect"',
+        "foreign_stop_grace_s = 0",
+        "stop 41,370: 1.5 % from the entry (hybrid)",
+        "stops: no close-all stop rests: a backstop (case 14)",
+        "take-profits: no ladder for this position rests: one for the rungs that are still to be reached (case 16)",
+        "backstop: STOP_MARKET close-all @ 41,370, hybrid, triggered by the mark price, id qpm1b0abc",
+        "not ours, no cover: it covers only 0.1 of 0.250",
         "waits: stops before take-profits",
     ):
         assert words in out, words
+    for internal in ("held =", "respect_foreign_orders", "_ms", "epoch", "MARK_PRICE,", "ratchet"):
+        assert internal not in out, internal
 
 
 def test_explain_without_a_position(config_file: Path, inspection: Inspection, seen_by_inspector: Prepare) -> None:
@@ -175,7 +197,7 @@ def test_check_live_fails_where_nobody_answers(config_file: Path, capsys: pytest
     out = capsys.readouterr().out
     assert "error     exchange (live): the exchange at 127.0.0.1:9 cannot be reached" in out
     assert "not known first plan: the account cannot be read" in out
-    assert "error     redis (live): Redis at 127.0.0.1:9 does not answer" in out and "Do: start it" in out
+    assert "error     redis (live): Redis at 127.0.0.1:9 did not answer: connection refused" in out and "Do: start it" in out
 
 
 @pytest.mark.parametrize(

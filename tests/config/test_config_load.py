@@ -77,6 +77,7 @@ BAD_VALUES = [
     ("evidence.flat_reads = 1", "evidence.flat_reads", "1", "a whole number from 2 to 20"),
     ("evidence.flat_reads = 2.5", "evidence.flat_reads", "2.5", "a whole number"),
     ("limits.refusals_before_close = 0", "limits.refusals_before_close", "0", "from 1 to 20"),
+    ("limits.conditional_orders_max = 9", "limits.conditional_orders_max", "9", "0, or a whole number from 10 to 1000"),
     ('redis.url = ""', "redis.url", '""', "redis://"),
     ('redis.url = "http://x"', "redis.url", '"http://x"', "redis://"),
     ('redis.prefix = "a b"', "redis.prefix", '"a b"', "letters, digits"),
@@ -406,7 +407,7 @@ def test_core_settings_carry_units() -> None:
     assert config.evidence().listing_grace_ms == 2500
     assert config.evidence().flat_reads == 3
     assert config.limits().closes_per_minute_max == 9
-    assert config.limits().conditional_orders_max == 200
+    assert config.limits().conditional_orders_max == 0, "the venue's own limit"
 
 
 @pytest.mark.parametrize(

@@ -302,7 +302,7 @@ EVIDENCE_SETTINGS = EvidenceSettings(
 )
 
 LIMITS = Limits(
-    conditional_orders_max=200,
+    conditional_orders_max=0,
     owned_orders_per_position_max=10,
     actions_per_symbol_max=12,
     closes_per_minute_max=6,

@@ -233,10 +233,11 @@ def test_words_for_a_person() -> None:
     assert lines[0] == "NAKED (now): without full stop cover, 12 of them"
     assert lines[1] == "- C000USDT:LONG, for 42 s: no stop counts as cover"
     assert "- and 2 more" in lines and lines[-1] == "host:1:2, position-monitor 0.1.0"
+    assert lines[-2] == "Card: docs/incidents.md#a-position-is-naked-for-longer-than-15-s"
     night.cycle(DEAF)
     over = letter(night.messages[1], SENDER)
     assert over.title == "[main, live] ✅ Over: without full stop cover: C000USDT:LONG and others, 12 in all"
-    assert "- C000USDT:LONG: it was so for 43 s" in over.text
+    assert "- C000USDT:LONG: it was so for 43 s" in over.text and "Card:" not in over.text
 
 
 def test_the_document_of_the_webhook() -> None:
@@ -245,7 +246,10 @@ def test_the_document_of_the_webhook() -> None:
     sent = document(night.messages[0], SENDER)
     assert sent["severity"] == "critical" and sent["account"] == "main" and sent["at_ms"] == night.now_ms
     subject = {"subject": "C001USDT:LONG", "reason": "no stop counts as cover", "since_ms": NOW_MS}
-    assert sent["alerts"] == [{"kind": "naked", "status": "raised", "in_force": 1, "subjects": [subject], "more": 0}]
+    card = "docs/incidents.md#a-position-is-naked-for-longer-than-15-s"
+    assert sent["alerts"] == [
+        {"kind": "naked", "card": card, "status": "raised", "in_force": 1, "subjects": [subject], "more": 0}
+    ]
     assert str(sent["text"]).startswith(str(sent["title"]))
     night.cycle()
     assert document(night.messages[1], SENDER)["severity"] == "info"

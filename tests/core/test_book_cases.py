@@ -304,5 +304,5 @@ def test_the_function_that_decides_lists_its_cases_under_their_numbers(cases, de
     assert listed == [(str(case.number), case.name) for case in cases]
 
 
-def test_a_case_is_described_by_its_number_and_its_words():
-    assert StopCase.FOREIGN_ENOUGH.described == "case 8: the user's own stop is enough: ours stay as they rest"
+def test_a_case_is_described_by_its_words_and_its_number():
+    assert StopCase.FOREIGN_ENOUGH.described == "the user's own stop is enough: ours stay as they rest (case 8)"

@@ -160,9 +160,11 @@ def test_stops_are_reserved_first_and_ladders_collapse(elsewhere, targets):
     assert slots(decided(observed, evidence, elsewhere=elsewhere)) == (0, targets)
 
 
-@pytest.mark.parametrize(("venue", "configured", "targets"), [(10, 200, 5), (10, 8, 3), (200, 10, 5), (1_000, 200, 9)])
+@pytest.mark.parametrize(
+    ("venue", "configured", "targets"), [(10, 200, 5), (10, 8, 3), (200, 10, 5), (1_000, 200, 9), (10, 0, 5), (8, 0, 3)]
+)
 def test_the_venue_says_how_many_and_the_operator_may_only_lower_it(venue, configured, targets):
-    """The capacity is a trait of the venue, handed in with the rules."""
+    """The capacity is a trait of the venue, handed in with the rules; 0 is the venue's own."""
     rulebook = rules(
         limits=replace(LIMITS, conditional_orders_max=configured),
         traits=replace(TRAITS, conditional_orders_max=venue),
@@ -185,7 +187,7 @@ def test_a_hundred_naked_positions_all_get_a_stop_within_the_cap():
     symbols = tuple(f"S{n:03}USDT" for n in range(100))
     observed, evidence = account(symbols)
     stops, targets = slots(decided(observed, evidence))
-    assert stops == 100 and stops + targets <= LIMITS.conditional_orders_max - 10
+    assert stops == 100 and stops + targets <= TRAITS.conditional_orders_max - 10
 
 
 def test_what_is_held_back_for_capacity_is_said():

@@ -171,6 +171,21 @@ def test_of_two_epochs_of_one_life_the_older_counts_and_both_bind_the_stop(side)
 
 
 @both_sides
+def test_a_newer_epoch_beside_a_stop_that_was_read_before_the_position_changed_is_not_believed(side):
+    """Another process met the position after it shrank, and made up an epoch of that moment (seed 8786)."""
+    held = position(side, quantity="2")
+    first = working(held, at(side, "-1"), "2", epoch=OLD_EPOCH)._replace(created_at_ms=OPENED_MS + 10)
+    before = learned(seen_at([held], [first]))
+    assert before.keys[held.key].epoch == OLD_EPOCH
+    smaller = position(side, quantity="1", updated_at_ms=NOW_MS + 1_000)
+    second = working(smaller, at(side, "-1.5"), epoch=EPOCH)._replace(created_at_ms=NOW_MS + 1_500)
+    both = learned(seen_at([smaller], [first, second], at_ms=NOW_MS + 2_000), before=before)
+    assert both.keys[held.key].epoch == OLD_EPOCH
+    alone = learned(seen_at([smaller], [second], at_ms=NOW_MS + 2_000), before=before)
+    assert alone.keys[held.key].epoch == EPOCH
+
+
+@both_sides
 def test_an_epoch_made_up_after_a_restart_yields_to_the_backstop_that_appears(side):
     held = position(side, updated_at_ms=OPENED_MS + 70_000)
     rest = backstop(held, at(side, "-1.5"))
@@ -499,6 +514,28 @@ def test_an_orphan_after_a_restart_is_known_but_never_proven_flat_without_a_zero
     assert known.epoch == EPOCH and not known.flat_proven(EVIDENCE_SETTINGS)
     _, again = settled(position(), [rest])
     assert again.keys[KEY[LONG]].listed_reads[rest.client_id] == 3
+
+
+@both_sides
+@pytest.mark.parametrize(
+    ("taken_ms", "zero_of_ms", "proven"), [(3_000, 1_000, False), (3_000, 4_000, True), (-5_000, 1_000, True)]
+)
+def test_a_close_all_that_was_taken_after_the_zero_row_proves_that_the_position_is_open(
+    side, taken_ms, zero_of_ms, proven
+):
+    """A replica that lags shows how it was flat before it was opened again; the venue takes such an order only if it is
+    open (seed 4759)."""
+    held = position(side)
+    rest = backstop(held, at(side, "-1.5"), created_at_ms=NOW_MS + taken_ms)
+    gone = [
+        replace(seen, zero_at_ms={KEY[side]: NOW_MS + zero_of_ms})
+        for seen in absent([5_000, 6_000, 7_000, 8_000], side, zero=[5_000, 6_000, 7_000, 8_000], orders=[rest])
+    ]
+    evidence = learned(seen_at([held]), *gone)
+    assert evidence.keys[KEY[side]].flat_proven(EVIDENCE_SETTINGS) is proven
+    late = absent([70_000, 71_000, 72_000], side, zero=[70_000, 71_000, 72_000], orders=[rest])
+    after = learned(*late, before=evidence)
+    assert after.keys[KEY[side]].flat_proven(EVIDENCE_SETTINGS)
 
 
 @both_sides

@@ -14,7 +14,7 @@ from position_monitor.core.model.orders import Role
 from position_monitor.core.model.sides import PositionKey, Side
 from position_monitor.core.model.verdicts import Verdict
 
-from .build import HYBRID, SIDES, STATIC, SYMBOL, D, at, live, rules, settings
+from .build import HYBRID, OLD_EPOCH, OPENED_MS, SIDES, STATIC, SYMBOL, D, at, live, rules, settings, working
 from .test_interrupted import Cut, Guardian, Interrupted
 from .world import READ_GAP_MS, World
 
@@ -223,6 +223,22 @@ def test_ours_stays_beside_a_stop_that_is_looser_or_too_small(side, pct, quantit
     for _ in range(CYCLES):
         guardian.cycle()
     assert stops(world) == [at(side, "-1.5")]
+
+
+@pytest.mark.parametrize("side", SIDES)
+def test_a_stop_that_an_earlier_life_left_behind_gives_way_although_it_is_tighter(side):
+    """Its level binds nobody. It was made for a larger position, and nothing else would take it away (seed 8786)."""
+    world = opened(side)
+    their_stop(world, side, "-1")
+    guardian = yielding(world)
+    for _ in range(CYCLES):
+        guardian.cycle()
+    left = world.add(working(world.positions[0], at(side, "-0.5"), "3", epoch=OLD_EPOCH))
+    world.orders[left.order_id] = left._replace(created_at_ms=OPENED_MS - 60_000)
+    world.earlier.add(left.order_id)
+    for _ in range(CYCLES):
+        guardian.cycle()
+    assert ours(world) == []
 
 
 @pytest.mark.parametrize("side", SIDES)

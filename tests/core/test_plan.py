@@ -74,7 +74,7 @@ def test_a_naked_position_gets_a_stop_after_one_read(side, hedged):
     assert [place.order.role for place in result.stops] == [Role.BACKSTOP]
     assert result.take_profits == () and why_held(result).count("take-profits wait until the stop rests") == 3
     assert result.cancels == result.closes == ()
-    assert result.stops[0].reason.startswith("backstop from hybrid") and "entry_price=100" in result.stops[0].reason
+    assert result.stops[0].reason == "1.5 % from the entry (hybrid)"
 
 
 @both_sides
@@ -85,7 +85,7 @@ def test_the_ladder_follows_when_the_stop_rests_and_was_looked_at_twice(side, he
     assert once.take_profits == () and why_held(once).count("take-profits wait for a second read") == 3
     result = plan_for(held, [backstop(held, at(side, "-1.5"))], reads=2)
     assert [place.order.rung for place in result.take_profits] == [0, 1, 2]
-    assert result.take_profits[0].reason == "rung 0 of the ladder (hybrid)"
+    assert result.take_profits[0].reason == "take-profit 1 of the ladder (hybrid)"
 
 
 def test_a_complete_book_needs_nothing():

@@ -107,12 +107,12 @@ def test_a_token_that_is_none_is_refused_and_not_repeated(tmp_path: Path, conten
 
 
 async def test_connections_are_bounded_and_a_silent_one_is_closed(page: Page, monkeypatch: Any) -> None:
-    monkeypatch.setattr("position_monitor.dashboard.server.CONNECTIONS_MAX", 3)
-    monkeypatch.setattr("position_monitor.dashboard.server.FIRST_REQUEST_S", 0.3)
+    monkeypatch.setattr("position_monitor.dashboard.http_server.CONNECTIONS_MAX", 3)
+    monkeypatch.setattr("position_monitor.dashboard.http_server.FIRST_REQUEST_S", 0.3)
     opened = [await asyncio.open_connection("127.0.0.1", page.port) for _ in range(6)]
     ends = await asyncio.gather(*(asyncio.wait_for(_end(reader), 20) for reader, _ in opened))
     assert ends == [b""] * 6
-    monkeypatch.setattr("position_monitor.dashboard.server.FIRST_REQUEST_S", 60)
+    monkeypatch.setattr("position_monitor.dashboard.http_server.FIRST_REQUEST_S", 60)
 
     async def answers() -> bool:
         return (await page.get())[0] == 200

@@ -390,7 +390,7 @@ async def test_the_stream_sends_only_what_changed(page: Page, daemon: Publisher)
 
 async def test_fifty_viewers_and_one_that_never_reads(page: Page, daemon: Publisher, monkeypatch: Any) -> None:
     """Each of fifty is told; the one that takes nothing is let go; what waits for it is bounded."""
-    monkeypatch.setattr("position_monitor.dashboard.server.WRITE_TIMEOUT_S", 3.0)
+    monkeypatch.setattr("position_monitor.dashboard.http_server.WRITE_TIMEOUT_S", 3.0)
     await daemon.positions(several(200))
     await daemon.status()
     await page.board.look()

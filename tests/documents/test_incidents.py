@@ -9,7 +9,9 @@ from functools import cache
 
 import pytest
 
-from tests.documents.reading import ROOT, blocks, section, text_of
+from position_monitor.core.publication.alert_text import CARDS, INCIDENTS
+from position_monitor.core.publication.alerts import AlertKind
+from tests.documents.reading import ROOT, anchors, blocks, section, text_of
 
 PAGE = ROOT / "docs" / "incidents.md"
 UNIT = ROOT / "deploy" / "systemd" / "quantum-position-monitor-failed@.service"
@@ -72,6 +74,12 @@ def test_the_rule_of_lines_sees() -> None:
 def test_every_symptom_has_a_card(symptom: str) -> None:
     headings = re.findall(r"^## (.*)$", text_of(PAGE), re.MULTILINE)
     assert [heading for heading in headings if symptom.lower() in heading.lower()]
+
+
+def test_every_alert_leads_to_a_card() -> None:
+    """The link of a message ends at a heading that exists, and each kind has its own."""
+    assert {kind: CARDS[kind] for kind in AlertKind if CARDS[kind] not in anchors(PAGE)} == {}
+    assert len(set(CARDS.values())) == len(AlertKind) and (ROOT / INCIDENTS) == PAGE
 
 
 @pytest.mark.parametrize("heading", re.findall(r"^## (.*)$", text_of(PAGE), re.MULTILINE))

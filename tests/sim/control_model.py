@@ -81,7 +81,7 @@ class _Client:
 def control_on(model: RedisModel, owner: str) -> control_stream.ControlStream:
     """The daemon's real reader of requests, talking to this server."""
     with mock.patch.object(control_stream, "connect", lambda url: _Client(model, owner)):
-        return control_stream.ControlStream("redis://sim", prefix="q", account="main")
+        return control_stream.ControlStream("redis://127.0.0.1:6379/0", prefix="q", account="main")
 
 
 def put_control(model: RedisModel, data: str) -> None:

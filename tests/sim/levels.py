@@ -10,6 +10,7 @@ from collections import defaultdict, deque
 from decimal import Decimal
 from typing import Any
 
+from position_monitor.edge.venues.transport import Endpoint
 from position_monitor.paper.world import World
 from tests.sim.exit_rules import DEFAULT_POLICY, STOP_LOSS_MAX_PCT, ExitRules
 from tests.sim.truth import PREFIX, Key, side_of
@@ -19,6 +20,7 @@ STEP_PCT = Decimal("0.5")
 WINDOW_MS = 100_000
 """How old the read may be that a placed stop was decided from: the process may have been suspended in between."""
 CROSSED = -2021
+LAST_PRICE_PATH = Endpoint.LAST_PRICE.value.path
 HAIR = Decimal("1e-9")
 """Averaged entry prices are reported with 12 decimals."""
 NEAR = Decimal("0.001")
@@ -49,6 +51,8 @@ class Levels:
         """When stops of a symbol were refused."""
         self.by_last = False
         """Whether the last trade arms the orders of the daemons."""
+        self._last_hidden_ms = -WINDOW_MS
+        """When the last prices could not be read: then the mark has to do."""
 
     def note_marks(self, at_ms: int, symbols: list[str]) -> None:
         """Remember the marks; a mark that did not move is remembered once."""
@@ -79,6 +83,8 @@ class Levels:
                 if not line or line[-1][1] != position.entry:
                     line.append((entry.at_ms, position.entry))
         detail = entry.detail
+        if detail.get("path") == LAST_PRICE_PATH:
+            self._last_hidden_ms = entry.at_ms
         if detail.get("code") == CROSSED or detail.get("name") == "error":
             self._refused[entry.symbol].append(entry.at_ms)
         if entry.origin != "api" or detail.get("type") != "STOP_MARKET":
@@ -94,8 +100,12 @@ class Levels:
         key = (entry.symbol, side_of("BOTH", entry.detail["side"]))
         way, trigger = 1 if key[1] == "LONG" else -1, Decimal(entry.detail["trigger"])
         self.note_marks(entry.at_ms, [entry.symbol])
-        arming = self._lasts if self.by_last else self._marks
-        prices = _recent(arming[entry.symbol], entry.at_ms, self.crossed_window_ms)
+        arming = [self._lasts if self.by_last else self._marks]
+        if self.by_last and entry.at_ms - self._last_hidden_ms <= self.crossed_window_ms:
+            arming.append(self._marks)
+        prices = [
+            price for line in arming for price in _recent(line[entry.symbol], entry.at_ms, self.crossed_window_ms)
+        ]
         if any(way * (price - trigger) > 0 for price in prices):
             return ""
         return f"DESIGN-9: a stop of {key} at {trigger} was wanted on the wrong side of every price: {entry.detail}"

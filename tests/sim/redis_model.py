@@ -223,7 +223,7 @@ def store_on(
     """The daemon's real store, talking to this server."""
     with mock.patch.object(redis_state, "connect", lambda url: FakeClient(model)):
         return redis_state.RedisState(
-            "redis://sim",
+            "redis://127.0.0.1:6379/0",
             prefix="q",
             account="main",
             owner=owner,

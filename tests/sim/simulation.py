@@ -107,7 +107,7 @@ class QuietSystemd:
     def stopping(self, status: str = "") -> None: ...
 
 
-PASTS = 16
+PASTS = 8
 """Different pasts of the market: enough for every regime, and few enough to be worked out once."""
 
 

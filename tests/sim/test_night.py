@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -12,6 +13,7 @@ import pytest
 from loguru import logger
 
 from position_monitor.edge import log
+from tests.documents.reading import ROOT, blocks
 from tests.sim.records_model import KeptRecords
 from tests.sim.stage import Held, Stage, staged
 
@@ -66,6 +68,21 @@ def told_in_order(entries: list[dict[str, str]], story: list[tuple[str, str, str
             raise AssertionError(f"not told, or not in its order: {event} {words}\n{lines}")
 
 
+NAMES = {DEBUG: "debug", INFO: "info", NOTICE: "notice", WARNING: "warning", ERROR: "err"}
+OF_EACH_RUN = re.compile(r"\bqpm[0-9a-z]{20,}|\bweb_\w+|(?<=configuration )[0-9a-f]{12}|(?<=hash )[0-9a-f]{12}")
+"""What differs between two runs of the same night, or two versions of the program: ids and the configuration's hash."""
+
+
+def as_shown(entries: list[dict[str, str]]) -> str:
+    """The journal in the form in which the documentation shows it."""
+    return "".join(f"{NAMES[entry['PRIORITY']]:<7} {entry['MESSAGE']}\n" for entry in entries)
+
+
+def night_in_the_documentation() -> str:
+    (shown,) = (code.text for code in blocks(ROOT / "docs" / "journal.md") if "Started - checking" in code.text)
+    return shown
+
+
 STORY = [
     (INFO, "Started", "✅ Started - checking positions every 5s (version "),
     (INFO, "", "🛡️ 0/0 protected (100%)"),
@@ -75,26 +92,27 @@ STORY = [
     (INFO, "", "🛡️ 1/1 protected (100%)"),
     (INFO, "PositionGrew", "BTCUSDT LONG grew from 0.2 to 0.3 @ 42000.1"),
     (INFO, "TakeProfitPlaced", "ladder of 3: 0.09 at +1.5%, 0.09 at +2.5%, 0.12 at +4%)"),
-    (INFO, "TakeProfitFilled", "🎯 TP filled: BTCUSDT LONG rung 1, 0.09 @ 42700 (id qpm"),
-    (INFO, "StopPlaced", "✅ SL order placed: BTCUSDT +0.14% (LONG, STOP_MARKET 0.21 @ 42059.5)"),  # breakeven
+    (INFO, "TakeProfitFilled", "🎯 TP filled: BTCUSDT LONG rung 1, 0.09 @ 42640 (id qpm"),
+    (INFO, "StopPlaced", "BTCUSDT +0.1% (LONG, STOP_MARKET 0.21 @ 42042.2): breakeven (hybrid)"),
     (INFO, "PositionShrank", "BTCUSDT LONG shrank from 0.3 to 0.21"),
     (INFO, "TakeProfitFilled", "rung 2, 0.09 @ 43100 (id qpm"),
-    (INFO, "StopPlaced", "✅ SL order placed: BTCUSDT +2.02% (LONG"),  # trailing
+    (INFO, "StopPlaced", "✅ SL order placed: BTCUSDT +2.02% (LONG, STOP_MARKET 0.12 @ 42847.5): 1.5 % behind the price 43500"),
     (INFO, "StopPlaced", "✅ SL order placed: BTCUSDT +2.25% (LONG"),
     (INFO, "StopFired", "🛑 Stop fired: BTCUSDT LONG 0.12 @ 42700 (id qpm"),
-    (INFO, "RecordFinal", "0.3 @ 42820, net 233.25 USDT (fills 245.97, fees 12.72, 1.23 R)"),
+    (INFO, "RecordFinal", ": 0.3 @ 42802, net 227.85 USDT = 1.21 R (gross 240.57, fees 12.72)"),
     (INFO, "PositionFlat", "BTCUSDT LONG is flat"),
     (INFO, "PositionFlipped", "BTCUSDT SHORT: the position turned, it was LONG and is 0.1 @ 42700 now"),
     (INFO, "StopPlaced", "✅ SL order placed: BTCUSDT -1.5% (SHORT, STOP_MARKET close-all @ 43340.5)"),
-    (INFO, "RecordFinal", "🏁 BTCUSDT LONG closed: EXTERNAL by web_"),
+    (INFO, "RecordFinal", "🏁 BTCUSDT LONG closed by an order that is not ours (EXTERNAL, order web_"),
     (WARNING, "ForeignOrderSeen", "BTCUSDT SHORT: an order that is not ours rests: STOP_MARKET 0.1 @ 42900"),
     (INFO, "ForeignOrderGone", "BTCUSDT SHORT: an order that is not ours is gone: STOP_MARKET 0.1 @ 42900"),
     (WARNING, "OrderVanished", "⚠️ BTCUSDT SHORT: our take-profit of rung 3 was cancelled, and not by this program"),
     (INFO, "TakeProfitPlaced", "✅ TP order placed: BTCUSDT +4% (SHORT"),
     (ERROR, "BanBegan", "🚨 The exchange has banned this address (HTTP 418)"),
     (NOTICE, "BanEnded", "its ban is over"),
-    (WARNING, "RedisLost", "Redis does not take the state (ConnectionError); protection goes on without it"),
+    (WARNING, "RedisLost", "Redis does not take the state (127.0.0.1:6379 did not answer: the connection was lost)"),
     (NOTICE, "RedisBack", "Redis takes the state again, after "),
+    (INFO, "ConfigReloaded", "changed: protection.trailing_pct 1.5 -> 1.2"),
     (INFO, "Stopped", "Stopped (account main); all orders stay on the exchange"),
 ]
 
@@ -111,7 +129,7 @@ async def night(stage: Stage, path: Path) -> None:
     await stage.run(8)
     stage.trade("add", BTC, "LONG", "0.1")
     await stage.run(8)
-    for price in (42_000, 42_700, 43_100, 43_500, 43_600):
+    for price in (42_000, 42_640, 43_100, 43_500, 43_600):
         stage.price(BTC, price)
         await stage.run(12)
     stage.price(BTC, 42_700)
@@ -155,18 +173,20 @@ async def test_a_night_reads_as_a_person_would_tell_it() -> None:
     entries = journald.entries
     told_in_order(entries, STORY)
     assert len(entries) <= LINES_MAX, "\n".join(entry["MESSAGE"] for entry in entries)
+    shown = as_shown(entries)
+    assert OF_EACH_RUN.sub("…", shown) == OF_EACH_RUN.sub("…", night_in_the_documentation()), shown
     assert all(entry["MESSAGE"].startswith("[POSITION-MONITOR] ") for entry in entries)
     assert [entry["EVENT"] for entry in entries if entry["PRIORITY"] <= ERROR] == ["BanBegan"]
     for entry in entries:
         if entry.get("EVENT", "").startswith(("Stop", "TakeProfit", "Position", "Order", "Foreign", "Record")):
             assert entry["EVENT"] == "Stopped" or (entry["SYMBOL"], entry["SIDE"] != "") == (BTC, True), entry
     assert [(fill["quantity"], fill["price"]) for fill in fills] == [
-        ("0.09", "42700"),
+        ("0.09", "42640"),
         ("0.09", "43100"),
         ("0.12", "42700"),
     ]
     assert all(fill["result_net"] is None and fill["client_id"].startswith("qpm") for fill in fills)
-    assert [(record["side"], record["result_gross"]) for record in records] == [("LONG", "245.97"), ("LONG", "-0.01")]
+    assert [(record["side"], record["result_gross"]) for record in records] == [("LONG", "240.57"), ("LONG", "-0.01")]
 
 
 @staged

@@ -21,11 +21,12 @@ from position_monitor.core.evidence.refusals import Facts, worth_a_try
 from position_monitor.core.model import ids
 from position_monitor.core.model.actions import Close, Mode, Place
 from position_monitor.core.model.desired import CloseReason, DesiredBook, DesiredOrder
+from position_monitor.core.model.level_words import origin
 from position_monitor.core.model.money import plain
 from position_monitor.core.model.order_words import described
 from position_monitor.core.model.orders import Role
 from position_monitor.core.model.positions import Position
-from position_monitor.core.model.rungs import rungs_of
+from position_monitor.core.model.rungs import rung_words
 from position_monitor.core.model.settings import Limits
 from position_monitor.core.model.sides import PositionKey
 from position_monitor.core.observation.exit_profile import exits_wanted, fitting
@@ -129,7 +130,7 @@ def _for_open(inputs: PlanInputs, case: Case) -> Plan:
         symbol=position.symbol,
         stops=stops,
         take_profits=tuple(
-            Place(order, f"rung {rungs_of(order.rung)[-1]} of the ladder ({order.source})") for order in targets
+            Place(order, f"take-profit {rung_words(order.rung)} of the ladder ({order.source})") for order in targets
         ),
         closes=closes,
         cancels=cancels,
@@ -170,8 +171,10 @@ def _is_awaited(order: DesiredOrder, inputs: PlanInputs) -> bool:
 
 
 def _why_stop(order: DesiredOrder, book: DesiredBook) -> str:
-    inputs = " ".join(f"{name}={plain(value)}" for name, value in book.stop.inputs.items())
-    return f"{order.role} from {order.source} {inputs}".strip()
+    """The level in words; that of a backstop is the policy's own where the stop has moved on since."""
+    if order.role is Role.BACKSTOP and order.trigger_price != book.stop.price:
+        return f"the first level of the policy ({order.source})"
+    return origin(book.stop)
 
 
 def _closes(

@@ -57,7 +57,8 @@ class Rules:
     @property
     def conditional_orders_max(self) -> int:
         """Open conditional orders the account may have: the venue's number, which the configured one may only lower."""
-        return min(self.traits.conditional_orders_max, self.limits.conditional_orders_max)
+        venues = self.traits.conditional_orders_max
+        return min(venues, self.limits.conditional_orders_max or venues)
 
 
 @lru_cache(maxsize=1_024)

@@ -63,7 +63,9 @@ def removals(
             held.append(Held(case.key, f"cancel {described(order)}", why))
         else:
             replacement = () if role is Role.TAKE_PROFIT else replaced_by
-            cancels.append(Cancel(order, case.key, "no longer wanted", replacement))
+            follows = role is Role.TAKE_PROFIT and any(new.role is Role.TAKE_PROFIT for new in diff.missing)
+            reason = "another ladder follows" if follows else "no longer wanted"
+            cancels.append(Cancel(order, case.key, reason, replacement))
     return tuple(cancels), held
 
 
@@ -135,7 +137,8 @@ def _why_not_withdrawn(inputs: PlanInputs, case: Case, belief: Belief, order: Li
     price, ours = cover_of(largest, others, settings).whole_price, order.trigger_price
     if price is None:
         return f"the other program's stop does not cover {plain(largest.quantity)}, the size of late (invariant 2)"
-    if ours is not None and tighter(ours, price, case.position.side):
+    binds = order.epoch >= belief.epoch  # one of an earlier life binds nobody
+    if binds and ours is not None and tighter(ours, price, case.position.side):
         return f"the other program's stop at {plain(price)} is looser (invariant 8)"
     return ""
 
@@ -144,7 +147,7 @@ def for_absent(inputs: PlanInputs, key: PositionKey, live: LiveBook) -> Plan:
     """Orders of ours whose position is not listed: swept only after flat is proven (invariant 7)."""
     belief = inputs.evidence.of(key)
     if belief is not None and belief.flat_proven(inputs.evidence_settings):
-        cancels = tuple(Cancel(own, key, "orphan of a position that is proven flat") for own in live.resting)
+        cancels = tuple(Cancel(own, key, "left over from a position that is proven flat") for own in live.resting)
         return Plan(key.symbol, cancels=cancels)
     reads = belief.absent_reads if belief else 0
     zero = "seen" if belief and belief.flat_sign else "missing"

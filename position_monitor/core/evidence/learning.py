@@ -213,6 +213,7 @@ def _is_for(order: LiveOrder, position: Position) -> bool:
 
 
 def _absent(belief: Belief, key: PositionKey, live: LiveBook, observation: SymbolObservation) -> Belief:
+    belief = _with_open_order(belief, live, observation.positions_read_at_ms)
     read_at_ms = observation.positions_read_at_ms
     spaced = belief.absent_reads == 0 or abs(read_at_ms - belief.last_absent_at_ms) >= FLAT_SPACING_MS
     zero_at_ms = max(belief.zero_at_ms, _zero_at_ms(key, observation))
@@ -228,6 +229,15 @@ def _absent(belief: Belief, key: PositionKey, live: LiveBook, observation: Symbo
         fired=belief.fired if observation.orders_reused else left_under_way(belief, live, observation.observed_at_ms),
         firing_since_ms=0,
     )
+
+
+def _with_open_order(belief: Belief, live: LiveBook, now_ms: int) -> Belief:
+    """A close-all order that rests tells that its position was open when the venue took it (else it answers -4509).
+
+    A replica that lags shows the position flat as it was before that moment; the order in the list is newer.
+    """
+    taken_at_ms = max((order.created_at_ms for order in live.close_alls), default=0)
+    return _with_open_sign(belief, taken_at_ms, now_ms) if taken_at_ms > belief.opened_at_ms else belief
 
 
 def _zero_at_ms(key: PositionKey, observation: SymbolObservation) -> int:

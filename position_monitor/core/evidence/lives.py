@@ -98,5 +98,16 @@ def _settled_epoch(belief: Belief, live: LiveBook, position: Position) -> str:
         return belief.epoch
     if backstops:
         return max(backstops, key=lambda own: (own.created_at_ms, own.epoch)).epoch
-    # First met after a restart, perhaps in lists that lagged: what rests of this life knows better than we do.
-    return belief.epoch if belief.born_at_ms else _epoch_of_life(live, position) or belief.epoch
+    if belief.born_at_ms:
+        return belief.epoch
+    # First met after a restart, perhaps in lists that lagged: what rests of this life knows better than we do. A newer
+    # epoch does not, while an order of ours that rested in the last read, with the position open, rests still: another
+    # process made it up after the position changed.
+    settled = _epoch_of_life(live, position) or belief.epoch
+    return belief.epoch if settled > belief.epoch and _still_rests(belief, live) else settled
+
+
+def _still_rests(belief: Belief, live: LiveBook) -> bool:
+    """Whether an order of the epoch in memory rested in the last read of the open position, and rests now."""
+    before = {own.client_id for own in belief.rested if own.epoch == belief.epoch}
+    return belief.present_reads > 0 and any(own.client_id in before for own in live.resting)

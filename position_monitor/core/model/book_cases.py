@@ -1,7 +1,7 @@
 """The cases of a desired book, by name: why a position's stops and take-profits are wanted as they are.
 
 They are decided in `core/book/stop_book.py` and `core/book/target_book.py`, in the order in which they stand here, and
-the first that holds counts. The book carries its case and `explain` prints it, with the number.
+the first that holds counts. The book carries its case, and `explain` prints its words, the number behind them.
 """
 
 from __future__ import annotations
@@ -19,8 +19,8 @@ class _Case(StrEnum):
 
     @property
     def described(self) -> str:
-        """Number and words, as `explain` prints them."""
-        return f"case {self.number}: {self.value}"
+        """Words and number, as `explain` prints them."""
+        return f"{self.value} (case {self.number})"
 
 
 class StopCase(_Case):
@@ -29,16 +29,16 @@ class StopCase(_Case):
     FIRING = "a stop of ours is being triggered: ours stay as they rest"
     NO_PROTECTING_PRICE = "no price can protect now: ours stay as they rest"
     GAVE_WAY = "the user's own stop is enough and no looser: ours is withdrawn"
-    OUTDATED_BACKSTOP = "our backstop is of an earlier epoch and is replaced: working stops until it is gone"
+    OUTDATED_BACKSTOP = "our backstop belongs to an earlier entry and is replaced: working stops until it is gone"
     BACKSTOP_ALONE = "our backstop rests where the stop should be"
     BACKSTOP_LOOSER = "our backstop rests, and the stop should be tighter: working stops beside it"
     BACKSTOP_NO_COVER = "our backstop rests, and does not count as cover: working stops beside it"
     FOREIGN_ENOUGH = "the user's own stop is enough: ours stay as they rest"
     FOREIGN_ENOUGH_OURS_TOO_MANY = "the user's own stop is enough, ours are too many or too large: one level of them"
     AWAITS_FOREIGN = "the position is fresh and another program's own stop is waited for: none yet"
-    SLOT_FOREIGN = "a close-all stop of another holds the only slot for one, and is not enough: working stops"
-    SLOT_HIDDEN = "a close-all stop that does not protect holds the only slot for one: working stops"
-    SLOT_LEFT = "the only slot for a close-all stop is left to another program that had its stop there: working stops"
+    SLOT_FOREIGN = "another's close-all stop rests, the exchange takes only one, and it is not enough: working stops"
+    SLOT_HIDDEN = "a close-all stop that does not protect is in the way of another, the exchange takes only one: working stops"
+    SLOT_LEFT = "the one close-all stop that the exchange takes is left to another program that had it: working stops"
     NEW_BACKSTOP = "no close-all stop rests: a backstop"
     NEW_BACKSTOP_LOOSER = "no close-all stop rests, and the stop should be tighter: a backstop and working stops"
 
@@ -56,9 +56,9 @@ class TargetCase(_Case):
     CHANGES_KIND = "the ladder that rests is the one that is wanted, but for the kind of a rung: that one anew"
     STANDS_MERGED = "the ladder that rests was merged for want of room, and the least amounts keep it so"
     GROWS = "the ladder that rests was merged for want of room, and there is room: more rungs"
-    NO_ROOM = "no slot for a conditional order is left: none"
+    NO_ROOM = "the exchange takes no more conditional orders: none"
     TOO_SMALL = "the position is too small for a take-profit: none"
     NOT_PERMITTED = "the venue permits no price beyond the mark: none"
     NO_OPEN_RUNG = "every rung was filled or passed: one order for the rest"
-    SHRINKS = "the ladder that rests takes more slots than are left: fewer rungs"
+    SHRINKS = "the exchange takes fewer conditional orders than the ladder that rests: fewer rungs"
     NEW_LADDER = "no ladder for this position rests: one for the rungs that are still to be reached"

@@ -25,6 +25,11 @@ def rungs_of(number: int) -> range:
     return STANDS_FOR[local] if local < len(STANDS_FOR) else range(local, local + 1)
 
 
+def rung_words(number: int) -> str:
+    """The configured rungs of an order as people count them, the nearest is 1: `2`, or `1+2` for merged ones."""
+    return "+".join(str(rung + 1) for rung in rungs_of(number))
+
+
 def is_merged(number: int) -> bool:
     """Whether nearer rungs were merged into this one for want of room."""
     return len(rungs_of(number)) > 1

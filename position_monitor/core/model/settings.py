@@ -153,7 +153,7 @@ class Limits:
     """Bounds of invariant 10."""
 
     conditional_orders_max: int
-    """Open conditional orders the venue allows per account, foreign ones included (200)."""
+    """Open conditional orders the operator allows per account, foreign ones included; 0: as many as the venue does."""
     owned_orders_per_position_max: int
     actions_per_symbol_max: int
     """Writes one plan may contain for one symbol."""

@@ -62,6 +62,21 @@ _WORDS: Final[Mapping[AlertKind, tuple[str, str]]] = {
     ),
 }
 """What a kind says in a headline, and what its reader does first."""
+INCIDENTS: Final = "docs/incidents.md"
+CARDS: Final[Mapping[AlertKind, str]] = {
+    AlertKind.NAKED: "a-position-is-naked-for-longer-than-15-s",
+    AlertKind.EMERGENCY_CLOSE: "a-position-is-closed-at-market",
+    AlertKind.AUTHENTICATION_REFUSED: "the-exchange-refuses-the-key",
+    AlertKind.BANNED: "the-exchange-bans-or-throttles-this-address-418-429",
+    AlertKind.SECOND_WRITER: "a-second-writer",
+    AlertKind.UNKNOWN: "positions-or-the-account-are-unknown",
+    AlertKind.OVER_CAPACITY: "no-room-for-more-orders",
+    AlertKind.BREAKER_CONFLICT: "the-circuit-breaker-is-active-and-positions-are-opened",
+    AlertKind.LEASE_LOST: "the-lease-is-lost-or-its-owner-is-stale",
+    AlertKind.DEAD_STREAM: "a-stream-is-dead",
+    AlertKind.CLOCK: "the-clock-is-off",
+}
+"""The heading of the card of `INCIDENTS` for a kind, as a link names it."""
 
 
 class Sender(NamedTuple):
@@ -109,6 +124,7 @@ def document(message: Message, sender: Sender) -> dict[str, object]:
         "alerts": [
             {
                 "kind": str(notice.kind),
+                "card": card(notice.kind),
                 "status": str(notice.status),
                 "in_force": notice.in_force,
                 "subjects": [
@@ -163,8 +179,13 @@ def _lines(notice: Notice, now_ms: int) -> list[str]:
     if count > NAMED_MAX:
         lines.append(f"- and {count - NAMED_MAX} more")
     if not over:
-        lines.append(deed)
+        lines += [deed, f"Card: {card(notice.kind)}"]
     return lines
+
+
+def card(kind: AlertKind) -> str:
+    """Where the documentation says what a kind means, what to look at, and whom to call."""
+    return f"{INCIDENTS}#{CARDS[kind]}"
 
 
 def _subject(one: Condition, notice: Notice, now_ms: int) -> str:

@@ -14,7 +14,7 @@ from position_monitor.core.evidence.evidence import Evidence
 from position_monitor.core.model.events import Detail, Event
 from position_monitor.core.model.money import plain
 from position_monitor.core.model.orders import LiveOrder, OrderStatus, Role, Tag
-from position_monitor.core.model.rungs import rungs_of
+from position_monitor.core.model.rungs import rung_words
 from position_monitor.core.model.sides import SIDES, PositionKey
 from position_monitor.core.observation.stream_events import AlgoEvent
 
@@ -92,18 +92,13 @@ def lost_without_trace(before: Evidence, after: Evidence, misses: Iterable[tuple
                 yield gone.order
 
 
-def rungs_in_words(tag: Tag) -> str:
-    """The configured rungs that a take-profit stands for, from 1: `2`, or `1+2` for merged ones."""
-    return "+".join(str(rung + 1) for rung in rungs_of(tag.rung))
-
-
 def filled(end: OrderEnd) -> Event:
     """A stop fired, or a take-profit was filled."""
     details: dict[str, Detail] = {
         "client_id": end.client_id,
         "order_id": end.order_id,
         "role": str(end.tag.role),
-        "rungs": rungs_in_words(end.tag) if end.tag.role is Role.TAKE_PROFIT else "",
+        "rungs": rung_words(end.tag.rung) if end.tag.role is Role.TAKE_PROFIT else "",
         "price": plain(end.price) if end.price > 0 else None,
         "quantity": plain(end.quantity) if end.quantity > 0 else None,
         "result_gross": None,
@@ -120,7 +115,7 @@ def vanished(end: OrderEnd, now_ms: int) -> Event:
         "client_id": end.client_id,
         "order_id": end.order_id,
         "role": str(end.tag.role),
-        "rungs": rungs_in_words(end.tag) if end.tag.role is Role.TAKE_PROFIT else "",
+        "rungs": rung_words(end.tag.rung) if end.tag.role is Role.TAKE_PROFIT else "",
         "status": str(end.status),
         "reason": end.reason,
     }

@@ -109,7 +109,8 @@ def distance(order: DesiredOrder, position: Position | None) -> str:
 def cycle(risk: AccountRisk, judgements: Sequence[Judgement], mode: Mode, *, failure: str) -> str:
     """The sentence of a cycle: journal line, `STATUS=` and `status_line`."""
     if failure:
-        return f"❓ UNKNOWN: {failure}; {risk.positions} positions last known, mode {mode.published}"
+        count = f"{risk.positions} position{'' if risk.positions == 1 else 's'}"
+        return f"❓ UNKNOWN: {failure}; {count} last known, mode {mode.published}"
     percent = risk.protected * 100 // risk.positions if risk.positions else 100  # of the same thing as the fraction
     icon = "🛡️" if risk.status in (RiskStatus.PROTECTED, RiskStatus.DEGRADED) else "⚠️"
     parts = [f"{icon} {risk.protected}/{risk.positions} protected ({percent}%)"]

@@ -21,6 +21,20 @@ _ENDS = {
     "REJECTED": "was refused by the exchange when its price came",
     "FINISHED": "was triggered, and the exchange names no fill",
 }
+_CLOSED_BY = {
+    "SL": "its stop",
+    "SL_TIGHTENED": "its tightened stop",
+    "BREAKEVEN": "its stop at breakeven",
+    "LOCK": "its stop at the level of a take-profit",
+    "TRAIL": "its trailing stop",
+    "TIME": "its time limit",
+    "EMERGENCY": "this program, at market",
+    "LIQUIDATION": "the exchange, as a liquidation",
+    "ADL": "the exchange, as an auto-deleveraging",
+    "SETTLEMENT": "the exchange, at settlement",
+    "EXTERNAL": "an order that is not ours",
+}
+"""What closed a position, by the reason of its record; a take-profit's carries its number."""
 _FIVE_DIGITS = Context(prec=5)
 FOREIGN_NAMED_MAX = 6
 """Foreign orders of one position that one line names; what is more is counted."""
@@ -109,13 +123,18 @@ def _vanished(details: _Details) -> tuple[Level, str]:
 def _record_final(details: _Details) -> tuple[Level, str]:
     net, fees, in_r = details["result_net"], details["fees"], details["net_r"]
     result = f"{_short(net)} {details['asset']}" if net is not None else "unknown"
-    parts = f"fills {_short(details['result_gross'])}, fees {_short(fees) if fees is not None else 'unknown'}"
-    by = f" by {details['client_id']}" if details["client_id"] else ""
-    what = f"{details['quantity']} @ {_short(details['price'])}, net {result} ({parts}"
-    return (
-        Level.DEBUG if details["late"] else Level.INFO,
-        f"🏁 {{who}} closed: {details['reason']}{by}, {what}{f', {_short(in_r)} R' if in_r is not None else ''})",
-    )
+    result += f" = {_short(in_r)} R" if in_r is not None else ""
+    parts = f"gross {_short(details['result_gross'])}, fees {_short(fees) if fees is not None else 'unknown'}"
+    order = f", order {details['client_id']}" if details["client_id"] else ""
+    what = f"{details['quantity']} @ {_short(details['price'])}, net {result} ({parts})"
+    words = f"🏁 {{who}} closed by {_closed_by(str(details['reason']))} ({details['reason']}{order}): {what}"
+    return Level.DEBUG if details["late"] else Level.INFO, words
+
+
+def _closed_by(reason: str) -> str:
+    if number := reason.removeprefix("TP") if reason.startswith("TP") else "":
+        return f"take-profit {number}"
+    return _CLOSED_BY.get(reason, "its last fill")
 
 
 def _short(figure: Detail) -> str:

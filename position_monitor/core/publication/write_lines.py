@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from position_monitor.core.evidence.outcome import Outcome
 from position_monitor.core.model.actions import Cancel, Close, Place
-from position_monitor.core.model.desired import DesiredOrder
+from position_monitor.core.model.desired import DesiredOrder, LevelSource
 from position_monitor.core.model.money import plain
 from position_monitor.core.model.order_words import described
 from position_monitor.core.model.orders import Role
@@ -15,14 +15,18 @@ from position_monitor.core.model.refusal import Refusal
 from position_monitor.core.publication import announce, sentence
 from position_monitor.core.publication.journal_line import Level, Line
 
+_UNUSUAL = (LevelSource.REANCHOR, LevelSource.LIQUIDATION)
+"""Sources of a stop that its line names: it does not stand where one who knows the settings expects it."""
+
 
 def accepted(outcome: Outcome, position: Position | None) -> Line:
     """The line of one write that the venue took."""
     action, text = outcome.action, sentence.ended(outcome, position)
     level = Level.INFO
     match action:
-        case Place(order, _):
+        case Place(order, reason):
             text = f"{text} ({order.side}, {described(order)})"
+            text += f": {reason}" if order.role is Role.WORKING_STOP or order.source in _UNUSUAL else ""
         case Cancel(_, _, reason, replaced_by):
             text = f"{text}: {reason}"
             level = Level.DEBUG if replaced_by else Level.INFO  # its successor was told of when it was placed

@@ -7,8 +7,12 @@ from position_monitor.core.book.wanted import NO_RUNGS, BookInputs
 from position_monitor.core.evidence.evidence import Belief
 from position_monitor.core.exits.policies import exits_for
 from position_monitor.core.exits.view import Exits, ExitView, RestingStop
+from position_monitor.core.model.instruments import Instrument
+from position_monitor.core.model.market import MarketState
 from position_monitor.core.model.orders import WorkingType
+from position_monitor.core.model.outside import Advice
 from position_monitor.core.model.positions import Position
+from position_monitor.core.model.settings import ProtectionSettings
 from position_monitor.core.model.sides import Side
 from position_monitor.core.observation.cover import NO_COVER
 from position_monitor.core.observation.live_book import NOTHING_RESTS
@@ -42,20 +46,48 @@ def inputs_of(entry: Entry, look: Look, book: SimulatedPosition | None) -> BookI
         updated_at_ms=0,
         last_price=look.mark if entry.settings.working_type is WorkingType.CONTRACT_PRICE else None,
     )
-    return BookInputs(
+    return inputs_alone(
         account=entry.account,
         position=position,
+        epoch=entry.epoch,
+        rungs_done=frozenset() if book is None else book.rungs_done,
         instrument=entry.instrument,
-        live=NOTHING_RESTS,
-        cover=NO_COVER,
-        belief=Belief(epoch=entry.epoch, done_rungs=frozenset() if book is None else book.rungs_done),
         settings=entry.settings,
         advice=look.advice,
+        market=look.market,
+        now_ms=look.at_ms,
+        live_since_ms=look.live_since_ms,
+    )
+
+
+def inputs_alone(
+    *,
+    account: str,
+    position: Position,
+    epoch: str,
+    rungs_done: frozenset[int],
+    instrument: Instrument,
+    settings: ProtectionSettings,
+    advice: Advice | None,
+    market: MarketState | None,
+    now_ms: int,
+    live_since_ms: int | None,
+) -> BookInputs:
+    """What a policy that is not live is asked with: nothing rests for it, what rests belongs to the live one."""
+    return BookInputs(
+        account=account,
+        position=position,
+        instrument=instrument,
+        live=NOTHING_RESTS,
+        cover=NO_COVER,
+        belief=Belief(epoch=epoch, done_rungs=rungs_done),
+        settings=settings,
+        advice=advice,
         rungs=NO_RUNGS,
         triggering_grace_ms=0,
-        now_ms=look.at_ms,
-        market=look.market,
-        live_since_ms=look.live_since_ms,
+        now_ms=now_ms,
+        market=market,
+        live_since_ms=live_since_ms,
     )
 
 

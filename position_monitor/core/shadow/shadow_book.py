@@ -13,8 +13,6 @@ from decimal import Decimal
 from typing import NamedTuple
 
 from position_monitor.core.book.exit_view import exit_view
-from position_monitor.core.book.wanted import NO_RUNGS, BookInputs
-from position_monitor.core.evidence.evidence import Belief
 from position_monitor.core.exits.policies import exits_for
 from position_monitor.core.exits.view import Exits, RestingStop
 from position_monitor.core.model.desired import LevelSource
@@ -25,8 +23,7 @@ from position_monitor.core.model.outside import Advice
 from position_monitor.core.model.positions import Position
 from position_monitor.core.model.settings import ProtectionSettings
 from position_monitor.core.model.sides import PositionKey
-from position_monitor.core.observation.cover import NO_COVER
-from position_monitor.core.observation.live_book import NOTHING_RESTS
+from position_monitor.core.shadow.asking import inputs_alone
 
 REASON_LENGTH_MAX = 300
 
@@ -137,21 +134,17 @@ def shadow_book(inputs: ShadowInputs, before: ShadowBook | None) -> ShadowBook:
 
 def _asked(inputs: ShadowInputs, before: ShadowBook | None) -> Exits:
     """The answer of the policy, which sees its own stop of before and nothing that rests."""
-    belief = Belief(epoch=inputs.epoch, done_rungs=frozenset() if before is None else before.rungs_done)
     view = exit_view(
-        BookInputs(
+        inputs_alone(
             account=inputs.account,
             position=inputs.position,
+            epoch=inputs.epoch,
+            rungs_done=frozenset() if before is None else before.rungs_done,
             instrument=inputs.instrument,
-            live=NOTHING_RESTS,
-            cover=NO_COVER,
-            belief=belief,
             settings=inputs.settings,
             advice=inputs.advice,
-            rungs=NO_RUNGS,
-            triggering_grace_ms=0,
-            now_ms=inputs.now_ms,
             market=inputs.market,
+            now_ms=inputs.now_ms,
             live_since_ms=inputs.live_since_ms,
         )
     )

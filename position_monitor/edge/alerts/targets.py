@@ -52,7 +52,8 @@ def apprise_is_installed() -> bool:
 @lru_cache(maxsize=1)
 def _loaded() -> tuple[ModuleType, SSLContext]:
     """The library and the certificates of the host. In a thread and once: both take long, and a stop may be due."""
-    import httpx  # here, because a daemon that calls nobody starts sooner without it
+    # here, because a daemon that calls nobody starts sooner without it
+    from position_monitor.edge.http.httpx_alone import httpx
 
     return httpx, httpx.create_ssl_context()
 

@@ -42,7 +42,8 @@ class JsonService:
 
     def __init__(self, base_url: str, clock: Clock, *, timeout_s: float = REQUEST_TIMEOUT_S) -> None:
         """Raises `ConfigError` when `base_url` is not an http or https address."""
-        import httpx  # here, because a daemon that asks no service starts sooner without it
+        # here, because a daemon that asks no service starts sooner without it
+        from position_monitor.edge.http.httpx_alone import httpx
 
         try:
             url = httpx.URL(base_url)
@@ -80,7 +81,7 @@ class JsonService:
         await self._client.aclose()
 
     async def _ask_once(self, method: str, path: str, body: dict[str, Any] | None) -> bytes:
-        import httpx
+        from position_monitor.edge.http.httpx_alone import httpx
 
         try:
             # httpx counts from byte to byte: a service that sends one a second would be waited for until its last one.

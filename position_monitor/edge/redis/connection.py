@@ -17,6 +17,7 @@ from redis.asyncio.sentinel import Sentinel
 from redis.backoff import NoBackoff
 from redis.exceptions import NoScriptError
 
+from position_monitor.edge.redis.bounded_answers import BoundedAnswers
 from position_monitor.errors import ConfigError
 
 SOCKET_TIMEOUT_S: Final = 1.0
@@ -29,12 +30,24 @@ DEFAULT_PORT: Final = 6379
 
 def connect(url: str) -> Redis:
     """A client for `url`; nothing is sent yet. Raises `ConfigError` without repeating the URL's password."""
+    return _connect(url, _options())
+
+
+def _connect(url: str, options: dict[str, Any]) -> Redis:
     if urlsplit(url).scheme in ("redis+sentinel", "rediss+sentinel"):
-        return _connect_through_sentinel(url)
+        return _connect_through_sentinel(url, options)
     try:
-        return Redis.from_url(url, **_options())
+        return Redis.from_url(url, **options)
     except ValueError:
         raise ConfigError("redis.url is not a redis://, rediss://, unix:// or redis+sentinel:// address") from None
+
+
+def connect_reading(url: str) -> Redis:
+    """A client for who reads what anybody may have written: bounded, and no UTF-8 is no failure.
+
+    Raises `ConfigError` as `connect` does.
+    """
+    return _connect(url, _options() | {"parser_class": BoundedAnswers, "encoding_errors": "replace"})
 
 
 def address_of(url: str) -> str:
@@ -91,7 +104,7 @@ def _options() -> dict[str, Any]:
     }
 
 
-def _connect_through_sentinel(url: str) -> Redis:
+def _connect_through_sentinel(url: str, options: dict[str, Any]) -> Redis:
     """The master of the service named in `url`, looked up again whenever its connection is lost."""
     parts = urlsplit(url)
     credentials, _, hosts = parts.netloc.rpartition("@")
@@ -99,7 +112,7 @@ def _connect_through_sentinel(url: str) -> Redis:
     service, _, database = parts.path.strip("/").partition("/")
     try:
         sentinels = [_host_and_port(host) for host in hosts.split(",")]
-        options = _options() | {"db": int(database or "0")}
+        options = options | {"db": int(database or "0")}
     except ValueError:
         raise ConfigError("redis.url: a Sentinel address is redis+sentinel://host:port,host:port/service/db") from None
     if not service:

@@ -19,9 +19,10 @@ from position_monitor.edge.clock import Clock
 from position_monitor.edge.redis.connection import OPERATION_TIMEOUT_S, ScriptLine, address_of, connect
 from position_monitor.edge.redis.control_documents import request_document
 from position_monitor.edge.redis.documents import Keys
+from position_monitor.edge.redis.fault_words import conduct
 from position_monitor.edge.redis.json_text import json_text
 from position_monitor.edge.redis.lease import REDIS_FAILURES
-from position_monitor.edge.redis.published_text import harmless, parsed
+from position_monitor.edge.redis.published_text import parsed
 from position_monitor.edge.redis.reader import RedisUnreachable
 from position_monitor.edge.redis.scripts import READ_ANSWERS, READ_CONTROL
 
@@ -157,8 +158,8 @@ async def ask(
                 data = json_text(request_document(request))
                 await client.xadd(keys.control, {"data": data}, maxlen=STREAM_LENGTH, approximate=True)
         except (RedisError, *REDIS_FAILURES) as fault:
-            what = harmless(str(fault))[:120] or type(fault).__name__
-            raise RedisUnreachable(f"Redis at {address_of(url)} did not take the request: {what}") from None
+            words = f"Redis at {address_of(url)} did not take the request: it {conduct(fault)}"
+            raise RedisUnreachable(words) from None
         after = newest[0][0] if newest else "0-0"
         return await _reply(client, key=keys.events, after=after, request_id=request.id, within_s=within_s, clock=clock)
     finally:

@@ -14,7 +14,7 @@ from typing import Any, Final
 
 from position_monitor.core.model.sides import Side
 from position_monitor.edge.background import stop_if_cancelled
-from position_monitor.edge.redis.connection import connect
+from position_monitor.edge.redis.connection import connect_reading
 from position_monitor.edge.redis.documents import Keys
 from position_monitor.edge.redis.published_text import parsed
 from position_monitor.edge.redis.reader import FOLLOW_BLOCK_MS, RedisUnreachable, bounded, entries_of
@@ -69,7 +69,7 @@ class EventStream:
     def __init__(self, url: str, *, prefix: str, account: str) -> None:
         """Raises `ConfigError` for a bad URL; nothing is sent yet."""
         self._url = url
-        self._client: Any = connect(url)  # redis-py types every answer as str or bytes; ours are str
+        self._client: Any = connect_reading(url)  # redis-py types every answer as str or bytes; ours are str
         self._key = Keys(prefix, account).events
 
     async def part(self, *, since_ms: int = 0) -> StreamPart:
@@ -100,12 +100,16 @@ class EventStream:
 
     async def latest(self, count: int) -> tuple[tuple[StreamedEvent, ...], int]:
         """The newest `count` entries, oldest first, and how many of them are no events and are left out."""
+        entries = await self.entries(count)
+        readable = tuple(event for _, event in entries if event is not None)
+        return readable, len(entries) - len(readable)
+
+    async def entries(self, count: int, *, since_id: str = "-") -> list[tuple[str, StreamedEvent | None]]:
+        """The newest `count` entries from `since_id` on, oldest first, with their ids; None for what is no event."""
         async with bounded(self._url):
-            entries: Sequence[Any] = await self._client.xrevrange(self._key, count=min(count, PAGE))
+            entries: Sequence[Any] = await self._client.xrevrange(self._key, min=since_id, count=min(count, PAGE))
         stop_if_cancelled()
-        events = [event_of(stream_id, fields) for stream_id, fields in reversed(entries)]
-        readable = tuple(event for event in events if event is not None)
-        return readable, len(events) - len(readable)
+        return [(stream_id, event_of(stream_id, fields)) for stream_id, fields in reversed(entries)]
 
     async def _bounds(self) -> tuple[str, int]:
         """The id of the oldest entry, empty where there is none, and how many there are."""

@@ -19,7 +19,7 @@ from position_monitor.edge.redis.published_text import harmless
 
 _WORDS: Final[tuple[tuple[type[BaseException], str], ...]] = (
     (AuthenticationError, "refused the user or the password"),
-    (NoPermissionError, "does not permit this user to read the keys of the account (ACL)"),
+    (NoPermissionError, "does not permit this user the keys of the account (ACL)"),
     (BusyLoadingError, "is still loading its data"),
     (InvalidResponse, "does not answer as Redis does: something else listens there"),
     (ReadOnlyError, "is a replica that only reads"),
@@ -30,7 +30,7 @@ _SAYS: Final = (
     ("NOAUTH", "wants a user or a password"),
     ("WRONGPASS", "refused the user or the password"),
     ("No master found", "was not reached: no Sentinel there names a master"),
-    ("NOPERM", "does not permit this user to read the keys of the account (ACL)"),
+    ("NOPERM", "does not permit this user the keys of the account (ACL)"),
 )
 """What a server says while a connection is made; redis-py has no type of its own for it there."""
 _MESSAGE_MAX: Final = 120
@@ -38,17 +38,21 @@ _MESSAGE_MAX: Final = 120
 
 def in_words(url: str, fault: BaseException) -> str:
     """One sentence about what `fault` means; `url` says where Redis should be."""
-    place = f"Redis at {address_of(url)}"
+    return f"Redis at {address_of(url)} {conduct(fault)}"
+
+
+def conduct(fault: BaseException) -> str:
+    """What Redis did, for a sentence of which it is the subject: `is full`, `did not answer: connection refused`."""
     for kind, words in _WORDS:
         if isinstance(fault, kind):
-            return f"{place} {words}"
+            return words
     text = str(fault)
     for start, words in _SAYS:
         if start in text:
-            return f"{place} {words}"
+            return words
     if isinstance(fault, ResponseError):
-        return f"{place} answered with an error: {harmless(text)[:_MESSAGE_MAX]}"
-    return f"{place} did not answer: {_silence(fault)}"
+        return f"answered with an error: {harmless(text)[:_MESSAGE_MAX]}"
+    return f"did not answer: {_silence(fault)}"
 
 
 def _silence(fault: BaseException) -> str:

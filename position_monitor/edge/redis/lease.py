@@ -26,6 +26,7 @@ from redis.exceptions import RedisError
 from position_monitor.edge.clock import Clock
 from position_monitor.edge.redis.connection import OPERATION_TIMEOUT_S
 from position_monitor.edge.redis.documents import Keys
+from position_monitor.edge.redis.fault_words import conduct
 from position_monitor.edge.redis.lease_states import HeldByOther, LeaseState, Owned, Stale, Unavailable, Watched
 from position_monitor.edge.redis.scripts import RELEASE, RENEW
 
@@ -153,7 +154,7 @@ class Lease:
             self._accept(answer, sent_at)
         except REDIS_FAILURES as fault:
             if self._age_ms() >= self._valid_ms:
-                self._state = Unavailable(f"Redis did not answer ({type(fault).__name__})")
+                self._state = Unavailable(f"Redis {conduct(fault)}")
         except (IndexError, TypeError, ValueError) as fault:
             self._state = Unavailable(f"Redis answered something else than a lease ({type(fault).__name__})")
         return self.state()

@@ -20,7 +20,7 @@ class Owned:
     standing = LeaseStanding.OURS
 
     def __str__(self) -> str:
-        return f"ours, epoch {self.epoch}"
+        return f"ours, epoch {self.epoch}; this daemon places, moves and removes orders"
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,8 +13,9 @@ from redis.exceptions import ResponseError
 from position_monitor.core.shadow.following import Followed, record_ref
 from position_monitor.core.shadow.pair import Pair
 from position_monitor.edge.background import stop_if_cancelled
-from position_monitor.edge.redis.connection import OPERATION_TIMEOUT_S, address_of, connect
+from position_monitor.edge.redis.connection import OPERATION_TIMEOUT_S, connect
 from position_monitor.edge.redis.documents import Keys
+from position_monitor.edge.redis.fault_words import in_words
 from position_monitor.edge.redis.fenced_stream import STREAM_LENGTH, FencedStream
 from position_monitor.edge.redis.followed_documents import followed_text, has_ended
 from position_monitor.edge.redis.lease import REDIS_FAILURES
@@ -89,7 +90,7 @@ async def read_pairs(url: str, *, prefix: str, account: str) -> PairStream:
         stream = await _read(client, keys.shadow_exits)
         return replace(stream, followed=_followed_now(await _following(client, keys)))
     except REDIS_FAILURES as fault:
-        raise RedisUnreachable(f"Redis at {address_of(url)} did not answer ({type(fault).__name__})") from None
+        raise RedisUnreachable(in_words(url, fault)) from None
     finally:
         await client.aclose()
 

@@ -52,6 +52,8 @@ def figure(text: object) -> Decimal:
     if text in (None, ""):
         return Decimal("NaN")
     number = Decimal(str(text))
+    if number.is_snan():
+        raise ValueError("a number that must not be compared")
     if number.is_finite() and number and abs(number.adjusted()) > _EXPONENT_MAX:
         raise ValueError("a number of an absurd size")
     return number

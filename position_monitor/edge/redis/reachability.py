@@ -1,4 +1,4 @@
-"""Whether Redis takes the state, told once a spell and once a changed reason (DESIGN 7)."""
+"""Whether Redis takes the state, told once a spell and once for each reason in it (DESIGN 7)."""
 
 from __future__ import annotations
 
@@ -8,31 +8,37 @@ from dataclasses import dataclass, field
 from position_monitor.core.model.events import Event
 from position_monitor.core.publication.journal_line import Level, Line
 from position_monitor.edge import log
+from position_monitor.edge.redis.fault_words import conduct
 
 EVENTS_KEPT = 50
+REASONS_MAX = 10
+"""Reasons that one spell tells of; a server that answers something else each time is told of no more."""
 
 
 @dataclass(slots=True)
 class Reachability:
     """Says in the journal when Redis was lost and when it is back, and keeps the events for the next state."""
 
+    place: str
+    """Where it is, for people: host and port, or the path of a socket."""
     reachable: bool | None = None
     """Whether the last write was answered; None before the first one."""
-    _failure: str = ""
-    """The name of what went wrong last in this spell."""
+    _reasons: set[str] = field(default_factory=set)
+    """What went wrong in this spell."""
     _since_ms: int = 0
     _events: deque[Event] = field(default_factory=lambda: deque(maxlen=EVENTS_KEPT))
 
     def failed(self, fault: BaseException, now_ms: int) -> None:
         """A write was not answered, or with an error."""
-        name = type(fault).__name__
+        reason = f"{self.place} {conduct(fault)}"
         if self.reachable is not False:
             self._since_ms = now_ms
-            self._events.append(Event("RedisLost", now_ms, details={"reason": name}))
-        if self._failure != name:
-            words = f"Redis does not take the state ({name}); protection goes on without it"
+            self._events.append(Event("RedisLost", now_ms, details={"reason": reason}))
+        if reason not in self._reasons and len(self._reasons) < REASONS_MAX:
+            words = f"Redis does not take the state ({reason}); protection goes on without it"
             log.say(Line(Level.WARNING, words, event="RedisLost"))
-        self.reachable, self._failure = False, name
+            self._reasons.add(reason)
+        self.reachable = False
 
     def answered(self, now_ms: int, *, dropped: int) -> None:
         """A write was answered; `dropped` are the events lost since the start because Redis was away."""
@@ -43,7 +49,8 @@ class Reachability:
             words = f"Redis takes the state again, after {away_ms / 1000:.0f} s"
             log.say(Line(Level.NOTICE, words, event="RedisBack"))
             self._events.append(Event("RedisBack", now_ms, details={"away_ms": away_ms, "events_dropped": dropped}))
-        self.reachable, self._failure = True, ""
+        self.reachable = True
+        self._reasons.clear()
 
     def take(self) -> list[Event]:
         """The events since this was last asked."""

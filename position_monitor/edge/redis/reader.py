@@ -11,13 +11,14 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from redis.exceptions import NoPermissionError, ResponseError
+from redis.exceptions import NoPermissionError, RedisError, ResponseError
 
 from position_monitor.core.model.sides import PositionKey, Side
 from position_monitor.core.model.verdicts import RiskStatus
 from position_monitor.core.publication.state import AccountState, PositionState
 from position_monitor.edge.background import stop_if_cancelled
-from position_monitor.edge.redis.connection import OPERATION_TIMEOUT_S, SOCKET_TIMEOUT_S, connect
+from position_monitor.edge.redis.bounded_answers import AnswerTooLarge
+from position_monitor.edge.redis.connection import OPERATION_TIMEOUT_S, SOCKET_TIMEOUT_S, connect_reading
 from position_monitor.edge.redis.documents import Keys
 from position_monitor.edge.redis.fault_words import in_words
 from position_monitor.edge.redis.lease import REDIS_FAILURES
@@ -30,6 +31,8 @@ FOLLOW_BLOCK_MS: Final = round(SOCKET_TIMEOUT_S * 1000 / 2)
 EVENTS_READ_MAX: Final = 1000
 SET_CHANGED_MAX: Final = 3
 """How often the set of positions may change while it is read; after that what was read last is taken."""
+MEMBERS_MAX: Final = 10_000
+"""Positions of one account that are read; no venue lists a tenth of so many contracts."""
 _OWN_MEMBERS: Final = frozenset({"schema", "id", "type", "at_ms", "account", "symbol", "side"})
 
 
@@ -71,43 +74,66 @@ class RedisStateReader:
 
     def __init__(self, url: str, *, prefix: str, account: str) -> None:
         """Raises `ConfigError` for a bad URL; nothing is sent yet."""
-        self._client: Any = connect(url)  # redis-py types every answer as str or bytes; ours are str
+        self._client: Any = connect_reading(url)  # redis-py types every answer as str or bytes; ours are str
         self._url = url
         self._keys = Keys(prefix, account)
+        self._listed: tuple[tuple[str, ...], list[PositionKey]] = ((), [])
+        """The members of the set of positions as they were read last, and the same as keys in their order."""
+        self._texts: dict[PositionKey, tuple[str, PositionState]] = {}
+        """Documents as they were read last with their values: what still stands there is not read twice."""
 
     async def published(self) -> Published:
         """Status, positions and lease as of one moment. One that cannot be read hides no other (invariant 12)."""
         async with self._bounded():
-            members = await self._client.smembers(self._keys.positions)
-            for _ in range(SET_CHANGED_MAX):
-                keys = sorted(_position_key(member) for member in members)
-                members_then, status, owner, *documents = await self._together(keys)
-                if members_then == members:
+            for _ in range(1 + SET_CHANGED_MAX):
+                members, keys = self._listed
+                count, still, status, owner, *documents = await self._together(members, keys)
+                if _of_its_kind(count) == len(members) and (all(still) or not members):
                     break
-                members = members_then  # a position appeared or was closed between the two questions
-        positions: dict[PositionKey, PositionState | None] = {}
+                self._listed = await self._members(count)  # a position appeared or was closed since it was read last
+        texts: dict[PositionKey, tuple[str, PositionState]] = {}
         unreadable: dict[PositionKey, str] = {}
         for key, doc in zip(keys, documents, strict=True):
             try:
-                positions[key] = read_position(doc) if doc else None
+                if doc:
+                    texts[key] = self._read_once(key, _of_its_kind(doc))
             except DocumentUnreadable as problem:
-                positions[key], unreadable[key] = None, str(problem)
+                unreadable[key] = str(problem)
+        self._texts = texts
         return Published(
-            account=read_status(status) if status else None,
-            positions=positions,
-            lease_owner=harmless(owner) if owner is not None else None,
+            account=read_status(_of_its_kind(status)) if status else None,
+            positions={key: texts[key][1] if key in texts else None for key in keys},
+            lease_owner=harmless(owner) if isinstance(owner, str) else None,
             unreadable=unreadable,
         )
 
-    async def _together(self, keys: Sequence[PositionKey]) -> list[Any]:
-        """The set of positions, the status, the lease and the documents of `keys` in one step."""
+    def _read_once(self, key: PositionKey, doc: str) -> tuple[str, PositionState]:
+        before = self._texts.get(key)
+        return before if before is not None and before[0] == doc else (doc, read_position(doc))
+
+    async def _members(self, count: int) -> tuple[tuple[str, ...], list[PositionKey]]:
+        """The members of the set of positions, and the same as keys. Raises `DocumentUnreadable`."""
+        if count > MEMBERS_MAX:
+            raise DocumentUnreadable(f"the set of positions has {count} members; expected at most {MEMBERS_MAX}")
+        members = tuple(await self._client.smembers(self._keys.positions))
+        return members, sorted(map(_position_key, members))
+
+    async def _together(self, members: Sequence[str], keys: Sequence[PositionKey]) -> list[Any]:
+        """How large the set of positions is and which of `members` are in it, status, lease, documents: in one step.
+
+        The answer about a key of another kind is the failure, as a value, so that it hides no other.
+        """
         async with self._client.pipeline(transaction=True) as pipeline:
-            pipeline.smembers(self._keys.positions)
+            pipeline.scard(self._keys.positions)
+            pipeline.smismember(self._keys.positions, members or [""])
             pipeline.hgetall(self._keys.status)
             pipeline.get(self._keys.lease)
             for key in keys:
                 pipeline.hget(self._keys.position(key), "doc")
-            answers: list[Any] = await pipeline.execute()
+            answers: list[Any] = await pipeline.execute(raise_on_error=False)
+        for answer in answers:
+            if isinstance(answer, RedisError) and not _is_of_another_kind(answer):
+                raise answer
         return answers
 
     async def account(self) -> AccountState | None:
@@ -175,11 +201,24 @@ async def bounded(url: str) -> AsyncIterator[None]:
     except NoPermissionError as fault:
         raise RedisUnreachable(in_words(url, fault)) from None
     except ResponseError as fault:
-        if "WRONGTYPE" in str(fault):
+        if _is_of_another_kind(fault):
             raise DocumentUnreadable(f"a key of the account is of another kind: {harmless(str(fault))[:120]}") from None
         raise RedisUnreachable(in_words(url, fault)) from None
+    except AnswerTooLarge as fault:
+        raise DocumentUnreadable(f"Redis holds more than is read of one account: {fault}") from None
     except REDIS_FAILURES as fault:
         raise RedisUnreachable(in_words(url, fault)) from None
+
+
+def _is_of_another_kind(fault: RedisError) -> bool:
+    return isinstance(fault, ResponseError) and "WRONGTYPE" in str(fault)
+
+
+def _of_its_kind(answer: Any) -> Any:  # noqa: ANN401
+    """The answer about one key. Raises `DocumentUnreadable` for a key of another kind."""
+    if isinstance(answer, RedisError):
+        raise DocumentUnreadable(f"a key of the account is of another kind: {harmless(str(answer))[:120]}")
+    return answer
 
 
 def entries_of(reply: Any) -> list[tuple[str, dict[str, str]]]:  # noqa: ANN401

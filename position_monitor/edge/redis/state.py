@@ -24,7 +24,7 @@ from position_monitor.core.publication.state import AccountState, PositionState
 from position_monitor.core.shadow.shadow_book import ShadowBook
 from position_monitor.edge.background import stop_if_cancelled
 from position_monitor.edge.clock import Clock
-from position_monitor.edge.redis.connection import OPERATION_TIMEOUT_S, ScriptLine, connect
+from position_monitor.edge.redis.connection import OPERATION_TIMEOUT_S, ScriptLine, address_of, connect
 from position_monitor.edge.redis.documents import Keys
 from position_monitor.edge.redis.lease import REDIS_FAILURES, Lease, dead_on_this_host
 from position_monitor.edge.redis.lease_keeper import LeaseKeeper
@@ -105,7 +105,7 @@ class RedisState:
         self._events_dropped = 0
         self._written = asyncio.Lock()
         self._wake = asyncio.Event()
-        self.reachability = Reachability()
+        self.reachability = Reachability(address_of(url))
         self._published_at_ms = 0
         self._fenced = False
         self._last_error = "nothing was written yet"

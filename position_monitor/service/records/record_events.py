@@ -9,8 +9,8 @@ from position_monitor.core.model import ids
 from position_monitor.core.model.events import Detail, Event
 from position_monitor.core.model.money import plain
 from position_monitor.core.model.orders import Role
+from position_monitor.core.model.rungs import rung_words
 from position_monitor.core.performance.record import Record, RecordFill
-from position_monitor.core.publication.order_ends import rungs_in_words
 
 
 def announce_record(record: Record, *, since_ms: int, now_ms: int) -> list[Event]:
@@ -66,7 +66,7 @@ def _fill_of(record: Record, fills: list[RecordFill]) -> Event:
         "client_id": fills[0].client_id,
         "order_id": fills[0].order_id,
         "role": str(tag.role),
-        "rungs": rungs_in_words(tag) if target else "",
+        "rungs": rung_words(tag.rung) if target else "",
         "price": plain(fills[0].price if len(fills) == 1 else price.quantize(Decimal("0.00000001"))),
         "quantity": plain(quantity),
         "result_gross": plain(gross),

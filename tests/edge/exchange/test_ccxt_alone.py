@@ -29,7 +29,7 @@ def test_only_the_file_of_the_one_venue_is_imported():
         venue = ccxt_alone.binanceusdm()
         print(venue.__name__, venue({}).urls["api"]["fapiPrivate"])
         print(sorted(name for name in set(names) if name.startswith("ccxt.async_support.") and name.count(".") == 2))
-        print([name for name in sys.modules if name.partition(".")[0] in ("ccxt", "requests")])
+        print([name for name in sys.modules if name.partition(".")[0] in ("ccxt", "requests", "cryptography")])
         """
     )
     assert said.splitlines() == [
@@ -63,6 +63,29 @@ def test_whoever_has_imported_requests_keeps_it():
         """
     )
     assert said.split() == ["True", "True"]
+
+
+def test_a_private_key_signs_as_with_the_whole_of_ccxt():
+    """What ccxt takes of `cryptography` is imported when such a key signs; the other end accepts the signature."""
+    said = in_a_fresh_process(
+        """
+        import base64, sys, urllib.parse
+        from position_monitor.edge.http import ccxt_alone
+        venue = ccxt_alone.binanceusdm()
+        print("cryptography" in sys.modules)
+        from cryptography.hazmat.primitives import hashes, serialization as ways
+        from cryptography.hazmat.primitives.asymmetric import ed25519, padding, rsa
+        small, large = ed25519.Ed25519PrivateKey.generate(), rsa.generate_private_key(65537, 2048)
+        for key, how in ((small, ()), (large, (padding.PKCS1v15(), hashes.SHA256()))):
+            pem = key.private_bytes(ways.Encoding.PEM, ways.PrivateFormat.PKCS8, ways.NoEncryption()).decode()
+            client = venue({"apiKey": "k", "secret": pem})
+            url = client.sign("openAlgoOrders", ("fapiPrivate",), "GET", {"symbol": "BTCUSDT"})["url"]
+            signed, signature = url.partition("?")[2].split("&signature=")
+            key.public_key().verify(base64.b64decode(urllib.parse.unquote(signature)), signed.encode(), *how)
+            print("accepted")
+        """
+    )
+    assert said.split() == ["False", "accepted", "accepted"]
 
 
 def test_every_call_is_one_that_ccxt_lists_for_the_venue():

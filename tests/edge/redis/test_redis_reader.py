@@ -200,7 +200,7 @@ async def test_a_broken_document_is_one_clear_line(reader, redis, make_state, ma
     assert published.positions == {BTC: None, PositionKey("ETHUSDT", Side.LONG): make_position("ETHUSDT")}
 
 
-@pytest.mark.parametrize("key", ["status", "positions", "lease", "position:BTCUSDT:LONG"])
+@pytest.mark.parametrize("key", ["status", "positions"])
 async def test_a_key_of_another_kind_is_one_clear_line(reader, redis, make_state, make_account, make_position, key):
     state = make_state()
     state.publish(make_account(), [make_position()])

@@ -10,6 +10,7 @@ import random
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from decimal import Decimal
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from position_monitor.core.model.profiles import DEFAULT_PROFILES
@@ -81,12 +82,17 @@ def policy(rng: random.Random) -> Mapping[str, Mapping[str, Any]]:
     }
 
 
-def _rows(walk: Walk, price: float, start_ms: int, count: int, name: str) -> list[Row]:
+@lru_cache(50_000)
+def _hour(shape: str, name: str, open_ms: int, hours: int) -> tuple[float, float]:
+    """The close and half the range of one hour; worlds with the same name share them."""
+    return WALKS[shape](hours, random.Random(f"{name}:{open_ms}"))
+
+
+def _rows(shape: str, price: float, start_ms: int, count: int, name: str) -> list[Row]:
     """Candles of an hour from `start_ms` on, as the venue writes them; the same for the same name."""
     now_ms, rows = true_ms(), []
     for open_ms in range(start_ms - start_ms % HOUR_MS, now_ms, HOUR_MS)[:count]:
-        rng = random.Random(f"{name}:{open_ms}")
-        share, half = walk((now_ms - open_ms) // HOUR_MS, rng)
+        share, half = _hour(shape, name, open_ms, (now_ms - open_ms) // HOUR_MS)
         close = max(price * (1 + max(share, -0.9)), price / 1000)
         shown = [f"{value:.10f}" for value in (close, close * (1 + half), close * (1 - half), close)]
         rows.append([open_ms, *shown, "1", open_ms + HOUR_MS - 1, "1", 1, "1", "1", "0"])
@@ -122,8 +128,8 @@ def _answer(run: Simulation, rng: random.Random, shapes: Mapping[str, str], requ
     shape = shapes.get(symbol, "ranging")
     start_ms, count = int(request.params["startTime"]), int(request.params["limit"])
     price = float(run.engine.world.market.mark(symbol))
-    walk = WALKS[rng.choice(sorted(WALKS)) if shape == "another each time" else shape if shape in WALKS else "wild"]
-    rows = _rows(walk, price, start_ms, count, f"{run.seed}:{symbol}")
+    walk = rng.choice(sorted(WALKS)) if shape == "another each time" else shape if shape in WALKS else "wild"
+    rows = _rows(walk, price, start_ms, count, f"{run.engine.world.market.past_seed}:{symbol}")
     match shape:
         case "gaps":
             return [row for row in rows if random.Random(f"gap:{row[0]}").random() < 0.97]
