@@ -211,7 +211,7 @@ def test_a_bad_configuration_is_78(sample: Path, tmp_path: Path, capsys: pytest.
 def test_more_than_the_venue_takes_orders_for_is_said(
     sample: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Forty at one minute need 240 orders where the venue takes 200; the sample's own, some of which overlap, do not."""
+    """Forty at one minute need 240 orders where the venue takes 200; those of the sample, some at once, do not."""
     assert 1 < printed(capsys, sample)["open_at_once"] <= 16
     heading, first, *_ = (sample / "entries.csv").read_text().splitlines()
     path = tmp_path / "entries.csv"
