@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
 _INDENT = "  "
 _BETWEEN = " · "
-_TOLD_ELSEWHERE = ("exits", "policy", "held")
+_SHOWN_ELSEWHERE = ("exits", "policy", "held")
 """Settings that are tables, or that stand under "Exits" and "Operator"."""
 _TRIGGERS = {WorkingType.MARK_PRICE: "the mark price", WorkingType.CONTRACT_PRICE: "the last trade"}
 _STANDINGS = {
@@ -136,7 +136,7 @@ def _setting(config: Config, symbol: str) -> Iterator[str]:
     settings = config.protection_settings(symbol)
     own = config.symbols.overrides.get(symbol)
     for field in fields(settings):
-        if field.name in _TOLD_ELSEWHERE or not field.compare:
+        if field.name in _SHOWN_ELSEWHERE or not field.compare:
             continue
         name, words = _as_configured(field.name, getattr(settings, field.name))
         mark = " (this symbol)" if own is not None and getattr(own, name, None) is not None else ""

@@ -197,7 +197,10 @@ def test_check_live_fails_where_nobody_answers(config_file: Path, capsys: pytest
     out = capsys.readouterr().out
     assert "error     exchange (live): the exchange at 127.0.0.1:9 cannot be reached" in out
     assert "not known first plan: the account cannot be read" in out
-    assert "error     redis (live): Redis at 127.0.0.1:9 did not answer: connection refused" in out and "Do: start it" in out
+    assert (
+        "error     redis (live): Redis at 127.0.0.1:9 did not answer: connection refused" in out
+        and "Do: start it" in out
+    )
 
 
 @pytest.mark.parametrize(

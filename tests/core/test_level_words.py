@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from decimal import Decimal as D
+from decimal import Decimal
 
 import pytest
 
@@ -10,45 +10,54 @@ from position_monitor.core.model.desired import Level, LevelSource
 from position_monitor.core.model.level_words import origin, source_words
 
 WORDS = [
-    ("hybrid", {"entry_price": D(42000), "stop_loss_pct": D("1.5")}, "1.5 % from the entry (hybrid)"),
-    ("hybrid", {"mark_price": D(43500), "trailing_pct": D("1.5")}, "1.5 % behind the price 43500 (hybrid)"),
-    ("hybrid", {"breakeven": D(42000)}, "breakeven (hybrid)"),
-    ("hybrid", {"lock_rung": D(1)}, "the level of take-profit 1 (hybrid)"),
-    ("brain:TREND", {"lock_r": D("0.5"), "r": D(630)}, "0.5 R of profit (Exit Brain TREND)"),
+    ("hybrid", {"entry_price": Decimal(42000), "stop_loss_pct": Decimal("1.5")}, "1.5 % from the entry (hybrid)"),
+    ("hybrid", {"mark_price": Decimal(43500), "trailing_pct": Decimal("1.5")}, "1.5 % behind the price 43500 (hybrid)"),
+    ("hybrid", {"breakeven": Decimal(42000)}, "breakeven (hybrid)"),
+    ("hybrid", {"lock_rung": Decimal(1)}, "the level of take-profit 1 (hybrid)"),
+    ("brain:TREND", {"lock_r": Decimal("0.5"), "r": Decimal(630)}, "0.5 R of profit (Exit Brain TREND)"),
     (
         "dynamic",
-        {"entry_price": D(42000), "distance": D("512.345678901"), "atr": D("204.9")},
+        {"entry_price": Decimal(42000), "distance": Decimal("512.345678901"), "atr": Decimal("204.9")},
         "512.35 from the entry, by an ATR of 204.9 (dynamic)",
     ),
     (
         "brain:TREND",
-        {"mark_price": D(43500), "from_r": D(2), "distance": D(300)},
+        {"mark_price": Decimal(43500), "from_r": Decimal(2), "distance": Decimal(300)},
         "300 behind the price 43500 (Exit Brain TREND)",
     ),
     (
         "static",
-        {"mark_price": D(41900), "max_hours": D(8), "below_r": D(0)},
+        {"mark_price": Decimal(41900), "max_hours": Decimal(8), "below_r": Decimal(0)},
         "near the price, because the position is older than 8 h (static)",
     ),
     (
         LevelSource.REANCHOR,
-        {"entry_price": D(42000), "mark_price": D(40000), "stop_loss_pct": D("1.5")},
+        {"entry_price": Decimal(42000), "mark_price": Decimal(40000), "stop_loss_pct": Decimal("1.5")},
         "1.5 % from the price 40000, which has passed the policy's own level",
     ),
     (
         LevelSource.REANCHOR,
-        {"entry_price": D(42000), "stop_loss_pct": D("1.5"), "refused": D(41370)},
+        {"entry_price": Decimal(42000), "stop_loss_pct": Decimal("1.5"), "refused": Decimal(41370)},
         "further away, because the exchange says that the price has passed 41370",
     ),
     (
         LevelSource.AI,
-        {"entry_price": D(42000), "distance": D(420), "advised_pct": D(1)},
+        {"entry_price": Decimal(42000), "distance": Decimal(420), "advised_pct": Decimal(1)},
         "420 from the entry, as the AI engine advises",
     ),
-    (LevelSource.RATCHET, {"resting": D(42059), "wanted": D(42000)}, "where it rests: a stop never moves back"),
+    (
+        LevelSource.RATCHET,
+        {"resting": Decimal(42059), "wanted": Decimal(42000)},
+        "where it rests: a stop never moves back",
+    ),
     (
         LevelSource.LIQUIDATION,
-        {"entry_price": D(42000), "stop_loss_pct": D("1.5"), "liquidation_price": D(41500), "wanted": D(41370)},
+        {
+            "entry_price": Decimal(42000),
+            "stop_loss_pct": Decimal("1.5"),
+            "liquidation_price": Decimal(41500),
+            "wanted": Decimal(41370),
+        },
         "kept away from the liquidation price",
     ),
     ("static", {}, "static"),
@@ -56,8 +65,8 @@ WORDS = [
 
 
 @pytest.mark.parametrize(("source", "inputs", "words"), WORDS)
-def test_a_level_says_where_it_comes_from(source: str, inputs: dict[str, D], words: str) -> None:
-    assert origin(Level(D(41370), source, inputs)) == words
+def test_a_level_says_where_it_comes_from(source: str, inputs: dict[str, Decimal], words: str) -> None:
+    assert origin(Level(Decimal(41370), source, inputs)) == words
 
 
 @pytest.mark.parametrize("source", [*LevelSource, "brain:TREND", "brain:CHALLENGE_100"])

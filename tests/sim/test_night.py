@@ -96,7 +96,11 @@ STORY = [
     (INFO, "StopPlaced", "BTCUSDT +0.1% (LONG, STOP_MARKET 0.21 @ 42042.2): breakeven (hybrid)"),
     (INFO, "PositionShrank", "BTCUSDT LONG shrank from 0.3 to 0.21"),
     (INFO, "TakeProfitFilled", "rung 2, 0.09 @ 43100 (id qpm"),
-    (INFO, "StopPlaced", "✅ SL order placed: BTCUSDT +2.02% (LONG, STOP_MARKET 0.12 @ 42847.5): 1.5 % behind the price 43500"),
+    (
+        INFO,
+        "StopPlaced",
+        "✅ SL order placed: BTCUSDT +2.02% (LONG, STOP_MARKET 0.12 @ 42847.5): 1.5 % behind the price 43500",
+    ),
     (INFO, "StopPlaced", "✅ SL order placed: BTCUSDT +2.25% (LONG"),
     (INFO, "StopFired", "🛑 Stop fired: BTCUSDT LONG 0.12 @ 42700 (id qpm"),
     (INFO, "RecordFinal", ": 0.3 @ 42802, net 227.85 USDT = 1.21 R (gross 240.57, fees 12.72)"),

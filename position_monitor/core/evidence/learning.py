@@ -6,9 +6,9 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from decimal import Decimal
 
+from position_monitor.core.evidence.absence import after_absent_read, listed_reads, with_open_sign
 from position_monitor.core.evidence.endings import (
     SPENT_KEPT,
-    left_under_way,
     not_counted_yet,
     of_an_earlier_life,
     still_firing,
@@ -16,7 +16,6 @@ from position_monitor.core.evidence.endings import (
 )
 from position_monitor.core.evidence.evidence import (
     AGREEING_READS,
-    STALE_REPLICA_MS,
     Belief,
     Evidence,
     Vanished,
@@ -38,8 +37,6 @@ from position_monitor.core.observation.reads import SymbolObservation
 _NOTHING = Decimal(0)
 QUANTITY_WINDOW = 4
 """How many reads the largest recent quantity is taken over."""
-FLAT_SPACING_MS = 1_000
-"""Reads closer together than this count once as absence: a stale replica repeats itself within milliseconds."""
 
 
 def after_read(
@@ -64,7 +61,7 @@ def after_read(
             )
         else:
             belief = keys.get(key) or Belief(epoch=newest_epoch(live) or ids.epoch_of(0), inherited=True)
-            keys[key] = _absent(belief, key, live, observation)
+            keys[key] = after_absent_read(belief, key, live, observation)
     if not evidence.awaited:
         return Evidence(keys)
     listed = {order.client_id for order in observation.orders} - observation.confirmed_orders
@@ -81,7 +78,7 @@ def after_blind_read(evidence: Evidence, observation: SymbolObservation) -> Evid
         belief = living(evidence.of(position.key), position, live)
         blind = Fact.CONDITIONAL_ORDERS in observation.unread
         belief = replace(
-            _with_open_sign(belief, position.updated_at_ms, observation.positions_read_at_ms),
+            with_open_sign(belief, position.updated_at_ms, observation.positions_read_at_ms),
             blind_reads=belief.blind_reads + 1 if blind else 0,
             entry_price=position.entry_price,
         )
@@ -97,7 +94,7 @@ def after_open_event(evidence: Evidence, position: Position, orders: Iterable[Li
     live = SymbolOrders(orders).by_position.get(position.key, NOTHING_RESTS)
     belief = living(evidence.of(position.key), position, live)
     belief = replace(belief, fired=not_counted_yet(belief, position))
-    return with_key(evidence, position.key, _with_open_sign(belief, position.updated_at_ms, now_ms))
+    return with_key(evidence, position.key, with_open_sign(belief, position.updated_at_ms, now_ms))
 
 
 def after_flat_event(evidence: Evidence, key: PositionKey, at_ms: int) -> Evidence:
@@ -106,19 +103,6 @@ def after_flat_event(evidence: Evidence, key: PositionKey, at_ms: int) -> Eviden
     if belief is None or at_ms < belief.zero_at_ms:
         return evidence
     return with_key(evidence, key, replace(belief, zero_at_ms=at_ms, flat_sign=at_ms >= belief.opened_at_ms))
-
-
-def _with_open_sign(belief: Belief, at_ms: int, now_ms: int) -> Belief:
-    """A sign that the position is open, of the venue's time `at_ms`. An older sign of flat is worth nothing now."""
-    opened_at_ms = max(belief.opened_at_ms, at_ms)
-    return replace(
-        belief,
-        opened_at_ms=opened_at_ms,
-        open_heard_at_ms=now_ms,
-        appeared_at_ms=belief.appeared_at_ms or now_ms,
-        absent_reads=0 if at_ms > belief.opened_at_ms else belief.absent_reads,
-        flat_sign=belief.flat_sign and belief.zero_at_ms > opened_at_ms,
-    )
 
 
 def _present(
@@ -149,7 +133,7 @@ def _present(
         losses_pct=(*belief.losses_pct, _agreed_loss_pct(position))[-AGREEING_READS:],
         prices=(*belief.prices, position.arming_price)[-AGREEING_READS:],
         quantities=(*belief.quantities, position.quantity)[-QUANTITY_WINDOW:],
-        listed_reads=belief.listed_reads if reused else _listed_reads(belief.listed_reads, live),
+        listed_reads=belief.listed_reads if reused else listed_reads(belief.listed_reads, live),
         rung_sizes=rungs,
         done_rungs=done,
         grid_refusals=belief.grid_refusals if observation.instrument is None else 0,
@@ -210,60 +194,6 @@ def _shows_close_all(position: Position, live: LiveBook) -> bool:
 
 def _is_for(order: LiveOrder, position: Position) -> bool:
     return belongs_to(order, position.key, hedged=position.hedged)
-
-
-def _absent(belief: Belief, key: PositionKey, live: LiveBook, observation: SymbolObservation) -> Belief:
-    belief = _with_open_order(belief, live, observation.positions_read_at_ms)
-    read_at_ms = observation.positions_read_at_ms
-    spaced = belief.absent_reads == 0 or abs(read_at_ms - belief.last_absent_at_ms) >= FLAT_SPACING_MS
-    zero_at_ms = max(belief.zero_at_ms, _zero_at_ms(key, observation))
-    return replace(
-        belief,
-        present_reads=0,
-        blind_reads=0,
-        absent_reads=belief.absent_reads + (1 if spaced else 0),
-        last_absent_at_ms=read_at_ms if spaced else belief.last_absent_at_ms,
-        zero_at_ms=zero_at_ms,
-        flat_sign=belief.flat_sign or _says_flat(belief, key, observation, zero_at_ms),
-        listed_reads=belief.listed_reads if observation.orders_reused else _listed_reads(belief.listed_reads, live),
-        fired=belief.fired if observation.orders_reused else left_under_way(belief, live, observation.observed_at_ms),
-        firing_since_ms=0,
-    )
-
-
-def _with_open_order(belief: Belief, live: LiveBook, now_ms: int) -> Belief:
-    """A close-all order that rests tells that its position was open when the venue took it (else it answers -4509).
-
-    A replica that lags shows the position flat as it was before that moment; the order in the list is newer.
-    """
-    taken_at_ms = max((order.created_at_ms for order in live.close_alls), default=0)
-    return _with_open_sign(belief, taken_at_ms, now_ms) if taken_at_ms > belief.opened_at_ms else belief
-
-
-def _zero_at_ms(key: PositionKey, observation: SymbolObservation) -> int:
-    """The newest venue time at which this look says that the position was flat; 0 when it does not say."""
-    opposite = observation.position(PositionKey(key.symbol, key.side.opposite))
-    turned_at_ms = opposite.updated_at_ms if opposite is not None and not opposite.hedged else 0
-    return max(turned_at_ms, observation.zero_at_ms.get(key, 0))
-
-
-def _says_flat(belief: Belief, key: PositionKey, observation: SymbolObservation, zero_at_ms: int) -> bool:
-    """Whether a sign of flat is believed: no sign of open is newer, by the venue's own time (invariant 7).
-
-    Where the venue states no time, or the row of a moment at which it was open, the sign counts once no replica can lag
-    behind the last sign of open any more.
-    """
-    opposite = observation.position(PositionKey(key.symbol, key.side.opposite))
-    if key not in observation.zero_keys and (opposite is None or opposite.hedged):
-        return False
-    if zero_at_ms >= belief.opened_at_ms:  # of one millisecond the last of several fills may be: then it is flat
-        return True
-    return abs(observation.positions_read_at_ms - belief.open_heard_at_ms) >= STALE_REPLICA_MS
-
-
-def _listed_reads(before: Mapping[str, int], live: LiveBook) -> dict[str, int]:
-    resting = [own.client_id for own in live.resting]
-    return {client_id: before.get(client_id, 0) + 1 for client_id in resting}
 
 
 def _rungs(belief: Belief, position: Position, live: LiveBook) -> tuple[dict[int, Decimal], frozenset[int]]:

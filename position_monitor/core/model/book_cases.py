@@ -37,7 +37,9 @@ class StopCase(_Case):
     FOREIGN_ENOUGH_OURS_TOO_MANY = "the user's own stop is enough, ours are too many or too large: one level of them"
     AWAITS_FOREIGN = "the position is fresh and another program's own stop is waited for: none yet"
     SLOT_FOREIGN = "another's close-all stop rests, the exchange takes only one, and it is not enough: working stops"
-    SLOT_HIDDEN = "a close-all stop that does not protect is in the way of another, the exchange takes only one: working stops"
+    SLOT_HIDDEN = (
+        "a close-all stop that does not protect is in the way of another, the exchange takes only one: working stops"
+    )
     SLOT_LEFT = "the one close-all stop that the exchange takes is left to another program that had it: working stops"
     NEW_BACKSTOP = "no close-all stop rests: a backstop"
     NEW_BACKSTOP_LOOSER = "no close-all stop rests, and the stop should be tighter: a backstop and working stops"

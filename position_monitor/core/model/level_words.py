@@ -75,4 +75,6 @@ def policy_words(source: str) -> str:
 
 def _short(figure: Decimal) -> Decimal:
     """A worked-out distance has 28 digits: five after the first say enough, and a price keeps its own."""
-    return figure if -(figure.as_tuple().exponent) <= 5 else figure.normalize(_FIVE_DIGITS)
+    exponent = figure.as_tuple().exponent
+    exact = isinstance(exponent, int) and exponent >= -5
+    return figure if exact else figure.normalize(_FIVE_DIGITS)

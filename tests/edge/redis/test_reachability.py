@@ -60,7 +60,12 @@ def test_reasons_that_take_turns_are_told_once_each(lines: list[str]) -> None:
     assert len(lines) == 2 and len(reachability.take()) == 1
     reachability.answered(3_600_000, dropped=0)
     reachability.failed(refused(), 3_601_000)
-    assert [line.startswith("Redis takes the state again, after 3600 s") for line in lines] == [False, False, True, False]
+    assert [line.startswith("Redis takes the state again, after 3600 s") for line in lines] == [
+        False,
+        False,
+        True,
+        False,
+    ]
 
 
 def test_a_server_that_says_something_else_each_time_does_not_fill_the_journal(lines: list[str]) -> None:
