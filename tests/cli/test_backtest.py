@@ -129,7 +129,8 @@ def test_funding_from_a_file_is_paid_by_side(sample: Path, tmp_path: Path, capsy
     by_side = {"LONG": -1, "SHORT": 1}
     closed = [one for one in shown["positions"] if one["ended"] == "closed"]
     for one in closed:
-        times = [hour for hour in hours if one["opened_at_ms"] <= 1_767_225_600_000 + hour * 3_600_000]
+        assert one["opened_at_ms"] % 3_600_000, "no position of this sample is opened at a funding time"
+        times = [hour for hour in hours if one["opened_at_ms"] < 1_767_225_600_000 + hour * 3_600_000]
         times = [hour for hour in times if 1_767_225_600_000 + hour * 3_600_000 < one["closed_at_ms"]]
         assert float(one["funding"]) == pytest.approx(by_side[one["side"]] * len(times) * 0.238 * 40_000 * 0.0005)
     assert {one["side"] for one in closed if float(one["funding"])} == set(by_side)
