@@ -43,11 +43,10 @@ class ExchangeFailure(PositionMonitorError):
         self.said = said
         self.http_status = http_status
 
-    def came_from(self, venue: str, place: str) -> None:
-        """Say in the text which venue failed, and its host and port where they do not stand there, for whoever reads it
-        without the configuration."""
-        text = str(self)
-        self.args = (f"{venue}: {text}" if place in text else f"{venue} at {place}: {text}",)
+    def came_from(self, place: str, advice: str = "") -> None:
+        """Say in the text where the call went, for whoever reads it without the configuration: name, host and port;
+        and what to do, where there is something."""
+        self.args = (f"{place}: {self}" + (f"; {advice}" if advice else ""),)
 
 
 class Refused(ExchangeFailure):

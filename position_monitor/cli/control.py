@@ -10,12 +10,15 @@ import asyncio
 import getpass
 import os
 import secrets
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from position_monitor.cli.exit_codes import ExitCode
 from position_monitor.cli.output import print_json, say
-from position_monitor.core.model.control import ControlRequest, ControlType
+from position_monitor.cli.redis_place import keys_in_redis
+from position_monitor.core.model.control import EVERY_SYMBOL, ControlRequest, ControlType
 from position_monitor.core.publication.control_words import in_words
+from position_monitor.errors import PositionMonitorError
 
 if TYPE_CHECKING:
     from position_monitor.config import Config
@@ -40,6 +43,8 @@ def execute(arguments: argparse.Namespace) -> int:
     reply = asyncio.run(ask(url, request, prefix=prefix, account=config.account, within_s=within_s, clock=clock))
     accepted = None if reply is None else reply.accepted
     text = _unheard(config, within_s) if reply is None else reply.text
+    if accepted and request.type is not ControlType.RESUME and not asyncio.run(_is_open(config, request)):
+        text = "; ".join(filter(None, (text, f"{request.subject} has no open position now")))
     code = ExitCode.OK if accepted else ExitCode.ERROR
     if arguments.json:
         print_json({"request": request, "accepted": accepted, "text": text, "exit_code": int(code)})
@@ -48,6 +53,24 @@ def execute(arguments: argparse.Namespace) -> int:
     else:
         say(f"position-monitor: {'refused: ' if reply is not None else ''}{text}")
     return code
+
+
+async def _is_open(config: Config, request: ControlRequest) -> bool:
+    """Whether the request is about a position that is open, as far as Redis says: a hold of the wrong side is no help.
+    A request about every position always is, and where nobody can say it counts as one."""
+    from position_monitor.edge.redis.reader import RedisStateReader
+
+    if request.symbol == EVERY_SYMBOL:
+        return True
+    reader = RedisStateReader(config.redis.url.get_secret_value(), prefix=config.redis.prefix, account=config.account)
+    try:
+        published = await reader.published()
+    except PositionMonitorError:
+        return True
+    finally:
+        with suppress(PositionMonitorError):
+            await reader.close()
+    return published.account is None or any(request.covers(key) for key in published.positions)
 
 
 def _request(arguments: argparse.Namespace, now_ms: int) -> ControlRequest:
@@ -81,5 +104,6 @@ def _accepted(request: ControlRequest, remark: str) -> str:
 def _unheard(config: Config, within_s: float) -> str:
     return (
         f"the daemon of account {config.account} was not heard within {within_s:g} s: whether it took the request is "
-        "not known; it stands in Redis and takes effect when a daemon reads it before its end"
+        "not known; it stands there and takes effect when a daemon reads it before its end "
+        f"({keys_in_redis(config)})"
     )

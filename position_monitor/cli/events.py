@@ -20,6 +20,7 @@ from position_monitor.cli.leaving import leaving
 from position_monitor.cli.lines import hanging
 from position_monitor.cli.moments import moment
 from position_monitor.cli.output import columns, print_json_line, print_rendered, say
+from position_monitor.cli.redis_place import keys_in_redis
 from position_monitor.config import load_config
 from position_monitor.edge.redis.event_stream import EventStream, StreamedEvent, StreamPart
 
@@ -32,10 +33,11 @@ def execute(arguments: argparse.Namespace) -> int:
     config = load_config(arguments.config, need_credentials=False)
     open_journal(config)
     url = config.redis.url.get_secret_value()
-    return asyncio.run(_events(EventStream(url, prefix=config.redis.prefix, account=config.account), arguments))
+    stream = EventStream(url, prefix=config.redis.prefix, account=config.account)
+    return asyncio.run(_events(stream, arguments, keys_in_redis(config)))
 
 
-async def _events(stream: EventStream, arguments: argparse.Namespace) -> int:
+async def _events(stream: EventStream, arguments: argparse.Namespace, place: str) -> int:
     shown = Shown(arguments.position, as_json=arguments.json)
     part = await stream.part(since_ms=arguments.since or 0)
     events = [event for event in part.events if shown.wants(event)]
@@ -45,7 +47,7 @@ async def _events(stream: EventStream, arguments: argparse.Namespace) -> int:
     if part.unreadable:
         say(f"! {part.unreadable} entries of the stream are no events and are left out")
     if not events and not arguments.follow:
-        say(f"position-monitor: no event{_about(arguments)}")
+        say(f"position-monitor: no event{_about(arguments)} in {place}")
     if arguments.follow:
         await _follow(stream, part.newest_id, shown)
     await stream.close()
@@ -62,7 +64,7 @@ def _limit(arguments: argparse.Namespace) -> int | None:
 
 def _about(arguments: argparse.Namespace) -> str:
     about = f" about {arguments.position}" if arguments.position is not None else ""
-    return about + (f" since {moment(arguments.since)}" if arguments.since is not None else "") + " in Redis"
+    return about + (f" since {moment(arguments.since)}" if arguments.since is not None else "")
 
 
 def say_where_it_begins(part: StreamPart, since_ms: int | None) -> None:

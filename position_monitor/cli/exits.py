@@ -20,6 +20,7 @@ from rich.text import Text
 from position_monitor.cli.exit_codes import ExitCode
 from position_monitor.cli.journal import open_journal
 from position_monitor.cli.output import print_json, print_rendered, say
+from position_monitor.cli.redis_place import unheard_advice
 from position_monitor.cli.status import NOT_HEARD, Overview, redis_look
 from position_monitor.config import load_config
 from position_monitor.core.exits.break_even import break_even_pct, ladder_in_r
@@ -42,6 +43,7 @@ def execute(arguments: argparse.Namespace) -> int:
         print_json(document(overview))
     elif overview.account is None:
         say(f"position-monitor: {NOT_HEARD}")
+        say(f"position-monitor: {unheard_advice(config)}")
     elif exits is None:
         say("position-monitor: this daemon does not say who controls exits; it is of an earlier version")
     else:

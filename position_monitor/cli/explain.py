@@ -178,6 +178,9 @@ def _role(order: DesiredOrder) -> str:
 
 
 def _resting(order: LiveOrder, standing: str, not_cover: str) -> str:
-    cover = f"no cover: {not_cover}" if not_cover else "counts as stop cover"
-    standing = _STANDINGS.get(standing, standing)
-    return f"{described(order, number)} {order.status}, {standing}, {cover}, id {order.client_id}"
+    what = described(order, number)
+    if order.tag is not None and order.tag.role is Role.TAKE_PROFIT:
+        what, cover = f"take-profit {rung_words(order.tag.rung)}: {what}", ""
+    else:
+        cover = f"no cover: {not_cover}, " if not_cover else "counts as stop cover, "
+    return f"{what} {order.status}, {_STANDINGS.get(standing, standing)}, {cover}id {order.client_id}"

@@ -20,6 +20,7 @@ from position_monitor.cli.moments import clock, day, moment, now_ms
 from position_monitor.cli.output import columns, print_json, print_rendered, say
 from position_monitor.cli.status_table import COLOURS, SHAPES, age, number
 from position_monitor.config import Config, load_config
+from position_monitor.core.model.sides import PositionKey
 from position_monitor.core.publication.state import PositionState
 from position_monitor.edge.redis.event_stream import EventStream, StreamPart
 from position_monitor.edge.redis.reader import Published, RedisStateReader
@@ -52,9 +53,10 @@ def execute(arguments: argparse.Namespace) -> int:
     ]
     if arguments.json:
         print_json(_document(asked, life, now, sources))
-    elif life or now:
-        print_rendered(*_lines(asked, life, sources), *_now(now, sources))
-    if life or now:
+    listed = _listed(asked, sources.published)
+    if (life or listed) and not arguments.json:
+        print_rendered(*_lines(asked, life, sources), *_now(now, listed, sources.published))
+    if life or listed:
         return ExitCode.OK
     if whole:
         say(f"position-monitor: nothing happened to {asked} since {moment(arguments.since)}")
@@ -95,11 +97,24 @@ def _begins(asked: AskedPosition, events: StreamPart) -> str:
     return f"{asked}: the events in Redis begin {moment(events.begins_at_ms)}{trimmed}"
 
 
-def _now(states: Sequence[PositionState], sources: Sources) -> list[Text]:
+def _listed(asked: AskedPosition, published: Published) -> list[PositionKey]:
+    """The positions that were asked about and are open by Redis, whether their state can be read or not."""
+    return sorted(key for key in published.positions if asked.covers(key.symbol, key.side))
+
+
+def _now(states: Sequence[PositionState], listed: Sequence[PositionKey], published: Published) -> list[Text]:
     if not states:
-        heard = sources.published.account is not None
-        return [Text("now: not open" if heard else "now: not known, the daemon was not heard", style="bold")]
-    return [_state_now(state, sources.published) for state in states]
+        return [Text(f"now: {_not_shown(listed, published)}", style="bold")]
+    return [_state_now(state, published) for state in states]
+
+
+def _not_shown(listed: Sequence[PositionKey], published: Published) -> str:
+    """Why no state of it is shown: a state that has expired is not a position that is closed (DESIGN 5)."""
+    if published.account is None:
+        return "not known, the daemon was not heard"
+    if listed:
+        return f"not known: {', '.join(map(str, listed))} is listed, and its state has expired or cannot be read"
+    return "not open, as the daemon last said"
 
 
 def _state_now(state: PositionState, published: Published) -> Text:

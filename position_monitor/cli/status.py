@@ -14,6 +14,7 @@ from position_monitor.cli.exit_codes import ExitCode
 from position_monitor.cli.journal import open_journal
 from position_monitor.cli.moments import now_ms
 from position_monitor.cli.output import print_json, print_rendered, say
+from position_monitor.cli.redis_place import unheard_advice
 from position_monitor.cli.status_table import COLOURS, QUIET
 from position_monitor.cli.status_view import Overview, StatusView
 from position_monitor.config import Config, load_config
@@ -124,6 +125,7 @@ def show(config: Config, overview: Overview, *, as_json: bool, only_problems: bo
         print_json(document(overview, only_problems=only_problems))
     elif overview.account is None:
         say(f"position-monitor: {NOT_HEARD}")
+        say(f"position-monitor: {unheard_advice(config)}")
     else:
         print_rendered(render(config, overview, only_problems=only_problems))
 

@@ -189,7 +189,7 @@ def headline(overview: Overview, width: int) -> list[Text]:
     total = max(account.positions, len(managed))
     covered = sum(row.verdict in _COVERED for row in managed)
     text = Text(f"{SHAPES[status]} {status}", style=COLOURS[status])
-    text.append(f"  {covered}/{total} protected ({covered * 100 // total} %)" if total else "  no open positions")
+    text.append(f"  {covered}/{total} protected ({covered * 100 // total} %)" if total else f"  {_nothing(account)}")
     counts = [(verdict, sum(row.verdict is verdict for row in rows)) for verdict in WORST_FIRST]
     counts = [(verdict, count) for verdict, count in counts if count and verdict is not Verdict.PROTECTED]
     others = [Text(f"{count} {verdict}", style=COLOURS[verdict]) for verdict, count in counts]
@@ -201,6 +201,13 @@ def headline(overview: Overview, width: int) -> list[Text]:
     if cell_len(text.plain) + len(_INDENT) + cell_len(rest.plain) <= width:
         return [text.append(_INDENT).append_text(rest)]
     return [text, *(Text(_INDENT).append_text(line) for line in flowed(others, ", ", width - len(_INDENT)))]
+
+
+def _nothing(account: AccountState) -> str:
+    """What an account without positions stands for; one that was never read is not a flat one."""
+    if not account.observed_at_ms:
+        return "no position could be read yet: nobody knows whether one is open"
+    return "no open positions" + ("" if account.risk_status is not RiskStatus.UNKNOWN else " when last read")
 
 
 def _counts(rows: Sequence[Row]) -> str:

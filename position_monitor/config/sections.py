@@ -7,6 +7,7 @@ Percentages are named `_pct` (1.5 means 1.5 %), seconds `_s`. Rules between keys
 from __future__ import annotations
 
 from typing import Literal
+from urllib.parse import urlsplit
 
 from pydantic import Field, SecretStr
 
@@ -56,6 +57,11 @@ class ExchangeSection(Section):
     def effective_rest_url(self) -> str:
         """The REST origin to use, or empty for the venue's own."""
         return self.rest_url or ("http://127.0.0.1:8799" if self.environment == "paper" else "")
+
+    @property
+    def place(self) -> str:
+        """Where the exchange is, for messages: host and port, never user or password."""
+        return urlsplit(self.effective_rest_url).netloc.rpartition("@")[2] or f"its own {self.environment} address"
 
     @property
     def effective_stream_url(self) -> str:

@@ -6,7 +6,6 @@ import asyncio
 import contextlib
 from collections.abc import Sequence
 from dataclasses import dataclass
-from urllib.parse import urlsplit
 
 from position_monitor import __version__
 from position_monitor.config import Config
@@ -25,7 +24,7 @@ from position_monitor.edge.clock import SystemClock
 from position_monitor.edge.http.rate_budget import SHARE_USED_UP, BudgetLimits
 from position_monitor.edge.reading.account_observation import AccountObservation
 from position_monitor.edge.venues.binance.venue import BinanceUsdm
-from position_monitor.errors import ExchangeFailure
+from position_monitor.errors import ExchangeFailure, Unreachable, Unreadable
 from position_monitor.inspector.bystander import Bystander
 from position_monitor.inspector.in_force import PublishedControl
 from position_monitor.inspector.inspected import Inspection, inspected_exits, inspected_position
@@ -78,7 +77,7 @@ class Inspector:
                 await self._ask_advice(opened.around.advisor, decision)
             inspection = await self._look(self._open)
         except ExchangeFailure as failure:
-            failure.came_from(self._config.exchange.id, self._address())
+            failure.came_from(f"{self._config.exchange.id} at {self._config.exchange.place}", _advice(failure))
             if not self._kept:
                 await self.aclose()
             raise
@@ -93,10 +92,6 @@ class Inspector:
             await opened.exchange.aclose()
             if opened.engine is not None:
                 await opened.engine.close()
-
-    def _address(self) -> str:
-        """Host and port of the exchange, for whoever reads a failure."""
-        return urlsplit(self._config.exchange.effective_rest_url).netloc.rpartition("@")[2]
 
     def _opened(self) -> _Opened:
         config, clock = self._config, self._clock
@@ -191,3 +186,10 @@ class Inspector:
             sequence=0,
             control=opened.around.control().in_force,
         )
+
+
+def _advice(failure: ExchangeFailure) -> str:
+    """What to do about a failure that nobody but the way to the exchange explains: its own answers name their cause."""
+    if failure.said or not isinstance(failure, Unreachable | Unreadable):
+        return ""
+    return "check exchange.rest_url and exchange.environment, and whether this host reaches it"

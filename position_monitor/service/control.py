@@ -21,6 +21,7 @@ from position_monitor.core.publication import control_words
 from position_monitor.edge.clock import Clock
 from position_monitor.edge.exchange import Exchange
 from position_monitor.edge.redis.control_stream import ControlStream, Entry
+from position_monitor.edge.redis.fault_words import conduct
 from position_monitor.edge.redis.lease import REDIS_FAILURES
 from position_monitor.edge.redis.state import Owned, RedisState, Unavailable
 from position_monitor.service.reloading import ConfigInForce
@@ -108,7 +109,7 @@ class OperatorControl:
             await self._answer()
             self._note(heard=True)
         except REDIS_FAILURES as fault:
-            self._note(heard=False, why=type(fault).__name__)
+            self._note(heard=False, why=f"Redis {conduct(fault)}")
         except (ValueError, TypeError, IndexError) as odd:  # an answer of a form that Redis does not give
             self._note(heard=False, why=type(odd).__name__)
         self._remind()

@@ -163,7 +163,7 @@ class Service:
             workers.append(self.operator.run)
         background = [asyncio.ensure_future(keep_running(worker, self.clock)) for worker in workers]
         try:
-            await begin(self.exchange, self.store, self.turns, self.operator)
+            await begin(self.exchange, self.store, self.turns, self.operator, place=self.config.exchange.place)
             while not self.turns.ended:
                 await self._turn()
             self.systemd.stopping("stopping; all orders stay on the exchange")

@@ -18,10 +18,15 @@ LEASE_WAIT_S = 0.2
 """How long the start waits for the first answer about the lease, beyond what preparing the exchange took."""
 
 
-async def begin(exchange: Exchange, store: RedisState, turns: Turns, operator: OperatorControl | None = None) -> None:
-    """Prepare the exchange, ask for the lease and for what operators have in force; a stop ends it."""
+async def begin(
+    exchange: Exchange, store: RedisState, turns: Turns, operator: OperatorControl | None = None, *, place: str
+) -> None:
+    """Prepare the exchange, ask for the lease and for what operators have in force; a stop ends it.
+
+    `place` is where the exchange is, for whoever reads that it did not answer.
+    """
     lease = asyncio.ensure_future(_asked(store, operator))
-    preparing, stopping = asyncio.ensure_future(_prepare(exchange)), asyncio.ensure_future(turns.until_ended())
+    preparing, stopping = asyncio.ensure_future(_prepare(exchange, place)), asyncio.ensure_future(turns.until_ended())
     await asyncio.wait({preparing, stopping}, return_when=asyncio.FIRST_COMPLETED)
     for task in (preparing, stopping):
         task.cancel()
@@ -35,7 +40,7 @@ async def _asked(store: RedisState, operator: OperatorControl | None) -> None:
     await asyncio.gather(store.renew_lease(), *first_look)
 
 
-async def _prepare(exchange: Exchange) -> None:
+async def _prepare(exchange: Exchange, place: str) -> None:
     """Nothing of it holds back a stop, so it is not waited for long; what is missing then, the cycles ask for."""
     preparing = asyncio.ensure_future(exchange.prepare())
     try:
@@ -45,8 +50,10 @@ async def _prepare(exchange: Exchange) -> None:
         raise
     if not preparing.done():
         preparing.cancel()
-        logger.error("The exchange was not prepared within {:g} s: it is read all the same", PREPARE_PATIENCE_S)
+        logger.error(
+            "The exchange at {} was not prepared within {:g} s: it is read all the same", place, PREPARE_PATIENCE_S
+        )
     elif isinstance(failure := preparing.exception(), ExchangeFailure):
-        logger.error("The exchange could not be prepared: {}", failure)
+        logger.error("The exchange at {} could not be prepared: {}", place, failure)
     else:
         preparing.result()

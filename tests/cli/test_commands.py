@@ -14,7 +14,8 @@ from position_monitor.cli.main import main
 from position_monitor.cli.status import Overview
 from position_monitor.core.model.verdicts import RiskStatus, Verdict
 from position_monitor.core.publication.state import AccountState, PositionState
-from position_monitor.errors import AuthRefused
+from position_monitor.edge.venues.binance.venue import BinanceUsdm
+from position_monitor.errors import AuthRefused, ExchangeFailure, Unreachable, Unreadable
 from position_monitor.inspector import Inspection
 
 Prepare = Callable[[Inspection | Exception], None]
@@ -189,6 +190,38 @@ def test_an_exchange_that_refuses_is_an_error(
         assert "-2015" in captured.err + captured.out
     assert main(["plan", "--json", "--config", str(config_file)]) == 1
     assert "-2015" in json.loads(capsys.readouterr().out)["problems"][0]
+
+
+@pytest.mark.parametrize(
+    ("failure", "advice"),
+    [
+        (Unreachable("positions: no answer in time [GET /fapi/v3/positionRisk]"), True),
+        (Unreadable("positions: the answer was not JSON [GET /fapi/v3/positionRisk]", http_status=200), True),
+        (Unreachable("positions: -1016, the service is shutting down", said="-1016", http_status=503), False),
+        (AuthRefused("positions: -2015, wrong API key", said="-2015", http_status=401), False),
+    ],
+)
+def test_what_may_be_a_wrong_address_says_which_and_what_to_do(
+    failure: ExchangeFailure,
+    advice: bool,
+    config_file: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Host, port and path; where the exchange itself answered, its own words name the cause."""
+
+    async def failing(_: BinanceUsdm) -> None:
+        raise failure
+
+    monkeypatch.setattr(BinanceUsdm, "prepare", failing)
+    for command in (["plan"], ["explain", "BTCUSDT"], ["status", "--direct"]):
+        assert main([*command, "--config", str(config_file)]) == 1
+        said = capsys.readouterr().err
+        assert said.startswith("position-monitor: binanceusdm at 127.0.0.1:9: positions: ") and "?" not in said
+        assert said.endswith(
+            "; check exchange.rest_url and exchange.environment, and whether this host reaches it\n"
+        ) == (advice)
+        failure.args = (failure.args[0].partition(": ")[2].partition("; check")[0],)
 
 
 def test_check_live_fails_where_nobody_answers(config_file: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -224,6 +224,34 @@ def test_a_position_that_nobody_heard_of_is_1(
     assert "open are: BTCUSDT:LONG" in err
 
 
+def test_a_state_that_expired_is_not_told_as_a_position_that_is_closed(
+    redis: Redis,
+    valkey: EmbeddedRedis,
+    asked: Path,
+    account_state: AccountState,
+    position_state: PositionState,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """Listed, and nothing readable of it: nobody knows (DESIGN 5), with and without events of its life."""
+    publish(valkey.url, Overview(account_state, (position_state,)))
+    redis.delete("quantum:position_monitor:main:position:BTCUSDT:LONG")
+    assert main(["history", "BTCUSDT", "--config", str(asked)]) == 0
+    out = capsys.readouterr().out
+    assert "now: not known: BTCUSDT:LONG is listed, and its state has expired or cannot be read" in out
+    redis.srem("quantum:position_monitor:main:positions", "BTCUSDT:LONG")
+    redis.xadd("quantum:position_monitor:main:events", {"data": event("PositionFlat", naked_ms=0, flipped=False)})
+    assert main(["history", "BTCUSDT", "--config", str(asked)]) == 0
+    assert "now: not open, as the daemon last said" in capsys.readouterr().out
+
+
+def test_a_key_of_another_kind_is_named(redis: Redis, asked: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    key = "quantum:position_monitor:main:status"
+    redis.set(key, "somebody else's")
+    assert main(["history", "BTCUSDT", "--config", str(asked)]) == 1
+    err = capsys.readouterr().err
+    assert f": key {key} is of another kind than the daemon writes; delete it" in err
+
+
 @pytest.mark.parametrize("command", [["events"], ["events", "-f"], ["history", "BTCUSDT"]])
 def test_without_redis_it_is_1_and_says_where(
     command: list[str], config_file: Path, capsys: pytest.CaptureFixture[str]

@@ -95,6 +95,15 @@ def test_one_look_tells_the_worst_first_and_is_never_wider(
         assert fact in facts
 
 
+def test_an_account_that_was_never_read_is_not_told_as_a_flat_one(account_state: AccountState) -> None:
+    """A refused key at the start: nobody knows whether a position is open (invariant 17)."""
+    unread = replace(account_state, risk_status=RiskStatus.UNKNOWN, positions=0, protected=0, observed_at_ms=0)
+    (first, *_) = printed(view(Overview(unread)), 120)
+    assert first == "? UNKNOWN  no position could be read yet: nobody knows whether one is open"
+    (later, *_) = printed(view(Overview(replace(unread, observed_at_ms=NOW_MS - 60_000))), 120)
+    assert later == "? UNKNOWN  no open positions when last read"
+
+
 @pytest.mark.parametrize(("height", "width"), [(12, 60), (24, 80), (50, 120)])
 def test_what_is_watched_fits_the_terminal(
     height: int, width: int, account_state: AccountState, position_state: PositionState

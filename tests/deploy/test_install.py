@@ -135,6 +135,16 @@ def test_a_second_install_is_an_upgrade_and_rollback_takes_it_back(tmp_path: Pat
     make("rollback", root, **place)
     assert (os.readlink(home / "venv"), os.readlink(home / "previous")) == (first, second)
 
+    # Where the clone is gone, the release has the same commands.
+    alone = subprocess.run(
+        [home / "venv/share/position-monitor/install", "rollback"],
+        env={**os.environ, "DESTDIR": str(root), "PREFIX": prefix},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (alone.returncode, os.readlink(home / "venv")) == (0, second), alone.stderr
+
     make("uninstall", root, **place)
     assert files(root) == {
         "etc/quantum/position-monitor.toml",

@@ -116,9 +116,20 @@ def test_a_pause_is_accepted_shown_and_ended(desk: Desk) -> None:
     assert len(gone) == len(targets) + len(stop), "nothing is removed"
 
     code, answer = desk.command("resume")
-    assert (code, answer["text"]) == (0, "1 pauses and holds ended"), answer
+    assert (code, answer["text"]) == (0, "1 pause or hold ended"), answer
     eventually("the ladder comes back", lambda: fully_protected(desk.paper))
     eventually("the state is as before", lambda: (desk.status()["mode"], desk.status()["control"]) == ("live", "[]"))
+
+
+def test_a_hold_of_a_side_that_is_not_open_says_so(desk: Desk) -> None:
+    """It is accepted, and no help for the position on the other side."""
+    symbol, side = desk.position()
+    other = "SHORT" if side == "LONG" else "LONG"
+    for subject, words in ((f"{symbol}:{other}", f"{symbol}:{other} has no open position now"), (symbol, "")):
+        code, answer = desk.command("hold", subject, "--for", "30m", "--reason", "the stop is mine")
+        assert (code, answer["accepted"], answer["text"]) == (0, True, words), answer
+    assert desk.command("resume")[0] == 0
+    eventually("nothing is in force", lambda: desk.status()["control"] == "[]")
 
 
 def test_a_hold_accepts_a_looser_stop_until_it_ends(desk: Desk) -> None:

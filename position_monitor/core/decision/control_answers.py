@@ -166,4 +166,8 @@ def _remark(request: ControlRequest, before: Control, after: Control) -> str:
         return ""
     ended = len(before.in_force) - len(after.in_force)
     left = [f"the {one.type} of {one.subject} stays in force" for one in after.in_force if one.touches(request)]
-    return "; ".join([f"{ended} pauses and holds ended" if ended else "nothing was in force", *left])
+    return "; ".join([_ended(ended) if ended else "nothing was in force", *left])
+
+
+def _ended(count: int) -> str:
+    return "1 pause or hold ended" if count == 1 else f"{count} pauses and holds ended"

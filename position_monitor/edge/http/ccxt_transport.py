@@ -86,8 +86,6 @@ class CcxtTransport:
             self._venue.enable_demo_trading(True)
         if rest_url:
             self._venue.redirect_all(_origin(rest_url))
-        self.place: Final = urlsplit(self._venue.urls["api"]["fapiPrivate"]).netloc
-        """Host and port that are asked, for messages."""
         self._patience = Patience(timeout_s, timeout_max_s)
         self._background_patience = Patience(timeout_s, timeout_s)
         """Apart: candles that come late change nothing for the calls that protect."""

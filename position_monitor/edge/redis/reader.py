@@ -88,7 +88,7 @@ class RedisStateReader:
             for _ in range(1 + SET_CHANGED_MAX):
                 members, keys = self._listed
                 count, still, status, owner, *documents = await self._together(members, keys)
-                if _of_its_kind(count) == len(members) and (all(still) or not members):
+                if _of_its_kind(count, self._keys.positions) == len(members) and (all(still) or not members):
                     break
                 self._listed = await self._members(count)  # a position appeared or was closed since it was read last
         texts: dict[PositionKey, tuple[str, PositionState]] = {}
@@ -96,12 +96,12 @@ class RedisStateReader:
         for key, doc in zip(keys, documents, strict=True):
             try:
                 if doc:
-                    texts[key] = self._read_once(key, _of_its_kind(doc))
+                    texts[key] = self._read_once(key, _of_its_kind(doc, self._keys.position(key)))
             except DocumentUnreadable as problem:
                 unreadable[key] = str(problem)
         self._texts = texts
         return Published(
-            account=read_status(_of_its_kind(status)) if status else None,
+            account=read_status(_of_its_kind(status, self._keys.status)) if status else None,
             positions={key: texts[key][1] if key in texts else None for key in keys},
             lease_owner=harmless(owner) if isinstance(owner, str) else None,
             unreadable=unreadable,
@@ -202,7 +202,7 @@ async def bounded(url: str) -> AsyncIterator[None]:
         raise RedisUnreachable(in_words(url, fault)) from None
     except ResponseError as fault:
         if _is_of_another_kind(fault):
-            raise DocumentUnreadable(f"a key of the account is of another kind: {harmless(str(fault))[:120]}") from None
+            raise DocumentUnreadable(_another_kind("a key of the account")) from None
         raise RedisUnreachable(in_words(url, fault)) from None
     except AnswerTooLarge as fault:
         raise DocumentUnreadable(f"Redis holds more than is read of one account: {fault}") from None
@@ -214,11 +214,15 @@ def _is_of_another_kind(fault: RedisError) -> bool:
     return isinstance(fault, ResponseError) and "WRONGTYPE" in str(fault)
 
 
-def _of_its_kind(answer: Any) -> Any:  # noqa: ANN401
+def _of_its_kind(answer: Any, key: str) -> Any:  # noqa: ANN401
     """The answer about one key. Raises `DocumentUnreadable` for a key of another kind."""
     if isinstance(answer, RedisError):
-        raise DocumentUnreadable(f"a key of the account is of another kind: {harmless(str(answer))[:120]}")
+        raise DocumentUnreadable(_another_kind(f"key {key}"))
     return answer
+
+
+def _another_kind(key: str) -> str:
+    return f"{key} is of another kind than the daemon writes; delete it, and look who may write there"
 
 
 def entries_of(reply: Any) -> list[tuple[str, dict[str, str]]]:  # noqa: ANN401

@@ -38,4 +38,4 @@ def connect(
         timeout_max_s=timeout_max_s,
     )
     logger.debug("exchange binanceusdm, environment {}, timeout {} s", environment, timeout_s)
-    return BinanceUsdm(transport, clock, RateBudget(VenueClock(clock), limits), transport.place)
+    return BinanceUsdm(transport, clock, RateBudget(VenueClock(clock), limits))

@@ -35,12 +35,9 @@ _BAN_MAX_MS: Final = 3 * 24 * 3600 * 1000
 _MESSAGE_MAX = 160
 
 
-def failure_of_transport(endpoint: Endpoint, cause: TransportCause, place: str = "") -> ExchangeFailure:
-    """No complete answer came. For a write only NOT_SENT is certain; everything else may have executed.
-
-    `place` is the host and port that were asked, for the text: who reads it may have written a wrong address.
-    """
-    text = f"{_call_at(endpoint, place)}: {cause.value}"
+def failure_of_transport(endpoint: Endpoint, cause: TransportCause) -> ExchangeFailure:
+    """No complete answer came. For a write only NOT_SENT is certain; everything else may have executed."""
+    text = _with_path(endpoint, cause.value)
     if cause is TransportCause.NOT_SENT:
         return Unreachable(text)
     if endpoint.is_write:
@@ -50,11 +47,8 @@ def failure_of_transport(endpoint: Endpoint, cause: TransportCause, place: str =
     return Unreachable(text)
 
 
-def failure_of_reply(endpoint: Endpoint, reply: Reply, clock: VenueClock, place: str = "") -> ExchangeFailure | None:
-    """The failure an answer stands for, or None when it is worth reading (which proves nothing about its form).
-
-    An answer that is not the venue's own, such as a proxy's page, is told with the `place` that was asked.
-    """
+def failure_of_reply(endpoint: Endpoint, reply: Reply, clock: VenueClock) -> ExchangeFailure | None:
+    """The failure an answer stands for, or None when it is worth reading (which proves nothing about its form)."""
     code, message = _code_and_message(reply.body)
     front_door = reply.status == 403 and code is None
     if front_door or reply.status in (418, 429) or (code is not None and code_for(code).failure is RateLimited):
@@ -64,22 +58,22 @@ def failure_of_reply(endpoint: Endpoint, reply: Reply, clock: VenueClock, place:
     if 200 <= reply.status < 300:
         if not isinstance(reply.body, NotJson):
             return None
-        return _unusable(_call_at(endpoint, place), endpoint, reply.status, "the answer was not JSON")
-    return _failure_of_status(endpoint, reply, place)
+        return _unusable(endpoint, reply.status, _with_path(endpoint, "the answer was not JSON"))
+    return _failure_of_status(endpoint, reply)
 
 
 def unusable(endpoint: Endpoint, why: str) -> ExchangeFailure:
     """A 2xx answer without the documented form: Ambiguous after a write, Unreadable after a read."""
-    return _unusable(endpoint.value.title, endpoint, 200, why)
+    return _unusable(endpoint, 200, f"{endpoint.value.title}: {why}")
 
 
-def _call_at(endpoint: Endpoint, place: str) -> str:
-    """The call in words, and where it went: host, port and path, never a query."""
-    return f"{endpoint.value.title} at {place}{endpoint.value.path}" if place else endpoint.value.title
+def _with_path(endpoint: Endpoint, why: str) -> str:
+    """The call, why it failed, and its path, never a query: what no answer of the venue's own came from may be a wrong
+    address. Host and port are added where they are shown."""
+    return f"{endpoint.value.title}: {why} [{endpoint.value.method} {endpoint.value.path}]"
 
 
-def _unusable(call: str, endpoint: Endpoint, status: int, why: str) -> ExchangeFailure:
-    text = f"{call}: {why}"
+def _unusable(endpoint: Endpoint, status: int, text: str) -> ExchangeFailure:
     return Ambiguous(text, http_status=status) if endpoint.is_write else Unreadable(text, http_status=status)
 
 
@@ -95,9 +89,9 @@ def _failure_of_code(endpoint: Endpoint, reply: Reply, code: int, message: str) 
     return listed.failure(text, said=said, http_status=status)
 
 
-def _failure_of_status(endpoint: Endpoint, reply: Reply, place: str) -> ExchangeFailure:
+def _failure_of_status(endpoint: Endpoint, reply: Reply) -> ExchangeFailure:
     """An HTTP error without a code of the venue: a proxy, a gateway or the venue's front."""
-    text = f"{_call_at(endpoint, place)}: HTTP {reply.status} without a code"
+    text = _with_path(endpoint, f"HTTP {reply.status} without a code")
     if reply.status in (401, 407, 451, 511):
         return AuthRefused(text, http_status=reply.status)
     if reply.status == 503 and (_says_unavailable(reply.text) or _says_unavailable(_code_and_message(reply.body)[1])):
@@ -171,7 +165,7 @@ def _says_unavailable(message: str) -> bool:
 
 
 def _text(endpoint: Endpoint, code: int, message: str) -> str:
-    said = without_secrets(message)
+    said = without_secrets(message).rstrip(".")
     parts = [f"{endpoint.value.title}: {code}", code_for(code).words, f"the venue said: {said}" if said else ""]
     return ", ".join(part for part in parts if part)
 

@@ -50,8 +50,8 @@ _GONE_STATUSES: Final = frozenset({404, 405, 410})
 class BinanceUsdm:
     """One account at Binance USDⓈ-M."""
 
-    def __init__(self, transport: Transport, clock: Clock, budget: RateBudget | None = None, place: str = "") -> None:
-        self._wire = BinanceWire(transport, clock, budget, place)
+    def __init__(self, transport: Transport, clock: Clock, budget: RateBudget | None = None) -> None:
+        self._wire = BinanceWire(transport, clock, budget)
         self._upkeep = BinanceUpkeep(self._wire)
         self._prices = BinancePrices(self._wire)
         self.history: Final = BinanceHistory(self._wire)

@@ -34,8 +34,7 @@ _OFFSET_WARNING_MS: Final = 500
 class BinanceWire:
     """Sends one request per call (one more after a refused timestamp) and turns every trouble into our failures."""
 
-    def __init__(self, transport: Transport, clock: Clock, budget: RateBudget | None, place: str = "") -> None:
-        """`place` is the host and port that the transport asks, for failures of which the address may be the cause."""
+    def __init__(self, transport: Transport, clock: Clock, budget: RateBudget | None) -> None:
         self.time = budget.clock if budget else VenueClock(clock)
         self.budget = budget or RateBudget(self.time)
         self.answers = Answers()
@@ -48,7 +47,6 @@ class BinanceWire:
         self._doubted = False
         """The venue refused a timestamp: what is believed of its clock is wrong."""
         self._transport = transport
-        self._place = place
         self._measuring = asyncio.Lock()
 
     async def call(self, endpoint: Endpoint, params: Mapping[str, str], lane: Lane) -> object:
@@ -97,11 +95,11 @@ class BinanceWire:
         try:
             reply = await self._transport.call(endpoint, sent)
         except TransportFailure as lost:
-            lost_on_the_way = failure_of_transport(endpoint, lost.cause, self._place)
+            lost_on_the_way = failure_of_transport(endpoint, lost.cause)
             self.answers.note(lost_on_the_way, signed=endpoint.value.signed)
             return lost_on_the_way
         self.budget.observe(ticket, reply.headers)
-        failure = failure_of_reply(endpoint, reply, self.time, self._place)
+        failure = failure_of_reply(endpoint, reply, self.time)
         self.answers.note(failure, signed=endpoint.value.signed)
         if isinstance(failure, RateLimited) and not (endpoint.is_background and failure.http_status == 403):
             self.budget.block(failure)
