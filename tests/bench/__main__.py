@@ -16,6 +16,7 @@ from tests.bench import (
     cold_start,
     fill_to_stop,
     freqtrade_peer,
+    full_memory,
     planner,
     plot,
     quiet_cost,
@@ -51,6 +52,7 @@ class Bench:
             "fills": self.fills,
             "cold": self.cold,
             "quiet": self.quiet,
+            "memory": self.memory,
             "backtest": self.backtest,
             "freqtrade": self.freqtrade,
         }
@@ -101,6 +103,10 @@ class Bench:
             return quiet_figures.figures(self.costs) + quiet_figures.unmeasured(restless)
 
         self.attempt("quiet account", measure)
+
+    def memory(self) -> None:
+        """Resident memory with everything on."""
+        self.attempt(full_memory.ROW, lambda: [full_memory.measure()])
 
     def backtest(self) -> None:
         """Candles walked and read, beside backtesting.py."""

@@ -6,7 +6,16 @@ import pytest
 
 from position_monitor.edge.venues.binance.reads import orders_from, positions_from
 from position_monitor.edge.venues.transport import Endpoint, parse_json
-from tests.bench import cold_start, fill_to_stop, freqtrade_peer, planner, quiet_cost, quiet_figures, readiness
+from tests.bench import (
+    cold_start,
+    fill_to_stop,
+    freqtrade_peer,
+    full_memory,
+    planner,
+    quiet_cost,
+    quiet_figures,
+    readiness,
+)
 from tests.bench.exposure import Exposure
 from tests.bench.figures import Spread
 
@@ -208,3 +217,8 @@ def test_the_cpu_of_a_cycle_is_told_from_what_runs_all_the_time():
     between = [quiet_cost.Stretch(7, 0.020), quiet_cost.Stretch(7, 0.022)]
     cycles_s, besides = quiet_cost.per_cycle(found, between)
     assert (cycles_s, besides) == (pytest.approx([0.020, 0.030]), pytest.approx(0.003))
+
+
+@pytest.mark.parametrize(("rss_mib", "met"), [(100.0, True), (100.1, False)])
+def test_memory_with_everything_on_is_judged_at_two_hundred_positions(rss_mib, met):
+    assert full_memory.figure(rss_mib, 80.0).met is met
