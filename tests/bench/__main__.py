@@ -17,6 +17,7 @@ from tests.bench import (
     fill_to_stop,
     freqtrade_peer,
     page,
+    full_memory,
     planner,
     plot,
     quiet_cost,
@@ -53,6 +54,7 @@ class Bench:
             "cold": self.cold,
             "quiet": self.quiet,
             "page": self.page,
+            "memory": self.memory,
             "backtest": self.backtest,
             "freqtrade": self.freqtrade,
         }
@@ -108,6 +110,10 @@ class Bench:
         """The page for who looks: how soon, how dear, and that the daemon does not notice."""
         accounts, seconds, turns = ((7,), 15.0, 2) if self.quick else ((7, 200), 30.0, 4)
         self.attempt("page", lambda: page.measure(accounts, seconds=seconds, turns=turns))
+
+    def memory(self) -> None:
+        """Resident memory with everything on."""
+        self.attempt(full_memory.ROW, lambda: [full_memory.measure()])
 
     def backtest(self) -> None:
         """Candles walked and read, beside backtesting.py."""

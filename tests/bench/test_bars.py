@@ -6,7 +6,17 @@ import pytest
 
 from position_monitor.edge.venues.binance.reads import orders_from, positions_from
 from position_monitor.edge.venues.transport import Endpoint, parse_json
-from tests.bench import cold_start, fill_to_stop, freqtrade_peer, page, planner, quiet_cost, quiet_figures, readiness
+from tests.bench import (
+    cold_start,
+    fill_to_stop,
+    freqtrade_peer,
+    full_memory,
+    page,
+    planner,
+    quiet_cost,
+    quiet_figures,
+    readiness,
+)
 from tests.bench.exposure import Exposure
 from tests.bench.figures import Spread
 
@@ -236,3 +246,8 @@ def test_a_fill_counts_for_the_turn_in_which_it_was():
     spans = [(False, 0, 15), (True, 16, 29), (False, 30, 40)]
     assert len(page._within(lasted, spans, is_watched=False)) == 2
     assert len(page._within(lasted, spans, is_watched=True)) == 1
+
+
+@pytest.mark.parametrize(("rss_mib", "met"), [(100.0, True), (100.1, False)])
+def test_memory_with_everything_on_is_judged_at_two_hundred_positions(rss_mib, met):
+    assert full_memory.figure(rss_mib, 80.0).met is met
