@@ -18,6 +18,8 @@ from position_monitor.edge.redis.event_stream import StreamedEvent
 
 DETAILS_LENGTH_MAX = 300
 _IDENTITIES = frozenset({"client_id", "code", "order_id", "outcome", "record_id", "request_id"})
+_ACKNOWLEDGED = frozenset({"StopPlaced", "StopRetired", "TakeProfitPlaced", "TakeProfitRetired"})
+"""Types whose `text` is the venue's acknowledgement."""
 _LOUD = frozenset({"BreakerChanged", "ConfigRefused", "EmergencyClose", "LeaseLost", "SecondWriterSeen", "StopFired"})
 _LOUD_TOO = frozenset({"WriteRefused", "WriteAmbiguous", "OrderVanished", "BanBegan", "RedisLost", "StreamLost"})
 
@@ -131,8 +133,11 @@ def _event(event: StreamedEvent) -> Iterable[Markup]:
 
 
 def details(event: StreamedEvent) -> str:
-    """What the type adds, as `name value` in one line of bounded length: what it means first, identities last."""
-    pairs = sorted(list(event.details.items())[:20], key=lambda pair: pair[0] in _IDENTITIES)
+    """What the type adds, as `name value` in one line of bounded length; ids of orders only of what went wrong."""
+    loud = event.type in _LOUD or event.type in _LOUD_TOO
+    hidden = set() if loud else _IDENTITIES | ({"text"} if event.type in _ACKNOWLEDGED else set())
+    ordinary = [pair for pair in list(event.details.items())[:20] if pair[0] not in hidden]
+    pairs = sorted(ordinary, key=lambda pair: pair[0] in _IDENTITIES)
     words = ", ".join(
         f"{name.replace('_', ' ')} {str(value)[:100]}" for name, value in pairs if value not in ("", None)
     )

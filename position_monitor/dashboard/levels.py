@@ -21,6 +21,11 @@ WORST_FIRST: Final = (
 )
 
 
+_OF_THE_VENUE: Final = frozenset({LevelKind.MARK, LevelKind.LIQUIDATION})
+SIGNIFICANT: Final = 7
+"""Digits that are shown of a mark and of a liquidation price."""
+
+
 class PricedLevel(NamedTuple):
     """One level with its distances; None where they cannot be told."""
 
@@ -31,11 +36,18 @@ class PricedLevel(NamedTuple):
     in_r: Decimal | None
 
     @property
+    def price_shown(self) -> str:
+        """The price for people. What the venue reckons out has more digits than anybody can trade at."""
+        if self.kind in _OF_THE_VENUE and self.price:
+            return price_text(round(self.price, max(0, SIGNIFICANT - 1 - self.price.adjusted())))
+        return price_text(self.price)
+
+    @property
     def words(self) -> str:
         """For the picture: `stop 98,500 -1.50 % -1.00 R`."""
         pct = "" if self.from_mark_pct is None else f"  {self.from_mark_pct:+.2f} %"
         in_r = "" if self.in_r is None else f"  {self.in_r:+.2f} R"
-        return f"{self.name} {price_text(self.price)}{pct if self.kind is not LevelKind.MARK else ''}{in_r}"
+        return f"{self.name} {self.price_shown}{pct if self.kind is not LevelKind.MARK else ''}{in_r}"
 
     @property
     def drawn(self) -> Level:
@@ -56,8 +68,8 @@ def levels(state: PositionState) -> list[PricedLevel]:
     ]
     for rung in rungs:
         kind = LevelKind.TARGET if rung.resting else LevelKind.TARGET_WANTED
-        whose = " (foreign)" if rung.foreign else "" if rung.resting else " (not resting)"
-        named.append((kind, f"TP{rung.rung}{whose}", rung.trigger_price))
+        whose = "" if rung.resting else " (not resting)"
+        named.append((kind, f"{rung.name}{whose}", rung.trigger_price))
     named += list(_to_come(state))
     return [
         PricedLevel(

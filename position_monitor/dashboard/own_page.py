@@ -35,8 +35,8 @@ _LINES: Final = (("mark", "mark"), ("stop", "stop"), ("backstop", "backstop"))
 def published(name: str, state: PositionState) -> Iterable[Markup]:
     """Everything that is published of a position."""
     rows = (
-        (level.name, price_text(level.price), _signed(level.from_mark_pct, " %"), _signed(level.in_r, " R"))
-        for level in levels(state)
+        (level.name, level.price_shown, _signed(level.from_mark_pct, " %"), _signed(level.in_r, " R"))
+        for level in sorted(levels(state), key=lambda one: -one.price)
     )
     picture = ladder([level.drawn for level in levels(state)], title=f"Price ladder of {name}")
     both = (element("div", picture), table("Levels", ("Level", "Price", "From the mark", "From the entry"), rows))
@@ -55,8 +55,7 @@ def published(name: str, state: PositionState) -> Iterable[Markup]:
 
 
 def _rung(one: TakeProfitState) -> tuple[str, ...]:
-    name = f"TP{one.rung}" if one.rung > 0 else "foreign"
-    return name, price_text(one.trigger_price), price_text(one.quantity), one.kind, "yes" if one.resting else "no"
+    return one.name, price_text(one.trigger_price), price_text(one.quantity), one.kind, "yes" if one.resting else "no"
 
 
 def _plan(state: PositionState) -> Iterable[str]:
@@ -68,7 +67,7 @@ def _plan(state: PositionState) -> Iterable[str]:
         yield "No stop rests: nothing ends this position but the liquidation."
     for one in state.take_profits:
         share = one.quantity / state.quantity * 100 if state.quantity else Decimal(0)
-        name = f"TP{one.rung}" if one.rung > 0 else "A take-profit of somebody else's"
+        name = one.name if one.rungs else "A take-profit of somebody else's"
         verb = "is taken" if one.resting else "is to be placed"
         yield f"{name}: {share:.0f} % of it {verb} at {price_text(one.trigger_price)}."
     yield from _stop_to_come(state)
@@ -178,7 +177,7 @@ def shadow_part(book: Mapping[str, Any] | None, state: PositionState | None) -> 
     targets = decision.get("targets")
     targets = [one for one in targets[:10] if isinstance(one, Mapping)] if isinstance(targets, list) else []
     rows = [("stop", or_dash(decision.get("stop_price")), price_text(state.stop_price) if state else "-")]
-    live = [] if state is None else [one for one in state.take_profits if one.rung > 0]
+    live = [] if state is None else [one for one in state.take_profits if one.rungs]
     for place in range(max(len(targets), len(live))):
         wanted = or_dash(targets[place].get("price")) if place < len(targets) else "-"
         rows.append(

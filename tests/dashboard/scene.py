@@ -43,7 +43,7 @@ FINE = {
 
 def rung(number: int, price: str, quantity: str, *, resting: bool = True) -> TakeProfitState:
     client_id = f"qpmT{number}" if resting else ""
-    return TakeProfitState(number, D(price), D(quantity), client_id, "hybrid", resting=resting)
+    return TakeProfitState(number - 1, D(price), D(quantity), client_id, "hybrid", resting=resting)
 
 
 def one(symbol: str, side: Side, figures: str, **changes: Any) -> PositionState:

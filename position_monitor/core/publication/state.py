@@ -12,6 +12,7 @@ from decimal import Decimal
 
 from position_monitor.core.model.control import ControlRequest
 from position_monitor.core.model.market import MarketState
+from position_monitor.core.model.rungs import rungs_of
 from position_monitor.core.model.sides import PositionKey
 from position_monitor.core.model.verdicts import RiskStatus, Verdict
 
@@ -23,6 +24,7 @@ class TakeProfitState:
     """One rung as it rests (or is wanted, when `client_id` is empty)."""
 
     rung: int
+    """Its number as it stands in client ids (`core/model/rungs.py`); -1 for the user's own. People count `rungs`."""
     trigger_price: Decimal
     quantity: Decimal
     client_id: str
@@ -31,6 +33,16 @@ class TakeProfitState:
     foreign: bool = False
     kind: str = "market"
     """How it rests: `market`, a conditional order, or `limit`, a limit order."""
+
+    @property
+    def rungs(self) -> tuple[int, ...]:
+        """The configured rungs that it stands for, the nearest is 1; none for the user's own."""
+        return () if self.foreign or self.rung < 0 else tuple(rung + 1 for rung in rungs_of(self.rung))
+
+    @property
+    def name(self) -> str:
+        """`TP1`, `TP1+2` for merged rungs, or `foreign`."""
+        return f"TP{'+'.join(map(str, self.rungs))}" if self.rungs else "foreign"
 
 
 @dataclass(frozen=True, slots=True)

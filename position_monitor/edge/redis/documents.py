@@ -223,6 +223,7 @@ def position_document(state: PositionState, account: str, *, published_at_ms: in
 def _take_profit_document(rung: TakeProfitState) -> dict[str, Any]:
     return {
         "rung": rung.rung,
+        "rungs": list(rung.rungs),
         "trigger_price": optional_decimal(rung.trigger_price),
         "quantity": optional_decimal(rung.quantity),
         "client_id": rung.client_id,

@@ -122,7 +122,7 @@ def read_position(doc: str) -> PositionState:
 
 def _read_take_profit(rung: Mapping[str, Any]) -> TakeProfitState:
     return TakeProfitState(
-        rung=rung["rung"],
+        rung=int(rung["rung"]),
         trigger_price=_required_decimal(rung["trigger_price"]),
         quantity=_required_decimal(rung["quantity"]),
         client_id=rung["client_id"],
