@@ -83,7 +83,7 @@ foreign texts harmless. It
 shares no code with what it judges: not core, not the venues, not the daemon, not the readers of the published state."""
 
 DASHBOARD_TAKES = {
-    *(f"{PACKAGE}.edge.redis.{name}" for name in ("reader", "event_stream")),
+    *(f"{PACKAGE}.edge.redis.{name}" for name in ("reader", "event_stream", "outcome_reader")),
     *(f"{PACKAGE}.core.{name}" for name in ("publication.state", "model.sides", "model.verdicts")),
 }
 """All that the page takes of the daemon's house: the readers of the contract, and the values that they give."""

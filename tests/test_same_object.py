@@ -37,7 +37,7 @@ from tests.daemon.around import Around
 
 BTC, ETH = PositionKey("BTCUSDT", Side.LONG), PositionKey("ETHUSDT", Side.LONG)
 BEGAN_MS = 1_780_000_000_000
-LINKS = ("rows", "orders", "live", "facts", "wanted", "diff", "ladder", "take_profits", "conditions", "text")
+LINKS = ("rows", "orders", "live", "facts", "wanted", "diff", "ladder", "take_profits", "plan", "conditions", "text")
 """What is kept, in the order in which it is made; the text is written anew each time, and must read the same."""
 MOVING = ("mark_price", "unrealized_pnl", "liquidation_price", "observed_at_ms", "published_at_ms")
 """What is told anew of every look."""
@@ -151,7 +151,8 @@ class Chain:
         orders = self.observed[key.symbol].live
         values = (tuple(orders), orders, orders.by_position[key], wanted.facts, wanted.orders, wanted.diff)
         told = json.dumps({name: value for name, value in self.said(key).items() if name not in MOVING})
-        return dict(zip(LINKS, (*values, wanted.diff.ladder, state.take_profits, state.conditions, told), strict=True))
+        last = (wanted.diff.ladder, state.take_profits, state.plan, state.conditions, told)
+        return dict(zip(LINKS, (*values, *last), strict=True))
 
     def said(self, key: PositionKey) -> dict[str, Any]:
         """The published document of one position."""

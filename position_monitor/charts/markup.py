@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+import re
 import unicodedata
 from collections.abc import Iterable
 from typing import Final
@@ -11,6 +12,7 @@ TEXT_LENGTH_MAX: Final = 1_000
 """Characters of one text on a page; what is longer ends with an ellipsis."""
 _HARMFUL: Final = frozenset({"Cc", "Cf", "Co", "Cs", "Zl", "Zp"})
 """Unicode categories: controls, invisible and directional marks, private use, halves of pairs, line separators."""
+_PATH: Final = re.compile(r"[-+.,0-9eMLHV ]*")
 _VOID: Final = frozenset({"meta", "link", "input", "br", "hr"})
 
 
@@ -35,6 +37,12 @@ def raw(constant: str) -> Markup:
     return Markup(constant)
 
 
+def path_data(steps: Iterable[str]) -> Markup:
+    """The data of a drawn path, however long: numbers and the letters of its commands, else nothing."""
+    data = " ".join(steps)
+    return Markup(data if _PATH.fullmatch(data) else "")
+
+
 def joined(children: Iterable[Markup | str | None]) -> Markup:
     """Children side by side; None is nothing."""
     return Markup("".join(one if isinstance(one, Markup) else text(one) for one in children if one is not None))
@@ -50,7 +58,8 @@ def element(tag: str, /, *children: Markup | str | None, **attributes: object) -
         if value is None or value is False:
             continue
         label = key.rstrip("_").replace("_", "-")
-        parts.append(label if value is True else f'{label}="{text(value)}"')
+        shown = value if isinstance(value, Markup) else text(value)
+        parts.append(label if value is True else f'{label}="{shown}"')
     opening = " ".join(parts)
     if tag in _VOID:
         return Markup(f"<{opening}>")

@@ -7,11 +7,11 @@ import math
 from collections.abc import Iterable, Sequence
 from typing import Final, NamedTuple
 
-from position_monitor.charts.markup import Markup, element
+from position_monitor.charts.markup import Markup, element, path_data
 from position_monitor.charts.scale import Number, Scale, finite, is_drawable, scale_over, short
 
 WIDTH: Final = 360
-HEIGHT: Final = 220
+HEIGHT: Final = 200
 LEFT: Final = 44
 RIGHT: Final = 350
 TOP: Final = 12
@@ -85,7 +85,7 @@ def step_line(points: Sequence[tuple[Number, Number]], *, title: str, x_words: s
     path = [f"M{across.at(shown[0][0])},{up.at(shown[0][1])}"]
     path += [f"H{across.at(x)} V{up.at(y)}" for x, y in shown[1:]]
     zero = element("line", x1=LEFT, x2=RIGHT, y1=up.at(0), y2=up.at(0), class_="zero")
-    line = element("path", d=" ".join(path), class_="line")
+    line = element("path", d=path_data(path), class_="line")
     ends = f"from {short(drawn[0][1])} to {short(drawn[-1][1])}, {_span(y for _, y in drawn)}"
     parts: list[Markup | None] = [*_y_axis(up), *_x_axis(across), zero, line]
     return _picture(title, ends, f"{x_words}, upwards {y_words}", parts)
@@ -105,7 +105,7 @@ def intervals(spans: Sequence[Span], *, title: str, x_words: str) -> Markup:
     if not any(math.isfinite(span.mean) for span in spans):
         return nothing(title)
     row, top = 34, 8
-    height = top + row * len(spans) + 40
+    height = top + row * len(spans) + 22
     across = scale_over([0, *(value for span in spans for value in finite(span[1:]))], LEFT, RIGHT)
     bottom = top + row * len(spans)
     parts: list[Markup | None] = [*_x_axis(across, bottom)]
@@ -120,8 +120,9 @@ def intervals(spans: Sequence[Span], *, title: str, x_words: str) -> Markup:
         parts.append(element("text", said[-1], x=4, y=y - 10))
         if bounded:
             parts.append(element("path", d=_span_path(across.at(span.low), across.at(span.high), y), class_="span"))
-        parts.append(element("circle", cx=across.at(span.mean), cy=y, r=4, class_="dot"))
-    return _picture(title, "; ".join(said), x_words, parts, height=height, words_y=height - 8)
+        if math.isfinite(span.mean):
+            parts.append(element("circle", cx=across.at(span.mean), cy=y, r=4, class_="dot"))
+    return _picture(title, "; ".join(said), x_words, parts, height=height)
 
 
 def _span_path(low: float, high: float, y: float) -> str:
@@ -140,13 +141,11 @@ def _picture(
     parts: Sequence[Markup | None],
     *,
     height: int = HEIGHT,
-    words_y: int = HEIGHT - 8,
 ) -> Markup:
-    below = element("text", x_words, x=(LEFT + RIGHT) / 2, y=words_y, class_="middle")
+    """The words of the axes stand below as text, so that no screen cuts them."""
     heads = (element("title", title), element("desc", words))
-    view = f"0 0 {WIDTH} {height}"
-    drawn = element("svg", *heads, *parts, below, viewBox=view, role="img", class_="chart plot")
-    return element("figure", element("figcaption", title), drawn)
+    drawn = element("svg", *heads, *parts, viewBox=f"0 0 {WIDTH} {height}", role="img", class_="chart plot")
+    return element("figure", element("figcaption", title), drawn, element("p", x_words, class_="quiet"))
 
 
 def _y_axis(up: Scale, *, whole: bool = False) -> list[Markup]:

@@ -52,6 +52,7 @@ def _policy(run: PolicyResult) -> dict[str, Any]:
         "censored": {str(ended): count for ended, count in run.censored},
         "looks": run.looks,
         "unfunded": run.unfunded,
+        "open_at_once": run.open_at_once,
     }
 
 

@@ -11,7 +11,15 @@ from rich.table import Table
 from rich.text import Text
 
 from position_monitor.cli.performance_view import closed_positions
-from position_monitor.core.backtest.result import WIDE_R, BacktestResult, CandleFacts, Figures, PolicyResult
+from position_monitor.core.backtest.result import (
+    CONDITIONAL_ORDERS_MAX,
+    ORDERS_EACH_MAX,
+    WIDE_R,
+    BacktestResult,
+    CandleFacts,
+    Figures,
+    PolicyResult,
+)
 from position_monitor.core.model.money import plain
 from position_monitor.core.performance.statistics import SMALL_SAMPLE
 
@@ -101,17 +109,26 @@ def cautions(result: BacktestResult) -> Iterator[Text]:
         yield Text("! no position was closed before the candles end: there is nothing to judge", style="yellow")
     elif asked.headline.n < SMALL_SAMPLE:
         yield Text(f"! {asked.headline.n} positions say little: at least {SMALL_SAMPLE} are needed", style="yellow")
-    for ended, count in asked.censored:
-        yield Text(f"! {count} in no figure: {ended} while they were open", style="yellow")
-    if asked.unfunded:
-        text = f"! {asked.unfunded} lived longer than 8 h where the file has no rate of funding: nothing was paid there"
-        yield Text(text, style="yellow")
-    late = _late(asked)
-    if late:
-        yield Text(f"! {late} began later than one candle after their entry: candles are missing there", style="yellow")
+    for text in _of_positions(asked):
+        yield Text(f"! {text}", style="yellow")
     tries = result.tries
     if tries is not None and tries.settings > 1 and 0 < asked.headline.mean_r <= tries.best_by_luck_r:
         yield Text("! the headline is no better than luck among so many settings", style="yellow")
+
+
+def _of_positions(run: PolicyResult) -> Iterator[str]:
+    """What is not right with some of them."""
+    for ended, count in run.censored:
+        yield f"{count} in no figure: {ended} while they were open"
+    if run.unfunded:
+        yield f"{run.unfunded} lived longer than 8 h where the file has no rate of funding: nothing was paid there"
+    if late := _late(run):
+        yield f"{late} began later than one candle after their entry: candles are missing there"
+    if run.open_at_once * ORDERS_EACH_MAX > CONDITIONAL_ORDERS_MAX:
+        yield (
+            f"up to {run.open_at_once} were open at once: an account has {CONDITIONAL_ORDERS_MAX} conditional orders, "
+            "and the daemon would have rested shorter ladders"
+        )
 
 
 def _late(run: PolicyResult) -> int:

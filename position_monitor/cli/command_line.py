@@ -212,11 +212,7 @@ def _backtest(commands: argparse._SubParsersAction[_Parser]) -> None:
     )
     one.add_argument("--funding-bps", type=decimal, help="at 00, 08 and 16 UTC, against the position (default 1)")
     one.add_argument(
-        "--funding",
-        action="append",
-        default=[],
-        metavar="FILE",
-        help="CSV: time,rate[,symbol][,mark], or SYMBOL=FILE: what was booked, by side",
+        "--funding", action="append", default=[], metavar="FILE", help="CSV: time,rate[,symbol][,mark]; or SYMBOL=FILE"
     )
     one.add_argument("--leverage", type=decimal_above_zero, help="isolated margin, for liquidation (default: none)")
     one.add_argument("--maintenance-pct", type=decimal, default="0.5", help="maintenance margin (default 0.5)")

@@ -77,10 +77,13 @@ def equity(records: Sequence[Record]) -> list[tuple[int, Decimal]]:
 
 def tables(summary: Summary) -> Iterable[Markup]:
     """Reasons, rungs, slippage and money."""
-    columns = ("Reason", "n", "Win %", "Mean R", "Total R", "Net", "Median time", "Slippage, bps")
-    yield table(
+    return (_reasons(summary), _rungs(summary), _slippage(summary), _money(summary))
+
+
+def _reasons(summary: Summary) -> Markup:
+    return table(
         "Why they were closed",
-        columns,
+        ("Reason", "n", "Win %", "Mean R", "Total R", "Net", "Median time", "Slippage, bps"),
         (
             (
                 row.reason,
@@ -95,7 +98,10 @@ def tables(summary: Summary) -> Iterable[Markup]:
             for row in summary.reasons
         ),
     )
-    yield table(
+
+
+def _rungs(summary: Summary) -> Markup:
+    return table(
         "Rungs that were reached",
         ("Rung", "Reached", "Rate", "95 %", "Median time"),
         (
@@ -109,7 +115,10 @@ def tables(summary: Summary) -> Iterable[Markup]:
             for row in summary.rungs
         ),
     )
-    yield table(
+
+
+def _slippage(summary: Summary) -> Markup:
+    return table(
         "Slippage by role, basis points against us",
         ("Role", "n", "Median", "p90", "Worst", "Cost"),
         (
@@ -124,7 +133,10 @@ def tables(summary: Summary) -> Iterable[Markup]:
             for row in summary.slippage
         ),
     )
-    yield table(
+
+
+def _money(summary: Summary) -> Markup:
+    return table(
         "Money",
         ("Asset", "Gross", "Fees", "Funding", "Net", "Residual", "Not complete"),
         ((asset, *money_cells(total), str(total.unknown)) for asset, total in sorted(summary.money.items())),

@@ -16,6 +16,9 @@ if TYPE_CHECKING:
 def execute(arguments: argparse.Namespace) -> int:
     """Check the configuration, open the journal, hand over to the service; returns its exit code."""
     gc.disable()  # nothing that is loaded now ever becomes garbage; the service switches it on after its first cycle
+    from position_monitor.edge.allocator import keep_heap_dense
+
+    keep_heap_dense()  # before the heap grows
     from loguru import logger
 
     from position_monitor.config import load_config

@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Final, NamedTuple
 
-from position_monitor.charts.markup import Markup, element, joined
+from position_monitor.charts.markup import Markup, element, joined, raw
 from position_monitor.core.model.sides import PositionKey
 from position_monitor.core.publication.state import PositionState
 from position_monitor.dashboard import account_parts, position_parts
@@ -22,6 +22,8 @@ from position_monitor.dashboard.watching import AccountView, AccountWatch
 from position_monitor.errors import PositionMonitorError
 
 LOOK_EVERY_S: Final = 1.0
+LATE_S: Final = 2.0
+"""A look that has not ended by then, although it was told to, is not waited for with the last value on the page."""
 PAUSE_S_MIN: Final = 0.2
 """Between two looks, so that a Redis that is slow is not asked without a pause."""
 CARDS_MAX: Final = 250
@@ -144,9 +146,16 @@ def changes(before: Frame, after: Frame, *, at_ms: int) -> str:
     return json.dumps(document, ensure_ascii=False, separators=(",", ":"))
 
 
-def children(frame: Frame, name: str) -> Markup:
-    """The children of a list, in order."""
-    return joined(frame.parts[one] for one in frame.orders.get(name, ()))
+HOLE: Final = "\x00"
+"""Around the name of a list where its children belong: no text on a page holds this character.
+
+They are most of a page. Joined into it on every level they would be there ten times at once.
+"""
+
+
+def children(name: str) -> Markup:
+    """Where the children of a list belong."""
+    return raw(f"{HOLE}{name}{HOLE}")
 
 
 class Board:
@@ -161,6 +170,7 @@ class Board:
         self._drawn: tuple[Drawn, ...] = ()
         self._drawn_views: tuple[AccountView, ...] = ()
         self._turn = asyncio.Event()
+        self._looking = asyncio.Lock()
         self._messages: dict[tuple[int, int], bytes] = {}
 
     async def run(self) -> None:
@@ -170,7 +180,11 @@ class Board:
         """
         while not self.is_ended:
             began_s = time.monotonic()
-            await self.look()
+            looking = asyncio.ensure_future(self.look())
+            await asyncio.wait({looking}, timeout=LATE_S)
+            if not looking.done():
+                self._show(tuple(view.unanswered("no look has ended in time") for view in self.views))
+            await looking
             await asyncio.sleep(max(PAUSE_S_MIN, LOOK_EVERY_S - (time.monotonic() - began_s)))
 
     def end(self) -> None:
@@ -179,8 +193,12 @@ class Board:
         self._turn.set()
 
     async def look(self) -> None:
-        """One look at every account; then whoever waits goes on."""
-        self.views = tuple(await asyncio.gather(*(watch.look() for watch in self.watches)))
+        """One look at every account, one at a time; then whoever waits goes on."""
+        async with self._looking:
+            self._show(tuple(await asyncio.gather(*(watch.look() for watch in self.watches))))
+
+    def _show(self, views: tuple[AccountView, ...]) -> None:
+        self.views = views
         turn, self._turn = self._turn, asyncio.Event()
         turn.set()
 
@@ -222,26 +240,35 @@ class Board:
 def section(place: int, view: AccountView, frame: Frame) -> Markup:
     """One account as it stands on the page that is sent first."""
     name = f"a{place}"
-    head = element(
-        "tr", *(element("th", column, scope="col", class_=_wide(column)) for column in position_parts.COLUMNS)
-    )
-    rows = element("tbody", children(frame, f"{name}-rows"), id=f"{name}-rows")
+    columns = position_parts.COLUMNS
+    head = element("tr", *(element("th", one, scope="col", class_=position_parts.column_class(one)) for one in columns))
+    rows = element("tbody", children(f"{name}-rows"), id=f"{name}-rows")
     table = element("table", element("caption", "Positions, worst first"), element("thead", head), rows)
     positions = (
-        element("div", table, class_="scroll", tabindex=0, role="region", aria_label=f"Positions of {view.account}"),
-        element("h2", "Ladders"),
+        element(
+            "div",
+            table,
+            class_="scroll positions",
+            tabindex=0,
+            role="region",
+            aria_label=f"Positions of {view.account}",
+        ),
+        element("h2", "Ladders", id=f"{name}-ladders"),
         element("p", "Percent from the mark, R from the entry; minus is a loss for the position.", class_="quiet"),
-        element("div", children(frame, f"{name}-cards"), id=f"{name}-cards", class_="cards"),
+        element("div", children(f"{name}-cards"), id=f"{name}-cards", class_="cards"),
     )
     others = (
-        _part(frame, name, "facts", "Figures and surroundings"),
         _part(frame, name, "controls", "Pauses and holds"),
         _part(frame, name, "events", "What happened"),
         _part(frame, name, "exits", "Exits"),
+        _part(frame, name, "facts", "Figures and surroundings"),
     )
+    ways = (("ladders", "Ladders"), ("events", "What happened"), ("exits", "Exits"), ("facts", "Surroundings"))
+    links = joined(element("a", words, href=f"#{name}-{part}") for part, words in ways)
     heads = (
         element("h1", f"Account {view.account}"),
         element("div", frame.parts[f"{name}-head"], id=f"{name}-head", role="status"),
+        element("nav", links, class_="ways", aria_label=f"Parts of {view.account}"),
     )
     return element(
         "section", joined((*heads, *positions, *others)), class_="account", aria_label=f"Account {view.account}"
@@ -251,7 +278,3 @@ def section(place: int, view: AccountView, frame: Frame) -> Markup:
 def _part(frame: Frame, name: str, part: str, title: str) -> Markup:
     content = element("div", frame.parts[f"{name}-{part}"], id=f"{name}-{part}")
     return joined((element("h2", title), content))
-
-
-def _wide(column: str) -> str | None:
-    return "wide" if column in position_parts.WIDE else None

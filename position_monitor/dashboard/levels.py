@@ -1,7 +1,7 @@
 """Where a position would get out, in numbers: levels, distances in percent of the mark and in R of the entry, order.
 
-Both are seen from the position: negative is a loss, whatever its side. One R is the distance from entry to the backstop
-(to the stop where no backstop of ours rests): the contract publishes no initial stop.
+Both are seen from the position: negative is a loss, whatever its side. One R is that of the plan (the distance from the
+entry to our backstop), else the distance to the stop that rests.
 """
 
 from __future__ import annotations
@@ -21,6 +21,11 @@ WORST_FIRST: Final = (
 )
 
 
+_OF_THE_VENUE: Final = frozenset({LevelKind.MARK, LevelKind.LIQUIDATION})
+SIGNIFICANT: Final = 7
+"""Digits that are shown of a mark and of a liquidation price."""
+
+
 class PricedLevel(NamedTuple):
     """One level with its distances; None where they cannot be told."""
 
@@ -31,11 +36,18 @@ class PricedLevel(NamedTuple):
     in_r: Decimal | None
 
     @property
+    def price_shown(self) -> str:
+        """The price for people. What the venue reckons out has more digits than anybody can trade at."""
+        if self.kind in _OF_THE_VENUE and self.price:
+            return price_text(round(self.price, max(0, SIGNIFICANT - 1 - self.price.adjusted())))
+        return price_text(self.price)
+
+    @property
     def words(self) -> str:
         """For the picture: `stop 98,500 -1.50 % -1.00 R`."""
         pct = "" if self.from_mark_pct is None else f"  {self.from_mark_pct:+.2f} %"
         in_r = "" if self.in_r is None else f"  {self.in_r:+.2f} R"
-        return f"{self.name} {price_text(self.price)}{pct if self.kind is not LevelKind.MARK else ''}{in_r}"
+        return f"{self.name} {self.price_shown}{pct if self.kind is not LevelKind.MARK else ''}{in_r}"
 
     @property
     def drawn(self) -> Level:
@@ -56,8 +68,9 @@ def levels(state: PositionState) -> list[PricedLevel]:
     ]
     for rung in rungs:
         kind = LevelKind.TARGET if rung.resting else LevelKind.TARGET_WANTED
-        whose = " (foreign)" if rung.foreign else "" if rung.resting else " (not resting)"
-        named.append((kind, f"TP{rung.rung}{whose}", rung.trigger_price))
+        whose = "" if rung.resting else " (not resting)"
+        named.append((kind, f"{rung.name}{whose}", rung.trigger_price))
+    named += list(_to_come(state))
     return [
         PricedLevel(
             kind=kind,
@@ -71,8 +84,24 @@ def levels(state: PositionState) -> list[PricedLevel]:
     ]
 
 
+def _to_come(state: PositionState) -> Iterable[tuple[LevelKind, str, Decimal | None]]:
+    """Where the stop goes next: the nearest lock after a rung that is not done, and the mark from which it trails."""
+    plan = state.plan
+    if plan is None:
+        return
+    waiting = [lock for lock in plan.locks if lock.after_rung > plan.rungs_done]
+    if waiting:
+        lock = min(waiting, key=lambda one: one.after_rung)
+        yield LevelKind.TO_COME, f"stop after TP{lock.after_rung}", lock.stop_price
+    begins = [step.from_price for step in plan.trail if step.from_price is not None]
+    if begins and not state.trailing.endswith("active"):
+        yield LevelKind.TO_COME, "trails from", begins[0]
+
+
 def one_r(state: PositionState) -> Decimal | None:
-    """One R of the page, in quote units per base unit; None where nothing tells it."""
+    """One R, in quote units per base unit; None where nothing tells it."""
+    if state.plan is not None and state.plan.r is not None and state.plan.r > 0:
+        return state.plan.r
     stop = state.backstop_price if state.backstop_price is not None else state.stop_price
     if stop is None or not stop.is_finite() or not state.entry_price.is_finite():
         return None
@@ -112,6 +141,22 @@ def worst_first(
 def verdict_of(state: PositionState | None) -> Verdict:
     """UNKNOWN where there is no state."""
     return Verdict.UNKNOWN if state is None else state.verdict
+
+
+def worst_case(state: PositionState) -> str:
+    """What is lost (minus) or still won if every stop fills at its trigger; no limit where they do not cover it all."""
+    if state.worst_case_loss is None or state.cover_pct < 100:
+        return "no limit"
+    return money_text(-state.worst_case_loss)
+
+
+def money_text(value: Decimal | None) -> str:
+    """An amount of money with its sign: two digits behind the point, more only for what is less than one."""
+    if value is None or not value.is_finite() or abs(value) >= Decimal(10) ** 20:
+        return "-"
+    if value and abs(value) < 1:
+        return f"{'+' if value > 0 else ''}{price_text(round(value, 4))}"
+    return f"{value:+,.2f}" if value else "0.00"
 
 
 def price_text(value: Decimal | None) -> str:

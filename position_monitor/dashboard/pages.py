@@ -3,24 +3,18 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
-from decimal import Decimal, InvalidOperation
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Final
 
-from position_monitor.charts.ladder import ladder
 from position_monitor.charts.markup import Markup, element, joined, raw
-from position_monitor.charts.plots import step_line
 from position_monitor.charts.styles import STYLE
-from position_monitor.charts.tables import facts, table
 from position_monitor.core.model.sides import PositionKey
-from position_monitor.core.publication.state import PositionState
-from position_monitor.dashboard.account_parts import event_table
-from position_monitor.dashboard.board import Frame, section
-from position_monitor.dashboard.levels import levels, price_text, verdict_of
-from position_monitor.dashboard.position_parts import position_facts, why
-from position_monitor.dashboard.watching import AccountView
-from position_monitor.dashboard.words import badge, lasting, moment, or_dash
-from position_monitor.edge.redis.event_stream import StreamedEvent
+from position_monitor.dashboard import own_page
+from position_monitor.dashboard.board import HOLE, Frame, section
+from position_monitor.dashboard.levels import verdict_of
+from position_monitor.dashboard.position_parts import why
+from position_monitor.dashboard.watching import AccountView, Past
+from position_monitor.dashboard.words import badge, clock_of, lasting, moment
 
 REFRESH_S: Final = 5
 """How often a browser without script asks again."""
@@ -29,7 +23,19 @@ PAGE_STYLE: Final = (
     STYLE
     + """
 .badge{border:2px solid currentColor;border-radius:5px;padding:.05em .45em;white-space:nowrap}
-.verdict{font-size:1.5rem;margin:.3em 0}.bad .sign-of,.badge.bad{font-weight:800}
+.verdict{font-size:1.5rem;margin:.3em 0}.age{font-size:.95rem;color:var(--quiet);white-space:nowrap}
+.ways{display:flex;flex-wrap:wrap;gap:.3em 1.2em;margin:.6em 0}.small{font-size:.8rem}
+.positions th[scope=row] a{display:inline-block;max-width:14em;overflow-wrap:break-word}
+.why{min-width:14em}
+.events{list-style:none;padding:0;margin:.5em 0}
+.events li{display:grid;grid-template-columns:15em 12em 12em 1fr;gap:0 .8em;padding:.25em 0;
+border-bottom:1px solid var(--line);overflow-wrap:anywhere}.events time{font-variant-numeric:tabular-nums}
+.side{display:grid;grid-template-columns:repeat(auto-fit,minmax(min(100%,340px),1fr));gap:8px 24px;align-items:start}
+@media (max-width:900px){.events li{display:flex;flex-wrap:wrap}.events li>:last-child{flex-basis:100%}}
+@media (max-width:600px){.positions table{font-size:.8rem}.positions th,.positions td{padding:.35em .2em}
+.positions .badge{font-size:.72rem;border-width:1.5px;padding:0 .25em}
+.positions th[scope=row] a{max-width:6.5em;padding:.2em 0}}
+.bad .sign-of,.badge.bad{font-weight:800}
 .banner{border:3px solid var(--bad);color:var(--bad);padding:.5em .8em;font-weight:700;max-width:none}
 .accounts{display:grid;grid-template-columns:repeat(auto-fit,minmax(min(100%,560px),1fr));gap:24px}
 .account{min-width:0}.cards{display:grid;grid-template-columns:repeat(auto-fill,minmax(min(100%,340px),1fr));gap:12px}
@@ -44,114 +50,58 @@ input{font:inherit;padding:.3em .5em;max-width:100%;color:inherit;background:var
 )
 _TIME: Final = re.compile(r'(<time datetime="[^"]{20}" data-at="(\d{1,14})">)([^<]*)(</time>)')
 
+CONTACT: Final = element(
+    "p", "No contact with the dashboard: what stands below is old.", id="contact", class_="banner", role="alert"
+)
 
-def overview(views: Sequence[AccountView], frame: Frame, *, now_ms: int) -> str:
-    """Every account, with the ages as of now."""
+
+def overview(views: Sequence[AccountView], frame: Frame, *, now_ms: int) -> bytes:
+    """Every account, with the ages as of now; UTF-8."""
     sections = [section(place, view, frame) for place, view in enumerate(views)]
     search = element("input", type="search", id="search", placeholder="Symbol", aria_label="Show only these positions")
-    top = element(
-        "div", element("span", "Position monitor"), element("label", "Search ", search, id="searching", hidden=True)
-    )
+    label = element("label", "Search ", search, id="searching", hidden=True)
+    top = element("div", element("strong", "Position monitor"), label, class_="bar-top")
     body = (
         element("a", "To the accounts", href="#accounts", class_="skip"),
-        element("header", top, class_="top"),
-        element(
-            "p", "No contact with the dashboard: what stands below is old.", id="contact", class_="banner", role="alert"
-        ),
+        element("header", top),
+        CONTACT,
         element("main", *sections, id="accounts", class_="accounts"),
     )
-    return _document("Position monitor", body, now_ms=now_ms, frame=frame.number)
+    page = _document("Position monitor", body, now_ms=now_ms, frame=frame.number)
+    return b"".join(_filled(page, frame, now_ms))
 
 
-def position_page(
-    view: AccountView, key: PositionKey, history: Sequence[StreamedEvent], *, now_ms: int, is_listed: bool
-) -> str:
-    """One position: ladder, everything published of it, levels over time, events."""
+def _filled(page: str, frame: Frame, now_ms: int) -> Iterator[bytes]:
+    """The page with the children of each list in its place, each with its ages."""
+    for place, words in enumerate(page.split(HOLE)):
+        if place % 2 == 0:
+            yield words.encode("utf-8", "replace")
+        else:
+            for child in frame.orders.get(words, ()):
+                yield _with_ages(frame.parts[child], now_ms).encode("utf-8", "replace")
+
+
+def position_page(view: AccountView, key: PositionKey, past: Past, *, now_ms: int, is_listed: bool) -> str:
+    """One position: ladder, plan, everything published of it, levels over time, the policy in shadow, events."""
     name, state = f"{key.symbol} {key.side}", view.positions.get(key)
-    own = [event for event in history if (event.symbol, event.side) == (key.symbol, key.side.value)]
     status = (
         badge(verdict_of(state)) if is_listed else element("strong", "No such position is published", class_="warn")
     )
+    age = [element("span", "read ", moment(state.observed_at_ms), class_="age")] if state is not None else []
+    reason = why(state, view.unreadable.get(key, ""))
     parts: list[Markup | None] = [
         element("p", element("a", "All positions", href="/")),
         element("h1", f"{name} of {view.account} "),
-        element("p", status, class_="verdict"),
+        element("p", status, " ", *age, class_="verdict"),
         element("p", view.trouble, class_="banner", role="alert") if view.trouble else None,
-        element("p", why(state, view.unreadable.get(key, ""))) if is_listed else None,
+        element("p", reason, class_="warn") if is_listed and reason != "-" else None,
     ]
     if state is not None:
-        parts += _published(name, state)
-    parts += [element("h2", "History"), _stop_line(own), event_table("Events of this position", reversed(own))]
-    return _document(name, (element("main", joined(parts)),), now_ms=now_ms, frame=0)
-
-
-def _published(name: str, state: PositionState) -> Iterable[Markup]:
-    yield ladder([level.drawn for level in levels(state)], title=f"Price ladder of {name}")
-    rows = (
-        (level.name, price_text(level.price), _signed(level.from_mark_pct, " %"), _signed(level.in_r, " R"))
-        for level in levels(state)
-    )
-    yield table("Levels", ("Level", "Price", "From the mark", "From the entry"), rows)
-    yield facts(position_facts(state))
-    rungs = (
-        (f"TP{one.rung}", price_text(one.trigger_price), price_text(one.quantity), _yes(one.resting), _yes(one.foreign))
-        for one in state.take_profits
-    )
-    yield table("Take-profits", ("Rung", "Price", "Quantity", "Rests", "Foreign"), rungs)
-    yield element("p", _plan(state))
-    ids = ", ".join(map(str, state.stop_client_ids)) or "none"
-    yield facts((("Stops that count", ids), ("Conditions", ", ".join(f"{k} {v}" for k, v in state.conditions.items()))))
-    if state.market is not None:
-        market = state.market
-        yield facts((("ATR", price_text(market.atr)), ("Market regime", or_dash(market.regime))))
-
-
-def _plan(state: PositionState) -> str:
-    """What will happen next, in words, as far as the published state tells it."""
-    wanted = [one for one in state.take_profits if not one.resting]
-    words = [f"{len(wanted)} take-profits are to be placed." if wanted else "Every take-profit that is wanted rests."]
-    if state.conditions.get("StopCurrent") == "False":
-        words.append("The stop waits behind the level that the policy wants by now.")
-    if state.conditions.get("BookInSync") == "True":
-        words.append("Nothing has to be placed or removed.")
-    words.append(f"Trailing: {or_dash(state.trailing)}. Without full cover so far: {lasting(state.naked_ms)}.")
-    return " ".join(words)
-
-
-def _stop_line(events: Sequence[StreamedEvent]) -> Markup:
-    """The levels at which stops were placed, over time in hours before the newest one."""
-    placed = [(event.at_ms, price) for event in events if event.type == "StopPlaced" and (price := _price(event))]
-    if not placed:
-        return element("p", "No event tells of a stop that was placed.", class_="nothing")
-    last_ms = placed[-1][0]
-    drawn = [((at_ms - last_ms) / 3_600_000, price) for at_ms, price in placed]
-    low = min(float(price) for _, price in drawn)
-    rows = ((moment(at_ms), price_text(price)) for at_ms, price in placed[-50:])
-    picture = step_line(
-        [(x, float(price) - low) for x, price in drawn],
-        title="Stops as they were placed",
-        x_words="hours before the newest one",
-        y_words=f"price above {price_text(Decimal(str(low)))}",
-    )
-    return joined((picture, table("Stops as they were placed", ("When", "Price"), rows)))
-
-
-def _price(event: StreamedEvent) -> Decimal | None:
-    for name in ("price", "trigger_price", "stop_price"):
-        try:
-            value = Decimal(str(event.details[name]))
-        except (KeyError, InvalidOperation):
-            continue
-        return value if value.is_finite() and abs(value.adjusted()) < 30 else None
-    return None
-
-
-def _signed(value: Decimal | None, unit: str) -> str:
-    return "-" if value is None else f"{value:+.2f}{unit}"
-
-
-def _yes(value: object) -> str:
-    return "yes" if value else "no"
+        parts += own_page.published(name, state)
+    samples = view.tracks.of(key)
+    parts += own_page.history(key, state, events=past.events, samples=samples, now_ms=now_ms)
+    parts += own_page.shadow_part(past.shadow, state)
+    return _document(name, (CONTACT, element("main", joined(parts), id="position")), now_ms=now_ms, frame=0)
 
 
 def _document(title: str, body: Iterable[Markup], *, now_ms: int, frame: int) -> str:
@@ -171,12 +121,16 @@ def _document(title: str, body: Iterable[Markup], *, now_ms: int, frame: int) ->
     page = joined(
         (raw("<!doctype html>\n"), element("html", element("head", joined(head)), inner, lang="en"), raw("\n"))
     )
-    return _TIME.sub(lambda match: _aged(match, now_ms), page)
+    return _with_ages(page, now_ms)
+
+
+def _with_ages(words: str, now_ms: int) -> str:
+    return _TIME.sub(lambda match: _aged(match, now_ms), words)
 
 
 def _aged(match: re.Match[str], now_ms: int) -> str:
     """A time of day with its age as of now, for a browser without script."""
-    opening, at_ms, words, closing = match.groups()
-    age_ms = now_ms - int(at_ms)
+    opening, at_ms, _, closing = match.groups()
+    age_ms, words = now_ms - int(at_ms), clock_of(int(at_ms), now_ms)
     said = f" ({lasting(age_ms)} ago)" if age_ms >= 0 else f" (in {lasting(-age_ms)})"
     return f"{opening}{words}{said}{closing}"

@@ -12,14 +12,16 @@ from position_monitor.charts.markup import Markup, element, joined
 from position_monitor.charts.tables import facts
 from position_monitor.core.model.sides import PositionKey
 from position_monitor.core.publication.state import PositionState
-from position_monitor.dashboard.levels import levels, price_text, stop_distance, verdict_of
+from position_monitor.dashboard.levels import levels, money_text, price_text, stop_distance, verdict_of, worst_case
 from position_monitor.dashboard.words import badge, lasting, moment, or_dash
 
 COLUMNS = (
     *("Position", "Verdict", "Stop, % of mark", "Stop, R", "Cover", "Worst case", "Profit now", "Naked", "Since"),
     *("Policy", "Why"),
 )
-WIDE = frozenset({"Profit now", "Naked", "Since", "Policy"})
+NUMBERS = frozenset({"Stop, % of mark", "Stop, R", "Cover", "Worst case", "Profit now", "Naked"})
+"""Columns whose cells stand at the right and are never broken."""
+WIDE = frozenset({"Stop, R", "Cover", "Profit now", "Naked", "Since", "Policy", "Why"})
 """Columns that a phone leaves to the card below."""
 
 
@@ -41,8 +43,14 @@ def row(account: str, key: PositionKey, state: PositionState | None, problem: st
     if state is not None:
         cells |= _figures(state)
     cells = {"Verdict": badge(verdict_of(state)), **cells}
-    drawn = (element("td", cells[name], class_="wide" if name in WIDE else None) for name in COLUMNS[1:])
+    drawn = (element("td", cells[name], class_=column_class(name)) for name in COLUMNS[1:])
     return element("tr", head, joined(drawn), id=part_id("r", account, key))
+
+
+def column_class(name: str) -> str | None:
+    """How the cells of a column stand: at the right, and only where there is room."""
+    kinds = [kind for kind, names in (("number", NUMBERS), ("wide", WIDE), ("why", {"Why"})) if name in names]
+    return " ".join(kinds) or None
 
 
 def _figures(state: PositionState) -> dict[str, Any]:
@@ -53,8 +61,8 @@ def _figures(state: PositionState) -> dict[str, Any]:
         "Stop, % of mark": "no stop" if stop is None else "-" if pct is None else f"{pct:+.2f} %",
         "Stop, R": "-" if in_r is None else f"{in_r:+.2f} R",
         "Cover": cover(state),
-        "Worst case": price_text(state.worst_case_loss),
-        "Profit now": price_text(state.unrealized_pnl),
+        "Worst case": worst_case(state),
+        "Profit now": money_text(state.unrealized_pnl),
         "Naked": lasting(state.naked_ms),
         "Since": moment(state.since_ms),
         "Policy": or_dash(state.policy),
@@ -89,9 +97,9 @@ def card(account: str, key: PositionKey, state: PositionState | None, problem: s
 def position_facts(state: PositionState) -> Iterable[tuple[str, Markup | str]]:
     """What is published of a position, beside its levels."""
     yield "Cover", f"{cover(state)} ({price_text(state.stop_quantity)} of {price_text(state.quantity)})"
-    yield "Worst case if every stop fills", price_text(state.worst_case_loss)
-    yield "Profit now", price_text(state.unrealized_pnl)
-    yield "Without full cover so far", lasting(state.naked_ms)
+    yield "Worst case at the stops", worst_case(state)
+    yield "Profit now", money_text(state.unrealized_pnl)
+    yield "Naked so far", lasting(state.naked_ms)
     yield "Verdict since", moment(state.since_ms)
     yield "Read back", moment(state.observed_at_ms)
     yield "Policy, profile", f"{or_dash(state.policy)}, {or_dash(state.profile)}"

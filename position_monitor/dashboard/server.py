@@ -107,8 +107,9 @@ class Dashboard:
         watch, view = pair
         key = PositionKey(asked["symbol"], Side(side))
         async with self._histories:
-            history = await watch.history(HISTORY_EVENTS)
-            return _html(position_page(view, key, history, now_ms=_now_ms(), is_listed=key in view.positions))
+            past = await watch.past(key, HISTORY_EVENTS)
+            page = position_page(view, key, past, now_ms=_now_ms(), is_listed=key in view.positions)
+        return _html(page.encode("utf-8", "replace"))
 
     def _watched(self, account: str) -> tuple[AccountWatch, AccountView] | None:
         pairs = zip(self._board.watches, self._board.views, strict=True)
@@ -142,8 +143,8 @@ class Dashboard:
             self._viewers -= 1
 
 
-def _html(page: str) -> Answer:
-    return Answer(Body(page.encode("utf-8", "replace")), HTML)
+def _html(page: bytes) -> Answer:
+    return Answer(Body(page), HTML)
 
 
 def _json(document: object, status: int = 200) -> Answer:

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
-from typing import Any, Final
+from dataclasses import dataclass, field, replace
+from typing import Any, Final, NamedTuple
 
 from position_monitor.core.model.sides import PositionKey
 from position_monitor.core.publication.state import AccountState, PositionState
+from position_monitor.dashboard.outcomes import OutcomeWatch
 from position_monitor.dashboard.recent import RecentEvents
+from position_monitor.dashboard.tracks import Tracks
 from position_monitor.edge.redis.event_stream import EventStream, StreamedEvent
+from position_monitor.edge.redis.outcome_reader import NO_OUTCOMES, OutcomeReader, Outcomes
 from position_monitor.edge.redis.reader import Published, RedisStateReader, RedisUnreachable
 from position_monitor.errors import PositionMonitorError
 
@@ -21,7 +25,7 @@ EVENTS_SHOWN: Final = 60
 EVENTS_SHARE: Final = 2 / 3
 """Of the time of a look: events that take longer hide nothing else."""
 TOTALS_EVERY_S: Final = 5.0
-HISTORY_EVERY_S: Final = 1.0
+HISTORY_EVERY_S: Final = 3.0
 HISTORY_KEPT_S: Final = 10.0
 POSITIONS_MAX: Final = 2_000
 """Positions of one account that are shown; what is beyond is counted and named."""
@@ -55,6 +59,30 @@ class AccountView:
     totals: Mapping[str, Any] | None = None
     totals_trouble: str = ""
     """Why the totals of closed positions cannot be read."""
+    outcomes: Outcomes = NO_OUTCOMES
+    """The newest closed positions, and shadow against live."""
+    tracks: Tracks = field(default_factory=Tracks, compare=False)
+    """What the page itself has seen of each position over time."""
+
+    def unanswered(self, why: str) -> AccountView:
+        """The same account while nothing can be said: its positions are named, each as UNKNOWN."""
+        return AccountView(
+            account=self.account,
+            looked_at_ms=self.looked_at_ms,
+            trouble=why,
+            redis_answers=False,
+            positions=dict.fromkeys(self.positions),
+            left_out=self.left_out,
+            tracks=self.tracks,
+        )
+
+
+class Past(NamedTuple):
+    """What is known of a position's past, and of the policy in shadow."""
+
+    events: tuple[StreamedEvent, ...]
+    """Of the account, oldest first; none where they cannot be read."""
+    shadow: Mapping[str, Any] | None
 
 
 class AccountWatch:
@@ -76,6 +104,9 @@ class AccountWatch:
         self.account = account
         self._reader = RedisStateReader(url, prefix=prefix, account=account)
         self._stream = EventStream(url, prefix=prefix, account=account)
+        outcomes = OutcomeReader(url, prefix=prefix, account=account)
+        self._outcomes = OutcomeWatch(outcomes, steady_s=steady_s)
+        self._tracks = Tracks()
         self._old_after_s = old_after_s
         self._written_ms = -1
         self._changed_s: float | None = None
@@ -95,8 +126,14 @@ class AccountWatch:
 
     async def look(self) -> AccountView:
         """Everything that can be said now, within the time a look may take."""
-        now_ms = time.time_ns() // 1_000_000
+        view = replace(await self._looked(time.time_ns() // 1_000_000), tracks=self._tracks)
+        with contextlib.suppress(ArithmeticError, ValueError):  # a number that is none is not drawn
+            self._tracks.note(view.looked_at_ms, view.positions, heard=view.state is not None)
+        return view
+
+    async def _looked(self, now_ms: int) -> AccountView:
         try:
+            self._outcomes.refresh()
             async with asyncio.timeout(self._look_timeout_s):
                 return await self._look(now_ms)
         except TimeoutError:
@@ -136,6 +173,7 @@ class AccountWatch:
             events_trouble=trouble,
             totals=totals,
             totals_trouble=totals_trouble,
+            outcomes=self._outcomes.newest,
         )
 
     def _nothing(self, now_ms: int, why: str, *, redis_answers: bool) -> AccountView:
@@ -187,17 +225,25 @@ class AccountWatch:
             self._totals_read_s = self._steady_s()
         return self._totals
 
-    async def history(self, count: int) -> tuple[StreamedEvent, ...]:
-        """The newest events, oldest first; none where they cannot be read. Read once a second, whoever asks."""
+    async def past(self, key: PositionKey, count: int) -> Past:
+        """The newest events, and what the policy in shadow wants for a position."""
+        events = await self._newest_history(count)
+        try:
+            async with asyncio.timeout(self._look_timeout_s):
+                return Past(events, await self._outcomes.shadow_book(key))
+        except TimeoutError:
+            return Past(events, None)
+
+    async def _newest_history(self, count: int) -> tuple[StreamedEvent, ...]:
+        """Read every few seconds, however many ask; none where it cannot be read."""
         async with self._history_turn:
-            if self._steady_s() - self._history_read_s < HISTORY_EVERY_S:
-                return self._history
-            try:
-                async with asyncio.timeout(self._look_timeout_s):
-                    self._history = (await self._stream.latest(count))[0]
-            except (TimeoutError, PositionMonitorError):
-                self._history = ()
-            self._history_read_s = self._steady_s()
+            if self._steady_s() - self._history_read_s >= HISTORY_EVERY_S:
+                try:
+                    async with asyncio.timeout(self._look_timeout_s):
+                        self._history = (await self._stream.latest(count))[0]
+                except (TimeoutError, PositionMonitorError):
+                    self._history = ()
+                self._history_read_s = self._steady_s()
             return self._history
 
     def _forget_history(self) -> None:
@@ -207,7 +253,7 @@ class AccountWatch:
 
     async def close(self) -> None:
         """Disconnect; a Redis that is away needs no goodbye."""
-        for part in (self._reader, self._stream):
+        for part in (self._reader, self._stream, self._outcomes):
             try:
                 await part.close()
             except PositionMonitorError:

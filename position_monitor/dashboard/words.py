@@ -8,6 +8,8 @@ from typing import Final
 from position_monitor.charts.markup import Markup, element, text
 from position_monitor.core.model.verdicts import RiskStatus, Verdict
 
+DATED_MS: Final = 20 * 3_600_000
+"""A time so far away is shown with its date; the script of the page has the same figure."""
 _SIGNS: Final = {
     "PROTECTED": ("✔", "good"),
     "STOP_ONLY": ("◐", "warn"),
@@ -34,6 +36,12 @@ def moment(at_ms: object) -> Markup:
         return text("never")
     whole = datetime.fromtimestamp(at_ms / 1000, UTC)
     return element("time", f"{whole:%H:%M:%S} UTC", datetime=f"{whole:%Y-%m-%dT%H:%M:%SZ}", data_at=at_ms)
+
+
+def clock_of(at_ms: int, now_ms: int) -> str:
+    """The time of day in UTC; the date as well where it is most of a day away."""
+    whole = datetime.fromtimestamp(at_ms / 1000, UTC)
+    return f"{whole:%m-%d %H:%M} UTC" if abs(now_ms - at_ms) >= DATED_MS else f"{whole:%H:%M:%S} UTC"
 
 
 def lasting(duration_ms: object) -> str:

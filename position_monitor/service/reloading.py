@@ -90,6 +90,7 @@ class ConfigInForce:
     """The same, as the reader of candles sees it."""
     _exit_history: tuple[SwitchesSince, ...] = field(default=(), init=False)
     """Which exit switches were in force since this process began, oldest first."""
+    _is_account_read: bool = field(default=False, init=False)
 
     def __post_init__(self) -> None:
         self._take(self.config)
@@ -101,6 +102,15 @@ class ConfigInForce:
     def begin(self, now_ms: int) -> None:
         """The process begins to work; which policy was live before, nobody knows (exits.md 12.5)."""
         self._exit_history = (SwitchesSince(now_ms, self.config.exit_plan().switches),)
+        self._take(self.config)
+
+    def account_read(self, now_ms: int) -> None:
+        """The account was read for the first time. What was open then counts as older than the policy here: its row
+        tells of its last change only, and it may have grown while the process began."""
+        if self._is_account_read:
+            return
+        self._is_account_read = True
+        self._exit_history = tuple([one._replace(at_ms=max(one.at_ms, now_ms)) for one in self._exit_history])
         self._take(self.config)
 
     def reload(self, now_ms: int) -> Reloaded:

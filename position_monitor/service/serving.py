@@ -197,6 +197,7 @@ class Service:
             await self.turns.pause(self.config.loop.check_interval_s, self.config.loop.check_interval_s)
             return
         if not report.failure:
+            self.in_force.account_read(self.clock.now_ms())
             self.store.ask_for_left_lease()
         held = {key.symbol for key in report.history.tracks}
         self.streams.watch(held)

@@ -16,6 +16,8 @@ from tests.bench import (
     cold_start,
     fill_to_stop,
     freqtrade_peer,
+    full_memory,
+    page,
     planner,
     plot,
     quiet_cost,
@@ -51,6 +53,8 @@ class Bench:
             "fills": self.fills,
             "cold": self.cold,
             "quiet": self.quiet,
+            "memory": self.memory,
+            "page": self.page,
             "backtest": self.backtest,
             "freqtrade": self.freqtrade,
         }
@@ -101,6 +105,15 @@ class Bench:
             return quiet_figures.figures(self.costs) + quiet_figures.unmeasured(restless)
 
         self.attempt("quiet account", measure)
+
+    def memory(self) -> None:
+        """Resident memory with everything on."""
+        self.attempt(full_memory.ROW, lambda: [full_memory.measure()])
+
+    def page(self) -> None:
+        """The page for who looks: how soon, how dear, and that the daemon does not notice."""
+        accounts, seconds, turns = ((7,), 15.0, 2) if self.quick else ((7, 200), 30.0, 4)
+        self.attempt("page", lambda: page.measure(accounts, seconds=seconds, turns=turns))
 
     def backtest(self) -> None:
         """Candles walked and read, beside backtesting.py."""

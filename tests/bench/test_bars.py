@@ -6,7 +6,17 @@ import pytest
 
 from position_monitor.edge.venues.binance.reads import orders_from, positions_from
 from position_monitor.edge.venues.transport import Endpoint, parse_json
-from tests.bench import cold_start, fill_to_stop, freqtrade_peer, planner, quiet_cost, quiet_figures, readiness
+from tests.bench import (
+    cold_start,
+    fill_to_stop,
+    freqtrade_peer,
+    full_memory,
+    page,
+    planner,
+    quiet_cost,
+    quiet_figures,
+    readiness,
+)
 from tests.bench.exposure import Exposure
 from tests.bench.figures import Spread
 
@@ -208,3 +218,36 @@ def test_the_cpu_of_a_cycle_is_told_from_what_runs_all_the_time():
     between = [quiet_cost.Stretch(7, 0.020), quiet_cost.Stretch(7, 0.022)]
     cycles_s, besides = quiet_cost.per_cycle(found, between)
     assert (cycles_s, besides) == (pytest.approx([0.020, 0.030]), pytest.approx(0.003))
+
+
+@pytest.mark.parametrize(("rss_mib", "met"), [(100.0, True), (100.1, False)])
+def test_memory_with_everything_on_is_judged_at_two_hundred_positions(rss_mib, met):
+    assert full_memory.figure(rss_mib, 80.0).met is met
+
+
+@pytest.mark.parametrize(
+    ("figure", "met"),
+    [
+        (page.paint_figure([page.Paint(ms, 10.0) for ms in (1, 300, 900)], 7, 50_000), True),
+        (page.paint_figure([page.Paint(ms, 10.0) for ms in (1, 301, 302)], 7, 50_000), False),
+        (page.cost_figure(60.0, 1.0, 2.0, 7), True),
+        (page.cost_figure(60.1, 0.5, 2.0, 7), False),
+        (page.cost_figure(50.0, 1.01, 2.0, 7), False),
+        (page.cost_figure(50.0, 5.0, 9.0, 200), True),
+        (page.delay_figure([(1_500.0, 70.0), (1_400.0, 80.0), (9_000.0, 75.0)], 7), True),
+        (page.delay_figure([(1_501.0, 70.0)], 7), False),
+        (page.reads_figure(10.0, 11.0, 7), True),
+        (page.reads_figure(10.0, 11.1, 7), False),
+        (page.fills_figure([20.0, 20.0], [25.0, 25.0, 400.0], 7), True),
+        (page.fills_figure([20.0, 20.0], [26.0, 26.0], 7), False),
+    ],
+)
+def test_the_page_is_judged_where_something_was_promised(figure, met):
+    assert figure.met is met
+
+
+def test_a_fill_counts_for_the_turn_in_which_it_was():
+    lasted = [Exposure("X", "opened", at_ms, at_ms + 5) for at_ms in (10, 20, 30, 99)]
+    spans = [(False, 0, 15), (True, 16, 29), (False, 30, 40)]
+    assert len(page._within(lasted, spans, is_watched=False)) == 2
+    assert len(page._within(lasted, spans, is_watched=True)) == 1

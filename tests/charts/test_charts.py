@@ -14,11 +14,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from position_monitor.charts.ladder import ROW, Level, LevelKind, apart, ladder
-from position_monitor.charts.markup import Markup, element, joined, raw, text
+from position_monitor.charts.markup import Markup, element, joined, path_data, raw, text
 from position_monitor.charts.page import report_page
-from position_monitor.charts.plots import Bar, Point, Span, histogram, intervals, scatter, step_line
+from position_monitor.charts.plots import BOTTOM, TOP, Bar, Point, Span, histogram, intervals, scatter, step_line
 from position_monitor.charts.scale import scale_over
 from position_monitor.charts.tables import facts, table
+from position_monitor.charts.time_lines import POINTS_MAX, RIGHT, TimeLine, TimePoint, time_lines
 
 D = Decimal
 HOSTILE = (
@@ -54,6 +55,9 @@ def test_a_text_stays_text_wherever_it_is_put(hostile: str) -> None:
             histogram([Bar(hostile, 2, is_loss=True)], title=hostile, x_words=hostile),
             scatter([Point(1, 2, is_loss=False)], title=hostile, x_words=hostile, y_words=hostile),
             intervals([Span(hostile, 0.1, 0.0, 0.2)], title=hostile, x_words=hostile),
+            time_lines(
+                [TimeLine(hostile, "mark", [(0, 1)])], [TimePoint(hostile, 0, 1)], title=hostile, x_words=hostile
+            ),
             table(hostile, (hostile,), ((hostile,),)),
             facts(((hostile, hostile),)),
             joined((hostile,)),
@@ -112,6 +116,40 @@ def test_levels_lie_where_their_prices_are() -> None:
     assert words(ladder(levels, title="x")) == ["target 110", "entry 100", "stop 95", "liquidation 90"]
 
 
+def places(markup: str) -> dict[str, float]:
+    """By the kind of a level: where its sign stands."""
+    found = {}
+    for group in svg(markup).iter("g"):
+        sign = group.find("path[2]")
+        assert sign is not None
+        found[group.get("class", "").split()[-1]] = float(sign.get("transform", "").split(",")[1].strip(")"))
+    return found
+
+
+@pytest.mark.parametrize(("liquidation", "sign"), [("40", 1), ("160", -1)])
+def test_a_liquidation_price_far_off_leaves_room_for_the_rest(liquidation: str, sign: int) -> None:
+    """The others are to scale over nearly all of the height; the part of the axis beyond is dotted, and it is said."""
+    kinds = (LevelKind.STOP, LevelKind.ENTRY, LevelKind.TARGET)
+    prices = (D(100) - sign, D(100), D(100) + 2 * sign)
+    levels = [Level(kind, price, str(kind)) for kind, price in zip(kinds, prices, strict=True)]
+    drawn = ladder([*levels, Level(LevelKind.LIQUIDATION, D(liquidation), "liquidation")], title="x")
+    y = places(drawn)
+    assert (y["liquidation"] - y["stop"]) * sign > 0
+    assert (y["entry"] - y["target"]) / (y["stop"] - y["entry"]) == pytest.approx(2, abs=0.02)
+    assert abs(y["stop"] - y["target"]) > 100
+    assert "not to scale" in drawn
+    assert 'class="axis far"' in drawn
+    near = ladder([*levels, Level(LevelKind.LIQUIDATION, D(100) - 3 * sign, "liquidation")], title="x")
+    assert "not to scale" not in near
+
+
+def test_words_that_would_not_fit_are_drawn_narrower() -> None:
+    [long] = svg(ladder([Level(LevelKind.MARK, D(1), "TP2 (not resting) " + "9" * 40)], title="x")).iter("text")
+    [short_one] = svg(ladder([Level(LevelKind.MARK, D(1), "mark 1")], title="x")).iter("text")
+    assert float(long.get("textLength", "0")) + float(long.get("x", "0")) <= 340
+    assert short_one.get("textLength") is None
+
+
 def test_a_ladder_without_a_price_says_so() -> None:
     levels = [Level(LevelKind.MARK, D("NaN"), "mark"), Level(LevelKind.STOP, D("Infinity"), "stop")]
     assert "No price" in ladder(levels, title="x")
@@ -135,6 +173,16 @@ def test_any_values_are_drawn_or_it_is_said(values: list[float]) -> None:
         step_line(list(enumerate(values)), title="t", x_words="x", y_words="y"),
         intervals([Span("a", value, value - 1, value + 1) for value in values], title="t", x_words="x"),
         ladder([Level(LevelKind.MARK, D(str(value)), "m") for value in values], title="t"),
+        ladder([Level(list(LevelKind)[place], D(str(value)), "m") for place, value in enumerate(values)], title="t"),
+        time_lines(
+            [
+                TimeLine("a", "stop", list(enumerate(values))),
+                TimeLine("b", "mark", list(enumerate(values)), holds=False),
+            ],
+            [TimePoint("p", 0, value) for value in values],
+            title="t",
+            x_words="x",
+        ),
     ]
     for picture in pictures:
         ElementTree.fromstring(f"<div>{picture}</div>")
@@ -149,6 +197,21 @@ def test_bars_are_as_high_as_their_counts() -> None:
     assert rects[1] == pytest.approx(2 * rects[0])
     assert rects[2] == 0
     assert "nothing to draw yet" in histogram([], title="t", x_words="x")
+
+
+@pytest.mark.parametrize("count", [2, 200, 2_900])
+def test_a_line_reaches_its_last_point(count: int) -> None:
+    """However many points it has: a path is no text that is cut."""
+    drawn = svg(step_line([(x, x) for x in range(count)], title="t", x_words="x", y_words="y"))
+    [path] = [one.get("d", "") for one in drawn.iter("path") if one.get("class") == "line"]
+    assert path.count("H") >= count - 1
+    assert path.split()[-1] == f"V{scale_over([0, count - 1], BOTTOM, TOP).at(count - 1)}"
+
+
+def test_a_path_is_nothing_but_numbers_and_commands() -> None:
+    assert path_data(["M1,2", "H-3.5 V1e-05"]) == "M1,2 H-3.5 V1e-05"
+    assert path_data(["M1,2", '"><script>']) == ""
+    assert path_data(["Mnan,inf"]) == ""
 
 
 def test_losses_differ_by_shape() -> None:
@@ -168,3 +231,25 @@ def test_an_axis_has_a_few_round_marks_inside(low: float, high: float) -> None:
     marks = scale.ticks()
     assert 1 <= len(marks) <= 7
     assert all(scale.low - 1e-9 <= mark <= scale.high + 1e-9 for mark in marks)
+
+
+def test_a_price_over_time_holds_until_the_next_one_and_breaks_where_there_was_none() -> None:
+    nan = math.nan
+    stop = TimeLine("stop", "stop", [(-4, 10), (-3, 12), (-2, nan), (-1, 12), (0, 12)])
+    mark = TimeLine("mark", "mark", [(-4, 13), (-2, 14), (0, 13)], holds=False)
+    drawn = svg(time_lines([stop, mark], [TimePoint("filled", -3, 13)], title="t", x_words="hours"))
+    paths = {one.get("class"): one.get("d", "") for one in drawn.iter("path")}
+    assert paths["over stop"].count("M") == 2
+    assert paths["over stop"].count("V") == 2
+    assert paths["over mark"].count("L") == 2
+    assert [one.tag for one in drawn.iter("circle")] == ["circle"]
+    named = [one.text for one in drawn.iter("text") if one.text in ("stop", "mark")]
+    assert sorted(map(str, named)) == ["mark", "stop"]
+    assert "stop from 10 to 12" in str(drawn.findtext("desc"))
+
+
+def test_a_long_past_is_drawn_with_a_bounded_number_of_points() -> None:
+    line = TimeLine("mark", "mark", [(x, x % 7) for x in range(50_000)], holds=False)
+    [path] = [one.get("d", "") for one in svg(time_lines([line], [], title="t", x_words="x")).iter("path")]
+    assert POINTS_MAX // 2 < path.count("L") <= POINTS_MAX + 1
+    assert float(path.rpartition("L")[2].split(",")[0]) == RIGHT

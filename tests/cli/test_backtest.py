@@ -129,7 +129,8 @@ def test_funding_from_a_file_is_paid_by_side(sample: Path, tmp_path: Path, capsy
     by_side = {"LONG": -1, "SHORT": 1}
     closed = [one for one in shown["positions"] if one["ended"] == "closed"]
     for one in closed:
-        times = [hour for hour in hours if one["opened_at_ms"] <= 1_767_225_600_000 + hour * 3_600_000]
+        assert one["opened_at_ms"] % 3_600_000, "no position of this sample is opened at a funding time"
+        times = [hour for hour in hours if one["opened_at_ms"] < 1_767_225_600_000 + hour * 3_600_000]
         times = [hour for hour in times if 1_767_225_600_000 + hour * 3_600_000 < one["closed_at_ms"]]
         assert float(one["funding"]) == pytest.approx(by_side[one["side"]] * len(times) * 0.238 * 40_000 * 0.0005)
     assert {one["side"] for one in closed if float(one["funding"])} == set(by_side)
@@ -206,6 +207,21 @@ def test_a_bad_configuration_is_78(sample: Path, tmp_path: Path, capsys: pytest.
     nearer = printed(capsys, sample, "--policy", "static", "--config", str(config))
     assert wider["settings_hash"] != nearer["settings_hash"]
     assert wider["headline"]["mean_r"] != nearer["headline"]["mean_r"]
+
+
+def test_more_than_the_venue_takes_orders_for_is_said(
+    sample: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Forty at one minute need 240 orders where the venue takes 200; those of the sample, some at once, do not."""
+    assert 1 < printed(capsys, sample)["open_at_once"] <= 16
+    heading, first, *_ = (sample / "entries.csv").read_text().splitlines()
+    path = tmp_path / "entries.csv"
+    path.write_text("\n".join((heading, *[first] * 40)))
+    assert main(["backtest", "--candles", str(sample / "candles.csv"), "--entries", str(path)]) == 0
+    assert "up to 40 were open at once: an account has 200 conditional orders" in capsys.readouterr().out
+    path.write_text("\n".join((heading, *[first] * 33)))
+    assert main(["backtest", "--candles", str(sample / "candles.csv"), "--entries", str(path)]) == 0
+    assert "open at once" not in capsys.readouterr().out
 
 
 def test_two_symbols_have_a_file_each(sample: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

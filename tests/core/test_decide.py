@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from position_monitor.core.decision import decide as decide_module
+from position_monitor.core.decision import symbol_inputs
 from position_monitor.core.decision.plan_inputs import Plan
 from position_monitor.core.evidence.evidence import Evidence
 from position_monitor.core.model.actions import Mode
@@ -73,14 +73,14 @@ def test_time_is_an_argument():
 
 def test_a_defect_in_planning_one_symbol_holds_that_symbol_only(monkeypatch):
     observed, evidence = account()
-    real = decide_module.compared_book
+    real = symbol_inputs.compared_book
 
     def defective(inputs, before):
         if inputs.position.symbol == "BBBUSDT":
             raise AssertionError("Invariant: nothing")
         return real(inputs, before)
 
-    monkeypatch.setattr(decide_module, "compared_book", defective)
+    monkeypatch.setattr(symbol_inputs, "compared_book", defective)
     decision = decided(observed, evidence)
     assert decision.plans["BBBUSDT"] == Plan("BBBUSDT")
     assert len(decision.plans["AAAUSDT"].stops) == len(decision.plans["CCCUSDT"].stops) == 1

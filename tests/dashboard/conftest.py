@@ -84,7 +84,7 @@ def several(count: int) -> list[PositionState]:
                 liquidation_price=round(entry * (100 - 12 * sign) / 100, 6),
                 take_profits=(
                     TakeProfitState(
-                        rung=1,
+                        rung=0,
                         trigger_price=round(entry * (100 + 3 * sign) / 100, 6),
                         quantity=Decimal("0.1"),
                         client_id="qpm1",

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
+import re
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -12,7 +15,8 @@ from position_monitor.edge.redis.bounded_answers import VALUE_BYTES_MAX
 from position_monitor.edge.redis.embedded import EmbeddedRedis
 from position_monitor.edge.redis.event_stream import EventStream
 from position_monitor.edge.redis.reader import MEMBERS_MAX
-from tests.dashboard.conftest import PREFIX, Page, Publisher, page_of, several
+from tests.dashboard.conftest import PREFIX, Page, Publisher, eventually, page_of, several
+from tests.edge.redis.conftest import position_state
 
 KINDS = ("string", "list", "set", "zset", "hash", "stream")
 KEYS = {"status": "hash", "positions": "set", "position:COIN0USDT:LONG": "hash", "events": "stream"}
@@ -153,14 +157,27 @@ async def test_more_positions_than_any_venue_has_are_unknown(page: Page, daemon:
 
 async def test_a_thousand_positions(page: Page, daemon: Publisher) -> None:
     """All have a row; what is drawn of each does not change by itself."""
-    await daemon.positions(several(1_000))
+    [one] = several(1)
+    await daemon.positions([one])
+    document = await daemon.client.hget(f"{daemon.p}:position:{one.key}", "doc")
+    async with daemon.client.pipeline() as pipeline:
+        for number in range(1, 1_000):
+            name = f"COIN{number}USDT"
+            pipeline.hset(f"{daemon.p}:position:{name}:LONG", "doc", document.replace(one.key.symbol, name))
+            pipeline.sadd(f"{daemon.p}:positions", f"{name}:LONG")
+        await pipeline.execute()
     await daemon.status(positions=1_000, protected=1_000)
-    _, text = await account_of(page)
-    assert text.count("<tr id=") == 1_000
-    before = page.board.frame
-    await page.board.look()
-    assert page.board.frame is before
-    assert json.loads(page.board.message(before).partition(b"data: ")[2]).keys() == {"at_ms"}
+
+    async def all_have_a_row() -> bool:
+        return (await account_of(page))[1].count("<tr id=") == 1_000
+
+    async def nothing_is_sent() -> bool:
+        before = page.board.frame
+        await page.board.look()
+        return json.loads(page.board.message(before).partition(b"data: ")[2]).keys() == {"at_ms"}
+
+    await eventually(all_have_a_row)
+    await eventually(nothing_is_sent)
 
 
 async def test_a_look_that_fails_in_a_way_nobody_thought_of_is_unknown(
@@ -221,3 +238,87 @@ async def test_events_are_read_once(valkey: EmbeddedRedis, daemon: Publisher) ->
     await daemon.client.delete(f"{daemon.p}:events")
     assert await recent.newest() == ((), 0, "")
     await stream.close()
+
+
+HOSTILE = "<script>alert(1)</script>\"'><img src=x onerror=alert(1)>\x1b[2J\u202e"
+OF_OTHER_TYPES = (None, True, -1, 1e300, 10**40, "", HOSTILE, "9" * 3_000, [], [[HOSTILE]], {}, {HOSTILE: [HOSTILE]})
+
+
+def values_within(document: Any) -> Iterator[tuple[dict[str, Any] | list[Any], Any]]:
+    """Every place in a document: what holds it, and its name or number there."""
+    pairs = document.items() if isinstance(document, dict) else enumerate(document)
+    for name, value in list(pairs):
+        yield document, name
+        if isinstance(value, (dict, list)):
+            yield from values_within(value)
+
+
+def harmless(text: str) -> bool:
+    """Whether no value became an element or kept a control character."""
+    return (
+        "<img" not in text and text.count("<script") == 1 and not re.search("[\x00-\x08\x0b-\x1f\u202a-\u202e]", text)
+    )
+
+
+async def test_every_value_of_a_position_replaced_by_others(page: Page, daemon: Publisher) -> None:
+    """The position stays on the page, the other one stays protected, and the JSON is answered."""
+    states = [position_state("AUSDT"), position_state("BUSDT")]
+    await daemon.positions(states)
+    await daemon.status()
+    key = f"{daemon.p}:position:{states[0].key}"
+    whole = await daemon.client.hget(key, "doc")
+    count = sum(1 for _ in values_within(json.loads(whole)))
+    assert count > 30
+    for number in range(count):
+        for other in OF_OTHER_TYPES[number % 4 :: 4]:
+            document = json.loads(whole)
+            holder, name = list(values_within(document))[number]
+            holder[name] = other
+            await daemon.client.hset(key, "doc", json.dumps(document))
+            view = await page.board.watches[0].look()
+            page.board._show((view,))
+            text = "".join(page.board.frame.parts.values()) + "<script"
+            assert harmless(text), (name, other)
+            assert text.count("BUSDT LONG PROTECTED") == 1, (name, other)
+            assert text.count("AUSDT LONG") >= 2
+    assert (await page.get())[0] == 200
+
+
+async def test_every_field_of_the_status_replaced_by_others(page: Page, daemon: Publisher) -> None:
+    await daemon.status()
+    fields = await daemon.client.hgetall(f"{daemon.p}:status")
+    others = ("", HOSTILE, "-1", "1e999", "[]", "{}", "9" * 3_000, f'{{"a": "{"<b>" * 10}"}}', "[" * 9_000)
+    for number, name in enumerate(fields):
+        for other in others[number % 3 :: 3]:
+            await daemon.client.hset(f"{daemon.p}:status", name, other)
+            await page.board.look()
+            assert harmless("".join(page.board.frame.parts.values()) + "<script"), (name, other)
+        assert (await page.get())[0] == 200, name
+        assert (await page.get("/api/state"))[0] == 200, name
+        await daemon.client.hset(f"{daemon.p}:status", name, fields[name])
+    assert (await account_of(page))[0]["risk_status"] == "PROTECTED"
+
+
+async def test_a_look_that_does_not_end_leaves_no_last_value(page: Page, daemon: Publisher, monkeypatch: Any) -> None:
+    """A client that loses its cancellation may keep a look for longer than it was given."""
+    await daemon.positions(several(1))
+    await daemon.status()
+    assert (await account_of(page))[0]["risk_status"] == "PROTECTED"
+    goes_on = asyncio.Event()
+    [watch] = page.board.watches
+    real = watch.look
+
+    async def stuck() -> Any:
+        await goes_on.wait()
+        return await real()
+
+    monkeypatch.setattr("position_monitor.dashboard.board.LATE_S", 0.2)
+    monkeypatch.setattr(watch, "look", stuck)
+
+    async def status_is(word: str) -> bool:
+        account = (await page.state())["accounts"][0]
+        return account["risk_status"] == word and account["positions"][0]["verdict"] == word
+
+    await eventually(lambda: status_is("UNKNOWN"))
+    goes_on.set()
+    await eventually(lambda: status_is("PROTECTED"))

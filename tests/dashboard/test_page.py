@@ -17,6 +17,7 @@ import pytest
 
 from position_monitor import schemas
 from position_monitor.core.model.verdicts import RiskStatus
+from position_monitor.core.publication.state import ExitPlan, PlannedLock, PlannedTrail, TakeProfitState
 from position_monitor.dashboard.board import LOOK_EVERY_S
 from position_monitor.dashboard.server import VIEWERS_MAX
 from position_monitor.dashboard.watching import LOOK_TIMEOUT_S, AccountWatch
@@ -94,9 +95,34 @@ async def test_the_figures_of_a_position(page: Page, daemon: Publisher) -> None:
         assert words in row, words
     for words in (
         *("stop 101  -0.98 %  +0.50 R", "backstop 98  -3.92 %  -1.00 R", "liquidation 80  -21.57 %  -10.00 R"),
-        *("entry 100", "mark 102  +1.00 R", "TP1", "TP2 (not resting)", "TREND", "HIGH_VOL", "ratchet"),
+        *("entry 100", "mark 102  +1.00 R", "TP2", "TP3 (not resting)", "TREND", "HIGH_VOL", "ratchet"),
     ):
         assert words in shown.words, words
+
+
+async def test_what_comes_next_is_on_the_ladder_and_in_words(page: Page, daemon: Publisher) -> None:
+    """The nearest lock that waits and where the trail begins; R is that of the plan."""
+    locks = tuple(PlannedLock(Decimal(price), rung, None) for rung, price in ((1, "100.5"), (2, "103"), (3, "105")))
+    plan = ExitPlan(Decimal(98), Decimal(2), 1, 0, (PlannedTrail(Decimal("102.5"), Decimal("1.50"), None),), locks)
+    state = position_state(
+        entry_price=Decimal(100),
+        mark_price=Decimal(102),
+        stop_price=Decimal("100.5"),
+        backstop_price=None,
+        trailing="1.5 % waiting",
+        plan=plan,
+    )
+    await daemon.positions([state])
+    await daemon.status()
+    shown = await seen(page)
+    assert "stop after TP2 103  +0.98 %  +1.50 R" in shown.words
+    assert "trails from 102.5  +0.49 %  +1.25 R" in shown.words
+    own = Parsed((await page.get("/position", params={"account": "main", "symbol": "BTCUSDT", "side": "LONG"}))[1])
+    assert "After TP2 the stop goes to 103 at least." in own.words
+    assert "After TP1" not in own.words
+    assert "From the mark 102.5 on it trails 1.5 % behind the mark." in own.words
+    await daemon.positions([replace(state, trailing="1.5 % active")])
+    assert "trails from" not in (await seen(page)).words
 
 
 async def test_a_short_is_seen_from_its_own_side(page: Page, daemon: Publisher) -> None:
@@ -306,6 +332,51 @@ async def test_events_are_shown_newest_first_and_garbage_is_counted(page: Page, 
     assert "2 entries are not readable" in words
 
 
+async def test_ids_of_orders_are_left_to_what_went_wrong(page: Page, daemon: Publisher) -> None:
+    """Of an order that was placed its price is shown; of a refusal everything is."""
+    placed = {"trigger_price": "98.5", "client_id": "qpmPLACED", "text": "order 4711"}
+    await daemon.status()
+    await daemon.event(type="StopPlaced", **placed)
+    await daemon.event(type="WriteRefused", client_id="qpmREFUSED", text="would trigger at once", code=-2021)
+    await daemon.event(type="ControlRefused", request_id="1-a", text="too long")
+    words = (await seen(page)).words
+    assert "trigger price 98.5" in words
+    assert "qpmREFUSED" in words
+    assert "-2021" in words
+    assert "text would trigger at once" in words
+    assert "text too long" in words
+    assert "qpmPLACED" not in words
+    assert "4711" not in words
+
+
+async def test_a_rung_has_the_number_that_people_count(page: Page, daemon: Publisher) -> None:
+    """The nearest is 1; merged rungs are named by all of them; the user's own has none."""
+    rungs = [(0, False), (4, False), (-1, True)]
+    states = tuple(
+        TakeProfitState(number, Decimal(f"650{place}"), Decimal("0.1"), "qpm1", "hybrid", resting=True, foreign=foreign)
+        for place, (number, foreign) in enumerate(rungs)
+    )
+    await daemon.positions([position_state(take_profits=states)])
+    await daemon.status()
+    words = (await seen(page)).words
+    for words_of_one in ("TP1 6,500", "TP1+2 6,501", "foreign 6,502"):
+        assert words_of_one in words
+    assert "TP0" not in words
+    own = (await page.get("/position", params={"account": "main", "symbol": "BTCUSDT", "side": "LONG"}))[1]
+    assert "TP1+2: 40 % of it is taken at 6,501." in own
+    assert own.count("somebody else") == 1
+
+
+async def test_a_mark_is_shown_with_the_digits_one_can_trade_at(page: Page, daemon: Publisher) -> None:
+    state = position_state(mark_price=Decimal("64880.50412311"), liquidation_price=Decimal("9230.84618531"))
+    await daemon.positions([state])
+    await daemon.status()
+    words = (await seen(page)).words
+    assert "mark 64,880.5 " in words
+    assert "liquidation 9,230.846 " in words
+    assert (await page.state())["accounts"][0]["positions"][0]["state"]["mark_price"] == "64880.50412311"
+
+
 async def test_a_position_has_a_page_with_its_history(page: Page, daemon: Publisher) -> None:
     await daemon.positions(several(1))
     await daemon.status()
@@ -443,7 +514,7 @@ async def test_pauses_and_holds_are_shown_with_their_end(page: Page, daemon: Pub
     document = json.loads(await daemon.client.hget(key, "doc")) | {"hold": request}
     await daemon.client.hset(key, "doc", json.dumps(document))
     words = re.sub(r"\s+", " ", (await seen(page)).words)
-    assert words.count("hold of BTCUSDT:LONG until 17:46:40 UTC (in ") == 2
+    assert words.count("hold of BTCUSDT:LONG until 03-17 17:46 UTC (in ") == 2
     assert words.count("by ana: CPI at 14:30") == 2
 
 

@@ -56,3 +56,14 @@ def test_it_says_where_it_is_and_ends_when_told(config: Path) -> None:
 def test_what_would_let_others_look_is_refused(config: Path, more: tuple[str, ...], code: int, words: str) -> None:
     done = subprocess.run(command(config, *more), capture_output=True, text=True, check=False, timeout=120)
     assert (done.returncode, words in done.stderr) == (code, True), done.stderr
+
+
+def test_it_loads_nothing_of_the_daemon_nor_its_libraries() -> None:
+    """What a page does not need would be half of its memory."""
+    code = "import sys, position_monitor.cli.main, position_monitor.cli.dashboard; print(*sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=120)
+    loaded = set(done.stdout.split())
+    assert "position_monitor.dashboard.server" in loaded
+    assert not {"ccxt", "aiohttp", "httpx", "rich", "numpy", "sdnotify", "tenacity"} & loaded
+    rooms = {".".join(name.split(".")[:2]) for name in loaded if name.startswith("position_monitor.")}
+    assert not {f"position_monitor.{room}" for room in ("daemon", "service", "inspector", "paper")} & rooms

@@ -5,8 +5,10 @@ from __future__ import annotations
 import pytest
 
 from position_monitor.config import Config
+from position_monitor.core.model.sides import PositionKey, Side
+from position_monitor.edge.venues.binance.traits import TRAITS
 from position_monitor.errors import ConfigError
-from position_monitor.service.reloading import taken_over
+from position_monitor.service.reloading import ConfigInForce, taken_over
 
 PASSWORD = "open-sesame"
 
@@ -44,3 +46,17 @@ def test_a_file_that_does_not_fit_what_still_runs_is_refused():
     after = config(exchange={"request_timeout_s": 1}, loop={"cycle_deadline_s": 3})
     with pytest.raises(ConfigError, match=r"with exchange.request_timeout_s as .* until a restart: .*cycle_deadline_s"):
         taken_over(config(), after)
+
+
+def test_what_was_open_at_the_first_read_of_the_account_is_older_than_the_policy_here():
+    """A position that grew between the start of the process and its first read states that moment as its last change:
+    it was closed for its age by a process that knew nothing of the time before (seed 1815)."""
+    in_force = ConfigInForce(config(), None, TRAITS)
+    in_force.begin(1_000)
+    since_ms = []
+    for read_ms in (5_000, 9_000):
+        in_force.account_read(read_ms)
+        live_since_ms = in_force.settings.rules.live_since_ms
+        assert live_since_ms is not None
+        since_ms.append(live_since_ms(PositionKey("BTCUSDT", Side.LONG)))
+    assert since_ms == [5_000, 5_000]

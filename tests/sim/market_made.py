@@ -32,9 +32,10 @@ class MadeMarket:
         """What the venue answers, with candles of this market where an hour's were asked for."""
         if endpoint is not Endpoint.MARK_CANDLES or params.get("interval") != "1h":
             return body
-        return [self._row(int(row[0])) for row in body]
+        return [self.row(int(row[0])) for row in body]
 
-    def _row(self, open_ms: int) -> list[Any]:
+    def row(self, open_ms: int) -> list[Any]:
+        """The candle of one hour, as the venue writes it."""
         number = (open_ms - EPOCH_MS) // INTERVAL_MS
         if self.back:
             pairs, odd = divmod(number, 2)

@@ -17,6 +17,8 @@ from position_monitor.core.backtest.simulated_position import SimulatedPosition
 from position_monitor.core.backtest.terms import FUNDING_EVERY_MS, FundingRate
 from position_monitor.core.model.sides import Side
 
+UNSURE_MS = 60_000
+"""A funding is booked up to a minute late, and who opens a position meanwhile may have part in it or not."""
 _BPS = Decimal(10_000)
 _LATE_MS = 60_000
 """The venue books a funding some milliseconds after its time."""
@@ -33,8 +35,8 @@ class FundingPaid(NamedTuple):
 def funding_of(position: SimulatedPosition, series: CandleSeries, until_ms: int) -> Iterator[FundingPaid]:
     """What it paid and got until a moment: at each funding time by what it held then, and at the mark of that time.
 
-    Where no mark is stated it is the open of the candle of that time. A position that is opened at a funding time has
-    part in it, one that is closed at it has not.
+    Where no mark is stated it is the open of the candle of that time. A position that is closed at a funding time has
+    no part in it. One that is opened at it may have on the venue: it pays, and gets nothing.
     """
     for rate in _rates(position, until_ms):
         held = position.fills[0].quantity
@@ -50,7 +52,8 @@ def _rates(position: SimulatedPosition, until_ms: int) -> Iterator[FundingRate]:
     rates, since_ms = position.terms.funding, position.opened_ms
     if rates is not None:
         way = 1 if position.key.side is Side.LONG else -1
-        yield from (one._replace(rate=way * one.rate) for one in between(rates, since_ms, until_ms))
+        paid = (one._replace(rate=way * one.rate) for one in between(rates, since_ms, until_ms))
+        yield from (one for one in paid if one.rate > 0 or one.at_ms - since_ms >= UNSURE_MS)
     elif position.terms.costs.funding_bps:
         first_ms = -(-since_ms // FUNDING_EVERY_MS) * FUNDING_EVERY_MS
         for at_ms in range(first_ms, until_ms, FUNDING_EVERY_MS):

@@ -4,18 +4,24 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from decimal import Decimal
+from itertools import accumulate
 from typing import NamedTuple
 
 from position_monitor.core.backtest.candle_series import PriceKind
 from position_monitor.core.backtest.terms import Costs, Entry, Margin
 from position_monitor.core.backtest.walk import Ended
 from position_monitor.core.model.instruments import Instrument
+from position_monitor.core.model.rungs import RUNGS_MAX
 from position_monitor.core.model.sides import PositionKey
 from position_monitor.core.performance.record import Record
 from position_monitor.core.performance.summary import Summary
 
 WIDE_R = 0.05
 """An interval between headline and bound beyond this asks for finer candles (exits.md 4.11)."""
+CONDITIONAL_ORDERS_MAX = 200
+"""The venue takes no more of an account."""
+ORDERS_EACH_MAX = 2 + RUNGS_MAX
+"""Of one position: its backstop, its working stop and its ladder."""
 
 
 class CandleFacts(NamedTuple):
@@ -122,6 +128,13 @@ class PolicyResult:
     def width_r(self) -> float:
         """How far headline and bound lie apart, in R per position."""
         return abs(self.bound.mean_r - self.headline.mean_r)
+
+    @property
+    def open_at_once(self) -> int:
+        """The most positions that were open at one time."""
+        changes = [(one.opened_ms, 1) for one in self.positions]
+        changes += [(one.headline.closed_at_ms, -1) for one in self.positions if one.headline is not None]
+        return max(accumulate(change for _, change in sorted(changes)), default=0)
 
     @property
     def records(self) -> tuple[Record, ...]:

@@ -6,18 +6,12 @@ to act; `plan`, `explain` and `status --direct` call the same function to show.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from types import MappingProxyType
 from typing import NamedTuple
 
-from position_monitor.core.book.desired_book import (
-    NO_RUNGS,
-    BookInputs,
-    RungsAllowed,
-    WantedOrders,
-    compared_book,
-)
+from position_monitor.core.book.desired_book import BookInputs, WantedOrders
 from position_monitor.core.decision.capacity import (
     SLOTS_KEPT_FREE,
     bounded_closes,
@@ -25,11 +19,10 @@ from position_monitor.core.decision.capacity import (
     rungs_of_positions,
     within_capacity,
 )
-from position_monitor.core.decision.case import Case
-from position_monitor.core.decision.closing import reason_to_close
 from position_monitor.core.decision.plan import plan
 from position_monitor.core.decision.plan_inputs import Plan, PlanInputs
 from position_monitor.core.decision.rules import Rules
+from position_monitor.core.decision.symbol_inputs import NOTHING_WANTED, SymbolInputs, case_of
 from position_monitor.core.decision.verdict import Judgement, judge
 from position_monitor.core.evidence.believed_cap import BelievedCap
 from position_monitor.core.evidence.evidence import Evidence
@@ -37,16 +30,12 @@ from position_monitor.core.model.actions import Mode
 from position_monitor.core.model.desired import DesiredBook
 from position_monitor.core.model.market import MarketState
 from position_monitor.core.model.outside import Advice
-from position_monitor.core.model.positions import Position
-from position_monitor.core.model.provisional_rules import rules_of
 from position_monitor.core.model.sides import PositionKey
 from position_monitor.core.model.verdicts import Verdict
-from position_monitor.core.observation.cover import NO_COVER, cover_of
-from position_monitor.core.observation.live_book import NOTHING_RESTS, LiveBook
-from position_monitor.core.observation.needs import Deed, Fact
+from position_monitor.core.observation.cover import NO_COVER
+from position_monitor.core.observation.live_book import NOTHING_RESTS
 from position_monitor.core.observation.reads import SymbolObservation
 
-NOTHING_WANTED: Mapping[PositionKey, WantedOrders] = MappingProxyType({})
 NO_INPUTS: Mapping[PositionKey, BookInputs] = MappingProxyType({})
 NO_MARKETS: Mapping[str, MarketState] = MappingProxyType({})
 
@@ -87,19 +76,12 @@ def decide(
     reasons as then is given as the same objects instead of being made anew. `markets` says by symbol what the candles
     say; a symbol without is protected all the same.
     """
-    if cap is not None and cap.most < rules.conditional_orders_max:
-        rules = replace(rules, traits=replace(rules.traits, conditional_orders_max=cap.most))
+    rules = _under_cap(rules, cap)
     allowed = rungs_of_positions(observed, rules, elsewhere)
     free = rules.conditional_orders_max - resting_now(observed, elsewhere)
-    books: dict[PositionKey, DesiredBook] = {}
-    plans: dict[str, Plan] = {}
-    judgements: dict[PositionKey, Judgement] = {}
-    wanted: dict[PositionKey, WantedOrders] = {}
-    inputs: dict[PositionKey, BookInputs] = {}
-    crowded = free < SLOTS_KEPT_FREE
-    for symbol in sorted(observed):
-        try:
-            part = decide_symbol(
+    parts = [
+        _decided(
+            SymbolInputs(
                 observation=observed[symbol],
                 evidence=evidence,
                 rules=rules,
@@ -107,53 +89,55 @@ def decide(
                 mode=mode,
                 rungs=allowed,
                 now_ms=now_ms,
-                crowded=crowded,
-                before=before,
                 market=markets.get(symbol),
+                before=before,
+                crowded=free < SLOTS_KEPT_FREE,
             )
-        except Exception as defect:  # a defect fences its symbol, never the account (invariant 12)
-            part = _held(observed[symbol], defect)
+        )
+        for symbol in sorted(observed)
+    ]
+    result = _joined(parts)
+    if result.empty:
+        return result
+    return result._replace(plans=within_capacity(bounded_closes(result.plans, evidence, rules.limits, now_ms), free))
+
+
+def _decided(asked: SymbolInputs) -> Decision:
+    """The decision about one symbol. A defect fences its symbol, never the account (invariant 12)."""
+    try:
+        return decide_symbol(asked)
+    except Exception as defect:
+        return _held(asked.observation, defect)
+
+
+def _joined(parts: Iterable[Decision]) -> Decision:
+    """The decisions about all symbols as one."""
+    books: dict[PositionKey, DesiredBook] = {}
+    plans: dict[str, Plan] = {}
+    judgements: dict[PositionKey, Judgement] = {}
+    wanted: dict[PositionKey, WantedOrders] = {}
+    inputs: dict[PositionKey, BookInputs] = {}
+    for part in parts:
         books.update(part.books)
         plans.update(part.plans)
         judgements.update(part.judgements)
         wanted.update(part.wanted)
         inputs.update(part.inputs)
-    if all(result.empty for result in plans.values()):
-        return Decision(books=books, plans=plans, judgements=judgements, wanted=wanted, inputs=inputs)
-    plans = within_capacity(bounded_closes(plans, evidence, rules.limits, now_ms), free)
     return Decision(books=books, plans=plans, judgements=judgements, wanted=wanted, inputs=inputs)
 
 
-def decide_symbol(
-    observation: SymbolObservation,
-    evidence: Evidence,
-    rules: Rules,
-    advice: Advice | None,
-    mode: Mode,
-    rungs: Mapping[PositionKey, RungsAllowed],
-    now_ms: int,
-    *,
-    crowded: bool = False,
-    before: Mapping[PositionKey, WantedOrders] = NOTHING_WANTED,
-    market: MarketState | None = None,
-) -> Decision:
-    """Decide for one symbol. `crowded`: the account has hardly a slot left for conditional orders."""
+def _under_cap(rules: Rules, cap: BelievedCap | None) -> Rules:
+    """The rules where the venue was found to allow fewer conditional orders than it says."""
+    if cap is None or cap.most >= rules.conditional_orders_max:
+        return rules
+    return replace(rules, traits=replace(rules.traits, conditional_orders_max=cap.most))
+
+
+def decide_symbol(asked: SymbolInputs) -> Decision:
+    """Decide for one symbol."""
+    observation, rules, now_ms = asked.observation, asked.rules, asked.now_ms
     live_books = observation.live.by_position
-    cases = [
-        _case(
-            position=position,
-            live_books=live_books,
-            observation=observation,
-            evidence=evidence,
-            rules=rules,
-            advice=advice,
-            rungs=rungs,
-            before=before,
-            now_ms=now_ms,
-            market=market,
-        )
-        for position in observation.positions
-    ]
+    cases = [case_of(asked, one, live_books.get(one.key, NOTHING_RESTS)) for one in observation.positions]
     held = {case.key for case in cases}
     result = plan(
         PlanInputs.__new__(  # as `ExitView` in exit_view.py
@@ -162,12 +146,12 @@ def decide_symbol(
             observation=observation,
             cases=[case for case in cases if not case.unmanaged],
             orphaned={key: live for key, live in live_books.items() if key not in held and not rules.is_unmanaged(key)},
-            evidence=evidence,
+            evidence=asked.evidence,
             evidence_settings=rules.evidence,
             limits=rules.limits,
-            mode=mode,
+            mode=asked.mode,
             mode_for=rules.mode_for,
-            crowded=crowded,
+            crowded=asked.crowded,
             now_ms=now_ms,
         )
     )
@@ -197,67 +181,3 @@ def _held(observation: SymbolObservation, defect: Exception) -> Decision:
         for position in observation.positions
     }
     return Decision({}, {observation.symbol: Plan(observation.symbol)}, judgements)
-
-
-def _case(
-    position: Position,
-    live_books: Mapping[PositionKey, LiveBook],
-    observation: SymbolObservation,
-    evidence: Evidence,
-    rules: Rules,
-    advice: Advice | None,
-    rungs: Mapping[PositionKey, RungsAllowed],
-    before: Mapping[PositionKey, WantedOrders],
-    now_ms: int,
-    market: MarketState | None,
-) -> Case:
-    key, live = position.key, live_books.get(position.key, NOTHING_RESTS)
-    settings, belief, unmanaged = rules.protection_for(key), evidence.of(key), rules.is_unmanaged(key)
-    cover = cover_of(position, live.stops, settings)
-    book = wanted = closing = inputs = None
-    if belief is not None:
-        if observation.allows(Deed.PLACE_STOP) and not unmanaged:
-            inputs = BookInputs.__new__(
-                BookInputs,
-                account=rules.account,
-                position=position,
-                instrument=rules_of(observation.instrument, position, belief.grid_refusals),
-                live=live,
-                cover=cover,
-                belief=belief,
-                settings=settings,
-                advice=advice,
-                rungs=rungs.get(key, NO_RUNGS),
-                triggering_grace_ms=rules.evidence.triggering_grace_ms,
-                now_ms=now_ms,
-                in_transit=evidence.working_stops_under_way(key, now_ms),
-                replacement_reads=rules.evidence.replacement_reads,
-                market=market,
-                live_since_ms=None if rules.live_since_ms is None else rules.live_since_ms(key),
-                stops_listed=Fact.CONDITIONAL_ORDERS not in observation.unread,
-            )
-            book, wanted = compared_book(inputs, before.get(key))
-        closing = reason_to_close(
-            position=position,
-            belief=belief,
-            settings=settings,
-            limits=rules.limits,
-            evidence_settings=rules.evidence,
-            now_ms=now_ms,
-            covered=cover.full,
-            policy=None if book is None else book.close,
-        )
-    return Case.__new__(
-        Case,
-        position=position,
-        key=key,
-        settings=settings,
-        belief=belief,
-        unmanaged=unmanaged,
-        live=live,
-        cover=cover,
-        to_close=closing,
-        book=book,
-        wanted=wanted,
-        inputs=inputs,
-    )

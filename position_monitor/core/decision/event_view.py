@@ -19,6 +19,7 @@ from decimal import Decimal
 
 from position_monitor.core.decision.decide import decide_symbol
 from position_monitor.core.decision.rules import Rules
+from position_monitor.core.decision.symbol_inputs import SymbolInputs
 from position_monitor.core.evidence.evidence import Evidence
 from position_monitor.core.evidence.learning import after_open_event
 from position_monitor.core.model.actions import Mode, Place
@@ -126,12 +127,40 @@ def stops_from_event(
     opened = position_of(event, key, None if key in since.flat else last, mark)
     if rules.protection_for(key).working_type is WorkingType.CONTRACT_PRICE:
         opened = replace(opened, last_price=_last_traded(event, key, last, since))
+    view = _after_events(last, since, opened, instrument, now_ms=now_ms)
+    own = [order for order in view.orders if order.key == key]
+    evidence = after_open_event(evidence, opened, own, now_ms)
+    decision = decide_symbol(
+        SymbolInputs(
+            observation=view,
+            evidence=evidence,
+            rules=rules,
+            advice=advice,
+            mode=mode,
+            rungs={},
+            now_ms=now_ms,
+            market=market,
+        )
+    )
+    places = tuple(place for place in decision.plans[event.symbol].stops if place.key == key)
+    return EventStops(places, view, evidence, exposed=decision.judgements[key].exposed)
+
+
+def _after_events(
+    last: SymbolObservation | None,
+    since: SinceRead,
+    opened: Position,
+    instrument: Instrument | None,
+    *,
+    now_ms: int,
+) -> SymbolObservation:
+    """The symbol as the events left it: the position they tell of, and of the last read what they did not end."""
     others = tuple(position for position in (last.positions if last else ()) if _stays(position, opened, since))
     orders = tuple(
         current for order in (last.orders if last else ()) if (current := _order_now(order, since)) is not None
     )
-    view = SymbolObservation(
-        symbol=event.symbol,
+    return SymbolObservation(
+        symbol=opened.symbol,
         instrument=instrument,
         positions=(*others, opened),
         zero_keys=frozenset(),
@@ -140,20 +169,6 @@ def stops_from_event(
         orders_read_at_ms=now_ms,
         orders_reused=True,
     )
-    own = [order for order in orders if order.key == key]
-    evidence = after_open_event(evidence, opened, own, now_ms)
-    decision = decide_symbol(
-        observation=view,
-        evidence=evidence,
-        rules=rules,
-        advice=advice,
-        mode=mode,
-        rungs={},
-        now_ms=now_ms,
-        market=market,
-    )
-    places = tuple(place for place in decision.plans[event.symbol].stops if place.key == key)
-    return EventStops(places, view, evidence, exposed=decision.judgements[key].exposed)
 
 
 def mark_moves_a_stop(
@@ -173,14 +188,16 @@ def mark_moves_a_stop(
     positions = tuple(_at_mark(position, mark) for position in last.positions)
     view = replace(last, positions=positions, orders_reused=True)
     decision = decide_symbol(
-        observation=view,
-        evidence=evidence,
-        rules=rules,
-        advice=advice,
-        mode=mode,
-        rungs={},
-        now_ms=now_ms,
-        market=market,
+        SymbolInputs(
+            observation=view,
+            evidence=evidence,
+            rules=rules,
+            advice=advice,
+            mode=mode,
+            rungs={},
+            now_ms=now_ms,
+            market=market,
+        )
     )
     return bool(decision.plans[last.symbol].stops)
 

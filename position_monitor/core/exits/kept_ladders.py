@@ -14,7 +14,7 @@ from functools import lru_cache
 from position_monitor.core.exits.distances import Distances, InR
 from position_monitor.core.exits.targets import targets_from_entry, targets_in_r
 from position_monitor.core.exits.view import ExitView
-from position_monitor.core.model.desired import Ladder, LevelSource
+from position_monitor.core.model.desired import Ladder, Level, LevelSource, Target
 from position_monitor.core.model.instruments import PriceGrid
 from position_monitor.core.model.market import Regime
 from position_monitor.core.model.money import HUNDRED
@@ -57,14 +57,19 @@ def _kept(
         targets, _ = targets_from_entry(
             entry=entry, side=side, grid=grid, settings=settings, distances=distances, risk_pct=risk_pct
         )
-        ladders.append(Ladder(targets))
+        ladders.append(Ladder(_bare(targets)))
     unit = r or entry * settings.stop_loss_pct / HUNDRED
     for in_r, runner in _in_r(settings, unit, pinned):
         targets, _ = targets_in_r(
             entry=entry, side=side, grid=grid, settings=settings, source=LevelSource.RATCHET, ladder=in_r, r=unit
         )
-        ladders.append(Ladder(targets, runner))
+        ladders.append(Ladder(_bare(targets), runner))
     return tuple(ladders)
+
+
+def _bare(targets: tuple[Target, ...]) -> tuple[Target, ...]:
+    """Without the figures they were made from: nobody reads them of ladders that are never placed, and there are 17."""
+    return tuple([target._replace(level=Level(target.level.price, target.level.source)) for target in targets])
 
 
 def _in_r(settings: ProtectionSettings, unit: Decimal, pinned: str) -> list[tuple[InR, Decimal]]:

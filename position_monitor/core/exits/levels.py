@@ -11,7 +11,7 @@ from functools import lru_cache
 from typing import NamedTuple
 
 from position_monitor.core.exits.distances import Distances
-from position_monitor.core.exits.liquidation import kept_before_liquidation, least_stop
+from position_monitor.core.exits.liquidation import furthest_point, kept_before_liquidation, least_stop
 from position_monitor.core.exits.permitted import at_permitted_price, price_to_try
 from position_monitor.core.exits.targets import targets_from_entry, targets_in_r
 from position_monitor.core.exits.view import ExitView, Obstacle
@@ -68,7 +68,12 @@ def _levels_at(view: ExitView, distances: Distances) -> Levels:
         return Levels(stop, (), notes=(note,), obstacle=obstacle)
     side, ahead = position.side, position.liquidation_ahead
     levels = from_entry(
-        entry=entry, side=side, grid=grid, settings=view.settings, distances=distances, liquidation=ahead
+        entry=entry,
+        side=side,
+        grid=grid,
+        settings=view.settings,
+        distances=distances,
+        liquidation=ahead if _binds(ahead, entry, distances, view) else None,
     )
     if ahead is not None and not tighter(levels.stop.price, ahead, side):
         levels = _entry_beyond_liquidation(levels, view)
@@ -81,6 +86,21 @@ def _levels_at(view: ExitView, distances: Distances) -> Levels:
     word = "mark" if position.last_price is None else "last price"
     note = f"the {word} {plain(view.mark)} is beyond the desired stop: anchored to the {word}"
     return Levels(stop, targets, crossed=True, notes=(note, *notes), obstacle=obstacle)
+
+
+def _binds(ahead: Decimal | None, entry: Decimal, distances: Distances, view: ExitView) -> bool:
+    """Whether the liquidation price has a part in the levels from the entry. It moves with every price, they do not."""
+    side = view.position.side
+    point = furthest_point(entry, side, ahead, view.settings)
+    return point is not None and tighter(point, _policy_stop(entry, side, distances), side)
+
+
+def _policy_stop(entry: Decimal, side: Side, distances: Distances) -> Decimal:
+    """Where the policy wants the stop, on no grid."""
+    in_r = distances.in_r
+    if in_r is None:
+        return against(entry, side, distances.stop_pct)
+    return entry - in_r.stop_distance if side is Side.LONG else entry + in_r.stop_distance
 
 
 @lru_cache(maxsize=2_048)
@@ -99,11 +119,9 @@ def from_entry(
     stop_pct, in_r = distances.stop_pct, distances.in_r
     if in_r is None:
         inputs = {"entry_price": entry, "stop_loss_pct": stop_pct}
-        level = Level(against(entry, side, stop_pct), distances.stop_source, inputs)
     else:
-        away = in_r.stop_distance
-        price = entry - away if side is Side.LONG else entry + away
-        level = Level(price, distances.stop_source, {"entry_price": entry, "distance": away, **in_r.inputs})
+        inputs = {"entry_price": entry, "distance": in_r.stop_distance, **in_r.inputs}
+    level = Level(_policy_stop(entry, side, distances), distances.stop_source, inputs)
     level = kept_before_liquidation(level, anchor=entry, side=side, liquidation=liquidation, settings=settings)
     price = grid.nearest(stop_trigger(level.price, side, grid.tick))
     risk_pct = min(stop_pct, distance_pct(price, entry))

@@ -24,7 +24,8 @@ from position_monitor.core.model.orders import LiveOrder, Role
 from position_monitor.core.model.positions import Position
 from position_monitor.core.model.profiles import kind_of
 from position_monitor.core.model.sides import PositionKey
-from position_monitor.core.publication.state import PositionState, TakeProfitState
+from position_monitor.core.publication.exit_plan import exit_plan, is_kept
+from position_monitor.core.publication.state import ExitPlan, PositionState, TakeProfitState
 
 _WHEN_UNREADABLE = MappingProxyType(
     dict.fromkeys(
@@ -33,6 +34,11 @@ _WHEN_UNREADABLE = MappingProxyType(
 )
 _EXPOSED_AND_UNREADABLE = MappingProxyType({**_WHEN_UNREADABLE, "StopCovered": "False", "Exposed": "True"})
 """The conditional orders were read and do not cover it; something else could not be read."""
+
+
+PLANS_MAX = 50
+"""Plans made anew for one publication: at the start of a large account the others follow within a few cycles, so that
+nothing else waits for them."""
 
 
 class Published(NamedTuple):
@@ -59,9 +65,12 @@ def published_positions(
     `market` says what the closed candles of a symbol say; `control` has the pauses and holds in force.
     """
     published: dict[PositionKey, Published] = {}
+    planned = 0
     for key in sorted(history.tracks):
-        track = history.tracks[key]
-        published[key] = Published(track.judgement, position_state(track, before.get(key), market(key.symbol), control))
+        track, earlier = history.tracks[key], before.get(key)
+        state = position_state(track, earlier, market(key.symbol), control, may_plan=planned < PLANS_MAX)
+        planned += earlier is None or state.plan is not earlier.state.plan
+        published[key] = Published(track.judgement, state)
     return published
 
 
@@ -70,8 +79,13 @@ def position_state(
     before: Published | None = None,
     market: MarketState | None = None,
     control: Control = NO_CONTROL,
+    *,
+    may_plan: bool = True,
 ) -> PositionState:
-    """The published form of one position; parts of the form `before` are used again where nothing they show changed."""
+    """The published form of one position; parts of the form `before` are used again where nothing they show changed.
+
+    Without `may_plan` a plan that would have to be made anew is left for the next time.
+    """
     judgement = track.judgement
     position, cover, book = judgement.position, judgement.cover, judgement.book
     take_profits = _take_profits(judgement, before)
@@ -105,7 +119,14 @@ def position_state(
         policy=str(judgement.settings.policy) if judgement.settings else "",
         hold=control.hold_of(position.key) if control.in_force else None,
         pause=control.pause_of(position.key) if control.in_force else None,
+        plan=_plan(judgement, before, may_plan),
     )
+
+
+def _plan(judgement: Judgement, before: Published | None, may_plan: bool) -> ExitPlan | None:
+    if before is not None and before.state.plan is not None and is_kept(before.judgement, judgement):
+        return before.state.plan
+    return exit_plan(judgement) if may_plan else None
 
 
 def _is_our_backstop(order: LiveOrder) -> bool:

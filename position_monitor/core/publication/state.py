@@ -12,6 +12,7 @@ from decimal import Decimal
 
 from position_monitor.core.model.control import ControlRequest
 from position_monitor.core.model.market import MarketState
+from position_monitor.core.model.rungs import rungs_of
 from position_monitor.core.model.sides import PositionKey
 from position_monitor.core.model.verdicts import RiskStatus, Verdict
 
@@ -23,6 +24,7 @@ class TakeProfitState:
     """One rung as it rests (or is wanted, when `client_id` is empty)."""
 
     rung: int
+    """Its number as it stands in client ids (`core/model/rungs.py`); -1 for the user's own. People count `rungs`."""
     trigger_price: Decimal
     quantity: Decimal
     client_id: str
@@ -31,6 +33,57 @@ class TakeProfitState:
     foreign: bool = False
     kind: str = "market"
     """How it rests: `market`, a conditional order, or `limit`, a limit order."""
+
+    @property
+    def rungs(self) -> tuple[int, ...]:
+        """The configured rungs that it stands for, the nearest is 1; none for the user's own."""
+        return () if self.foreign or self.rung < 0 else tuple(rung + 1 for rung in rungs_of(self.rung))
+
+    @property
+    def name(self) -> str:
+        """`TP1`, `TP1+2` for merged rungs, or `foreign`."""
+        return f"TP{'+'.join(map(str, self.rungs))}" if self.rungs else "foreign"
+
+
+@dataclass(frozen=True, slots=True)
+class PlannedLock:
+    """A level that the stop goes to later, and what it waits for: a rung, or a mark."""
+
+    stop_price: Decimal
+    after_rung: int
+    """The rung (the nearest is 1) whose fill it waits for; 0: it waits for a mark."""
+    from_price: Decimal | None
+    """The mark from which it counts; None for one after a rung."""
+
+
+@dataclass(frozen=True, slots=True)
+class PlannedTrail:
+    """A step of the trail: from which mark the stop follows, and how far behind."""
+
+    from_price: Decimal | None
+    """None where it needs an R that nobody knows yet."""
+    distance_pct: Decimal | None
+    """In percent of the mark, where it is written so."""
+    distance_atr: Decimal | None
+    """In average true ranges, where it is written so."""
+
+
+@dataclass(frozen=True, slots=True)
+class ExitPlan:
+    """What the policy has in mind for the stop of a position, whatever the mark is now."""
+
+    initial_stop: Decimal
+    """The policy's own level without lock and trail: where a new backstop would go."""
+    r: Decimal | None
+    """R, the distance from the entry to our backstop, in quote units per base unit; None without one, 0 where that
+    secures profit."""
+    rungs_done: int
+    """The furthest rung (the nearest is 1) that took its profit; 0 for none."""
+    trail_after_rung: int
+    """The trail waits for this rung to take its profit; 0: it does not wait for one."""
+    trail: tuple[PlannedTrail, ...]
+    """The least profit first; none: it does not trail."""
+    locks: tuple[PlannedLock, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +129,8 @@ class PositionState:
     """The pause in force for it, or for the whole account: only missing stops are placed."""
     market: MarketState | None = None
     """What the closed candles of its symbol say; None without candles."""
+    plan: ExitPlan | None = None
+    """What comes next for its stop; None where nobody can say."""
 
 
 @dataclass(frozen=True, slots=True)

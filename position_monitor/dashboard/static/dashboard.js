@@ -3,9 +3,12 @@
 "use strict";
 (() => {
   const SILENT_MS = 3000;
+  const AGAIN_MS = 2000;
+  const DATED_MS = 20 * 3600000;
   let heardAt = Date.now();
   let ahead = Number(document.body.dataset.now || Date.now()) - Date.now();
   let lost = false;
+  let silentMs = SILENT_MS;
 
   const contact = (isLost) => {
     if (isLost === lost) return;
@@ -26,12 +29,13 @@
     const now = Date.now() + ahead;
     for (const one of document.querySelectorAll("time[data-at]")) {
       const at = Number(one.dataset.at);
-      const clock = new Date(at).toISOString().slice(11, 19);
+      const iso = new Date(at).toISOString();
+      const clock = Math.abs(now - at) >= DATED_MS ? iso.slice(5, 16).replace("T", " ") : iso.slice(11, 19);
       const words = now >= at ? `${lasting(now - at)} ago` : `in ${lasting(at - now)}`;
       const said = `${clock} UTC (${words})`;
       if (one.textContent !== said) one.textContent = said;
     }
-    if (Date.now() - heardAt > SILENT_MS) contact(true);
+    if (Date.now() - heardAt > silentMs) contact(true);
   };
 
   const made = (html) => {
@@ -92,12 +96,34 @@
     };
   };
 
+  // A position's own page is asked for again as a whole; the answer is parsed, and no script in it would run.
+  const askAgain = async () => {
+    try {
+      const answer = await fetch(location.href, { cache: "no-store", signal: AbortSignal.timeout(SILENT_MS) });
+      if (!answer.ok) throw new Error(`status ${answer.status}`);
+      const fresh = new DOMParser().parseFromString(await answer.text(), "text/html");
+      const here = document.getElementById("position");
+      const next = fresh.getElementById("position");
+      const focused = here.contains(document.activeElement) && document.activeElement.getAttribute("href");
+      here.replaceWith(document.adoptNode(next));
+      if (focused) next.querySelector(`a[href="${CSS.escape(focused)}"]`)?.focus({ preventScroll: true });
+      heardAt = Date.now();
+      ahead = Number(fresh.body.dataset.now) - heardAt;
+      contact(false);
+      tick();
+    } catch {
+      contact(true);
+    }
+    setTimeout(askAgain, AGAIN_MS);
+  };
+
   setInterval(tick, 1000);
   if (document.getElementById("accounts")) {
     document.getElementById("searching").hidden = false;
     document.getElementById("search").addEventListener("input", filter);
     listen();
-  } else {
-    heardAt = Infinity;
+  } else if (document.getElementById("position")) {
+    silentMs = SILENT_MS + AGAIN_MS;
+    setTimeout(askAgain, AGAIN_MS);
   }
 })();

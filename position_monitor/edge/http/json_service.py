@@ -6,7 +6,9 @@ Only for questions that change nothing and may be repeated.
 from __future__ import annotations
 
 import asyncio
+from functools import lru_cache
 from http import HTTPStatus
+from ssl import SSLContext
 from typing import Any, Final
 
 import tenacity
@@ -37,6 +39,14 @@ class NothingThere(PositionMonitorError):
     """The service answered 404."""
 
 
+@lru_cache(maxsize=1)
+def _certificates() -> SSLContext:
+    """Those that every service is checked against: a megabyte each time they are loaded."""
+    from position_monitor.edge.http.httpx_alone import httpx
+
+    return httpx.create_ssl_context(trust_env=False)
+
+
 class JsonService:
     """One service behind a base URL. `ask` returns the raw JSON bytes of a 200 answer."""
 
@@ -57,6 +67,7 @@ class JsonService:
             base_url=url.copy_with(userinfo=b""),  # a password in an address is sent as a header and shown nowhere
             auth=(url.username, url.password) if url.userinfo else None,
             timeout=httpx.Timeout(timeout_s),
+            verify=_certificates(),
             headers={"Accept-Encoding": ENCODINGS},
             limits=httpx.Limits(max_connections=CONNECTIONS_MAX),
             follow_redirects=False,

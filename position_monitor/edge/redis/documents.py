@@ -21,6 +21,7 @@ from position_monitor.core.publication.state import (
 from position_monitor.edge.redis.control_documents import request_document
 from position_monitor.edge.redis.exit_documents import exits_document, market_document
 from position_monitor.edge.redis.json_text import json_text
+from position_monitor.edge.redis.plan_documents import plan_document
 
 TEXT_LENGTH_MAX: Final = 500
 DECIMAL_DIGITS_MAX: Final = 40
@@ -212,6 +213,7 @@ def position_document(state: PositionState, account: str, *, published_at_ms: in
         "published_at_ms": published_at_ms,
         "policy": state.policy,
         "market": market_document(state.market),
+        "plan": plan_document(state.plan),
         "hold": None if state.hold is None else request_document(state.hold),
         "pause": None if state.pause is None else request_document(state.pause),
         "conditions": {name: bounded_text(value) for name, value in sorted(state.conditions.items())},
@@ -221,6 +223,7 @@ def position_document(state: PositionState, account: str, *, published_at_ms: in
 def _take_profit_document(rung: TakeProfitState) -> dict[str, Any]:
     return {
         "rung": rung.rung,
+        "rungs": list(rung.rungs),
         "trigger_price": optional_decimal(rung.trigger_price),
         "quantity": optional_decimal(rung.quantity),
         "client_id": rung.client_id,

@@ -13,7 +13,7 @@ from redis.exceptions import ResponseError
 from position_monitor.core.shadow.following import Followed, record_ref
 from position_monitor.core.shadow.pair import Pair
 from position_monitor.edge.background import stop_if_cancelled
-from position_monitor.edge.redis.connection import OPERATION_TIMEOUT_S, connect
+from position_monitor.edge.redis.connection import OPERATION_TIMEOUT_S, connect_reading
 from position_monitor.edge.redis.documents import Keys
 from position_monitor.edge.redis.fault_words import in_words
 from position_monitor.edge.redis.fenced_stream import STREAM_LENGTH, FencedStream
@@ -85,14 +85,19 @@ class PairStream:
 
 async def read_pairs(url: str, *, prefix: str, account: str) -> PairStream:
     """The pairs of an account, over a connection of its own. Raises `ConfigError` and `RedisUnreachable`."""
-    client, keys = connect(url), Keys(prefix, account)
+    client, keys = connect_reading(url), Keys(prefix, account)
     try:
-        stream = await _read(client, keys.shadow_exits)
+        stream = await pairs_of(client, keys)
         return replace(stream, followed=_followed_now(await _following(client, keys)))
     except REDIS_FAILURES as fault:
         raise RedisUnreachable(in_words(url, fault)) from None
     finally:
         await client.aclose()
+
+
+async def pairs_of(client: Any, keys: Keys) -> PairStream:  # noqa: ANN401
+    """The same over a connection that is there. Raises one of `REDIS_FAILURES`."""
+    return await _read(client, keys.shadow_exits)
 
 
 async def _following(client: Any, keys: Keys) -> Mapping[str, str]:  # noqa: ANN401  redis-py's answers have no type

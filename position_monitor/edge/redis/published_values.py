@@ -16,6 +16,7 @@ from position_monitor.core.publication.state import SCHEMA_VERSION, AccountState
 from position_monitor.edge.redis.control_documents import read_request
 from position_monitor.edge.redis.documents import TEXT_LENGTH_MAX
 from position_monitor.edge.redis.exit_documents import read_exits, read_market
+from position_monitor.edge.redis.plan_documents import read_plan
 from position_monitor.edge.redis.published_text import DOCUMENT_LENGTH_MAX, figure, harmless, parsed
 from position_monitor.errors import PositionMonitorError
 
@@ -111,6 +112,7 @@ def read_position(doc: str) -> PositionState:
             conditions=dict(document["conditions"]),
             policy=str(document.get("policy", "")),
             market=read_market(document.get("market")),
+            plan=read_plan(document.get("plan")),
             hold=read_request(document.get("hold")),
             pause=read_request(document.get("pause")),
         )
@@ -120,7 +122,7 @@ def read_position(doc: str) -> PositionState:
 
 def _read_take_profit(rung: Mapping[str, Any]) -> TakeProfitState:
     return TakeProfitState(
-        rung=rung["rung"],
+        rung=int(rung["rung"]),
         trigger_price=_required_decimal(rung["trigger_price"]),
         quantity=_required_decimal(rung["quantity"]),
         client_id=rung["client_id"],

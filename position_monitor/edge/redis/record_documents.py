@@ -14,7 +14,7 @@ from position_monitor.core.performance.cover_time import CoverTime
 from position_monitor.core.performance.excursion import Excursion
 from position_monitor.core.performance.money_of_life import Money
 from position_monitor.core.performance.record import Record, RecordFill
-from position_monitor.core.performance.summary import R_EDGES, MoneyTotal, Summary
+from position_monitor.core.performance.summary import R_EDGES, MoneyTotal, ReasonRow, SlippageRow, Summary
 from position_monitor.edge.redis.documents import decimal_text
 from position_monitor.edge.redis.json_text import json_text
 
@@ -166,33 +166,12 @@ def performance_document(summary: Summary, *, account: str, profile: str, update
         "total_r": _ratio(summary.total_r),
         "measured_in_r": summary.measured_in_r,
         "money": {asset: _total_document(total) for asset, total in sorted(summary.money.items())},
-        "by_reason": [
-            {
-                "reason": row.reason,
-                "count": row.n,
-                "wins": row.wins,
-                "mean_r": _ratio(row.mean_r),
-                "total_r": _ratio(row.total_r),
-                "net": {asset: _number(amount) for asset, amount in sorted(row.net.items())},
-                "median_ms": _ratio(row.median_ms),
-                "slippage_bps": _ratio(row.slippage_bps),
-            }
-            for row in summary.reasons
-        ],
+        "by_reason": [_reason_document(row) for row in summary.reasons],
         "histogram": [
             {"from_r": None if edge is None else str(edge), "count": count}
             for edge, count in zip((None, *R_EDGES), summary.histogram, strict=True)
         ],
-        "slippage": [
-            {
-                "role": row.role,
-                "count": row.n,
-                "median_bps": _ratio(row.median_bps),
-                "p90_bps": _ratio(row.p90_bps),
-                "worst_bps": _ratio(row.worst_bps),
-            }
-            for row in summary.slippage
-        ],
+        "slippage": [_slippage_document(row) for row in summary.slippage],
         "time_to_protect_ms": _ratio(protection.median_ms),
         "naked_ms": protection.naked_ms,
         "naked_notional_s": _ratio(protection.naked_notional_s),
@@ -200,6 +179,29 @@ def performance_document(summary: Summary, *, account: str, profile: str, update
         "first_closed_at_ms": summary.first_closed_at_ms,
         "last_closed_at_ms": summary.last_closed_at_ms,
         "updated_at_ms": updated_at_ms,
+    }
+
+
+def _reason_document(row: ReasonRow) -> dict[str, Any]:
+    return {
+        "reason": row.reason,
+        "count": row.n,
+        "wins": row.wins,
+        "mean_r": _ratio(row.mean_r),
+        "total_r": _ratio(row.total_r),
+        "net": {asset: _number(amount) for asset, amount in sorted(row.net.items())},
+        "median_ms": _ratio(row.median_ms),
+        "slippage_bps": _ratio(row.slippage_bps),
+    }
+
+
+def _slippage_document(row: SlippageRow) -> dict[str, Any]:
+    return {
+        "role": row.role,
+        "count": row.n,
+        "median_bps": _ratio(row.median_bps),
+        "p90_bps": _ratio(row.p90_bps),
+        "worst_bps": _ratio(row.worst_bps),
     }
 
 

@@ -11,7 +11,7 @@ from redis.exceptions import ResponseError
 
 from position_monitor.core.performance.record import Record
 from position_monitor.edge.background import stop_if_cancelled
-from position_monitor.edge.redis.connection import OPERATION_TIMEOUT_S, connect
+from position_monitor.edge.redis.connection import OPERATION_TIMEOUT_S, connect_reading
 from position_monitor.edge.redis.documents import Keys
 from position_monitor.edge.redis.fault_words import in_words
 from position_monitor.edge.redis.lease import REDIS_FAILURES
@@ -118,7 +118,7 @@ async def _page(client: Any, key: str, end: str) -> list[Any]:  # noqa: ANN401
 
 async def read_records(url: str, *, prefix: str, account: str) -> RecordStream:
     """The records of an account, over a connection of its own. Raises `ConfigError` and `RedisUnreachable`."""
-    client = connect(url)
+    client = connect_reading(url)
     try:
         return await read_stream(client, Keys(prefix, account).exits)
     except REDIS_FAILURES as fault:

@@ -28,7 +28,7 @@ STATUS_FIELDS = set(
 POSITION_FIELDS = set(
     """schema verdict reason since_ms quantity entry_price mark_price liquidation_price leverage unrealized_pnl
     stop_price stop_quantity cover_pct stop_client_ids backstop_price take_profits trailing profile regime level_source
-    worst_case_loss naked_ms observed_at_ms policy market hold pause doc""".split()  # noqa: SIM905
+    worst_case_loss naked_ms observed_at_ms policy market plan hold pause doc""".split()  # noqa: SIM905
 )
 APPEARED = Event("PositionAppeared", 1_780_000_000_000, "BTCUSDT", "LONG", {"quantity": "0.250", "attempt": 1})
 ODD_VALUES = {
