@@ -172,7 +172,7 @@ def test_a_redis_that_will_not_do_is_an_error(account: Account, run: Any, monkey
     assert [name for name, one in asked.items() if one["outcome"] == "error"] == ["redis eviction", "redis writing"]
     for url, words in (
         (account.url("elsewhere", "wrong"), "refuses user or password"),
-        ("redis://127.0.0.1:9/0", "Redis at 127.0.0.1:9 does not answer"),
+        ("redis://127.0.0.1:9/0", "Redis at 127.0.0.1:9 did not answer: connection refused"),
     ):
         monkeypatch.setenv("REDIS_URL", url)
         asked = findings(said := run("check", "--live", "--json"))
