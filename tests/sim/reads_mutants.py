@@ -8,7 +8,7 @@ from typing import Any
 
 from position_monitor.core.decision import plan
 from position_monitor.core.decision.plan_inputs import Plan
-from position_monitor.core.evidence import learning, lives, written
+from position_monitor.core.evidence import absence, lives, written
 from position_monitor.core.observation.reads import PositionsRead
 from position_monitor.edge.http.rate_budget import Lane
 from position_monitor.edge.venues.binance.rows import AccountConfigRow, parse_object
@@ -69,7 +69,7 @@ def a_row_is_read_whole_or_not_at_all(stack: ExitStack) -> None:
 @mutant("INV-2", "INV-7", swarm=Swarm({}, ("lagging_replica",), {}, marks=True), caught_at=27)
 def a_zero_row_of_any_age_says_flat(stack: ExitStack) -> None:
     """Row 2.1: reads of one replica that lags agree with each other."""
-    stack.enter_context(changed(learning, "_says_flat", lambda known, key, seen, zero_at_ms: key in seen.zero_keys))
+    stack.enter_context(changed(absence, "_says_flat", lambda known, key, seen, zero_at_ms: key in seen.zero_keys))
 
 
 @mutant("INV-8", "INV-10", swarm=Swarm({}, ("life_after_a_trend",), {}, marks=True), caught_at=32)
