@@ -327,7 +327,7 @@ def test_redis_away_loses_no_record(stack: Stack) -> None:
     stack.redis.stop()
     desk.trade("close")
     desk.flat()
-    eventually("the daemon has it", lambda: "BTCUSDT LONG closed: " in desk.daemon.text())
+    eventually("the daemon has it", lambda: "BTCUSDT LONG closed by " in desk.daemon.text())
     with EmbeddedRedis(port) as late:
         database = Redis.from_url(late.url, decode_responses=True)
         [record] = final(database)
