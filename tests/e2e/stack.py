@@ -21,6 +21,7 @@ import redis
 from position_monitor.edge.redis.embedded import EmbeddedRedis
 
 WAIT_S = 60.0
+SAID_LINES = 40
 POLL_S = 0.05
 PREFIX = "quantum:position_monitor:main"
 INCIDENT = {
@@ -198,7 +199,10 @@ class Stack:
         return running
 
     def close(self) -> None:
+        """End everything. What the daemons said is printed: pytest shows it where the test failed."""
         self.closing.close()
+        for log in sorted(self.folder.glob("daemon-*.log")):
+            print(f"--- {log.name}", *log.read_text().splitlines()[-SAID_LINES:], sep="\n")
 
 
 def _end(process: subprocess.Popen[str]) -> None:
