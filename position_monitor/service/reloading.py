@@ -89,8 +89,7 @@ class ConfigInForce:
     candles: CandleSettings = field(init=False)
     """The same, as the reader of candles sees it."""
     _exit_history: tuple[SwitchesSince, ...] = field(default=(), init=False)
-    """Which exit switches were in force since this process began, oldest first."""
-    _is_account_read: bool = field(default=False, init=False)
+    """Which exit switches were in force since the account was first read, oldest first; none before."""
 
     def __post_init__(self) -> None:
         self._take(self.config)
@@ -99,25 +98,20 @@ class ConfigInForce:
         self.config, self.settings = config, settings_from(config, self.traits, self._exit_history)
         self.candles = candle_settings_from(config)
 
-    def begin(self, now_ms: int) -> None:
-        """The process begins to work; which policy was live before, nobody knows (exits.md 12.5)."""
-        self._exit_history = (SwitchesSince(now_ms, self.config.exit_plan().switches),)
-        self._take(self.config)
-
     def account_read(self, now_ms: int) -> None:
-        """The account was read for the first time. What was open then counts as older than the policy here: its row
-        tells of its last change only, and it may have grown while the process began."""
-        if self._is_account_read:
-            return
-        self._is_account_read = True
-        self._exit_history = tuple([one._replace(at_ms=max(one.at_ms, now_ms)) for one in self._exit_history])
-        self._take(self.config)
+        """The account was read. What is open at the first read counts as older than the policy here (exits.md 12.5).
+
+        Its row tells of its last change only, and it may have grown while the process began. Before, nobody knows.
+        """
+        if not self._exit_history:
+            self._exit_history = (SwitchesSince(now_ms, self.config.exit_plan().switches),)
+            self._take(self.config)
 
     def reload(self, now_ms: int) -> Reloaded:
         """Read the file again and take it over. Raises `ConfigError`, and the old configuration stays."""
         reloaded = taken_over(self.config, load_config(self.path))
         switches = reloaded.config.exit_plan().switches
-        if not self._exit_history or self._exit_history[-1].switches != switches:
+        if self._exit_history and self._exit_history[-1].switches != switches:
             self._exit_history = (*self._exit_history, SwitchesSince(now_ms, switches))[-EXIT_HISTORY_MAX:]
         self._take(reloaded.config)
         return reloaded

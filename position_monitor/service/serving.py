@@ -99,7 +99,6 @@ class Service:
     _ready: bool = field(default=False, init=False)
 
     def __post_init__(self) -> None:
-        self.in_force.begin(self.clock.now_ms())
         self.streams = self.open_streams(self)
         self.candles = CandleReader(self.exchange, self.clock, lambda: self.in_force.candles)
         self.turns = Turns(self.clock, self.streams.events_delivered)

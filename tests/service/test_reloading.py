@@ -52,11 +52,12 @@ def test_what_was_open_at_the_first_read_of_the_account_is_older_than_the_policy
     """A position that grew between the start of the process and its first read states that moment as its last change:
     it was closed for its age by a process that knew nothing of the time before (seed 1815)."""
     in_force = ConfigInForce(config(), None, TRAITS)
-    in_force.begin(1_000)
-    since_ms = []
+    assert live_since_ms(in_force) is None, "nobody knows before"
     for read_ms in (5_000, 9_000):
         in_force.account_read(read_ms)
-        live_since_ms = in_force.settings.rules.live_since_ms
-        assert live_since_ms is not None
-        since_ms.append(live_since_ms(PositionKey("BTCUSDT", Side.LONG)))
-    assert since_ms == [5_000, 5_000]
+        assert live_since_ms(in_force) == 5_000
+
+
+def live_since_ms(in_force: ConfigInForce) -> int | None:
+    since_ms = in_force.settings.rules.live_since_ms
+    return None if since_ms is None else since_ms(PositionKey("BTCUSDT", Side.LONG))
