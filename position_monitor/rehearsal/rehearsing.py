@@ -7,7 +7,10 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from typing import Final
 
+import tenacity
+
 from position_monitor.edge.redis.embedded import EmbeddedRedis
+from position_monitor.edge.redis.lease import REDIS_FAILURES
 from position_monitor.rehearsal.planted import PLANTED, Planted
 from position_monitor.rehearsal.stage import staged
 from position_monitor.verification.claims import RedisUnread
@@ -16,7 +19,7 @@ from position_monitor.verification.verifying import Report
 
 AT_ONCE: Final = 6
 """Accounts that are looked at at once; each has an exchange of its own."""
-ATTEMPTS: Final = 3
+ATTEMPTS_MAX: Final = 3
 """How often the servers of the rehearsal may answer too late before it is given up."""
 
 
@@ -56,22 +59,21 @@ async def rehearse() -> AsyncIterator[Outcome]:
 
 async def _outcome(redis_url: str, account: str, planted: Planted | None, room: asyncio.Semaphore) -> Outcome:
     async with room:
-        report = await _verified(redis_url, account, planted)
+        report = await _report(redis_url, account, planted)
     reported = tuple(sorted({difference.kind.value for difference in report.differences}))
     if planted is None:
         return Outcome("", "nothing is planted", reported)
     return Outcome(planted.kind.value, planted.words, reported)
 
 
-async def _verified(redis_url: str, account: str, planted: Planted | None) -> Report:
-    """What is reported of one plant. A busy machine may let its own servers answer too late: that is tried again."""
-    for attempt in range(1, ATTEMPTS + 1):
-        try:
-            async with staged(redis_url, f"{account}-{attempt}") as (stage, verification):
-                if planted is not None:
-                    planted.plant(stage)
-                return await verification.verify()
-        except (RedisUnread, VenueUnread):
-            if attempt == ATTEMPTS:
-                raise
-    raise AssertionError("Invariant: the last attempt returns or raises")
+@tenacity.retry(
+    retry=tenacity.retry_if_exception_type((RedisUnread, VenueUnread, *REDIS_FAILURES)),
+    stop=tenacity.stop_after_attempt(ATTEMPTS_MAX),
+    reraise=True,
+)
+async def _report(redis_url: str, account: str, planted: Planted | None) -> Report:
+    """What is reported of one plant. On a busy machine the servers of the rehearsal may answer too late: then again."""
+    async with staged(redis_url, account) as (stage, verification):
+        if planted is not None:
+            planted.plant(stage)
+        return await verification.verify()
