@@ -36,9 +36,9 @@ _EXPOSED_AND_UNREADABLE = MappingProxyType({**_WHEN_UNREADABLE, "StopCovered": "
 """The conditional orders were read and do not cover it; something else could not be read."""
 
 
-PLANS_MAX = 50
-"""Plans made anew for one publication: at the start of a large account the others follow within a few cycles, so that
-nothing else waits for them."""
+PLANS_MAX = 10
+"""Plans made anew for one publication, 3.5 ms at most: an event that brings a fill waits no longer than that for them.
+At the start of a large account the others follow in the cycles after."""
 
 
 class Published(NamedTuple):
