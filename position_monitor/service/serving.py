@@ -102,6 +102,7 @@ class Service:
         self.streams = self.open_streams(self)
         self.candles = CandleReader(self.exchange, self.clock, lambda: self.in_force.candles)
         self.turns = Turns(self.clock, self.streams.events_delivered)
+        self.store.on_lease_taken(self.turns.wake)
         if self.control_stream is not None:
             hears = partial(operator_control, store=self.store, exchange=self.exchange, clock=self.clock)
             hears = partial(hears, in_force=self.in_force, wake=self.turns.wake)

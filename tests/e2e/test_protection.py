@@ -344,8 +344,7 @@ def test_a_trailing_stop_follows_the_streamed_mark(stack: Stack) -> None:
     paper.post("price", symbol="BTCUSDT", price="40000")
     paper.post("position", action="open", symbol="BTCUSDT", side="LONG", quantity="0.3")
     stack.start_daemon(rarely_checking(stack))
-    # The ladder is not the matter here: where the lease came after the first look, it waits for the next check.
-    eventually("it is protected", lambda: fully_protected(paper, ladder=False))
+    eventually("it is protected", lambda: fully_protected(paper))
     eventually("marks arrive", lambda: streams_are(database, marks="LIVE"))
     paper.post("price", symbol="BTCUSDT", price="41500")
 

@@ -70,6 +70,22 @@ async def test_a_lease_that_nobody_renews_holds_no_stop_back(hedge: bool, side: 
             await stage.until("protected", stage.is_protected, within_s=80)
 
 
+@EVERY_WORLD
+@staged
+async def test_what_waited_for_the_lease_is_done_when_it_comes_and_not_a_check_later(hedge: bool, side: str) -> None:
+    """Redis answers after the first look: the stop rests, and the ladder needs the lease. Checks are a minute apart."""
+    seldom = {"loop": {"check_interval_s": 60, "full_sweep_s": 60}}
+    async with Stage(btc(side), hedge=hedge) as stage:
+        stage.redis.down = True
+        stage.start(config=seldom)
+        await stage.until("covered", lambda: stage.covered(BTC, side), within_s=5)
+        await stage.run(30)
+        assert not placed(stage, "TAKE_PROFIT_MARKET"), "the story needs a ladder that waits for the lease"
+        stage.redis.down = False
+        await stage.until("protected", stage.is_protected, within_s=5)
+        stage.must_be_protected()
+
+
 @pytest.mark.parametrize("value", [["x"], {"x": "y"}, {"x"}, "", "two words", "x" * 300, 7.5], ids=str)
 @EVERY_MODE
 @staged

@@ -19,6 +19,10 @@ ASK_PAUSE_S: Final = 1.0
 OBSERVES: Final = "protection.mode is observe"
 
 
+def _nobody() -> None:
+    """Who hears of the lease where nobody wants to."""
+
+
 class LeaseKeeper:
     """Renews one lease in the background."""
 
@@ -27,6 +31,8 @@ class LeaseKeeper:
         self.lease = lease
         self.contend = contend
         self.reading_within_s = reading_within_s
+        self.on_taken: Callable[[], None] = _nobody
+        """Called when the lease became ours: what waited for it can be done now."""
         self._clock = clock
         self._read_at_s = clock.monotonic_s()
         """When the positions were last read; until the first read a daemon is taken for one that reads."""
@@ -79,6 +85,8 @@ class LeaseKeeper:
             ours = isinstance(after, Owned)
             event = "LeaseTaken" if ours else "LeaseGivenUp" if self._left else "LeaseLost"
             logger.bind(event=event).log("INFO" if ours else "WARNING", "Lease: {}", after)
+            if ours:
+                self.on_taken()
         return after
 
     async def _give_up(self, reason: str) -> None:

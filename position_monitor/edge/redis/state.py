@@ -115,10 +115,7 @@ class RedisState:
     def follow(
         self, check_interval_s: float, *, lease_ttl_s: float, contend: bool, reading_within_s: float = inf
     ) -> None:
-        """The configuration was reloaded: how long states and lease live from now on, and whether we want the lease.
-
-        It is asked for, or given up, at once.
-        """
+        """The configuration was reloaded. The lease is asked for, or given up, at once."""
         self._state_ttl_s = check_interval_s * STATE_TTL_CHECKS
         self._lease.follow(lease_ttl_s)
         self._keeper.follow(contend=contend, reading_within_s=reading_within_s)
@@ -126,6 +123,10 @@ class RedisState:
     def positions_read(self) -> None:
         """The positions were read just now: only a daemon that reads them has the lease."""
         self._keeper.positions_read()
+
+    def on_lease_taken(self, act: Callable[[], None]) -> None:
+        """`act` is called whenever the lease became ours; it must not wait."""
+        self._keeper.on_taken = act
 
     def ask_for_left_lease(self) -> None:
         """A cycle ended that could read the positions: a lease that was left to others is asked for at once."""
