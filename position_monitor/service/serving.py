@@ -102,7 +102,6 @@ class Service:
         self.streams = self.open_streams(self)
         self.candles = CandleReader(self.exchange, self.clock, lambda: self.in_force.candles)
         self.turns = Turns(self.clock, self.streams.events_delivered)
-        self.store.on_lease_taken(self.turns.wake)
         if self.control_stream is not None:
             hears = partial(operator_control, store=self.store, exchange=self.exchange, clock=self.clock)
             hears = partial(hears, in_force=self.in_force, wake=self.turns.wake)
@@ -151,6 +150,7 @@ class Service:
         """Run until `stop`. Returns the exit code."""
         self._teller.started(self.config)
         workers: list[Worker] = [self.store.run, self.advisor.run, self.breaker.run, self.candles.run]
+        workers.append(self._act_on_lease)
         workers += self.streams.workers
         if self.records is not None:
             workers.append(self.records.run)
@@ -276,6 +276,12 @@ class Service:
             self.turns.wake()
         elif self._reload_waits is None or self._reload_waits.done():
             self._reload_waits = asyncio.ensure_future(self._reload.wake_when_due(self.turns.wake))
+
+    async def _act_on_lease(self) -> None:
+        """End the pause whenever the lease becomes ours: what waited for it is done at once."""
+        while True:
+            await self.store.lease_taken()
+            self.turns.wake()
 
     def _note_epoch(self) -> None:
         """A lease newly taken ends what is known of other writers: whoever had it before wrote until now."""

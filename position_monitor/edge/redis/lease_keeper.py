@@ -19,10 +19,6 @@ ASK_PAUSE_S: Final = 1.0
 OBSERVES: Final = "protection.mode is observe"
 
 
-def _nobody() -> None:
-    """Who hears of the lease where nobody wants to."""
-
-
 class LeaseKeeper:
     """Renews one lease in the background."""
 
@@ -31,8 +27,6 @@ class LeaseKeeper:
         self.lease = lease
         self.contend = contend
         self.reading_within_s = reading_within_s
-        self.on_taken: Callable[[], None] = _nobody
-        """Called when the lease became ours: what waited for it can be done now."""
         self._clock = clock
         self._read_at_s = clock.monotonic_s()
         """When the positions were last read; until the first read a daemon is taken for one that reads."""
@@ -40,6 +34,7 @@ class LeaseKeeper:
         """Whether the lease was left to others."""
         self._asking = asyncio.Lock()
         self._now = asyncio.Event()
+        self._taken = asyncio.Event()
 
     def follow(self, *, contend: bool, reading_within_s: float) -> None:
         """The configuration was reloaded: the lease is asked for, or given up, at once."""
@@ -49,6 +44,11 @@ class LeaseKeeper:
     def ask_now(self) -> None:
         """Something changed: the lease is asked for, or given up, at once."""
         self._now.set()
+
+    async def taken(self) -> None:
+        """Wait until the lease becomes ours: what waited for it can be done then."""
+        await self._taken.wait()
+        self._taken.clear()
 
     @property
     def reads(self) -> bool:
@@ -86,7 +86,7 @@ class LeaseKeeper:
             event = "LeaseTaken" if ours else "LeaseGivenUp" if self._left else "LeaseLost"
             logger.bind(event=event).log("INFO" if ours else "WARNING", "Lease: {}", after)
             if ours:
-                self.on_taken()
+                self._taken.set()
         return after
 
     async def _give_up(self, reason: str) -> None:

@@ -124,9 +124,9 @@ class RedisState:
         """The positions were read just now: only a daemon that reads them has the lease."""
         self._keeper.positions_read()
 
-    def on_lease_taken(self, act: Callable[[], None]) -> None:
-        """`act` is called whenever the lease became ours; it must not wait."""
-        self._keeper.on_taken = act
+    async def lease_taken(self) -> None:
+        """Wait until the lease becomes ours."""
+        await self._keeper.taken()
 
     def ask_for_left_lease(self) -> None:
         """A cycle ended that could read the positions: a lease that was left to others is asked for at once."""
