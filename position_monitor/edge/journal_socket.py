@@ -1,7 +1,11 @@
 """The native protocol of the systemd journal: one datagram per entry, with fields (systemd.io/JOURNAL_NATIVE_PROTOCOL).
 
-An entry is `NAME=value` lines; a value with a line break is sent as name, length and bytes. Nothing here raises or
-waits: a socket that is full, gone or not there takes nothing, and the caller writes the line to standard error.
+An entry is `NAME=value` lines; a value with a line break is sent as name, length and bytes. Nothing here raises: a
+socket that stays full, is gone or not there takes nothing, and the caller writes the line to standard error.
+
+A full socket is waited for, because the kernel may hold only ten entries for a journal that is busy
+(`net.unix.max_dgram_qlen`; systemd sets 512 where it boots a machine), and a line on standard error has no fields. The
+caller is a thread that does nothing else.
 """
 
 from __future__ import annotations
@@ -18,6 +22,7 @@ SOCKET_PATH: Final = "/run/systemd/journal/socket"
 PATH_VARIABLE: Final = "POSITION_MONITOR_JOURNAL_SOCKET"
 """Another path for it, for tests and for containers that put it elsewhere."""
 IDENTIFIER: Final = "quantum-position-monitor"
+SEND_WITHIN_S: Final = 2
 SEND_BUFFER_BYTES: Final = 8 * 1024 * 1024
 """As much as the journal's own client asks for: a burst waits in the kernel rather than being refused."""
 
@@ -42,21 +47,26 @@ class JournalSocket:
     def __init__(self, path: str) -> None:
         self._path = path
         self._socket: socket.socket | None = None
+        self._took = True
+        """Whether the last entry was taken: a journal that let one wait in vain is not waited for again until then."""
 
     def send(self, fields: Mapping[str, str]) -> bool:
-        """Hand over one entry. False where the journal did not take it."""
+        """Hand over one entry, within `SEND_WITHIN_S`. False where the journal did not take it."""
         try:
             if self._socket is None:
                 self._socket = _opened()
-            self._socket.sendto(entry_bytes(fields), self._path)
+            self._socket.sendto(entry_bytes(fields), 0 if self._took else socket.MSG_DONTWAIT, self._path)
         except (OSError, ValueError):  # full, gone, not there, no descriptor left, a path that is none
-            return False
-        return True
+            self._took = False
+        else:
+            self._took = True
+        return self._took
 
 
 def _opened() -> socket.socket:
     opened = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC)
-    opened.setblocking(False)
+    # Of the kernel: Python's own time-out would ask in a loop, as a socket that is not connected always looks free.
+    opened.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, struct.pack("@ll", SEND_WITHIN_S, 0))
     with contextlib.suppress(OSError):
         opened.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER_BYTES)
     return opened

@@ -7,6 +7,8 @@ import os
 import socket
 import struct
 import sys
+import threading
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -122,6 +124,25 @@ def test_what_the_journal_does_not_take_goes_to_standard_error(journald: socket.
     numbers = [int(entry["MESSAGE"].split()[2]) for entry in received(journald)]
     numbers += [int(line.split()[2]) for line in written]
     assert sorted(numbers) == list(range(1_000))
+
+
+def test_a_burst_waits_for_a_journal_that_is_busy(journald: socket.socket, stream: io.StringIO) -> None:
+    """The kernel holds eleven entries and no more for a journal that has no turn: none may lose its fields."""
+    entries: list[dict[str, str]] = []
+
+    def read() -> None:
+        time.sleep(0.3)
+        while len(entries) < 60:
+            entries.append(parsed(journald.recv(65_536)))
+
+    reading = threading.Thread(target=read)
+    log.configure(stream=stream, journal=True)
+    reading.start()
+    for _ in range(60):
+        log.say(FIRED)
+    reading.join(30)
+    assert [entry.get("EVENT") for entry in entries] == ["StopFired"] * 60
+    assert stream.getvalue() == ""
 
 
 def test_a_journal_that_went_away_and_came_back(path: Path, journald: socket.socket, stream: io.StringIO) -> None:
