@@ -1,4 +1,4 @@
-"""The head of a request as a value, read strictly: what is not plain HTTP/1 without a body is answered by a status."""
+"""A request as a value: what h11 took for one, and what this server asks of it beyond the protocol."""
 
 from __future__ import annotations
 
@@ -7,13 +7,11 @@ from collections.abc import Mapping
 from typing import Final, NamedTuple
 from urllib.parse import parse_qsl, unquote, urlsplit
 
+import h11
+
 HEAD_BYTES_MAX: Final = 16 * 1024
 HEADERS_MAX: Final = 100
 QUERY_FIELDS_MAX: Final = 10
-_REQUEST_LINE: Final = re.compile(r"([!#$%&'*+.^_`|~0-9A-Za-z-]{1,32}) ([!-~]{1,8192}) HTTP/(\d)\.(\d)")
-_HEADER: Final = re.compile(r"([!#$%&'*+.^_`|~0-9A-Za-z-]{1,100}):[ \t]*([^\x00-\x08\x0a-\x1f\x7f]*)")
-_ONCE: Final = ("host", "authorization", "content-length")
-"""Headers that say two things when they stand there twice."""
 _GZIP: Final = re.compile(r"(?:^|,)\s*(?:gzip|\*)\s*(?:;\s*q=([\d.]{1,6})\s*)?(?=,|$)")
 
 
@@ -34,8 +32,6 @@ class Request(NamedTuple):
     query: Mapping[str, str]
     headers: Mapping[str, str]
     """By name in lower case."""
-    keeps_alive: bool
-    """Whether another request may follow on the connection."""
 
     @property
     def takes_gzip(self) -> bool:
@@ -43,36 +39,31 @@ class Request(NamedTuple):
         offer = _GZIP.search(self.headers.get("accept-encoding", ""))
         return offer is not None and (offer[1] is None or offer[1].strip("0.") != "")
 
+    @property
+    def has_body(self) -> bool:
+        """Whether something follows the head. No route wants it."""
+        return self.headers.get("content-length", "0").strip("0") != "" or "transfer-encoding" in self.headers
 
-def read_head(head: bytes) -> Request:
-    """The request of a head that ends with an empty line. Raises `BadRequest`, which repeats nothing of it."""
-    first, *lines = head.decode("latin-1").removesuffix("\r\n\r\n").split("\r\n")
-    line = _REQUEST_LINE.fullmatch(first)
-    if line is None:
-        raise BadRequest(400, "the first line is not that of a request")
-    method, target, major, minor = line.groups()
-    if major != "1":
+
+def request_of(message: h11.Request) -> Request:
+    """The request that h11 read. Raises `BadRequest`, which repeats nothing of it."""
+    if not message.http_version.startswith(b"1."):
         raise BadRequest(505, "HTTP/1.1 is spoken here")
-    headers = _headers(lines)
-    has_body = headers.get("content-length", "0").strip("0") != "" or "transfer-encoding" in headers
-    asks_to_close = "close" in headers.get("connection", "").lower()
-    keeps_alive = minor != "0" and not has_body and not asks_to_close
+    headers = _headers(message)
+    method = message.method.decode("ascii")
     if method not in ("GET", "HEAD"):
-        return Request(method=method, path="", query={}, headers=headers, keeps_alive=keeps_alive)
-    path, query = _target(target)
-    return Request(method=method, path=path, query=query, headers=headers, keeps_alive=keeps_alive)
+        return Request(method=method, path="", query={}, headers=headers)
+    path, query = _target(message.target.decode("ascii"))
+    return Request(method=method, path=path, query=query, headers=headers)
 
 
-def _headers(lines: list[str]) -> dict[str, str]:
-    if len(lines) > HEADERS_MAX:
+def _headers(message: h11.Request) -> dict[str, str]:
+    if len(message.headers) > HEADERS_MAX:
         raise BadRequest(431, f"more than {HEADERS_MAX} headers")
     headers: dict[str, str] = {}
-    for text in lines:
-        header = _HEADER.fullmatch(text)
-        if header is None:
-            raise BadRequest(400, "a header is none")
-        name, value = header[1].lower(), header[2].rstrip(" \t")
-        if name in headers and name in _ONCE:
+    for raw_name, raw_value in message.headers:
+        name, value = raw_name.decode("ascii"), raw_value.decode("latin-1")
+        if name in headers and name == "authorization":
             raise BadRequest(400, f"{name} stands there twice")
         headers[name] = f"{headers[name]}, {value}" if name in headers else value
     return headers

@@ -16,9 +16,10 @@ from typing import Final
 
 from position_monitor.core.model.sides import PositionKey, Side
 from position_monitor.dashboard.access import HEADERS, Access
+from position_monitor.dashboard.answers import Answer, Body, Stream, said
 from position_monitor.dashboard.board import NO_FRAME, Board
 from position_monitor.dashboard.documents import events_document, risk_status, state_document
-from position_monitor.dashboard.http_server import Answer, Body, HttpServer, Stream, said
+from position_monitor.dashboard.http_server import HttpServer
 from position_monitor.dashboard.pages import HISTORY_EVENTS, PAGE_STYLE, overview, position_page
 from position_monitor.dashboard.requests import HEAD_BYTES_MAX, Request
 from position_monitor.dashboard.watching import AccountView, AccountWatch

@@ -13,11 +13,12 @@ from collections.abc import AsyncIterator, Iterator
 from contextlib import ExitStack, suppress
 from pathlib import Path
 
+import h11
 import pytest
 from redis.asyncio import Redis
 
 from position_monitor.dashboard.http_server import CONNECTIONS_MAX
-from position_monitor.dashboard.requests import BadRequest, read_head
+from position_monitor.dashboard.requests import BadRequest, Request, request_of
 from position_monitor.edge.redis.embedded import EmbeddedRedis
 from tests.bench.gauges import memory_mib
 from tests.dashboard.conftest import Publisher, eventually, several
@@ -104,12 +105,17 @@ async def account(valkey: EmbeddedRedis, redis: Redis, running: Running) -> Asyn
         (b"hello\r\n\r\n", 400),
         (b"GET /\x00 HTTP/1.1\r\n" + HERE + b"\r\n", 400),
         (b"GET / HTTP/1.1\r\n" + HERE + b"Host: evil.example\r\n\r\n", 400),
-        (b"GET / HTTP/1.1\r\n" + HERE + b" folded\r\n\r\n", 400),
+        (b"GET / HTTP/1.1\r\nConnection: close\r\n" + HERE + b" folded\r\n\r\n", 421),
+        (b"GET / HTTP/1.1\r\n" + HERE + b"X y: z\r\n\r\n", 400),
+        (b"GET / HTTP/1.1\r\n" + HERE + b"Authorization: a\r\nAuthorization: b\r\n\r\n", 400),
+        (b"GET / HTTP/1.1\r\n" + HERE + b"Content-Length: 1\r\nContent-Length: 2\r\n\r\n", 400),
+        (b"GET / HTTP/1.1\r\n" + HERE + b"Transfer-Encoding: gzip\r\n\r\n", 501),
         (b"GET nowhere HTTP/1.1\r\n" + HERE + b"\r\n", 400),
         (b"GET /position?" + b"a=b&" * 500 + b" HTTP/1.1\r\n" + HERE + b"\r\n", 400),
         (b"POST / HTTP/1.1\r\n" + HERE + b"Content-Length: 9000000\r\n\r\n" + b"x" * 1_000_000, 405),
         (b"BREW-TEA / HTTP/1.1\r\nConnection: close\r\n" + HERE + b"\r\n", 405),
-        (b"GET /healthz HTTP/1.1\r\nConnection: close\r\n\r\n", 421),
+        (b"GET /healthz HTTP/1.1\r\nConnection: close\r\n\r\n", 400),
+        (b"GET /healthz HTTP/1.0\r\n\r\n", 421),
         (b"GET /healthz HTTP/1.0\r\n" + HERE + b"\r\n", 200),
         (b"\r\nGET http://localhost/healthz HTTP/1.1\r\nConnection: close\r\n" + HERE + b"\r\n", 200),
     ],
@@ -184,6 +190,15 @@ async def test_large_values_are_not_kept(running: Running, account: Publisher) -
     assert running.memory_mib() - before_mib < 40
 
 
+def requested(head: bytes) -> Request:
+    """What a head asks for. Raises `BadRequest`, and what h11 raises."""
+    wire = h11.Connection(h11.SERVER)
+    wire.receive_data(head)
+    message = wire.next_event()
+    assert isinstance(message, h11.Request)
+    return request_of(message)
+
+
 @pytest.mark.parametrize(
     ("offer", "takes"),
     [
@@ -192,17 +207,19 @@ async def test_large_values_are_not_kept(running: Running, account: Publisher) -
     ],
 )
 def test_who_takes_gzip(offer: str, takes: bool) -> None:
-    head = f"GET / HTTP/1.1\r\nAccept-Encoding: {offer}\r\n\r\n".encode()
-    assert read_head(head).takes_gzip is takes
+    head = f"GET / HTTP/1.1\r\nHost: localhost\r\nAccept-Encoding: {offer}\r\n\r\n".encode()
+    assert requested(head).takes_gzip is takes
 
 
 def test_a_head_of_any_bytes_is_a_request_or_a_refusal() -> None:
     """Nothing else is raised."""
     whole = b"GET /position?symbol=A%20B&side=LONG HTTP/1.1\r\nHost: localhost\r\nAccept: */*\r\n\r\n"
-    assert read_head(whole).query == {"symbol": "A B", "side": "LONG"}
+    assert requested(whole).query == {"symbol": "A B", "side": "LONG"}
     for place in range(len(whole) - 4):
         for byte in (b"", b"\x00", b"\xff", b" ", b"\r", b"%", b"[", b":"):
             try:
-                read_head(whole[:place] + byte + whole[place + 1 :])
+                requested(whole[:place] + byte + whole[place + 1 :])
             except BadRequest as refusal:
                 assert refusal.status in (400, 431, 505)
+            except h11.RemoteProtocolError as refusal:
+                assert refusal.error_status_hint in (400, 431, 501)
