@@ -3,6 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 PY := $(VENV)/bin/python
 STAMP := $(VENV)/.installed
+DEV_STAMP := $(VENV)/.installed-dev
 FREQTRADE := 2026.9
 BACKTESTING := 0.6.6
 EXPORT := uv export --quiet --format requirements.txt --no-emit-project --no-header --no-annotate
@@ -21,10 +22,10 @@ run: $(STAMP)
 # Five workers on two cores: a third of the tests mostly waits for processes. An idle one takes over half of another's.
 WORKERS ?= 5
 TEST_TIMEOUT_S ?= 180
-test: $(STAMP)
+test: $(DEV_STAMP)
 	@$(PY) -m pytest -o faulthandler_timeout=$(TEST_TIMEOUT_S) -o faulthandler_exit_on_timeout=true $(if $(filter-out 0,$(WORKERS)),-n $(WORKERS) --dist worksteal) $(TESTS)
 
-check: $(STAMP)
+check: $(DEV_STAMP)
 	@$(PY) -m ruff check .
 	@$(PY) -m ruff format --check .
 	@$(PY) -m mypy
@@ -32,22 +33,22 @@ check: $(STAMP)
 
 # The daemon's real service in simulated time. SEEDS=10000 runs many; SEED=123 repeats one with its trace.
 SEEDS ?= 1000
-sim: $(STAMP)
+sim: $(DEV_STAMP)
 	@$(PY) -m tests.sim $(if $(SEED),--seed $(SEED) --trace,--seeds $(SEEDS))
 
 # Every fault at every step: short lives of the daemon, each lived again with every fault at every contact with the world,
 # once and lasting, and with pairs of faults (PAIRS=0: without). LIFE=reduce picks lives, FAULT=answer_lost faults,
 # SHARE=7/90 one share of all; RUN=reduce:17:answer_lost:once repeats one run with its trace.
-explore: $(STAMP)
+explore: $(DEV_STAMP)
 	@$(PY) -m tests.explore $(if $(RUN),--run $(RUN)) $(if $(LIFE),--lives $(LIFE)) $(if $(FAULT),--faults $(FAULT)) $(if $(SHARE),--share $(SHARE)) $(if $(filter 0,$(PAIRS)),--no-pairs)
 
 # Other programs on the same account, each in its own venv: freqtrade, NautilusTrader. About eight minutes.
-beside: $(STAMP)
+beside: $(DEV_STAMP)
 	@BESIDE=1 $(PY) -m pytest -q -p no:cacheprovider tests/beside
 
 # The figures of docs/performance.md, and bench.json; slow, exit code 1 when a bar is missed. QUICK=1 takes about four
 # minutes, ROWS=fills,cold runs a part, DOCS=1 writes the table and the plot into docs/.
-bench: $(STAMP)
+bench: $(DEV_STAMP)
 	@$(PY) -m tests.bench --command "make bench$(if $(QUICK), QUICK=1)$(if $(ROWS), ROWS=$(ROWS))" $(if $(QUICK),--quick) $(if $(ROWS),--rows "$(ROWS)") $(if $(DOCS),--docs)
 
 # On this host, or below DESTDIR for a package: releases with their own environment in PREFIX, units, /etc/quantum, a link
@@ -75,11 +76,20 @@ lock:
 	echo "freqtrade==$(FREQTRADE)" | uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate --output-file tests/bench/freqtrade/requirements.txt -
 	echo "backtesting==$(BACKTESTING)" | uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate --output-file tests/bench/backtesting/requirements.txt -
 
-venv: $(STAMP)
-$(STAMP): requirements-dev.txt pyproject.toml
+# Who only looks gets what the program needs; the tools of the tests (Playwright alone is 165 MB) come with the first of
+# `test check sim explore beside bench`.
+venv: $(DEV_STAMP)
+$(STAMP): requirements-extras.txt pyproject.toml
+	$(call installed,requirements-extras.txt)
+$(DEV_STAMP): requirements-dev.txt pyproject.toml
+	$(call installed,requirements-dev.txt)
+	@touch $(STAMP)
+
+define installed
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed, was " + sys.version)'
 	@echo "installing the locked packages into $(VENV), once" >&2
 	@test -x $(PY) || $(PYTHON) -m venv $(VENV)
-	@$(PY) -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.txt
+	@$(PY) -m pip install --quiet --disable-pip-version-check --require-hashes -r $(1)
 	@$(PY) -m pip install --quiet --disable-pip-version-check --no-deps -e .
 	@touch $@
+endef
