@@ -23,7 +23,7 @@ run: $(STAMP)
 WORKERS ?= 5
 TEST_TIMEOUT_S ?= 180
 test: $(DEV_STAMP)
-	@$(PY) -m pytest -o faulthandler_timeout=$(TEST_TIMEOUT_S) -o faulthandler_exit_on_timeout=true $(if $(filter-out 0,$(WORKERS)),-n $(WORKERS) --dist worksteal) $(TESTS)
+	@$(PY) -m pytest -o faulthandler_timeout=$(TEST_TIMEOUT_S) -o faulthandler_exit_on_timeout=true --durations=15 $(if $(filter-out 0,$(WORKERS)),-n $(WORKERS) --dist worksteal) $(TESTS)
 
 check: $(DEV_STAMP)
 	@$(PY) -m ruff check .

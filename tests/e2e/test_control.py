@@ -52,8 +52,9 @@ class Desk:
         return str(data["id"])
 
     def answers(self, request_id: str) -> list[dict[str, Any]]:
+        """What was told of a request. An event may be written again with its id (docs/redis.md: at least once)."""
         rows = [json.loads(fields["data"]) for _, fields in self.database.xrevrange(f"{PREFIX}:events", count=500)]
-        return [row for row in rows if row.get("request_id") == request_id]
+        return list({row["id"]: row for row in rows if row.get("request_id") == request_id}.values())
 
     def status(self) -> dict[str, str]:
         return self.database.hgetall(f"{PREFIX}:status")

@@ -17,6 +17,8 @@ from tests.sim.truth import Key, side_of
 MINUTE_MS = 60_000
 MOST = {"requests": 1_500, "orders": 150, "events": 600, "journal lines": 800}
 """Of one daemon within a minute, in the worst of states: several times what the swarm shows."""
+WHOLE_BOOK = 5
+"""Orders of one position: two stops and three rungs. Each change of a position may ask for all of them anew."""
 HOPELESS_LINES_MAX = 5
 PRICES = frozenset({-2021, -1021, -1003, -1015})
 """Refusals that end by themselves: the price comes back, the clock is read again, the minute ends."""
@@ -37,12 +39,16 @@ class Calm:
         """Daemon and symbol -> when a line about it was said."""
         self._changed: dict[str, deque[int]] = defaultdict(lambda: deque(maxlen=50))
         """Symbol -> when its position, its orders or its rules changed: then a new try is due."""
+        self._traded: deque[int] = deque()
+        """When any position changed."""
         self._told: set[object] = set()
 
     # -- what happens
 
     def entry(self, entry: Any) -> None:
         """One journal entry."""
+        if entry.position_before != entry.position_after:
+            self._traded.append(entry.at_ms)
         if entry.position_before != entry.position_after or entry.kind == "filters_changed" or entry.origin != "api":
             self._changed[entry.symbol].append(entry.at_ms)
 
@@ -106,10 +112,11 @@ class Calm:
     def _count(self, daemon: int, what: str, at_ms: int) -> Iterator[str]:
         times = _recent(self._times[daemon, what], at_ms)
         times.append(at_ms)
-        if len(times) > MOST[what]:
-            yield from self._once(
-                (daemon, what), f"INV-10: more than {MOST[what]} {what} of daemon {daemon} within a minute"
-            )
+        most = MOST[what]
+        if what == "orders":
+            most = max(most, WHOLE_BOOK * len(_recent(self._traded, at_ms)))
+        if len(times) > most:
+            yield from self._once((daemon, what), f"INV-10: more than {most} {what} of daemon {daemon} within a minute")
 
     def _once(self, what: object, words: str) -> Iterator[str]:
         if what not in self._told:

@@ -77,3 +77,14 @@ def test_everything_is_bounded() -> None:
     for _ in range(MOST["requests"] + 5):
         scene.told += scene.judge.answer(scene.world.answer(Endpoint.TIME, {}), scene.world.at_ms)
     assert len(scene.told) == 3
+
+
+@pytest.mark.parametrize(("trades", "told"), [(0, 1), (29, 1), (40, 0)])
+def test_a_whole_book_is_due_for_each_change_of_a_position(trades: int, told: int) -> None:
+    """More orders than ever within one minute, at prices that no longer hold: a reason are only as many trades."""
+    scene = Scene()
+    for number in range(trades):
+        scene.judge.entry(scene.world.resize("1" if number % 2 else "2"))
+    for _ in range(MOST["orders"] + 20):
+        scene.orders(-2021)
+    assert len(scene.told) == told
