@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from position_monitor.core.evidence.conclusions import after_exposure, pruned
-from position_monitor.core.evidence.endings import after_word, word_of
+from position_monitor.core.evidence.endings import after_word, to_ask_for, word_of
 from position_monitor.core.evidence.evidence import Evidence
 from position_monitor.core.evidence.learning import after_read
 from position_monitor.core.evidence.written import AWAITED_PER_POSITION_MAX, MISSES_UNTIL_GONE, after_miss, after_write
@@ -539,6 +539,28 @@ def test_a_close_all_that_was_taken_after_the_zero_row_proves_that_the_position_
 
 
 @both_sides
+def test_stops_of_a_life_that_is_recognised_late_name_it(side):
+    """Closed and opened again in one instant, and the stops were made before any row told of it: they carry the old
+    epoch, and the first row is that of a later change. They bind all the same (invariant 8)."""
+    held = position(side)
+    before = learned(*[seen_at([held], [backstop(held, at(side, "-1.5"))], at_ms=NOW_MS + n) for n in (0, 2_000)])
+    ended = word_of(backstop(held, at(side, "-1.5")))
+    ended = ended._replace(status=OrderStatus.EXPIRED, at_ms=NOW_MS + 3_000, nothing_filled=True)
+    told = after_word(before, ended, NOW_MS + 3_010)
+    smaller = position(side, quantity="0.5", updated_at_ms=NOW_MS + 9_000)
+    again = position(side)
+    made = [
+        working(again, at(side, "-1.5"))._replace(created_at_ms=NOW_MS + 3_030),
+        backstop(again, at(side, "-2"), created_at_ms=NOW_MS + 3_035),
+    ]
+    reads = [seen_at([smaller], [], at_ms=NOW_MS + 10_000)]
+    reads += [seen_at([smaller], made, at_ms=NOW_MS + n) for n in (11_000, 13_000, 15_000, 17_000)]
+    evidence = learned(*reads, before=told)
+    assert evidence.keys[held.key].epoch == made[0].epoch
+    assert not decided(reads[-1], evidence, now_ms=NOW_MS + 17_000).plans[SYMBOL].cancels
+
+
+@both_sides
 @pytest.mark.parametrize(
     ("status", "ended_ms", "changed_ms", "new"),
     [
@@ -559,3 +581,18 @@ def test_the_end_of_its_backstop_tells_of_a_position_that_was_closed_and_opened_
     again = position(side, mark=at(side, 3), updated_at_ms=NOW_MS + changed_ms)
     evidence = learned(seen_at([again], rows[1:], at_ms=NOW_MS + 6_000), before=told)
     assert (evidence.of(again.key).epoch != before.of(held.key).epoch) is new
+
+
+def test_a_take_profit_that_is_not_listed_is_asked_for_less_and_less_often():
+    """A stop in every look: whether it rests decides whether the position is naked."""
+    held = position(LONG)
+    seen = learned(seen_at([held]))
+    stop, rung = desired(backstop(held, at(LONG, "-1.5")), held), desired(ladder(held)[0], held)
+    for order in (stop, rung):
+        seen = after_write(seen, SYMBOL, order.client_id, NOW_MS, order=order)
+    asked = {stop.client_id: 0, rung.client_id: 0}
+    for now_ms in range(NOW_MS + 100, NOW_MS + 5_000, 100):
+        for client_id in to_ask_for(seen, seen_at([held], at_ms=now_ms)):
+            asked[client_id] += 1
+            seen = after_miss(seen, SYMBOL, client_id, now_ms, grace_ms=10_000)
+    assert asked == {stop.client_id: 49, rung.client_id: 5}

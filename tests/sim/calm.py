@@ -17,8 +17,8 @@ from tests.sim.truth import Key, side_of
 MINUTE_MS = 60_000
 MOST = {"requests": 1_500, "orders": 150, "events": 600, "journal lines": 800}
 """Of one daemon within a minute, in the worst of states: several times what the swarm shows."""
-WHOLE_BOOK = 5
-"""Orders of one position: two stops and three rungs. Each change of a position may ask for all of them anew."""
+FOR_A_TRADE = {"requests": 10, "orders": 5}
+"""And beside that for each change of a position: two stops and three rungs anew, and a few looks at it."""
 HOPELESS_LINES_MAX = 5
 PRICES = frozenset({-2021, -1021, -1003, -1015})
 """Refusals that end by themselves: the price comes back, the clock is read again, the minute ends."""
@@ -112,9 +112,7 @@ class Calm:
     def _count(self, daemon: int, what: str, at_ms: int) -> Iterator[str]:
         times = _recent(self._times[daemon, what], at_ms)
         times.append(at_ms)
-        most = MOST[what]
-        if what == "orders":
-            most = max(most, WHOLE_BOOK * len(_recent(self._traded, at_ms)))
+        most = MOST[what] + FOR_A_TRADE.get(what, 0) * len(_recent(self._traded, at_ms))
         if len(times) > most:
             yield from self._once((daemon, what), f"INV-10: more than {most} {what} of daemon {daemon} within a minute")
 

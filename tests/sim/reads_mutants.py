@@ -80,3 +80,14 @@ def any_order_of_ours_tells_the_epoch(stack: ExitStack) -> None:
         return max((own.epoch for own in live.owned), default="")
 
     stack.enter_context(changed(lives, "_epoch_of_life", epoch))
+
+
+@mutant("INV-8", swarm=Swarm({"delayed_listing": 0.1, "stale_reads": 0.1}, ("reentry", "lagging_replica"), {}))
+def a_life_begins_with_the_row_that_tells_of_it(stack: ExitStack) -> None:
+    """What was made in it before that row carries an older name, and its level is taken for that of an earlier life."""
+    honest = lives._settled_epoch
+
+    def settled(belief: Any, live: Any, position: Any) -> str:
+        return honest(replace(belief, flat_before_ms=0), live, position)
+
+    stack.enter_context(changed(lives, "_settled_epoch", settled))

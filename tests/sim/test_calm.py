@@ -79,7 +79,7 @@ def test_everything_is_bounded() -> None:
     assert len(scene.told) == 3
 
 
-@pytest.mark.parametrize(("trades", "told"), [(0, 1), (29, 1), (40, 0)])
+@pytest.mark.parametrize(("trades", "told"), [(0, 1), (3, 1), (4, 0)])
 def test_a_whole_book_is_due_for_each_change_of_a_position(trades: int, told: int) -> None:
     """More orders than ever within one minute, at prices that no longer hold: a reason are only as many trades."""
     scene = Scene()

@@ -15,7 +15,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import replace
 from typing import NamedTuple
 
-from position_monitor.core.evidence.evidence import Belief, Evidence, Fired, Vanished, with_key
+from position_monitor.core.evidence.evidence import Awaited, Belief, Evidence, Fired, Vanished, with_key
 from position_monitor.core.evidence.written import PROVED_STOP_GRACE_MS, without_write
 from position_monitor.core.model import ids
 from position_monitor.core.model.orders import LiveOrder, OrderStatus, Role, Tag
@@ -31,6 +31,8 @@ SPENT_KEPT = 512
 VANISHED_KEPT = 64
 ASKED_AT_ONCE_MAX = 4
 """Orders of one symbol that are asked for in one look."""
+ASK_AGAIN_MS = 250
+"""A written take-profit is asked for so long after it was sent, then after twice as long, and so on."""
 FIRED_KEPT_MS = 120_000
 """How long it is remembered that an order's price came when no end of it is ever read."""
 UNDER_WAY = (OrderStatus.TRIGGERING, OrderStatus.TRIGGERED)
@@ -65,7 +67,12 @@ def word_of(order: LiveOrder) -> Word:
 def to_ask_for(evidence: Evidence, observation: SymbolObservation) -> tuple[str, ...]:
     """Client ids to ask the venue for after a look: written and not read back yet, or gone from the list."""
     listed = {order.client_id for order in observation.orders}
-    written = [client_id for client_id in evidence.awaited_in(observation.symbol) if client_id not in listed]
+    written = [
+        client_id
+        for client_id in evidence.awaited_in(observation.symbol)
+        if client_id not in listed
+        and _is_due(evidence.awaited[observation.symbol, client_id], observation.observed_at_ms)
+    ]
     gone: list[str] = []
     if not observation.orders_reused:
         for position in observation.positions:
@@ -74,6 +81,16 @@ def to_ask_for(evidence: Evidence, observation: SymbolObservation) -> tuple[str,
                 gone += unexplained(belief, observation.live.by_position.get(position.key), listed, 0)
     asked = dict.fromkeys((*written, *sorted(gone)[:ASKED_AT_ONCE_MAX]))
     return tuple(asked)
+
+
+def _is_due(wait: Awaited, now_ms: int) -> bool:
+    """Whether a written order is asked for now: a stop in every look, a take-profit less often with each miss.
+
+    Where lists and queries lag by seconds, a ladder would cost a query for each rung in each look.
+    """
+    if wait.order is None or wait.order.role.is_stop:
+        return True
+    return abs(now_ms - wait.sent_at_ms) >= ASK_AGAIN_MS << wait.misses
 
 
 def unexplained(belief: Belief, live: LiveBook | None, listed: Collection[str], now_ms: int) -> Mapping[str, Vanished]:

@@ -91,9 +91,11 @@ def _epoch_of_life(live: LiveBook, position: Position) -> str:
 def _settled_epoch(belief: Belief, live: LiveBook, position: Position) -> str:
     """The epoch in memory, unless something of ours rests that is of this life and of another one.
 
-    After a restart the lists may lag: an epoch made up then yields to the backstop that appears a read later.
+    After a restart the lists may lag: an epoch made up then yields to the backstop that appears a read later. A life
+    that was recognised late, by a row of its last change, began right after the moment at which the position was flat.
     """
-    backstops = [own for own in live.resting if own.role is Role.BACKSTOP and own.created_at_ms >= belief.born_at_ms]
+    since_ms = belief.flat_before_ms + 1 if belief.flat_before_ms else belief.born_at_ms
+    backstops = [own for own in live.resting if own.role is Role.BACKSTOP and own.created_at_ms >= since_ms]
     if any(own.epoch == belief.epoch for own in backstops):
         return belief.epoch
     if backstops:
