@@ -120,3 +120,11 @@ async def test_an_order_under_way_holds_every_removal():
     world.venue.let.set()
     await world.writing
     assert len(await world.retire(*OLD)) == 2
+
+
+async def test_what_was_removed_is_left_alone_while_a_list_still_shows_it():
+    """A replica that lags: asked again, the venue would refuse, and refusals hold back what is due (make sim, 101)."""
+    world = World()
+    assert await world.retire(OLD[0]) == [OLD[0].client_id]
+    assert await world.retire(*OLD) == [order.client_id for order in OLD]
+    assert world.venue.removed == [order.client_id for order in OLD], "each once"

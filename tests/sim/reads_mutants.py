@@ -10,6 +10,7 @@ from position_monitor.core.decision import plan
 from position_monitor.core.decision.plan_inputs import Plan
 from position_monitor.core.evidence import absence, lives, written
 from position_monitor.core.observation.reads import PositionsRead
+from position_monitor.daemon.stuck_removals import StuckRemovals
 from position_monitor.edge.http.rate_budget import Lane
 from position_monitor.edge.venues.binance.rows import AccountConfigRow, parse_object
 from position_monitor.edge.venues.binance.upkeep import BinanceUpkeep
@@ -82,12 +83,11 @@ def any_order_of_ours_tells_the_epoch(stack: ExitStack) -> None:
     stack.enter_context(changed(lives, "_epoch_of_life", epoch))
 
 
-@mutant("INV-8", swarm=Swarm({"delayed_listing": 0.1, "stale_reads": 0.1}, ("reentry", "lagging_replica"), {}))
-def a_life_begins_with_the_row_that_tells_of_it(stack: ExitStack) -> None:
-    """What was made in it before that row carries an older name, and its level is taken for that of an earlier life."""
-    honest = lives._settled_epoch
-
-    def settled(belief: Any, live: Any, position: Any) -> str:
-        return honest(replace(belief, flat_before_ms=0), live, position)
-
-    stack.enter_context(changed(lives, "_settled_epoch", settled))
+@mutant(
+    "INV-10",
+    swarm=Swarm({"delayed_listing": 0.1, "stale_reads": 0.1}, ("reentry", "lagging_replica"), {}),
+    caught_at=15,
+)
+def what_a_list_shows_is_removed_again(stack: ExitStack) -> None:
+    """What was removed is asked for again while lists lag; refused twice, it holds back the removals that are due."""
+    stack.enter_context(changed(StuckRemovals, "_was_removed", lambda self, order_id: False))
