@@ -31,10 +31,11 @@ check: $(DEV_STAMP)
 	@$(PY) -m mypy
 	@$(PY) -m pytest tests/test_layers.py tests/test_house.py
 
-# The daemon's real service in simulated time. SEEDS=10000 runs many; SEED=123 repeats one with its trace.
+# The daemon's real service in simulated time. SEEDS=10000 runs many; SEED=123 repeats one with its trace. TOGETHER=1 SEEDS=903
+# runs every pair of powers for a minute each.
 SEEDS ?= 1000
 sim: $(DEV_STAMP)
-	@$(PY) -m tests.sim $(if $(SEED),--seed $(SEED) --trace,--seeds $(SEEDS))
+	@$(PY) -m tests.sim $(if $(TOGETHER),--together) $(if $(SEED),--seed $(SEED) --trace,--seeds $(SEEDS))
 
 # Every fault at every step: short lives of the daemon, each lived again with every fault at every contact with the world,
 # once and lasting, and with pairs of faults (PAIRS=0: without). LIFE=reduce picks lives, FAULT=answer_lost faults,

@@ -7,9 +7,11 @@ import gc
 import multiprocessing
 import sys
 import time
+from functools import partial
 
 from tests.sim.report import Summary, failure
 from tests.sim.simulation import Result, simulate
+from tests.sim.together import PAIRS, simulate_together
 
 SEEDS_AT_ONCE = 8
 SEEDS_PER_COLLECTION = 60
@@ -19,7 +21,7 @@ SEEDS_PER_COLLECTION = 60
 def main() -> int:
     """Parse, run, report."""
     options = _options()
-    return _one(options.seed, traced=options.trace) if options.seed is not None else _many(options)
+    return _one(options) if options.seed is not None else _many(options)
 
 
 def _options() -> argparse.Namespace:
@@ -30,6 +32,11 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--seconds", type=float, default=0, help="stop after this many seconds (0: run all)")
     parser.add_argument("--seed", type=int, default=None, help="run this one seed")
     parser.add_argument("--digests", action="store_true", help="print the trace digest of every seed")
+    parser.add_argument(
+        "--together",
+        action="store_true",
+        help=f"worlds of two powers instead of seeds; {len(PAIRS)} are each pair once",
+    )
     parser.add_argument("--trace", action="store_true", help="with --seed: print everything that happened")
     return parser.parse_args()
 
@@ -41,23 +48,24 @@ def prepare() -> None:
     gc.disable()
 
 
-def timed(seed: int) -> tuple[Result, float]:
-    """One seed and the CPU seconds it took."""
+def timed(seed: int, *, together: bool = False) -> tuple[Result, float]:
+    """One seed, or one world of two powers, and the CPU seconds it took."""
     began_s = time.process_time()
-    result = simulate(seed)
+    result = simulate_together(seed) if together else simulate(seed)
     if seed % SEEDS_PER_COLLECTION == 0:
         gc.collect()
     return result, time.process_time() - began_s
 
 
-def _one(seed: int, *, traced: bool) -> int:
+def _one(options: argparse.Namespace) -> int:
     trace: list[str] = []
-    result = simulate(seed, trace=trace if traced else None)
+    run = simulate_together if options.together else simulate
+    result = run(options.seed, trace=trace if options.trace else None)
     for line in trace:
         print(line)
     for violation in result.violations:
         print(violation)
-    print(f"seed {seed}: {len(result.violations)} violations, trace digest {result.trace[:16]}")
+    print(f"seed {options.seed}: {len(result.violations)} violations, trace digest {result.trace[:16]}")
     return 1 if result.violations else 0
 
 
@@ -65,7 +73,8 @@ def _many(options: argparse.Namespace) -> int:
     summary, began_s = Summary(), time.monotonic()
     numbers = range(options.first, options.first + options.seeds)
     with multiprocessing.Pool(options.jobs, initializer=prepare) as pool:
-        for result, cpu_s in pool.imap(timed, numbers, chunksize=SEEDS_AT_ONCE):
+        run = partial(timed, together=options.together)
+        for result, cpu_s in pool.imap(run, numbers, chunksize=SEEDS_AT_ONCE):
             summary.add(result, cpu_s)
             if options.digests:
                 print(f"seed {result.seed} {result.trace}")
