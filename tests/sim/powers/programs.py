@@ -8,6 +8,7 @@ from contextlib import suppress
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
+from position_monitor.core.model import ids
 from position_monitor.paper.amounts import floor_to, round_to
 from position_monitor.paper.errors import VenueRefusal
 from position_monitor.paper.orders import AlgoOrder
@@ -16,6 +17,7 @@ from tests.sim.truth import PREFIX
 from tests.sim.virtual_time import sleep, true_ms
 
 if TYPE_CHECKING:
+    from position_monitor.paper.journal import Entry
     from tests.sim.simulation import Simulation
 
 SLOT_TAKEN = -4130
@@ -180,16 +182,20 @@ async def closed_positions_linger(run: Simulation, rng: random.Random) -> None:
                 run.checker.violations.append(f"INV-16: placed after our own stop had closed it: {detail}")
 
 
-def _by_our_stop(run: Simulation, refused: object) -> bool:
-    """Whether a stop of ours closed the position, between one and eight seconds before the refusal."""
-    at_ms, symbol, side = refused.at_ms, refused.symbol, refused.detail["side"]  # type: ignore[attr-defined]
+def _by_our_stop(run: Simulation, refused: Entry) -> bool:
+    """Whether a stop of ours closed the position, between one and eight seconds before the refusal, and nobody opened
+    it again since: what was opened and closed again by hand may be taken for the old one as long as rows lag."""
     journal = run.engine.world.journal
-    return any(
-        entry.kind == "order_finished"
-        and entry.symbol == symbol
-        and entry.detail["side"] == side
-        and str(entry.detail["client_id"]).startswith(PREFIX)
-        and entry.detail["type"] == "STOP_MARKET"
-        and 1_000 <= at_ms - entry.at_ms <= 8_000
+    changes = [
+        entry
         for entry in journal.after(max(0, journal.last_sequence - 400))
-    )
+        if entry.symbol == refused.symbol
+        and entry.sequence < refused.sequence
+        and entry.position_before != entry.position_after
+    ]
+    if not changes:
+        return False
+    last = changes[-1]
+    tag = ids.tag_of(str(last.detail.get("client_id", "")))
+    is_stop = tag is not None and tag.role.is_stop and last.detail["side"] == refused.detail["side"]
+    return is_stop and 1_000 <= refused.at_ms - last.at_ms <= 8_000
