@@ -62,7 +62,7 @@ def a_take_profit_that_two_questions_do_not_find_is_not_there(stack: ExitStack) 
     stack.enter_context(changed(written, "HELD_UP_MS", 0))
 
 
-@mutant("INV-17", swarm=Swarm({"html": 0.2, "internal_503": 0.2}, ("unreadable_sizes",)), caught_at=16)
+@mutant("INV-17", swarm=Swarm({"html": 0.2, "internal_503": 0.2}, ("unreadable_sizes",)), caught_at=92)
 def what_could_not_be_read_is_forgotten_when_nothing_can_be(stack: ExitStack) -> None:
     """A look that fails tells of no symbol that was unread before (seed 820)."""
     honest = Daemon._report

@@ -135,6 +135,10 @@ class SettledBook:
         if len(levels) > 1:
             yield f"has working stops of ours at {len(levels)} levels: {', '.join(levels)}"
         total = sum((Decimal(order["quantity"]) for order in working), Decimal(0))
+        # With legs, no order says reduce-only: of a position below the least notional no smaller one is taken.
+        alone = len(working) == 1 and working[0].get("position_side", "BOTH") != "BOTH"
+        if alone and size * Decimal(levels[0]) < least.notional:
+            return
         if len(levels) == 1 and total >= size + least.quantity:
             yield f"has working stops of ours over {total}, and its size is {size}"
 
