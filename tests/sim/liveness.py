@@ -34,8 +34,8 @@ PROBED_MS = 301_000
 """A ban without a usable end is asked about in growing steps, the longest of five minutes."""
 OPEN_CONDITIONAL_MAX = 200
 KEPT_FOR_STOPS = 75
-"""Weight of a minute that is not asked for any more: 10 is left to stops, and requests that were lost on their way
-count as sent."""
+"""Weight of a minute that is not asked for any more: 10 is left to stops, and the last ones are not counted alike."""
+MINUTE_MS = 60_000
 CROWDED = 0.8
 """The share of the minute's weight from which lists may wait for the next minute."""
 CROWDED_MS = 15_000
@@ -62,6 +62,13 @@ class VenueNow:
 
     def __init__(self, gateway: Gateway) -> None:
         self._gateway = gateway
+        self._lost: tuple[int, int] = (0, 0)
+        """A minute, and the weight of it that was lost on its way: the daemon counts it, the venue does not."""
+
+    def lost(self, weight: int, at_ms: int) -> None:
+        """A request got no answer: perhaps it never arrived."""
+        minute = at_ms // MINUTE_MS
+        self._lost = (minute, weight + (self._lost[1] if self._lost[0] == minute else 0))
 
     def takes(self, key: Key) -> bool:
         """Whether it trades the symbol, has room for one more conditional order, and its order endpoint works."""
@@ -72,7 +79,9 @@ class VenueNow:
     def answers(self, key: Key) -> bool:
         """Whether the positions can be read."""
         engine, limiter = self._gateway.engine, self._gateway.limiter
-        free = limiter.weight.used(engine.now_ms) + Endpoint.POSITIONS.value.weight <= WEIGHT_LIMIT - KEPT_FOR_STOPS
+        minute, lost = self._lost
+        used = limiter.weight.used(engine.now_ms) + (lost if minute == engine.now_ms // MINUTE_MS else 0)
+        free = used + Endpoint.POSITIONS.value.weight <= WEIGHT_LIMIT - KEPT_FOR_STOPS
         return free and not self._holds_back(*READS, key[0])
 
     @property
@@ -165,6 +174,8 @@ class Liveness:
 
     def answer(self, answer: Answer, at_ms: int) -> None:
         """A request of a daemon ended."""
+        if answer.status == NO_ANSWER:
+            self._venue.lost(answer.endpoint.value.weight, at_ms)
         if answer.status in (418, 429):
             self._barred[answer.daemon] = max(self._barred[answer.daemon], at_ms + _held_off_ms(answer))
         if answer.endpoint.value.signed and answer.status != NO_ANSWER:

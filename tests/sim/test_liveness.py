@@ -2,10 +2,21 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+
 import pytest
 
 from position_monitor.edge.venues.transport import Endpoint
-from tests.sim.liveness import BESIDE_ANOTHER_MS, CROWDED_MS, RULES_READ_MS, SOON_MS, Liveness
+from position_monitor.paper.ratelimit import WEIGHT_LIMIT
+from tests.sim.liveness import (
+    BESIDE_ANOTHER_MS,
+    CROWDED_MS,
+    KEPT_FOR_STOPS,
+    RULES_READ_MS,
+    SOON_MS,
+    Liveness,
+    VenueNow,
+)
 from tests.sim.planted import KEY, SYMBOL, PlantedWorld
 
 LOOK_MS = 500
@@ -16,6 +27,10 @@ class OpenVenue:
 
     open = True
     crowded = False
+    lost_weight = 0
+
+    def lost(self, weight: int, at_ms: int) -> None:
+        self.lost_weight += weight
 
     def takes(self, key: object) -> bool:
         return self.open
@@ -151,3 +166,16 @@ def test_rules_that_change_under_a_running_daemon_may_be_read_late() -> None:
     scene.judge.entry(entry, {})
     assert not scene.passes(RULES_READ_MS + SOON_MS).said
     assert scene.passes(2 * LOOK_MS).said
+
+
+def test_what_was_lost_on_its_way_counts_in_its_minute_only() -> None:
+    """The daemon counts it as sent, as it may have arrived; the venue's own figure does not have it."""
+    engine = SimpleNamespace(now_ms=30_000, world=SimpleNamespace(faults=SimpleNamespace(of=lambda names: [])))
+    weight = SimpleNamespace(used=lambda now_ms: WEIGHT_LIMIT - KEPT_FOR_STOPS - 105)
+    venue = VenueNow(SimpleNamespace(engine=engine, limiter=SimpleNamespace(weight=weight)))  # type: ignore[arg-type]
+    venue.lost(100, 29_000)
+    assert venue.answers(KEY)
+    venue.lost(1, 30_000)
+    assert not venue.answers(KEY)
+    engine.now_ms = 60_000
+    assert venue.answers(KEY)
