@@ -284,8 +284,11 @@ class Service:
             self.turns.wake()
 
     def _note_epoch(self) -> None:
-        """A lease newly taken ends what is known of other writers: whoever had it before wrote until now."""
+        """A lease newly taken ends what is known of other writers: whoever had it before wrote until now. So does one
+        that was left to others: what they wrote since is no sign of a second writer."""
         lease = self.store.lease_state()
+        if self.store.lease_left:
+            self.daemon.desk.memory.lease_taken()
         if isinstance(lease, Owned) and lease.epoch != self._epoch:
             self._epoch = lease.epoch
             self.daemon.desk.memory.lease_taken()

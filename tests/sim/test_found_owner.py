@@ -430,6 +430,27 @@ async def test_a_former_leader_that_still_writes_is_no_second_writer(hedge: bool
         assert not stage.events("SecondWriterSeen")
 
 
+@EVERY_MODE
+@staged
+async def test_what_others_wrote_while_the_lease_was_left_to_them_is_no_second_writer(hedge: bool) -> None:
+    """A leader that was cut from the venue comes back in the moment in which the one that took over is killed."""
+    async with Stage(btc(), hedge=hedge) as stage:
+        first = stage.start(host="a")
+        await stage.until("protected", stage.is_protected)
+        second = stage.start(host="b")
+        await stage.run(6)
+        cut_from_the_venue(first)
+        await stage.until("the other leads", lambda: second.mode == "live", within_s=90)
+        await stage.run(20)
+        stage.trade("add", BTC, "LONG", "0.100")
+        await stage.run(8)
+        first.transport.before.clear()
+        second.kill()
+        await stage.until("it leads again", lambda: first.mode == "live", within_s=LEASE_S + 2 * INTERVAL_S)
+        await stage.until("protected", stage.is_protected)
+        assert not stage.events("SecondWriterSeen")
+
+
 # -- 5.6: an interval of a minute
 
 

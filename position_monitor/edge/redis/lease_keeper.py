@@ -51,6 +51,11 @@ class LeaseKeeper:
         self._taken.clear()
 
     @property
+    def left(self) -> bool:
+        """Whether the lease was left to others, because the positions could not be read or the operator said so."""
+        return self._left
+
+    @property
     def reads(self) -> bool:
         """Whether this daemon read the positions lately; one that does not leaves the lease to others."""
         return self._clock.monotonic_s() - self._read_at_s <= self.reading_within_s

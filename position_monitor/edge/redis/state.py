@@ -11,6 +11,7 @@ import asyncio
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from itertools import islice
 from math import inf
 from pathlib import Path
@@ -124,6 +125,11 @@ class RedisState:
         """The positions were read just now: only a daemon that reads them has the lease."""
         self._keeper.positions_read()
 
+    @property
+    def lease_left(self) -> bool:
+        """Whether the lease was left to others."""
+        return self._keeper.left
+
     async def lease_taken(self) -> None:
         """Wait until the lease becomes ours."""
         await self._keeper.taken()
@@ -230,7 +236,8 @@ class RedisState:
             return self._note_answer(letter, batch, answer)
 
     async def _send(self, letter: Letter, batch: list[tuple[int, Event]], ttl_s: float, *, epoch: int) -> list[Any]:
-        body = self._body(letter, batch, epoch)
+        text = partial(text_of, account=self._account, owner=self._owner, epoch=epoch)
+        body = text(letter, batch, written=self._shadows_written)
         keys = self._keys
         async with asyncio.timeout(OPERATION_TIMEOUT_S):
             return await self._publish_line.run(
@@ -240,11 +247,6 @@ class RedisState:
                     *(body, keys.shadow_prefix, *self._mirror),
                 ],
             )
-
-    def _body(self, letter: Letter, batch: list[tuple[int, Event]], epoch: int) -> str:
-        return text_of(
-            letter, batch, account=self._account, owner=self._owner, epoch=epoch, written=self._shadows_written
-        )
 
     def _put_back(self, letter: Letter) -> None:
         """Keep an unwritten state, unless a newer one was handed in meanwhile."""
