@@ -14,6 +14,7 @@ from decimal import Decimal
 from typing import Any
 
 from tests.sim.conduct import TARGETS_GONE, Conduct
+from tests.sim.giving_way import GivingWay
 from tests.sim.names import Names
 from tests.sim.truth import PREFIX, Key, Order, Truth, is_own, is_stop, reducing, side_of
 
@@ -54,6 +55,7 @@ class Checker:
         self.counts: Counter[str] = Counter()
         self.exposed_ms: list[int] = []
         """Length of every stretch a position was without full cover."""
+        self._others = GivingWay(self.truth)
         self._stale_ms = stale_ms
         self._conduct = conduct
         self._foggy = foggy
@@ -103,6 +105,8 @@ class Checker:
         after = self._known_levels[symbol] = self._levels(symbol)
         if not symbol:  # the mode of the account changed
             self._known_levels = {name: self._levels(name) for name in self._known_levels}
+        if self.yields:
+            self._others.note([symbol] if symbol else self._known_levels, entry.sequence, entry.at_ms)
         if entry.kind == "order_canceled" and entry.origin == "api":
             self._cancel(entry, before, after)
         if entry.kind == "order_accepted":
@@ -235,7 +239,7 @@ class Checker:
         key = (entry.symbol, _side(detail))
         if key not in before or detail["type"] != "STOP_MARKET":
             return
-        if self.yields and self._gave_way(key, detail):
+        if self.yields and self._gave_way(key, detail, entry.at_ms):
             self.counts["stop that gave way"] += 1
             return
         if self._knew_open(key, detail["client_id"]):
@@ -252,11 +256,14 @@ class Checker:
         elif self._speaker is not None and after[key] is not None and not self._proven(key):
             self.violations.append(f"INV-2: what replaces a stop of {key} was not read back often enough: {detail}")
 
-    def _gave_way(self, key: Key, detail: Order) -> bool:
-        """Whether stops of others, seen often enough by the daemon that removes this one, do all that it did."""
-        since = self._conduct.seen_thrice(key[0]) if self._speaker is not None and self._conduct else 0
-        level = self.truth.level(key, lambda order: not is_own(order) and order["since"] <= since)
-        return level is not None and not _looser(level, Decimal(detail["trigger"]), key[1])
+    def _gave_way(self, key: Key, detail: Order, at_ms: int) -> bool:
+        """Whether stops of others, seen often enough by the daemon that removes this one, did all that it does when the
+        daemon looked last."""
+        if self._speaker is None or self._conduct is None:
+            return False
+        proven, looked = self._conduct.seen_thrice(key[0]), self._conduct.saw(key[0])
+        from_ms = at_ms - (self._stale_ms and self._stale_ms + 2_000)
+        return self._others.may(key, detail, proven=proven, looked=looked, from_ms=from_ms)
 
     def _binds(self, key: Key, detail: Order) -> bool:
         """Whether the level of a stop counts: an epoch older than that of a resting backstop is an earlier life's."""

@@ -7,9 +7,10 @@ import asyncio
 import pytest
 
 from position_monitor.edge.venues.binance import position_list
-from position_monitor.edge.venues.binance.position_list import ASKED_MAX, PositionList
+from position_monitor.edge.venues.binance.position_list import AWAITED_MAX, PositionList
 from position_monitor.edge.venues.transport import Endpoint
 from position_monitor.errors import AuthRefused, RateLimited, Unreachable, Unreadable
+from tests.sim.virtual_time import run as in_virtual_time
 
 NEWER, OLDER = Endpoint.POSITIONS, Endpoint.POSITION_ROWS
 HANGS = "hangs"
@@ -68,7 +69,54 @@ async def test_what_hangs_is_asked_again_beside_and_given_up_when_another_answer
 async def test_a_failure_beside_one_that_hangs_is_no_reason_to_hurry():
     venue = Venue(HANGS, Unreachable("no line"), Unreachable("no line"), "read")
     assert await PositionList(venue.read).read(has_older=True) == "read"
-    assert len(venue.asked) == ASKED_MAX
+    assert len(venue.asked) == AWAITED_MAX
+
+
+FAILS = Unreachable("no line")
+
+
+@pytest.mark.parametrize(
+    "before",
+    [(HANGS,) * AWAITED_MAX, (HANGS, *[FAILS] * AWAITED_MAX), (*[HANGS] * 3, FAILS, HANGS, FAILS)],
+    ids=["all hang", "one hangs and the others fail", "the last that was awaited fails (seed 100740)"],
+)
+async def test_it_is_asked_for_as_long_as_anything_hangs(before: tuple[object, ...]):
+    """Where time-outs have grown, what hangs outlasts any number of requests that was thought of."""
+    venue = Venue(*before, "read")
+    async with asyncio.timeout(5):
+        assert await PositionList(venue.read).read(has_older=True) == "read"
+    assert len(venue.asked) == len(before) + 1
+
+
+def test_failures_that_come_one_after_the_other_do_not_put_off_the_next_request(monkeypatch: pytest.MonkeyPatch):
+    """Time-outs of requests that were made in turn end in turn as well, each just before the next request is due."""
+    monkeypatch.setattr(position_list, "ASKED_AGAIN_S", 4.0)
+    asked_s: list[float] = []
+
+    async def read(_: Endpoint) -> str:
+        asked_s.append(asyncio.get_running_loop().time())
+        await asyncio.sleep(0 if len(asked_s) > AWAITED_MAX else 15.9)
+        if len(asked_s) > AWAITED_MAX:
+            return "read"
+        raise Unreachable("no answer in time")
+
+    assert in_virtual_time(PositionList(read).read(has_older=True)) == "read"
+    assert [round(at_s - asked_s[0]) for at_s in asked_s] == [0, 4, 8, 12, 16]
+
+
+async def test_a_look_ends_when_the_requests_that_are_waited_for_have_failed():
+    """What was asked beside them is given up: the next look asks anew at once, and the state must be told."""
+    asked: list[Endpoint] = []
+
+    async def read(call: Endpoint) -> str:
+        asked.append(call)
+        await asyncio.sleep(0.1 if len(asked) <= AWAITED_MAX else 60)
+        raise Unreachable(f"request {len(asked)}")
+
+    async with asyncio.timeout(5):
+        with pytest.raises(Unreachable):
+            await PositionList(read).read(has_older=True)
+    assert AWAITED_MAX < len(asked) <= 40
 
 
 async def test_when_nobody_answers_the_first_failure_is_told():

@@ -1,9 +1,9 @@
 """The list of all positions: whatever a stop waits for, it waits for this. So it is asked for more than once.
 
 The venue has two calls for it (v3 and the older v2), and one may be down while the other is not. What hangs is not
-waited for alone either: after a while the other call is made beside it, then the first one again, and whichever answers
-first is taken. A line that was cut for a minute answers as soon as it is whole again, not when the last request of the
-time before it is given up, which may take 20 s (`patience.py`).
+waited for alone either: after a while the other call is made beside it, then the first one again, and so on for as long
+as anything hangs; whichever answers first is taken. A line that was cut for a minute answers as soon as it is whole
+again, not when the last request of the time before it is given up, which may take 20 s (`patience.py`).
 """
 
 from __future__ import annotations
@@ -17,9 +17,10 @@ from position_monitor.edge.venues.transport import Endpoint
 from position_monitor.errors import AuthRefused, ExchangeFailure, RateLimited
 
 ASKED_AGAIN_S: Final = 4.0
-"""How long nothing is heard before it is asked for once more."""
-ASKED_MAX: Final = 4
-"""Requests of one look (weight 5 each)."""
+"""How long after one request, without an answer, the next one is made (weight 5 each)."""
+AWAITED_MAX: Final = 4
+"""The first requests of a look, which are waited for until they end: with the last of them the look fails. Each of them
+ends with its time-out, and this bounds how many are made beside them."""
 _OLDER: Final = Endpoint.POSITION_ROWS
 _NEWER: Final = Endpoint.POSITIONS
 
@@ -39,19 +40,19 @@ class PositionList:
         """
         both = (_OLDER, _NEWER) if self._first is _OLDER else (_NEWER, _OLDER)
         calls = both if has_older else (_NEWER,)
-        waiting: dict[asyncio.Future[PositionsRead], Endpoint] = {}
+        waiting: dict[asyncio.Future[PositionsRead], int] = {}
         failures: list[ExchangeFailure] = []
-        asked, due = 0, True
+        asked, due_s, now_s = 0, 0.0, asyncio.get_running_loop().time
         try:
-            while due or waiting:
-                if due:
-                    call = calls[asked % len(calls)]
-                    waiting[asyncio.ensure_future(self._read(call))] = call
-                    asked += 1
-                again_s = ASKED_AGAIN_S if asked < ASKED_MAX else None
-                done, _ = await asyncio.wait(waiting, timeout=again_s, return_when=asyncio.FIRST_COMPLETED)
+            while asked < len(calls) or any(number < AWAITED_MAX for number in waiting.values()):
+                at_once = asked < len(calls) and asked == len(failures)
+                if at_once or now_s() >= due_s:
+                    waiting[asyncio.ensure_future(self._read(calls[asked % len(calls)]))] = asked
+                    asked, due_s = asked + 1, now_s() + ASKED_AGAIN_S
+                left_s = max(0.0, due_s - now_s())
+                done, _ = await asyncio.wait(waiting, timeout=left_s, return_when=asyncio.FIRST_COMPLETED)
                 for answer in done:
-                    call = waiting.pop(answer)
+                    call = calls[waiting.pop(answer) % len(calls)]
                     try:
                         read = answer.result()
                     except (RateLimited, AuthRefused):
@@ -61,7 +62,6 @@ class PositionList:
                     else:
                         self._first = call
                         return read
-                due = asked < (len(calls) if done else ASKED_MAX)
         finally:
             for left in waiting:
                 left.cancel()
