@@ -236,9 +236,8 @@ class RedisState:
             return self._note_answer(letter, batch, answer)
 
     async def _send(self, letter: Letter, batch: list[tuple[int, Event]], ttl_s: float, *, epoch: int) -> list[Any]:
-        text = partial(text_of, account=self._account, owner=self._owner, epoch=epoch)
-        body = text(letter, batch, written=self._shadows_written)
-        keys = self._keys
+        ours = partial(text_of, account=self._account, owner=self._owner, epoch=epoch)
+        body, keys = ours(letter, batch, written=self._shadows_written), self._keys
         async with asyncio.timeout(OPERATION_TIMEOUT_S):
             return await self._publish_line.run(
                 keys=[keys.lease, keys.lease_epoch, keys.status, keys.positions, keys.events, keys.shadows],
