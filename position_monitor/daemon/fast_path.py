@@ -8,7 +8,8 @@ was read, or that do not enlarge a position are left to the loop, and so is a po
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
+from dataclasses import replace
 from decimal import Decimal
 
 from loguru import logger
@@ -27,9 +28,17 @@ from position_monitor.core.evidence.endings import UNDER_WAY, Word
 from position_monitor.core.evidence.outcome import Outcome
 from position_monitor.core.model.desired import DesiredOrder
 from position_monitor.core.model.money import distance_pct
+from position_monitor.core.model.refusal import Refusal
 from position_monitor.core.model.sides import SIDES, PositionKey, Side
 from position_monitor.core.observation.reads import SymbolObservation
-from position_monitor.core.observation.stream_events import AlgoEvent, MarkPrices, PositionEvent, StreamEvent, StreamGap
+from position_monitor.core.observation.stream_events import (
+    AlgoEvent,
+    MarkPrice,
+    MarkPrices,
+    PositionEvent,
+    StreamEvent,
+    StreamGap,
+)
 from position_monitor.core.publication.order_ends import end_in_event
 from position_monitor.daemon.desk import Desk
 
@@ -178,15 +187,28 @@ class FastPath:
             self._tasks.pop(symbol, None)
 
     async def _place_for(self, event: PositionEvent) -> None:
+        """Place what an event asks for. A mark that is older than it counts at once where the venue says that the price
+        has passed what was measured without it, unless something newer was read or told meanwhile."""
+        mark = self._surroundings.streamed_mark(event.symbol)
+        crossed = await self._send_for(event, mark)
+        latest = self._since.get(event.symbol, SinceRead()).positions.get(event.leg)
+        if crossed and latest is event and mark is not None and mark.at_ms < event.at_ms:
+            await self._send_for(event, replace(mark, at_ms=event.at_ms), passed=crossed)
+
+    async def _send_for(
+        self, event: PositionEvent, mark: MarkPrice | None, passed: Collection[str] = ()
+    ) -> frozenset[str]:
+        """Send the stops that an event asks for, less those of which the venue said that the price has `passed` them;
+        gives the ids of those of which it says so now."""
         desk, symbol = self._desk, event.symbol
         if self._last is None:
-            return
+            return frozenset()
         stops = stops_from_event(
             event,
             last=self._last.get(symbol),
             since=self._since.get(symbol, SinceRead()),
             instrument=desk.exchange.instrument(symbol),
-            mark=self._surroundings.streamed_mark(symbol),
+            mark=mark,
             evidence=desk.evidence,
             rules=desk.rules,
             advice=self._surroundings.advice(symbol),
@@ -194,14 +216,17 @@ class FastPath:
             mode=desk.mode(),
             now_ms=desk.clock.now_ms(),
         )
-        if not stops.places:
-            return
+        places = [place for place in stops.places if place.order.client_id not in passed]
+        if not places:
+            return frozenset()
         self._memory.stops_decided(stops)
-        if stops.exposed and not any(desk.is_failing(place) for place in stops.places):
+        if stops.exposed and not any(desk.is_failing(place) for place in places):
             desk.introductions.by_event(stops.view.positions[-1], opened=self._opens(event))
-        outcomes = await asyncio.gather(*(desk.send(place, stops.view) for place in stops.places))
-        for place, outcome in zip(stops.places, outcomes, strict=True):
+        outcomes = await asyncio.gather(*(desk.send(place, stops.view) for place in places))
+        crossed = [outcome.refusal is Refusal.CROSSED for outcome in outcomes]
+        for place, outcome in zip(places, outcomes, strict=True):
             self._learn(place.order, outcome)
+        return frozenset(place.order.client_id for place, passes in zip(places, crossed, strict=True) if passes)
 
     def _opens(self, event: PositionEvent) -> bool:
         """Whether the last read did not list the position that an event tells of."""

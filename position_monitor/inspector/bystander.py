@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from decimal import Decimal
 
 from position_monitor.config import Config
 from position_monitor.core.model.actions import Mode
 from position_monitor.core.model.control import Control
 from position_monitor.core.model.market import MarketState
 from position_monitor.core.model.outside import Advice
+from position_monitor.core.observation.stream_events import MarkPrice
 from position_monitor.daemon.surroundings import Settings
 from position_monitor.edge.ai_engine import AdvicePoller, Question
 from position_monitor.edge.candles import CandleReader
@@ -71,7 +71,7 @@ class Bystander:
         """There is no stream."""
         return False
 
-    def streamed_mark(self, symbol: str) -> Decimal | None:
+    def streamed_mark(self, symbol: str) -> MarkPrice | None:
         """There is no stream."""
         return None
 

@@ -7,7 +7,13 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Protocol
 
-from position_monitor.core.observation.stream_events import MarkPrices, StreamEvent, StreamHealth, StreamState
+from position_monitor.core.observation.stream_events import (
+    MarkPrice,
+    MarkPrices,
+    StreamEvent,
+    StreamHealth,
+    StreamState,
+)
 
 
 class UserEvents(Protocol):
@@ -79,10 +85,10 @@ class Streams:
         """Whether the user stream would tell of changes of orders and positions."""
         return self.user is not None and self.user.health().state is StreamState.LIVE
 
-    def mark(self, symbol: str) -> Decimal | None:
+    def mark(self, symbol: str) -> MarkPrice | None:
         """The mark price of a symbol as streamed; None when there is no fresh one."""
         streamed = self.marks.mark(symbol) if self.marks is not None else None
-        return streamed[0] if streamed is not None else None
+        return MarkPrice(symbol, *streamed) if streamed is not None else None
 
     def expect(self, client_id: str) -> None:
         """An order was accepted: its event must come soon."""

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from decimal import Decimal
 
 from position_monitor.core.decision.ownership import mode_of
 from position_monitor.core.model.actions import Mode
 from position_monitor.core.model.control import NO_CONTROL, Control
 from position_monitor.core.model.market import MarketState
 from position_monitor.core.model.outside import Advice
+from position_monitor.core.observation.stream_events import MarkPrice
 from position_monitor.core.publication import control_words
 from position_monitor.daemon.surroundings import Settings
 from position_monitor.edge.ai_engine import AdvicePoller, Question
@@ -104,7 +104,7 @@ class ProcessSurroundings:
         """Whether the user stream would tell of changes of the orders."""
         return self.streams.events_delivered()
 
-    def streamed_mark(self, symbol: str) -> Decimal | None:
+    def streamed_mark(self, symbol: str) -> MarkPrice | None:
         """The mark price of a symbol as streamed; None when there is no fresh one."""
         return self.streams.mark(symbol)
 

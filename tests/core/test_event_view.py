@@ -22,7 +22,7 @@ from position_monitor.core.evidence.outcome import Outcome, Sent, after_outcome,
 from position_monitor.core.model.actions import Mode
 from position_monitor.core.model.orders import OrderStatus, Purpose, Role, WorkingType
 from position_monitor.core.model.refusal import Refusal
-from position_monitor.core.observation.stream_events import AlgoEvent, PositionEvent
+from position_monitor.core.observation.stream_events import AlgoEvent, MarkPrice, PositionEvent
 
 from .build import (
     LONG,
@@ -63,8 +63,9 @@ def flat(held, at_ms):
     return PositionEvent(SYMBOL, leg_of(held), D(0), D(0), at_ms, "ORDER")
 
 
-def stops(event, last=None, *, before=(), evidence=None, mark=None, mode=Mode.LIVE, rulebook=None):
+def stops(event, last=None, *, before=(), evidence=None, mark=None, marked_at_ms=NOW_MS, mode=Mode.LIVE, rulebook=None):
     """What the fast path would place after `before` and `event`."""
+    mark = None if mark is None else MarkPrice(SYMBOL, mark, marked_at_ms)
     since = SinceRead()
     for one in (*before, event):
         since = after_order(since, one) if isinstance(one, AlgoEvent) else after_position(since, one, last) or since
@@ -233,6 +234,35 @@ def test_a_streamed_mark_beyond_the_stop_anchors_it_to_the_mark(side):
     wanted = stops(told(position(side)), mark=at(side, -3))
     [place] = wanted.places
     assert place.order.source == "reanchor"
+
+
+@both_sides
+@both_modes
+@pytest.mark.parametrize("again", [False, True], ids=["read as flat", "told as flat"])
+def test_a_mark_from_before_it_was_opened_anchors_nothing(side, hedged, again):
+    """The price jumped, and the position was opened there before the stream told of the next mark."""
+    held = position(side, hedged=hedged, updated_at_ms=NOW_MS)
+    last = seen_at([position(side, hedged=hedged)] if again else [])
+    before = [flat(held, NOW_MS - 1)] if again else []
+    [place] = stops(told(held), last, before=before, mark=at(side, -3), marked_at_ms=NOW_MS - 1).places
+    assert (place.order.source, place.order.trigger_price) == ("hybrid", at(side, "-1.5"))
+    [place] = stops(told(held), last, before=before, mark=at(side, -3), marked_at_ms=NOW_MS).places
+    assert place.order.source == "reanchor", "a mark of that moment is no older than the position"
+
+
+@both_sides
+def test_an_older_mark_counts_where_the_entry_may_be_of_long_ago(side):
+    """Nothing was read of the symbol: the event may tell of a position that only grew."""
+    held = position(side, updated_at_ms=NOW_MS)
+    [place] = stops(told(held), mark=at(side, -3), marked_at_ms=NOW_MS - 1).places
+    assert place.order.source == "reanchor"
+
+
+@both_sides
+def test_an_older_mark_counts_where_the_entry_is_not_told(side):
+    held = position(side, entry=D(0), updated_at_ms=NOW_MS)
+    [place] = stops(told(held), seen_at([]), mark=D(100), marked_at_ms=NOW_MS - 1).places
+    assert place.order.source == "reanchor" and place.order.trigger_price == at(side, "-1.5")
 
 
 @both_sides

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from position_monitor.core.model.actions import Mode
 from position_monitor.core.model.control import NO_CONTROL
+from position_monitor.core.observation.stream_events import MarkPrice
 from position_monitor.daemon.surroundings import Settings
-from tests.core.build import rules
+from tests.core.build import NOW_MS, rules
 
 
 class Around:
@@ -51,7 +52,7 @@ class Around:
         return False
 
     def streamed_mark(self, symbol):
-        return self.mark
+        return None if self.mark is None else MarkPrice(symbol, self.mark, NOW_MS)
 
     def positions_read(self):
         pass

@@ -8,12 +8,13 @@ from dataclasses import replace
 import pytest
 
 from position_monitor.core.model.actions import Mode
+from position_monitor.core.model.money import tighter
 from position_monitor.core.model.refusal import Refusal
 from position_monitor.core.observation.stream_events import MarkPrice, PositionEvent, StreamGap
 from position_monitor.daemon.desk import Desk
 from position_monitor.daemon.fast_path import LATE_MS, SYMBOLS_MAX, TURNS_MAX, FastPath
 from position_monitor.errors import Refused, Unreachable
-from tests.core.build import LONG, NOW_MS, SYMBOL, D, at, backstop, instrument, position, seen_at
+from tests.core.build import LONG, NOW_MS, SIDES, SYMBOL, D, at, backstop, instrument, position, seen_at
 from tests.daemon.around import Around
 
 
@@ -181,6 +182,59 @@ async def test_each_symbol_is_served_on_its_own():
     world = World(seen_at([]))
     await world.hears(*(told(symbol=f"S{n}USDT") for n in range(30)))
     assert {order.symbol for order in world.venue.resting} == {f"S{n}USDT" for n in range(30)}
+
+
+class PassedWorld(World):
+    """A position was opened at 100, the streamed mark is three percent worse; the price has passed a level."""
+
+    def __init__(self, side, passed, *, marked_at_ms=NOW_MS - 1):
+        super().__init__(seen_at([]))
+        self.side, self.passed, self.sent = side, at(side, passed), []
+        self.around.streamed_mark = lambda symbol: MarkPrice(symbol, at(side, -3), marked_at_ms)
+        self.venue.place = self.place
+
+    async def place(self, approved):
+        order = approved.action.order
+        self.sent.append(order)
+        if not tighter(self.passed, order.trigger_price, self.side):
+            raise Refused("passed", refusal=Refusal.CROSSED)
+        self.venue.resting.append(order)
+        return "1"
+
+    async def hears_of_it(self):
+        await self.hears(told("1" if self.side is LONG else "-1"))
+        return [order.source for order in self.sent]
+
+
+@pytest.mark.parametrize("side", SIDES)
+async def test_an_older_mark_counts_once_the_venue_says_that_the_price_has_passed_the_level(side):
+    jumped = PassedWorld(side, "0")
+    assert await jumped.hears_of_it() == ["hybrid"]
+    stayed = PassedWorld(side, "-3")
+    assert await stayed.hears_of_it() == ["hybrid", "reanchor"]
+    assert stayed.venue.resting == stayed.sent[1:], "at once, and not only after the next read"
+    fell_on = PassedWorld(side, "-9")
+    assert await fell_on.hears_of_it() == ["hybrid", "reanchor"]
+    assert fell_on.venue.resting == []
+
+
+@pytest.mark.parametrize("side", SIDES)
+async def test_a_stop_that_was_refused_with_a_mark_of_now_is_left_to_the_loop(side):
+    world = PassedWorld(side, "-9", marked_at_ms=NOW_MS)
+    assert await world.hears_of_it() == ["reanchor"]
+
+
+@pytest.mark.parametrize("side", SIDES)
+async def test_nothing_follows_for_a_position_that_was_told_of_again_meanwhile(side):
+    world = PassedWorld(side, "-3")
+    refuse = world.place
+
+    async def place(approved):
+        world.path.on_event(told("0", at_ms=NOW_MS + 1))
+        return await refuse(approved)
+
+    world.venue.place = place
+    assert await world.hears_of_it() == ["hybrid"]
 
 
 async def test_a_defect_costs_speed_and_nothing_else():

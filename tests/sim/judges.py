@@ -139,6 +139,7 @@ class Judges:
 
     def _answer(self, answer: Answer) -> None:
         at_ms = true_ms()
+        self._run.checker.names.answer(answer)
         self.liveness.answer(answer, at_ms)
         self.over_exit.answer(answer, at_ms)
         self._find("witnesses", self.witnesses.answer(answer, at_ms))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.sim.stage import EVERY_MODE, Held, Stage, staged
+from tests.sim.stage import EVERY_MODE, EVERY_WORLD, Held, Stage, staged
 
 BTC, ETH, SOL = "BTCUSDT", "ETHUSDT", "SOLUSDT"
 
@@ -62,3 +62,25 @@ async def test_an_interval_of_a_minute_is_not_waited_for_while_no_event_can_come
         await stage.run(7)
         stage.trade("open", SOL, "SHORT", "10")
         await stage.until("covered", lambda: covered(stage), within_s=15)
+
+
+@pytest.mark.parametrize("stream", [False, True], ids=["polled", "streamed"])
+@EVERY_WORLD
+@staged
+async def test_a_hand_that_removes_every_ladder_is_answered_at_the_pace_of_the_checks(
+    hedge: bool, side: str, stream: bool
+) -> None:
+    """Found with two daemons that could not hear of each other: 200 take-profits in nine seconds."""
+    calm = {"loop": {"check_interval_s": 10, "full_sweep_s": 20}}
+    async with Stage(Held(BTC, side, "0.300", entry=42_000), hedge=hedge, config=calm) as stage:
+        stage.start(stream=stream)
+        await stage.until("protected", stage.is_protected)
+        before = len(stage.entries("order_accepted", ours=True))
+        with stage.never_uncovered():
+            for _ in range(120):
+                for rung in stage.targets(BTC, side):
+                    stage.cancel_by_hand(rung)
+                await stage.run(0.5)
+        ladders = (len(stage.entries("order_accepted", ours=True)) - before) / 3
+        assert 2 <= ladders <= 9, ladders
+        await stage.until("protected", stage.is_protected)

@@ -8,7 +8,7 @@ built here; the read that every event asks for comes right after.
 The stop is made by the same policy, planner and ids as in a cycle, from an observation in which the position is the
 event's. What an event does not say is taken from the last read: the orders less those reported as ended, the
 liquidation price of a position that only grew. A price of the mark comes from the mark stream, else from that read,
-else the entry stands for it.
+else the entry stands for it; so it does for a position that was opened after that mark.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ from position_monitor.core.model.outside import Advice
 from position_monitor.core.model.positions import Position
 from position_monitor.core.model.sides import PositionKey, Side
 from position_monitor.core.observation.reads import SymbolObservation
-from position_monitor.core.observation.stream_events import AlgoEvent, PositionEvent
+from position_monitor.core.observation.stream_events import AlgoEvent, MarkPrice, PositionEvent
 
 ORDERS_REMEMBERED_MAX = 500
 """Changed orders of one symbol remembered between two reads; beyond that the events of orders are left to the reads."""
@@ -110,7 +110,7 @@ def stops_from_event(
     last: SymbolObservation | None,
     since: SinceRead,
     instrument: Instrument | None,
-    mark: Decimal | None,
+    mark: MarkPrice | None,
     evidence: Evidence,
     rules: Rules,
     advice: Advice | None,
@@ -124,7 +124,8 @@ def stops_from_event(
     """
     key = event.key
     assert key is not None, "Invariant: only an open position gets a stop"
-    opened = position_of(event, key, None if key in since.flat else last, mark)
+    price = _streamed_price(event=event, key=key, last=last, since=since, mark=mark)
+    opened = position_of(event, key, None if key in since.flat else last, price)
     if rules.protection_for(key).working_type is WorkingType.CONTRACT_PRICE:
         opened = replace(opened, last_price=_last_traded(event, key, last, since))
     view = _after_events(last, since, opened, instrument, now_ms=now_ms)
@@ -226,6 +227,21 @@ def position_of(
         hedged=event.leg is not None,
         updated_at_ms=event.at_ms,
     )
+
+
+def _streamed_price(
+    *, event: PositionEvent, key: PositionKey, last: SymbolObservation | None, since: SinceRead, mark: MarkPrice | None
+) -> Decimal | None:
+    """The streamed mark, unless the position was opened after it: then what it was bought at is the newer price.
+
+    Where the price jumped in between, such a mark would lie beyond the stop of the new position, and anchor it to where
+    the price is no more. Where the price has passed the stop after all, the venue refuses it, and then the mark counts.
+    So it does where neither a read nor an event says that there was no such position: its entry may be of long ago.
+    """
+    if mark is None:
+        return None
+    anew = key in since.flat or (last is not None and last.position(key) is None)
+    return None if anew and event.entry_price > 0 and mark.at_ms < event.at_ms else mark.price
 
 
 def _last_traded(

@@ -17,6 +17,7 @@ from position_monitor.core.decision.ownership import MEANINGS, RIGHTS, may_place
 from position_monitor.core.decision.plan_inputs import Held, Plan, PlanInputs
 from position_monitor.core.decision.surplus import for_absent, removals
 from position_monitor.core.evidence.evidence import Belief
+from position_monitor.core.evidence.foreign_removals import too_often
 from position_monitor.core.evidence.refusals import Facts, worth_a_try
 from position_monitor.core.model import ids
 from position_monitor.core.model.actions import Close, Mode, Place
@@ -118,7 +119,7 @@ def _for_open(inputs: PlanInputs, case: Case) -> Plan:
         why = f"{inputs.limits.owned_orders_per_position_max} orders of ours for one position is the limit"
         held += [Held(key, _placing(order), why) for order in targets[room:]]
         targets = targets[:room]
-    if why := _why_targets_wait(case, belief, has_rules=inputs.observation.instrument is not None):
+    if why := _why_targets_wait(inputs, case, belief):
         held += [Held(key, _placing(order), why) for order in targets]
         targets = []
     due, targets = targets, _beside_what_rests(inputs=inputs, case=case, book=book, diff=diff, targets=targets)
@@ -138,14 +139,16 @@ def _for_open(inputs: PlanInputs, case: Case) -> Plan:
     )
 
 
-def _why_targets_wait(case: Case, belief: Belief, *, has_rules: bool) -> str:
+def _why_targets_wait(inputs: PlanInputs, case: Case, belief: Belief) -> str:
     """Why no take-profit of a position is placed now, or empty."""
     if case.closing:
         return "the position is being closed"
     if not case.cover.full:
         return "take-profits wait until the stop rests (invariant 3)"
-    if not has_rules:
+    if inputs.observation.instrument is None:
         return "the trading rules of the symbol are not known"
+    if too_often(belief.targets_removed, inputs.now_ms, inputs.limits.again_ms):
+        return "another hand removes our take-profits again and again; they are placed again in the next check"
     return "take-profits wait for a second read" if belief.present_reads < _LADDER_READS else ""
 
 

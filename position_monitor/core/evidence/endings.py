@@ -16,6 +16,7 @@ from dataclasses import replace
 from typing import NamedTuple
 
 from position_monitor.core.evidence.evidence import Awaited, Belief, Evidence, Fired, Vanished, with_key
+from position_monitor.core.evidence.foreign_removals import after_removal
 from position_monitor.core.evidence.written import PROVED_STOP_GRACE_MS, without_write
 from position_monitor.core.model import ids
 from position_monitor.core.model.orders import LiveOrder, OrderStatus, Role, Tag
@@ -163,7 +164,10 @@ def _with_word(belief: Belief, word: Word, tag: Tag, now_ms: int) -> Belief:
     if word.status is not OrderStatus.FINISHED and tag.role is Role.TAKE_PROFIT:
         # Gone without a fill: if the position shrank as well, somebody else made it smaller.
         sizes = {rung: size for rung, size in sizes.items() if rung != tag.rung}
-    return replace(belief, fired=fired, vanished=vanished, spent=spent, rung_sizes=sizes)
+    removed = belief.targets_removed
+    if word.status is OrderStatus.CANCELED and tag.role is Role.TAKE_PROFIT:
+        removed = after_removal(removed, word.client_id, tag.rung, now_ms)
+    return replace(belief, fired=fired, vanished=vanished, spent=spent, rung_sizes=sizes, targets_removed=removed)
 
 
 def _with_flat_sign(belief: Belief, word: Word, tag: Tag, *, written: bool) -> Belief:

@@ -16,6 +16,7 @@ from types import MappingProxyType
 from typing import NamedTuple
 
 from position_monitor.core.evidence.crossing import NOT_CROSSED, Crossed
+from position_monitor.core.evidence.foreign_removals import ForeignRemovals
 from position_monitor.core.evidence.refusals import NONE_FAILED, FailedTries
 from position_monitor.core.model.desired import DesiredOrder
 from position_monitor.core.model.money import beyond
@@ -121,6 +122,8 @@ class Belief:
     """The tries for its stops that failed lately."""
     targets_refused: FailedTries = NONE_FAILED
     """The same for its take-profits."""
+    targets_removed: ForeignRemovals = field(default_factory=dict)
+    """Its take-profits that another hand removed lately."""
     slot_is_foreign: bool = False
     """Another program had its own close-all stop in this epoch: the venue's only slot for one is left to it."""
     close_all_blocked: bool = False

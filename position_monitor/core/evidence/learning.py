@@ -142,6 +142,7 @@ def _present(
         stop_refused=belief.stop_refused,
         stops_refused=belief.stops_refused,
         targets_refused=belief.targets_refused,
+        targets_removed=belief.targets_removed,
         slot_is_foreign=belief.slot_is_foreign or slot_is_foreign(belief, position, live),
         close_all_blocked=belief.close_all_blocked and not _shows_close_all(position, live),
         closes_sent=belief.closes_sent,

@@ -10,6 +10,7 @@ from enum import StrEnum
 from position_monitor.core.evidence.crossing import NOT_CROSSED, after_refusal
 from position_monitor.core.evidence.endings import after_word, word_of
 from position_monitor.core.evidence.evidence import Belief, Evidence, with_key
+from position_monitor.core.evidence.foreign_removals import without_own
 from position_monitor.core.evidence.refusals import (
     CLOSE_SLOT,
     NONE_FAILED,
@@ -22,7 +23,7 @@ from position_monitor.core.evidence.written import after_write, without_write
 from position_monitor.core.model.actions import Action, Cancel, Close, Place
 from position_monitor.core.model.desired import DesiredOrder
 from position_monitor.core.model.instruments import Instrument
-from position_monitor.core.model.orders import OrderStatus
+from position_monitor.core.model.orders import LiveOrder, OrderStatus
 from position_monitor.core.model.refusal import Refusal
 from position_monitor.core.model.sides import PositionKey
 
@@ -105,7 +106,15 @@ def after_outcome(evidence: Evidence, outcome: Outcome, *, pause_ms: int = 9_000
             if outcome.sent is not Sent.ACCEPTED:
                 return evidence
             ended = word_of(order)._replace(status=OrderStatus.CANCELED, at_ms=0, nothing_filled=True)
-            return after_word(evidence, ended, outcome.at_ms)
+            return _after_own_removal(after_word(evidence, ended, outcome.at_ms), order)
+
+
+def _after_own_removal(evidence: Evidence, order: LiveOrder) -> Evidence:
+    """What is told of its end is this process's own doing, no other hand's."""
+    belief = evidence.of(order.key)
+    if belief is None or order.client_id not in belief.targets_removed:
+        return evidence
+    return _changed(evidence, order.key, belief, targets_removed=without_own(belief.targets_removed, order.client_id))
 
 
 def claimed(

@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field, replace
-from decimal import Decimal
 from functools import partial
 from typing import Protocol
 
@@ -17,6 +16,7 @@ from position_monitor.core.evidence.evidence import Evidence
 from position_monitor.core.model.positions import Position
 from position_monitor.core.observation.needs import Fact
 from position_monitor.core.observation.reads import OrdersRead, PositionsRead, SymbolObservation
+from position_monitor.core.observation.stream_events import MarkPrice
 from position_monitor.edge.clock import Clock
 from position_monitor.edge.exchange import Exchange
 from position_monitor.edge.reading import schedule
@@ -45,7 +45,7 @@ class ReadingSurroundings(Protocol):
         """Whether the user stream would tell of changes of the orders."""
         ...
 
-    def streamed_mark(self, symbol: str) -> Decimal | None:
+    def streamed_mark(self, symbol: str) -> MarkPrice | None:
         """The mark price of a symbol as streamed; None when there is no fresh one."""
         ...
 
@@ -287,5 +287,6 @@ class Observer:
         if position.mark_price > 0:
             return position
         last = self._last.mark(position.key)
-        price = self.surroundings.streamed_mark(position.symbol) or last or position.entry_price
+        streamed = self.surroundings.streamed_mark(position.symbol)
+        price = (streamed.price if streamed is not None else None) or last or position.entry_price
         return replace(position, mark_price=price) if price > 0 else None
