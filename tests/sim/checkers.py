@@ -23,7 +23,8 @@ TRIFLE = Decimal("0.01")
 OWN_ORDERS_MAX = 32
 """The configured limit of 10, the backstop and 4 working stops beyond it, and what late lists may hide."""
 WRITES_PER_MINUTE_MAX = 60
-"""Accepted orders of ours for one position within a minute."""
+"""Accepted orders of ours for one position within a minute, beside one stop for each change of its size."""
+REMEMBERED = 300
 MINUTE_MS = 60_000
 HEARD_OF_MS = 100_000
 """How old the news of a position may be: the process may have been suspended in between."""
@@ -66,7 +67,9 @@ class Checker:
         """symbol -> newest change by each hand: (daemon or None, moment, ms)."""
         self._exposed_since: dict[Key, tuple[int, int]] = {}
         """Position without full cover -> (ms, moment) since when."""
-        self._accepted: dict[Key, deque[int]] = defaultdict(lambda: deque(maxlen=WRITES_PER_MINUTE_MAX))
+        self._accepted: dict[Key, deque[int]] = defaultdict(lambda: deque(maxlen=REMEMBERED))
+        self._traded: dict[str, deque[int]] = defaultdict(lambda: deque(maxlen=REMEMBERED))
+        """Symbol -> when its position changed."""
         self._open_ms: dict[Key, int] = {}
         """Position -> when it was last seen to be open."""
         self._firing: dict[Key, int] = {}
@@ -146,6 +149,7 @@ class Checker:
             if key in self._exposed_since:
                 self.exposed_ms.append(entry.at_ms - self._exposed_since.pop(key)[0])
         if entry.position_before != entry.position_after:
+            self._traded[symbol].append(entry.at_ms)
             self._resized.update(dict.fromkeys(levels, entry.sequence))
         for key, level in levels.items():
             if key not in self._covered:
@@ -212,8 +216,9 @@ class Checker:
             self.violations.append(f"INV-10: {own} orders of ours rest for {key}")
         times = self._accepted[key]
         times.append(entry.at_ms)
-        if len(times) == WRITES_PER_MINUTE_MAX and times[-1] - times[0] < MINUTE_MS:
-            self.violations.append(f"INV-10: {len(times)} orders of ours were accepted for {key} within a minute")
+        lately, traded = (_within_a_minute(line, entry.at_ms) for line in (times, self._traded[entry.symbol]))
+        if lately == WRITES_PER_MINUTE_MAX + traded:
+            self.violations.append(f"INV-10: {lately} orders of ours were accepted for {key} within a minute")
 
     def _stops_first(self, entry: Any) -> None:
         """No take-profit while a position the daemon has read without a stop had none tried for it (invariant 3)."""
@@ -417,6 +422,10 @@ class Checker:
             if (ours := self.truth.target_quantity(key, ours=True))
             and ours > max(Decimal(0), size - self.truth.target_quantity(key, ours=False)) + size * TRIFLE
         ]
+
+
+def _within_a_minute(times: Iterable[int], at_ms: int) -> int:
+    return sum(1 for then_ms in times if at_ms - then_ms < MINUTE_MS)
 
 
 def _is_target(order: Order) -> bool:
