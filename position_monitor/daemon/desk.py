@@ -12,6 +12,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
+from typing import Any
 
 from loguru import logger
 
@@ -74,8 +75,8 @@ class Desk:
     """Writes begun."""
     _last_write: dict[str, int] = field(default_factory=dict, init=False)
     """The count at the last one of each symbol."""
-    _late: set[asyncio.Future[Outcome]] = field(default_factory=set, init=False)
-    """Writes that nobody waits for any more; each ends with the time-out of its request."""
+    _late: set[asyncio.Future[Any]] = field(default_factory=set, init=False)
+    """Writes and removals that nobody waits for any more; each ends with the time-out of its request."""
     _under_way: Counter[str] = field(default_factory=Counter, init=False)
     counts: OrderCounts = field(default_factory=OrderCounts, init=False)
     """What the venue took since this process began."""
@@ -145,8 +146,8 @@ class Desk:
         announced, wrote = self.outbox.take()
         return (*announced, *judged), wrote or bool(judged)
 
-    def keep(self, late: Iterable[asyncio.Future[Outcome]]) -> None:
-        """Hold on to writes whose answer did not come in time, until it does."""
+    def keep(self, late: Iterable[asyncio.Future[Any]]) -> None:
+        """Hold on to writes and removals whose answer did not come in time, until it does."""
         for write in late:
             self._late.add(write)
             write.add_done_callback(self._late.discard)

@@ -6,11 +6,14 @@ one succeeds. Nothing else waits for them: a stop that cannot be removed is too 
 
 An order whose removal the venue confirmed is left alone for as long as its lists may lag: to ask again would be refused
 as unknown, and would hold back the removals that are due.
+
+Where the answer to a removal does not come, nothing waits for it but further removals in its symbol.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 
 from position_monitor.core.model.actions import Cancel
 from position_monitor.edge.clock import Clock
@@ -34,10 +37,23 @@ class StuckRemovals:
         """Order id -> when the venue confirmed its removal."""
         self._pauses: dict[str, tuple[float, float]] = {}
         """Symbol -> the pause after its last refusal, and when it ends."""
+        self._at_work: set[str] = set()
+        """Symbols in which a removal, or the read that it is checked against, is under way."""
+
+    @contextmanager
+    def at_work_in(self, symbol: str) -> Iterator[None]:
+        """While removals of a symbol are under way no others of it are due."""
+        self._at_work.add(symbol)
+        try:
+            yield
+        finally:
+            self._at_work.discard(symbol)
 
     def due(self, cancels: Sequence[Cancel]) -> Sequence[Cancel]:
         """Of the removals of one symbol, the ones that are tried now."""
         cancels = [cancel for cancel in cancels if not self._was_removed(cancel.order.order_id)]
+        if cancels and cancels[0].key.symbol in self._at_work:
+            return ()
         pause = self._pauses.get(cancels[0].key.symbol) if cancels else None
         if pause is None:
             return cancels

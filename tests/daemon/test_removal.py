@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 
+import pytest
+
 from position_monitor.core.decision.decide import decide
 from position_monitor.core.decision.plan_inputs import Plan
 from position_monitor.core.model.actions import Cancel, Mode, Place
@@ -23,13 +25,15 @@ class Venue:
 
     def __init__(self):
         self.removed = []
-        self.let = asyncio.Event()
+        self.let, self.answers = asyncio.Event(), asyncio.Event()
+        self.answers.set()
 
     def venue_now_ms(self):
         return NOW_MS
 
     async def cancel(self, approved):
         self.removed.append(approved.action.order.client_id)
+        await self.answers.wait()
 
     async def place(self, approved):
         await self.let.wait()
@@ -64,11 +68,18 @@ class World:
             self.desk.memory.symbol_read(self.seen)
         self.reads = 0
         self.meanwhile = lambda: None
+        self.comes, self.given_up = asyncio.Event(), 0
+        self.comes.set()
 
     async def fresh(self, symbol):
         self.reads += 1
         self.meanwhile()
-        await asyncio.sleep(0)
+        try:
+            await asyncio.sleep(0)
+            await self.comes.wait()
+        except asyncio.CancelledError:
+            self.given_up += 1
+            raise
         return self.seen
 
     async def retire(self, *orders):
@@ -128,3 +139,41 @@ async def test_what_was_removed_is_left_alone_while_a_list_still_shows_it():
     assert await world.retire(OLD[0]) == [OLD[0].client_id]
     assert await world.retire(*OLD) == [order.client_id for order in OLD]
     assert world.venue.removed == [order.client_id for order in OLD], "each once"
+
+
+# -- a removal holds no stop back (the pair of powers in seed 100168)
+
+
+@pytest.fixture
+def little_patience(monkeypatch):
+    monkeypatch.setattr(removal, "PATIENCE_S", 0.02, raising=False)
+
+
+async def turns():
+    for _ in range(10):
+        await asyncio.sleep(0)
+
+
+async def test_a_removal_that_is_not_answered_holds_up_nothing_but_removals_of_its_symbol(little_patience):
+    """With a venue that never answers, the next look at the positions would never begin."""
+    world = World()
+    world.venue.answers = asyncio.Event()
+    assert await asyncio.wait_for(world.retire(*OLD), 1) == [OLD[0].client_id]
+    assert await asyncio.wait_for(world.retire(*OLD), 1) == [OLD[0].client_id], "it is still under way"
+    assert world.reads == 1
+    world.venue.answers.set()
+    await turns()
+    assert world.venue.removed == [OLD[0].client_id], "what was read before the next look is not acted on any more"
+    assert await world.retire(*OLD) == [order.client_id for order in OLD]
+    assert world.venue.removed == [order.client_id for order in OLD], "each once"
+
+
+async def test_a_read_for_a_removal_that_does_not_come_is_given_up(little_patience):
+    world = World()
+    world.comes = asyncio.Event()
+    assert await asyncio.wait_for(world.retire(*OLD), 1) == []
+    assert world.given_up == 1, "an older read may not come after a newer one"
+    world.comes.set()
+    await turns()
+    assert not world.venue.removed
+    assert await world.retire(*OLD) == [order.client_id for order in OLD]

@@ -194,7 +194,11 @@ class Judges:
         self._find("claims", self.claims.after_the_end(run.published(), at_ms))
         wanting = [run.owner_of(number) for number in run.watching]
         self._find("claims", self.claims.owner_is(run.redis.text("q:main:lease"), wanting, at_ms))
-        self._find("liveness", self.liveness.look(at_ms, run.watching, exposed, living=len(run.alive)))
+        self._find("liveness", self._live(at_ms, exposed))
+
+    def _live(self, at_ms: int, exposed: Mapping[Key, int]) -> list[str]:
+        living = len(self._run.alive)
+        return self.liveness.look(at_ms, self._run.watching, exposed, living=living, standing_by=self._run.standing_by)
 
     def left_over(self) -> set[str]:
         """What is not as wanted now; only a daemon that may do everything can put it right."""

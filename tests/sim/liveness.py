@@ -12,7 +12,7 @@ Judged from what reached each daemon at the door; no planner code in here.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from decimal import Decimal, InvalidOperation
 from typing import Any
 
@@ -27,7 +27,8 @@ from tests.sim.truth import Key, Truth, is_own, side_of
 SOON_MS = 15_000
 """Within this after the last change a stop rests."""
 BESIDE_ANOTHER_MS = 30_000
-"""As long as another daemon lives it may hold the lease: a standby first reads the position naked for two intervals."""
+"""As long as another daemon lives it may hold the lease: a standby first reads the position naked for two intervals. So
+it does beside a value in the lease that expires as soon as that of a live owner: nobody can tell them apart."""
 LIMITED_MS = 60_000
 """A 429 holds back at most for the venue's minute, whatever its Retry-After says."""
 PROBED_MS = 301_000
@@ -140,6 +141,8 @@ class Liveness:
         """Daemons whose timestamps the venue refuses: they must ask for the time first."""
         self._ruled: set[str] = set()
         """Client ids which the venue itself refused: its rules, not a fault."""
+        self._stood_by: dict[int, int] = {}
+        """When a daemon last knew of a live other owner of the lease."""
         self._told: set[Key] = set()
         self._crowded_at_ms = -2 * CROWDED_MS
         self._crowded = False
@@ -214,9 +217,17 @@ class Liveness:
 
     # -- judging
 
-    def look(self, at_ms: int, watching: Iterable[int], exposed: Mapping[Key, int], *, living: int = 1) -> list[str]:
-        """`watching` are the daemons at work now, of `living` that are alive; `exposed` are positions without cover,
-        and for how many ms."""
+    def look(
+        self,
+        at_ms: int,
+        watching: Iterable[int],
+        exposed: Mapping[Key, int],
+        *,
+        living: int = 1,
+        standing_by: Collection[int] = (),
+    ) -> list[str]:
+        """`watching` are the daemons at work now, of `living` that are alive and `standing_by` that know of a live
+        other owner; `exposed` are positions without cover, and for how many ms."""
         at_work = set(watching)
         self._watching = {number: self._watching.get(number, at_ms) for number in at_work}
         for number in at_work:
@@ -224,6 +235,7 @@ class Liveness:
         for number in self._misdated & at_work:
             waits_ms = self._in_vain.get((number, Endpoint.TIME), 0)
             self._barred[number] = max(self._barred[number], min(waits_ms, at_ms))
+        self._stood_by |= dict.fromkeys(standing_by, at_ms)
         self._told &= exposed.keys()
         if self._venue.crowded:
             self._crowded_at_ms = at_ms
@@ -235,7 +247,8 @@ class Liveness:
                 continue
             for number, since_ms in self._watching.items():
                 waited_ms = at_ms - max(since_ms, at_ms - exposed_ms, self._last_change(number, key))
-                if waited_ms > self._allowed_ms(key, living) and key not in self._told:
+                beside = living > 1 or self._stood_by.get(number, -1) >= at_ms - exposed_ms
+                if waited_ms > self._allowed_ms(key, beside=beside) and key not in self._told:
                     self._told.add(key)
                     violations.append(
                         f"INV-3: {key} has no stop for {exposed_ms} ms; nothing that a stop needs failed for daemon "
@@ -243,8 +256,8 @@ class Liveness:
                     )
         return violations
 
-    def _allowed_ms(self, key: Key, living: int) -> int:
-        soon_ms = SOON_MS if living == 1 else BESIDE_ANOTHER_MS
+    def _allowed_ms(self, key: Key, *, beside: bool) -> int:
+        soon_ms = BESIDE_ANOTHER_MS if beside else SOON_MS
         soon_ms += CROWDED_MS if self._crowded else 0
         return soon_ms + self._looks_seldom_ms + (self._lists_seldom_ms if self._unspoken.get(key) else 0)
 

@@ -43,6 +43,7 @@ from tests.sim.levels import WINDOW_MS, Levels
 from tests.sim.listening import listen
 from tests.sim.pairs_model import KeptPairs, NoHistory
 from tests.sim.people import Adviser, FractionAdviser, Market, Trader
+from tests.sim.prompt import Prompt
 from tests.sim.redis_model import RedisModel, store_on
 from tests.sim.report import describe
 from tests.sim.streams import StreamHost, connected_to
@@ -201,6 +202,7 @@ class Simulation:
         switched = self.swarm.switches_exits
         self.levels.rules = rules_for(self.settings, other=self.swarm.other_exits, switched=switched)
         self.judges = Judges(self)
+        self.prompt = Prompt(within_s=self.swarm.prompt_s(self.interval_s), interval_s=self.interval_s, look_s=LOOK_S)
         self.levels.by_last = self.settings.protection.working_type == "CONTRACT_PRICE"
         self.engine.world.journal = WatchedJournal(self.engine.world.journal, self._on_entry)
 
@@ -300,6 +302,12 @@ class Simulation:
             and self.settings.protection.mode == "live"
             and self.files.is_live(number)
         ]
+
+    @property
+    def standing_by(self) -> set[int]:
+        """Daemons that were told of a live other owner of the lease; what they were told has not run out."""
+        leases = self.conduct.leases
+        return {number for number in self.alive if leases[self.owner_of(number)].beside_an_owner}
 
     # -- the run
 
@@ -423,10 +431,9 @@ class Simulation:
 
     def _check_prompt(self) -> None:
         """Where nothing hinders the daemon, a position is covered in time, whatever Redis and the streams do."""
-        most_ms = 1000 * self.swarm.prompt_s(self.interval_s)
-        for key, exposed_ms in self.checker.exposed(true_ms()).items():
-            if 0 <= exposed_ms - most_ms < LOOK_S * 1000 and not self.is_dust(*key):
-                self.checker.violations.append(f"INV-3: {key} is exposed for {exposed_ms} ms and nothing hinders")
+        exposed = {key: ms for key, ms in self.checker.exposed(true_ms()).items() if not self.is_dust(*key)}
+        standing_by = bool(self.watching) and self.standing_by.issuperset(self.watching)
+        self.checker.violations += self.prompt.look(true_ms(), exposed, standing_by=standing_by)
 
     def _check_publications(self) -> None:
         publications, self.redis.publications = self.redis.publications, []

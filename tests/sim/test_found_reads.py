@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from position_monitor.edge.venues.transport import Endpoint
-from tests.sim.stage import Held, Stage, staged
+from tests.sim.stage import TWO_WORLDS, Held, Stage, staged
 from tests.sim.test_hard_start import seven
 
 POSITIONS = (Endpoint.POSITIONS, Endpoint.POSITION_ROWS)
@@ -53,6 +53,24 @@ async def test_a_plain_list_that_hangs_does_not_keep_back_the_list_of_conditiona
         stage.fault("timeout_before", path="openOrders", method="GET", delay_ms=9_000)
         stage.start()
         await stage.until("seven stops", lambda: len(stage.own(role="b")) == 7, within_s=8)
+
+
+@TWO_WORLDS
+@staged
+async def test_removals_that_hang_hold_back_no_stop_of_another_symbol(hedge: bool, side: str) -> None:
+    """Each check waited for the removals of the check before, one after another (pair of powers, seed 100168)."""
+    async with Stage(Held("BTCUSDT", side, "0.3", entry=42_000), hedge=hedge) as stage:
+        stage.start()
+        await stage.until("protected", stage.is_protected)
+        stage.fault("timeout_before", path="algoOrder", method="DELETE", delay_ms=60_000)
+        stage.trade("reduce", "BTCUSDT", side, "0.1")
+        for symbol in ("ETHUSDT", "XRPUSDT", "SOLUSDT"):
+            await stage.run(7)
+            stage.trade("open", symbol, side, "100")
+            await stage.until("a stop", lambda symbol=symbol: stage.covered(symbol, side), within_s=9)
+        stage.heal()
+        await stage.until("protected", stage.is_protected, within_s=60)
+        stage.must_be_protected()
 
 
 @staged
