@@ -77,6 +77,8 @@ class Levels:
 
     def entry(self, entry: Any) -> str:
         """Take over one journal entry; a sentence when it is a stop of ours that nothing explains."""
+        if entry.position_before != entry.position_after:  # the mark of a fill counts, though it lasted for a moment
+            self.note_marks(entry.at_ms, [entry.symbol])
         for leg, position in self._world.account.positions.get(entry.symbol, {}).items():
             if position.amount:
                 side = leg if leg != "BOTH" else ("LONG" if position.amount > 0 else "SHORT")

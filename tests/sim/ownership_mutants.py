@@ -29,7 +29,7 @@ def an_owner_that_reads_nothing_keeps_the_lease_and_everybody_waits(stack: ExitS
     stack.enter_context(changed(Belief, "long_exposed", lambda self, settings, now_ms: False))
 
 
-@mutant("INV-10", swarm=STRANGER, caught_at=3)
+@mutant("INV-9", swarm=STRANGER, caught_at=3)
 def a_second_writer_is_not_noticed(stack: ExitStack) -> None:
     """Row 3.6."""
     stack.enter_context(changed(Writers, "suspected", lambda self, now_ms: False))

@@ -3,18 +3,25 @@
 from __future__ import annotations
 
 import random
+from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
 from position_monitor.config import Config
+from position_monitor.edge.venues.transport import Endpoint
+from tests.sim.conduct import Answer
 from tests.sim.powers import power
 from tests.sim.redis_model import RedisModel
-from tests.sim.virtual_time import sleep
+from tests.sim.virtual_time import sleep, true_ms
 
 if TYPE_CHECKING:
     from tests.sim.simulation import Simulation
 
 KEYS = ("lease", "lease:epoch", "lease:given_up", "status", "positions", "position:BTCUSDT:LONG")
 VALUES: tuple[Any, ...] = ("x", "", "two words", "y" * 300, "1e300", "-7", ["x"], {"x"}, {"config_hash": "z" * 99}, 7.5)
+SIGNS_COUNT_MS = 15_000
+"""So long after its start a daemon has looked, and what another hand writes counts as a sign (6 s), with two checks."""
+REMOVALS_MAX = 4
+"""A removal that was decided before the sign was read: one ladder, for each of the two."""
 TTLS_MS = (0, 0, 3_000, 19_000, 24_000)
 
 
@@ -66,10 +73,41 @@ def only_one_is_left(run: Simulation, rng: random.Random) -> None:
     run.start_daemon()
 
 
+class Fight:
+    """Two daemons that remove each other's orders: the signs of a second writer must end it (invariant 9).
+
+    What one placed when the other had long begun, the other leaves alone: it is careful from the first sign on.
+    """
+
+    def __init__(self, run: Simulation) -> None:
+        self._run = run
+        self._from_ms = true_ms() + SIGNS_COUNT_MS
+        self._placed: dict[str, int] = {}
+        """The venue's id of an order -> the daemon that placed it since then."""
+        self._removals = 0
+
+    def answer(self, answer: Answer) -> None:
+        """How a request of a daemon ended."""
+        if answer.status != HTTPStatus.OK or true_ms() < self._from_ms or not isinstance(answer.body, dict):
+            return
+        order_id = str(answer.body.get("algoId", ""))
+        if answer.endpoint is Endpoint.PLACE_ALGO_ORDER:
+            self._placed[order_id] = answer.daemon
+        elif answer.endpoint is Endpoint.CANCEL_ALGO_ORDER:
+            placer = self._placed.get(order_id, answer.daemon)
+            self._removals += placer != answer.daemon and placer in self._run.alive
+            if self._removals > REMOVALS_MAX:
+                self._removals = 0
+                self._run.checker.violations.append(
+                    f"INV-9: daemon {answer.daemon} removes what a second writer places, again and again: {order_id}"
+                )
+
+
 @power("redis_of_its_own", chance=0.03, end=only_one_is_left, silences=("over_exit",))
 async def redis_of_its_own(run: Simulation, rng: random.Random) -> None:
     """Two daemons, each the owner by its own Redis."""
     await sleep(rng.uniform(1, 8))
     start_a_stranger(run, rng)
+    run.conduct.listeners.append(Fight(run).answer)
     run.counts["fault Redis of its own"] += 1
     await sleep(100_000)
