@@ -39,20 +39,20 @@ from position_monitor.edge.reading.account_observation import AccountObservation
 from position_monitor.edge.reading.observer import Observer
 
 ROUNDS_MAX = 5
-"""Rounds of placing and reading back within one cycle, before the rest waits for the next."""
+"""Rounds of placing and reading back within one cycle."""
 ROUND_PAUSES_S = (0.2, 0.4, 0.8, 1.2, 1.6)
-"""Wait before asking again for an order that was written and is not listed yet, and before sending again what the venue
-turned away (the venue's own advice is 200, 400, then 800 ms)."""
-ROUNDS_TURNED_AWAY_MAX = 3
-"""Rounds after which what was turned away waits for the next cycle: the state must be told meanwhile."""
+"""Before an unlisted order is asked for, or what was turned away sent, again (the venue advises 200, 400, 800 ms)."""
+ROUNDS_WITHIN_S = 5.0
+"""Another round begins within this: what is opened meanwhile waits for the next cycle."""
+ROUNDS_TURNED_AWAY_MAX = 3  # after them what was turned away waits for the next cycle: the state must be told meanwhile
 LARGE_ACCOUNT = 25
-"""Symbols from which the work of a cycle takes long enough to be done in parts (200 positions: a few ms each)."""
+"""Symbols from which the work of a cycle takes long enough to be done in parts."""
 TURNS_BETWEEN_PARTS = 10
 """Turns of the loop between two parts: as many as lie between an event on the wire and its order on the wire."""
 GAP_MIN_S = 60.0
 GAP_SLACK_S = 20.0
-"""A cycle begins at the latest two intervals and one deadline after the one before; what is this much longer, and no
-less than `GAP_MIN_S`, can only be a suspended host or a stepped clock: the evidence window is dropped."""
+"""A cycle begins within two intervals and one deadline after the one before; what is this much longer, and no less than
+`GAP_MIN_S`, can only be a suspended host or a stepped clock: the evidence window is dropped."""
 
 
 @dataclass(slots=True)
@@ -121,9 +121,8 @@ class Daemon:
         self.surroundings.ask_advice(
             {key.symbol: Question(j.position.mark_price) for key, j in decision.judgements.items()}
         )
-        observed, decision = await self._rounds(
-            observed, decision, began_s + self.surroundings.settings.cycle_deadline_s
-        )
+        within_s = min(self.surroundings.settings.cycle_deadline_s, ROUNDS_WITHIN_S)
+        observed, decision = await self._rounds(observed, decision, began_s + within_s)
         if not observed.failure and self.exchange.has_spare_weight:
             await removal.retire(decision.plans, self.desk, self.observer, self.fast_path)
         await self._let_events_in(observed)
@@ -197,9 +196,10 @@ class Daemon:
         """Place and read back until nothing is missing, at most `ROUNDS_MAX` times."""
         placing = Placing(self.desk, self.observer)
         for number in range(ROUNDS_MAX):
-            if number and self.clock.monotonic_s() >= until_s:
-                break
+            is_last = number > 0 and self.clock.monotonic_s() >= until_s  # what was decided last is sent all the same
             sent = await placing.round(observed.symbols, decision, closing=number == 0)
+            if is_last:
+                break
             again_soon = sent.turned_away if number < ROUNDS_TURNED_AWAY_MAX else frozenset()
             waiting = (
                 again_soon | self._exposed_and_awaited(decision) | report.half_blind(observed.symbols, self.evidence)
