@@ -55,15 +55,16 @@ class Hammering:
 
 
 def too_many_events(told: Iterable[str]) -> list[str]:
-    """Positions of which failed writes were told more often in a minute than a reader can use."""
-    minutes: Counter[tuple[str, str, str, int]] = Counter()
+    """Positions of which failed writes were told more often in a minute than a reader can use, by one process."""
+    minutes: Counter[tuple[str, str, str, str, int]] = Counter()
     for text in told:
         event = json.loads(text)
         if event["type"] in FAILED and str(event.get("client_id", PREFIX)).startswith(PREFIX):
             why = f"{event['type']} {event.get('code', '')}"
-            minutes[event["symbol"], event["side"], why, event["at_ms"] // MINUTE_MS] += 1
+            process = str(event.get("id", "")).rpartition("-")[0]
+            minutes[event["symbol"], event["side"], why, process, event["at_ms"] // MINUTE_MS] += 1
     return [
         f"INV-10: {count} events {why} of {symbol} {side} within a minute"
-        for (symbol, side, why, _), count in sorted(minutes.items())
+        for (symbol, side, why, *_), count in sorted(minutes.items())
         if count > EVENTS_1M_MAX
     ]

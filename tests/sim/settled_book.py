@@ -117,9 +117,9 @@ class SettledBook:
         began = self._began.get(key, 0)
         if key not in self._untold and any(is_own(order) and order["since"] < began for order in stops):
             yield "has a stop of ours that an earlier life of it left behind"
-        yield from self._surplus(
-            size, [o for o in stops if is_own(o) and not o["close_position"]], least_of(self._world, key)
-        )
+        working = [o for o in stops if is_own(o) and not o["close_position"]]
+        if key[0] not in self._squeezed:  # where no price protects any more, ours are left as they rest
+            yield from self._surplus(size, working, least_of(self._world, key))
 
     def ladders(self) -> set[str]:
         """Ladders of ours that are short, or would close too much too soon."""
