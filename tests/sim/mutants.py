@@ -489,8 +489,9 @@ def nothing_is_placed_without_redis(stack: ExitStack) -> None:
 # -- bounds (invariant 10)
 
 
-@mutant("INV-10", swarm=Swarm({"stale_reads": 0.3, "empty_orders": 0.5}, ("ai_advice",)), faulty_s=120.0)
+@mutant("INV-5", "INV-10", swarm=Swarm({"stale_reads": 0.3, "empty_orders": 0.5}, ("ai_advice",)), faulty_s=120.0)
 def orders_of_ours_are_not_counted(stack: ExitStack) -> None:
+    """And none of them makes room for another, or for the user's own."""
     stack.enter_context(changed(PlanInputs, "room", lambda *inputs, **more: 10_000))
     stack.enter_context(changed(guard, "_why_too_many", lambda *inputs, **more: ""))
     stack.enter_context(changed(surplus, "_why_keep_target", lambda *inputs, **more: "it is kept"))

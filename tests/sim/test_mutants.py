@@ -25,7 +25,7 @@ CAUGHT_AT = {
     "planner_is_careless_and_the_guard_is_gone": 47,
     "stop_cancelled_by_hand_is_not_placed_again": 15,
     "nothing_is_placed_without_redis": 4,
-    "orders_of_ours_are_not_counted": 18,
+    "orders_of_ours_are_not_counted": 70,
     "writes_are_awaited_for_ever": 1,
     "stop_follows_the_policy_downward_too": 23,
     "orders_of_others_are_taken_for_ours": 36,
