@@ -15,7 +15,7 @@ import asyncio
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import groupby
-from typing import Protocol
+from typing import Final, Protocol
 
 from loguru import logger
 
@@ -25,7 +25,9 @@ from position_monitor.core.model.orders import Role
 from position_monitor.core.observation.reads import SymbolObservation
 from position_monitor.daemon.desk import Desk
 from position_monitor.edge.reading.observer import Observer
-from position_monitor.edge.reading.pending_reads import PATIENCE_S
+
+WITHIN_S: Final = 5.0
+"""How long a cycle waits for its removals: longer than an answer of a slow venue takes, which must not mean never."""
 
 
 class PositionNews(Protocol):
@@ -41,10 +43,10 @@ async def retire(plans: Mapping[str, Plan], desk: Desk, observer: Observer, even
     due = [cancels for plan in plans.values() if plan.cancels and (cancels := desk.stuck.due(plan.cancels))]
     if not due:
         return
-    work = _Work(desk, observer, events, until_s=desk.clock.monotonic_s() + PATIENCE_S)
+    work = _Work(desk, observer, events, until_s=desk.clock.monotonic_s() + WITHIN_S)
     symbols = [asyncio.ensure_future(work.retire_symbol(cancels)) for cancels in due]
     try:
-        await asyncio.wait(symbols, timeout=PATIENCE_S)
+        await asyncio.wait(symbols, timeout=WITHIN_S)
     finally:
         work.end()
         desk.keep(one for one in symbols if not one.done())

@@ -146,7 +146,7 @@ async def test_what_was_removed_is_left_alone_while_a_list_still_shows_it():
 
 @pytest.fixture
 def little_patience(monkeypatch):
-    monkeypatch.setattr(removal, "PATIENCE_S", 0.02, raising=False)
+    monkeypatch.setattr(removal, "WITHIN_S", 0.02)
 
 
 async def turns():

@@ -17,7 +17,6 @@ from tests.sim.truth import PREFIX, Key, side_of
 
 STEP_PCT = Decimal("0.5")
 """A stop that was refused is tried this much further away, and never beyond the bound (`stop_loss_max_pct`)."""
-BOUGHT_MS = 1_000
 WINDOW_MS = 100_000
 """How old the read may be that a placed stop was decided from: the process may have been suspended in between."""
 CROSSED = -2021
@@ -109,8 +108,6 @@ class Levels:
         prices = [
             price for line in arming for price in _recent(line[entry.symbol], entry.at_ms, self.crossed_window_ms)
         ]
-        # What the position was bought at just now is a price too, though no mark ever stood there.
-        prices += [price for then_ms, price in self._entries[key] if entry.at_ms - then_ms <= BOUGHT_MS]
         if any(way * (price - trigger) > 0 for price in prices):
             return ""
         return f"DESIGN-9: a stop of {key} at {trigger} was wanted on the wrong side of every price: {entry.detail}"

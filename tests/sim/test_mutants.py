@@ -40,7 +40,7 @@ CAUGHT_AT = {
     "a_lost_stop_waits_for_its_query": 14,
     "everything_takes_effect_at_once": 27,
     "a_failed_read_forgets_the_last_good_one": 37,
-    "a_symbol_that_is_looked_at_is_done_with": 29,
+    "a_symbol_that_is_looked_at_is_done_with": 104,
     "a_take_profit_that_two_questions_do_not_find_is_not_there": 53,
     "only_levels_that_a_list_shows_count": 36,
 }
