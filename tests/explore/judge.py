@@ -120,6 +120,12 @@ class Judge:
         running = [number for number in self.alive if self._play.processes[number].clock.running.is_set()]
         return [] if self._play.excused else running
 
+    @property
+    def standing_by(self) -> set[int]:
+        """Daemons that were told of a live other owner of the lease; what they were told has not run out."""
+        leases = self._play.conduct.leases
+        return {number for number in self.alive if leases[self.owner_of(number)].beside_an_owner}
+
     def owner_of(self, number: int) -> str:
         """The name under which a daemon holds the lease."""
         return self._play.processes[number].service.owner
