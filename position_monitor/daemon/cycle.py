@@ -43,7 +43,7 @@ ROUNDS_MAX = 5
 ROUND_PAUSES_S = (0.2, 0.4, 0.8, 1.2, 1.6)
 """Before an unlisted order is asked for, or what was turned away sent, again (the venue advises 200, 400, 800 ms)."""
 ROUNDS_WITHIN_S = 5.0
-"""Another round begins within this: what is opened meanwhile waits for the next cycle."""
+"""Another round begins within this, but for a second look that a stop waits for: what is opened waits for a cycle."""
 ROUNDS_TURNED_AWAY_MAX = 3  # after them what was turned away waits for the next cycle: the state must be told meanwhile
 LARGE_ACCOUNT = 25
 """Symbols from which the work of a cycle takes long enough to be done in parts."""
@@ -121,8 +121,7 @@ class Daemon:
         self.surroundings.ask_advice(
             {key.symbol: Question(j.position.mark_price) for key, j in decision.judgements.items()}
         )
-        within_s = min(self.surroundings.settings.cycle_deadline_s, ROUNDS_WITHIN_S)
-        observed, decision = await self._rounds(observed, decision, began_s + within_s)
+        observed, decision = await self._rounds(observed, decision, began_s)
         if not observed.failure and self.exchange.has_spare_weight:
             await removal.retire(decision.plans, self.desk, self.observer, self.fast_path)
         await self._let_events_in(observed)
@@ -191,19 +190,19 @@ class Daemon:
         return decision
 
     async def _rounds(
-        self, observed: AccountObservation, decision: Decision, until_s: float
+        self, observed: AccountObservation, decision: Decision, began_s: float
     ) -> tuple[AccountObservation, Decision]:
         """Place and read back until nothing is missing, at most `ROUNDS_MAX` times."""
-        placing = Placing(self.desk, self.observer)
+        placing, deadline_s = Placing(self.desk, self.observer), self.surroundings.settings.cycle_deadline_s
         for number in range(ROUNDS_MAX):
-            is_last = number > 0 and self.clock.monotonic_s() >= until_s  # what was decided last is sent all the same
+            blind = report.half_blind(observed.symbols, self.evidence)
+            within_s = deadline_s if blind else min(deadline_s, ROUNDS_WITHIN_S)
+            is_last = number > 0 and self.clock.monotonic_s() >= began_s + within_s
             sent = await placing.round(observed.symbols, decision, closing=number == 0)
-            if is_last:
+            if is_last:  # what was decided last was sent all the same
                 break
             again_soon = sent.turned_away if number < ROUNDS_TURNED_AWAY_MAX else frozenset()
-            waiting = (
-                again_soon | self._exposed_and_awaited(decision) | report.half_blind(observed.symbols, self.evidence)
-            )
+            waiting = again_soon | self._exposed_and_awaited(decision) | blind
             if not sent.touched and not waiting:
                 break
             if not sent.touched:

@@ -296,6 +296,17 @@ def test_an_old_position_without_profit_is_tightened_or_closed(side, protection)
 
 
 @both_sides
+@pytest.mark.parametrize(("read_at_ms", "acts"), [(OPENED_MS - 1, False), (OPENED_MS, False), (OPENED_MS + 1, True)])
+def test_what_was_read_before_the_policy_is_older_than_it_whatever_its_epoch(side, read_at_ms, acts):
+    """Another process met the position after it grew, and its epoch is of that moment (seed 4819)."""
+    held, protection = position(side, "1", mark=at(side, "0.2")), settings(BRAIN, profile="FAST_TP")
+    rests = pinned(held, at(side, "-1.5"), pin_of_profile("FAST_TP"), created_at_ms=NOW_MS - 200 * HOUR_MS)
+    read = known(appeared_at_ms=read_at_ms)
+    exits = exits_of(held, with_time_stop(protection, TimeStop.CLOSE), rests, live_since_ms=OPENED_MS, known_as=read)
+    assert (exits.close is not None) is acts
+
+
+@both_sides
 def test_a_time_stop_acts_only_where_all_of_it_holds(side):
     fast = settings(BRAIN, profile="FAST_TP")
     still = {

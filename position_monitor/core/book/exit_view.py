@@ -51,8 +51,17 @@ def exit_view(inputs: BookInputs) -> ExitView:
         market=market,
         regime=regime,
         direction=direction,
-        live_since_ms=inputs.live_since_ms,
+        live_since_ms=_live_since_ms(inputs),
     )
+
+
+def _live_since_ms(inputs: BookInputs) -> int | None:
+    """Since when the policy is live here; None for a position that was read before: it is older, whatever its epoch is.
+
+    Another process that met it after it grew may have made up a younger epoch.
+    """
+    since_ms, read_at_ms = inputs.live_since_ms, inputs.belief.appeared_at_ms
+    return None if since_ms is None or 0 < read_at_ms <= since_ms else since_ms
 
 
 def _backstop(inputs: BookInputs) -> LiveOrder | None:
