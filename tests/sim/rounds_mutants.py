@@ -103,7 +103,7 @@ def a_stop_that_can_do_more_than_reduce_is_the_wanted_one(stack: ExitStack) -> N
 HANGING = Swarm({"html": 0.2, "timeout_before": 0.2}, ("side_endpoint_out",), {}, marks=True)
 
 
-@mutant("INV-3", swarm=HANGING, caught_at=68)
+@mutant("INV-3", swarm=HANGING, caught_at=275)
 def a_list_that_hangs_keeps_back_the_other_one(stack: ExitStack) -> None:
     """What arrived of a symbol's lists counts only when both are there (seed 5282)."""
     stack.enter_context(changed(BinanceUsdm, "orders_so_far", lambda self, symbol: None))
