@@ -42,9 +42,10 @@ ROUNDS_MAX = 5
 """Rounds of placing and reading back within one cycle."""
 ROUND_PAUSES_S = (0.2, 0.4, 0.8, 1.2, 1.6)
 """Before an unlisted order is asked for, or what was turned away sent, again (the venue advises 200, 400, 800 ms)."""
-ROUNDS_WITHIN_S = 5.0
-"""Another round begins within this, but for a second look that a stop waits for: what is opened waits for a cycle."""
-ROUNDS_TURNED_AWAY_MAX = 3  # after them what was turned away waits for the next cycle: the state must be told meanwhile
+READ_BACK_WITHIN_S = 5.0
+"""Rounds that only read back end so long after the cycle began: what was opened meanwhile waits for the next one."""
+ROUNDS_TURNED_AWAY_MAX = 3
+"""Rounds after which what was turned away waits for the next cycle: the state must be told meanwhile."""
 LARGE_ACCOUNT = 25
 """Symbols from which the work of a cycle takes long enough to be done in parts."""
 TURNS_BETWEEN_PARTS = 10
@@ -195,14 +196,13 @@ class Daemon:
         """Place and read back until nothing is missing, at most `ROUNDS_MAX` times."""
         placing, deadline_s = Placing(self.desk, self.observer), self.surroundings.settings.cycle_deadline_s
         for number in range(ROUNDS_MAX):
-            blind = report.half_blind(observed.symbols, self.evidence)
-            within_s = deadline_s if blind else min(deadline_s, ROUNDS_WITHIN_S)
-            is_last = number > 0 and self.clock.monotonic_s() >= began_s + within_s
             sent = await placing.round(observed.symbols, decision, closing=number == 0)
-            if is_last:  # what was decided last was sent all the same
-                break
             again_soon = sent.turned_away if number < ROUNDS_TURNED_AWAY_MAX else frozenset()
-            waiting = again_soon | self._exposed_and_awaited(decision) | blind
+            urgent = again_soon | report.half_blind(observed.symbols, self.evidence)
+            within_s = deadline_s if urgent else min(deadline_s, READ_BACK_WITHIN_S)
+            if number and self.clock.monotonic_s() >= began_s + within_s:
+                break
+            waiting = urgent | self._exposed_and_awaited(decision)
             if not sent.touched and not waiting:
                 break
             if not sent.touched:
