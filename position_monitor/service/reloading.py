@@ -89,7 +89,9 @@ class ConfigInForce:
     candles: CandleSettings = field(init=False)
     """The same, as the reader of candles sees it."""
     _exit_history: tuple[SwitchesSince, ...] = field(default=(), init=False)
-    """Which exit switches were in force since the account was first read, oldest first; none before."""
+    """Which exit switches were in force since the first reads of the account, oldest first; none before."""
+    _reads: int = field(default=0, init=False)
+    """How often the account was read."""
 
     def __post_init__(self) -> None:
         self._take(self.config)
@@ -99,11 +101,13 @@ class ConfigInForce:
         self.candles = candle_settings_from(config)
 
     def account_read(self, now_ms: int) -> None:
-        """The account was read. What is open at the first read counts as older than the policy here (exits.md 12.5).
+        """The account was read. What is open at its first reads counts as older than the policy here (exits.md 12.5).
 
-        Its row tells of its last change only, and it may have grown while the process began. Before, nobody knows.
+        Its row tells of its last change only, and it may have grown while the process began. Before, nobody knows. One
+        list without it proves nothing: as many reads are waited for as prove flat.
         """
-        if not self._exit_history:
+        self._reads += 1
+        if not self._exit_history and self._reads >= self.config.evidence().flat_reads:
             self._exit_history = (SwitchesSince(now_ms, self.config.exit_plan().switches),)
             self._take(self.config)
 

@@ -48,14 +48,17 @@ def test_a_file_that_does_not_fit_what_still_runs_is_refused():
         taken_over(config(), after)
 
 
-def test_what_was_open_at_the_first_read_of_the_account_is_older_than_the_policy_here():
+def test_what_is_open_at_the_first_reads_of_the_account_is_older_than_the_policy_here():
     """A position that grew between the start of the process and its first read states that moment as its last change:
-    it was closed for its age by a process that knew nothing of the time before (seed 1815)."""
+    it was closed for its age by a process that knew nothing of the time before (seed 1815). So was one that shrank
+    after a first list without it, which was a mistake of the venue (seed 4711)."""
     in_force = ConfigInForce(config(), None, TRAITS)
-    assert live_since_ms(in_force) is None, "nobody knows before"
-    for read_ms in (5_000, 9_000):
+    since = []
+    for read_ms in (5_000, 9_000, 14_000, 19_000):
+        since.append(live_since_ms(in_force))
         in_force.account_read(read_ms)
-        assert live_since_ms(in_force) == 5_000
+    assert since == [None, None, None, 14_000], "nobody knows before; three reads prove flat"
+    assert live_since_ms(in_force) == 14_000
 
 
 def live_since_ms(in_force: ConfigInForce) -> int | None:
