@@ -91,6 +91,7 @@ class Config(Section):
     _origins: dict[str, str] = PrivateAttr(default_factory=dict)
     _notices: tuple[str, ...] = PrivateAttr(())
     _environment: Environment = PrivateAttr(default_factory=lambda: Environment({}))
+    _hash: str = PrivateAttr("")
 
     @classmethod
     def from_data(
@@ -168,8 +169,16 @@ class Config(Section):
     @property
     def config_hash(self) -> str:
         """12 hex digits that change when an effective setting changes, and never with a secret."""
-        text = "\n".join(f"{key}={value}" for key, value, _ in self.effective())
-        return hashlib.sha256(text.encode()).hexdigest()[:12]
+        if not self._hash:
+            text = "\n".join(f"{key}={value}" for key, value, _ in self.effective())
+            self._hash = hashlib.sha256(text.encode()).hexdigest()[:12]
+        return self._hash
+
+    def with_sections(self, sections: Mapping[str, Any]) -> Config:
+        """This configuration with other values of some keys of its first level."""
+        changed = self.model_copy(update=sections)
+        changed._hash = ""
+        return changed
 
     def protection_settings(self, symbol: str | None = None) -> ProtectionSettings:
         """The core's settings for one symbol with its overrides, or the account's."""

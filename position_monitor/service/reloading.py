@@ -49,7 +49,7 @@ def taken_over(running: Config, fresh: Config) -> Reloaded:
     waiting = [key for name in WAIT_FOR_RESTART for key in _changed(name, getattr(running, name), getattr(fresh, name))]
     if running._credentials is not None and running._credentials != fresh._credentials:
         waiting.append("the exchange's credentials")
-    effective = fresh.model_copy(update=kept).with_credentials_of(running)
+    effective = fresh.with_sections(kept).with_credentials_of(running)
     if problems := broken_rules(effective):
         both = f"with {', '.join(waiting)} as they are until a restart: " if waiting else ""
         raise ConfigError(both + "; ".join(problems))

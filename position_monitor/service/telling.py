@@ -76,7 +76,6 @@ class Teller:
     _settled_at_s: float = field(default=float("-inf"), init=False)
     """When the account was last as it should be, or in need of eyes at once."""
     _news: AccountNews = field(init=False)
-    _hashed: tuple[Config | None, str] = field(default=(None, ""), init=False)
 
     def __post_init__(self) -> None:
         self._news = AccountNews(self.clock, self.exchange, self.store, self.breaker)
@@ -235,7 +234,7 @@ class Teller:
             cycle_ms=cycle_ms,
             api_weight_1m=self.exchange.api_weight_1m,
             version=__version__,
-            config_hash=self._config_hash(config),
+            config_hash=config.config_hash,
             owner=self.owner,
             epoch=lease.epoch if isinstance(lease, Owned) else 0,
             sequence=self._sequence,
@@ -247,12 +246,6 @@ class Teller:
             ),
             control=self.control().in_force,
         )
-
-    def _config_hash(self, config: Config) -> str:
-        """The hash of a configuration that does not change, made once."""
-        if self._hashed[0] is not config:
-            self._hashed = (config, config.config_hash)
-        return self._hashed[1]
 
     def _health_text(self, health: StreamHealth) -> str:
         """`LIVE`, or what is wrong with a stream and for how long; then positions are only looked at in turn."""

@@ -33,6 +33,15 @@ def test_a_value_written_differently_did_not_change():
     assert taken_over(config(), config(protection={"stop_loss_pct": "1.50"})).changed == ()
 
 
+def test_the_hash_is_that_of_what_is_effective():
+    """It is made once for a configuration; one that keeps some sections of the running one has a hash of its own."""
+    running, fresh = config(), config(redis={"url": "redis://r/1"}, protection={"stop_loss_pct": "1.7"})
+    hashes = {running.config_hash, fresh.config_hash}
+    effective = taken_over(running, fresh).config
+    assert effective.config_hash not in hashes
+    assert effective.config_hash == config(protection={"stop_loss_pct": "1.7"}).config_hash
+
+
 def test_what_waits_for_a_restart_is_named_without_its_value_and_is_not_among_what_changed():
     """An address may hold a password."""
     after = config(redis={"url": f"redis://:{PASSWORD}@r/0"}, ai_engine={"url": "http://a:8001"})

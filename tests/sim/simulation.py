@@ -444,9 +444,14 @@ class Simulation:
             self._digest.update(repr((at_ms, owner, published["status"]["status_line"])).encode())
 
     async def _check_left_over(self) -> None:
-        """What should go goes within two cycles: duplicates, orphans, ladders on top of the user's own."""
+        """What should go goes within two cycles: duplicates, orphans, ladders on top of the user's own.
+
+        What was gone once is not waited for, so where nothing is left the run goes on after one cycle.
+        """
         left = self._left_over()
-        for _ in range(round(self.left_over_s)):
+        for second in range(round(self.left_over_s)):
+            if not left and second >= self.interval_s:
+                break
             await sleep(1)
             left &= self._left_over()
         self.checker.violations += sorted(left)

@@ -79,7 +79,6 @@ class RecordKeeper:
     """No request before this: the budget was used up."""
     _defective: bool = field(default=False, init=False)
     """Watching failed once: it ends, for a defect must not come again with each mark."""
-    _hashed: tuple[Config | None, str] = field(default=(None, ""), init=False)
     _wake: asyncio.Event = field(default_factory=asyncio.Event, init=False)
     _after: AftermathReader = field(init=False)
 
@@ -97,7 +96,7 @@ class RecordKeeper:
 
     def _looked(self, report: CycleReport) -> None:
         self.watch.closed_for_age({(e.symbol, e.side) for e in report.events if _is_close_for_age(e)})
-        settings_hash, now_ms = self._settings_hash(), self.exchange.venue_now_ms()
+        settings_hash, now_ms = self.config().config_hash, self.exchange.venue_now_ms()
         self.watch.looked(report.history.tracks, settings_hash=settings_hash, venue_now_ms=now_ms)
 
     def on_event(self, event: StreamEvent) -> None:
@@ -120,13 +119,6 @@ class RecordKeeper:
         except Exception:
             self._defective = True
             logger.exception("Watching positions for their records failed and ends; protection is not concerned")
-
-    def _settings_hash(self) -> str:
-        """The hash of a configuration that does not change, made once."""
-        config = self.config()
-        if self._hashed[0] is not config:
-            self._hashed = (config, config.config_hash)
-        return self._hashed[1]
 
     # -- the task
 
