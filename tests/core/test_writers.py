@@ -14,6 +14,7 @@ from position_monitor.core.evidence.writers import (
     beginning,
     begun,
 )
+from position_monitor.core.model.orders import Purpose
 from tests.core.build import NOW_MS, backstop, position, seen_at
 
 LATER_MS = NOW_MS + 60_000
@@ -52,6 +53,14 @@ def test_what_was_sent_or_rested_or_was_under_way_is_none():
 def test_the_same_id_placed_again_by_the_other_hand_is_another_sign():
     writers = begun(listed(Writers(), order(order_id="1"))[0], NOW_MS)
     assert listed(writers, order(order_id="2"))[1] is not None
+
+
+def test_what_the_venue_makes_of_a_stop_that_triggers_is_none():
+    """A stop of the predecessor triggers: its child is listed with its client id and an order id of its own (6569)."""
+    writers = begun(listed(Writers(), order(NOW_MS - 1, "1"))[0], NOW_MS)
+    child = order(order_id="2")._replace(purpose=Purpose.MARKET, conditional=False, trigger_price=None)
+    assert listed(writers, child)[1] is None
+    assert listed(writers, child._replace(purpose=Purpose.LIMIT))[1] is not None, "somebody rests a rung"
 
 
 def test_an_earlier_owner_may_write_a_while_longer():

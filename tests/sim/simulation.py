@@ -260,6 +260,7 @@ class Simulation:
         task = asyncio.create_task(service.serve())
         SPEAKER.reset(token)
         self.judges.ages.begins(number, true_ms())
+        self.judges.claims.begins(number, true_ms(), alone=not self.alive)
         self.daemons.append((service, clock, task, transport))
         return service
 
@@ -333,8 +334,7 @@ class Simulation:
         await self._settle(STILL_S)
         await self._check_left_over()
         await self._check_quiet()
-        if self.swarm.other_exits:
-            await self._settle(0)  # a position may just have been closed for its age
+        await self._settle(0)  # a position may just have been closed, by its stop or for its age
         self._check_publications()
         self._check_converged()
         for task in [watcher, *self._lasting, *(entry[2] for entry in self.daemons)]:

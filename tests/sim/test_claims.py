@@ -5,8 +5,10 @@ from __future__ import annotations
 import pytest
 
 from position_monitor.errors import ConfigError
+from position_monitor.paper.journal import Entry
 from tests.sim.claims import GOODBYE_MS, OWNERLESS_MS, RELOADS_1M_MAX, Claims
 from tests.sim.files import Files
+from tests.sim.truth import PREFIX
 
 OWNER, OTHER = "sim:0:0-0", "sim:1:0-1"
 LIVE = {"owner": OWNER, "risk_status": "PROTECTED", "mode": "live"}
@@ -57,6 +59,37 @@ def test_no_clock_moves_by_itself() -> None:
     line = "WARNING The clock moved 60 s since the last cycle"
     assert Claims((), foggy=False).said(0, line, 1)
     assert not Claims(("suspend",), foggy=False).said(0, line, 1)
+
+
+SECOND = "ERROR BTCUSDT: order qpm1b0x has our prefix and was not written by this process: a second daemon is at work"
+
+
+def accepted(at_ms: int, *, origin: str = "api") -> Entry:
+    detail = {"client_id": f"{PREFIX}1b0x"}
+    return Entry(1, at_ms, "order_accepted", origin, "BTCUSDT", detail)
+
+
+def test_nobody_else_writes_where_nobody_else_wrote() -> None:
+    """What the predecessor placed, and what the venue makes of it when it triggers, is no sign of another daemon."""
+    claims = Claims((), foggy=False)
+    claims.entry(accepted(900), 0)
+    claims.begins(1, 1_000, alone=True)
+    claims.entry(accepted(2_000), 1)
+    claims.entry(accepted(3_000, origin="venue"), None)
+    assert claims.said(1, SECOND, 4_000)
+    claims.entry(accepted(5_000), None)
+    assert not claims.said(1, SECOND, 6_000), "a hand that nobody can name wrote"
+
+
+def test_a_second_daemon_that_runs_may_be_met() -> None:
+    claims = Claims((), foggy=False)
+    claims.entry(accepted(900), 0)
+    claims.begins(1, 1_000, alone=False)
+    assert not claims.said(1, SECOND, 4_000)
+    for power in ("clock_skew", "clock_step"):
+        excused = Claims((power,), foggy=False)
+        excused.begins(1, 1_000, alone=True)
+        assert not excused.said(1, SECOND, 4_000)
 
 
 def test_a_file_that_is_refused_changes_no_mode() -> None:

@@ -6,7 +6,9 @@ tells them. An order is a sign when all of this holds:
 1. its client id is none that this process sent;
 2. it is none of the orders that rested when this process began to write, and the venue says that it was created after
    that moment, and after whatever a predecessor may have had under way;
-3. this process is no standby: then the owner's orders are expected.
+3. this process is no standby: then the owner's orders are expected;
+4. it is no order that the venue itself made when a conditional order triggered: that one has the client id of the
+   conditional order, an order id of its own, and the time of the trigger. Its type is MARKET; no hand of ours rests one.
 
 A process begins to write when it starts, and anew when it stops standing by or takes the lease. After a sign it is
 careful for a bounded time, which grows when the signs return: two daemons that take turns must not fight for ever.
@@ -18,7 +20,7 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from itertools import islice
 
-from position_monitor.core.model.orders import LiveOrder
+from position_monitor.core.model.orders import LiveOrder, Purpose
 from position_monitor.core.observation.reads import SymbolObservation
 
 UNDER_WAY_MS = 6_000
@@ -96,7 +98,8 @@ def after_listing(
     others = [order for order in new if (order.symbol, order.client_id) not in awaited]
     ids = [*ours, *(order.order_id for order in others)]
     writers = replace(writers, accounted=_with(accounted, ids, resting))
-    signs = [order for order in others if 0 < writers.counts_from_ms < order.created_at_ms]
+    written = [order for order in others if order.conditional or order.purpose is not Purpose.MARKET]
+    signs = [order for order in written if 0 < writers.counts_from_ms < order.created_at_ms]
     return _alarmed(writers, signs[-1], now_ms) if signs else (writers, None)
 
 
