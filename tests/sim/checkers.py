@@ -225,8 +225,10 @@ class Checker:
         if self._speaker is None or self._foggy or entry.detail["type"] != "TAKE_PROFIT_MARKET":
             return
         assert self._conduct is not None
+        began_ms = self._conduct.visitors[self._speaker].first_ms
         for key, (_, moment) in self._exposed_since.items():
-            if entry.at_ms - self._firing.get(key, -FIRING_MS) < FIRING_MS:
+            # A process gives a stop that is being triggered its time from when it first read it.
+            if key in self._firing and entry.at_ms - max(self._firing[key], began_ms) < FIRING_MS:
                 continue
             if entry.at_ms - self._began.get(key, (0, entry.at_ms))[1] <= self.grace_ms:
                 continue

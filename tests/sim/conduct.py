@@ -54,6 +54,8 @@ class Visitor:
 
     first: int | None = None
     """Moment of the first answer about positions that reached it."""
+    first_ms: int = 0
+    """The same in true ms; 0 before it."""
     positions: dict[str, int] = field(default_factory=dict)
     """symbol ("" for all) -> moment of the newest answer about positions that reached it."""
     orders: dict[str, deque[tuple[int, int]]] = field(
@@ -165,7 +167,8 @@ class Conduct:
         visitor, symbol = self.visitors[daemon], params.get("symbol", "")
         if endpoint in (Endpoint.POSITIONS, Endpoint.POSITION_ROWS):
             visitor.positions[symbol] = max(moment, visitor.positions.get(symbol, 0))
-            visitor.first = moment if visitor.first is None else visitor.first
+            if visitor.first is None:
+                visitor.first, visitor.first_ms = moment, true_ms()
         elif endpoint is Endpoint.OPEN_ALGO_ORDERS:
             visitor.orders[symbol].append((moment, true_ms()))
 

@@ -117,6 +117,7 @@ class Judges:
         self.calm.entry(entry)
         self.settled_book.entry(entry)
         self.claims.entry(entry, run.conduct.speaker)
+        self.witnesses.entry(entry)
         self._find("ages", self.ages.entry(entry, run.conduct.speaker))
         for words in self.over_exit.entry(entry, run.conduct.speaker):
             self._find("beside_firing" if "is triggering" in words else "over_exit", [words])

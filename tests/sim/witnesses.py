@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections import defaultdict, deque
 from collections.abc import Callable
 from decimal import Decimal
+from typing import Any
 
 from position_monitor.edge.venues.transport import Endpoint
 from tests.sim.conduct import Answer
-from tests.sim.truth import PREFIX, Key, side_of
+from tests.sim.truth import PREFIX, Key, is_own, side_of
 
 TRIGGERS_MAX = 500
 
@@ -22,6 +23,13 @@ class Witnesses:
     def __init__(self, prices: Prices) -> None:
         self._prices = prices
         self._tried: dict[Key, deque[Decimal]] = defaultdict(lambda: deque(maxlen=TRIGGERS_MAX))
+
+    def entry(self, entry: Any) -> None:
+        """One journal entry. A daemon that dies while it waits for the answer has its stop all the same."""
+        detail = entry.detail
+        if entry.kind == "order_accepted" and is_own(detail) and detail["type"] == "STOP_MARKET":
+            key = (entry.symbol, side_of(detail["position_side"], detail["side"]))
+            self._tried[key].append(Decimal(detail["trigger"]))
 
     def answer(self, answer: Answer, at_ms: int) -> list[str]:
         """A request of a daemon ended."""

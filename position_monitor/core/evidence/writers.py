@@ -8,7 +8,7 @@ tells them. An order is a sign when all of this holds:
    that moment, and after whatever a predecessor may have had under way;
 3. this process is no standby: then the owner's orders are expected;
 4. it is no order that the venue itself made when a conditional order triggered: that one has the client id of the
-   conditional order, an order id of its own, and the time of the trigger. Its type is MARKET; no hand of ours rests one.
+   conditional order, an order id of its own, and the time of the trigger. Its type is MARKET; we never rest one.
 
 A process begins to write when it starts, and anew when it stops standing by or takes the lease. After a sign it is
 careful for a bounded time, which grows when the signs return: two daemons that take turns must not fight for ever.
