@@ -5,6 +5,7 @@ order that is placed is held against the mark, every removal against what covers
 """
 
 from dataclasses import replace
+from functools import cache
 
 import pytest
 
@@ -88,18 +89,24 @@ PAIRS = [
 ]
 
 
-@pytest.mark.parametrize("side", SIDES)
-@pytest.mark.parametrize(("before", "after"), PAIRS, ids=[f"{a}-{b}" for a, b in PAIRS])
-def test_a_change_of_policy_fills_nothing_and_never_lowers_cover(side, before, after):
-    """At every R from -0.9 to 6 in steps of 0.1."""
+@cache
+def adopted(before, side):
+    """Backstop, and per R the position and what rests for it, under one policy."""
     first = position(side, "1")
     opened, _ = rests_under(POLICIES[before], first)
     backstop = next(order for order in opened if order.role is Role.BACKSTOP)
     risk = abs(first.entry_price - backstop.trigger_price)
-    for r in R_STEPS:
-        held = replace(first, mark_price=at(side, r * risk))
-        # What the price reached is filled in the world; here it is adopted with its backstop alone.
-        resting, _ = rests_under(POLICIES[before], held, [backstop])
+    # What the price reached is filled in the world; here it is adopted with its backstop alone.
+    at_r = [(r, replace(first, mark_price=at(side, r * risk))) for r in R_STEPS]
+    return backstop, [(r, held, rests_under(POLICIES[before], held, [backstop])[0]) for r, held in at_r]
+
+
+@pytest.mark.parametrize("side", SIDES)
+@pytest.mark.parametrize(("before", "after"), PAIRS, ids=[f"{a}-{b}" for a, b in PAIRS])
+def test_a_change_of_policy_fills_nothing_and_never_lowers_cover(side, before, after):
+    """At every R from -0.9 to 6 in steps of 0.1."""
+    backstop, steps = adopted(before, side)
+    for r, held, resting in steps:
         later, judged = rests_under(POLICIES[after], held, resting)
         assert judged.verdict in (Verdict.PROTECTED, Verdict.STOP_ONLY), (r, judged.reason)
         back, _ = rests_under(POLICIES[before], held, later)
