@@ -101,7 +101,7 @@ class Account:
         """An independent copy that values itself by other marks, for a reader of the past."""
         other = copy(self)
         other._market = marks
-        other.config = {symbol: copy(config) for symbol, config in self.config.items()}
+        other.config = {symbol: SymbolConfig(one.leverage, one.isolated) for symbol, one in self.config.items()}
         other.positions = {
             symbol: {side: leg.copy() for side, leg in legs.items()} for symbol, legs in self.positions.items()
         }

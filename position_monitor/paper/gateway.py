@@ -74,12 +74,14 @@ class Gateway:
 
     def _take(self, names: tuple[str, ...], request: Request) -> Fault | None:
         faults = self.engine.world.faults
-        if not faults.of(names):
+        rules = faults.of(names)
+        if not rules:
             return None
         params = request.params
+        by_client_id = any(rule.client_id is not None for rule in rules)
         return faults.take(
             names, symbol=params.get("symbol"), path=request.path, method=request.method,
-            client_id=self._client_id(params), params=params,
+            client_id=self._client_id(params) if by_client_id else None, params=params,
         )  # fmt: skip
 
     def _client_id(self, params: Params) -> str | None:

@@ -88,6 +88,12 @@ def _hour(shape: str, name: str, open_ms: int, hours: int) -> tuple[float, float
     return WALKS[shape](hours, random.Random(f"{name}:{open_ms}"))
 
 
+@lru_cache(5_000)
+def _is_gap(open_ms: int) -> bool:
+    """Whether an hour is missing; the same hours in every world."""
+    return random.Random(f"gap:{open_ms}").random() >= 0.97
+
+
 def _rows(shape: str, price: float, start_ms: int, count: int, name: str) -> list[Row]:
     """Candles of an hour from `start_ms` on, as the venue writes them; the same for the same name."""
     now_ms, rows = true_ms(), []
@@ -132,7 +138,7 @@ def _answer(run: Simulation, rng: random.Random, shapes: Mapping[str, str], requ
     rows = _rows(walk, price, start_ms, count, f"{run.engine.world.market.past_seed}:{symbol}")
     match shape:
         case "gaps":
-            return [row for row in rows if random.Random(f"gap:{row[0]}").random() < 0.97]
+            return [row for row in rows if not _is_gap(row[0])]
         case "hole":
             return rows[:-20] + rows[-10:]
         case "none":
