@@ -71,6 +71,12 @@ class RegimeTable(Mapping[Regime, RegimeSettings]):
         """How many regimes there are."""
         return len(self._rows)
 
+    def __eq__(self, other: object) -> bool:
+        """Whether every regime has the same settings."""
+        if isinstance(other, RegimeTable):
+            return self is other or (self._hash == other._hash and self._rows == other._rows)
+        return NotImplemented
+
     def __hash__(self) -> int:
         """Worked out once."""
         return self._hash

@@ -64,10 +64,10 @@ def _amount_or_zero(value: object) -> Decimal:
 
 def whole_number(value: object) -> int:
     """A count, an id or a time; raises ValueError for anything but a whole number of a sane size."""
+    if type(value) is int and 0 <= value < 10**20:  # no bool, which is an int as well
+        return value
     if isinstance(value, str) and value.isascii() and value.isdigit() and len(value) <= 20:
         return int(value)
-    if isinstance(value, int) and not isinstance(value, bool) and 0 <= value < 10**20:
-        return value
     raise ValueError("not a whole number")
 
 
