@@ -248,6 +248,7 @@ async def nothing_is_removed(run: Simulation, rng: random.Random) -> None:
     told = (run.redis.get("q:main:status") or {}).get("risk_status", "")
     if (
         best is not None
+        and run.settings.protection.trailing
         and run.swarm.marks
         and way(side) * mark - best > mark * BEHIND_PCT / 100
         and told == "PROTECTED"
