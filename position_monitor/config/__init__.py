@@ -91,7 +91,7 @@ class Config(Section):
     _origins: dict[str, str] = PrivateAttr(default_factory=dict)
     _notices: tuple[str, ...] = PrivateAttr(())
     _environment: Environment = PrivateAttr(default_factory=lambda: Environment({}))
-    _hash: str = PrivateAttr("")
+    _hash: str = PrivateAttr("")  # made when it is first asked for; empty before
 
     @classmethod
     def from_data(

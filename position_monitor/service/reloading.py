@@ -91,7 +91,7 @@ class ConfigInForce:
     _exit_history: tuple[SwitchesSince, ...] = field(default=(), init=False)
     """Which exit switches were in force since the first reads of the account, oldest first; none before."""
     _reads: int = field(default=0, init=False)
-    """How often the account was read."""
+    """How often the account was read, until the history begins."""
 
     def __post_init__(self) -> None:
         self._take(self.config)
@@ -104,10 +104,12 @@ class ConfigInForce:
         """The account was read. What is open at its first reads counts as older than the policy here (exits.md 12.5).
 
         Its row tells of its last change only, and it may have grown while the process began. Before, nobody knows. One
-        list without it proves nothing: as many reads are waited for as prove flat.
+        list without it proves nothing, so the first `flat_reads` reads count.
         """
+        if self._exit_history:
+            return
         self._reads += 1
-        if not self._exit_history and self._reads >= self.config.evidence().flat_reads:
+        if self._reads >= self.config.evidence_section.flat_reads:
             self._exit_history = (SwitchesSince(now_ms, self.config.exit_plan().switches),)
             self._take(self.config)
 

@@ -7,8 +7,9 @@ tells them. An order is a sign when all of this holds:
 2. it is none of the orders that rested when this process began to write, and the venue says that it was created after
    that moment, and after whatever a predecessor may have had under way;
 3. this process is no standby: then the owner's orders are expected;
-4. it is no order that the venue itself made when a conditional order triggered: that one has the client id of the
-   conditional order, an order id of its own, and the time of the trigger. Its type is MARKET; we never rest one.
+4. it is no order that the venue itself made when a conditional order triggered. In the paper exchange that one has the
+   client id of the conditional order, an order id of its own and the time of the trigger (the live exchange was not
+   asked). Its type is MARKET, and no daemon rests an order of that type.
 
 A process begins to write when it starts, and anew when it stops standing by or takes the lease. After a sign it is
 careful for a bounded time, which grows when the signs return: two daemons that take turns must not fight for ever.

@@ -73,9 +73,7 @@ class RegimeTable(Mapping[Regime, RegimeSettings]):
 
     def __eq__(self, other: object) -> bool:
         """Whether every regime has the same settings."""
-        if isinstance(other, RegimeTable):
-            return self is other or (self._hash == other._hash and self._rows == other._rows)
-        return NotImplemented
+        return self is other or (isinstance(other, RegimeTable) and self._rows == other._rows)
 
     def __hash__(self) -> int:
         """Worked out once."""
