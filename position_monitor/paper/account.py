@@ -255,15 +255,19 @@ class Account:
         cross positions the cross wallet plus the other symbols' profit less
         their maintenance.  Zero when no positive price liquidates.
         """
-        legs = [p for p in self.positions.get(symbol, {}).values() if p.amount]
-        leg = next((p for p in legs if p.side == side), None)
-        if leg is None:
+        both = self.positions.get(symbol, {})
+        leg = both.get(side)
+        if leg is None or not leg.amount:
             return ZERO
         if self.config_of(symbol).isolated:
             return self._solve(symbol, [leg], leg.isolated_wallet)
-        own = [self.exposure(symbol, p.side) for p in legs]
-        others_upnl = self.cross_upnl - sum((e.upnl for e in own), ZERO)
-        others_maintenance = self.cross_maintenance - sum((e.maintenance for e in own), ZERO)
+        legs = [p for p in both.values() if p.amount]
+        own_upnl = own_maintenance = ZERO
+        for one in legs:
+            exposure = self.exposure(symbol, one.side)
+            own_upnl += exposure.upnl
+            own_maintenance += exposure.maintenance
+        others_upnl, others_maintenance = self.cross_upnl - own_upnl, self.cross_maintenance - own_maintenance
         return self._solve(symbol, legs, self.cross_wallet + others_upnl - others_maintenance)
 
     def _solve(self, symbol: str, legs: list[Position], wallet: Decimal) -> Decimal:
@@ -271,14 +275,15 @@ class Account:
         taking the brackets that hold at the solution itself."""
         instrument = self._instruments[symbol]
         price = self._market.mark(symbol)
+        brackets = [instrument.bracket_at(abs(p.amount) * price) for p in legs]
         for _ in range(len(instrument.brackets) + 1):
-            brackets = [instrument.bracket_at(abs(p.amount) * price) for p in legs]
             solved = _breakeven_of_margin(legs, brackets, wallet)
             if solved is None or solved <= 0:
                 return ZERO
-            if brackets == [instrument.bracket_at(abs(p.amount) * solved) for p in legs]:
-                return solved
-            price = solved
+            price, before = solved, brackets
+            brackets = [instrument.bracket_at(abs(p.amount) * price) for p in legs]
+            if brackets == before:
+                break
         return price
 
 

@@ -21,6 +21,7 @@ class AccountBodies:
     def __init__(self, world: World, matching: Matching) -> None:
         self._world = world
         self._matching = matching
+        self._flat_rows: dict[tuple[str, str], tuple[tuple[Any, ...], Body]] = {}
 
     def positions_v3(self, view: View, symbol: str | None) -> list[Body]:
         """Open positions, and zero rows for symbols that only have resting orders."""
@@ -68,6 +69,20 @@ class AccountBodies:
         return [self._row_v2(known.get(key) or Position(*key), view) for key in keys]
 
     def _row_v2(self, leg: Position, view: View) -> Body:
+        """Most rows are of symbols without a position, and the same as before unless the mark has moved."""
+        if leg.amount:
+            return self._written_v2(leg, view)
+        key, config = (leg.symbol, leg.side), view.account.config_of(leg.symbol)
+        facts = (
+            view.mark(leg.symbol), config.leverage, config.isolated, self._world.instruments[leg.symbol],
+            leg.amount, leg.entry, leg.isolated_wallet, leg.updated_ms,
+        )  # fmt: skip
+        before = self._flat_rows.get(key)
+        if before is None or before[0] != facts:
+            before = self._flat_rows[key] = (facts, self._written_v2(leg, view))
+        return dict(before[1])
+
+    def _written_v2(self, leg: Position, view: View) -> Body:
         account = view.account
         instrument, config = self._world.instruments[leg.symbol], account.config_of(leg.symbol)
         mark = view.mark(leg.symbol)

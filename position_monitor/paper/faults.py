@@ -118,6 +118,8 @@ class FaultBox:
         self._rules: list[Fault] = []
         self._named: dict[tuple[str, ...], list[Fault]] = {}
         self._next_id = 1
+        self.ask_client_ids = False
+        """Whether any rule is about the orders of a client id."""
 
     def add(self, name: str, **settings: Any) -> Fault:  # noqa: ANN401 - field values of Fault
         """Switch a fault on.  Unknown names and settings are refused with ValueError."""
@@ -130,8 +132,12 @@ class FaultBox:
         rule = Fault(self._next_id, name, **settings)
         self._next_id += 1
         self._rules.append(rule)
-        self._named.clear()
+        self._changed()
         return rule
+
+    def _changed(self) -> None:
+        self._named.clear()
+        self.ask_client_ids = any(rule.client_id is not None for rule in self._rules)
 
     def remove(self, name: str | None = None, fault_id: int | None = None) -> int:
         """Switch off by id, by name, or everything; returns how many."""
@@ -142,7 +148,7 @@ class FaultBox:
         ]  # fmt: skip
         removed = len(self._rules) - len(keep)
         self._rules = keep
-        self._named.clear()
+        self._changed()
         return removed
 
     def of(self, names: tuple[str, ...]) -> list[Fault]:
@@ -186,7 +192,7 @@ class FaultBox:
                 rule.count -= 1
                 if rule.count <= 0:
                     self._rules.remove(rule)
-                    self._named.clear()
+                    self._changed()
             return rule
         return None
 

@@ -74,14 +74,12 @@ class Gateway:
 
     def _take(self, names: tuple[str, ...], request: Request) -> Fault | None:
         faults = self.engine.world.faults
-        rules = faults.of(names)
-        if not rules:
+        if not faults.of(names):
             return None
         params = request.params
-        by_client_id = any(rule.client_id is not None for rule in rules)
         return faults.take(
             names, symbol=params.get("symbol"), path=request.path, method=request.method,
-            client_id=self._client_id(params) if by_client_id else None, params=params,
+            client_id=self._client_id(params) if faults.ask_client_ids else None, params=params,
         )  # fmt: skip
 
     def _client_id(self, params: Params) -> str | None:
@@ -185,15 +183,19 @@ class Gateway:
             weight = route.cost(request.params)
             self.limiter.charge(now, weight, orders)
             self.usage.add(now, f"{request.method} {request.path}", weight, orders)
-        if route.access is Access.KEY:
-            self.gatekeeper.check_key(request)
-        elif route.access is Access.SIGNED:
-            self.gatekeeper.check_signed(request, self.engine.server_time_ms())
+        if not request.trusted:
+            self._check_access(route, request)
         body = route.handler(request.params)
         headers = self.limiter.weight_header(now)
         if orders:
             headers |= self.limiter.order_headers(now)
         return Reply(200, body, headers)
+
+    def _check_access(self, route: Route, request: Request) -> None:
+        if route.access is Access.KEY:
+            self.gatekeeper.check_key(request)
+        elif route.access is Access.SIGNED:
+            self.gatekeeper.check_signed(request, self.engine.server_time_ms())
 
     def _order_slots(self, route: Route, request: Request) -> int:
         if route.orders is not None:

@@ -84,8 +84,10 @@ class Instrument:
 
     def max_notional_at(self, leverage: int) -> Decimal:
         """Largest position notional allowed at this leverage."""
-        allowed = [b.cap for b in self.brackets if b.max_leverage >= leverage]
-        return allowed[-1] if allowed else ZERO
+        for bracket in reversed(self.brackets):
+            if bracket.max_leverage >= leverage:
+                return bracket.cap
+        return ZERO
 
 
 _LADDER = ((1, "0.0040"), (2, "0.0050"), (5, "0.0100"), (10, "0.0250"), (20, "0.0500"))

@@ -8,28 +8,23 @@ the new anchor.
 from __future__ import annotations
 
 import random
-import zlib
 from collections import deque
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from decimal import ROUND_HALF_EVEN, Decimal
-from functools import lru_cache
-from typing import NamedTuple
 
 from position_monitor.paper.amounts import CENT8, round_to
+from position_monitor.paper.candles import MINUTE_MS, Candle, Past
 from position_monitor.paper.instruments import Instrument
 
 STEP_FRACTION = Decimal("0.0002")  # widest move of one step, as a fraction of the price
 PULL = Decimal("0.10")  # share of the distance to the anchor undone per step
 BASIS = Decimal("0.00005")  # widest distance between mark and last in the walk
-MINUTE_MS = 60_000
 CANDLES_KEPT = 1_500
 MOVING = frozenset({"TRADING", "PRE_SETTLE", "PRE_DELIVERING", "SETTLING", "DELIVERING"})
 """Contract states in which prices walk."""
 BOOK_ID_START = 1_000_000
 IDS_PER_UPDATE = 2
-PAST_KEPT = 50_000  # candles, and points of noise, remembered for all symbols
-INVENTED_KEPT = 50_000  # candles before the start, remembered for all symbols: they never change
 INTERVALS_MS: dict[str, int] = {
     "1m": MINUTE_MS, "3m": 3 * MINUTE_MS, "5m": 5 * MINUTE_MS, "15m": 15 * MINUTE_MS,
     "30m": 30 * MINUTE_MS, "1h": 60 * MINUTE_MS, "2h": 120 * MINUTE_MS, "4h": 240 * MINUTE_MS,
@@ -37,23 +32,6 @@ INTERVALS_MS: dict[str, int] = {
     "1d": 1_440 * MINUTE_MS, "3d": 4_320 * MINUTE_MS, "1w": 10_080 * MINUTE_MS,
     "1M": 43_200 * MINUTE_MS,
 }  # fmt: skip
-
-
-@dataclass(slots=True)
-class Candle:
-    """Open, high, low, close of one minute that began at `open_ms`."""
-
-    open_ms: int
-    open: Decimal
-    high: Decimal
-    low: Decimal
-    close: Decimal
-
-    def include(self, price: Decimal) -> None:
-        """Stretch the candle over a new price."""
-        self.high = max(self.high, price)
-        self.low = min(self.low, price)
-        self.close = price
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,25 +165,24 @@ class Market:
         Minutes since the start are the recorded ones; everything earlier is a
         fixed function of (seed, symbol, time) that ends at the starting price.
         """
+        quote = self.quotes[symbol]
         newest = until_ms - until_ms % interval_ms
         first = newest - (limit - 1) * interval_ms
-        return [self._candle(symbol, open_ms, interval_ms) for open_ms in range(first, newest + 1, interval_ms)]
+        ended = quote.start_ms - MINUTE_MS  # the first recorded minute began before the start
+        made = min(max(first, ended - ended % interval_ms), newest + interval_ms)
+        past = self._past(symbol).candles(first, made, interval_ms) if first < made else []
+        return past + [self._made_candle(symbol, one, interval_ms) for one in range(made, newest + 1, interval_ms)]
 
-    def _candle(self, symbol: str, open_ms: int, interval_ms: int) -> Candle:
+    def _past(self, symbol: str) -> Past:
         quote = self.quotes[symbol]
-        if open_ms + interval_ms > quote.start_ms - MINUTE_MS:  # the first recorded minute began before the start
-            return self._made_candle(symbol, open_ms, interval_ms)
-        past = Past(self.past_seed, symbol, quote.start, quote.start_ms, self._instruments[symbol].tick)
-        return _invented(past, open_ms, interval_ms)
+        return Past(self.past_seed, symbol, quote.start, quote.start_ms, self._instruments[symbol].tick)
 
     def _made_candle(self, symbol: str, open_ms: int, interval_ms: int) -> Candle:
         quote = self.quotes[symbol]
-        tick = self._instruments[symbol].tick
         close_ms = open_ms + interval_ms
         prices: list[Decimal] = []
         if open_ms < quote.start_ms:
-            past = Past(self.past_seed, symbol, quote.start, quote.start_ms, tick)
-            prices = past.prices(open_ms, min(close_ms, quote.start_ms))
+            prices = [*self._past(symbol).prices(open_ms, min(close_ms, quote.start_ms))]
         for minute in quote.minutes:
             if open_ms <= minute.open_ms < close_ms:
                 prices += [minute.open, minute.high, minute.low, minute.close]
@@ -213,63 +190,3 @@ class Market:
             before = [m for m in quote.minutes if m.open_ms < open_ms]
             prices = [before[-1].close if before else quote.start]
         return Candle(open_ms, prices[0], max(prices), min(prices), prices[-1])
-
-
-class Past(NamedTuple):
-    """Prices of a symbol before its start: a fixed function of time that ends at the starting price."""
-
-    seed: int
-    symbol: str
-    start: Decimal
-    start_ms: int
-    tick: Decimal
-
-    def prices(self, since_ms: int, until_ms: int) -> list[Decimal]:
-        """The first, highest, lowest and last price of a time."""
-        noise = _noise_within(self.seed, self.symbol, since_ms, until_ms)
-        return [round_to(self._price(one), self.tick) for one in noise]
-
-    def _price(self, noise: float) -> Decimal:
-        drift = round(noise - _start_noise(self.seed, self.symbol, self.start_ms), 10)
-        return max(self.start * Decimal("0.2"), self.start * (1 + Decimal(repr(drift))))
-
-
-@lru_cache(INVENTED_KEPT)
-def _invented(past: Past, open_ms: int, interval_ms: int) -> Candle:
-    """A candle that lies before the start as a whole."""
-    prices = past.prices(open_ms, open_ms + interval_ms)
-    return Candle(open_ms, prices[0], max(prices), min(prices), prices[-1])
-
-
-@lru_cache(PAST_KEPT)
-def _start_noise(seed: int, symbol: str, start_ms: int) -> float:
-    return _noise(seed, symbol, start_ms)
-
-
-def _noise_within(seed: int, symbol: str, since_ms: int, until_ms: int) -> tuple[float, float, float, float]:
-    """The first, highest, lowest and last noise of nine points.
-
-    A higher noise is never a lower price, so these four are all that a candle needs.
-    """
-    noise = [_noise(seed, symbol, since_ms + (until_ms - since_ms) * k // 8) for k in range(9)]
-    return noise[0], max(noise), min(noise), noise[-1]
-
-
-def _noise(seed: int, symbol: str, at_ms: int) -> float:
-    """Layered value noise: slower layers are larger, like a random walk."""
-    total, amplitude = 0.0, 0.0006
-    for layer in range(0, 16, 2):
-        period = MINUTE_MS << layer
-        index, rest = divmod(at_ms, period)
-        here, after = _lattice(seed, symbol, layer, index)
-        total += amplitude * (here + (after - here) * (rest / period))
-        amplitude *= 1.6
-    return round(total, 10)
-
-
-@lru_cache(PAST_KEPT)
-def _lattice(seed: int, symbol: str, layer: int, index: int) -> tuple[float, float]:
-    """The noise of a layer at a point and at the next one, from -1 to 1."""
-    before = zlib.crc32(f"{seed}:{symbol}:{layer}:".encode())
-    here, after = (zlib.crc32(b"%d" % point, before) for point in (index, index + 1))
-    return here / 2**31 - 1.0, after / 2**31 - 1.0

@@ -7,8 +7,9 @@ from decimal import Decimal
 from typing import Any, NamedTuple
 
 from position_monitor.paper.amounts import fixed, money, plain
+from position_monitor.paper.candles import Candle
 from position_monitor.paper.instruments import Instrument
-from position_monitor.paper.market import INTERVALS_MS, Candle
+from position_monitor.paper.market import INTERVALS_MS
 from position_monitor.paper.world import World
 
 Body = dict[str, Any]
@@ -181,14 +182,21 @@ def kline_rows(
 
 
 def _kline(instrument: Instrument, candle: Candle, span: int) -> list[Any]:
+    form = (instrument.tick, instrument.step, span)
+    if candle.row_form != form:
+        candle.row, candle.row_form = _written(instrument, candle, span), form
+    return list(candle.row)
+
+
+def _written(instrument: Instrument, candle: Candle, span: int) -> tuple[Any, ...]:
     text = instrument.price_text
     volume = instrument.step * 10_000
     half = instrument.qty_text(volume / 2)
-    return [
+    return (
         candle.open_ms, text(candle.open), text(candle.high), text(candle.low),
         text(candle.close), instrument.qty_text(volume), candle.open_ms + span - 1,
         fixed(volume * candle.close, 5), 1000, half, fixed(volume * candle.close / 2, 5), "0",
-    ]  # fmt: skip
+    )  # fmt: skip
 
 
 def prints(world: World, symbol: str, since_ms: int | None, until_ms: int, limit: int) -> list[Print]:

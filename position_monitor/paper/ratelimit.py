@@ -29,8 +29,9 @@ class Window:
 
     def used(self, now_ms: int) -> int:
         """Count in the current window."""
-        if now_ms // self.span_ms != self._window:
-            self._window, self._used = now_ms // self.span_ms, 0
+        window = now_ms // self.span_ms
+        if window != self._window:
+            self._window, self._used = window, 0
         return self._used
 
     def add(self, now_ms: int, amount: int) -> None:
@@ -62,7 +63,9 @@ class Usage:
 
     def add(self, now_ms: int, endpoint: str, weight: int, orders: int) -> None:
         """Count a request that was let in, e.g. `GET /fapi/v1/time`."""
-        found = self.endpoints.setdefault(endpoint, EndpointUsage(first_at_ms=now_ms))
+        found = self.endpoints.get(endpoint)
+        if found is None:
+            found = self.endpoints[endpoint] = EndpointUsage(first_at_ms=now_ms)
         found.requests += 1
         found.weight += weight
         found.orders += orders
@@ -110,8 +113,9 @@ class RateLimiter:
                     raise self._too_many(now_ms, -1015, window)
         self._ignored = 0
         self.weight.add(now_ms, weight)
-        self.orders_10s.add(now_ms, orders)
-        self.orders_1m.add(now_ms, orders)
+        if orders:
+            self.orders_10s.add(now_ms, orders)
+            self.orders_1m.add(now_ms, orders)
 
     def _refuse_banned(self, now_ms: int) -> None:
         if now_ms < self._banned_until_ms:

@@ -12,7 +12,7 @@ from position_monitor.paper.errors import missing, refusal
 from position_monitor.paper.parameters import Params
 
 _SIGNATURE = re.compile(r"(?:^|&)signature=([^&]*)$")
-DEFAULT_WINDOW_MS = 5_000
+DEFAULT_WINDOW = "5000"  # ms
 WIDEST_WINDOW_MS = 60_000
 AHEAD_MS = 1_000  # a timestamp may lie this far in the server's future
 
@@ -88,7 +88,7 @@ class Gatekeeper:
 
 def check_time(params: Params, server_time_ms: int) -> None:
     """Timestamp within recvWindow behind and one second ahead of the server."""
-    stamp, window = params.get("timestamp", ""), params.get("recvWindow", str(DEFAULT_WINDOW_MS))
+    stamp, window = params.get("timestamp", ""), params.get("recvWindow", DEFAULT_WINDOW)
     if not stamp:
         raise missing("timestamp")
     if not stamp.isdigit() or not window.isdigit():

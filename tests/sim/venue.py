@@ -13,6 +13,7 @@ from position_monitor.edge.venues.transport import (
     LIMIT_HEADERS,
     NOT_JSON,
     Endpoint,
+    EndpointSpec,
     Reply,
     TransportCause,
     TransportFailure,
@@ -20,6 +21,7 @@ from position_monitor.edge.venues.transport import (
 )
 from position_monitor.paper.errors import VenueRefusal
 from position_monitor.paper.gateway import Gateway
+from position_monitor.paper.gateway import Reply as Answered
 from position_monitor.paper.signing import Request, check_time
 from tests.sim.conduct import NO_ANSWER, Answer, Conduct
 from tests.sim.virtual_time import SimClock, true_ms
@@ -74,12 +76,13 @@ class SimTransport:
             await self._no_way(endpoint, params)
         self._gateway.engine.advance_to(true_ms())
         moment = conduct.enters(self._number, endpoint, params, sent_s)
-        answer = self._answer(endpoint, params)
+        spec = endpoint.value
+        answer = self._answer(spec, params)
         conduct.leaves()
         if doomed:
             await self._die()
         delay_s = answer.delay_ms / 1000
-        patience = self._background_patience if endpoint.is_background else self._patience
+        patience = self._background_patience if spec.background else self._patience
         timeout_s = patience.timeout_s
         if delay_s >= timeout_s:
             conduct.waits_in_vain(self._number, endpoint, timeout_s)
@@ -98,8 +101,7 @@ class SimTransport:
         conduct.ends(Answer(self._number, endpoint, params, answer.status, body, headers, moment))
         return Reply(answer.status, body, headers, (answer.raw or "")[:300] if body is NOT_JSON else "")
 
-    def _answer(self, endpoint: Endpoint, params: Mapping[str, str]):
-        spec = endpoint.value
+    def _answer(self, spec: EndpointSpec, params: Mapping[str, str]) -> Answered:
         request = Request(spec.method, spec.path, dict(params), trusted=True)
         if spec.signed:
             try:
