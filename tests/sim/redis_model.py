@@ -54,7 +54,8 @@ class RedisModel:
         """What a key holds as a short, printable text, as the scripts read it; empty for none."""
         value = self.get(key)
         value = str(value) if isinstance(value, (str, int)) else ""
-        return value if len(value) <= 255 and all("!" <= letter <= "~" for letter in value) else ""
+        printable = value.isascii() and value.isprintable() and " " not in value
+        return value if printable and len(value) <= 255 else ""
 
     def counted(self, key: str) -> int:
         """The fencing number in a key, as the scripts read it."""
