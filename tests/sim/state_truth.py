@@ -7,11 +7,12 @@ published positions. A field of the contract that is not published yet is not ju
 
 from __future__ import annotations
 
-import json
 from collections import defaultdict, deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from decimal import Decimal, InvalidOperation
 from typing import Any, NamedTuple
+
+from pydantic_core import from_json
 
 from position_monitor.edge.venues.transport import Endpoint
 from tests.sim.conduct import Answer
@@ -112,7 +113,7 @@ class StateTruth:
 
     def lease_left(self, events: Iterable[str], given_up_ms: int) -> list[str]:
         """What is told by a daemon that gave its lease up then, by its own clock, and has not had it again since."""
-        told = [json.loads(text) for text in events] if self._clocks_hold else []
+        told = [from_json(text) for text in events] if self._clocks_hold else []
         lost = [event for event in told if event["type"] == "LeaseLost" and event["at_ms"] >= given_up_ms]
         return [f"INV-17: the lease is told as lost, and the daemon gave it up: {event}" for event in lost]
 
@@ -125,7 +126,7 @@ class StateTruth:
     def _of_account(self, daemon: int, published: Mapping[str, Any]) -> Iterator[str]:
         status, positions = published["status"], published["positions"]
         managed = [fields for fields in positions.values() if fields["verdict"] != "UNMANAGED"]
-        unread = frozenset(json.loads(status.get("unread", "[]")))
+        unread = frozenset(from_json(status.get("unread", "[]")))
         nameless = unread - {member.rsplit(":", 1)[0] for member in positions}
         if int(status["positions"]) != len(managed) + len(nameless):
             told = f"{len(managed)} are told of and {len(nameless)} could not be read"
@@ -185,7 +186,7 @@ class StateTruth:
             yield f"INV-17: it was read at {observed_ms}, and the last answer about positions came at {last_ms}"
 
     def _of_position(self, key: Key, fields: Mapping[str, str], daemon: int, at_ms: int) -> Iterator[str]:
-        reads, doc, observed_ms = self._reads[daemon], json.loads(fields["doc"]), int(fields["observed_at_ms"])
+        reads, doc, observed_ms = self._reads[daemon], from_json(fields["doc"]), int(fields["observed_at_ms"])
         remembered = len(reads) < READS_KEPT or reads[0].at_ms <= observed_ms
         # The newest first: it is what nearly every figure comes from.
         rows = [read.rows[key] for read in reversed(reads) if key in read.rows] if remembered else []
@@ -219,7 +220,7 @@ class StateTruth:
     ) -> Iterator[str]:
         """The stops that are named, added up: the cover, its price, and the verdict that follows."""
         covered, best, way = Decimal(0), None, 1 if key[1] == "LONG" else -1
-        named = json.loads(fields["stop_client_ids"])
+        named = from_json(fields["stop_client_ids"])
         for client_id in named:
             if client_id not in self._stops:
                 continue
@@ -236,7 +237,7 @@ class StateTruth:
         if size and abs(pct - quantity / size * 100) > HAIR:
             yield f"cover {pct} %, and stops for {quantity} of {size}"
         yield from self._backstop(named, conditions.get("BackstopLive"), fields.get("backstop_price", ""))
-        yield from self._take_profits(key, json.loads(fields["take_profits"]), conditions.get("TakeProfitsPlaced"))
+        yield from self._take_profits(key, from_json(fields["take_profits"]), conditions.get("TakeProfitsPlaced"))
         verdict = fields["verdict"]
         if (verdict in SAFE and pct < 100) or (verdict in EXPOSED and pct >= 100):
             yield f"{verdict} with a cover of {pct} %"
