@@ -30,11 +30,8 @@ class Ages:
 
     def entry(self, entry: Any, speaker: int | None) -> list[str]:
         """One journal entry."""
-        for leg in {*entry.position_before, *entry.position_after}:
-            before, after = (Decimal(legs.get(leg, "0")) for legs in (entry.position_before, entry.position_after))
-            if after and before * after <= 0:
-                side = leg if leg != "BOTH" else ("LONG" if after > 0 else "SHORT")
-                self._opened[entry.symbol, side] = entry.at_ms
+        if entry.position_before != entry.position_after:
+            self._note_opened(entry)
         detail = entry.detail
         if entry.kind != "order_accepted" or entry.origin != "api" or speaker is None:
             return []
@@ -45,3 +42,10 @@ class Ages:
         if opened_ms + GRACE_MS >= began_ms or self._passed(key, entry.at_ms):
             return []
         return [f"INV-16: {key} was closed at market, and it is older than the daemon that closed it: {detail}"]
+
+    def _note_opened(self, entry: Any) -> None:
+        for leg, text in entry.position_after.items():
+            before, after = Decimal(entry.position_before.get(leg, "0")), Decimal(text)
+            if after and before * after <= 0:
+                side = leg if leg != "BOTH" else ("LONG" if after > 0 else "SHORT")
+                self._opened[entry.symbol, side] = entry.at_ms

@@ -7,7 +7,6 @@ it is bounded closely: tried again with each check, told a few times a minute.
 from __future__ import annotations
 
 from collections import defaultdict, deque
-from collections.abc import Iterator
 from typing import Any
 
 from position_monitor.edge.venues.transport import Endpoint
@@ -47,17 +46,18 @@ class Calm:
 
     def entry(self, entry: Any) -> None:
         """One journal entry."""
-        if entry.position_before != entry.position_after:
-            self._traded.append(entry.at_ms)
-        if entry.position_before != entry.position_after or entry.kind == "filters_changed" or entry.origin != "api":
+        traded = entry.position_before != entry.position_after
+        if traded:
+            _recent(self._traded, entry.at_ms).append(entry.at_ms)
+        if traded or entry.kind == "filters_changed" or entry.origin != "api":
             self._changed[entry.symbol].append(entry.at_ms)
 
-    def answer(self, answer: Answer, at_ms: int) -> Iterator[str]:
+    def answer(self, answer: Answer, at_ms: int) -> list[str]:
         """A request of a daemon ended."""
-        yield from self._count(answer.daemon, "requests", at_ms)
+        said = self._count(answer.daemon, "requests", at_ms)
         if answer.endpoint not in (Endpoint.PLACE_ALGO_ORDER, Endpoint.PLACE_ORDER):
-            return
-        yield from self._count(answer.daemon, "orders", at_ms)
+            return said
+        said += self._count(answer.daemon, "orders", at_ms)
         key = (answer.params["symbol"], side_of(answer.params.get("positionSide", "BOTH"), answer.params["side"]))
         refused = self._refused[answer.daemon, key]
         code = answer.body.get("code", 0) if isinstance(answer.body, dict) else 0
@@ -66,18 +66,18 @@ class Calm:
             refused.clear()
         if hopeless:
             refused.append((at_ms, code))
-            yield from self._too_often(answer.daemon, key, at_ms)
+            said += self._too_often(answer.daemon, key, at_ms)
+        return said
 
-    def announced(self, daemon: int, events: int, at_ms: int) -> Iterator[str]:
+    def announced(self, daemon: int, events: int, at_ms: int) -> list[str]:
         """So many events were published."""
-        for _ in range(events):
-            yield from self._count(daemon, "events", at_ms)
+        return [words for _ in range(events) for words in self._count(daemon, "events", at_ms)]
 
-    def said(self, daemon: int, text: str, at_ms: int) -> Iterator[str]:
+    def said(self, daemon: int, text: str, at_ms: int) -> list[str]:
         """A line of the journal that an operator sees."""
-        yield from self._count(daemon, "journal lines", at_ms)
+        said = self._count(daemon, "journal lines", at_ms)
         if SUMMARY in text:
-            return
+            return said
         for (number, (symbol, side)), refused in self._refused.items():
             if number == daemon and symbol in text:
                 lines = _recent(self._lines[daemon, symbol], at_ms)
@@ -86,40 +86,45 @@ class Calm:
                 lasting = at_ms - since_ms >= MINUTE_MS > at_ms - last_ms
                 if lasting and len(lines) > HOPELESS_LINES_MAX + 2 * self._changes(symbol, at_ms):
                     code = refused[-1][1]
-                    yield from self._once(
+                    said += self._once(
                         ("lines", daemon, symbol, side),
                         f"INV-10: daemon {daemon} said {len(lines)} lines about {symbol} within a minute, "
                         f"whose orders are all refused with {code}: {text}",
                     )
+        return said
 
     # -- judging
 
-    def _too_often(self, daemon: int, key: Key, at_ms: int) -> Iterator[str]:
+    def _too_often(self, daemon: int, key: Key, at_ms: int) -> list[str]:
         refused = self._refused[daemon, key]
         while at_ms - refused[0][0] > 2 * MINUTE_MS:
             refused.popleft()
         tries = sum(1 for ms, _ in refused if at_ms - ms < MINUTE_MS)
-        if tries > self._tries + 1 + self._changes(key[0], at_ms):
-            yield from self._once(
-                ("tries", daemon, key),
-                f"INV-10: daemon {daemon} sent {tries} orders for {key} within a minute, all refused with "
-                f"{refused[-1][1]}",
-            )
+        if tries <= self._tries + 1 + self._changes(key[0], at_ms):
+            return []
+        return self._once(
+            ("tries", daemon, key),
+            f"INV-10: daemon {daemon} sent {tries} orders for {key} within a minute, all refused with {refused[-1][1]}",
+        )
 
     def _changes(self, symbol: str, at_ms: int) -> int:
         return sum(1 for ms in (*self._changed[symbol], *self._changed[""]) if at_ms - ms < MINUTE_MS)
 
-    def _count(self, daemon: int, what: str, at_ms: int) -> Iterator[str]:
+    def _count(self, daemon: int, what: str, at_ms: int) -> list[str]:
         times = _recent(self._times[daemon, what], at_ms)
         times.append(at_ms)
+        if len(times) <= MOST[what]:
+            return []
         most = MOST[what] + FOR_A_TRADE.get(what, 0) * len(_recent(self._traded, at_ms))
-        if len(times) > most:
-            yield from self._once((daemon, what), f"INV-10: more than {most} {what} of daemon {daemon} within a minute")
+        if len(times) <= most:
+            return []
+        return self._once((daemon, what), f"INV-10: more than {most} {what} of daemon {daemon} within a minute")
 
-    def _once(self, what: object, words: str) -> Iterator[str]:
-        if what not in self._told:
-            self._told.add(what)
-            yield words
+    def _once(self, what: object, words: str) -> list[str]:
+        if what in self._told:
+            return []
+        self._told.add(what)
+        return [words]
 
 
 def _recent(times: deque[int], at_ms: int) -> deque[int]:

@@ -202,14 +202,15 @@ class Checker:
         if new.get("order_kind") != "algo":
             return
         # What a change of the position mode has made more than reducing is another order than it was.
-        whole = [order for order in self.truth.own() if reducing(order, (order["symbol"], _side(order)))]
+        of_symbol = [order for order in self.truth.own() if order["symbol"] == entry.symbol]
+        whole = [order for order in of_symbol if reducing(order, (entry.symbol, _side(order)))]
         by_daemons = [o for o in whole if self._placed_by.get(o["client_id"], (None, 0))[0] is not None]
         mine = [_content(order, epoch=True) for order in (by_daemons if self._conduct else whole)]
         content = _content({**new, "symbol": entry.symbol}, epoch=True)
         if mine.count(content) > 1 and not self._by_heirs(content):
             self.violations.append(f"INV-4: the same intent rests twice: {content}")
         key = (entry.symbol, side_of(new["position_side"], new["side"]))
-        of_key = [order["client_id"] for order in self.truth.own() if (order["symbol"], _side(order)) == key]
+        of_key = [order["client_id"] for order in of_symbol if _side(order) == key[1]]
         # What the world itself left there in our name is no deed of the daemon: it removes that as soon as it may.
         own = sum(1 for client_id in of_key if self._placed_by.get(client_id, (None, 0))[0] is not None)
         if own > OWN_ORDERS_MAX:
@@ -394,7 +395,8 @@ class Checker:
 
     def uncovered(self) -> list[Key]:
         """Positions that are not fully covered now."""
-        return [key for key in sorted(self.truth.positions) if not self.truth.covered(key)]
+        levels = self._known_levels
+        return [key for key in sorted(self.truth.positions) if levels[key[0]][key] is None]
 
     @property
     def exposures(self) -> Mapping[Key, tuple[int, int]]:

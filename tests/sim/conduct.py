@@ -162,8 +162,6 @@ class Conduct:
             self.visitors[daemon].found.add(str(body["clientAlgoId"]))
         if not isinstance(body, list):
             return
-        if endpoint.is_background:
-            self.background_ms = true_ms()
         visitor, symbol = self.visitors[daemon], params.get("symbol", "")
         if endpoint in (Endpoint.POSITIONS, Endpoint.POSITION_ROWS):
             visitor.positions[symbol] = max(moment, visitor.positions.get(symbol, 0))
@@ -171,6 +169,8 @@ class Conduct:
                 visitor.first, visitor.first_ms = moment, true_ms()
         elif endpoint is Endpoint.OPEN_ALGO_ORDERS:
             visitor.orders[symbol].append((moment, true_ms()))
+        elif endpoint.is_background:
+            self.background_ms = true_ms()
 
     def told_of_lease(self, owner: str, *, ours: bool, left_ms: int, holder: str) -> None:
         self.leases[owner].told(ours=ours, left_ms=left_ms, holder=holder, own_ttl_ms=self.own_ttl_ms)

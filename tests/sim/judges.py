@@ -8,6 +8,7 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 from position_monitor.core.model.settings import TimeStop
+from position_monitor.edge.venues.transport import Endpoint
 from tests.sim.ages import Ages
 from tests.sim.calm import Calm
 from tests.sim.claims import Claims
@@ -20,7 +21,7 @@ from tests.sim.policies import Policies
 from tests.sim.settled_book import SettledBook
 from tests.sim.state_truth import StateTruth
 from tests.sim.swarm import THRIFTY_S
-from tests.sim.truth import Key, is_own, is_stop, reducing
+from tests.sim.truth import Key, is_own
 from tests.sim.virtual_time import true_ms
 from tests.sim.witnesses import Witnesses
 
@@ -48,6 +49,7 @@ class Judges:
         awaiting = AWAITING - {"settled_ladder"} if run.swarm.other_exits else AWAITING
         self._silent = (frozenset() if "all" in asked else awaiting - asked) | set(run.swarm.silenced)
         self._silent |= {name for one in run.swarm.powers for name in one.silences}
+        self._foggy = run.swarm.foggy
         if run.settings.protection.on_breach == "close":
             self._silent |= {"witnesses", "ages"}  # the operator wants a position closed for its loss alone
         if run.swarm.other_exits and run.settings.exit.time_stop is TimeStop.CLOSE:
@@ -73,7 +75,7 @@ class Judges:
         self.hammering = Hammering()
         clocks_hold = "clock_step" not in host
         self.state_truth = StateTruth(
-            run.levels.marks, clocks_hold=clocks_hold, interval_s=longest_s, foggy=run.swarm.foggy
+            run.levels.marks, clocks_hold=clocks_hold, interval_s=longest_s, foggy=self._foggy
         )
         self.settled_book = SettledBook(
             truth,
@@ -84,11 +86,11 @@ class Judges:
             rules=run.levels.rules,
         )
         self.calm = Calm(interval_s=min(run.interval_s, 3.0) if "reloads" in host else run.interval_s)
-        self.claims = Claims(host, foggy=run.swarm.foggy)
+        self.claims = Claims(host, foggy=self._foggy)
         self.operators = Operators(
             run.checker,
             clocks_hold=not {"clock_step", "clock_skew"} & host,
-            foggy=run.swarm.foggy,
+            foggy=self._foggy,
             remembers="redis_flushed" not in host,
         )
         self._nobody_since_ms: int | None = None
@@ -99,13 +101,14 @@ class Judges:
 
     def _find(self, judge: str, violations: Iterable[str]) -> None:
         told = list(violations)
-        if judge not in self._silent:
+        if told and judge not in self._silent:
             self._run.checker.violations += told
 
     def before(self, entry: Any) -> None:
         """One journal entry, before the checker has it."""
-        daemon = None if self._run.conduct.speaker is None or self._run.conduct.is_late else self._run.conduct.speaker
-        if daemon is not None and self.operators.asked:
+        conduct = self._run.conduct
+        daemon = conduct.speaker
+        if daemon is not None and self.operators.asked and not conduct.is_late:
             now_ms = self._run.daemons[daemon][1].now_ms()
             self._find("operators", self.operators.entry(entry, daemon, now_ms))
 
@@ -146,9 +149,9 @@ class Judges:
         self.over_exit.answer(answer, at_ms)
         self._find("witnesses", self.witnesses.answer(answer, at_ms))
         # What is without a stop is known to a daemon only where reads are right and in time.
-        blind = self._run.swarm.foggy or self._run.interval_s > USUAL_INTERVAL_S
-        exposed = {} if blind else self._exposed(at_ms)
-        self._find("hammering", self.hammering.answer(answer, at_ms, exposed))
+        blind = self._foggy or self._run.interval_s > USUAL_INTERVAL_S
+        if answer.endpoint is Endpoint.PLACE_ALGO_ORDER:
+            self._find("hammering", self.hammering.answer(answer, at_ms, {} if blind else self._exposed(at_ms)))
         self._find("calm", self.calm.answer(answer, at_ms))
         self.state_truth.answer(answer, self._run.daemons[answer.daemon][1].now_ms())
 
@@ -157,7 +160,7 @@ class Judges:
         truth, found = self._run.checker.truth, set[str]()
         for key in truth.positions if self._run.checker.yields else ():
             theirs = truth.level(key, lambda order: not is_own(order))
-            ours = [Decimal(o["trigger"]) for o in truth.own() if is_stop(o) and reducing(o, key)]
+            ours = [Decimal(order["trigger"]) for order in truth.stops_of(key) if is_own(order)]
             way = 1 if key[1] == "LONG" else -1
             if theirs is not None and ours and all(way * (theirs - level) >= 0 for level in ours):
                 found.add(f"INV-5: {key} has a stop of ours beside another's that is enough")
@@ -181,26 +184,23 @@ class Judges:
         held = {key: price for key, price in entries.items() if not self._run.is_dust(*key)}
         self._find("operators", self.operators.left_over(held, Decimal(most_pct)))
         # What fails by accident succeeds in between, and is news when it fails again.
-        if not self._run.swarm.foggy:
+        if not self._foggy:
             self._find("hammering", too_many_events(self._run.redis.events))
 
     def look(self) -> None:
         """Every half second."""
         run, at_ms = self._run, true_ms()
-        for symbol in run.symbols:
-            self.settled_book.look(symbol)
+        living, watching = len(run.alive), run.watching
+        self.settled_book.look(run.symbols)
         exposed = {key: ms for key, ms in self._exposed(at_ms).items() if not run.is_dust(*key)}
-        self._nobody_since_ms = None if run.alive else (self._nobody_since_ms or at_ms)
+        self._nobody_since_ms = None if living else (self._nobody_since_ms or at_ms)
         if self._nobody_since_ms is not None:
             self._find("state_truth", self.state_truth.silent(run.published(), at_ms - self._nobody_since_ms))
         self._find("claims", self.claims.after_the_end(run.published(), at_ms))
-        wanting = [run.owner_of(number) for number in run.watching]
+        wanting = [run.owner_of(number) for number in watching]
         self._find("claims", self.claims.owner_is(run.redis.text("q:main:lease"), wanting, at_ms))
-        self._find("liveness", self._live(at_ms, exposed))
-
-    def _live(self, at_ms: int, exposed: Mapping[Key, int]) -> list[str]:
-        living = len(self._run.alive)
-        return self.liveness.look(at_ms, self._run.watching, exposed, living=living, standing_by=self._run.standing_by)
+        late = self.liveness.look(at_ms, watching, exposed, living=living, standing_by=run.standing_by)
+        self._find("liveness", late)
 
     def left_over(self) -> set[str]:
         """What is not as wanted now; only a daemon that may do everything can put it right."""

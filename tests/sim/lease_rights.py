@@ -7,7 +7,7 @@ from typing import Any
 
 from tests.sim.checkers import Checker
 from tests.sim.conduct import Conduct
-from tests.sim.truth import Key, Truth, is_own, is_stop, reducing, side_of
+from tests.sim.truth import Key, Truth, is_own, side_of
 from tests.sim.virtual_time import true_ms
 
 PATIENCE_S = 9.0
@@ -39,4 +39,4 @@ def without_lease(
 
 def _beside_the_users(truth: Truth, key: Key) -> bool:
     """Whether somebody else's stop rests, which may lie too far away to count as cover."""
-    return any(is_stop(order) and reducing(order, key) and not is_own(order) for order in truth.orders.values())
+    return any(not is_own(order) for order in truth.stops_of(key))

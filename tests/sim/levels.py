@@ -60,9 +60,10 @@ class Levels:
             line, mark = self._marks[symbol], self._world.market.mark(symbol)
             if not line or line[-1][1] != mark:
                 line.append((at_ms, mark))
-            lasts, last = self._lasts[symbol], self._world.market.last(symbol)
-            if self.by_last and (not lasts or lasts[-1][1] != last):
-                lasts.append((at_ms, last))
+            if self.by_last:
+                lasts, last = self._lasts[symbol], self._world.market.last(symbol)
+                if not lasts or lasts[-1][1] != last:
+                    lasts.append((at_ms, last))
 
     def prices(self, symbol: str, at_ms: int) -> list[Decimal]:
         """The prices that a stop may have been made from lately."""

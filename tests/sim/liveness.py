@@ -181,9 +181,9 @@ class Liveness:
             self._venue.lost(answer.endpoint.value.weight, at_ms)
         if answer.status in (418, 429):
             self._barred[answer.daemon] = max(self._barred[answer.daemon], at_ms + _held_off_ms(answer))
-        if answer.endpoint.value.signed and answer.status != NO_ANSWER:
-            misdated = isinstance(answer.body, dict) and answer.body.get("code") == MISDATED
-            (self._misdated.add if misdated else self._misdated.discard)(answer.daemon)
+        misdated = isinstance(answer.body, dict) and answer.body.get("code") == MISDATED
+        if misdated != (answer.daemon in self._misdated):
+            self._note_misdated(answer, misdated=misdated)
         if answer.endpoint is Endpoint.POSITIONS:
             shown = _shown(answer.body)
             (self._unlisted.discard if isinstance(answer.body, list) else self._unlisted.add)(answer.daemon)
@@ -205,6 +205,10 @@ class Liveness:
             if answer.status == NO_ANSWER or not (acknowledged or by_rule):
                 key = (answer.params["symbol"], side_of("BOTH", answer.params["side"]))
                 self._hindered[answer.daemon, key] = at_ms
+
+    def _note_misdated(self, answer: Answer, *, misdated: bool) -> None:
+        if answer.endpoint.value.signed and answer.status != NO_ANSWER:
+            (self._misdated.add if misdated else self._misdated.discard)(answer.daemon)
 
     def _honest(self, body: object) -> bool:
         """Whether a list of conditional orders is one, and shows none that is gone."""
@@ -288,10 +292,10 @@ def _shown(body: object) -> set[Key]:
     shown: set[Key] = set()
     for row in body if isinstance(body, list) else ():
         try:
-            amount = Decimal(str(row["positionAmt"]))
-            priced = any(Decimal(str(row.get(name) or 0)) > 0 for name in ("entryPrice", "markPrice"))
-            side = row["positionSide"]
-            if amount.is_finite() and amount and priced:
+            amount, side = Decimal(str(row["positionAmt"])), row["positionSide"]
+            if not amount or not amount.is_finite():
+                continue
+            if Decimal(str(row.get("entryPrice") or 0)) > 0 or Decimal(str(row.get("markPrice") or 0)) > 0:
                 shown.add((row["symbol"], side if side != "BOTH" else ("LONG" if amount > 0 else "SHORT")))
         except (KeyError, TypeError, AttributeError, InvalidOperation):
             continue

@@ -14,7 +14,7 @@ from decimal import Decimal
 from typing import Any
 
 from tests.sim.checkers import Checker
-from tests.sim.truth import Key, is_own, is_stop, reducing, side_of
+from tests.sim.truth import Key, is_own, side_of
 
 UNDER_WAY_MS = 8_000
 """What was decided before a pause was heard of may arrive this much later."""
@@ -114,7 +114,7 @@ class Operators:
         truth = self.checker.truth
         if key not in truth.positions or key in self.checker.exposed(at_ms):
             return False
-        ours = [o for o in truth.own() if is_stop(o) and reducing(o, key) and o["close_position"]]
+        ours = [order for order in truth.stops_of(key) if is_own(order) and order["close_position"]]
         changed = [change[2] for change in self.checker._changed[key[0]]]
         return bool(ours) and at_ms - max(changed, default=0) > UNDER_WAY_MS
 

@@ -196,10 +196,11 @@ def least_of(world: World, key: Key) -> Least:
 
 def rungs_of(truth: Truth, key: Key) -> list[tuple[Decimal, Decimal]]:
     """Our resting take-profits of a position: (price, quantity)."""
+    symbol = key[0]
     return [
         (Decimal(order.get("trigger") or order["price"]), left_of(order))
-        for order in [*truth.orders.values(), *truth.plain.values()]
-        if is_own(order) and _takes_profit(order) and reducing(order, key)
+        for order in (*truth.orders.values(), *truth.plain.values())
+        if order["symbol"] == symbol and _takes_profit(order) and is_own(order) and reducing(order, key)
     ]
 
 

@@ -37,17 +37,17 @@ class Market:
                 self._move(symbol)
 
     def _move(self, symbol: str) -> None:
-        quote = self._engine.world.market.quotes[symbol]
-        step = self._rng.gauss(0 if self.calm else self._drift[symbol], 0.0001 if self.calm else 0.0008)
-        if not self.calm and self._rng.random() < 0.01:
-            step += self._rng.choice((-1, 1)) * self._rng.uniform(0.005, 0.04)
-        tick = self._engine.world.instruments[symbol].tick
+        world, rng = self._engine.world, self._rng
+        quote, tick = world.market.quotes[symbol], world.instruments[symbol].tick
+        step = rng.gauss(0, 0.0001) if self.calm else rng.gauss(self._drift[symbol], 0.0008)
+        if not self.calm and rng.random() < 0.01:
+            step += rng.choice((-1, 1)) * rng.uniform(0.005, 0.04)
         factor = Decimal(repr(round(1 + step, 6)))
         mark = max(tick, quote.mark * factor)
-        if not self.calm and self._rng.random() < 0.02:  # a wick: there and back
-            wick = Decimal(repr(round(1 + self._rng.choice((-1, 1)) * self._rng.uniform(0.002, 0.02), 6)))
+        if not self.calm and rng.random() < 0.02:  # a wick: there and back
+            wick = Decimal(repr(round(1 + rng.choice((-1, 1)) * rng.uniform(0.002, 0.02), 6)))
             self._engine.set_price(symbol, quote.mark * wick, round_to(quote.last * wick, tick))
-        last = mark * (1 + self.apart.get(symbol, Decimal(0)))
+        last = mark * (1 + self.apart[symbol]) if symbol in self.apart else mark
         self._engine.set_price(symbol, mark, max(tick, round_to(last, tick)))
 
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from collections import deque
 from collections.abc import Callable, Mapping
 from typing import Any
 from unittest import mock
 
+from pydantic_core import from_json
 from redis.exceptions import ConnectionError as RedisConnectionError
 
 from position_monitor.config import Config
@@ -54,7 +54,8 @@ class RedisModel:
         """What a key holds as a short, printable text, as the scripts read it; empty for none."""
         value = self.get(key)
         value = str(value) if isinstance(value, (str, int)) else ""
-        return value if len(value) <= 255 and all("!" <= letter <= "~" for letter in value) else ""
+        printable = value.isascii() and value.isprintable() and " " not in value
+        return value if printable and len(value) <= 255 else ""
 
     def counted(self, key: str) -> int:
         """The fencing number in a key, as the scripts read it."""
@@ -134,7 +135,7 @@ class _Script:
             return [0, holder]
         if epoch != "0" and not (holder and model.text(keys[1]) == epoch):
             return [0, holder]
-        batch = json.loads(body)
+        batch = from_json(body)
         status, positions = _mapping(batch["status"]), {name: _mapping(fields) for name, fields in batch["positions"]}
         members = model.get(keys[3])
         for member in members if isinstance(members, set) else ():

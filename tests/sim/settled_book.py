@@ -18,7 +18,7 @@ from position_monitor.paper.world import World
 from tests.sim.checkers import TRIFLE
 from tests.sim.exit_rules import DEFAULT_POLICY, ExitRules, more_than
 from tests.sim.over_exit import NEAR, Least, least_of, rungs_of, too_much
-from tests.sim.truth import Key, Order, Truth, is_own, is_stop, reducing, side_of
+from tests.sim.truth import Key, Order, Truth, is_own, side_of
 
 SMALL = Decimal("1.1")
 """A ladder below the venue's least notional by this much may be absent."""
@@ -66,7 +66,7 @@ class SettledBook:
             self._began.update(dict.fromkeys(anew, entry.sequence))
         self._note_acting(entry)
         self._note_close_all(entry)
-        self.look(entry.symbol)
+        self.look((entry.symbol,))
 
     def _note_acting(self, entry: Any) -> None:
         detail = entry.detail
@@ -93,14 +93,15 @@ class SettledBook:
         before, after = (Decimal(legs.get(leg, "0")) for legs in (entry.position_before, entry.position_after))
         return before * after <= 0
 
-    def look(self, symbol: str) -> None:
-        """The price as it is now: has it passed the level of a position's stop?"""
-        for key in self._truth.of_symbol(symbol):
-            if key not in self._passed and (entry := self._entry(key)):
+    def look(self, symbols: Collection[str]) -> None:
+        """The prices as they are now: has one passed the level of a position's stop?"""
+        for key in self._truth.positions:
+            if key[0] in symbols and key not in self._passed and (entry := self._entry(key)):
                 way, market = _way(key), self._world.market
-                prices = [market.mark(symbol), *([market.last(symbol)] if self._by_last else [])]
                 level = entry * (1 - way * self._rules.nearest_pct / 100)
-                if any(way * (price - level) <= NEAR * level for price in prices):
+                near = NEAR * level
+                passed = way * (market.mark(key[0]) - level) <= near
+                if passed or (self._by_last and way * (market.last(key[0]) - level) <= near):
                     self._passed.add(key)
 
     def may_be_anchored(self, key: Key) -> bool:
@@ -113,7 +114,7 @@ class SettledBook:
 
     def _of(self, key: Key) -> Iterator[str]:
         size = self._truth.positions[key]
-        stops = [o for o in self._truth.orders.values() if is_stop(o) and reducing(o, key)]
+        stops = self._truth.stops_of(key)
         began = self._began.get(key, 0)
         if key not in self._untold and any(is_own(order) and order["since"] < began for order in stops):
             yield "has a stop of ours that an earlier life of it left behind"
@@ -163,8 +164,9 @@ class SettledBook:
             yield f"has a wrong ladder: {words}"
 
     def _behind(self, key: Key) -> Iterator[str]:
-        stops = [o for o in self._truth.orders.values() if is_stop(o) and reducing(o, key)]
-        if key in self._passed or key[0] in self._squeezed or not all(is_own(order) for order in stops):
+        if key in self._passed or key[0] in self._squeezed:
+            return
+        if not all(is_own(order) for order in self._truth.stops_of(key)):
             return
         level, entry, way = self._truth.level(key), self._entry(key), _way(key)
         wanted = entry * (1 - way * self._rules.furthest_pct / 100)
@@ -173,8 +175,11 @@ class SettledBook:
 
     def _entry(self, key: Key) -> Decimal:
         legs = self._world.account.positions.get(key[0], {})
-        open_legs = (legs[name] for name in (key[1], "BOTH") if name in legs and legs[name].amount)
-        return next((leg.entry for leg in open_legs), Decimal(0))
+        for name in (key[1], "BOTH"):
+            leg = legs.get(name)
+            if leg is not None and leg.amount:
+                return leg.entry
+        return Decimal(0)
 
 
 def _way(key: Key) -> int:

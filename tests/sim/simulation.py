@@ -151,6 +151,7 @@ class Simulation:
         self.seed = seed
         self.rng = random.Random(f"sim:{seed}")
         self.swarm = swarm if swarm is not None else Swarm.drawn_for(seed, self.rng)
+        self._foggy, self._gentle = self.swarm.foggy, self.swarm.gentle
         self.faulty_s = faulty_s if faulty_s is not None else self.rng.choice(FAULTY_S)
         self.symbols = [*SYMBOLS]
         """Those in which something may happen."""
@@ -167,7 +168,7 @@ class Simulation:
         self.redis.conduct = self.conduct
         stale_ms = self.swarm.stale_ms + (400_000 if "clock_step" in self.swarm.host else 0)
         lists_lie = bool(LYING_LISTS & {*self.swarm.venue})
-        self.checker = Checker(stale_ms=stale_ms, conduct=self.conduct, foggy=self.swarm.foggy, lists_lie=lists_lie)
+        self.checker = Checker(stale_ms=stale_ms, conduct=self.conduct, foggy=self._foggy, lists_lie=lists_lie)
         self.redis.listener = self._told
         self.levels = Levels(self.engine.world)
         self.stream_host = StreamHost(
@@ -198,7 +199,7 @@ class Simulation:
         self.conduct.reads_age_ms = max(self.conduct.reads_age_ms, round(3000 * self.interval_s))
         self.checker.yields = self.settings.protection.yield_to_foreign_stop
         self.checker.grace_ms = round(2_000 * self.settings.protection.foreign_stop_grace_s)
-        self.levels.crossed_window_ms = round(3_000 * self.interval_s) if self.swarm.gentle else WINDOW_MS
+        self.levels.crossed_window_ms = round(3_000 * self.interval_s) if self._gentle else WINDOW_MS
         switched = self.swarm.switches_exits
         self.levels.rules = rules_for(self.settings, other=self.swarm.other_exits, switched=switched)
         self.judges = Judges(self)
@@ -391,7 +392,7 @@ class Simulation:
             self.levels.note_marks(true_ms(), self.symbols)
             self._check_publications()
             self.judges.look()
-            if self.swarm.gentle:
+            if self._gentle:
                 self._check_prompt()
             for index in self.alive:
                 service, _, _, transport = self.daemons[index]
@@ -423,16 +424,19 @@ class Simulation:
 
     def _check_lease(self, entry: Entry) -> None:
         number = self.conduct.speaker
-        owner = self.owner_of(number) if number is not None else ""
+        if number is None:
+            return
+        owner = self.owner_of(number)
         sure = "clock_step" not in self.swarm.host
         self.checker.violations += without_lease(
-            entry, owner, self.conduct, self.checker, foggy=self.swarm.foggy, standing_by=sure
+            entry, owner, self.conduct, self.checker, foggy=self._foggy, standing_by=sure
         )
 
     def _check_prompt(self) -> None:
         """Where nothing hinders the daemon, a position is covered in time, whatever Redis and the streams do."""
         exposed = {key: ms for key, ms in self.checker.exposed(true_ms()).items() if not self.is_dust(*key)}
-        standing_by = bool(self.watching) and self.standing_by.issuperset(self.watching)
+        watching = self.watching
+        standing_by = bool(watching) and self.standing_by.issuperset(watching)
         self.checker.violations += self.prompt.look(true_ms(), exposed, standing_by=standing_by)
 
     def _check_publications(self) -> None:

@@ -7,11 +7,12 @@ published positions. A field of the contract that is not published yet is not ju
 
 from __future__ import annotations
 
-import json
 from collections import defaultdict, deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from decimal import Decimal, InvalidOperation
 from typing import Any, NamedTuple
+
+from pydantic_core import from_json
 
 from position_monitor.edge.venues.transport import Endpoint
 from tests.sim.conduct import Answer
@@ -112,7 +113,7 @@ class StateTruth:
 
     def lease_left(self, events: Iterable[str], given_up_ms: int) -> list[str]:
         """What is told by a daemon that gave its lease up then, by its own clock, and has not had it again since."""
-        told = [json.loads(text) for text in events] if self._clocks_hold else []
+        told = [from_json(text) for text in events] if self._clocks_hold else []
         lost = [event for event in told if event["type"] == "LeaseLost" and event["at_ms"] >= given_up_ms]
         return [f"INV-17: the lease is told as lost, and the daemon gave it up: {event}" for event in lost]
 
@@ -125,7 +126,8 @@ class StateTruth:
     def _of_account(self, daemon: int, published: Mapping[str, Any]) -> Iterator[str]:
         status, positions = published["status"], published["positions"]
         managed = [fields for fields in positions.values() if fields["verdict"] != "UNMANAGED"]
-        nameless = set(json.loads(status.get("unread", "[]"))) - {member.rsplit(":", 1)[0] for member in positions}
+        unread = frozenset(from_json(status.get("unread", "[]")))
+        nameless = unread - {member.rsplit(":", 1)[0] for member in positions}
         if int(status["positions"]) != len(managed) + len(nameless):
             told = f"{len(managed)} are told of and {len(nameless)} could not be read"
             yield f"INV-17: {status['positions']} positions are counted, {told}"
@@ -136,56 +138,58 @@ class StateTruth:
         published_ms = int(status["published_at_ms"])
         yield from self._left_out(daemon, published_ms, positions)
         if self._clocks_hold and status.get("mode") != "stopped":
-            yield from self._unread(daemon, published_ms, positions, status)
+            named = unread.union(member.rsplit(":", 1)[0] for member in positions)
+            yield from self._unread(daemon, published_ms, named, status["risk_status"])
             yield from self._age(daemon, published_ms, int(status.get("observed_at_ms", -1)))
 
     def _left_out(self, daemon: int, published_ms: int, positions: Mapping[str, Any]) -> Iterator[str]:
         """What every read of a symbol showed, for longer than a look takes, is told of, whatever else failed."""
         if not self._clocks_hold:
             return
-        reads = [read for read in self._reads[daemon] if read.at_ms <= published_ms]
-        for key in sorted({key for read in reads[-1:] for key in read.rows}):
-            if f"{key[0]}:{key[1]}" in positions:
-                continue
-            of_it = [read for read in reads if read.symbol in ("", key[0])]
+        reads = self._reads[daemon]
+        newest = next((read.rows for read in reversed(reads) if read.at_ms <= published_ms), ())
+        for key in sorted(key for key in newest if f"{key[0]}:{key[1]}" not in positions):
+            of_it = [read for read in reads if read.at_ms <= published_ms and read.symbol in ("", key[0])]
             earlier = [read for read in of_it if read.at_ms <= published_ms - LOOK_MS][-1:]
             since = [read for read in of_it if read.at_ms > published_ms - LOOK_MS]
             if earlier and since and all(key in read.rows for read in (*earlier, *since)):
                 yield f"INV-17: {key[0]}:{key[1]} was read again and again and is missing from the state"
 
-    def _unread(
-        self, daemon: int, published_ms: int, positions: Mapping[str, Any], status: Mapping[str, str]
-    ) -> Iterator[str]:
+    def _unread(self, daemon: int, published_ms: int, named: frozenset[str], risk_status: str) -> Iterator[str]:
         """A symbol whose size no look could read, for longer than a look takes, is told of or named, and nothing is
         well."""
+        if not any(read.spoilt for read in self._reads[daemon]):
+            return
         looks = [read for read in self._reads[daemon] if not read.symbol and read.at_ms <= published_ms]
         earlier = [read.spoilt for read in looks if read.at_ms <= published_ms - LOOK_MS][-1:]
         since = [read.spoilt for read in looks if read.at_ms > published_ms - LOOK_MS]
         both = frozenset.intersection(*earlier, *since) if earlier and since else frozenset()
-        named = {*json.loads(status.get("unread", "[]")), *(member.rsplit(":", 1)[0] for member in positions)}
         for symbol in sorted(both - named):
             yield f"INV-17: {symbol} could not be read again and again and is missing from the state"
-        if both and status["risk_status"] not in ("UNKNOWN", "CRITICAL"):
-            yield f"INV-17: {', '.join(sorted(both))} could not be read, and the state is {status['risk_status']}"
+        if both and risk_status not in ("UNKNOWN", "CRITICAL"):
+            yield f"INV-17: {', '.join(sorted(both))} could not be read, and the state is {risk_status}"
 
     def _age(self, daemon: int, published_ms: int, observed_ms: int) -> Iterator[str]:
         """The time of the last good read: there is one as soon as something was read, and none is made up.
         (-1: it is not published.)"""
-        whole = [read.at_ms for read in self._reads[daemon] if not read.symbol]
-        last_ms = max((read.at_ms for read in self._reads[daemon]), default=published_ms)
+        reads = self._reads[daemon]
+        last_ms = max([read.at_ms for read in reads], default=published_ms)
         if not observed_ms and daemon in self._dated:
             yield "INV-17: it was never read, it says, and said before when it was"
         if observed_ms > 0:
             self._dated.add(daemon)
-        if not observed_ms and not self._foggy and whole and published_ms - whole[0] >= READ_WITHIN_MS:
-            yield f"INV-17: it was never read, it says, and positions were read {published_ms - whole[0]} ms ago"
+        if not observed_ms and not self._foggy:
+            first_ms = next((read.at_ms for read in reads if not read.symbol), published_ms)
+            if published_ms - first_ms >= READ_WITHIN_MS:
+                yield f"INV-17: it was never read, it says, and positions were read {published_ms - first_ms} ms ago"
         if observed_ms > last_ms:
             yield f"INV-17: it was read at {observed_ms}, and the last answer about positions came at {last_ms}"
 
     def _of_position(self, key: Key, fields: Mapping[str, str], daemon: int, at_ms: int) -> Iterator[str]:
-        reads = self._reads[daemon]
-        remembered = len(reads) < READS_KEPT or reads[0].at_ms <= int(fields["observed_at_ms"])
-        rows = [read.rows[key] for read in reads if key in read.rows] if remembered else []
+        reads, doc, observed_ms = self._reads[daemon], from_json(fields["doc"]), int(fields["observed_at_ms"])
+        remembered = len(reads) < READS_KEPT or reads[0].at_ms <= observed_ms
+        # The newest first: it is what nearly every figure comes from.
+        rows = [read.rows[key] for read in reversed(reads) if key in read.rows] if remembered else []
         size, entry, mark = (_number(fields[name]) for name in ("quantity", "entry_price", "mark_price"))
         if rows and not any(row.size == size for row in rows):
             yield f"quantity {size} was never read"
@@ -198,24 +202,26 @@ class StateTruth:
             rows
             and not stands_in
             and all(row.mark != mark or not mark for row in rows)
-            and mark not in self._marks(key[0], at_ms - self._age_ms(fields) - MARKS_MS)
+            and mark not in self._marks(key[0], at_ms - self._age_ms(doc, observed_ms) - MARKS_MS)
         ):
             yield f"mark {mark} was never read"
-        if self._clocks_hold and int(fields["observed_at_ms"]) > json.loads(fields["doc"])["published_at_ms"]:
+        if self._clocks_hold and observed_ms > doc["published_at_ms"]:
             yield "it was observed after it was published"
         if fields["verdict"] != "UNKNOWN":
-            yield from self._cover(key, fields, size)
+            yield from self._cover(key, fields, size, doc["conditions"])
 
-    def _age_ms(self, fields: Mapping[str, str]) -> int:
+    def _age_ms(self, doc: Mapping[str, Any], observed_ms: int) -> int:
         """How old the look is that a position is told from: a streamed mark of that time is told with it. Where a clock
         is stepped the age is not known, and the mark must be a recent one or one that was read."""
-        published_ms = int(json.loads(fields["doc"])["published_at_ms"])
-        return max(0, published_ms - int(fields["observed_at_ms"])) if self._clocks_hold else 0
+        return max(0, int(doc["published_at_ms"]) - observed_ms) if self._clocks_hold else 0
 
-    def _cover(self, key: Key, fields: Mapping[str, str], size: Decimal) -> Iterator[str]:
+    def _cover(
+        self, key: Key, fields: Mapping[str, str], size: Decimal, conditions: Mapping[str, str]
+    ) -> Iterator[str]:
         """The stops that are named, added up: the cover, its price, and the verdict that follows."""
         covered, best, way = Decimal(0), None, 1 if key[1] == "LONG" else -1
-        for client_id in json.loads(fields["stop_client_ids"]):
+        named = from_json(fields["stop_client_ids"])
+        for client_id in named:
             if client_id not in self._stops:
                 continue
             position, trigger, quantity = self._stops[client_id]
@@ -223,37 +229,34 @@ class StateTruth:
                 yield f"its stop {client_id} is one of {position}"
             covered += size if quantity is None else quantity
             best = trigger if best is None or way * (trigger - best) > 0 else best
-        covered, pct = min(covered, size), _number(fields["cover_pct"])
+        covered, pct, quantity = min(covered, size), _number(fields["cover_pct"]), _number(fields["stop_quantity"])
         if best is not None and _number(fields["stop_price"]) != best:
             yield f"stop price {fields['stop_price']}, and the tightest stop named is at {best}"
-        if best is not None and _number(fields["stop_quantity"]) != covered:
-            yield f"stop quantity {fields['stop_quantity']}, and the stops named cover {covered}"
-        if size and abs(pct - _number(fields["stop_quantity"]) / size * 100) > HAIR:
-            yield f"cover {pct} %, and stops for {fields['stop_quantity']} of {size}"
-        yield from self._backstop(fields)
-        yield from self._take_profits(key, fields)
-        full = {"PROTECTED": True, "STOP_ONLY": True, "NAKED": False, "UNDERCOVERED": False}.get(fields["verdict"])
-        if full is not None and full != (pct >= 100):
-            yield f"{fields['verdict']} with a cover of {pct} %"
+        if best is not None and quantity != covered:
+            yield f"stop quantity {quantity}, and the stops named cover {covered}"
+        if size and abs(pct - quantity / size * 100) > HAIR:
+            yield f"cover {pct} %, and stops for {quantity} of {size}"
+        yield from self._backstop(named, conditions.get("BackstopLive"), fields.get("backstop_price", ""))
+        yield from self._take_profits(key, from_json(fields["take_profits"]), conditions.get("TakeProfitsPlaced"))
+        verdict = fields["verdict"]
+        if (verdict in SAFE and pct < 100) or (verdict in EXPOSED and pct >= 100):
+            yield f"{verdict} with a cover of {pct} %"
 
-    def _backstop(self, fields: Mapping[str, str]) -> Iterator[str]:
+    def _backstop(self, named: Iterable[str], told: str | None, price: str) -> Iterator[str]:
         """The backstop is a close-all stop of ours among the stops that are named, and its price is told with it."""
-        told, price = json.loads(fields["doc"])["conditions"].get("BackstopLive"), fields.get("backstop_price", "")
         if told == "Unknown":
             return
         if (told == "True") != bool(price):
             yield f"BackstopLive is {told}, and the price of the backstop is {price or 'not told'}"
-        named = [name for name in json.loads(fields["stop_client_ids"]) if name.startswith(PREFIX)]
-        if all(name in self._stops for name in named):
-            ours = {trigger for _, trigger, size in (self._stops[name] for name in named) if size is None}
+        stops = [self._stops.get(name) for name in named if name.startswith(PREFIX)]
+        if None not in stops:
+            ours = {stop[1] for stop in stops if stop is not None and stop[2] is None}
             # An old list may show a second one, of an earlier life: then the price is that of either.
             if _number(price) not in ours if price else ours:
                 yield f"its backstop is at {price or 'no price'}, and those of ours that are named are at {ours}"
 
-    def _take_profits(self, key: Key, fields: Mapping[str, str]) -> Iterator[str]:
+    def _take_profits(self, key: Key, rungs: Sequence[Mapping[str, Any]], told: str | None) -> Iterator[str]:
         """The take-profits that are said to rest were accepted for this position, and the condition counts them."""
-        told = json.loads(fields["doc"])["conditions"].get("TakeProfitsPlaced")
-        rungs = json.loads(fields["take_profits"])
         if told != "Unknown" and (told == "True") != (bool(rungs) and all(rung["resting"] for rung in rungs)):
             yield f"TakeProfitsPlaced is {told}, and the take-profits are {rungs}"
         for rung in rungs:
@@ -295,8 +298,10 @@ def _rows(body: Iterable[Any]) -> Iterator[tuple[Key, Row]]:
     for row in body:
         try:
             amount, side = Decimal(str(row["positionAmt"])), row["positionSide"]
+            if not amount or not amount.is_finite():
+                continue
             entry, mark = _price(row.get("entryPrice")), _price(row.get("markPrice"))
-            if amount.is_finite() and amount and (entry > 0 or mark > 0):
+            if entry > 0 or mark > 0:
                 side = side if side != "BOTH" else ("LONG" if amount > 0 else "SHORT")
                 yield (row["symbol"], side), Row(abs(amount), entry, mark)
         except (KeyError, TypeError, AttributeError, InvalidOperation):

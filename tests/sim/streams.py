@@ -38,6 +38,8 @@ LEAST_S, MOST_S = 0.002, 0.04
 """Travelling time of a message when nothing is wrong."""
 LATEST_S = 30.0
 Text = str
+_as_text = json.JSONEncoder(separators=(",", ":")).encode
+"""How the venue writes a message."""
 
 
 class Troubles:
@@ -186,7 +188,7 @@ class StreamHost:
         text = ""
         for socket in self.sockets:
             if socket.route == "private" and key in socket.names:
-                text = text or json.dumps(event.body, separators=(",", ":"))
+                text = text or _as_text(event.body)
                 self.say(socket, text)
         if text and not expired:
             self._recent.append(text)
@@ -201,7 +203,7 @@ class StreamHost:
                 if name not in known:
                     symbols = sorted(world.instruments) if name.startswith("!") else [name.partition("@")[0].upper()]
                     rows = [stream_bodies.stream_mark(world, symbol) for symbol in symbols]
-                    known[name] = json.dumps(rows if name.startswith("!") else rows[0], separators=(",", ":"))
+                    known[name] = _as_text(rows if name.startswith("!") else rows[0])
                 self.say(socket, known[name])
 
     async def ticking(self) -> None:

@@ -117,7 +117,11 @@ class Swarm:
         swarm = cls.drawn(rng)
         if not (swarm.venue or swarm.host or swarm.stream):
             return swarm
-        powers = (name for name, one in ALL_POWERS.items() if random.Random(f"{name}:{seed}").random() < one.chance)
+        apart, powers = random.Random(0), []
+        for name, one in ALL_POWERS.items():
+            apart.seed(f"{name}:{seed}")
+            if apart.random() < one.chance:
+                powers.append(name)
         swarm.host = (*swarm.host, *powers)
         return swarm
 

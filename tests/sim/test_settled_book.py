@@ -33,7 +33,7 @@ class Scene:
 
     def marks(self, mark: str) -> Scene:
         self.world.mark = Decimal(mark)
-        self.judge.look(SYMBOL)
+        self.judge.look((SYMBOL,))
         return self
 
 

@@ -100,7 +100,9 @@ class Truth:
 
     def level(self, key: Key, counts: Callable[[Order], bool] = any_order) -> Decimal | None:
         """The price by which stops will have closed the whole position; None when they do not cover it."""
-        stops = [order for order in self.orders.values() if is_stop(order) and reducing(order, key) and counts(order)]
+        stops = self.stops_of(key)
+        if counts is not any_order:
+            stops = [order for order in stops if counts(order)]
         stops.sort(key=lambda order: Decimal(order["trigger"]), reverse=key[1] == "LONG")
         left = self.positions[key]
         for order in stops:
@@ -108,6 +110,15 @@ class Truth:
             if left <= 0:
                 return Decimal(order["trigger"])
         return None
+
+    def stops_of(self, key: Key) -> list[Order]:
+        """Resting stops, whoever placed them, that can only make a position smaller."""
+        symbol = key[0]
+        return [
+            order
+            for order in self.orders.values()
+            if order["symbol"] == symbol and is_stop(order) and reducing(order, key)
+        ]
 
     def own(self) -> list[Order]:
         """Our resting conditional orders."""
@@ -117,6 +128,8 @@ class Truth:
         """What resting take-profits (ours, or everybody else's) would close of a position."""
         total = ZERO
         for order in [*self.orders.values(), *self.plain.values()]:
+            if order["symbol"] != key[0]:
+                continue
             takes_profit = order["type"] in ("TAKE_PROFIT_MARKET", "TAKE_PROFIT", "LIMIT")
             if takes_profit and is_own(order) == ours and reducing(order, key):
                 total += self.positions[key] if order["close_position"] else left_of(order)

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import contextvars
-import heapq
 import selectors
 from collections.abc import Callable, Coroutine
+from contextvars import copy_context
 from functools import partial
+from heapq import heapify, heappop, heappush
 from typing import Any
 
 EPOCH_MS = 1_790_000_000_000
 CANCELLED_MAX = 500
 """Cancelled timers that may lie in the heap before they are cleared out."""
+_new = object.__new__
 
 
 class Deadlock(RuntimeError):
@@ -40,14 +42,14 @@ class _NoFiles(selectors.BaseSelector):
 
 
 class _Handle(asyncio.Handle):
-    """A callback that is ready; made and cancelled without asking the loop whether it is being debugged."""
+    """A callback that is ready; made by the loop itself, and neither made nor cancelled with a look at whether the loop
+    is being debugged."""
 
     __slots__ = ()
     _repr = _source_traceback = None
-
-    def __init__(self, callback: Callable[..., Any], args: Any, context: Any) -> None:
-        self._callback, self._args, self._cancelled = callback, args, False
-        self._context = contextvars.copy_context() if context is None else context
+    _args: Any
+    _callback: Any
+    _context: Any
 
     def cancel(self) -> None:
         self._cancelled, self._callback, self._args = True, None, None
@@ -57,11 +59,7 @@ class _Timer(_Handle, asyncio.TimerHandle):
     """A callback that will be ready at its time."""
 
     __slots__ = ()
-
-    def __init__(self, when: float, callback: Callable[..., Any], args: Any, loop: Any, context: Any) -> None:
-        self._callback, self._args, self._cancelled = callback, args, False
-        self._context = contextvars.copy_context() if context is None else context
-        self._when, self._loop, self._scheduled = when, loop, True
+    _loop: Any
 
     def cancel(self) -> None:
         if self._scheduled and not self._cancelled:
@@ -97,16 +95,21 @@ class VirtualLoop(asyncio.SelectorEventLoop):
     def call_soon(
         self, callback: Callable[..., Any], *args: Any, context: contextvars.Context | None = None
     ) -> asyncio.Handle:
-        handle = _Handle(callback, args, context)
+        handle = _new(_Handle)
+        handle._callback, handle._args, handle._cancelled = callback, args, False
+        handle._context = copy_context() if context is None else context
         self._ready.append(handle)
         return handle
 
     def call_at(
         self, when: float, callback: Callable[..., Any], *args: Any, context: contextvars.Context | None = None
     ) -> asyncio.TimerHandle:
-        timer = _Timer(when, callback, args, self, context)
+        timer = _new(_Timer)
+        timer._callback, timer._args, timer._cancelled = callback, args, False
+        timer._context = copy_context() if context is None else context
+        timer._when, timer._loop, timer._scheduled = when, self, True
         self._timer_number += 1
-        heapq.heappush(self._timers, (when, self._timer_number, timer))
+        heappush(self._timers, (when, self._timer_number, timer))
         return timer
 
     def call_later(
@@ -121,7 +124,7 @@ class VirtualLoop(asyncio.SelectorEventLoop):
         self._cancelled += 1
         if self._cancelled > CANCELLED_MAX:
             self._timers[:] = [timer for timer in self._timers if not timer[2]._cancelled]
-            heapq.heapify(self._timers)
+            heapify(self._timers)
             self._cancelled = 0
 
     def _run_once(self) -> None:
@@ -134,7 +137,7 @@ class VirtualLoop(asyncio.SelectorEventLoop):
                 self._to_next_timer()
             now_s = self.now_s
             while timers and timers[0][0] <= now_s:
-                timer = heapq.heappop(timers)[2]
+                timer = heappop(timers)[2]
                 timer._scheduled = False
                 if not timer._cancelled:
                     ready.append(timer)
@@ -155,7 +158,7 @@ class VirtualLoop(asyncio.SelectorEventLoop):
         """Nothing is ready: time jumps to when something will be."""
         timers = self._timers
         while timers and timers[0][2]._cancelled:
-            heapq.heappop(timers)
+            heappop(timers)
         if not timers:
             raise Deadlock("nothing is ready and nothing is scheduled")
         if timers[0][0] > self.now_s:

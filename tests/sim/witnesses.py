@@ -37,8 +37,10 @@ class Witnesses:
         if answer.endpoint is Endpoint.PLACE_ALGO_ORDER and params["type"] == "STOP_MARKET":
             key = (params["symbol"], side_of(params.get("positionSide", "BOTH"), params["side"]))
             self._tried[key].append(Decimal(params["triggerPrice"]))
+        if answer.endpoint is not Endpoint.PLACE_ORDER or answer.status != 200:
+            return []
         name = str(params.get("newClientOrderId", ""))
-        if answer.endpoint is not Endpoint.PLACE_ORDER or not name.startswith(PREFIX) or answer.status != 200:
+        if not name.startswith(PREFIX):
             return []
         key = (params["symbol"], side_of(params.get("positionSide", "BOTH"), params["side"]))
         if self.passed(key, at_ms):
