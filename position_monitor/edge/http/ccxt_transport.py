@@ -44,9 +44,9 @@ _RULES_BYTES_MAX: Final = 8 << 20
 
 def _call(endpoint: Endpoint) -> tuple[str, list[str], str]:
     """A call as ccxt's `request` wants it: path, interface, method."""
-    _, _, version, path = endpoint.value.path.split("/", 3)
+    _, _, version, path = endpoint.spec.path.split("/", 3)
     interface = "fapiPrivate" if endpoint.needs_key else "fapiPublic"
-    return path, [interface + _INTERFACES[version]], endpoint.value.method
+    return path, [interface + _INTERFACES[version]], endpoint.spec.method
 
 
 _CALLS: Final = {endpoint: _call(endpoint) for endpoint in Endpoint}

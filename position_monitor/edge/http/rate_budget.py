@@ -121,6 +121,12 @@ class RateBudget:
         self._background = Window(60_000)
         self._orders_10s = Window(10_000)
         self._orders_1m = Window(60_000)
+        self._reported = (
+            ("x-mbx-used-weight-1m", self._weight),
+            ("x-mbx-order-count-10s", self._orders_10s),
+            ("x-mbx-order-count-1m", self._orders_1m),
+        )
+        """The headers of a reply, and what each of them counts, in the order of a ticket's windows."""
         self._same_from_ms = self._same_until_ms = 0
         """From when until when, by the venue's clock, no window begins or ends."""
         self._blocked_until_s = -math.inf
@@ -198,11 +204,9 @@ class RateBudget:
     def observe(self, ticket: Ticket, headers: Mapping[str, str]) -> None:
         """Learn from the headers of the reply to `ticket`; a reply from an earlier window teaches nothing."""
         self._roll()
-        windows = (self._weight, self._orders_10s, self._orders_1m)
-        names = ("x-mbx-used-weight-1m", "x-mbx-order-count-10s", "x-mbx-order-count-1m")
-        for window, sent_in, name in zip(windows, ticket.windows, names, strict=True):
-            value = _header_count(headers.get(name))
-            if value is not None and window.index == sent_in:
+        for (name, window), sent_in in zip(self._reported, ticket.windows, strict=True):
+            text = headers.get(name)
+            if text is not None and window.index == sent_in and (value := _header_count(text)) is not None:
                 window.report(value)
 
     def block(self, failure: RateLimited) -> None:
@@ -287,13 +291,14 @@ class RateBudget:
         self.weight_by_lane[lane] += weight
         if lane is Lane.BACKGROUND:
             self._background.add(weight)
-        self._orders_10s.add(orders)
-        self._orders_1m.add(orders)
+        if orders:
+            self._orders_10s.add(orders)
+            self._orders_1m.add(orders)
         return Ticket((self._weight.index, self._orders_10s.index, self._orders_1m.index))
 
 
-def _header_count(text: str | None) -> int | None:
-    """A counter header as an integer; None when absent or nonsense."""
-    if text is None or not text.isascii() or not text.isdigit() or len(text) > _HEADER_DIGITS_MAX:
+def _header_count(text: str) -> int | None:
+    """A counter header as an integer; None when it is nonsense."""
+    if not text.isascii() or not text.isdigit() or len(text) > _HEADER_DIGITS_MAX:
         return None
     return int(text)

@@ -77,30 +77,25 @@ class Endpoint(Enum):
     OPEN_USER_STREAM = EndpointSpec("open user stream", "POST", "/fapi/v1/listenKey", 1, signed=False)
     KEEP_USER_STREAM = EndpointSpec("keep user stream", "PUT", "/fapi/v1/listenKey", 1, signed=False)
 
-    @property
-    def is_write(self) -> bool:
-        """Whether the call may change orders, so that a lost answer leaves doubt. A stream key does not."""
-        return self.value.signed and self.value.method != "GET"
-
-    @property
-    def needs_key(self) -> bool:
-        """Whether the call carries the API key."""
-        return self.value.signed or self.value.method != "GET"
-
-    @property
-    def is_background(self) -> bool:
+    def __init__(self, spec: EndpointSpec) -> None:
+        # Plain attributes: each request asks for several of them, and `value` of an enumeration is slow to look up.
+        self.spec = spec
+        self.is_background = spec.background
         """Whether no decision waits for the call."""
-        return self.value.background
+        self.is_write = spec.signed and spec.method != "GET"
+        """Whether the call may change orders, so that a lost answer leaves doubt. A stream key does not."""
+        self.needs_key = spec.signed or spec.method != "GET"
+        """Whether the call carries the API key."""
 
     def weight(self, params: Mapping[str, str]) -> int:
         """Request weight of this call with these parameters; where rows are counted, `limit` is one of them."""
-        spec = self.value
-        if spec.weight_by_limit:
+        costs = self.spec
+        if costs.weight_by_limit:
             rows = int(params["limit"])
-            return next((weight for below, weight in spec.weight_by_limit if rows < below), spec.weight)
-        if spec.weight_all is not None and "symbol" not in params:
-            return spec.weight_all
-        return spec.weight
+            return next((weight for below, weight in costs.weight_by_limit if rows < below), costs.weight)
+        if costs.weight_all is not None and "symbol" not in params:
+            return costs.weight_all
+        return costs.weight
 
 
 class NotJson:

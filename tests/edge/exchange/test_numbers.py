@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from position_monitor.edge.venues.binance.rows import exact_decimal
+from position_monitor.edge.venues.binance.exact_numbers import exact_decimal
 from position_monitor.edge.venues.binance.writes import plain_number
 from position_monitor.edge.venues.transport import NOT_JSON, parse_json
 from position_monitor.errors import RequestInvalid

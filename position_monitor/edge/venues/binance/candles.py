@@ -10,15 +10,14 @@ from typing import Final
 from position_monitor.core.market.candles import INTERVAL_MS, Candle
 from position_monitor.core.model.orders import WorkingType
 from position_monitor.edge.http.rate_budget import Lane
+from position_monitor.edge.venues.binance.exact_numbers import nearest_float, whole_number
 from position_monitor.edge.venues.binance.failures import unusable
 from position_monitor.edge.venues.binance.rows import (
     Amount,
     Row,
     SymbolId,
-    exact_decimal,
     list_of_rows,
     parse_object,
-    whole_number,
 )
 from position_monitor.edge.venues.binance.wire import BinanceWire
 from position_monitor.edge.venues.transport import Endpoint
@@ -65,7 +64,7 @@ def _candle(endpoint: Endpoint, row: object, number: int) -> Candle:
         raise unusable(endpoint, f"row {number} was not a candle")
     try:
         open_ms, close_ms = whole_number(row[0]), whole_number(row[6])
-        high, low, close = (float(exact_decimal(value)) for value in (row[2], row[3], row[4]))
+        high, low, close = nearest_float(row[2]), nearest_float(row[3]), nearest_float(row[4])
     except ValueError as error:
         raise unusable(endpoint, f"row {number} was malformed: {error}") from None
     if close_ms != open_ms + INTERVAL_MS - 1:

@@ -12,6 +12,7 @@ from position_monitor.core.model import ids
 from position_monitor.core.model.orders import OrderStatus, Purpose, WorkingType
 from position_monitor.core.performance.facts import Fill, Forced, Income, IncomeKind, PastOrder, PriceRange
 from position_monitor.core.shadow.candle_walk import PriceCandle
+from position_monitor.edge.venues.binance.exact_numbers import exact_decimal, whole_number
 from position_monitor.edge.venues.binance.failures import unusable
 from position_monitor.edge.venues.binance.rows import (
     AlgoOrderRow,
@@ -26,10 +27,8 @@ from position_monitor.edge.venues.binance.rows import (
     SymbolId,
     Text,
     Whole,
-    exact_decimal,
     list_of_rows,
     row_reason,
-    whole_number,
 )
 from position_monitor.edge.venues.binance.sides import OrderSide, key_of, leg_of, only_reduces
 from position_monitor.edge.venues.binance.words import PURPOSES, word_or

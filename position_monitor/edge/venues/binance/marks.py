@@ -8,7 +8,7 @@ from typing import Any
 
 from position_monitor.core.observation.stream_events import MarkPrice
 from position_monitor.edge.venues.binance.events import PARTS_MAX
-from position_monitor.edge.venues.binance.rows import exact_decimal, whole_number
+from position_monitor.edge.venues.binance.exact_numbers import exact_decimal, whole_number
 from position_monitor.edge.venues.transport import parse_json
 
 

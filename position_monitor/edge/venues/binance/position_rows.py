@@ -14,16 +14,15 @@ from typing import Any, NamedTuple
 from pydantic import ValidationError
 
 from position_monitor.core.model.positions import Position
-from position_monitor.core.model.sides import PositionKey, Side
+from position_monitor.core.model.sides import SIDES, PositionKey, Side
+from position_monitor.edge.venues.binance.exact_numbers import exact_decimal, whole_number
 from position_monitor.edge.venues.binance.rows import (
     PositionRow,
     PositionSizeRow,
-    exact_decimal,
     readable_part,
     row_reason,
-    whole_number,
 )
-from position_monitor.edge.venues.binance.sides import PositionSide
+from position_monitor.edge.venues.binance.sides import PositionSide, leg_of
 
 CONTRADICTION = "two rows contradict each other"
 
@@ -44,14 +43,15 @@ def symbol_rows(rows: Iterable[Mapping[str, Any]], account_hedged: bool | None, 
     problem = ""
     for raw in rows:
         try:
-            sized = PositionSizeRow.model_validate(raw)
+            sized = _sized(raw)
         except ValidationError as error:
             problem = problem or row_reason(error)
             continue
-        earlier = by_side.setdefault(sized.position_side, (sized, raw))
-        if earlier[1] != raw:
+        row = (sized, raw)
+        earlier = by_side.setdefault(sized.position_side, row)
+        if earlier is not row and earlier[1] != raw:
             problem = problem or CONTRADICTION
-            by_side[sized.position_side] = _the_open_one(earlier, (sized, raw))
+            by_side[sized.position_side] = _the_open_one(earlier, row)
     opened: list[Position] = []
     for sized, raw in by_side.values():
         if sized.position_amt == 0:
@@ -69,6 +69,21 @@ def symbol_rows(rows: Iterable[Mapping[str, Any]], account_hedged: bool | None, 
     for position in opened:
         zeros.pop(position.key, None)
     return SymbolRows(tuple(opened), zeros)
+
+
+def _sized(raw: Mapping[str, Any]) -> PositionSizeRow:
+    """What must be readable of every row; raises ValidationError."""
+    symbol, side, amount = raw.get("symbol"), raw.get("positionSide"), raw.get("positionAmt")
+    # Values of other types may be equal without meaning the same, such as 1 and true.
+    if type(symbol) is str and type(side) is str and type(amount) is str:
+        return _size_stated(symbol, side, amount)
+    return PositionSizeRow.model_validate(raw)
+
+
+@lru_cache(maxsize=4_096)
+def _size_stated(symbol: str, side: str, amount: str) -> PositionSizeRow:
+    """Most rows say the same in every answer, and of many symbols that nothing is open."""
+    return PositionSizeRow.model_validate({"symbol": symbol, "positionSide": side, "positionAmt": amount})
 
 
 def _the_open_one(
@@ -89,12 +104,13 @@ def _zeros(
 ) -> dict[PositionKey, int]:
     zeros: dict[PositionKey, int] = {}
     for side, (sized, raw) in by_side.items():
-        at_ms = _time_of(raw)
-        if side is PositionSide.BOTH and hedged is False:
+        leg = leg_of(side)
+        if leg is None and hedged is False:
             # One net row speaks about both directions: what it does not hold is zero.
-            zeros |= {PositionKey(sized.symbol, one): at_ms for one in Side}
-        elif side is not PositionSide.BOTH and hedged is not False and sized.position_amt == 0:
-            zeros[PositionKey(sized.symbol, Side(side.value))] = at_ms
+            at_ms = _time_of(raw)
+            zeros |= {PositionKey(sized.symbol, one): at_ms for one in SIDES}
+        elif leg is not None and hedged is not False and sized.position_amt == 0:
+            zeros[PositionKey(sized.symbol, leg)] = _time_of(raw)
     return zeros
 
 
@@ -118,8 +134,10 @@ def moved_position(raw: Mapping[str, Any], leverage: int | None) -> SymbolRows |
         return None
     if stated is not None and type(stated) is not str:
         return None
+    if (standing := _standing_part(*plain, updated, stated)) is None:
+        return None
+    same, zeros = standing
     try:
-        same, zeros = _standing_part(*plain, updated, stated)
         mark = exact_decimal(raw.get("markPrice"))
         pnl = exact_decimal(raw.get("unRealizedProfit"))
         liquidation = exact_decimal(raw.get("liquidationPrice"))
@@ -145,13 +163,13 @@ def moved_position(raw: Mapping[str, Any], leverage: int | None) -> SymbolRows |
 @lru_cache(maxsize=1_024)
 def _standing_part(
     symbol: str, side: str, amount: str, entry: str, updated: int, leverage: str | None
-) -> tuple[Position, Mapping[PositionKey, int]]:
-    """What of an open row does not move with the price, read by the rules for every row; raises ValueError."""
+) -> tuple[Position, Mapping[PositionKey, int]] | None:
+    """What of an open row does not move with the price, read by the rules for every row; None where it is unusual."""
     raw = {"symbol": symbol, "positionSide": side, "positionAmt": amount, "entryPrice": entry, "updateTime": updated}
     raw |= {"leverage": leverage, "markPrice": "1", "unRealizedProfit": "0", "liquidationPrice": "0"}
     read = symbol_rows([raw], False, None)
     if not read.opened or read.problem:
-        raise ValueError("not open, or unusual")
+        return None
     return read.opened[0], read.zeros
 
 
@@ -164,7 +182,7 @@ def _position(sized: PositionSizeRow, raw: Mapping[str, Any], leverage: int | No
     hedged = sized.position_side is not PositionSide.BOTH
     if sized.position_side is PositionSide.LONG and sized.position_amt < 0:
         return "positionAmt was negative in a LONG row"
-    side = Side(sized.position_side.value) if hedged else (Side.LONG if sized.position_amt > 0 else Side.SHORT)
+    side = leg_of(sized.position_side) or (Side.LONG if sized.position_amt > 0 else Side.SHORT)
     try:
         row = PositionRow.model_validate(raw)
     except ValidationError as error:

@@ -7,7 +7,6 @@ never the value: a captive portal's page must not end up in a log.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from decimal import Decimal
 from typing import Annotated, Any, Final, TypeVar
@@ -15,28 +14,14 @@ from typing import Annotated, Any, Final, TypeVar
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints, ValidationError
 from pydantic.alias_generators import to_camel
 
+from position_monitor.edge.venues.binance.exact_numbers import exact_decimal, whole_number
 from position_monitor.edge.venues.binance.failures import unusable
 from position_monitor.edge.venues.binance.sides import OrderSide, PositionSide
 from position_monitor.edge.venues.transport import Endpoint
 
-_NUMBER: Final = re.compile(r"-?\d{1,40}(\.\d{1,40})?([eE][+-]?\d{1,2})?", re.ASCII)
-_EXPONENT_MAX = 30
 R = TypeVar("R", bound="Row")
 ROWS_MAX: Final = 20_000
 """More rows than any account can hold: beyond that an answer is garbage (invariant 10)."""
-
-
-def exact_decimal(value: object) -> Decimal:
-    """A number of the venue, exactly; raises ValueError for floats, NaN, infinity and anything else."""
-    if isinstance(value, str):
-        if _NUMBER.fullmatch(value) is None:
-            raise ValueError("not an exact number")
-    elif isinstance(value, bool) or not isinstance(value, int | Decimal):
-        raise ValueError("not an exact number")
-    number = Decimal(value)
-    if not number.is_finite() or (number and abs(number.adjusted()) > _EXPONENT_MAX):
-        raise ValueError("not a finite number of a sane size")
-    return number
 
 
 def _optional_decimal(value: object) -> Decimal:
@@ -60,15 +45,6 @@ def _amount_or_zero(value: object) -> Decimal:
         return max(exact_decimal(value), Decimal(0))
     except ValueError:
         return Decimal(0)
-
-
-def whole_number(value: object) -> int:
-    """A count, an id or a time; raises ValueError for anything but a whole number of a sane size."""
-    if type(value) is int and 0 <= value < 10**20:  # no bool, which is an int as well
-        return value
-    if isinstance(value, str) and value.isascii() and value.isdigit() and len(value) <= 20:
-        return int(value)
-    raise ValueError("not a whole number")
 
 
 def _order_id(value: object) -> str:
@@ -270,7 +246,7 @@ def row_reason(error: ValidationError) -> str:
 def parse_object(endpoint: Endpoint, model: type[R], body: object) -> R:
     """An answer that must be one object; raises Unreadable (after a read) or Ambiguous (after a write)."""
     reason = "the answer was not an object"
-    if isinstance(body, Mapping):
+    if isinstance(body, dict):
         try:
             return model.model_validate(body)
         except ValidationError as error:
@@ -284,8 +260,9 @@ def list_of_rows(endpoint: Endpoint, body: object) -> list[Mapping[str, Any]]:
         raise unusable(endpoint, "the answer was not a list")
     if len(body) > ROWS_MAX:
         raise unusable(endpoint, f"the answer had more than {ROWS_MAX} rows")
-    if not all(isinstance(row, dict) for row in body):
-        raise unusable(endpoint, "the list held something that is not a row")
+    for row in body:
+        if not isinstance(row, dict):
+            raise unusable(endpoint, "the list held something that is not a row")
     return body
 
 

@@ -51,16 +51,16 @@ class BinanceWire:
 
     async def call(self, endpoint: Endpoint, params: Mapping[str, str], lane: Lane) -> object:
         """The parsed body of a 2xx answer without an error code; raises one of the `ExchangeFailure` classes."""
-        measurements, began = self.time.measurements, self._moment()
-        failure = await self._attempt(endpoint, params, lane)
-        if isinstance(failure, ClockSkewed):
+        measurements, decided = self.time.measurements, self._moment() if lane is Lane.OTHER_WRITE else None
+        answer = await self._exchanged(endpoint, params, await self._leave(endpoint, params, lane))
+        if isinstance(answer, ClockSkewed):
             self._doubted = True
             await self.measure_clock(unless_done_since=measurements)
-            if lane is not Lane.OTHER_WRITE or self._since(began) <= DECIDED_MAX_S:
-                failure = await self._attempt(endpoint, params, lane)
-        if isinstance(failure, ExchangeFailure):
-            raise failure
-        return failure.body
+            if decided is None or self._since(decided) <= DECIDED_MAX_S:
+                answer = await self._exchanged(endpoint, params, await self._leave(endpoint, params, lane))
+        if isinstance(answer, ExchangeFailure):
+            raise answer
+        return answer.body
 
     def _moment(self) -> tuple[float, int]:
         return self.time.local.monotonic_s(), self.time.local.now_ms()
@@ -70,14 +70,11 @@ class BinanceWire:
         monotonic_s, wall_ms = self._moment()
         return max(monotonic_s - began[0], (wall_ms - began[1]) / 1000)
 
-    async def _attempt(self, endpoint: Endpoint, params: Mapping[str, str], lane: Lane) -> Reply | ExchangeFailure:
-        return await self._exchanged(endpoint, params, await self._leave(endpoint, params, lane))
-
     async def _leave(self, endpoint: Endpoint, params: Mapping[str, str], lane: Lane) -> Ticket:
         """Leave to send a request; raises `RateLimited`. When a ban may be over, that is asked before."""
         if self.budget.probe_is_due:
             await self._probe()
-        return await self.budget.acquire(lane, weight=endpoint.weight(params), orders=endpoint.value.orders)
+        return await self.budget.acquire(lane, weight=endpoint.weight(params), orders=endpoint.spec.orders)
 
     async def _probe(self) -> None:
         """The cheapest request there is, alone: going on in earnest during a ban makes it longer."""
@@ -88,24 +85,25 @@ class BinanceWire:
         self, endpoint: Endpoint, params: Mapping[str, str], ticket: Ticket
     ) -> Reply | ExchangeFailure:
         """Send one request for which there is leave."""
+        signed = endpoint.spec.signed
         sent = dict(params)
-        if endpoint.value.signed:
+        if signed:
             # Stamped after any waiting, so the wait does not eat the receive window.
-            sent |= {"timestamp": str(self.time.now_ms()), "recvWindow": str(RECV_WINDOW_MS)}
+            sent["timestamp"], sent["recvWindow"] = str(self.time.now_ms()), str(RECV_WINDOW_MS)
         try:
             reply = await self._transport.call(endpoint, sent)
         except TransportFailure as lost:
             lost_on_the_way = failure_of_transport(endpoint, lost.cause)
-            self.answers.note(lost_on_the_way, signed=endpoint.value.signed)
+            self.answers.note(lost_on_the_way, signed=signed)
             return lost_on_the_way
         self.budget.observe(ticket, reply.headers)
         failure = failure_of_reply(endpoint, reply, self.time)
-        self.answers.note(failure, signed=endpoint.value.signed)
+        self.answers.note(failure, signed=signed)
         if isinstance(failure, RateLimited) and not (endpoint.is_background and failure.http_status == 403):
             self.budget.block(failure)
         if not endpoint.is_background:
             self._learn(failure)
-            if endpoint.value.signed and (failure is None or isinstance(failure, AuthRefused)):
+            if signed and (failure is None or isinstance(failure, AuthRefused)):
                 self.key_refused = "" if failure is None else str(failure)
         return reply if failure is None else failure
 
