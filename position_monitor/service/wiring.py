@@ -10,7 +10,7 @@ from position_monitor.config import Config
 from position_monitor.core.decision.rules import Rules
 from position_monitor.core.exits.live_policy import SwitchesSince, live_since_ms, policy_beside
 from position_monitor.core.model.orders import WorkingType
-from position_monitor.core.model.settings import ProtectionSettings
+from position_monitor.core.model.settings import ProtectionSettings, shared
 from position_monitor.core.model.sides import PositionKey
 from position_monitor.core.model.traits import VenueTraits
 from position_monitor.daemon import Daemon
@@ -35,7 +35,7 @@ def rules_from(config: Config, traits: VenueTraits, history: Sequence[SwitchesSi
 
     @lru_cache(maxsize=4_096)
     def protection_for(key: PositionKey) -> ProtectionSettings:
-        return config.protection_for(key.symbol, key.side)
+        return shared(config.protection_for(key.symbol, key.side))
 
     is_unmanaged = lru_cache(maxsize=4_096)(config.is_unmanaged)
     types = {config.protection.working_type, *(one.working_type for one in config.symbols.overrides.values())}
@@ -50,11 +50,13 @@ def rules_from(config: Config, traits: VenueTraits, history: Sequence[SwitchesSi
 
         @lru_cache(maxsize=4_096)
         def shadow_for(key: PositionKey) -> ProtectionSettings | None:
-            return config.shadow_settings(key.symbol)
+            settings = config.shadow_settings(key.symbol)
+            return None if settings is None else shared(settings)
 
         @lru_cache(maxsize=4_096)
         def beside_for(key: PositionKey) -> ProtectionSettings:
-            return replace(protection_for(key), policy=policy_beside(switches, key.symbol) or switches.legacy)
+            policy = policy_beside(switches, key.symbol) or switches.legacy
+            return shared(replace(protection_for(key), policy=policy))
 
     return Rules(
         account=config.account,

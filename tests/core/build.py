@@ -358,7 +358,7 @@ def seen_at(
 def known(**changes: object) -> Belief:
     """A position seen a few times."""
     base = Belief(epoch=EPOCH, present_reads=3, quantities=(D(1),))
-    return replace(base, **changes)  # type: ignore[arg-type]
+    return base._replace(**changes)  # type: ignore[arg-type]
 
 
 def learned(*observations: SymbolObservation, before: Evidence | None = None) -> Evidence:
@@ -377,7 +377,7 @@ def settled(
     series = [seen_at((held,), rows, at_ms=NOW_MS - 2_000 * (reads - 1 - n), symbol=held.symbol) for n in range(reads)]
     evidence = learned(*series)
     if changes:
-        evidence = Evidence({**evidence.keys, held.key: replace(evidence.keys[held.key], **changes)}, evidence.awaited)  # type: ignore[arg-type]
+        evidence = Evidence({**evidence.keys, held.key: evidence.keys[held.key]._replace(**changes)}, evidence.awaited)  # type: ignore[arg-type]
     return series[-1], evidence
 
 

@@ -345,7 +345,7 @@ def test_a_refused_close_all_is_remembered_until_a_list_shows_it():
 
 
 def _blocked(held, evidence):
-    return Evidence({**evidence.keys, held.key: replace(evidence.keys[held.key], close_all_blocked=True)}, {})
+    return Evidence({**evidence.keys, held.key: evidence.keys[held.key]._replace(close_all_blocked=True)}, {})
 
 
 @pytest.mark.parametrize("listed", ["a take-profit", "the other side's stop", "a stop that is triggering"])

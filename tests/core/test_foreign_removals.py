@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import pytest
 
 from position_monitor.core.evidence.endings import after_word, word_of
@@ -112,6 +110,6 @@ def test_it_outlives_the_reads(side):
     held = position(side)
     seen, evidence = after_removals(held, TRIES_AT_ONCE_MAX)
     belief = evidence.of(held.key)
-    assert decided(seen, with_key(evidence, held.key, replace(belief, targets_removed={}))).plans[SYMBOL].take_profits
+    assert decided(seen, with_key(evidence, held.key, belief._replace(targets_removed={}))).plans[SYMBOL].take_profits
 
     assert after_read(evidence, seen).of(held.key).targets_removed == belief.targets_removed

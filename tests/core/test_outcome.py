@@ -140,7 +140,7 @@ def test_a_cancel_teaches_only_that_its_id_is_spent(sent):
     cancel = Cancel(working(HELD, 98), KEY, "test")
     learned = after_outcome(evidence, Outcome(cancel, sent, NOW_MS)).keys[KEY]
     assert learned.spent == ((cancel.order.client_id,) if sent is Sent.ACCEPTED else ())
-    assert replace(learned, spent=()) == evidence.keys[KEY]
+    assert learned._replace(spent=()) == evidence.keys[KEY]
 
 
 def test_a_write_for_a_forgotten_position_changes_nothing():

@@ -471,7 +471,7 @@ def test_a_close_is_sliced_at_the_venues_maximum():
     seen, evidence = settled(held)
     seen = replace(seen, instrument=instrument(market_max_quantity=120, max_quantity=200))
     assert decided(seen, evidence, CLOSING).plans[SYMBOL].closes[0].quantity == 120
-    evidence = Evidence({held.key: replace(evidence.keys[held.key], closes_sent=1)}, {})
+    evidence = Evidence({held.key: evidence.keys[held.key]._replace(closes_sent=1)}, {})
     assert decided(seen, evidence, CLOSING).plans[SYMBOL].closes[0].quantity == 200
 
 

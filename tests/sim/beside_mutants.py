@@ -40,7 +40,7 @@ def a_grace_never_ends(stack: ExitStack) -> None:
     honest = other_program.waits_for_foreign
 
     def waits(inputs: Any, exits: Any) -> bool:
-        fresh = replace(inputs.belief, appeared_at_ms=0)
+        fresh = inputs.belief._replace(appeared_at_ms=0)
         position = replace(inputs.position, updated_at_ms=0)
         return honest(inputs._replace(belief=fresh, position=position), exits)
 

@@ -63,7 +63,7 @@ def an_event_of_a_flat_position_counts_as_reads(stack: ExitStack) -> None:
             memory = self._desk.memory
             for key, known in memory.evidence.keys.items():
                 if key.symbol == event.symbol:
-                    flat = replace(known, absent_reads=9, flat_sign=True)
+                    flat = known._replace(absent_reads=9, flat_sign=True)
                     memory._evidence = with_key(memory.evidence, key, flat)
 
     stack.enter_context(changed(FastPath, "on_event", on_event))

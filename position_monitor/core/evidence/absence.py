@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
 
 from position_monitor.core.evidence.endings import left_under_way
 from position_monitor.core.evidence.evidence import STALE_REPLICA_MS, Belief
@@ -21,8 +20,7 @@ def after_absent_read(belief: Belief, key: PositionKey, live: LiveBook, observat
     read_at_ms = observation.positions_read_at_ms
     spaced = belief.absent_reads == 0 or abs(read_at_ms - belief.last_absent_at_ms) >= FLAT_SPACING_MS
     zero_at_ms = max(belief.zero_at_ms, _zero_at_ms(key, observation))
-    return replace(
-        belief,
+    return belief._replace(
         present_reads=0,
         blind_reads=0,
         absent_reads=belief.absent_reads + (1 if spaced else 0),
@@ -38,8 +36,7 @@ def after_absent_read(belief: Belief, key: PositionKey, live: LiveBook, observat
 def with_open_sign(belief: Belief, at_ms: int, now_ms: int) -> Belief:
     """A sign that the position is open, of the venue's time `at_ms`. An older sign of flat is worth nothing now."""
     opened_at_ms = max(belief.opened_at_ms, at_ms)
-    return replace(
-        belief,
+    return belief._replace(
         opened_at_ms=opened_at_ms,
         open_heard_at_ms=now_ms,
         appeared_at_ms=belief.appeared_at_ms or now_ms,

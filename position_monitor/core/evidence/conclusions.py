@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Container, Mapping
-from dataclasses import replace
 
 from position_monitor.core.evidence.crossing import NOT_CROSSED
 from position_monitor.core.evidence.evidence import Belief, Evidence
@@ -23,7 +22,7 @@ def after_exposure(evidence: Evidence, exposed: Mapping[PositionKey, bool], now_
             continue
         count = belief.exposed_reads + 1 if is_exposed else 0
         since_ms = belief.exposed_since_ms if belief.exposed_reads else now_ms
-        keys[key] = replace(belief, exposed_reads=count, exposed_since_ms=since_ms)
+        keys[key] = belief._replace(exposed_reads=count, exposed_since_ms=since_ms)
     return Evidence({**evidence.keys, **keys}, evidence.awaited) if keys else evidence
 
 
@@ -57,10 +56,10 @@ def after_decision(
         if belief is None:
             continue
         if full and (belief.crossed.count or belief.stop_refused):
-            belief = changed[key] = replace(belief, crossed=NOT_CROSSED, stop_refused="")
+            belief = changed[key] = belief._replace(crossed=NOT_CROSSED, stop_refused="")
         if key in closing:
             if not belief.closing_since_ms:
-                changed[key] = replace(belief, closing_since_ms=now_ms)
+                changed[key] = belief._replace(closing_since_ms=now_ms)
         elif belief.closing_since_ms or belief.close_budget_refused:
-            changed[key] = replace(belief, closing_since_ms=0, close_budget_refused=False)
+            changed[key] = belief._replace(closing_since_ms=0, close_budget_refused=False)
     return Evidence({**evidence.keys, **changed}, evidence.awaited) if changed else evidence

@@ -12,7 +12,6 @@ new is placed, for that long at most which a stop may take (invariant 16).
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from dataclasses import replace
 from typing import NamedTuple
 
 from position_monitor.core.evidence.evidence import Awaited, Belief, Evidence, Fired, Vanished, with_key
@@ -157,7 +156,7 @@ def _with_word(belief: Belief, word: Word, tag: Tag, now_ms: int) -> Belief:
     elif word.status is OrderStatus.FINISHED and not word.nothing_filled:
         fired[word.client_id] = Fired(tag.role, since_ms, word.at_ms)
     if not word.status.terminal:
-        return replace(belief, fired=fired)
+        return belief._replace(fired=fired)
     vanished = {client_id: one for client_id, one in belief.vanished.items() if client_id != word.client_id}
     spent = (*belief.spent, word.client_id)[-SPENT_KEPT:]
     sizes = belief.rung_sizes
@@ -167,7 +166,7 @@ def _with_word(belief: Belief, word: Word, tag: Tag, now_ms: int) -> Belief:
     removed = belief.targets_removed
     if word.status is OrderStatus.CANCELED and tag.role is Role.TAKE_PROFIT:
         removed = after_removal(removed, word.client_id, tag.rung, now_ms)
-    return replace(belief, fired=fired, vanished=vanished, spent=spent, rung_sizes=sizes, targets_removed=removed)
+    return belief._replace(fired=fired, vanished=vanished, spent=spent, rung_sizes=sizes, targets_removed=removed)
 
 
 def _with_flat_sign(belief: Belief, word: Word, tag: Tag, *, written: bool) -> Belief:
@@ -179,7 +178,7 @@ def _with_flat_sign(belief: Belief, word: Word, tag: Tag, *, written: bool) -> B
     if word.status is not OrderStatus.EXPIRED or tag.role is not Role.BACKSTOP or word.at_ms <= belief.zero_at_ms:
         return belief
     read = word.client_id in belief.vanished or any(own.client_id == word.client_id for own in belief.rested)
-    return replace(belief, zero_at_ms=word.at_ms) if written or read else belief
+    return belief._replace(zero_at_ms=word.at_ms) if written or read else belief
 
 
 def not_counted_yet(belief: Belief, position: Position) -> Mapping[str, Fired]:

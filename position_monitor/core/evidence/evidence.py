@@ -10,7 +10,7 @@ in time is taken without its sign: a step may end a waiting time early, and must
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from decimal import Decimal
 from types import MappingProxyType
 from typing import NamedTuple
@@ -69,9 +69,8 @@ class Fired(NamedTuple):
     then or later has it in its quantity."""
 
 
-@dataclass(frozen=True, slots=True)
-class Belief:
-    """What is believed about one position."""
+class Belief(NamedTuple):
+    """What is believed about one position. A tuple: parts of it are replaced with every read and every write."""
 
     epoch: str
     inherited: bool = False
@@ -101,9 +100,9 @@ class Belief:
     """Average entry in the last read that listed the position."""
     quantities: tuple[Decimal, ...] = ()
     """The last few sizes seen, newest last."""
-    listed_reads: Mapping[str, int] = field(default_factory=dict)
+    listed_reads: Mapping[str, int] = NO_COUNTS
     """Owned client id -> number of reads in a row that listed it as NEW."""
-    rung_sizes: Mapping[int, Decimal] = field(default_factory=dict)
+    rung_sizes: Mapping[int, Decimal] = MappingProxyType({})
     """Rung -> quantity resting in the last read."""
     done_rungs: frozenset[int] = frozenset()
     """Rungs that took their profit in this epoch."""
@@ -122,7 +121,7 @@ class Belief:
     """The tries for its stops that failed lately."""
     targets_refused: FailedTries = NONE_FAILED
     """The same for its take-profits."""
-    targets_removed: ForeignRemovals = field(default_factory=dict)
+    targets_removed: ForeignRemovals = MappingProxyType({})
     """Its take-profits that another hand removed lately."""
     slot_is_foreign: bool = False
     """Another program had its own close-all stop in this epoch: the venue's only slot for one is left to it."""
@@ -140,11 +139,11 @@ class Belief:
     """Since when a stop of ours is being triggered (or its trigger was passed and it still rests); 0 when none is."""
     rested: tuple[LiveOrder, ...] = ()
     """Ours that rested in the last read of the lists."""
-    vanished: Mapping[str, Vanished] = field(default_factory=dict)
+    vanished: Mapping[str, Vanished] = MappingProxyType({})
     """Client id -> an order of ours that may rest or may have ended."""
     spent: tuple[str, ...] = ()
     """Client ids of ours whose order is known to have ended, the newest last: none of them is used again."""
-    fired: Mapping[str, Fired] = field(default_factory=dict)
+    fired: Mapping[str, Fired] = MappingProxyType({})
     """Client id -> an order of ours whose price came, until the position is read without what it closed."""
     exposed_reads: int = 0
     """Cycles in a row whose read showed it without full cover."""
@@ -156,7 +155,7 @@ class Belief:
     """Closing orders that were refused, or did not arrive, lately."""
     appeared_at_ms: int = 0
     """When the first sign of this life arrived here, a read or an event; 0 before it."""
-    foreign_reads: Mapping[str, int] = field(default_factory=dict)
+    foreign_reads: Mapping[str, int] = NO_COUNTS
     """Order id of another's stop -> number of reads in a row that listed it as NEW."""
     last_stop: Decimal | None = None
     """The tightest level at which a stop of ours rested in this epoch; none once the price has passed it."""
@@ -207,8 +206,7 @@ class Belief:
     def without_window(self) -> Belief:
         """The same after a long gap: nothing that a removal needs counts any more."""
         exposed_reads = min(self.exposed_reads, 1)
-        return replace(
-            self,
+        return self._replace(
             present_reads=0,
             absent_reads=0,
             flat_sign=False,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import replace
 from decimal import Decimal
 
 from position_monitor.core.evidence.absence import after_absent_read, listed_reads, with_open_sign
@@ -77,8 +76,8 @@ def after_blind_read(evidence: Evidence, observation: SymbolObservation) -> Evid
         live = observation.live.by_position.get(position.key, NOTHING_RESTS)
         belief = living(evidence.of(position.key), position, live)
         blind = Fact.CONDITIONAL_ORDERS in observation.unread
-        belief = replace(
-            with_open_sign(belief, position.updated_at_ms, observation.positions_read_at_ms),
+        opened = with_open_sign(belief, position.updated_at_ms, observation.positions_read_at_ms)
+        belief = opened._replace(
             blind_reads=belief.blind_reads + 1 if blind else 0,
             entry_price=position.entry_price,
         )
@@ -93,7 +92,7 @@ def after_open_event(evidence: Evidence, position: Position, orders: Iterable[Li
     """
     live = SymbolOrders(orders).by_position.get(position.key, NOTHING_RESTS)
     belief = living(evidence.of(position.key), position, live)
-    belief = replace(belief, fired=not_counted_yet(belief, position))
+    belief = belief._replace(fired=not_counted_yet(belief, position))
     return with_key(evidence, position.key, with_open_sign(belief, position.updated_at_ms, now_ms))
 
 
@@ -102,7 +101,7 @@ def after_flat_event(evidence: Evidence, key: PositionKey, at_ms: int) -> Eviden
     belief = evidence.of(key)
     if belief is None or at_ms < belief.zero_at_ms:
         return evidence
-    return with_key(evidence, key, replace(belief, zero_at_ms=at_ms, flat_sign=at_ms >= belief.opened_at_ms))
+    return with_key(evidence, key, belief._replace(zero_at_ms=at_ms, flat_sign=at_ms >= belief.opened_at_ms))
 
 
 def _present(
@@ -117,7 +116,8 @@ def _present(
     reused = observation.orders_reused
     guarding = (own for own in live.guarding if _firing(own, position) and not of_an_earlier_life(own, belief))
     firing = next(guarding, None)
-    return Belief(  # made for every position in every cycle, and `replace` takes longer
+    return Belief.__new__(  # as `ExitView` in core/book/exit_view.py
+        Belief,
         epoch=belief.epoch,
         inherited=belief.inherited,
         present_reads=belief.present_reads + 1,

@@ -7,7 +7,6 @@ it in what rests. Orders that an earlier life left behind must not speak for the
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 
 from position_monitor.core.evidence.evidence import Belief
 from position_monitor.core.model import ids
@@ -45,9 +44,9 @@ def in_its_epoch(
     if belief is not before:
         return belief
     if belief.quantities and position.quantity > belief.largest_quantity and rebases(position.key):
-        return replace(belief, epoch=ids.epoch_of(position.updated_at_ms), inherited=False, done_rungs=frozenset())
+        return belief._replace(epoch=ids.epoch_of(position.updated_at_ms), inherited=False, done_rungs=frozenset())
     if (epoch := _settled_epoch(belief, live, position)) != belief.epoch and not rebases(position.key):
-        return replace(belief, epoch=epoch, inherited=True)
+        return belief._replace(epoch=epoch, inherited=True)
     return belief
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import KW_ONLY, dataclass, replace
+from dataclasses import KW_ONLY, dataclass
 from decimal import Decimal
 from enum import StrEnum
 
@@ -141,7 +141,7 @@ def _after_place(evidence: Evidence, outcome: Outcome, action: Place, pause_ms: 
     evidence = without_write(evidence, order.symbol, order.client_id)
     if is_stop:
         if without_numbers(belief.stop_refused) != without_numbers(outcome.text):
-            belief = replace(belief, stop_refused=outcome.text)  # else the same words stay, for those who compare them
+            belief = belief._replace(stop_refused=outcome.text)  # else the same words stay, for those who compare them
         evidence = with_key(evidence, order.key, belief)
     if is_stop and outcome.refusal is Refusal.CROSSED:
         crossed = after_refusal(
@@ -176,7 +176,7 @@ def _with_try(belief: Belief, outcome: Outcome, order: DesiredOrder) -> Belief:
     after = _tried(before, belief, outcome, order)
     if after is before:
         return belief
-    return replace(belief, stops_refused=after) if order.role.is_stop else replace(belief, targets_refused=after)
+    return belief._replace(stops_refused=after) if order.role.is_stop else belief._replace(targets_refused=after)
 
 
 def _tried(before: FailedTries, belief: Belief, outcome: Outcome, order: DesiredOrder) -> FailedTries:
@@ -206,7 +206,7 @@ def _after_close(evidence: Evidence, outcome: Outcome, action: Close) -> Evidenc
     if outcome.sent is Sent.NOT_SENT:
         return _changed(evidence, action.key, belief, closes_refused=refused)
     if outcome.sent is Sent.REFUSED:
-        belief = replace(belief, closes_refused=refused)
+        belief = belief._replace(closes_refused=refused)
         if outcome.refusal is Refusal.NOTHING_TO_REDUCE:
             return _changed(evidence, action.key, belief, close_budget_refused=True)
         return _changed(evidence, action.key, belief, closes_sent=belief.closes_sent + 1)
@@ -220,4 +220,4 @@ def _after_close(evidence: Evidence, outcome: Outcome, action: Close) -> Evidenc
 
 
 def _changed(evidence: Evidence, key: PositionKey, belief: Belief, **changes: object) -> Evidence:
-    return with_key(evidence, key, replace(belief, **changes))  # type: ignore[arg-type]
+    return with_key(evidence, key, belief._replace(**changes))  # type: ignore[arg-type]

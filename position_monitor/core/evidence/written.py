@@ -93,5 +93,5 @@ def _after_vanished_miss(evidence: Evidence, symbol: str, client_id: str, now_ms
         vanished = {**belief.vanished, client_id: gone._replace(misses=gone.misses + 1)}
         if gone.misses + 1 >= MISSES_UNTIL_GONE and abs(now_ms - gone.since_ms) >= grace_ms:
             del vanished[client_id]
-        return with_key(evidence, key, replace(belief, vanished=vanished))
+        return with_key(evidence, key, belief._replace(vanished=vanished))
     return evidence

@@ -52,8 +52,9 @@ def _problem(candle: Candle, now_ms: int) -> str:
         return "does not begin with its interval"
     if candle.open_ms > now_ms:
         return "is from the future"
-    if not all(math.isfinite(price) and price > 0 for price in (candle.high, candle.low, candle.close)):
+    high, low, close = candle.high, candle.low, candle.close
+    if not (0 < high < math.inf and 0 < low < math.inf and 0 < close < math.inf):
         return "has a price that is no finite number above zero"
-    if not candle.low <= candle.close <= candle.high:
+    if not low <= close <= high:
         return "closed outside of its own range"
     return ""

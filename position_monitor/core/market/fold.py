@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from decimal import Decimal
-from typing import Final
+from typing import Final, NamedTuple
 
 from position_monitor.core.market.candles import INTERVAL_MS, Candle
 from position_monitor.core.market.regime import RegimeInForce
 from position_monitor.core.market.wilder import Wilder
-from position_monitor.core.model.market import MarketState
+from position_monitor.core.model.market import MarketState, Regime
 from position_monitor.core.model.money import HUNDRED
 from position_monitor.core.model.regime_settings import RegimeThresholds
 
@@ -18,6 +18,15 @@ CANDLES_IN_A_ROW_MIN: Final = 30
 """With fewer closed candles in a row before now there is no ATR (S20)."""
 LIFETIME_MS: Final = 2 * INTERVAL_MS
 """How long after its last close a state may be used (S20)."""
+
+
+class Closed(NamedTuple):
+    """What decides about the regime at the close of a candle, and the regime that is in force then."""
+
+    atr: Decimal
+    close: Decimal
+    adx: Decimal
+    regime: Regime
 
 
 @dataclass(slots=True)
@@ -42,31 +51,37 @@ class MarketFold:
         Where candles are missing in between, the one after the gap is not measured against the one before it, and the
         candles in a row are counted anew. Thresholds may change from one call to the next: they hold from then on.
         """
-        for candle in candles:
-            if self.last_open_ms is None or candle.open_ms == self.last_open_ms + INTERVAL_MS:
+        closed: Closed | None = None
+        last: Candle | None = None
+        for last in candles:
+            if self.last_open_ms is None or last.open_ms == self.last_open_ms + INTERVAL_MS:
                 self._in_a_row += 1
             else:
                 self._in_a_row = 1
                 self._wilder.gap()
-            self.last_open_ms = candle.open_ms
-            self._wilder.add(candle.high, candle.low, candle.close)
-            self._state = self._state_after(candle, thresholds)
+            self.last_open_ms = last.open_ms
+            self._wilder.add(last.high, last.low, last.close)
+            closed = self._closed(last, thresholds)
+        if last is not None:
+            self._state = None if closed is None else self._state_of(closed, last.open_ms + INTERVAL_MS)
 
-    def _state_after(self, candle: Candle, thresholds: RegimeThresholds) -> MarketState | None:
-        """The state at the close of this candle; None while an indicator is not known or nothing moves at all."""
-        wilder = self._wilder
-        if wilder.atr is None or wilder.adx is None or wilder.atr <= 0:
+    def _closed(self, candle: Candle, thresholds: RegimeThresholds) -> Closed | None:
+        """What holds at the close of this candle; None while an indicator is not known or nothing moves at all."""
+        range_now, trend_now = self._wilder.atr, self._wilder.adx
+        if range_now is None or trend_now is None or range_now <= 0:
             return None
-        atr, close, adx = six_digits(wilder.atr), six_digits(candle.close), six_digits(wilder.adx)
-        regime = self._in_force.close(atr / close * HUNDRED, adx, thresholds)
-        closed_at_ms = candle.open_ms + INTERVAL_MS
+        atr, close, adx = six_digits(range_now), six_digits(candle.close), six_digits(trend_now)
+        return Closed(atr, close, adx, self._in_force.close(atr / close * HUNDRED, adx, thresholds))
+
+    def _state_of(self, closed: Closed, closed_at_ms: int) -> MarketState:
+        """The state after the last of the candles: nobody asks for that of an earlier one."""
         return MarketState(
-            atr=atr,
-            close=close,
-            adx=adx,
-            plus_di=six_digits(wilder.plus_di),
-            minus_di=six_digits(wilder.minus_di),
-            regime=regime,
+            atr=closed.atr,
+            close=closed.close,
+            adx=closed.adx,
+            plus_di=six_digits(self._wilder.plus_di),
+            minus_di=six_digits(self._wilder.minus_di),
+            regime=closed.regime,
             closed_at_ms=closed_at_ms,
             expires_at_ms=closed_at_ms + LIFETIME_MS,
         )

@@ -15,6 +15,7 @@ CLOSES: Final = 2
 """A new regime is in force after this many closes in a row that ask for it (S3)."""
 _ABOVE: Final = Decimal("1.1")
 _BELOW: Final = Decimal("0.9")
+_AT_THE_EDGE: Final = Decimal(1)
 """An edge between two classes of volatility is crossed 10 % beyond it."""
 
 
@@ -59,12 +60,19 @@ class RegimeInForce:
 
 def _volatility(atr_pct: Decimal, thresholds: RegimeThresholds, before: Volatility | None) -> Volatility:
     """The class of this close. Each edge between the class before and the new one must be left 10 % behind."""
-    edges = (thresholds.low_below_pct, thresholds.high_from_pct, thresholds.extreme_from_pct)
+    now = _class_of(atr_pct, thresholds, _AT_THE_EDGE)
+    if now == before:
+        return before
     if before is None:
-        return Volatility(sum(atr_pct >= edge for edge in edges))
-    up = sum(atr_pct >= edge * _ABOVE for edge in edges)
-    down = sum(atr_pct >= edge * _BELOW for edge in edges)
+        return Volatility(now)
+    up, down = _class_of(atr_pct, thresholds, _ABOVE), _class_of(atr_pct, thresholds, _BELOW)
     return Volatility(min(max(before, up), down))
+
+
+def _class_of(atr_pct: Decimal, thresholds: RegimeThresholds, part: Decimal) -> int:
+    """How many edges, each taken times `part`, lie behind."""
+    behind = atr_pct >= thresholds.low_below_pct * part
+    return behind + (atr_pct >= thresholds.high_from_pct * part) + (atr_pct >= thresholds.extreme_from_pct * part)
 
 
 def _regime(volatility: Volatility, adx: Decimal, thresholds: RegimeThresholds, *, trending: bool) -> Regime:

@@ -110,7 +110,7 @@ class Wilder:
 
     def _directional_index(self) -> float:
         """DX of this candle; without any movement that of the candle before."""
-        plus, minus = self.plus_di, self.minus_di
+        plus, minus = self._directional(self._plus), self._directional(self._minus)
         if plus + minus > 0:
             self._dx = 100 * abs(plus - minus) / (plus + minus)
         return self._dx

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from decimal import Decimal
 from enum import StrEnum
+from functools import lru_cache
 
 from position_monitor.core.model.market import Regime
 from position_monitor.core.model.orders import WorkingType
@@ -127,6 +128,13 @@ class ProtectionSettings:
     def __hash__(self) -> int:
         """Worked out once: ladders are remembered by the settings they were made with, and looked up in every cycle."""
         return self._hash
+
+
+@lru_cache(maxsize=1_024)
+def shared(settings: ProtectionSettings) -> ProtectionSettings:
+    """One object for all equal settings: what is remembered by them is found by that object in every cycle, and not by
+    comparing every figure of every profile and regime."""
+    return settings
 
 
 @dataclass(frozen=True, slots=True)
