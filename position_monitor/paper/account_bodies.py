@@ -13,6 +13,7 @@ from position_monitor.paper.views import View
 from position_monitor.paper.world import World
 
 Body = dict[str, Any]
+Facts = tuple[Any, ...]
 
 
 class AccountBodies:
@@ -21,7 +22,22 @@ class AccountBodies:
     def __init__(self, world: World, matching: Matching) -> None:
         self._world = world
         self._matching = matching
-        self._flat_rows: dict[tuple[str, str], tuple[tuple[Any, ...], Body]] = {}
+        self._rows_v2: dict[tuple[str, str], tuple[Facts, Body]] = {}
+        self._rows_v3: dict[tuple[str, str], tuple[Facts, Body]] = {}
+
+    def _facts(self, leg: Position, view: View) -> Facts:
+        """All that a position's row depends on but the orders: while it stays, so does the row."""
+        account, symbol = view.account, leg.symbol
+        config = account.config_of(symbol)
+        own = (
+            view.mark(symbol), config.leverage, config.isolated, self._world.instruments[symbol],
+            leg.amount, leg.entry, leg.costs, leg.isolated_wallet, leg.updated_ms,
+        )  # fmt: skip
+        if not leg.amount:
+            return own
+        legs = account.positions[symbol].values()
+        of_account = (account.cross_wallet, account.cross_upnl, account.cross_maintenance)
+        return (*own, *of_account, *[(one.amount, one.entry, account.exposure(symbol, one.side)) for one in legs])
 
     def positions_v3(self, view: View, symbol: str | None) -> list[Body]:
         """Open positions, and zero rows for symbols that only have resting orders."""
@@ -37,12 +53,20 @@ class AccountBodies:
         return [self._row_v3(leg, view) for _, leg in sorted(rows.items())]
 
     def _row_v3(self, leg: Position, view: View) -> Body:
+        key, resting = (leg.symbol, leg.side), _resting_notional(view.plain_open(leg.symbol))
+        facts = (resting, *self._facts(leg, view))
+        before = self._rows_v3.get(key)
+        if before is None or before[0] != facts:
+            before = self._rows_v3[key] = (facts, self._written_v3(leg, view, resting))
+        return dict(before[1])
+
+    def _written_v3(self, leg: Position, view: View, resting: tuple[Decimal, Decimal]) -> Body:
         account, instrument = view.account, self._world.instruments[leg.symbol]
         mark = view.mark(leg.symbol)
         isolated = account.config_of(leg.symbol).isolated
         exposure = account.exposure(leg.symbol, leg.side)
         upnl = leg.unrealized(mark)
-        bid, ask = _resting_notional(view.plain_open(leg.symbol))
+        bid, ask = resting
         initial = money(exposure.initial) if leg.amount else "0"
         return {
             "symbol": leg.symbol, "positionSide": leg.side,
@@ -69,17 +93,10 @@ class AccountBodies:
         return [self._row_v2(known.get(key) or Position(*key), view) for key in keys]
 
     def _row_v2(self, leg: Position, view: View) -> Body:
-        """Most rows are of symbols without a position, and the same as before unless the mark has moved."""
-        if leg.amount:
-            return self._written_v2(leg, view)
-        key, config = (leg.symbol, leg.side), view.account.config_of(leg.symbol)
-        facts = (
-            view.mark(leg.symbol), config.leverage, config.isolated, self._world.instruments[leg.symbol],
-            leg.amount, leg.entry, leg.isolated_wallet, leg.updated_ms,
-        )  # fmt: skip
-        before = self._flat_rows.get(key)
+        key, facts = (leg.symbol, leg.side), self._facts(leg, view)
+        before = self._rows_v2.get(key)
         if before is None or before[0] != facts:
-            before = self._flat_rows[key] = (facts, self._written_v2(leg, view))
+            before = self._rows_v2[key] = (facts, self._written_v2(leg, view))
         return dict(before[1])
 
     def _written_v2(self, leg: Position, view: View) -> Body:
@@ -200,6 +217,8 @@ class AccountBodies:
 
 
 def _resting_notional(orders: list[PlainOrder]) -> tuple[Decimal, Decimal]:
+    if not orders:
+        return ZERO, ZERO
     bid = sum((o.remaining * o.price for o in orders if o.side == "BUY"), ZERO)
     ask = sum((o.remaining * o.price for o in orders if o.side == "SELL"), ZERO)
     return bid, ask

@@ -241,7 +241,7 @@ def odd_rows(body: Any, rule: Fault) -> Any:  # noqa: ANN401 - JSON values
     """The body with one field changed in each of its rows, or in those of the rule's symbol; `null` where the rule
     says so.  `zero_mark` is the position row without a mark that was seen on the venue in 2023."""
     if isinstance(body, list):
-        return [odd_rows(row, rule) for row in body]
+        return [odd_rows(row, rule) if isinstance(row, dict) else row for row in body]
     if not isinstance(body, dict):
         return body
     if isinstance(body.get("positions"), list):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from decimal import Decimal
 from functools import cache
 from operator import attrgetter
@@ -102,6 +102,8 @@ class AlgoOrder:
     actual_quantity: Decimal = ZERO
     actual_type: str = ""
     reason: str = ""
+    row: tuple[tuple[Any, ...], dict[str, Any]] | None = field(default=None, compare=False, repr=False)
+    """How it was listed last, after all that the row depends on."""
 
     @property
     def open(self) -> bool:
@@ -214,11 +216,11 @@ class OrderBook(Generic[OrderT]):
 def copied(order: OrderT) -> OrderT:
     """An independent copy of an order record; `dataclasses.replace` takes several times as long."""
     kind: Any = type(order)
-    copy: OrderT = kind(*_values_of(kind)(order))
+    copy: OrderT = kind(*values_of(kind)(order))
     return copy
 
 
 @cache
-def _values_of(kind: Any) -> attrgetter[tuple[Any, ...]]:  # noqa: ANN401 - a class of records
-    """Reads all fields of a record at once, in the order in which it is made of them."""
-    return attrgetter(*[one.name for one in fields(kind)])
+def values_of(kind: Any) -> attrgetter[tuple[Any, ...]]:  # noqa: ANN401 - a class of records
+    """Reads all that a record says at once, in the order in which it is made of it."""
+    return attrgetter(*[one.name for one in fields(kind) if one.compare])

@@ -8,7 +8,11 @@ from decimal import Decimal
 
 import pytest
 
+from position_monitor.paper.account_bodies import AccountBodies
+from position_monitor.paper.bodies import algo_read
 from position_monitor.paper.errors import VenueRefusal
+from position_monitor.paper.orders import copied
+from position_monitor.paper.views import LiveView
 from tests.paper.paper_support import START_MS, call, engine_with, gateway_of
 
 PRICES = {"BTCUSDT": Decimal(40000), "ETHUSDT": Decimal(2200), "SOLUSDT": Decimal(98)}
@@ -95,6 +99,16 @@ def check_journal(engine) -> None:
         assert last == engine.world.amounts(symbol)
 
 
+def check_rows(engine, reader: AccountBodies) -> None:
+    """Who has read the account and the orders before reads what a first reader does."""
+    view, fresh = LiveView(engine.world), AccountBodies(engine.world, engine.matching)
+    assert reader.positions_v2(view, None) == fresh.positions_v2(view, None)
+    assert reader.positions_v3(view, None) == fresh.positions_v3(view, None)
+    for order in engine.world.algo.open_all():
+        instrument = engine.world.instruments[order.symbol]
+        assert algo_read(order, instrument) == algo_read(copied(order), instrument)
+
+
 @pytest.mark.parametrize("hedge", [False, True])
 @pytest.mark.parametrize("seed", range(12))
 def test_what_always_holds(seed, hedge):
@@ -107,8 +121,11 @@ def test_what_always_holds(seed, hedge):
     if seed % 2:
         for name in ("child_partial", "child_rejected", "late_expire", "stuck_triggering", "vanish"):
             engine.add_fault(name, probability=0.1, delay_ms=700)
-    for _ in range(300):
+    reader = AccountBodies(engine.world, engine.matching)
+    for number in range(300):
         random_call(rng, gateway, hedge)
         check(engine, Decimal(60000))
+        if number % 5 == 0:
+            check_rows(engine, reader)
     check_journal(engine)
     assert len(engine.world.trades) > 30

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 import random
+from array import array
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from decimal import Decimal
@@ -82,10 +83,16 @@ def policy(rng: random.Random) -> Mapping[str, Mapping[str, Any]]:
     }
 
 
-@lru_cache(50_000)
-def _hour(shape: str, name: str, open_ms: int, hours: int) -> tuple[float, float]:
-    """The close and half the range of one hour; worlds with the same name share them."""
-    return WALKS[shape](hours, random.Random(f"{name}:{open_ms}"))
+@lru_cache(1_000)
+def _walk(shape: str, name: str, opens: range, now_hour_ms: int) -> tuple[array[float], array[float]]:
+    """The closes and half the ranges of these hours, as shares of the price now; worlds with the same name share
+    them. All of a request at once: a cache of single hours does not hold those of all names."""
+    shares, halves = array("d"), array("d")
+    for open_ms in opens:
+        share, half = WALKS[shape]((now_hour_ms - open_ms) // HOUR_MS, random.Random(f"{name}:{open_ms}"))
+        shares.append(1 + max(share, -0.9))
+        halves.append(half)
+    return shares, halves
 
 
 @lru_cache(5_000)
@@ -97,11 +104,12 @@ def _is_gap(open_ms: int) -> bool:
 def _rows(shape: str, price: float, start_ms: int, count: int, name: str) -> list[Row]:
     """Candles of an hour from `start_ms` on, as the venue writes them; the same for the same name."""
     now_ms, rows = true_ms(), []
-    for open_ms in range(start_ms - start_ms % HOUR_MS, now_ms, HOUR_MS)[:count]:
-        share, half = _hour(shape, name, open_ms, (now_ms - open_ms) // HOUR_MS)
-        close = max(price * (1 + max(share, -0.9)), price / 1000)
-        shown = [f"{value:.10f}" for value in (close, close * (1 + half), close * (1 - half), close)]
-        rows.append([open_ms, *shown, "1", open_ms + HOUR_MS - 1, "1", 1, "1", "1", "0"])
+    opens = range(start_ms - start_ms % HOUR_MS, now_ms, HOUR_MS)[:count]
+    for open_ms, share, half in zip(opens, *_walk(shape, name, opens, now_ms - now_ms % HOUR_MS), strict=True):
+        close = price * share
+        text = f"{close:.10f}"
+        high, low = f"{close * (1 + half):.10f}", f"{close * (1 - half):.10f}"
+        rows.append([open_ms, text, high, low, text, "1", open_ms + HOUR_MS - 1, "1", 1, "1", "1", "0"])
     return rows
 
 
