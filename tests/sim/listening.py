@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import sysconfig
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
 from functools import cache
 from typing import Any
 from unittest import mock
@@ -11,6 +13,7 @@ from unittest import mock
 from loguru import logger
 
 _lib_path = cache(sysconfig.get_path)
+_NO_DATE = datetime.fromtimestamp(0, UTC)
 
 
 def listen(hear: Callable[[Any], None], level: str, **options: bool) -> int:
@@ -18,3 +21,10 @@ def listen(hear: Callable[[Any], None], level: str, **options: bool) -> int:
     logger.remove()
     with mock.patch.object(sysconfig, "get_path", _lib_path):  # asked half a hundred times for each listener
         return logger.add(hear, level=level, format="{level} {message}", **options)
+
+
+@contextmanager
+def undated() -> Iterator[None]:
+    """Within, the host is not asked for its time and zone with each message: nobody reads when that was."""
+    with mock.patch("loguru._logger.aware_now", lambda: _NO_DATE):
+        yield

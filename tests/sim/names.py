@@ -70,10 +70,12 @@ class Names:
         intent = (entry.symbol, client_id[4:14], new["side"], *sizes)
         before = self._current.get(intent, client_id)
         self._current[intent] = client_id
+        if before == client_id:
+            return []
         spent = self._over | self._useless
-        if before != client_id and before not in spent and client_id not in spent:
-            return [f"INV-4: one intent, two ids, {before} and {client_id}: {intent}"]
-        return []
+        if before in spent or client_id in spent:
+            return []
+        return [f"INV-4: one intent, two ids, {before} and {client_id}: {intent}"]
 
     def _one_order(self, entry: Any, client_id: str) -> list[str]:
         if entry.kind != "order_accepted" or client_id not in self._ended:

@@ -42,6 +42,8 @@ class SettledBook:
         last trade may arm the stops, so that they are measured from it."""
         self._by_last = by_last
         self._rules = rules
+        self._nearest = {side: 1 - way * rules.nearest_pct / 100 for side, way in (("LONG", 1), ("SHORT", -1))}
+        """Side -> the part of its entry at which the first stop of a position may lie."""
         self._truth = truth
         self._world = world
         self._own_levels = own_levels
@@ -97,8 +99,7 @@ class SettledBook:
         """The prices as they are now: has one passed the level of a position's stop?"""
         for key in self._truth.positions:
             if key[0] in symbols and key not in self._passed and (entry := self._entry(key)):
-                way, market = _way(key), self._world.market
-                level = entry * (1 - way * self._rules.nearest_pct / 100)
+                way, market, level = _way(key), self._world.market, entry * self._nearest[key[1]]
                 near = NEAR * level
                 passed = way * (market.mark(key[0]) - level) <= near
                 if passed or (self._by_last and way * (market.last(key[0]) - level) <= near):

@@ -40,7 +40,7 @@ from tests.sim.files import Files, read_from
 from tests.sim.judges import LYING_LISTS, Judges
 from tests.sim.lease_rights import without_lease
 from tests.sim.levels import WINDOW_MS, Levels
-from tests.sim.listening import listen
+from tests.sim.listening import listen, undated
 from tests.sim.pairs_model import KeptPairs, NoHistory
 from tests.sim.people import Adviser, FractionAdviser, Market, Trader
 from tests.sim.prompt import Prompt
@@ -603,6 +603,7 @@ async def _play(
     simulation.traced = trace is not None
     with (
         _heard(simulation),
+        undated(),
         connected_to(simulation.stream_host),
         _reading_orders(thrifty=simulation.swarm.thrifty),
         read_from(simulation.files, SPEAKER.get),

@@ -187,28 +187,35 @@ class StateTruth:
 
     def _of_position(self, key: Key, fields: Mapping[str, str], daemon: int, at_ms: int) -> Iterator[str]:
         reads, doc, observed_ms = self._reads[daemon], from_json(fields["doc"]), int(fields["observed_at_ms"])
-        remembered = len(reads) < READS_KEPT or reads[0].at_ms <= observed_ms
-        # The newest first: it is what nearly every figure comes from.
-        rows = [read.rows[key] for read in reversed(reads) if key in read.rows] if remembered else []
-        size, entry, mark = (_number(fields[name]) for name in ("quantity", "entry_price", "mark_price"))
+        told = Row(_number(fields["quantity"]), _number(fields["entry_price"]), _number(fields["mark_price"]))
+        read_together = told.mark and any(read.rows.get(key) == told for read in reversed(reads))
+        if not read_together and (len(reads) < READS_KEPT or reads[0].at_ms <= observed_ms):
+            rows = [read.rows[key] for read in reads if key in read.rows]
+            # Where no mark can be read another price stands in: the last one that could, however old, or the entry.
+            earlier = self._marks_read[daemon, key] if told.mark else set()
+            stands_in = fields["verdict"] == "UNKNOWN" and (told.mark == told.entry or told.mark in earlier)
+            since_ms = at_ms - self._age_ms(doc, observed_ms) - MARKS_MS
+            yield from self._of_figures(key, told, rows, None if stands_in else since_ms)
+        if self._clocks_hold and observed_ms > doc["published_at_ms"]:
+            yield "it was observed after it was published"
+        if fields["verdict"] != "UNKNOWN":
+            yield from self._cover(key, fields, told.size, doc["conditions"])
+
+    def _of_figures(self, key: Key, told: Row, rows: Sequence[Row], since_ms: int | None) -> Iterator[str]:
+        """Size, entry and mark were read, if the position ever was; the mark may be any since then. Without a
+        `since_ms` it need be none."""
+        size, entry, mark = told
         if rows and not any(row.size == size for row in rows):
             yield f"quantity {size} was never read"
         if rows and not any(row.entry == entry for row in rows if row.size == size):
             yield f"entry {entry} was never read with quantity {size}"
-        # Where no mark can be read another price stands in: the last one that could, however old, or the entry.
-        earlier = self._marks_read[daemon, key] if mark else set()
-        stands_in = fields["verdict"] == "UNKNOWN" and (mark == entry or mark in earlier)
         if (
             rows
-            and not stands_in
+            and since_ms is not None
             and all(row.mark != mark or not mark for row in rows)
-            and mark not in self._marks(key[0], at_ms - self._age_ms(doc, observed_ms) - MARKS_MS)
+            and mark not in self._marks(key[0], since_ms)
         ):
             yield f"mark {mark} was never read"
-        if self._clocks_hold and observed_ms > doc["published_at_ms"]:
-            yield "it was observed after it was published"
-        if fields["verdict"] != "UNKNOWN":
-            yield from self._cover(key, fields, size, doc["conditions"])
 
     def _age_ms(self, doc: Mapping[str, Any], observed_ms: int) -> int:
         """How old the look is that a position is told from: a streamed mark of that time is told with it. Where a clock
