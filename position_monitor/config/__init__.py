@@ -15,17 +15,13 @@ from typing import Any
 
 from pydantic import Field, PrivateAttr, ValidationError
 
+from position_monitor.config.exit_settings import exit_settings
 from position_monitor.config.exit_switches import ExitPlan, exit_plan
 from position_monitor.config.installation import Environment, process_environment
 from position_monitor.config.leaves import leaves
 from position_monitor.config.monitoring import AlertsSection, MetricsSection
 from position_monitor.config.problems import InvalidConfig, sentences, shown, unknown_keys, without
-from position_monitor.config.profiles import (
-    DEFAULT_LOCKS,
-    challenge_without_effect,
-    overlay_challenge,
-    profile_table,
-)
+from position_monitor.config.profiles import challenge_without_effect, overlay_challenge
 from position_monitor.config.protection import BoundsSection, ExitSection, ProtectionSection
 from position_monitor.config.regimes import overlay_regimes, variables_without_effect
 from position_monitor.config.rules import broken_rules
@@ -91,6 +87,8 @@ class Config(Section):
     _origins: dict[str, str] = PrivateAttr(default_factory=dict)
     _notices: tuple[str, ...] = PrivateAttr(())
     _environment: Environment = PrivateAttr(default_factory=lambda: Environment({}))
+    _exit_settings: tuple[ExitSection, AiEngineSection, ExitSettings] | None = PrivateAttr(None)
+    # made when they are first asked for, with the sections they were made of
     _hash: str = PrivateAttr("")  # made when it is first asked for; empty before
 
     @classmethod
@@ -218,18 +216,12 @@ class Config(Section):
         return None if policy is None else replace(self.protection_settings(symbol), policy=policy)
 
     def exit_settings(self) -> ExitSettings:
-        """What the exit policies share, as the core takes it."""
-        section = self.exit
-        return ExitSettings(
-            breakeven_offset_pct=section.breakeven_offset_pct,
-            locks=None if section.locks == DEFAULT_LOCKS else tuple(lock.lock() for lock in section.locks),
-            time_stop=section.time_stop,
-            time_stop_adopted=section.time_stop_adopted,
-            advised=bool(self.ai_engine.url),
-            ranging_below_adx=section.regimes.ranging_below_adx,
-            profiles=profile_table(section.profiles),
-            regimes=section.regimes.table(),
-        )
+        """What the exit policies share, as the core takes it; the same object for the same sections."""
+        made = self._exit_settings
+        if made is None or made[0] is not self.exit or made[1] is not self.ai_engine:
+            shared = exit_settings(self.exit, advised=bool(self.ai_engine.url))
+            made = self._exit_settings = (self.exit, self.ai_engine, shared)
+        return made[2]
 
     def protection_for(self, symbol: str, side: Side) -> ProtectionSettings:
         """What the policy needs to know about one position. Both sides of a symbol share one table today."""

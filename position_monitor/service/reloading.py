@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from position_monitor.config import Config, load_config
+from position_monitor.config import Config, ExitPlan, load_config
 from position_monitor.config.rules import broken_rules
 from position_monitor.config.values import Section
 from position_monitor.core.exits.live_policy import SwitchesSince
@@ -22,7 +22,7 @@ from position_monitor.daemon.surroundings import Settings
 from position_monitor.edge.candles import CandleSettings
 from position_monitor.edge.clock import Clock
 from position_monitor.errors import ConfigError
-from position_monitor.service.wiring import candle_settings_from, settings_from
+from position_monitor.service.wiring import candle_settings_from, settings_from, with_history
 
 WAIT_FOR_RESTART = ("account", "exchange", "redis", "events", "ai_engine", "backend", "metrics")
 EXIT_HISTORY_MAX = 64
@@ -88,6 +88,8 @@ class ConfigInForce:
     """The same, as the daemon sees it."""
     candles: CandleSettings = field(init=False)
     """The same, as the reader of candles sees it."""
+    exit_plan: ExitPlan = field(init=False)
+    """Who protects live under it, and what computes beside."""
     _exit_history: tuple[SwitchesSince, ...] = field(default=(), init=False)
     """Which exit switches were in force since the first reads of the account, oldest first; none before."""
     _reads: int = field(default=0, init=False)
@@ -98,7 +100,7 @@ class ConfigInForce:
 
     def _take(self, config: Config) -> None:
         self.config, self.settings = config, settings_from(config, self.traits, self._exit_history)
-        self.candles = candle_settings_from(config)
+        self.candles, self.exit_plan = candle_settings_from(config), config.exit_plan()
 
     def account_read(self, now_ms: int) -> None:
         """The account was read. What is open at its first reads counts as older than the policy here (exits.md 12.5).
@@ -110,8 +112,8 @@ class ConfigInForce:
             return
         self._reads += 1
         if self._reads >= self.config.evidence_section.flat_reads:
-            self._exit_history = (SwitchesSince(now_ms, self.config.exit_plan().switches),)
-            self._take(self.config)
+            self._exit_history = (SwitchesSince(now_ms, self.exit_plan.switches),)
+            self.settings = with_history(self.settings, self._exit_history)
 
     def reload(self, now_ms: int) -> Reloaded:
         """Read the file again and take it over. Raises `ConfigError`, and the old configuration stays."""

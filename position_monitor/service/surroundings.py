@@ -57,7 +57,7 @@ class ProcessSurroundings:
 
     def degraded_reasons(self, mode: Mode, *, foreign_order: str) -> Sequence[str]:
         """What keeps a fully covered account from PROTECTED."""
-        reasons = [self.in_force.config.exit_plan().degraded_reason, self._why_not_owner(mode, foreign_order)]
+        reasons = [self.in_force.exit_plan.degraded_reason, self._why_not_owner(mode, foreign_order)]
         reasons += control_words.reasons(self.control())
         return [reason for reason in reasons if reason]
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import lru_cache
 
@@ -68,8 +68,12 @@ def rules_from(config: Config, traits: VenueTraits, history: Sequence[SwitchesSi
         armed_by_last=by_last,
         shadow_for=shadow_for,
         beside_for=beside_for,
-        live_since_ms=lambda key: live_since_ms(history, key.symbol),
+        live_since_ms=_live_since(history),
     )
+
+
+def _live_since(history: Sequence[SwitchesSince]) -> Callable[[PositionKey], int | None]:
+    return lambda key: live_since_ms(history, key.symbol)
 
 
 def open_exchange(config: Config, clock: Clock, limits: BudgetLimits | None = None) -> BinanceUsdm:
@@ -90,6 +94,11 @@ def settings_from(config: Config, traits: VenueTraits, history: Sequence[Switche
     """The configuration as the daemon sees it; arguments as for `rules_from`."""
     loop = config.loop
     return Settings(rules_from(config, traits, history), loop.check_interval_s, loop.cycle_deadline_s)
+
+
+def with_history(settings: Settings, history: Sequence[SwitchesSince]) -> Settings:
+    """The same settings after this history of exit switches: what was made of them for single positions stays."""
+    return replace(settings, rules=replace(settings.rules, live_since_ms=_live_since(history)))
 
 
 def candle_settings_from(config: Config) -> CandleSettings:

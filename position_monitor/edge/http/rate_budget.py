@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from position_monitor.edge.clock import VenueClock
-from position_monitor.edge.http.rate_windows import WINDOW_GUARD_MS, GrowingPause, Window
+from position_monitor.edge.http.rate_windows import WINDOW_GUARD_MS, GrowingPause, Window, header_count
 from position_monitor.errors import RateLimited
 
 FRONT_DOOR_PAUSE_S = 5.0
@@ -38,7 +38,6 @@ daemon beside it, which in turn does not take so much for another program's."""
 COMMAND_LINE_WAIT_S = 15.0
 SHARE_USED_UP = "what is left of this minute's request weight belongs to the daemon: try again in the next minute"
 """What the command line says then."""
-_HEADER_DIGITS_MAX = 6
 
 
 class Lane(StrEnum):
@@ -206,7 +205,7 @@ class RateBudget:
         self._roll()
         for (name, window), sent_in in zip(self._reported, ticket.windows, strict=True):
             text = headers.get(name)
-            if text is not None and window.index == sent_in and (value := _header_count(text)) is not None:
+            if text is not None and window.index == sent_in and (value := header_count(text)) is not None:
                 window.report(value)
 
     def block(self, failure: RateLimited) -> None:
@@ -295,10 +294,3 @@ class RateBudget:
             self._orders_10s.add(orders)
             self._orders_1m.add(orders)
         return Ticket((self._weight.index, self._orders_10s.index, self._orders_1m.index))
-
-
-def _header_count(text: str) -> int | None:
-    """A counter header as an integer; None when it is nonsense."""
-    if not text.isascii() or not text.isdigit() or len(text) > _HEADER_DIGITS_MAX:
-        return None
-    return int(text)

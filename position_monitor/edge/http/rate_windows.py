@@ -6,6 +6,7 @@ import math
 
 WINDOW_GUARD_MS = 50
 """A window is taken as begun this much late, so a small clock error never counts an order into the next window."""
+_HEADER_DIGITS_MAX = 6
 
 
 class GrowingPause:
@@ -66,3 +67,10 @@ class Window:
         if amount == 0 or self.used + amount <= ceiling:
             return 0
         return (self.index + 1) * self.length_ms + WINDOW_GUARD_MS - venue_ms
+
+
+def header_count(text: str) -> int | None:
+    """The counter in a header of the venue; None where it is nonsense."""
+    if not text.isascii() or not text.isdigit() or len(text) > _HEADER_DIGITS_MAX:
+        return None
+    return int(text)
