@@ -92,6 +92,7 @@ class Config(Section):
     _notices: tuple[str, ...] = PrivateAttr(())
     _environment: Environment = PrivateAttr(default_factory=lambda: Environment({}))
     _hash: str = PrivateAttr("")  # made when it is first asked for; empty before
+    _exits: ExitSettings | None = PrivateAttr(None)  # the same
 
     @classmethod
     def from_data(
@@ -177,7 +178,7 @@ class Config(Section):
     def with_sections(self, sections: Mapping[str, Any]) -> Config:
         """This configuration with other values of some keys of its first level."""
         changed = self.model_copy(update=sections)
-        changed._hash = ""
+        changed._hash, changed._exits = "", None
         return changed
 
     def protection_settings(self, symbol: str | None = None) -> ProtectionSettings:
@@ -218,18 +219,20 @@ class Config(Section):
         return None if policy is None else replace(self.protection_settings(symbol), policy=policy)
 
     def exit_settings(self) -> ExitSettings:
-        """What the exit policies share, as the core takes it."""
-        section = self.exit
-        return ExitSettings(
-            breakeven_offset_pct=section.breakeven_offset_pct,
-            locks=None if section.locks == DEFAULT_LOCKS else tuple(lock.lock() for lock in section.locks),
-            time_stop=section.time_stop,
-            time_stop_adopted=section.time_stop_adopted,
-            advised=bool(self.ai_engine.url),
-            ranging_below_adx=section.regimes.ranging_below_adx,
-            profiles=profile_table(section.profiles),
-            regimes=section.regimes.table(),
-        )
+        """What the exit policies share, as the core takes it: the same object for every symbol."""
+        if self._exits is None:
+            section = self.exit
+            self._exits = ExitSettings(
+                breakeven_offset_pct=section.breakeven_offset_pct,
+                locks=None if section.locks == DEFAULT_LOCKS else tuple(lock.lock() for lock in section.locks),
+                time_stop=section.time_stop,
+                time_stop_adopted=section.time_stop_adopted,
+                advised=bool(self.ai_engine.url),
+                ranging_below_adx=section.regimes.ranging_below_adx,
+                profiles=profile_table(section.profiles),
+                regimes=section.regimes.table(),
+            )
+        return self._exits
 
     def protection_for(self, symbol: str, side: Side) -> ProtectionSettings:
         """What the policy needs to know about one position. Both sides of a symbol share one table today."""

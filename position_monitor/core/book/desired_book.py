@@ -26,7 +26,7 @@ from position_monitor.core.book.stop_level import effective_stop, why_behind, wh
 from position_monitor.core.book.target_book import take_profits
 from position_monitor.core.book.wanted import NO_RUNGS, BookInputs, OrderFacts, RungsAllowed
 from position_monitor.core.exits.policies import exits_for
-from position_monitor.core.exits.view import Exits
+from position_monitor.core.exits.view import AskedExits, Exits
 from position_monitor.core.model.book_cases import StopCase, TargetCase
 from position_monitor.core.model.desired import DesiredBook, DesiredOrder, Level
 from position_monitor.core.model.money import is_multiple
@@ -69,8 +69,10 @@ def desired_book(inputs: BookInputs) -> DesiredBook:
     return compared_book(inputs)[0]
 
 
-def compared_book(inputs: BookInputs, before: WantedOrders | None = None) -> tuple[DesiredBook, WantedOrders]:
-    """What should rest for one position now, and how what rests differs from it.
+def compared_book(
+    inputs: BookInputs, before: WantedOrders | None = None
+) -> tuple[DesiredBook, WantedOrders, AskedExits]:
+    """What should rest for one position now, how what rests differs from it, and what its policy was asked for that.
 
     `before` is what this gave the last time, or None: the answer is equal in either case.
     """
@@ -98,7 +100,7 @@ def compared_book(inputs: BookInputs, before: WantedOrders | None = None) -> tup
         r=exits.r,
         failed=exits.failed,
     )
-    return book, wanted
+    return book, wanted, AskedExits(view, exits)
 
 
 def _notes(*notes: str) -> tuple[str, ...]:
