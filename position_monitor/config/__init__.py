@@ -220,18 +220,17 @@ class Config(Section):
 
     def exit_settings(self) -> ExitSettings:
         """What the exit policies share, as the core takes it: the same object for every symbol."""
-        if self._exits is None:
-            section = self.exit
-            self._exits = ExitSettings(
-                breakeven_offset_pct=section.breakeven_offset_pct,
-                locks=None if section.locks == DEFAULT_LOCKS else tuple(lock.lock() for lock in section.locks),
-                time_stop=section.time_stop,
-                time_stop_adopted=section.time_stop_adopted,
-                advised=bool(self.ai_engine.url),
-                ranging_below_adx=section.regimes.ranging_below_adx,
-                profiles=profile_table(section.profiles),
-                regimes=section.regimes.table(),
-            )
+        section = self.exit
+        self._exits = self._exits or ExitSettings(
+            breakeven_offset_pct=section.breakeven_offset_pct,
+            locks=None if section.locks == DEFAULT_LOCKS else tuple(lock.lock() for lock in section.locks),
+            time_stop=section.time_stop,
+            time_stop_adopted=section.time_stop_adopted,
+            advised=bool(self.ai_engine.url),
+            ranging_below_adx=section.regimes.ranging_below_adx,
+            profiles=profile_table(section.profiles),
+            regimes=section.regimes.table(),
+        )
         return self._exits
 
     def protection_for(self, symbol: str, side: Side) -> ProtectionSettings:
