@@ -33,8 +33,13 @@ class SentRound:
     """Everything was accepted, or refused for good."""
 
     def __or__(self, other: SentRound) -> SentRound:
+        if other is NOTHING_SENT:
+            return self
         both = self.settled and other.settled
         return SentRound(self.touched | other.touched, self.turned_away | other.turned_away, both)
+
+
+NOTHING_SENT = SentRound()
 
 
 @dataclass(slots=True)
@@ -61,13 +66,15 @@ class Placing:
                 self.desk.introductions.by_look(decision.judgements[key].position)
         result = await self._send_all(stops, observed)
         result |= await self._send_all(closes, observed)
-        result |= await self._send_all(targets, observed) if result.settled else SentRound()
+        result |= await self._send_all(targets, observed) if result.settled else NOTHING_SENT
         self.desk.taken.tell()
         return result
 
     async def _send_all(self, actions: Sequence[Place | Close], observed: Mapping[str, SymbolObservation]) -> SentRound:
         """Send side by side. One whose answer does not come holds up nobody: what became of it is learned when it does,
         and until then it counts as written and not read back."""
+        if not actions:
+            return NOTHING_SENT
         sending = [asyncio.ensure_future(self._send(action, observed[_symbol(action)])) for action in actions]
         await arrive(sending, self.desk.clock)
         late = {task: action for task, action in zip(sending, actions, strict=True) if not task.done()}

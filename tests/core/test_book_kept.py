@@ -99,15 +99,15 @@ def test_what_is_kept_is_what_would_be_worked_out(data, side, hedged, taken):
         chosen = settings(**look["settings"])
         inputs = book_inputs(held, SymbolOrders(rows), chosen, **more)
         fresh = compared_book(inputs)
-        book, wanted = compared_book(inputs, wanted)
-        assert (book, wanted) == fresh
+        book, wanted, asked = compared_book(inputs, wanted)
+        assert (book, wanted, asked) == fresh
         again = compared_book(inputs, wanted)
         assert again == fresh and again[1] is wanted
 
 
 def test_orders_are_kept_while_only_the_mark_moves_and_it_decides_nothing():
     rows = SymbolOrders((backstop(position(), at(SIDES[0], "-1.5")), *ladder(position())))
-    book, wanted = compared_book(book_inputs(position(mark="100.1"), rows))
+    book, wanted, _ = compared_book(book_inputs(position(mark="100.1"), rows))
     assert compared_book(book_inputs(position(mark="100.2"), rows), wanted)[0].orders is book.orders
     larger = book_inputs(position(mark="100.2", quantity="2"), rows)
     assert compared_book(larger, wanted)[0].orders is not book.orders

@@ -9,6 +9,7 @@ import pytest
 
 from position_monitor.core.book.exit_view import exit_view
 from position_monitor.core.exits.policies import exits_for
+from position_monitor.core.exits.view import AskedExits
 from position_monitor.core.model.sides import PositionKey
 from position_monitor.core.publication import exit_plan as plans
 from position_monitor.core.publication.position_state import PLANS_MAX, Published, position_state, published_positions
@@ -52,8 +53,9 @@ def test_the_plan_is_what_the_policy_does_later(side: Any, policy: Any) -> None:
             moved, rest, settings(policy), venue=venue, market=market_of("1"), known_as=known(quantities=(D(1),))
         )
 
-    planned = plans._planned(inputs(100))
-    answer = exits_for(exit_view(inputs(100)))
+    view = exit_view(inputs(100))
+    answer = exits_for(view)
+    planned = plans._planned(AskedExits(view, answer))
     assert planned.initial_stop == answer.initial_stop.price
     assert planned.r == 2
     if policy is STATIC:
@@ -99,7 +101,7 @@ def test_a_large_account_has_its_plans_within_a_few_publications() -> None:
 
 
 def test_a_policy_that_cannot_explain_itself_keeps_nothing_else_back(monkeypatch: Any) -> None:
-    def fails(inputs: object) -> Any:
+    def fails(asked: object) -> Any:
         raise ZeroDivisionError
 
     monkeypatch.setattr(plans, "_planned", fails)

@@ -134,7 +134,7 @@ class SimulatedPosition:
     def look(self, mark: Decimal, now_ms: int, market: MarketState | None) -> bool:
         """Decide at this mark, and let what is wanted rest. Says whether anything changed."""
         self.looks += 1
-        book, self._wanted = compared_book(self.inputs(mark, now_ms, market), self._wanted)
+        book, self._wanted, _ = compared_book(self.inputs(mark, now_ms, market), self._wanted)
         self.profile, self.regime = book.profile, book.regime
         if book.close is not None:
             self.closing, self.too_old = book.close, not book.close.by_loss

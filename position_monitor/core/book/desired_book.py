@@ -26,7 +26,7 @@ from position_monitor.core.book.stop_level import effective_stop, why_behind, wh
 from position_monitor.core.book.target_book import take_profits
 from position_monitor.core.book.wanted import NO_RUNGS, BookInputs, OrderFacts, RungsAllowed
 from position_monitor.core.exits.policies import exits_for
-from position_monitor.core.exits.view import Exits
+from position_monitor.core.exits.view import AskedExits, Exits
 from position_monitor.core.model.book_cases import StopCase, TargetCase
 from position_monitor.core.model.desired import DesiredBook, DesiredOrder, Level
 from position_monitor.core.model.money import is_multiple
@@ -51,6 +51,7 @@ SPARE_TO_GROW = 10
 
 
 _NONE: frozenset[str] = frozenset()
+_NEW = OrderStatus.NEW
 
 
 class WantedOrders(NamedTuple):
@@ -69,8 +70,10 @@ def desired_book(inputs: BookInputs) -> DesiredBook:
     return compared_book(inputs)[0]
 
 
-def compared_book(inputs: BookInputs, before: WantedOrders | None = None) -> tuple[DesiredBook, WantedOrders]:
-    """What should rest for one position now, and how what rests differs from it.
+def compared_book(
+    inputs: BookInputs, before: WantedOrders | None = None
+) -> tuple[DesiredBook, WantedOrders, AskedExits]:
+    """What should rest for one position now, how what rests differs from it, and what its policy was asked for that.
 
     `before` is what this gave the last time, or None: the answer is equal in either case.
     """
@@ -98,7 +101,7 @@ def compared_book(inputs: BookInputs, before: WantedOrders | None = None) -> tup
         r=exits.r,
         failed=exits.failed,
     )
-    return book, wanted
+    return book, wanted, AskedExits(view, exits)
 
 
 def _notes(*notes: str) -> tuple[str, ...]:
@@ -168,12 +171,11 @@ def _order_facts(inputs: BookInputs, exits: Exits, stop: Level) -> OrderFacts:
 
 def _lags_behind_a_fill(inputs: BookInputs) -> bool:
     """Whether a limit order of ours was filled in part after the row of the position was written, and just now."""
-    return any(
-        own.status is not OrderStatus.NEW
-        and own.updated_at_ms > inputs.position.updated_at_ms
-        and abs(inputs.now_ms - own.updated_at_ms) <= inputs.triggering_grace_ms
-        for own in inputs.live.ladder
-    )
+    filling = [own.updated_at_ms for own in inputs.live.ladder if own.status is not _NEW]
+    if not filling:
+        return False
+    since_ms, now_ms, grace_ms = inputs.position.updated_at_ms, inputs.now_ms, inputs.triggering_grace_ms
+    return any(at_ms > since_ms and abs(now_ms - at_ms) <= grace_ms for at_ms in filling)
 
 
 def _today(inputs: BookInputs, price: Decimal) -> Decimal:

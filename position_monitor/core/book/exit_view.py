@@ -143,4 +143,4 @@ def _holds_the_ratchet(order: LiveOrder, inputs: BookInputs) -> bool:
 
 def _rests_anchored(inputs: BookInputs, price: Decimal) -> bool:
     """Whether a stop of ours that rests at this price was anchored to the mark when it was placed."""
-    return any(ids.is_anchored(own.rung) and own.trigger_price == price for own in inputs.live.guarding)
+    return any(own.trigger_price == price and ids.is_anchored(own.rung) for own in inputs.live.guarding)

@@ -12,6 +12,7 @@ from position_monitor.core.book.desired_book import WantedOrders
 from position_monitor.core.book.diff import BookDiff
 from position_monitor.core.book.wanted import BookInputs
 from position_monitor.core.evidence.evidence import Belief
+from position_monitor.core.exits.view import AskedExits
 from position_monitor.core.model.desired import CloseReason, DesiredBook
 from position_monitor.core.model.positions import Position
 from position_monitor.core.model.settings import EvidenceSettings, ProtectionSettings
@@ -39,6 +40,8 @@ class Case(NamedTuple):
     """The orders of the book and how what rests differs from them; None without a book."""
     inputs: BookInputs | None = None
     """What the book was made from; None without a book."""
+    asked: AskedExits | None = None
+    """What its policy was asked for the book; None without a book."""
 
     @property
     def diff(self) -> BookDiff | None:

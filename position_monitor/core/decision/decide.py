@@ -138,7 +138,7 @@ def decide_symbol(asked: SymbolInputs) -> Decision:
     observation, rules, now_ms = asked.observation, asked.rules, asked.now_ms
     live_books = observation.live.by_position
     cases = [case_of(asked, one, live_books.get(one.key, NOTHING_RESTS)) for one in observation.positions]
-    held = {case.key for case in cases}
+    held = [case.key for case in cases]
     result = plan(
         PlanInputs.__new__(  # as `ExitView` in exit_view.py
             PlanInputs,

@@ -50,11 +50,11 @@ def case_of(asked: SymbolInputs, position: Position, live: LiveBook) -> Case:
     key, rules = position.key, asked.rules
     settings, belief, unmanaged = rules.protection_for(key), asked.evidence.of(key), rules.is_unmanaged(key)
     cover = cover_of(position, live.stops, settings)
-    book = wanted = closing = inputs = None
+    book = wanted = closing = inputs = asked_exits = None
     if belief is not None:
         if asked.observation.allows(Deed.PLACE_STOP) and not unmanaged:
             inputs = _book_inputs(asked, position=position, live=live, cover=cover, belief=belief, settings=settings)
-            book, wanted = compared_book(inputs, asked.before.get(key))
+            book, wanted, asked_exits = compared_book(inputs, asked.before.get(key))
         closing = reason_to_close(
             position=position,
             belief=belief,
@@ -78,6 +78,7 @@ def case_of(asked: SymbolInputs, position: Position, live: LiveBook) -> Case:
         book=book,
         wanted=wanted,
         inputs=inputs,
+        asked=asked_exits,
     )
 
 

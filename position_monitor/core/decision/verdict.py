@@ -9,8 +9,8 @@ from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 from position_monitor.core.book.diff import BookDiff
-from position_monitor.core.book.wanted import BookInputs
 from position_monitor.core.decision.case import Case
+from position_monitor.core.exits.view import AskedExits
 from position_monitor.core.model.book_cases import StopCase, TargetCase
 from position_monitor.core.model.desired import DesiredBook
 from position_monitor.core.model.money import plain, tighter
@@ -43,8 +43,8 @@ class Judgement(NamedTuple):
     """Whether the position and both order lists were read: if not, nothing is said of it but that it is exposed."""
     foreign_targets: tuple[LiveOrder, ...] = ()
     """The user's own take-profits that count toward the ladder."""
-    inputs: BookInputs | None = None
-    """What the book was made from; None without a book."""
+    asked: AskedExits | None = None
+    """What its policy was asked for the book; None without a book."""
 
     @property
     def key(self) -> PositionKey:
@@ -92,7 +92,7 @@ def judge(case: Case, observation: SymbolObservation, evidence_settings: Evidenc
         closing=bool(case.to_close),
         readable=observation.readable,
         foreign_targets=targets,
-        inputs=case.inputs,
+        asked=case.asked,
     )
 
 

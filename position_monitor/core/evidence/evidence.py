@@ -237,7 +237,7 @@ class Evidence:
         """Client ids written for `symbol` and not read back yet."""
         if not self.awaited:
             return ()
-        return tuple(client_id for (where, client_id) in sorted(self.awaited) if where == symbol)
+        return tuple(sorted([client_id for where, client_id in self.awaited if where == symbol]))
 
     def _written(self) -> Iterator[DesiredOrder]:
         """The orders that were written and not read back yet."""

@@ -169,7 +169,7 @@ def _spent(belief: Belief, live: LiveBook) -> tuple[str, ...]:
 
     The account's position mode changed under such a stop: it covers nothing, and holds its id.
     """
-    useless = [own.client_id for own in live.resting if own.is_stop and not own.reduces]
+    useless = [own.client_id for own in live.resting if not own.reduces and own.is_stop]
     more = [client_id for client_id in useless if client_id not in belief.spent]
     return (*belief.spent, *more)[-SPENT_KEPT:] if more else belief.spent
 
@@ -184,7 +184,7 @@ def _agreed_loss_pct(position: Position) -> Decimal:
     """The loss that entry, mark and the venue's own figure agree on: one of them alone may be a mistake."""
     value = position.quantity * position.entry_price
     if value <= 0:
-        return Decimal(0)
+        return _NOTHING
     return min(position.loss_pct, -position.unrealized_pnl / value * 100)
 
 
@@ -201,7 +201,8 @@ def _rungs(belief: Belief, position: Position, live: LiveBook) -> tuple[dict[int
     """Rung sizes now, and which rungs took profit: gone from the list while the position shrank by their size."""
     now: dict[int, Decimal] = {}
     for own in live.ladder:
-        now[own.rung] = now.get(own.rung, _NOTHING) + (own.quantity or _NOTHING)
+        rung = own.rung
+        now[rung] = now.get(rung, _NOTHING) + (own.quantity or _NOTHING)
     gone = belief.rung_sizes.keys() - now.keys()
     if not gone:
         return now, belief.done_rungs
@@ -217,9 +218,9 @@ def _rungs(belief: Belief, position: Position, live: LiveBook) -> tuple[dict[int
 
 def _ladder_from(belief: Belief, position: Position, live: LiveBook) -> int:
     """The nearest rung of a ladder that is the whole position, remembered while a smaller one takes its place."""
-    total = sum([own.quantity or _NOTHING for own in live.ladder], _NOTHING)
-    if live.ladder and total == position.quantity:
-        return rungs_of(live.ladder[0].rung)[0]
+    ladder = live.ladder
+    if ladder and sum([own.quantity or _NOTHING for own in ladder], _NOTHING) == position.quantity:
+        return rungs_of(ladder[0].rung)[0]
     grew = bool(belief.quantities) and position.quantity > belief.quantities[-1]
     return 0 if grew else belief.ladder_from
 

@@ -43,10 +43,11 @@ def levels_of(view: ExitView, choices: Sequence[Distances]) -> Levels:
     A level that only advice brought so near gives way to the policy's own: anchored to the mark it could lose more than
     without advice.
     """
-    levels = _levels_at(view, choices[0])
+    ahead = view.position.liquidation_ahead
+    levels = _levels_at(view, choices[0], ahead)
     if levels.crossed:
         for distances in choices[1:]:
-            other = _levels_at(view, distances)
+            other = _levels_at(view, distances, ahead)
             if not other.crossed:
                 levels = other
                 break
@@ -54,27 +55,22 @@ def levels_of(view: ExitView, choices: Sequence[Distances]) -> Levels:
     if venue.lowest_price > venue.highest_price:  # the grid is so coarse that no price lies in the range
         stop = levels.stop._replace(price=price_to_try(levels.stop.price, view))
         return levels._replace(stop=stop, targets=(), obstacle=Obstacle.NO_PRICE)
-    if view.position.liquidation_ahead is None:
+    if ahead is None:
         return levels
     return levels._replace(least=least_stop(view, view.mark if levels.crossed else view.position.entry_price))
 
 
-def _levels_at(view: ExitView, distances: Distances) -> Levels:
+def _levels_at(view: ExitView, distances: Distances, ahead: Decimal | None) -> Levels:
+    """The levels of one choice; `ahead` is the liquidation price ahead of the position."""
     position = view.position
     entry, grid = position.entry_price, view.instrument.grid
     if entry <= 0:
         stop, obstacle = _anchored(view, distances)
         note = "entry price was 0: stop anchored to the mark, take-profits held"
         return Levels(stop, (), notes=(note,), obstacle=obstacle)
-    side, ahead = position.side, position.liquidation_ahead
-    levels = from_entry(
-        entry=entry,
-        side=side,
-        grid=grid,
-        settings=view.settings,
-        distances=distances,
-        liquidation=ahead if _binds(ahead, entry, distances, view) else None,
-    )
+    side = position.side
+    binding = ahead if ahead is not None and _binds(ahead, entry, distances, view) else None
+    levels = from_entry(entry, side, grid, view.settings, distances, binding)
     if ahead is not None and not tighter(levels.stop.price, ahead, side):
         levels = _entry_beyond_liquidation(levels, view)
     if not beyond(view.mark, levels.stop.price, side):
@@ -88,7 +84,7 @@ def _levels_at(view: ExitView, distances: Distances) -> Levels:
     return Levels(stop, targets, crossed=True, notes=(note, *notes), obstacle=obstacle)
 
 
-def _binds(ahead: Decimal | None, entry: Decimal, distances: Distances, view: ExitView) -> bool:
+def _binds(ahead: Decimal, entry: Decimal, distances: Distances, view: ExitView) -> bool:
     """Whether the liquidation price has a part in the levels from the entry. It moves with every price, they do not."""
     side = view.position.side
     point = furthest_point(entry, side, ahead, view.settings)

@@ -138,3 +138,10 @@ class Exits(NamedTuple):
     """R as this answer was made with; None under a policy without R."""
     failed: str = ""
     """Why the policy could not answer, so that this is the floor (S14); empty nearly always."""
+
+
+class AskedExits(NamedTuple):
+    """What a policy was shown of a position, and what it answered."""
+
+    view: ExitView
+    answer: Exits

@@ -152,7 +152,7 @@ class LiveOrder(NamedTuple):
     @property
     def is_stop(self) -> bool:
         """Whether it is ours and one of the two layers of a stop."""
-        return self.tag is not None and self.tag.role.is_stop
+        return self.tag is not None and self.tag.role in _STOPS
 
     @property
     def rung(self) -> int:

@@ -25,9 +25,15 @@ def rungs_of(number: int) -> range:
     return STANDS_FOR[local] if local < len(STANDS_FOR) else range(local, local + 1)
 
 
+def rungs_counted(number: int) -> tuple[int, ...]:
+    """The same as people count them, the nearest is 1."""
+    rungs = rungs_of(number)
+    return tuple(range(rungs.start + 1, rungs.stop + 1))
+
+
 def rung_words(number: int) -> str:
-    """The configured rungs of an order as people count them, the nearest is 1: `2`, or `1+2` for merged ones."""
-    return "+".join(str(rung + 1) for rung in rungs_of(number))
+    """The same in words: `2`, or `1+2` for merged ones."""
+    return "+".join(map(str, rungs_counted(number)))
 
 
 def is_merged(number: int) -> bool:

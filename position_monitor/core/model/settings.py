@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, fields
 from decimal import Decimal
 from enum import StrEnum
 from functools import lru_cache
+from operator import attrgetter
 
 from position_monitor.core.model.market import Regime
 from position_monitor.core.model.orders import WorkingType
@@ -122,12 +123,15 @@ class ProtectionSettings:
     _hash: int = field(init=False, repr=False, compare=False, default=0)
 
     def __post_init__(self) -> None:
-        values = tuple(getattr(self, one.name) for one in fields(self) if one.compare)
-        object.__setattr__(self, "_hash", values.__hash__())
+        object.__setattr__(self, "_hash", hash(_COMPARED(self)))
 
     def __hash__(self) -> int:
         """Worked out once: ladders are remembered by the settings they were made with, and looked up in every cycle."""
         return self._hash
+
+
+_COMPARED = attrgetter(*[one.name for one in fields(ProtectionSettings) if one.compare])
+"""All values of settings, as equal ones have them."""
 
 
 @lru_cache(maxsize=1_024)

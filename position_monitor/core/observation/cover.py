@@ -28,7 +28,7 @@ def belongs_to(order: LiveOrder, key: PositionKey, *, hedged: bool) -> bool:
 
     An order that names a leg does nothing to a position of an account in one-way mode, nor the other way round.
     """
-    return order.reduces and order.key == key and order.hedged is hedged
+    return order.reduces and order.hedged is hedged and order.key == key
 
 
 def why_not_cover(order: LiveOrder, position: Position, settings: ProtectionSettings) -> str:
@@ -45,10 +45,11 @@ def why_not_cover(order: LiveOrder, position: Position, settings: ProtectionSett
     liquidation = position.liquidation_ahead
     if liquidation is not None and not tighter(trigger, liquidation, position.side):
         return f"its trigger {trigger} lies beyond the liquidation price {liquidation}"
-    price = position.price_arming(order.working_type)
     # Where the price that arms it could not be read, nobody knows whether it has passed: the venue says that it rests.
-    if position.has_price_arming(order.working_type) and beyond(price, trigger, position.side):
-        return f"the price {price} has passed its trigger {trigger}"
+    if position.has_price_arming(order.working_type):
+        price = position.price_arming(order.working_type)
+        if beyond(price, trigger, position.side):
+            return f"the price {price} has passed its trigger {trigger}"
     return "" if order.tag is not None else _why_not_foreign(trigger, position, settings)
 
 

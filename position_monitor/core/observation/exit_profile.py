@@ -16,6 +16,7 @@ from position_monitor.core.model.orders import LiveOrder, OrderStatus, Role
 from position_monitor.core.model.sides import Side
 
 _NOTHING = Decimal(0)
+_LONG = Side.LONG
 
 
 class Exit(NamedTuple):
@@ -32,9 +33,9 @@ Rung = TypeVar("Rung")
 
 def closed_by(price: Decimal, exits: Iterable[Exit], side: Side) -> Decimal:
     """The quantity closed when `price` is reached."""
-    if side is Side.LONG:
-        return sum((one.quantity for one in exits if one.price <= price), _NOTHING)
-    return sum((one.quantity for one in exits if one.price >= price), _NOTHING)
+    if side is _LONG:
+        return sum([one.quantity for one in exits if one.price <= price], _NOTHING)
+    return sum([one.quantity for one in exits if one.price >= price], _NOTHING)
 
 
 def too_much_at(exits: Sequence[Exit], desired: Sequence[Exit], side: Side) -> Decimal | None:

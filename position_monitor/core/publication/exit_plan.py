@@ -1,24 +1,24 @@
 """What the policy has in mind for the stop of a position, for publishing: the initial stop, locks and trail to come.
 
-It asks the same functions as `explain`. Nothing that decides reads it, and it is worked out when what is wanted for the
-position is another object than the last time (docs/same-object.md): the mark is not in it.
+It asks the same functions as `explain`, of the answer that the book was made from. Nothing that decides reads it, and
+it is worked out when what is wanted for the position is another object than the last time (docs/same-object.md): the
+mark is not in it.
 """
 
 from __future__ import annotations
 
-from position_monitor.core.book.exit_view import exit_view
-from position_monitor.core.book.wanted import BookInputs
 from position_monitor.core.decision.verdict import Judgement
-from position_monitor.core.exits.policies import exits_for, parts_for
+from position_monitor.core.exits.policies import parts_for
+from position_monitor.core.exits.view import AskedExits
 from position_monitor.core.publication.state import ExitPlan, PlannedLock, PlannedTrail
 
 
 def exit_plan(judgement: Judgement) -> ExitPlan | None:
     """The plan of one position; None where nothing may be wanted for it, or its policy cannot say."""
-    if judgement.inputs is None:
+    if judgement.asked is None:
         return None
     try:
-        return _planned(judgement.inputs)
+        return _planned(judgement.asked)
     except Exception:  # a policy that cannot explain itself keeps nothing else from being published
         return None
 
@@ -28,9 +28,8 @@ def is_kept(before: Judgement, now: Judgement) -> bool:
     return before.diff is now.diff and before.position.entry_price == now.position.entry_price
 
 
-def _planned(inputs: BookInputs) -> ExitPlan:
-    view = exit_view(inputs)
-    answer = exits_for(view)
+def _planned(asked: AskedExits) -> ExitPlan:
+    view, answer = asked
     parts = parts_for(view, answer)
     return ExitPlan(
         initial_stop=answer.initial_stop.price,

@@ -12,7 +12,7 @@ from decimal import Decimal
 
 from position_monitor.core.model.control import ControlRequest
 from position_monitor.core.model.market import MarketState
-from position_monitor.core.model.rungs import rungs_of
+from position_monitor.core.model.rungs import rungs_counted
 from position_monitor.core.model.sides import PositionKey
 from position_monitor.core.model.verdicts import RiskStatus, Verdict
 
@@ -37,7 +37,7 @@ class TakeProfitState:
     @property
     def rungs(self) -> tuple[int, ...]:
         """The configured rungs that it stands for, the nearest is 1; none for the user's own."""
-        return () if self.foreign or self.rung < 0 else tuple(rung + 1 for rung in rungs_of(self.rung))
+        return () if self.foreign or self.rung < 0 else rungs_counted(self.rung)
 
     @property
     def name(self) -> str:
