@@ -70,6 +70,9 @@ class Exposure:
     isolated_wallet: Decimal
 
 
+NO_EXPOSURE = Exposure(ZERO, ZERO, ZERO, ZERO)
+
+
 class Marks(Protocol):
     """Where the account takes its mark prices from."""
 
@@ -179,10 +182,9 @@ class Account:
             return
         config, mark = self.config_of(symbol), self._market.mark(symbol)
         for side, leg in legs.items():
-            self._count(self._exposures.get((symbol, side)), config.isolated, -1)
-            fresh = self._exposure(leg, mark, config)
+            before, fresh = self.exposure(symbol, side), self._exposure(leg, mark, config)
             self._exposures[symbol, side] = fresh
-            self._count(fresh, config.isolated, 1)
+            self._count(before, fresh, config.isolated)
 
     def _exposure(self, leg: Position, mark: Decimal, config: SymbolConfig) -> Exposure:
         notional = abs(leg.amount) * mark
@@ -194,22 +196,20 @@ class Account:
             leg.isolated_wallet,
         )
 
-    def _count(self, exposure: Exposure | None, isolated: bool, sign: int) -> None:
-        if exposure is None:
-            return
+    def _count(self, before: Exposure, fresh: Exposure, isolated: bool) -> None:
         if isolated:
-            self.isolated_upnl += sign * exposure.upnl
-            self.isolated_initial += sign * exposure.initial
-            self.isolated_maintenance += sign * exposure.maintenance
+            self.isolated_upnl = self.isolated_upnl - before.upnl + fresh.upnl
+            self.isolated_initial = self.isolated_initial - before.initial + fresh.initial
+            self.isolated_maintenance = self.isolated_maintenance - before.maintenance + fresh.maintenance
         else:
-            self.cross_upnl += sign * exposure.upnl
-            self.cross_maintenance += sign * exposure.maintenance
-            self.cross_initial += sign * exposure.initial
-        self.isolated_wallets += sign * exposure.isolated_wallet
+            self.cross_upnl = self.cross_upnl - before.upnl + fresh.upnl
+            self.cross_maintenance = self.cross_maintenance - before.maintenance + fresh.maintenance
+            self.cross_initial = self.cross_initial - before.initial + fresh.initial
+        self.isolated_wallets = self.isolated_wallets - before.isolated_wallet + fresh.isolated_wallet
 
     def exposure(self, symbol: str, side: str) -> Exposure:
         """What this position adds to the totals now."""
-        return self._exposures.get((symbol, side)) or Exposure(ZERO, ZERO, ZERO, ZERO)
+        return self._exposures.get((symbol, side), NO_EXPOSURE)
 
     def move_margin(self, leg: Position, amount: Decimal, now_ms: int) -> None:
         """Put cross balance into an isolated position (negative: take it out)."""

@@ -67,7 +67,7 @@ class Past(NamedTuple):
     def price(self, noise: float) -> Decimal:
         """A higher noise is never a lower price."""
         drift = round(round(noise, 10) - _start_noise(self.seed, self.symbol, self.start_ms), 10)
-        return round_to(max(self.start * LOWEST, self.start * (1 + Decimal(repr(drift)))), self.tick)
+        return round_to(self.start * max(LOWEST, 1 + Decimal(repr(drift))), self.tick)
 
 
 @lru_cache(BEGINNINGS_KEPT)
@@ -106,9 +106,9 @@ def _noise(seed: int, symbol: str, times: Iterable[int]) -> list[float]:
         begin, end, here, after = 0, 0, 0.0, 0.0
         before = zlib.crc32(f"{seed}:{symbol}:{layer}:".encode())
         for number, at_ms in enumerate(times):
-            if not begin <= at_ms < end:
+            if at_ms >= end or at_ms < begin:
                 index = at_ms // period
-                here = after if index * period == end and number else _value(before, index)
+                here = after if number and index * period == end else _value(before, index)
                 begin, end, after = index * period, (index + 1) * period, _value(before, index + 1)
             totals[number] += amplitude * (here + (after - here) * ((at_ms - begin) / period))
         amplitude *= 1.6

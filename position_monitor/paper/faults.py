@@ -182,7 +182,20 @@ class FaultBox:
         params: Mapping[str, str] | None = None,
     ) -> Fault | None:
         """The first rule of these names that applies now; uses one of its counts."""
-        for rule in self.of(names):
+        rules = self.of(names)
+        return self.strike(rules, symbol, path, method, client_id, params) if rules else None
+
+    def strike(
+        self,
+        rules: list[Fault],
+        symbol: str | None,
+        path: str,
+        method: str,
+        client_id: str | None,
+        params: Mapping[str, str] | None,
+    ) -> Fault | None:
+        """The same of rules that `of` gave."""
+        for rule in rules:
             if not rule.admits(symbol, path, method, client_id, params):
                 continue
             if rule.probability < 1 and self._rng.random() >= rule.probability:

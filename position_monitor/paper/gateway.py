@@ -74,13 +74,12 @@ class Gateway:
 
     def _take(self, names: tuple[str, ...], request: Request) -> Fault | None:
         faults = self.engine.world.faults
-        if not faults.of(names):
+        rules = faults.of(names)
+        if not rules:
             return None
         params = request.params
-        return faults.take(
-            names, symbol=params.get("symbol"), path=request.path, method=request.method,
-            client_id=self._client_id(params) if faults.ask_client_ids else None, params=params,
-        )  # fmt: skip
+        client_id = self._client_id(params) if faults.ask_client_ids else None
+        return faults.strike(rules, params.get("symbol"), request.path, request.method, client_id, params)
 
     def _client_id(self, params: Params) -> str | None:
         """The client id a request is about, also where it names the order by the venue's number."""
@@ -118,10 +117,9 @@ class Gateway:
 
     def _odd(self, reply: Reply, request: Request) -> Reply:
         """The answer with what the odd-row faults put into its rows."""
-        faults = self.engine.world.faults
-        if reply.status != 200 or not faults.of(ODD):
+        if reply.status != 200:
             return reply
-        for rule in faults.of(ODD):
+        for rule in self.engine.world.faults.of(ODD):
             if rule.admits(rule.symbol, request.path, request.method, None, request.params):
                 reply = replace(reply, body=odd_rows(reply.body, rule))
         return reply

@@ -93,9 +93,10 @@ def check_time(params: Params, server_time_ms: int) -> None:
         raise missing("timestamp")
     if not stamp.isdigit() or not window.isdigit():
         raise refusal(-1100, "Illegal characters found in parameter 'timestamp'.")
-    if int(window) > WIDEST_WINDOW_MS:
+    sent_ms, window_ms = int(stamp), int(window)
+    if window_ms > WIDEST_WINDOW_MS:
         raise refusal(-1131, "recvWindow must be less than 60000.")
-    if int(stamp) > server_time_ms + AHEAD_MS:
+    if sent_ms > server_time_ms + AHEAD_MS:
         raise refusal(-1021, "Timestamp for this request was 1000ms ahead of the server's time.")
-    if server_time_ms - int(stamp) > int(window):
+    if server_time_ms - sent_ms > window_ms:
         raise refusal(-1021)

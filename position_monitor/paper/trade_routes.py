@@ -16,6 +16,7 @@ Body = dict[str, Any]
 ALL_CANCELLED: Body = {"code": 200, "msg": "The operation of cancel all open order is done."}
 LARGEST_BATCH = 5
 LARGEST_CANCEL_BATCH = 10
+DELAYED = ("delayed_listing",)
 
 
 class TradeRoutes:
@@ -206,10 +207,11 @@ class TradeRoutes:
 
     def _unlisted(self, order: AlgoOrder, path: str) -> bool:
         """The delayed-listing fault: too fresh to be seen."""
-        return any(
+        rules = self._world.faults.of(DELAYED)
+        return bool(rules) and any(
             rule.admits(order.symbol, path, "GET", order.client_id)
             and self._world.now_ms - order.created_ms < rule.delay_ms
-            for rule in self._world.faults.of(("delayed_listing",))
+            for rule in rules
         )
 
     def _unlisted_plain(self, order: PlainOrder, path: str) -> bool:
@@ -217,7 +219,7 @@ class TradeRoutes:
         return any(
             rule.path is not None and rule.admits(order.symbol, path, "GET", order.client_id)
             and self._world.now_ms - order.created_ms < rule.delay_ms
-            for rule in self._world.faults.of(("delayed_listing",))
+            for rule in self._world.faults.of(DELAYED)
         )  # fmt: skip
 
     def cancel_algo(self, params: Params) -> Body:

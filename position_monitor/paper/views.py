@@ -61,6 +61,8 @@ class LiveView:
 
     def __init__(self, world: World) -> None:
         self._world = world
+        self.account = world.account
+        self.mark = world.market.mark
 
     @property
     def at_ms(self) -> int:
@@ -68,18 +70,9 @@ class LiveView:
         return self._world.now_ms
 
     @property
-    def account(self) -> Account:
-        """The account itself."""
-        return self._world.account
-
-    @property
     def instruments(self) -> dict[str, Instrument]:
         """The contracts that are listed."""
         return self._world.listed()
-
-    def mark(self, symbol: str) -> Decimal:
-        """Mark price."""
-        return self._world.market.mark(symbol)
 
     def legs(self) -> list[Position]:
         """Every known position leg."""
