@@ -255,8 +255,9 @@ class Config(Section):
 
     def effective(self) -> Iterator[tuple[str, str, str]]:
         """Every key with its value as shown to people (secrets hidden) and its origin, in the file's order."""
+        origins = self._origins
         for key, value in leaves(self):
-            yield key, shown(value), self._origins.get(key, "default")
+            yield key, shown(value), origins.get(key, "default")
 
 
 def load_config(

@@ -7,7 +7,7 @@ one that fails or hangs holds up no other (invariant 12).
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Awaitable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Protocol
@@ -245,8 +245,8 @@ class Observer:
                 orders[name] = part
         return orders
 
-    async def _symbol_orders(self, symbol: str) -> OrdersRead:
-        return await self._retries.read(symbol, partial(self.exchange.read_orders, symbol))
+    def _symbol_orders(self, symbol: str) -> Awaitable[OrdersRead]:
+        return self._retries.read(symbol, partial(self.exchange.read_orders, symbol))
 
     async def _zero_rows(
         self, positions: PositionsRead, symbols: set[str] | frozenset[str], evidence: Evidence

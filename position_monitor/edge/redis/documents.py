@@ -125,7 +125,7 @@ def decimal_text(value: Decimal | None) -> str:
 
 def optional_decimal(value: Decimal | None) -> str | None:
     """The same for a document, where an unknown number is null."""
-    return decimal_text(value) or None
+    return None if value is None else decimal_text(value) or None
 
 
 def bounded_text(text: str) -> str:
@@ -243,10 +243,18 @@ def position_fields(document: Mapping[str, Any]) -> list[str]:
     for name, value in document.items():
         if name in _ONLY_IN_DOCUMENT:
             continue
-        text = value if isinstance(value, str) else "" if value is None else json_text(value)
-        fields += (name, text)
+        fields += (name, _field_text(value))
     fields += ("doc", json_text(document))
     return fields
+
+
+def _field_text(value: object) -> str:
+    """A value of a document as a field of a hash; an absent one is empty."""
+    if isinstance(value, str):
+        return value
+    if value is None:
+        return ""
+    return str(value) if type(value) is int else json_text(value)
 
 
 def event_data(event: Event, account: str, *, event_id: str) -> str:

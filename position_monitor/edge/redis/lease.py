@@ -87,7 +87,8 @@ class Lease:
         is_dead: Callable[[str], bool] = dead_on_this_host,
     ) -> None:
         self.owner = owner
-        self._keys = keys
+        self._keys_asked = (keys.lease, keys.lease_epoch, keys.status, keys.lease_given_up)
+        self._keys_released = (keys.lease, keys.lease_given_up)
         self._clock = clock
         self._ttl_ms = round(ttl_s * 1000)
         self._epoch_file = epoch_file
@@ -166,13 +167,12 @@ class Lease:
         self._state, self._taken, self._watched = Unavailable(reason), False, None
         with contextlib.suppress(*REDIS_FAILURES):
             async with timeout(OPERATION_TIMEOUT_S):
-                keys = [self._keys.lease, self._keys.lease_given_up]
-                await self._release_script(keys=keys, args=[self.owner, self._ttl_ms])
+                await self._release_script(keys=self._keys_released, args=[self.owner, self._ttl_ms])
 
     async def _ask(self, *, dead_owner: str) -> list[Any]:
         async with timeout(OPERATION_TIMEOUT_S):
             answer: list[Any] = await self._renew_script(
-                keys=[self._keys.lease, self._keys.lease_epoch, self._keys.status, self._keys.lease_given_up],
+                keys=self._keys_asked,
                 args=[self.owner, self._ttl_ms, self._epoch_highest, dead_owner],
             )
         return answer

@@ -11,7 +11,6 @@ import asyncio
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
 from itertools import islice
 from math import inf
 from pathlib import Path
@@ -83,7 +82,9 @@ class RedisState:
         is longer ago than `reading_within_s`. With `mirror_prefix` each event is also appended to the stream of that
         prefix and its type. Raises `ConfigError` for a bad URL."""
         self._client = connect(url)
-        self._keys = Keys(prefix, account)
+        keys = Keys(prefix, account)
+        self._keys_written = (keys.lease, keys.lease_epoch, keys.status, keys.positions, keys.events, keys.shadows)
+        self._position_prefix, self._shadow_prefix = keys.position_prefix, keys.shadow_prefix
         self._account = account
         self._owner = owner
         self._mirror = (mirror_prefix,) if mirror_prefix else ()
@@ -91,7 +92,7 @@ class RedisState:
         self._state_ttl_s = check_interval_s * STATE_TTL_CHECKS
         self._lease = Lease(
             self._client,
-            self._keys,
+            keys,
             clock,
             owner=owner,
             ttl_s=lease_ttl_s,
@@ -236,16 +237,13 @@ class RedisState:
             return self._note_answer(letter, batch, answer)
 
     async def _send(self, letter: Letter, batch: list[tuple[int, Event]], ttl_s: float, *, epoch: int) -> list[Any]:
-        ours = partial(text_of, account=self._account, owner=self._owner, epoch=epoch)
-        body, keys = ours(letter, batch, written=self._shadows_written), self._keys
+        body = text_of(
+            letter, batch, account=self._account, owner=self._owner, epoch=epoch, written=self._shadows_written
+        )
+        terms = (self._owner, epoch, self._position_prefix, max(1, round(ttl_s * 1000)), EVENT_STREAM_LENGTH)
+        args = [*terms, body, self._shadow_prefix, *self._mirror]
         async with asyncio.timeout(OPERATION_TIMEOUT_S):
-            return await self._publish_line.run(
-                keys=[keys.lease, keys.lease_epoch, keys.status, keys.positions, keys.events, keys.shadows],
-                args=[
-                    *(self._owner, epoch, keys.position_prefix, max(1, round(ttl_s * 1000)), EVENT_STREAM_LENGTH),
-                    *(body, keys.shadow_prefix, *self._mirror),
-                ],
-            )
+            return await self._publish_line.run(self._keys_written, args)
 
     def _put_back(self, letter: Letter) -> None:
         """Keep an unwritten state, unless a newer one was handed in meanwhile."""

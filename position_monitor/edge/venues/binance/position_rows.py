@@ -60,7 +60,7 @@ def symbol_rows(rows: Iterable[Mapping[str, Any]], account_hedged: bool | None, 
         if isinstance(position, Position):
             opened.append(position)
         problem = problem or (position.unread if isinstance(position, Position) else position)
-    if len({position.hedged for position in opened}) > 1:
+    if len(opened) > 1 and len({position.hedged for position in opened}) > 1:
         problem = problem or "one-way and hedge rows are open at once"
         opened = [position for position in opened if position.hedged == account_hedged]
     if problem:
