@@ -31,7 +31,14 @@ def kept_ladders(view: ExitView) -> tuple[Ladder, ...]:
     entry = view.position.entry_price
     if entry <= 0 or not view.rungs_rest:
         return _NONE
-    return _kept(entry, view.position.side, view.instrument.grid, view.settings, view.r, profile_pinned(view.pin))
+    return _kept(
+        entry=entry,
+        side=view.position.side,
+        grid=view.instrument.grid,
+        settings=view.settings,
+        r=view.r,
+        pinned=profile_pinned(view.pin),
+    )
 
 
 def kept_in_r(view: ExitView) -> tuple[Ladder, ...]:
