@@ -87,7 +87,7 @@ class Daemon:
     @property
     def evidence(self) -> Evidence:
         """What recent reads and writes allow to believe."""
-        return self.desk.evidence
+        return self.desk.memory.evidence
 
     @property
     def rules(self) -> Rules:

@@ -134,7 +134,7 @@ class Desk:
     def account_judged(self, judgements: Mapping[PositionKey, Judgement], read_at_ms: int) -> None:
         """The first decision of a cycle: orders that went are told before their successors."""
         gone = self.ends.look_ended(judgements, self.evidence, read_at_ms=read_at_ms)
-        if self.mode() is not Mode.STANDBY:  # what a live owner removes is no other hand's doing
+        if gone and self.mode() is not Mode.STANDBY:  # what a live owner removes is no other hand's doing
             self.outbox.add(gone)
 
     def happened(self, judged: Sequence[Event], tracks: Collection[PositionKey]) -> tuple[tuple[Event, ...], bool]:

@@ -70,7 +70,9 @@ def _levels_at(view: ExitView, distances: Distances, ahead: Decimal | None) -> L
         return Levels(stop, (), notes=(note,), obstacle=obstacle)
     side = position.side
     binding = ahead if ahead is not None and _binds(ahead, entry, distances, view) else None
-    levels = from_entry(entry, side, grid, view.settings, distances, binding)
+    levels = from_entry(
+        entry=entry, side=side, grid=grid, settings=view.settings, distances=distances, liquidation=binding
+    )
     if ahead is not None and not tighter(levels.stop.price, ahead, side):
         levels = _entry_beyond_liquidation(levels, view)
     if not beyond(view.mark, levels.stop.price, side):

@@ -73,9 +73,11 @@ def live_since_ms(history: Sequence[SwitchesSince], symbol: str) -> int | None:
 
     `history` is oldest first; it begins with the process, which knows nothing of the time before.
     """
-    since_ms = None
+    if len(history) <= 1:
+        return history[0].at_ms if history else None
+    since_ms, now = None, live_policy(history[-1].switches, symbol)
     for moment in reversed(history):
-        if live_policy(moment.switches, symbol) is not live_policy(history[-1].switches, symbol):
+        if live_policy(moment.switches, symbol) is not now:
             break
         since_ms = moment.at_ms
     return since_ms

@@ -34,8 +34,10 @@ def trail_of(view: ExitView, distance_pct: Decimal, source: str) -> tuple[Traili
     behind = against(view.mark, side, distance_pct)
     armed = view.position.has_price_arming(view.settings.working_type)
     trail = Trailing(distance_pct, view.mark, armed and not tighter(entry, behind, side))
+    if not armed:
+        return trail, None
     level = _level_at(view, behind, source, {"mark_price": view.mark, "trailing_pct": distance_pct})
-    return trail, None if tighter(entry, level.price, side) or not armed else level
+    return trail, None if tighter(entry, level.price, side) else level
 
 
 class StepNow(NamedTuple):

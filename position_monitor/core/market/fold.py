@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from decimal import Decimal
-from typing import Final, NamedTuple
+from typing import Final
 
 from position_monitor.core.market.candles import INTERVAL_MS, Candle
 from position_monitor.core.market.regime import RegimeInForce
@@ -18,15 +18,6 @@ CANDLES_IN_A_ROW_MIN: Final = 30
 """With fewer closed candles in a row before now there is no ATR (S20)."""
 LIFETIME_MS: Final = 2 * INTERVAL_MS
 """How long after its last close a state may be used (S20)."""
-
-
-class Closed(NamedTuple):
-    """What decides about the regime at the close of a candle, and the regime that is in force then."""
-
-    atr: Decimal
-    close: Decimal
-    adx: Decimal
-    regime: Regime
 
 
 @dataclass(slots=True)
@@ -51,7 +42,7 @@ class MarketFold:
         Where candles are missing in between, the one after the gap is not measured against the one before it, and the
         candles in a row are counted anew. Thresholds may change from one call to the next: they hold from then on.
         """
-        closed: Closed | None = None
+        regime: Regime | None = None
         last: Candle | None = None
         for last in candles:
             if self.last_open_ms is None or last.open_ms == self.last_open_ms + INTERVAL_MS:
@@ -61,27 +52,29 @@ class MarketFold:
                 self._wilder.gap()
             self.last_open_ms = last.open_ms
             self._wilder.add(last.high, last.low, last.close)
-            closed = self._closed(last, thresholds)
+            regime = self._regime_after(last, thresholds)
         if last is not None:
-            self._state = None if closed is None else self._state_of(closed, last.open_ms + INTERVAL_MS)
+            self._state = None if regime is None else self._state_after(last, regime)
 
-    def _closed(self, candle: Candle, thresholds: RegimeThresholds) -> Closed | None:
-        """What holds at the close of this candle; None while an indicator is not known or nothing moves at all."""
-        range_now, trend_now = self._wilder.atr, self._wilder.adx
-        if range_now is None or trend_now is None or range_now <= 0:
+    def _regime_after(self, candle: Candle, thresholds: RegimeThresholds) -> Regime | None:
+        """What is in force after this candle; None while an indicator is not known, or nothing moves at all."""
+        atr, adx = self._wilder.atr, self._wilder.adx
+        if atr is None or adx is None or atr <= 0:
             return None
-        atr, close, adx = six_digits(range_now), six_digits(candle.close), six_digits(trend_now)
-        return Closed(atr, close, adx, self._in_force.close(atr / close * HUNDRED, adx, thresholds))
+        atr_pct = six_digits(atr) / six_digits(candle.close) * HUNDRED
+        return self._in_force.close(atr_pct, six_digits(adx), thresholds)
 
-    def _state_of(self, closed: Closed, closed_at_ms: int) -> MarketState:
-        """The state after the last of the candles: nobody asks for that of an earlier one."""
+    def _state_after(self, candle: Candle, regime: Regime) -> MarketState:
+        """The state at the close of the last candle: nobody asks for that of an earlier one."""
+        wilder, closed_at_ms = self._wilder, candle.open_ms + INTERVAL_MS
+        assert wilder.atr is not None and wilder.adx is not None, "Invariant: a regime is made from both"
         return MarketState(
-            atr=closed.atr,
-            close=closed.close,
-            adx=closed.adx,
-            plus_di=six_digits(self._wilder.plus_di),
-            minus_di=six_digits(self._wilder.minus_di),
-            regime=closed.regime,
+            atr=six_digits(wilder.atr),
+            close=six_digits(candle.close),
+            adx=six_digits(wilder.adx),
+            plus_di=six_digits(wilder.plus_di),
+            minus_di=six_digits(wilder.minus_di),
+            regime=regime,
             closed_at_ms=closed_at_ms,
             expires_at_ms=closed_at_ms + LIFETIME_MS,
         )

@@ -108,16 +108,16 @@ class Intent(TypedDict):
 def client_id(*, revision: int = 0, **intent: Unpack[Intent]) -> str:
     """The id of an intent; how the revision rises: `next_id`, for closes `closing`."""
     return _client_id(
-        intent["account"],
-        intent["symbol"],
-        intent["side"],
-        intent["role"],
-        intent["rung"],
-        intent["trigger"],
-        intent["quantity"],
-        intent["epoch"],
-        intent.get("limit", False),
-        revision,
+        account=intent["account"],
+        symbol=intent["symbol"],
+        side=intent["side"],
+        role=intent["role"],
+        rung=intent["rung"],
+        trigger=intent["trigger"],
+        quantity=intent["quantity"],
+        epoch=intent["epoch"],
+        limit=intent.get("limit", False),
+        revision=revision,
     )
 
 
@@ -134,10 +134,7 @@ def _client_id(
     limit: bool,
     revision: int,
 ) -> str:
-    """Remembered: what waits is made anew in each cycle under the same id, and the gate makes it once more.
-
-    Called by position: the memory finds such a call faster.
-    """
+    """Remembered: what waits is made anew in each cycle under the same id, and the gate makes it once more."""
     if len(epoch) != EPOCH_LENGTH:
         raise ValueError(f"epoch was {epoch!r}; expected {EPOCH_LENGTH} characters")
     size = "all" if quantity is None else plain(quantity)

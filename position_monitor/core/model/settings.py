@@ -123,7 +123,7 @@ class ProtectionSettings:
     _hash: int = field(init=False, repr=False, compare=False, default=0)
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "_hash", hash(_COMPARED(self)))
+        object.__setattr__(self, "_hash", _COMPARED(self).__hash__())
 
     def __hash__(self) -> int:
         """Worked out once: ladders are remembered by the settings they were made with, and looked up in every cycle."""

@@ -94,11 +94,11 @@ NO_COVER = Cover.__new__(
 def cover_of(position: Position, orders: Iterable[LiveOrder], settings: ProtectionSettings) -> Cover:
     """Sum the stop cover of a position over mixed close-all and quantity stops."""
     stops = tuple([order for order in orders if not why_not_cover(order, position, settings)])
-    total = _NOTHING
+    whole, total = position.quantity, _NOTHING
     for order in stops:
-        total += order.part_of(position.quantity)
-    quantity = min(total, position.quantity)
-    pct = HUNDRED if 0 < position.quantity <= total else quantity / position.quantity * HUNDRED
+        total += order.part_of(whole)
+    quantity = min(total, whole)
+    pct = HUNDRED if 0 < whole <= total else quantity / whole * HUNDRED
     met = _by_tightness(position, stops) if len(stops) > 1 else stops
     price = met[0].trigger_price if met else None
     if pct < HUNDRED:

@@ -38,6 +38,11 @@ def closed_by(price: Decimal, exits: Iterable[Exit], side: Side) -> Decimal:
     return sum([one.quantity for one in exits if one.price >= price], _NOTHING)
 
 
+def is_reached(one: Exit, price: Decimal, side: Side) -> bool:
+    """Whether an exit lies at a price or before it."""
+    return one.price <= price if side is _LONG else one.price >= price
+
+
 def too_much_at(exits: Sequence[Exit], desired: Sequence[Exit], side: Side) -> Decimal | None:
     """The first price by which `exits` close more than is wanted closed; None where there is none."""
     for price in sorted({one.price for one in exits}, reverse=side is Side.SHORT):
@@ -46,10 +51,10 @@ def too_much_at(exits: Sequence[Exit], desired: Sequence[Exit], side: Side) -> D
     return None
 
 
-def fitting(
-    rungs: Iterable[tuple[Rung, Exit]], resting: Sequence[Exit], desired: Sequence[Exit], side: Side
-) -> list[Rung]:
+def fitting(rungs: Sequence[tuple[Rung, Exit]], resting: Sequence[Exit], desired: list[Exit], side: Side) -> list[Rung]:
     """Those of the rungs that may be placed beside what rests without closing too much anywhere, in their order."""
+    if not resting and [one for _, one in rungs] == desired:
+        return [rung for rung, _ in rungs]  # all that is wanted, and nothing beside it
     beside, kept = list(resting), []
     for rung, one in rungs:
         if too_much_at([*beside, one], desired, side) is None:

@@ -65,7 +65,7 @@ class SymbolOrders(tuple[LiveOrder, ...]):
     @cached_property
     def conditional(self) -> int:
         """Conditional orders: each takes one of the slots the venue gives the account."""
-        return sum(1 for order in self if order.conditional)
+        return sum([order.conditional for order in self])
 
     @cached_property
     def before_ladders(self) -> int:
@@ -82,27 +82,34 @@ def sorted_book(orders: Iterable[LiveOrder]) -> LiveBook:
     stops: list[LiveOrder] = []
     close_alls: list[LiveOrder] = []
     owned: list[LiveOrder] = []
+    guarding: list[LiveOrder] = []
+    resting: list[LiveOrder] = []
+    in_flight: list[LiveOrder] = []
     foreign: list[LiveOrder] = []
     for order in orders:
         if order.purpose in COVERING:
             stops.append(order)
         if _is_close_all_stop(order):
             close_alls.append(order)
-        (foreign if order.tag is None else owned).append(order)
-    guarding = tuple(own for own in owned if own.is_stop)
-    resting = tuple(own for own in owned if own.rests)
-    ladder = sorted(
-        (own for own in resting if own.role is Role.TAKE_PROFIT),
-        key=lambda own: (rungs_of(own.rung)[-1], own.rung, own.order_id),
-    )
-    in_flight = (own for own in owned if not own.rests and not own.status.terminal)
+        if order.tag is None:
+            foreign.append(order)
+            continue
+        owned.append(order)
+        if order.tag.role.is_stop:
+            guarding.append(order)
+        if order.rests:
+            resting.append(order)
+        elif not order.status.terminal:
+            in_flight.append(order)
+    ladder = [own for own in resting if own.role is Role.TAKE_PROFIT]
+    ladder.sort(key=lambda own: (rungs_of(own.rung)[-1], own.rung, own.order_id))
     return LiveBook(
         stops=tuple(stops),
         close_alls=tuple(close_alls),
         owned=tuple(owned),
-        guarding=guarding,
-        resting=resting,
-        working=tuple(own for own in resting if own.role is Role.WORKING_STOP),
+        guarding=tuple(guarding),
+        resting=tuple(resting),
+        working=tuple([own for own in resting if own.role is Role.WORKING_STOP]),
         ladder=tuple(ladder),
         in_flight=tuple(in_flight),
         foreign=tuple(foreign),
@@ -111,7 +118,7 @@ def sorted_book(orders: Iterable[LiveOrder]) -> LiveBook:
 
 def _is_close_all_stop(order: LiveOrder) -> bool:
     return (
-        order.close_all
+        order.quantity is None
         and order.purpose.is_stop
         and order.status is OrderStatus.NEW
         and order.trigger_price is not None
