@@ -55,8 +55,8 @@ from tests.sim.virtual_time import EPOCH_MS, SimClock, run, sleep, true_ms
 SYMBOLS = ["BTCUSDT", "ETHUSDT", "XRPUSDT", "1000PEPEUSDT"]
 FAULTY_S = (10.0, 15.0, 25.0, 60.0)
 """How long faults and people are at work; each seed draws one: many short stories reach more than few long ones."""
-SETTLE_S = 12.0
-"""After the faults stop the market stands still this long, and within it everything must be protected."""
+SETTLE_S = 6.0
+"""After the faults stop the market stands still for at least this long, more than one check, and until all is protected."""
 CALM_S = 8.0
 """Then it moves gently, so that what rests is put to use."""
 STILL_S = 2.0
@@ -450,11 +450,11 @@ class Simulation:
     async def _check_left_over(self) -> None:
         """What should go goes within two cycles: duplicates, orphans, ladders on top of the user's own.
 
-        What was gone once is not waited for, so where nothing is left the run goes on after one cycle.
+        What was gone once is not waited for, so where nothing is left the run goes on.
         """
         left = self._left_over()
-        for second in range(round(self.left_over_s)):
-            if not left and second >= self.interval_s:
+        for _ in range(round(self.left_over_s)):
+            if not left:
                 break
             await sleep(1)
             left &= self._left_over()
@@ -466,6 +466,7 @@ class Simulation:
         """Where nothing moves and nothing is left over, no order is written any more, whatever the policy is."""
         if not self.swarm.other_exits or "ai_advice" in self.swarm.host or not self._well():
             return  # the AI engine goes on talking, and its regime moves a lock
+        await sleep(self.interval_s)  # what the last move of the price asked for has been written by then
         before, began_ms = self.engine.world.journal.last_sequence, true_ms()
         await sleep(2 * self.interval_s)
         if self.conduct.background_ms >= began_ms - 1_000 * self.interval_s:
