@@ -13,7 +13,6 @@ from position_monitor.edge.venues.transport import (
     LIMIT_HEADERS,
     NOT_JSON,
     Endpoint,
-    EndpointSpec,
     Reply,
     TransportCause,
     TransportFailure,
@@ -76,13 +75,12 @@ class SimTransport:
             await self._no_way(endpoint, params)
         self._gateway.engine.advance_to(true_ms())
         moment = conduct.enters(self._number, endpoint, params, sent_s)
-        spec = endpoint.value
-        answer = self._answer(spec, params)
+        answer = self._answer(endpoint, params)
         conduct.leaves()
         if doomed:
             await self._die()
         delay_s = answer.delay_ms / 1000
-        patience = self._background_patience if spec.background else self._patience
+        patience = self._background_patience if endpoint.is_background else self._patience
         timeout_s = patience.timeout_s
         if delay_s >= timeout_s:
             conduct.waits_in_vain(self._number, endpoint, timeout_s)
@@ -101,7 +99,8 @@ class SimTransport:
         conduct.ends(Answer(self._number, endpoint, params, answer.status, body, headers, moment))
         return Reply(answer.status, body, headers, (answer.raw or "")[:300] if body is NOT_JSON else "")
 
-    def _answer(self, spec: EndpointSpec, params: Mapping[str, str]) -> Answered:
+    def _answer(self, endpoint: Endpoint, params: Mapping[str, str]) -> Answered:
+        spec = endpoint.spec
         request = Request(spec.method, spec.path, dict(params), trusted=True)
         if spec.signed:
             try:
