@@ -56,7 +56,7 @@ SYMBOLS = ["BTCUSDT", "ETHUSDT", "XRPUSDT", "1000PEPEUSDT"]
 FAULTY_S = (10.0, 15.0, 25.0, 60.0)
 """How long faults and people are at work; each seed draws one: many short stories reach more than few long ones."""
 SETTLE_S = 6.0
-"""After the faults stop the market stands still for at least this long, more than one check, and until all is protected."""
+"""After the faults stop the market stands still for at least this long, more than one check, and until all is well."""
 CALM_S = 8.0
 """Then it moves gently, so that what rests is put to use."""
 STILL_S = 2.0
