@@ -61,6 +61,8 @@ CALM_S = 8.0
 """Then it moves gently, so that what rests is put to use."""
 STILL_S = 2.0
 """Then it stands still again until all is well, so that no position is just then closing at the final look."""
+QUIET_AFTER_S = 27.0
+"""By then what the faults and the last moves of the price left to do is written, take-profits that waited included."""
 BUDGET_S = 95.0
 """A daemon that used up the venue's request weight while things failed waits for the venue's next minute to read again;
 when the clock was wrong meanwhile, that minute is counted half as long again."""
@@ -187,7 +189,7 @@ class Simulation:
         self._lasting: list[asyncio.Task[None]] = []
         """What goes on until the run ends."""
         self._digest = hashlib.sha256()
-        self._converged_ms = 0
+        self._converged_ms = self._healed_ms = 0
         data = self._settings()
         self.settings = _config_with(data)
         """The configuration a daemon starts with; a power may put another one in its place."""
@@ -345,6 +347,7 @@ class Simulation:
 
     async def _heal(self, market: Market) -> None:
         """Faults off, the market calm, one daemon alive."""
+        self._healed_ms = true_ms()
         self.engine.remove_fault()
         self.stream_host.troubles.end()
         for one in self.swarm.powers:
@@ -360,12 +363,12 @@ class Simulation:
 
     async def _settle(self, least_s: float) -> None:
         """The faults are off and the market is still: everything is covered within the time the swarm allows."""
-        healed_ms, allowed_s, since_s = true_ms(), self.swarm.settle_s(self.interval_s), 0.0
+        began_ms, allowed_s, since_s = true_ms(), self.swarm.settle_s(self.interval_s), 0.0
         late: list[tuple[str, str]] = []
         while late or since_s < least_s or (since_s < allowed_s and not self._well()):
             await sleep(LOOK_S)
             late = [key for key in self.checker.uncovered() if not self.is_dust(*key)]
-            since_s = (true_ms() - healed_ms) / 1000
+            since_s = (true_ms() - began_ms) / 1000
             if allowed_s < BUDGET_S and self._has_spent_its_budget():
                 allowed_s = BUDGET_S
                 self.counts["waits for the request budget"] += 1
@@ -466,7 +469,7 @@ class Simulation:
         """Where nothing moves and nothing is left over, no order is written any more, whatever the policy is."""
         if not self.swarm.other_exits or "ai_advice" in self.swarm.host or not self._well():
             return  # the AI engine goes on talking, and its regime moves a lock
-        await sleep(self.interval_s)  # what the last move of the price asked for has been written by then
+        await sleep(max(0.0, QUIET_AFTER_S - (true_ms() - self._healed_ms) / 1000))
         before, began_ms = self.engine.world.journal.last_sequence, true_ms()
         await sleep(2 * self.interval_s)
         if self.conduct.background_ms >= began_ms - 1_000 * self.interval_s:
