@@ -33,8 +33,6 @@ class SentRound:
     """Everything was accepted, or refused for good."""
 
     def __or__(self, other: SentRound) -> SentRound:
-        if other is NOTHING_SENT:
-            return self
         both = self.settled and other.settled
         return SentRound(self.touched | other.touched, self.turned_away | other.turned_away, both)
 

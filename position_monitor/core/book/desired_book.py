@@ -51,7 +51,6 @@ SPARE_TO_GROW = 10
 
 
 _NONE: frozenset[str] = frozenset()
-_NEW = OrderStatus.NEW
 
 
 class WantedOrders(NamedTuple):
@@ -171,11 +170,12 @@ def _order_facts(inputs: BookInputs, exits: Exits, stop: Level) -> OrderFacts:
 
 def _lags_behind_a_fill(inputs: BookInputs) -> bool:
     """Whether a limit order of ours was filled in part after the row of the position was written, and just now."""
-    filling = [own.updated_at_ms for own in inputs.live.ladder if own.status is not _NEW]
-    if not filling:
-        return False
-    since_ms, now_ms, grace_ms = inputs.position.updated_at_ms, inputs.now_ms, inputs.triggering_grace_ms
-    return any(at_ms > since_ms and abs(now_ms - at_ms) <= grace_ms for at_ms in filling)
+    return any(
+        own.status is not OrderStatus.NEW
+        and own.updated_at_ms > inputs.position.updated_at_ms
+        and abs(inputs.now_ms - own.updated_at_ms) <= inputs.triggering_grace_ms
+        for own in inputs.live.ladder
+    )
 
 
 def _today(inputs: BookInputs, price: Decimal) -> Decimal:

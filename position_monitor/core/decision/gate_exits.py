@@ -14,7 +14,7 @@ from position_monitor.core.model.pins import NOT_PINNED
 from position_monitor.core.model.positions import Position
 from position_monitor.core.model.rungs import rungs_of
 from position_monitor.core.model.sides import PositionKey
-from position_monitor.core.observation.exit_profile import Exit, closed_by, exits_of, is_reached
+from position_monitor.core.observation.exit_profile import Exit, closed_by, exits_of
 
 
 def why_over_exit(order: DesiredOrder, position: Position | None, gate: GateInputs) -> str:
@@ -37,9 +37,7 @@ def why_over_exit(order: DesiredOrder, position: Position | None, gate: GateInpu
     shares = [share_up_to(rungs_of(one.rung)[-1], gate.settings, pin) for one in whole]
     for price in {one.price for one in whole}:
         reached_here = [
-            share
-            for share, one in zip(shares, whole, strict=True)
-            if one.quantity and is_reached(one, price, position.side)
+            share for share, one in zip(shares, whole, strict=True) if closed_by(price, [one], position.side)
         ]
         share = max(*reached_here, _share_at(price, position, gate), _of_the_floor(order, price, position, gate))
         left = position.quantity * (1 - share)

@@ -26,13 +26,13 @@ def rungs_of(number: int) -> range:
 
 
 def rungs_counted(number: int) -> tuple[int, ...]:
-    """The same as people count them, the nearest is 1."""
+    """The configured rungs that an order stands for, as people count them: the nearest is 1."""
     rungs = rungs_of(number)
     return tuple(range(rungs.start + 1, rungs.stop + 1))
 
 
 def rung_words(number: int) -> str:
-    """The same in words: `2`, or `1+2` for merged ones."""
+    """Those rungs in words: `2`, or `1+2` for an order that stands for two."""
     return "+".join(map(str, rungs_counted(number)))
 
 

@@ -118,7 +118,7 @@ def sorted_book(orders: Iterable[LiveOrder]) -> LiveBook:
 
 def _is_close_all_stop(order: LiveOrder) -> bool:
     return (
-        order.quantity is None
+        order.close_all
         and order.purpose.is_stop
         and order.status is OrderStatus.NEW
         and order.trigger_price is not None

@@ -131,7 +131,7 @@ def _plan(judgement: Judgement, before: Published | None, may_plan: bool) -> Exi
 
 def _is_our_backstop(order: LiveOrder) -> bool:
     """A close-all stop of the user's own is none."""
-    return order.quantity is None and order.role is Role.BACKSTOP
+    return order.close_all and order.role is Role.BACKSTOP
 
 
 def _trailing_text(book: DesiredBook | None) -> str:

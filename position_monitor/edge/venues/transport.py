@@ -80,6 +80,7 @@ class Endpoint(Enum):
     def __init__(self, spec: EndpointSpec) -> None:
         # Plain attributes: each request asks for several of them, and `value` of an enumeration is slow to look up.
         self.spec = spec
+        """How the call is made and what it costs."""
         self.is_background = spec.background
         """Whether no decision waits for the call."""
         self.is_write = spec.signed and spec.method != "GET"

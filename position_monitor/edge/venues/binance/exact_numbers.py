@@ -28,7 +28,10 @@ def exact_decimal(value: object) -> Decimal:
 
 
 def nearest_float(value: object) -> float:
-    """The float nearest to a number of the venue, for what only estimates are made from; raises ValueError as above."""
+    """The float nearest to a number of the venue, for what only estimates are made from.
+
+    Raises ValueError as `exact_decimal` does.
+    """
     return float(value if isinstance(value, str) and _PLAIN(value) else exact_decimal(value))
 
 
