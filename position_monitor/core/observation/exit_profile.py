@@ -16,7 +16,6 @@ from position_monitor.core.model.orders import LiveOrder, OrderStatus, Role
 from position_monitor.core.model.sides import Side
 
 _NOTHING = Decimal(0)
-_LONG = Side.LONG
 
 
 class Exit(NamedTuple):
@@ -33,14 +32,9 @@ Rung = TypeVar("Rung")
 
 def closed_by(price: Decimal, exits: Iterable[Exit], side: Side) -> Decimal:
     """The quantity closed when `price` is reached."""
-    if side is _LONG:
+    if side is Side.LONG:
         return sum([one.quantity for one in exits if one.price <= price], _NOTHING)
     return sum([one.quantity for one in exits if one.price >= price], _NOTHING)
-
-
-def is_reached(one: Exit, price: Decimal, side: Side) -> bool:
-    """Whether an exit lies at a price or before it."""
-    return one.price <= price if side is _LONG else one.price >= price
 
 
 def too_much_at(exits: Sequence[Exit], desired: Sequence[Exit], side: Side) -> Decimal | None:
