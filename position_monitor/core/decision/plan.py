@@ -24,8 +24,7 @@ from position_monitor.core.model.actions import Close, Mode, Place
 from position_monitor.core.model.desired import CloseReason, DesiredBook, DesiredOrder
 from position_monitor.core.model.level_words import origin
 from position_monitor.core.model.money import plain
-from position_monitor.core.model.order_words import described
-from position_monitor.core.model.orders import Role
+from position_monitor.core.model.orders import LiveOrder, Role
 from position_monitor.core.model.positions import Position
 from position_monitor.core.model.rungs import rung_words
 from position_monitor.core.model.settings import Limits
@@ -64,7 +63,7 @@ def _stops_only(inputs: PlanInputs) -> Plan:
     why = f"not everything could be read: {inputs.observation.unreadable}"
     parts = [_for_open(inputs, case) for case in inputs.cases if not _is_served_blind(inputs, case)]
     result = _joined(inputs.observation.symbol, parts)
-    held = [Held(p.key, _placing(p.order), why) for p in result.take_profits]
+    held = [Held(p.key, "place", why, p.order) for p in result.take_profits]
     stops = Plan(result.symbol, stops=result.stops, held=(*result.held, *held))
     return _bounded(_allowed_by_mode(stops, inputs), inputs.limits) if stops.stops else stops
 
@@ -108,23 +107,23 @@ def _for_open(inputs: PlanInputs, case: Case) -> Plan:
         return Plan(position.symbol)
     key = case.key
     ready = [order for order in diff.missing if not _is_awaited(order, inputs)]
-    held = [Held(key, _placing(o), "written and not read back yet") for o in diff.missing if o not in ready]
+    held = [Held(key, "place", "written and not read back yet", o) for o in diff.missing if o not in ready]
     facts = Facts(position.quantity, inputs.observation.instrument, inputs.now_ms, inputs.limits.again_ms)
     ready, waiting = worth_a_try(ready, belief.stops_refused, belief.targets_refused, facts)
-    held += [Held(key, _placing(order), why) for order, why in waiting]
+    held += [Held(key, "place", why, order) for order, why in waiting]
     stops = tuple(Place(order, _why_stop(order, book)) for order in ready if order.role.is_stop)
     targets = [order for order in ready if order.role is Role.TAKE_PROFIT]
     room = max(0, inputs.room(diff, len(stops)))
     if len(targets) > room:
         why = f"{inputs.limits.owned_orders_per_position_max} orders of ours for one position is the limit"
-        held += [Held(key, _placing(order), why) for order in targets[room:]]
+        held += [Held(key, "place", why, order) for order in targets[room:]]
         targets = targets[:room]
     if why := _why_targets_wait(inputs, case, belief):
-        held += [Held(key, _placing(order), why) for order in targets]
+        held += [Held(key, "place", why, order) for order in targets]
         targets = []
     due, targets = targets, _beside_what_rests(inputs=inputs, case=case, book=book, diff=diff, targets=targets)
     why = "it waits until what rests in its place is removed (invariant 16)"
-    held += [Held(key, _placing(order), why) for order in due if order not in targets]
+    held += [Held(key, "place", why, order) for order in due if order not in targets]
     cancels, held_cancels = removals(inputs, case, belief, diff, ladder_due=bool(due))
     closes, held_closes = _closes(inputs, position, belief, case.to_close)
     return Plan(
@@ -199,24 +198,22 @@ def _allowed_by_mode(result: Plan, inputs: PlanInputs) -> Plan:
     """What the state of ownership and the pauses in force permit; the rest is named with its reason."""
     held: list[Held] = []
 
-    def permits(key: PositionKey, what: str, why: str) -> bool:
-        held.extend([Held(key, what, why)] if why else [])
+    def permits(key: PositionKey, deed: str, why: str, order: DesiredOrder | LiveOrder | None = None) -> bool:
+        held.extend([Held(key, deed, why, order)] if why else [])
         return not why
 
     modes = {key: inputs.mode_for(key, inputs.mode) for key in _keys_of(result)}
     if all(mode is Mode.LIVE for mode in modes.values()):
         return result
     missing = {case.key: case.long_missing(inputs.evidence_settings, inputs.now_ms) for case in _uncovered(inputs)}
-    stops = tuple(p for p in result.stops if permits(p.key, _placing(p.order), _why_no_stop(modes[p.key], p, missing)))
-    targets = tuple(p for p in result.take_profits if permits(p.key, _placing(p.order), _why_no_target(modes[p.key])))
+    stops = tuple(p for p in result.stops if permits(p.key, "place", _why_no_stop(modes[p.key], p, missing), p.order))
+    targets = tuple(p for p in result.take_profits if permits(p.key, "place", _why_no_target(modes[p.key]), p.order))
     closes = tuple(
         c
         for c in result.closes
         if permits(c.key, f"close {plain(c.quantity)}", why_not_closed(modes[c.key], by_loss=c.by_loss))
     )
-    cancels = tuple(
-        c for c in result.cancels if permits(c.key, f"cancel {described(c.order)}", _why_not_removed(modes[c.key]))
-    )
+    cancels = tuple(c for c in result.cancels if permits(c.key, "cancel", _why_not_removed(modes[c.key]), c.order))
     return Plan(
         symbol=result.symbol,
         stops=stops,
@@ -272,7 +269,3 @@ def _bounded(result: Plan, limits: Limits) -> Plan:
     targets = result.take_profits[: max(0, left - min(len(result.cancels), CANCELS_RESERVED))]
     left -= len(targets)
     return result._replace(stops=stops, closes=closes, take_profits=targets, cancels=result.cancels[:left])
-
-
-def _placing(order: DesiredOrder) -> str:
-    return f"place {described(order)}"

@@ -9,6 +9,9 @@ from position_monitor.core.book.diff import BookDiff
 from position_monitor.core.decision.case import Case
 from position_monitor.core.evidence.evidence import Evidence
 from position_monitor.core.model.actions import Cancel, Close, Mode, Place
+from position_monitor.core.model.desired import DesiredOrder
+from position_monitor.core.model.order_words import described
+from position_monitor.core.model.orders import LiveOrder
 from position_monitor.core.model.settings import EvidenceSettings, Limits
 from position_monitor.core.model.sides import PositionKey
 from position_monitor.core.observation.exit_profile import Exit, exits_of
@@ -20,8 +23,15 @@ class Held(NamedTuple):
     """Something the plan would do and does not do yet."""
 
     key: PositionKey
-    what: str
+    deed: str
     why: str
+    order: DesiredOrder | LiveOrder | None = None
+    """The order that the deed is about, if there is one."""
+
+    @property
+    def what(self) -> str:
+        """The deed in words, made only where somebody reads them."""
+        return self.deed if self.order is None else f"{self.deed} {described(self.order)}"
 
 
 class Plan(NamedTuple):

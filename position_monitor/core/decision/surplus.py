@@ -26,7 +26,6 @@ from position_monitor.core.decision.plan_inputs import Held, Plan, PlanInputs
 from position_monitor.core.evidence.evidence import Belief
 from position_monitor.core.model.actions import Cancel
 from position_monitor.core.model.money import plain, tighter
-from position_monitor.core.model.order_words import described
 from position_monitor.core.model.orders import LiveOrder, Role
 from position_monitor.core.model.sides import PositionKey, Side
 from position_monitor.core.observation.cover import cover_of, outdated_backstop, stopped_by, why_not_cover
@@ -60,7 +59,7 @@ def removals(
             why = _why_keep_stop(inputs=inputs, case=case, belief=belief, diff=diff, order=order, going=going)
             going.update([] if why else [order.order_id])
         if why:
-            held.append(Held(case.key, f"cancel {described(order)}", why))
+            held.append(Held(case.key, "cancel", why, order))
         else:
             replacement = () if role is Role.TAKE_PROFIT else replaced_by
             follows = role is Role.TAKE_PROFIT and any(new.role is Role.TAKE_PROFIT for new in diff.missing)
@@ -152,4 +151,4 @@ def for_absent(inputs: PlanInputs, key: PositionKey, live: LiveBook) -> Plan:
     reads = belief.absent_reads if belief else 0
     zero = "seen" if belief and belief.flat_sign else "missing"
     why = f"flat is not proven: {reads} of {inputs.evidence_settings.flat_reads} reads, zero row {zero} (invariant 7)"
-    return Plan(key.symbol, held=tuple(Held(key, f"cancel {described(own)}", why) for own in live.resting))
+    return Plan(key.symbol, held=tuple(Held(key, "cancel", why, own) for own in live.resting))
