@@ -266,16 +266,17 @@ class Desk:
 
     def gate(self, key: PositionKey, observation: SymbolObservation) -> GateInputs:
         """What an action on `key` is checked against."""
+        rules, evidence = self.rules, self.evidence
         return GateInputs(
-            account=self.rules.account,
+            account=rules.account,
             observation=observation,
-            belief=self.evidence.of(key),
-            settings=self.rules.protection_for(key),
-            evidence_settings=self.rules.evidence,
-            limits=self.rules.limits,
-            mode=self.rules.mode_for(key, self.mode()),
+            belief=evidence.of(key),
+            settings=rules.protection_for(key),
+            evidence_settings=rules.evidence,
+            limits=rules.limits,
+            mode=rules.mode_for(key, self.mode()),
             now_ms=self.clock.now_ms(),
-            unlisted=tuple(self.evidence.unlisted_take_profits(key, {order.client_id for order in observation.orders})),
+            unlisted=tuple(evidence.unlisted_take_profits(key, {order.client_id for order in observation.orders})),
         )
 
     def is_failing(self, action: Action) -> bool:
