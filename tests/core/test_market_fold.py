@@ -144,7 +144,7 @@ def test_after_a_restart_the_regime_is_the_fold_of_the_candles_that_are_loaded()
 
 def test_a_symbol_needs_the_same_memory_for_ever():
     def size(fold):
-        parts = [fold._wilder, fold._in_force, fold._wilder._atr, fold._wilder._adx, fold._wilder._plus]
+        parts = [fold._wilder, fold._in_force, fold._wilder._atr, fold._wilder._adx, fold._wilder._moves]
         return sum(sys.getsizeof(part) for part in [fold, *parts]) + sys.getsizeof(fold._wilder._last)
 
     assert size(folded(path(2000))) == size(folded(path(60)))

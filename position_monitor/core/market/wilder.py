@@ -34,17 +34,32 @@ class Smoothed:
 
 
 @dataclass(slots=True)
-class Decaying:
-    """A sum of the first n - 1 values, from then on it loses its n-th part before each value is added."""
+class Moves:
+    """Sums of the moves up and down and of the true ranges: of the first n - 1 candles, from then on each loses its
+    n-th part before the next value is added."""
 
     period: int
-    value: float = field(default=0.0, init=False)
+    plus: float = field(default=0.0, init=False)
+    minus: float = field(default=0.0, init=False)
+    ranges: float = field(default=0.0, init=False)
     count: int = field(default=0, init=False)
 
-    def add(self, value: float) -> None:
-        """Take the next value."""
+    def add(self, up: float, down: float, true_range: float) -> None:
+        """Take the moves of the next candle."""
         self.count += 1
-        self.value += value if self.count < self.period else value - self.value / self.period
+        if self.count >= self.period:
+            up -= self.plus / self.period
+            down -= self.minus / self.period
+            true_range -= self.ranges / self.period
+        self.plus += up
+        self.minus += down
+        self.ranges += true_range
+
+    def in_percent(self) -> tuple[float, float]:
+        """The directional indicators, +DI and -DI; 0 while nothing moved."""
+        if self.ranges <= 0:
+            return 0.0, 0.0
+        return 100 * self.plus / self.ranges, 100 * self.minus / self.ranges
 
 
 @dataclass(slots=True)
@@ -55,15 +70,13 @@ class Wilder:
     _last: tuple[float, float, float] | None = field(default=None, init=False)
     """High, low and close of the candle before; None before the first, and after a gap."""
     _atr: Smoothed = field(init=False)
-    _plus: Decaying = field(init=False)
-    _minus: Decaying = field(init=False)
-    _ranges: Decaying = field(init=False)
+    _moves: Moves = field(init=False)
     _adx: Smoothed = field(init=False)
     _dx: float = field(default=0.0, init=False)
 
     def __post_init__(self) -> None:
         self._atr, self._adx = Smoothed(self.period), Smoothed(self.period)
-        self._plus, self._minus, self._ranges = (Decaying(self.period) for _ in range(3))
+        self._moves = Moves(self.period)
 
     @property
     def atr(self) -> float | None:
@@ -78,12 +91,12 @@ class Wilder:
     @property
     def plus_di(self) -> float:
         """Positive directional indicator, 0 to 100; 0 while nothing moved."""
-        return self._directional(self._plus)
+        return self._moves.in_percent()[0]
 
     @property
     def minus_di(self) -> float:
         """Negative directional indicator, 0 to 100; 0 while nothing moved."""
-        return self._directional(self._minus)
+        return self._moves.in_percent()[1]
 
     def gap(self) -> None:
         """Candles are missing: the next one is not measured against the last one."""
@@ -95,22 +108,20 @@ class Wilder:
         if last is None:
             return
         high_before, low_before, close_before = last
-        true_range = max(high - low, abs(high - close_before), abs(low - close_before))
+        true_range = max(high, close_before) - min(low, close_before)
         up, down = high - high_before, low_before - low
         self._atr.add(true_range)
-        self._ranges.add(true_range)
-        self._plus.add(up if up > down and up > 0 else 0.0)
-        self._minus.add(down if down > up and down > 0 else 0.0)
-        if self._ranges.count >= self.period:
+        self._moves.add(
+            up if up > down and up > 0 else 0.0,
+            down if down > up and down > 0 else 0.0,
+            true_range,
+        )
+        if self._moves.count >= self.period:
             self._adx.add(self._directional_index())
-
-    def _directional(self, moves: Decaying) -> float:
-        ranges = self._ranges.value
-        return 100 * moves.value / ranges if ranges > 0 else 0.0
 
     def _directional_index(self) -> float:
         """DX of this candle; without any movement that of the candle before."""
-        plus, minus = self._directional(self._plus), self._directional(self._minus)
+        plus, minus = self._moves.in_percent()
         if plus + minus > 0:
             self._dx = 100 * abs(plus - minus) / (plus + minus)
         return self._dx
