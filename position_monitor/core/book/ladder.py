@@ -94,6 +94,8 @@ def _split(rungs: list[SizedRung], instrument: Instrument) -> tuple[tuple[SizedR
             SizedRung(rung.rung + PIECE_STRIDE * number, rung.level, part, rung.kind)
             for number, part in enumerate(parts)
         ]
+        if len(parts) < PIECES_MAX:
+            continue  # all of it fits
         left = floor_to(rung.quantity, instrument.step) - sum(parts, Decimal(0))
         if left > 0:
             note = (
@@ -109,9 +111,11 @@ def even_parts(quantity: Decimal, instrument: Instrument, parts_max: int) -> tup
     fit into `parts_max` parts is left out.
     """
     steps = int(floor_to(quantity, instrument.step) / instrument.step)
-    steps_max = max(1, int(floor_to(instrument.market_max_quantity, instrument.step) / instrument.step))
     if steps <= 0:
         return ()
+    if quantity <= instrument.market_max_quantity:
+        return (steps * instrument.step,)
+    steps_max = max(1, int(floor_to(instrument.market_max_quantity, instrument.step) / instrument.step))
     steps = min(steps, steps_max * parts_max)
     count = -(-steps // steps_max)
     each, more = divmod(steps, count)
