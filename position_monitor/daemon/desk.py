@@ -201,12 +201,12 @@ class Desk:
 
         Only a take-profit waits for that answer. An order that ended under this id makes the next revision due.
         """
-        order = action.order
-        approved = approve_place(action, self.gate(order.key, observation))
+        order, key = action.order, action.key
+        approved = approve_place(action, self.gate(key, observation))
         if isinstance(approved, Denied):
             return self._denied(action, approved)
         self.memory.write_claimed(order)
-        answer = await self.earlier.of(order, self.evidence.of(order.key))
+        answer = await self.earlier.of(order, self.evidence.of(key))
         if isinstance(answer, LiveOrder) and not answer.status.terminal:
             return Outcome(
                 action,
@@ -217,7 +217,7 @@ class Desk:
             )
         if isinstance(answer, LiveOrder) and renamed < RENAMED_MAX:
             self.memory.order_reported(word_of(answer))
-            belief = self.evidence.of(order.key)
+            belief = self.evidence.of(key)
             again = replace(action, order=renewed(order, self.rules.account, belief)) if belief is not None else action
             return await self._placed(again, observation, renamed=renamed + 1)
         if answer is not None and order.role is Role.TAKE_PROFIT:

@@ -28,12 +28,12 @@ def why_over_exit(order: DesiredOrder, position: Position | None, gate: GateInpu
     instrument = gate.observation.instrument
     if order.role is not Role.TAKE_PROFIT or position is None or order.quantity is None or instrument is None:
         return ""
-    resting = [live for live in gate.observation.orders if live.key == order.key]
+    resting = [live for live in gate.observation.orders if live.key == position.key]
     grace_ms = gate.evidence_settings.triggering_grace_ms
     stuck = gate.belief.stuck_in_triggering(gate.now_ms, grace_ms) if gate.belief is not None else frozenset()
     own = Exit(order.trigger_price, order.quantity, order.rung)
     whole = [*exits_of(resting, stuck), *gate.unlisted, own]
-    pin = _pin(gate, order.key)
+    pin = _pin(gate, position.key)
     shares = [share_up_to(rungs_of(one.rung)[-1], gate.settings, pin) for one in whole]
     for price in {one.price for one in whole}:
         reached_here = [

@@ -58,7 +58,7 @@ class Denied:
 def approve_place(action: Place, gate: GateInputs) -> Approved[Place] | Denied:
     """Approve a new order: it can only reduce, is on the right side, and its intent does not rest yet."""
     order = action.order
-    position = gate.observation.position(order.key)
+    position = gate.observation.position(action.key)
     deed = Deed.PLACE_STOP if order.role.is_stop else Deed.PLACE_TAKE_PROFIT
     checks = (
         _why_not_permitted(order, position, gate),
@@ -210,7 +210,7 @@ def _why_too_many(order: DesiredOrder, position: Position | None, gate: GateInpu
     """
     if order.role is Role.BACKSTOP or position is None:
         return ""
-    owned = [live for live in gate.observation.orders if live.tag is not None and live.key == order.key]
+    owned = [live for live in gate.observation.orders if live.tag is not None and live.key == position.key]
     most = gate.limits.owned_orders_per_position_max
     most += 0 if order.role is Role.TAKE_PROFIT else STOPS_BEYOND_LIMIT
     if len(owned) < most:

@@ -127,22 +127,22 @@ def claimed(
 
 
 def _after_place(evidence: Evidence, outcome: Outcome, action: Place, pause_ms: int) -> Evidence:
-    order = action.order
-    belief = evidence.of(order.key)
+    order, key = action.order, action.key
+    belief = evidence.of(key)
     if belief is None:
         return evidence
     is_stop = order.role.is_stop
     belief = _with_try(belief, outcome, order)
-    evidence = with_key(evidence, order.key, belief)
+    evidence = with_key(evidence, key, belief)
     if outcome.may_rest:
         proved = outcome.refusal is Refusal.DUPLICATE
         evidence = claimed(evidence, order, outcome.at_ms, proved=proved, live_at_ms=outcome.live_at_ms)
-        return _changed(evidence, order.key, belief, crossed=NOT_CROSSED, stop_refused="") if is_stop else evidence
+        return _changed(evidence, key, belief, crossed=NOT_CROSSED, stop_refused="") if is_stop else evidence
     evidence = without_write(evidence, order.symbol, order.client_id)
     if is_stop:
         if without_numbers(belief.stop_refused) != without_numbers(outcome.text):
             belief = belief._replace(stop_refused=outcome.text)  # else the same words stay, for those who compare them
-        evidence = with_key(evidence, order.key, belief)
+        evidence = with_key(evidence, key, belief)
     if is_stop and outcome.refusal is Refusal.CROSSED:
         crossed = after_refusal(
             belief.crossed,
@@ -152,11 +152,11 @@ def _after_place(evidence: Evidence, outcome: Outcome, action: Place, pause_ms: 
             pause_ms=pause_ms,
             said=outcome.said,
         )
-        return _changed(evidence, order.key, belief, crossed=crossed)
+        return _changed(evidence, key, belief, crossed=crossed)
     if is_stop and outcome.refusal is Refusal.OFF_GRID:
-        return _changed(evidence, order.key, belief, grid_refusals=belief.grid_refusals + 1)
+        return _changed(evidence, key, belief, grid_refusals=belief.grid_refusals + 1)
     if order.close_all and outcome.refusal is Refusal.SLOT_TAKEN:
-        return _changed(evidence, order.key, belief, close_all_blocked=True)
+        return _changed(evidence, key, belief, close_all_blocked=True)
     return evidence
 
 

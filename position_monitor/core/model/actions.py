@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from decimal import Decimal
 from enum import StrEnum
 
@@ -47,11 +47,11 @@ class Place:
 
     order: DesiredOrder
     reason: str
+    key: PositionKey = field(init=False, repr=False, compare=False)
+    """The position it is for."""
 
-    @property
-    def key(self) -> PositionKey:
-        """The position it is for."""
-        return self.order.key
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "key", self.order.key)
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,8 +26,8 @@ def written(outcome: Outcome) -> Event:
     if outcome.said:
         details["code"] = _as_published(outcome.said)
     match outcome.action:
-        case Place(order, reason):
-            key, kind = order.key, _ANNOUNCED[order.role]
+        case Place(order, reason) as place:
+            key, kind = place.key, _ANNOUNCED[order.role]
             details |= {"client_id": order.client_id, "role": str(order.role), "reason": reason}
             size = "close-all" if order.quantity is None else plain(order.quantity)
             details |= {"trigger_price": plain(order.trigger_price), "quantity": size}
