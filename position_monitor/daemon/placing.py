@@ -74,7 +74,7 @@ class Placing:
         if not actions:
             return NOTHING_SENT
         sending = [asyncio.ensure_future(self._send(action, observed[_symbol(action)])) for action in actions]
-        await arrive(sending, self.desk.clock)
+        await arrive(sending)
         late = {task: action for task, action in zip(sending, actions, strict=True) if not task.done()}
         self.desk.keep(late)
         outcomes = [task.result() for task in sending if task.done()]

@@ -18,7 +18,7 @@ Answer = TypeVar("Answer")
 PATIENCE_S: Final = 3.0
 """How long anything is waited for."""
 STRAGGLERS_S: Final = 1.0
-"""How long a read is waited for after the last one that answered."""
+"""How long a read is waited for after the first one that answered."""
 KEPT_S: Final = 5.0
 """A late answer that nobody asked for within this time after it was asked for is asked for anew."""
 TRIED_FOR_S: Final = 1.5
@@ -48,7 +48,7 @@ class PendingReads(Generic[Answer]):
                 begun_s, pending = now_s, asyncio.ensure_future(_answer(read(symbol)))
             self._reads[symbol] = (begun_s, pending)
             reads[symbol] = pending
-        await arrive(set(reads.values()), self._clock)
+        await arrive(reads.values())
         answered: dict[str, Answer] = {}
         for symbol, pending in reads.items():
             if pending.done():
@@ -58,17 +58,39 @@ class PendingReads(Generic[Answer]):
         return answered
 
 
-async def arrive(waiting: Collection[asyncio.Future[Any]], clock: Clock) -> None:
-    """Wait until all of them are done, but not for long: `PATIENCE_S` at most, `STRAGGLERS_S` after the last one."""
-    until_s, left = clock.monotonic_s() + PATIENCE_S, set(waiting)
-    while left:
-        left_s = until_s - clock.monotonic_s()
-        if left_s <= 0:
-            return
-        done, left = await asyncio.wait(left, timeout=left_s, return_when=asyncio.FIRST_COMPLETED)
-        if not done:
-            return
-        until_s = min(until_s, clock.monotonic_s() + STRAGGLERS_S)
+async def arrive(waiting: Collection[asyncio.Future[Any]]) -> None:
+    """Wait until all of them are done, but not for long: `PATIENCE_S` at most, `STRAGGLERS_S` after the first one.
+
+    Whoever waits is woken once, at the end: `asyncio.wait` would wake and arm its timer anew for each that arrives.
+    """
+    if not waiting:
+        return
+    loop, left = asyncio.get_running_loop(), len(waiting)
+    over = loop.create_future()
+    timers = [loop.call_later(PATIENCE_S, _end, over)]
+
+    def arrived(_: asyncio.Future[Any]) -> None:
+        nonlocal left
+        left -= 1
+        if left == 0:
+            _end(over)
+        elif len(timers) == 1:
+            timers.append(loop.call_later(STRAGGLERS_S, _end, over))
+
+    for future in waiting:
+        future.add_done_callback(arrived)
+    try:
+        await over
+    finally:
+        for timer in timers:
+            timer.cancel()
+        for future in waiting:
+            future.remove_done_callback(arrived)
+
+
+def _end(over: asyncio.Future[None]) -> None:
+    if not over.done():
+        over.set_result(None)
 
 
 async def patiently(clock: Clock, read: Callable[[], Awaitable[Answer]]) -> Answer:
