@@ -7,6 +7,7 @@ from collections.abc import Coroutine
 from dataclasses import dataclass
 from typing import Any, Final, TypeVar
 
+from position_monitor.edge.background import first_done
 from position_monitor.edge.clock import Clock
 
 END_WITHIN_S: Final = 0.5
@@ -34,9 +35,9 @@ Guard = Coroutine[Any, Any, Ended]
 
 async def within(clock: Clock, seconds: float, work: Coroutine[Any, Any, T]) -> T:
     """The result of `work`, or TimeoutError after so many seconds of `clock`."""
-    task, timer = asyncio.ensure_future(work), asyncio.ensure_future(clock.sleep(seconds))
+    task, timer = asyncio.create_task(work), asyncio.create_task(clock.sleep(seconds))
     try:
-        await asyncio.wait((task, timer), return_when=asyncio.FIRST_COMPLETED)
+        await first_done((task, timer))
         if task.done():
             return task.result()
         raise TimeoutError
@@ -46,9 +47,9 @@ async def within(clock: Clock, seconds: float, work: Coroutine[Any, Any, T]) -> 
 
 async def first_of(*guards: Guard) -> Ended:
     """Run all; when the first one ends in whatever way, end the others and say why."""
-    tasks = [asyncio.ensure_future(guard) for guard in guards]
+    tasks = [asyncio.create_task(guard) for guard in guards]
     try:
-        await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+        await first_done(tasks)
         task = next(task for task in tasks if task.done())
         if task.cancelled():
             return Ended("a part of the connection was cancelled")

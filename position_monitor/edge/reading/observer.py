@@ -17,6 +17,7 @@ from position_monitor.core.model.positions import Position
 from position_monitor.core.observation.needs import Fact
 from position_monitor.core.observation.reads import OrdersRead, PositionsRead, SymbolObservation
 from position_monitor.core.observation.stream_events import MarkPrice
+from position_monitor.edge.background import first_done
 from position_monitor.edge.clock import Clock
 from position_monitor.edge.exchange import Exchange
 from position_monitor.edge.reading import schedule
@@ -80,7 +81,7 @@ class Observer:
         """
         expected = {*evidence.symbols(), *also}
         first = schedule.first_reads(self._moment(), expected, sweep=sweep)
-        sweeping = asyncio.ensure_future(self._sweep()) if first.sweep_beside else None
+        sweeping = asyncio.create_task(self._sweep()) if first.sweep_beside else None
         positions = await self._positions()
         whole = await self._in_time(sweeping) if sweeping is not None else None
         self._answered = not isinstance(positions, ExchangeFailure)
@@ -93,7 +94,7 @@ class Observer:
         )
         due: Collection[str] = reads.symbols
         if reads.sweep:
-            whole = await self._in_time(asyncio.ensure_future(self._sweep()))
+            whole = await self._in_time(asyncio.create_task(self._sweep()))
         orders = await self._per_symbol(sorted(due)) if whole is None else swept_lists(whole, symbols)
         if whole is not None:
             symbols = due = symbols | self._swept(whole, symbols)
@@ -227,7 +228,7 @@ class Observer:
 
     async def _in_time(self, sweep: asyncio.Future[OrdersRead | None]) -> OrdersRead | None:
         """The sweep, unless it takes longer than everything else: then the symbols are read one by one."""
-        await asyncio.wait({sweep}, timeout=PATIENCE_S)
+        await first_done((sweep,), PATIENCE_S)
         if sweep.done():
             return sweep.result()
         sweep.cancel()

@@ -10,6 +10,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Collection, Iterable
 from typing import Any, Final, Generic, TypeVar
 
+from position_monitor.edge.background import let_go
 from position_monitor.edge.clock import Clock
 from position_monitor.errors import ExchangeFailure, Unreachable, Unreadable
 
@@ -45,7 +46,7 @@ class PendingReads(Generic[Answer]):
         for symbol in symbols:
             begun_s, pending = self._reads.get(symbol, (now_s, None))
             if pending is None or anew or (pending.done() and now_s - begun_s > KEPT_S):
-                begun_s, pending = now_s, asyncio.ensure_future(_answer(read(symbol)))
+                begun_s, pending = now_s, asyncio.create_task(_answer(read(symbol)))
             self._reads[symbol] = (begun_s, pending)
             reads[symbol] = pending
         await arrive(reads.values())
@@ -67,15 +68,15 @@ async def arrive(waiting: Collection[asyncio.Future[Any]]) -> None:
         return
     loop, left = asyncio.get_running_loop(), len(waiting)
     over = loop.create_future()
-    timers = [loop.call_later(PATIENCE_S, _end, over)]
+    timers = [loop.call_later(PATIENCE_S, let_go, over)]
 
     def arrived(_: asyncio.Future[Any]) -> None:
         nonlocal left
         left -= 1
         if left == 0:
-            _end(over)
+            let_go(over)
         elif len(timers) == 1:
-            timers.append(loop.call_later(STRAGGLERS_S, _end, over))
+            timers.append(loop.call_later(STRAGGLERS_S, let_go, over))
 
     for future in waiting:
         future.add_done_callback(arrived)
@@ -86,11 +87,6 @@ async def arrive(waiting: Collection[asyncio.Future[Any]]) -> None:
             timer.cancel()
         for future in waiting:
             future.remove_done_callback(arrived)
-
-
-def _end(over: asyncio.Future[None]) -> None:
-    if not over.done():
-        over.set_result(None)
 
 
 async def patiently(clock: Clock, read: Callable[[], Awaitable[Answer]]) -> Answer:

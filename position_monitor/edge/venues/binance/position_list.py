@@ -9,10 +9,11 @@ again, not when the last request of the time before it is given up, which may ta
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
-from typing import Final
+from collections.abc import Callable, Coroutine
+from typing import Any, Final
 
 from position_monitor.core.observation.reads import PositionsRead
+from position_monitor.edge.background import first_done
 from position_monitor.edge.venues.transport import Endpoint
 from position_monitor.errors import AuthRefused, ExchangeFailure, RateLimited
 
@@ -28,7 +29,7 @@ _NEWER: Final = Endpoint.POSITIONS
 class PositionList:
     """Remembers which of the two calls answered last: that one is asked first."""
 
-    def __init__(self, read: Callable[[Endpoint], Awaitable[PositionsRead]]) -> None:
+    def __init__(self, read: Callable[[Endpoint], Coroutine[Any, Any, PositionsRead]]) -> None:
         self._read = read
         self._first = _NEWER
 
@@ -47,11 +48,10 @@ class PositionList:
             while asked < len(calls) or any(number < AWAITED_MAX for number in waiting.values()):
                 at_once = asked < len(calls) and asked == len(failures)
                 if at_once or now_s() >= due_s:
-                    waiting[asyncio.ensure_future(self._read(calls[asked % len(calls)]))] = asked
+                    waiting[asyncio.create_task(self._read(calls[asked % len(calls)]))] = asked
                     asked, due_s = asked + 1, now_s() + ASKED_AGAIN_S
-                left_s = max(0.0, due_s - now_s())
-                done, _ = await asyncio.wait(waiting, timeout=left_s, return_when=asyncio.FIRST_COMPLETED)
-                for answer in done:
+                await first_done(waiting, max(0.0, due_s - now_s()))
+                for answer in [one for one in waiting if one.done()]:
                     call = calls[waiting.pop(answer) % len(calls)]
                     try:
                         read = answer.result()

@@ -168,7 +168,7 @@ class BinanceUsdm:
         params = {} if symbol is None else {"symbol": symbol}
         lane = Lane.READ if symbol is None else Lane.HELD if symbol in self._order_lists else Lane.POSITIONS
         began_at_ms = self._clock.now_ms()
-        plain_call = asyncio.ensure_future(self._wire.call(Endpoint.OPEN_ORDERS, params, lane))
+        plain_call = asyncio.create_task(self._wire.call(Endpoint.OPEN_ORDERS, params, lane))
         try:
             algo = await self._wire.call(Endpoint.OPEN_ALGO_ORDERS, params, lane)
             if not plain_call.done():
