@@ -156,17 +156,20 @@ class Transport(Protocol):
 
 def parse_json(text: str) -> object:
     """Parse a body so that no number passes through binary floating point; `NOT_JSON` when it is not JSON (D1, D2)."""
+    document = text.strip(_JSON_SPACE)
+    parsed: object
     try:
-        parsed: object = _DECODER.decode(text)
+        parsed, end = _DECODER.raw_decode(document)  # `decode` looks for white space by two patterns
     except (ValueError, ArithmeticError, RecursionError):
         return NOT_JSON
-    return parsed
+    return parsed if end == len(document) else NOT_JSON
 
 
 def _refuse_constant(name: str) -> NoReturn:
     raise ValueError(f"{name} is not JSON")
 
 
+_JSON_SPACE: Final = " \t\n\r"
 _DECODER: Final = json.JSONDecoder(parse_float=Decimal, parse_constant=_refuse_constant)
 
 
