@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any, Final
 
-from pydantic import Field, ValidationError
+from pydantic import Field
 
 from position_monitor.core.model import ids
 from position_monitor.core.model.orders import OrderStatus, Purpose
@@ -25,6 +25,7 @@ from position_monitor.core.observation.stream_events import (
     StreamEvent,
     SymbolTouched,
 )
+from position_monitor.edge.venues.binance.exact_numbers import whole_number
 from position_monitor.edge.venues.binance.rows import (
     AmountToTell,
     Flag,
@@ -122,10 +123,6 @@ class _AccountPart(Row):
     multi_assets: Flag = Field(alias="j")
 
 
-class _Stamp(Row):
-    at_ms: Whole = Field(alias="T")
-
-
 def _symbol_in(part: object) -> str:
     """The symbol a part names, however malformed the rest is; empty when it names none."""
     symbol = part.get("s") if isinstance(part, Mapping) else None
@@ -146,7 +143,7 @@ def _positions(body: Mapping[str, Any]) -> UserMessage:
     ignored = 0
     for part in parts:
         try:
-            at_ms = _Stamp.model_validate(body).at_ms
+            at_ms = whole_number(body.get("T"))
             row = _PositionPart.model_validate(part)
             leg = leg_of(row.position_side)
             events.append(
@@ -159,7 +156,7 @@ def _positions(body: Mapping[str, Any]) -> UserMessage:
                     reason=reason,
                 )
             )
-        except ValidationError:
+        except ValueError:  # a `ValidationError` is one
             ignored += 1
             events.extend(_touched(_symbol_in(part), "an unreadable position"))
     return UserMessage(tuple(events), documented=True, ignored=ignored)
@@ -168,9 +165,9 @@ def _positions(body: Mapping[str, Any]) -> UserMessage:
 def _algo(body: Mapping[str, Any]) -> UserMessage:
     part = body.get("o")
     try:
-        at_ms = _Stamp.model_validate(body).at_ms
+        at_ms = whole_number(body.get("T"))
         row = _AlgoPart.model_validate(part)
-    except ValidationError:
+    except ValueError:
         return UserMessage(_touched(_symbol_in(part), "an unreadable conditional order"), documented=True, ignored=1)
     event = AlgoEvent(
         key=key_of(row.symbol, row.side, row.position_side),
@@ -193,9 +190,9 @@ def _algo(body: Mapping[str, Any]) -> UserMessage:
 def _order(body: Mapping[str, Any]) -> UserMessage:
     part = body.get("o")
     try:
-        at_ms = _Stamp.model_validate(body).at_ms
+        at_ms = whole_number(body.get("T"))
         row = _OrderPart.model_validate(part)
-    except ValidationError:
+    except ValueError:
         return UserMessage(_touched(_symbol_in(part), "an unreadable order"), documented=True, ignored=1)
     event = OrderEvent(
         key=key_of(row.symbol, row.side, row.position_side),
@@ -233,12 +230,12 @@ def _limit_rung(row: _OrderPart, event: OrderEvent) -> AlgoEvent:
 
 def _config(body: Mapping[str, Any]) -> UserMessage:
     try:
-        at_ms = _Stamp.model_validate(body).at_ms
+        at_ms = whole_number(body.get("T"))
         if "ac" in body:
             row = _LeveragePart.model_validate(body["ac"])
             return UserMessage((ConfigEvent(row.symbol, row.leverage, None, at_ms),), documented=True)
         account = _AccountPart.model_validate(body.get("ai"))
-    except ValidationError:
+    except ValueError:
         return UserMessage(_touched(_symbol_in(body.get("ac")), "an unreadable setting"), documented=True, ignored=1)
     return UserMessage((ConfigEvent("", None, account.multi_assets, at_ms),), documented=True)
 
