@@ -15,6 +15,7 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import NamedTuple
 
 from position_monitor.edge.clock import VenueClock
 from position_monitor.edge.http.rate_windows import WINDOW_GUARD_MS, GrowingPause, Window, header_count
@@ -102,8 +103,7 @@ class BudgetLimits:
         return {lane: self.weight_1m - kept for lane, kept in self.weight_reserves.items()}
 
 
-@dataclass(frozen=True, slots=True)
-class Ticket:
+class Ticket(NamedTuple):
     """Leave to send one request: which windows it was counted in."""
 
     windows: tuple[int, int, int]
@@ -120,12 +120,12 @@ class RateBudget:
         self._background = Window(60_000)
         self._orders_10s = Window(10_000)
         self._orders_1m = Window(60_000)
-        self._reported = (
-            ("x-mbx-used-weight-1m", self._weight),
-            ("x-mbx-order-count-10s", self._orders_10s),
-            ("x-mbx-order-count-1m", self._orders_1m),
-        )
-        """The headers of a reply, and what each of them counts, in the order of a ticket's windows."""
+        self._reported = {
+            "x-mbx-used-weight-1m": (self._weight, 0),
+            "x-mbx-order-count-10s": (self._orders_10s, 1),
+            "x-mbx-order-count-1m": (self._orders_1m, 2),
+        }
+        """The headers of a reply, what each of them counts, and its place among a ticket's windows."""
         self._same_from_ms = self._same_until_ms = 0
         """From when until when, by the venue's clock, no window begins or ends."""
         self._blocked_until_s = -math.inf
@@ -201,11 +201,15 @@ class RateBudget:
         return self._take(lane, weight, orders)
 
     def observe(self, ticket: Ticket, headers: Mapping[str, str]) -> None:
-        """Learn from the headers of the reply to `ticket`; a reply from an earlier window teaches nothing."""
-        self._roll()
-        for (name, window), sent_in in zip(self._reported, ticket.windows, strict=True):
-            text = headers.get(name)
-            if text is not None and window.index == sent_in and (value := header_count(text)) is not None:
+        """Learn from the headers of the reply to `ticket`; a reply from an earlier window teaches nothing.
+
+        A window that ended and was not asked since is not rolled on: whatever it learns, it forgets when it is.
+        """
+        for name, text in headers.items():
+            if (counter := self._reported.get(name)) is None:
+                continue
+            window, place = counter
+            if window.index == ticket.windows[place] and (value := header_count(text)) is not None:
                 window.report(value)
 
     def block(self, failure: RateLimited) -> None:
