@@ -254,6 +254,8 @@ class Observer:
     ) -> dict[str, PositionsRead]:
         """Ask for the zero rows of symbols whose position is no longer listed (invariant 7)."""
         names = schedule.zero_rows(positions, symbols, evidence)
+        if not names:
+            return {}
         return await PendingReads[PositionsRead](self.clock).answers(names, self.exchange.read_position_rows)
 
     def _observation(
