@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from decimal import Decimal
 from enum import Enum
-from typing import Final, NoReturn, Protocol
+from types import MappingProxyType
+from typing import Final, NamedTuple, NoReturn, Protocol
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,15 +110,14 @@ class NotJson:
 NOT_JSON: Final = NotJson()
 
 
-@dataclass(frozen=True, slots=True)
-class Reply:
+class Reply(NamedTuple):
     """A complete HTTP answer."""
 
     status: int
     body: object
     """Parsed JSON with `Decimal` for fractions, or `NOT_JSON`. Not to be changed: an answer that repeats the one before
     may be the same object."""
-    headers: Mapping[str, str] = field(default_factory=dict)
+    headers: Mapping[str, str] = MappingProxyType({})
     """Only the limit headers (`x-mbx-*`, `retry-after`), with lower-case names."""
     text: str = ""
     """The start of a body that was not JSON: told apart by phrase, never quoted in a failure."""
