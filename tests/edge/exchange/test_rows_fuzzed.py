@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from position_monitor.core.observation.reads import OrdersRead, PositionsRead
 from position_monitor.edge.venues.binance.instruments import instruments_from
-from position_monitor.edge.venues.binance.position_rows import moved_position, symbol_rows
+from position_monitor.edge.venues.binance.position_rows import flat_rows, moved_position, symbol_rows
 from position_monitor.edge.venues.binance.reads import orders_from, positions_from
 from position_monitor.edge.venues.transport import Endpoint
 from position_monitor.errors import Unreadable
@@ -119,6 +119,28 @@ def test_a_known_row_with_another_mark_takes_the_short_way() -> None:
         ((position,), _, _) = found
         assert position.mark_price == Decimal(row["markPrice"])
         assert position.unrealized_pnl == Decimal(row["unRealizedProfit"])
+
+
+FLAT_ROWS = st.sampled_from(["BOTH", "LONG", "SHORT"]).flatmap(
+    lambda side: damaged(position_row(amount="0.000", positionSide=side))
+)
+
+
+@given(st.lists(FLAT_ROWS, min_size=1, max_size=3), st.sampled_from([None, True, False]))
+def test_rows_that_say_nothing_is_open_are_read_as_any_other(rows: list[dict[str, Any]], hedged: bool | None) -> None:
+    """The short way for flat symbols must give what the models give, and never more than they do."""
+    found = flat_rows(rows, hedged)
+    if found is not None:
+        assert found == symbol_rows(rows, hedged, None)
+
+
+def test_flat_symbols_take_the_short_way() -> None:
+    long, short = (position_row(amount="0.000", positionSide=side) for side in ("LONG", "SHORT"))
+    for rows in ([position_row(amount="0")], [long, short]):
+        assert flat_rows(rows, None) == symbol_rows(rows, None, None)
+        assert flat_rows(rows, None) is not None
+    assert flat_rows([position_row()], None) is None
+    assert flat_rows([long, long | {"entryPrice": "1"}], None) is None, "a contradiction is found elsewhere"
 
 
 @given(ANYTHING, ANYTHING)

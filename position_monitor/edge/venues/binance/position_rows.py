@@ -121,6 +121,34 @@ def _time_of(raw: Mapping[str, Any]) -> int:
         return 0
 
 
+def flat_rows(rows: Iterable[Mapping[str, Any]], account_hedged: bool | None) -> SymbolRows | None:
+    """The rows of a symbol of which none is open: most of an account, and the same in answer after answer.
+
+    None where one may be open, or when anything about them is unusual: then they are read as any other rows are.
+    """
+    stated: list[tuple[str, str, str, int]] = []
+    for raw in rows:
+        symbol, side, amount = raw.get("symbol"), raw.get("positionSide"), raw.get("positionAmt")
+        updated = raw.get("updateTime")
+        # Only these types, because values of others may be equal without meaning the same, such as 1 and true.
+        if type(symbol) is not str or type(side) is not str or type(amount) is not str or type(updated) is not int:
+            return None
+        if amount.strip("-.0"):
+            return None
+        stated.append((symbol, side, amount, updated))
+    return _flat_stated(tuple(stated), account_hedged)
+
+
+@lru_cache(maxsize=4_096)
+def _flat_stated(stated: tuple[tuple[str, str, str, int], ...], account_hedged: bool | None) -> SymbolRows | None:
+    """What such rows say, read by the rules for every row; None where they are unusual."""
+    if len({side for _, side, _, _ in stated}) < len(stated):
+        return None  # whether two rows of one side contradict each other, all of what they say decides
+    names = ("symbol", "positionSide", "positionAmt", "updateTime")
+    read = symbol_rows([dict(zip(names, row, strict=True)) for row in stated], account_hedged, None)
+    return None if read.opened or read.problem else read
+
+
 def moved_position(raw: Mapping[str, Any], leverage: int | None) -> SymbolRows | None:
     """The only row of a symbol that is the one of an earlier answer but for what moves with the price.
 

@@ -12,7 +12,7 @@ from position_monitor.core.model.positions import Position
 from position_monitor.core.model.sides import PositionKey
 from position_monitor.core.observation.reads import OrdersRead, PositionsRead
 from position_monitor.edge.venues.binance.order_rows import algo_order, plain_order
-from position_monitor.edge.venues.binance.position_rows import CONTRADICTION, moved_position, symbol_rows
+from position_monitor.edge.venues.binance.position_rows import CONTRADICTION, flat_rows, moved_position, symbol_rows
 from position_monitor.edge.venues.binance.rows import list_of_rows, row_reason, row_symbol
 from position_monitor.edge.venues.transport import Endpoint
 from position_monitor.errors import ExchangeFailure
@@ -39,8 +39,11 @@ def positions_from(
     groups = _by_symbol(endpoint, body, symbol)
     hedged = hedged if hedged is not None else _mode_shown(groups.values())
     for name, rows in groups.items():
-        moved = moved_position(rows[0], leverages.get(name)) if len(rows) == 1 else None
-        read = moved or symbol_rows(rows, hedged, leverages.get(name))
+        read = flat_rows(rows, hedged)
+        if read is None and len(rows) == 1:
+            read = moved_position(rows[0], leverages.get(name))
+        if read is None:
+            read = symbol_rows(rows, hedged, leverages.get(name))
         positions.extend(read.opened)
         zeros.update(read.zeros)
         if read.problem:
