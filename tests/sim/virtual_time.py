@@ -12,9 +12,11 @@ from heapq import heapify, heappop, heappush
 from typing import Any
 
 EPOCH_MS = 1_790_000_000_000
-CANCELLED_MAX = 500
-"""Cancelled timers that may lie in the heap before they are cleared out."""
+TIMERS_MAX = 500
+"""Timers that may lie in the heap, beside twice those that are awaited, before cancelled ones are cleared out."""
 _new = object.__new__
+_Sleeper = asyncio.Future
+"""What somebody who sleeps waits for. It lies among timers and callbacks itself, without a callback to wake it."""
 
 
 class Deadlock(RuntimeError):
@@ -61,11 +63,6 @@ class _Timer(_Handle, asyncio.TimerHandle):
     __slots__ = ()
     _loop: Any
 
-    def cancel(self) -> None:
-        if self._scheduled and not self._cancelled:
-            self._loop._timer_handle_cancelled(self)
-        self._cancelled, self._callback, self._args = True, None, None
-
 
 class VirtualLoop(asyncio.SelectorEventLoop):
     """The loop: callbacks in the order in which they became ready, timers of one moment in the order of their making.
@@ -85,9 +82,9 @@ class VirtualLoop(asyncio.SelectorEventLoop):
         self.now_ms = EPOCH_MS
         """The venue's time, ms UTC."""
         self.create_future = partial(asyncio.Future, loop=self)  # type: ignore[method-assign]
-        self._timers: list[tuple[float, int, _Timer]] = []
+        self._timers: list[tuple[float, int, _Timer | asyncio.Future[None]]] = []
         self._timer_number = 0
-        self._cancelled = 0
+        self._timers_max = TIMERS_MAX
 
     def time(self) -> float:
         return self.now_s
@@ -107,7 +104,7 @@ class VirtualLoop(asyncio.SelectorEventLoop):
         timer = _new(_Timer)
         timer._callback, timer._args, timer._cancelled = callback, args, False
         timer._context = copy_context() if context is None else context
-        timer._when, timer._loop, timer._scheduled = when, self, True
+        timer._when, timer._loop = when, self
         self._timer_number += 1
         heappush(self._timers, (when, self._timer_number, timer))
         return timer
@@ -117,15 +114,15 @@ class VirtualLoop(asyncio.SelectorEventLoop):
     ) -> asyncio.TimerHandle:
         return self.call_at(self.now_s + delay, callback, *args, context=context)
 
+    def sleeper(self, seconds: float) -> asyncio.Future[None]:
+        """What is done after so many seconds; when it is cancelled, nothing is left to be taken back."""
+        awaited: asyncio.Future[None] = _Sleeper(loop=self)
+        self._timer_number += 1
+        heappush(self._timers, (self.now_s + seconds, self._timer_number, awaited))
+        return awaited
+
     def create_task(self, coro: Any, *, name: str | None = None, context: Any = None) -> asyncio.Task[Any]:
         return asyncio.Task(coro, loop=self, name=name, context=context)
-
-    def _timer_handle_cancelled(self, handle: asyncio.TimerHandle) -> None:
-        self._cancelled += 1
-        if self._cancelled > CANCELLED_MAX:
-            self._timers[:] = [timer for timer in self._timers if not timer[2]._cancelled]
-            heapify(self._timers)
-            self._cancelled = 0
 
     def _run_once(self) -> None:
         """Run rounds until somebody stops the loop: what is ready now, then what became ready or due meanwhile."""
@@ -137,13 +134,13 @@ class VirtualLoop(asyncio.SelectorEventLoop):
                 self._to_next_timer()
             now_s = self.now_s
             while timers and timers[0][0] <= now_s:
-                timer = heappop(timers)[2]
-                timer._scheduled = False
-                if not timer._cancelled:
-                    ready.append(timer)
+                ready.append(heappop(timers)[2])
             for _ in range(len(ready)):
                 handle = ready.popleft()
-                if not handle._cancelled:
+                if handle.__class__ is _Sleeper:
+                    if not handle.done():
+                        handle.set_result(None)
+                elif not handle._cancelled:
                     try:
                         handle._context.run(handle._callback, *handle._args)
                     except (SystemExit, KeyboardInterrupt):
@@ -157,7 +154,11 @@ class VirtualLoop(asyncio.SelectorEventLoop):
     def _to_next_timer(self) -> None:
         """Nothing is ready: time jumps to when something will be."""
         timers = self._timers
-        while timers and timers[0][2]._cancelled:
+        if len(timers) > self._timers_max:
+            timers[:] = [timer for timer in timers if not timer[2].cancelled()]
+            heapify(timers)
+            self._timers_max = TIMERS_MAX + 2 * len(timers)
+        while timers and timers[0][2].cancelled():
             heappop(timers)
         if not timers:
             raise Deadlock("nothing is ready and nothing is scheduled")
@@ -187,28 +188,20 @@ class SimClock:
         return _loop.now_s
 
     async def sleep(self, seconds: float) -> None:
-        await sleep(seconds)
+        if seconds > 0:
+            await _loop.sleeper(seconds)
+        else:
+            await asyncio.sleep(0)
         if not self.running.is_set():
             await self.running.wait()
 
 
 async def sleep(seconds: float) -> None:
     """`asyncio.sleep` in virtual time, without what it does for other loops."""
-    if seconds <= 0:
+    if seconds > 0:
+        await _loop.sleeper(seconds)
+    else:
         await asyncio.sleep(0)
-        return
-    future = asyncio.Future(loop=_loop)
-    timer = _loop.call_at(_loop.now_s + seconds, _wake, future)
-    try:
-        await future
-    except BaseException:
-        timer.cancel()
-        raise
-
-
-def _wake(sleeper: asyncio.Future[None]) -> None:
-    if not sleeper.done():
-        sleeper.set_result(None)
 
 
 def true_ms() -> int:
