@@ -25,6 +25,10 @@ from position_monitor.paper.signing import Request, check_time
 from tests.sim.conduct import NO_ANSWER, Answer, Conduct
 from tests.sim.virtual_time import SimClock, true_ms
 
+NEAREST_S, FURTHEST_S = 0.001, 0.04
+"""How long a request and its answer are on their way, each."""
+_SPREAD_S = FURTHEST_S - NEAREST_S
+
 
 class Crashed(BaseException):
     """The process was killed here."""
@@ -68,9 +72,9 @@ class SimTransport:
         doomed = self.crash_at and self.calls >= self.crash_at
         if self.gone or (doomed and self._rng.random() < 0.5):
             await self._die()
-        clock, conduct, uniform = self._clock, self._conduct, self._rng.uniform
+        clock, conduct, chance = self._clock, self._conduct, self._rng.random
         sent_s = clock.monotonic_s()
-        await clock.sleep(uniform(0.001, 0.04))
+        await clock.sleep(NEAREST_S + _SPREAD_S * chance())
         if self.cut:
             await self._no_way(endpoint, params)
         self._gateway.engine.advance_to(true_ms())
@@ -84,7 +88,7 @@ class SimTransport:
         timeout_s = patience.timeout_s
         if delay_s >= timeout_s:
             conduct.waits_in_vain(self._number, endpoint, timeout_s)
-        await clock.sleep(min(timeout_s, uniform(0.001, 0.04) + delay_s))
+        await clock.sleep(min(timeout_s, NEAREST_S + _SPREAD_S * chance() + delay_s))
         if delay_s >= timeout_s or answer.dropped:
             conduct.ends(Answer(self._number, endpoint, params, NO_ANSWER, None, {}, moment))
         if delay_s >= timeout_s:
