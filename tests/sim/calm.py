@@ -111,9 +111,9 @@ class Calm:
         return sum(1 for ms in (*self._changed[symbol], *self._changed[""]) if at_ms - ms < MINUTE_MS)
 
     def _count(self, daemon: int, what: str, at_ms: int) -> list[str]:
-        times = _recent(self._times[daemon, what], at_ms)
+        times = self._times[daemon, what]
         times.append(at_ms)
-        if len(times) <= MOST[what]:
+        if len(times) <= MOST[what] or len(_recent(times, at_ms)) <= MOST[what]:
             return []
         most = MOST[what] + FOR_A_TRADE.get(what, 0) * len(_recent(self._traded, at_ms))
         if len(times) <= most:

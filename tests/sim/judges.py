@@ -143,17 +143,21 @@ class Judges:
         self._find("claims", self.claims.said(daemon, text, true_ms()))
 
     def _answer(self, answer: Answer) -> None:
-        at_ms = true_ms()
-        self._run.checker.names.answer(answer)
+        at_ms, endpoint = true_ms(), answer.endpoint
+        if endpoint is Endpoint.QUERY_ALGO_ORDER:
+            self._run.checker.names.answer(answer)
         self.liveness.answer(answer, at_ms)
         self.over_exit.answer(answer, at_ms)
-        self._find("witnesses", self.witnesses.answer(answer, at_ms))
-        # What is without a stop is known to a daemon only where reads are right and in time.
-        blind = self._foggy or self._run.interval_s > USUAL_INTERVAL_S
-        if answer.endpoint is Endpoint.PLACE_ALGO_ORDER:
+        if endpoint.is_write:
+            self._find("witnesses", self.witnesses.answer(answer, at_ms))
+        if endpoint is Endpoint.PLACE_ALGO_ORDER:
+            # What is without a stop is known to a daemon only where reads are right and in time.
+            blind = self._foggy or self._run.interval_s > USUAL_INTERVAL_S
             self._find("hammering", self.hammering.answer(answer, at_ms, {} if blind else self._exposed(at_ms)))
-        self._find("calm", self.calm.answer(answer, at_ms))
-        self.state_truth.answer(answer, self._run.daemons[answer.daemon][1].now_ms())
+        if said := self.calm.answer(answer, at_ms):
+            self._find("calm", said)
+        if isinstance(answer.body, list):
+            self.state_truth.answer(answer, self._run.daemons[answer.daemon][1].now_ms())
 
     def _in_the_way(self) -> set[str]:
         """Stops of ours that rest beside another's that covers the position and is as tight as each of them."""

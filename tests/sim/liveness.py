@@ -82,7 +82,7 @@ class VenueNow:
         engine, limiter = self._gateway.engine, self._gateway.limiter
         minute, lost = self._lost
         used = limiter.weight.used(engine.now_ms) + (lost if minute == engine.now_ms // MINUTE_MS else 0)
-        free = used + Endpoint.POSITIONS.value.weight <= WEIGHT_LIMIT - KEPT_FOR_STOPS
+        free = used + Endpoint.POSITIONS.spec.weight <= WEIGHT_LIMIT - KEPT_FOR_STOPS
         return free and not self._holds_back(*READS, key[0])
 
     @property
@@ -93,7 +93,7 @@ class VenueNow:
     def _holds_back(self, path: str, method: str, symbol: str) -> bool:
         rules: list[Fault] = self._gateway.engine.world.faults.of(HOLDING_BACK)
         asked = symbol if method == "POST" else None
-        return any(rule.probability >= LASTING and rule.admits(asked, path, method, None) for rule in rules)
+        return any(rule.admits(asked, path, method, None) for rule in rules if rule.probability >= LASTING)
 
 
 class Liveness:
@@ -178,7 +178,7 @@ class Liveness:
     def answer(self, answer: Answer, at_ms: int) -> None:
         """A request of a daemon ended."""
         if answer.status == NO_ANSWER:
-            self._venue.lost(answer.endpoint.value.weight, at_ms)
+            self._venue.lost(answer.endpoint.spec.weight, at_ms)
         if answer.status in (418, 429):
             self._barred[answer.daemon] = max(self._barred[answer.daemon], at_ms + _held_off_ms(answer))
         misdated = isinstance(answer.body, dict) and answer.body.get("code") == MISDATED
@@ -207,7 +207,7 @@ class Liveness:
                 self._hindered[answer.daemon, key] = at_ms
 
     def _note_misdated(self, answer: Answer, *, misdated: bool) -> None:
-        if answer.endpoint.value.signed and answer.status != NO_ANSWER:
+        if answer.endpoint.spec.signed and answer.status != NO_ANSWER:
             (self._misdated.add if misdated else self._misdated.discard)(answer.daemon)
 
     def _honest(self, body: object) -> bool:
