@@ -11,6 +11,7 @@ import asyncio
 from collections import defaultdict, deque
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from position_monitor.edge.venues.transport import Endpoint
 from tests.sim.virtual_time import true_ms
@@ -29,8 +30,7 @@ UNDER_WAY_MS = 6_000
 """A write may have been decided before the answer about the lease came."""
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
+class Answer(NamedTuple):
     """How one request of a daemon ended, as the daemon sees it."""
 
     daemon: int
