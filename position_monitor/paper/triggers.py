@@ -89,6 +89,7 @@ class Triggers:
         rate = (order.callback_rate or Decimal(0)) / 100
         turn = order.extreme * (ONE - rate if sells else ONE + rate)
         order.trigger = round_to(turn, self._world.instruments[order.symbol].tick)
+        self._world.revision += 1
         return price <= turn if sells else price >= turn
 
     def _trigger(self, order: AlgoOrder) -> None:

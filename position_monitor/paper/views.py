@@ -109,18 +109,26 @@ class _PastMarks:
 
 
 class PastView:
-    """A copy of account, marks and open orders taken at one moment."""
+    """A copy of account, marks and open orders taken at one moment.  What did not change since the view before is
+    shared with it: most views differ in prices only."""
 
-    def __init__(self, world: World) -> None:
+    def __init__(self, world: World, before: PastView | None = None) -> None:
         self._at_ms = world.now_ms
         self.stamp = (world.revision, world.market.revision)
         marks = _PastMarks({symbol: quote.mark for symbol, quote in world.market.quotes.items()})
         self.mark = marks.mark
-        self._account = world.account.copied(marks)
         self._instruments = dict(world.listed())
-        self._legs = _all_legs(self._account)
-        self._plain = {o.order_id: copied(o) for o in world.plain.open_all()}
-        self._algo = {o.algo_id: copied(o) for o in world.algo.open_all()}
+        self._legs: list[Position]
+        self._plain: dict[int, PlainOrder]
+        self._algo: dict[int, AlgoOrder]
+        if before is not None and before.stamp[0] == world.revision:
+            self._account = world.account.copied(marks, before.account)
+            self._legs, self._plain, self._algo = before._legs, before._plain, before._algo
+        else:
+            self._account = world.account.copied(marks)
+            self._legs = _all_legs(self._account)
+            self._plain = {o.order_id: copied(o) for o in world.plain.open_all()}
+            self._algo = {o.algo_id: copied(o) for o in world.algo.open_all()}
 
     @property
     def at_ms(self) -> int:
@@ -173,7 +181,7 @@ class Past:
         world = self._world
         if self._kept and self._kept[-1].stamp == (world.revision, world.market.revision):
             return
-        self._kept.append(PastView(world))
+        self._kept.append(PastView(world, self._kept[-1] if self._kept else None))
         oldest_ms = world.now_ms - world.faults.longest_lag_ms()
         while len(self._kept) > 1 and (self._kept[1].at_ms <= oldest_ms or len(self._kept) > SNAPSHOTS_KEPT):
             del self._kept[0]

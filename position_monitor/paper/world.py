@@ -124,6 +124,7 @@ class World:
         self.margin_moves: deque[MarginMove] = deque(maxlen=TRADES_KEPT)
         self.amendments: deque[Amendment] = deque(maxlen=TRADES_KEPT)
         self.revision = 0
+        """Counts the changes of anything but prices."""
         self._timers: list[Timer] = []
         self._timer_number = 0
         self._ids = random.Random(f"ids:{seed}")  # noqa: S311 - simulation
