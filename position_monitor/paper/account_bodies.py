@@ -17,7 +17,7 @@ Facts = tuple[Any, ...]
 
 
 class AccountBodies:
-    """Renders the account as one view sees it."""
+    """Renders the account as one view sees it.  Answers share rows that are as they were, for nobody changes a row."""
 
     def __init__(self, world: World, matching: Matching) -> None:
         self._world = world
@@ -58,7 +58,7 @@ class AccountBodies:
         before = self._rows_v3.get(key)
         if before is None or before[0] != facts:
             before = self._rows_v3[key] = (facts, self._written_v3(leg, view, resting))
-        return dict(before[1])
+        return before[1]
 
     def _written_v3(self, leg: Position, view: View, resting: tuple[Decimal, Decimal]) -> Body:
         account, instrument = view.account, self._world.instruments[leg.symbol]
@@ -97,7 +97,7 @@ class AccountBodies:
         before = self._rows_v2.get(key)
         if before is None or before[0] != facts:
             before = self._rows_v2[key] = (facts, self._written_v2(leg, view))
-        return dict(before[1])
+        return before[1]
 
     def _written_v2(self, leg: Position, view: View) -> Body:
         account = view.account

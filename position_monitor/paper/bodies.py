@@ -10,11 +10,10 @@ from typing import Any
 
 from position_monitor.paper.amounts import ZERO, fixed, money, plain
 from position_monitor.paper.instruments import Instrument
-from position_monitor.paper.orders import AlgoOrder, PlainOrder, values_of
+from position_monitor.paper.orders import AlgoOrder, PlainOrder, changing_of
 from position_monitor.paper.world import Amendment, Income, MarginMove, Trade
 
 Body = dict[str, Any]
-_FACTS = values_of(AlgoOrder)
 
 
 def _order_common(order: PlainOrder, instrument: Instrument) -> Body:
@@ -81,11 +80,12 @@ def algo_written(order: AlgoOrder, instrument: Instrument) -> Body:
 
 
 def algo_read(order: AlgoOrder, instrument: Instrument) -> Body:
-    """Row of GET algoOrder, openAlgoOrders, allAlgoOrders; most are as they were when they were read before."""
-    facts = (instrument, _FACTS(order))
+    """Row of GET algoOrder, openAlgoOrders, allAlgoOrders.  Most are as they were when they were read before; answers
+    share those, for nobody changes a row."""
+    facts = (instrument, changing_of(order))
     if order.row is None or order.row[0] != facts:
         order.row = (facts, _algo_row(order, instrument))
-    return dict(order.row[1])
+    return order.row[1]
 
 
 def _algo_row(order: AlgoOrder, instrument: Instrument) -> Body:

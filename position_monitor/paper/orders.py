@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict
+from collections.abc import Callable
 from dataclasses import dataclass, field, fields
 from decimal import Decimal
 from functools import cache
@@ -103,7 +104,7 @@ class AlgoOrder:
     actual_type: str = ""
     reason: str = ""
     row: tuple[tuple[Any, ...], dict[str, Any]] | None = field(default=None, compare=False, repr=False)
-    """How it was listed last, after all that the row depends on."""
+    """How it was listed last, after all that the row depends on and that may change."""
 
     @property
     def open(self) -> bool:
@@ -120,6 +121,13 @@ class AlgoOrder:
     def number(self) -> int:
         """The id the index files it under."""
         return self.algo_id
+
+
+changing_of: Callable[[AlgoOrder], tuple[Any, ...]] = attrgetter(
+    "status", "position_side", "trigger", "activated", "updated_ms", "triggered_ms", "actual_order_id", "actual_price",
+    "actual_quantity", "actual_type",
+)  # fmt: skip
+"""What is listed of a conditional order and changes after it was accepted."""
 
 
 class Filed(Protocol):
