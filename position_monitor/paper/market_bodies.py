@@ -177,15 +177,12 @@ def kline_rows(
         limit = max(0, min(limit, wanted))
     if limit <= 0:
         return []
-    rows = world.market.candles(symbol, span, until, limit)
-    return [_kline(instrument, candle, span) for candle in rows]
-
-
-def _kline(instrument: Instrument, candle: Candle, span: int) -> list[Any]:
     form = (instrument.tick, instrument.step, span)
-    if candle.row_form != form:
-        candle.row, candle.row_form = _written(instrument, candle, span), form
-    return list(candle.row)
+    candles = world.market.candles(symbol, span, until, limit)
+    for candle in candles:
+        if candle.row_form != form:
+            candle.row, candle.row_form = _written(instrument, candle, span), form
+    return [list(candle.row) for candle in candles]
 
 
 def _written(instrument: Instrument, candle: Candle, span: int) -> tuple[Any, ...]:
