@@ -10,7 +10,7 @@ from __future__ import annotations
 from copy import copy
 from dataclasses import dataclass
 from decimal import ROUND_HALF_EVEN, Decimal
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from position_monitor.paper.amounts import CENT8, ZERO
 from position_monitor.paper.instruments import Bracket, Instrument
@@ -60,8 +60,7 @@ class Position:
         )  # fmt: skip
 
 
-@dataclass(frozen=True, slots=True)
-class Exposure:
+class Exposure(NamedTuple):
     """What one position adds to the account's totals."""
 
     upnl: Decimal

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
 from decimal import Decimal
-from typing import Any
+from typing import Any, NamedTuple
 
 from position_monitor.paper.account import Account, Position
 from position_monitor.paper.amounts import ZERO, money, plain
@@ -15,18 +14,16 @@ from position_monitor.paper.orders import AlgoOrder, PlainOrder
 Body = dict[str, Any]
 
 
-@dataclass(frozen=True, slots=True)
-class UserEvent:
+class UserEvent(NamedTuple):
     """One private event: its name (`e`), when it happened, whose symbol, and the JSON body."""
 
     name: str
     at_ms: int
     symbol: str
-    body: Body = field(repr=False)
+    body: Body
 
 
-@dataclass(frozen=True, slots=True)
-class Execution:
+class Execution(NamedTuple):
     """One execution of a plain order."""
 
     trade_id: int

@@ -9,7 +9,7 @@ from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from decimal import Decimal
-from typing import Any
+from typing import Any, NamedTuple
 
 from position_monitor.paper.account import Account
 from position_monitor.paper.amounts import ZERO, plain
@@ -28,8 +28,7 @@ CONDITIONAL_ORDERS_MAX = 200  # open per account, over all symbols (exchange cha
 _LETTERS = string.ascii_letters + string.digits
 
 
-@dataclass(frozen=True, slots=True)
-class Trade:
+class Trade(NamedTuple):
     """One execution as `userTrades` lists it."""
 
     trade_id: int
@@ -45,8 +44,7 @@ class Trade:
     at_ms: int
 
 
-@dataclass(frozen=True, slots=True)
-class Income:
+class Income(NamedTuple):
     """One wallet movement as `income` lists it."""
 
     transaction_id: int
