@@ -9,7 +9,7 @@ from __future__ import annotations
 import random
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 TRANSPORT = (
     "lose_request", "lose_response", "timeout_before", "timeout_after", "late_execution",
@@ -110,6 +110,28 @@ def _same_path(wanted: str, path: str) -> bool:
     return path == wanted or path.endswith("/" + wanted.lstrip("/"))
 
 
+class RequestRules(NamedTuple):
+    """The active rules about requests, by when they strike."""
+
+    latency: list[Fault]
+    lost: list[Fault]
+    late: list[Fault]
+    refusing: list[Fault]
+    refusing_exempt: list[Fault]
+    """Those of `refusing` for a request that the venue is never too busy for."""
+    unanswered: list[Fault]
+    garbling: list[Fault]
+    odd: list[Fault]
+
+
+_STRIKING: tuple[tuple[str, ...], ...] = (
+    ("latency",), ("lose_request", "timeout_before"), ("late_execution",), REFUSING,
+    tuple(name for name in REFUSING if name != "busy"), ("lose_response", "timeout_after"), GARBLING,
+    ("odd_rows", "zero_mark"),
+)  # fmt: skip
+"""The names of each field of `RequestRules`."""
+
+
 class FaultBox:
     """The active rules."""
 
@@ -117,6 +139,7 @@ class FaultBox:
         self._rng = random.Random(f"faults:{seed}")  # noqa: S311 - simulation
         self._rules: list[Fault] = []
         self._named: dict[tuple[str, ...], list[Fault]] = {}
+        self._about_requests: RequestRules | None = None
         self._next_id = 1
         self.ask_client_ids = False
         """Whether any rule is about the orders of a client id."""
@@ -137,6 +160,7 @@ class FaultBox:
 
     def _changed(self) -> None:
         self._named.clear()
+        self._about_requests = None
         self.ask_client_ids = any(rule.client_id is not None for rule in self._rules)
 
     def remove(self, name: str | None = None, fault_id: int | None = None) -> int:
@@ -157,6 +181,12 @@ class FaultBox:
         if found is None:
             found = self._named[names] = [rule for rule in self._rules if rule.name in names]
         return found
+
+    def about_requests(self) -> RequestRules:
+        """What may befall a request; remembered until a rule comes or goes."""
+        if self._about_requests is None:
+            self._about_requests = RequestRules(*[self.of(names) for names in _STRIKING])
+        return self._about_requests
 
     def active(self) -> list[Fault]:
         """Every rule that still has uses left."""
@@ -211,7 +241,10 @@ class FaultBox:
 
     def standing(self, name: str, symbol: str | None, path: str) -> Fault | None:
         """The first rule of a name that holds for reads of this path, without using it."""
-        return next((rule for rule in self.of((name,)) if rule.admits(symbol, path, "GET", None)), None)
+        for rule in self.of((name,)):
+            if rule.admits(symbol, path, "GET", None):
+                return rule
+        return None
 
     def longest_lag_ms(self) -> int:
         """How much of the past the reading faults need, 0 when none is on."""

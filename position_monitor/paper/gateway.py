@@ -12,7 +12,7 @@ from typing import Any
 from position_monitor.paper.account_routes import AccountRoutes
 from position_monitor.paper.engine import Engine
 from position_monitor.paper.errors import VenueRefusal, refusal
-from position_monitor.paper.faults import GARBLING, REFUSING, WRITE_METHODS, Fault
+from position_monitor.paper.faults import WRITE_METHODS, Fault
 from position_monitor.paper.history_routes import HistoryRoutes
 from position_monitor.paper.market_routes import MarketRoutes
 from position_monitor.paper.parameters import Params
@@ -24,8 +24,6 @@ from position_monitor.paper.trade_routes import TradeRoutes
 
 HTML = "<html><head><title>Just a moment...</title></head><body>checking</body></html>"
 BAN_MS = 120_000
-ODD = ("odd_rows", "zero_mark")
-BESIDES_BUSY = tuple(name for name in REFUSING if name != "busy")
 
 
 @dataclass(slots=True)
@@ -68,16 +66,14 @@ class Gateway:
 
     def handle(self, request: Request) -> Reply:
         """Answer a request, with whatever faults are switched on."""
-        latency = self._take(("latency",), request)
+        latency = self._take(self.engine.world.faults.about_requests().latency, request)
         reply = self._transported(request)
         return replace(reply, delay_ms=reply.delay_ms + latency.delay_ms) if latency else reply
 
-    def _take(self, names: tuple[str, ...], request: Request) -> Fault | None:
-        faults = self.engine.world.faults
-        rules = faults.of(names)
+    def _take(self, rules: list[Fault], request: Request) -> Fault | None:
         if not rules:
             return None
-        params = request.params
+        faults, params = self.engine.world.faults, request.params
         client_id = self._client_id(params) if faults.ask_client_ids else None
         return faults.strike(rules, params.get("symbol"), request.path, request.method, client_id, params)
 
@@ -92,34 +88,34 @@ class Gateway:
         return order.client_id if order is not None else None
 
     def _transported(self, request: Request) -> Reply:
-        lost = self._take(("lose_request", "timeout_before"), request)
+        faults = self.engine.world.faults
+        lost = self._take(faults.about_requests().lost, request)
         if lost is not None:
             self._note_fault(lost, request)
             return Reply(dropped=True, delay_ms=lost.delay_ms)
         if request.method in WRITE_METHODS:
-            late = self._take(("late_execution",), request)
+            late = self._take(faults.about_requests().late, request)
             if late is not None:
                 self._note_fault(late, request)
                 moment = replace(request, trusted=True, charged=True)
                 self.engine.world.schedule(late.delay_ms, lambda: self._run_quietly(moment))
                 return Reply(dropped=True)
         reply = self._answered(request)
-        lost = self._take(("lose_response", "timeout_after"), request)
+        rules = faults.about_requests()
+        lost = self._take(rules.unanswered, request)
         if lost is not None:
             self._note_fault(lost, request)
             return Reply(dropped=True, delay_ms=lost.delay_ms)
-        garbled = self._take(GARBLING, request)
+        garbled = self._take(rules.garbling, request)
         if garbled is not None:
             self._note_fault(garbled, request)
             garbage = garble(reply, garbled.name)
             return replace(garbage, status=garbled.status) if garbled.status is not None else garbage
-        return self._odd(reply, request)
+        return self._odd(reply, request, rules.odd) if rules.odd and reply.status == 200 else reply
 
-    def _odd(self, reply: Reply, request: Request) -> Reply:
+    def _odd(self, reply: Reply, request: Request, rules: list[Fault]) -> Reply:
         """The answer with what the odd-row faults put into its rows."""
-        if reply.status != 200:
-            return reply
-        for rule in self.engine.world.faults.of(ODD):
+        for rule in rules:
             if rule.admits(rule.symbol, request.path, request.method, None, request.params):
                 reply = replace(reply, body=odd_rows(reply.body, rule))
         return reply
@@ -134,7 +130,9 @@ class Gateway:
         )  # fmt: skip
 
     def _answered(self, request: Request) -> Reply:
-        rule = self._take(BESIDES_BUSY if never_busy(request) else REFUSING, request)
+        rules = self.engine.world.faults.about_requests()
+        refusing = rules.refusing and (rules.refusing_exempt if never_busy(request) else rules.refusing)
+        rule = self._take(refusing, request)
         if rule is None:
             return self._checked(request)
         self._note_fault(rule, request)
