@@ -50,6 +50,7 @@ class Engine:
         self.listing = Listing(world, self.matching, self.algos)
         self.funding = Funding(world, self.matching)
         self.past = Past(world)
+        self._present = LiveView(world)
         self._countdowns: dict[str, int] = {}
         self.cuts: list[str | None] = []  # routes to disconnect, None = all
 
@@ -230,14 +231,16 @@ class Engine:
 
     def view(self, symbol: str | None, path: str) -> View:
         """What a read of positions or open orders by this path sees now."""
+        if not self.world.faults.of(LAGGING):
+            return self._present
         if (behind := self._replica(symbol, path)) is not None:
             return behind
         rule = self.world.faults.take(("stale_reads",), symbol=symbol, path=path, method="GET")
-        return LiveView(self.world) if rule is None else self.past.ago(rule.delay_ms)
+        return self._present if rule is None else self.past.ago(rule.delay_ms)
 
     def replica(self, symbol: str | None, path: str) -> View:
         """What any other read of this path sees now: the present unless its replica lags."""
-        return self._replica(symbol, path) or LiveView(self.world)
+        return self._replica(symbol, path) or self._present
 
     def _replica(self, symbol: str | None, path: str) -> View | None:
         rule = self.world.faults.standing("replica_lag", symbol, path)
@@ -288,9 +291,7 @@ class Engine:
             world.account.revalue(symbol)
         if world.instruments[symbol].status not in MATCHING:
             return
-        if world.algo.open_of(symbol):
-            self.triggers.on_price(symbol)
-        if world.plain.open_of(symbol):
-            self.matching.fill_resting(symbol)
+        self.triggers.on_price(symbol)
+        self.matching.fill_resting(symbol)
         if symbol in world.account.positions:
             self.liquidation.check(symbol)

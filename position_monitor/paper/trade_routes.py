@@ -207,11 +207,10 @@ class TradeRoutes:
 
     def _unlisted(self, order: AlgoOrder, path: str) -> bool:
         """The delayed-listing fault: too fresh to be seen."""
-        rules = self._world.faults.of(DELAYED)
-        return bool(rules) and any(
+        return any(
             rule.admits(order.symbol, path, "GET", order.client_id)
             and self._world.now_ms - order.created_ms < rule.delay_ms
-            for rule in rules
+            for rule in self._world.faults.of(DELAYED)
         )
 
     def _unlisted_plain(self, order: PlainOrder, path: str) -> bool:
@@ -231,12 +230,12 @@ class TradeRoutes:
         path, symbol = "/fapi/v1/openAlgoOrders", self._symbol(params)
         if self._world.faults.take(("empty_orders",), symbol=symbol, path=path, method="GET"):
             return []
-        wanted = optional(params, "algoId")
-        return [
-            bodies.algo_read(o, self._world.instruments[o.symbol])
-            for o in self._engine.view(symbol, path).algo_open(symbol)
-            if not self._unlisted(o, path) and wanted in (None, str(o.algo_id))
-        ]
+        wanted, orders = optional(params, "algoId"), self._engine.view(symbol, path).algo_open(symbol)
+        if wanted is not None:
+            orders = [o for o in orders if str(o.algo_id) == wanted]
+        if self._world.faults.of(DELAYED):
+            orders = [o for o in orders if not self._unlisted(o, path)]
+        return [bodies.algo_read(o, self._world.instruments[o.symbol]) for o in orders]
 
     def all_algos(self, params: Params) -> list[Body]:
         """GET allAlgoOrders of a symbol, oldest first."""
