@@ -95,14 +95,16 @@ class RateLimiter:
 
     def _neighbour_spends(self, now_ms: int) -> None:
         minute = now_ms // self.weight.span_ms
-        if self.neighbour_weight and minute != self._neighbour_minute:
+        if minute != self._neighbour_minute:
             self._neighbour_minute = minute
             self.weight.add(now_ms, min(self.neighbour_weight, WEIGHT_LIMIT - self.weight.used(now_ms)))
 
     def charge(self, now_ms: int, weight: int, orders: int) -> None:
         """Count a request, or refuse it: 418 while banned, 429 over a budget."""
-        self._refuse_banned(now_ms)
-        self._neighbour_spends(now_ms)
+        if now_ms < self._banned_until_ms:
+            raise self._still_banned(now_ms)
+        if self.neighbour_weight:
+            self._neighbour_spends(now_ms)
         if self.weight.used(now_ms) + weight > WEIGHT_LIMIT:
             raise self._too_many(now_ms, -1003, self.weight)
         if orders:
@@ -117,10 +119,9 @@ class RateLimiter:
             self.orders_10s.add(now_ms, orders)
             self.orders_1m.add(now_ms, orders)
 
-    def _refuse_banned(self, now_ms: int) -> None:
-        if now_ms < self._banned_until_ms:
-            self.retry_after_s = (self._banned_until_ms - now_ms + 999) // 1000
-            raise banned(self._banned_until_ms)
+    def _still_banned(self, now_ms: int) -> VenueRefusal:
+        self.retry_after_s = (self._banned_until_ms - now_ms + 999) // 1000
+        return banned(self._banned_until_ms)
 
     def _too_many(self, now_ms: int, code: int, window: Window) -> VenueRefusal:
         self._ignored += 1
