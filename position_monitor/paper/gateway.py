@@ -12,7 +12,7 @@ from typing import Any
 from position_monitor.paper.account_routes import AccountRoutes
 from position_monitor.paper.engine import Engine
 from position_monitor.paper.errors import VenueRefusal, refusal
-from position_monitor.paper.faults import WRITE_METHODS, Fault
+from position_monitor.paper.faults import WRITE_METHODS, Fault, RequestRules
 from position_monitor.paper.history_routes import HistoryRoutes
 from position_monitor.paper.market_routes import MarketRoutes
 from position_monitor.paper.parameters import Params
@@ -66,8 +66,9 @@ class Gateway:
 
     def handle(self, request: Request) -> Reply:
         """Answer a request, with whatever faults are switched on."""
-        latency = self._take(self.engine.world.faults.about_requests().latency, request)
-        reply = self._transported(request)
+        rules = self.engine.world.faults.about_requests()
+        latency = self._take(rules.latency, request)
+        reply = self._transported(request, rules)
         return replace(reply, delay_ms=reply.delay_ms + latency.delay_ms) if latency else reply
 
     def _take(self, rules: list[Fault], request: Request) -> Fault | None:
@@ -87,21 +88,20 @@ class Gateway:
         order = world.algo.by_id(int(number)) if "algoId" in params else world.plain.by_id(int(number))
         return order.client_id if order is not None else None
 
-    def _transported(self, request: Request) -> Reply:
-        faults = self.engine.world.faults
-        lost = self._take(faults.about_requests().lost, request)
+    def _transported(self, request: Request, rules: RequestRules) -> Reply:
+        lost = self._take(rules.lost, request)
         if lost is not None:
             self._note_fault(lost, request)
             return Reply(dropped=True, delay_ms=lost.delay_ms)
         if request.method in WRITE_METHODS:
-            late = self._take(faults.about_requests().late, request)
+            late = self._take(rules.late, request)
             if late is not None:
                 self._note_fault(late, request)
                 moment = replace(request, trusted=True, charged=True)
                 self.engine.world.schedule(late.delay_ms, lambda: self._run_quietly(moment))
                 return Reply(dropped=True)
-        reply = self._answered(request)
-        rules = faults.about_requests()
+        reply = self._answered(request, rules)
+        rules = self.engine.world.faults.about_requests()
         lost = self._take(rules.unanswered, request)
         if lost is not None:
             self._note_fault(lost, request)
@@ -129,8 +129,7 @@ class Gateway:
             method=request.method, path=request.path,
         )  # fmt: skip
 
-    def _answered(self, request: Request) -> Reply:
-        rules = self.engine.world.faults.about_requests()
+    def _answered(self, request: Request, rules: RequestRules) -> Reply:
         refusing = rules.refusing and (rules.refusing_exempt if never_busy(request) else rules.refusing)
         rule = self._take(refusing, request)
         if rule is None:
