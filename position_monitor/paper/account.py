@@ -100,18 +100,15 @@ class Account:
         self.isolated_maintenance = ZERO
 
     def copied(self, marks: Marks, same: Account | None = None) -> Account:
-        """An independent copy that values itself by other marks, for a reader of the past; it shares the positions and
-        their settings with `same`, an earlier copy since which only prices moved."""
+        """A copy with other marks, for a reader of the past; it shares the positions of `same` if only prices moved."""
         other = copy(self)
-        other._market = marks
-        other._exposures = dict(self._exposures)
+        other._market, other._exposures = marks, dict(self._exposures)
         if same is not None:
             other.config, other.positions = same.config, same.positions
-            return other
-        other.config = {symbol: SymbolConfig(one.leverage, one.isolated) for symbol, one in self.config.items()}
-        other.positions = {
-            symbol: {side: leg.copy() for side, leg in legs.items()} for symbol, legs in self.positions.items()
-        }
+        else:
+            other.config = {name: SymbolConfig(one.leverage, one.isolated) for name, one in self.config.items()}
+            held = self.positions.items()
+            other.positions = {name: {side: leg.copy() for side, leg in legs.items()} for name, legs in held}
         return other
 
     def config_of(self, symbol: str) -> SymbolConfig:
