@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Collection, Coroutine, Sequence
-from typing import Any
+from collections.abc import Callable, Coroutine, Sequence
 
 from loguru import logger
 
@@ -17,40 +16,11 @@ RESTART_PAUSE_S = 1.0
 Worker = Callable[[], Coroutine[None, None, None]]
 
 
-async def first_done(waiting: Collection[asyncio.Future[Any]], within_s: float | None = None) -> None:
-    """Wait until one of them is done, and no longer than `within_s`.
-
-    As `asyncio.wait` does it for the first one, without the sets of what is done and what is not: nobody needs them.
-    """
-    loop = asyncio.get_running_loop()
-    over = loop.create_future()
-    timer = None if within_s is None else loop.call_later(within_s, let_go, over)
-
-    def done(_: asyncio.Future[Any]) -> None:
-        let_go(over)
-
-    for future in waiting:
-        future.add_done_callback(done)
-    try:
-        await over
-    finally:
-        if timer is not None:
-            timer.cancel()
-        for future in waiting:
-            future.remove_done_callback(done)
-
-
-def let_go(over: asyncio.Future[None]) -> None:
-    """Wake who waits for this, once."""
-    if not over.done():
-        over.set_result(None)
-
-
 async def sleep_or_wake(clock: Clock, seconds: float, wake: asyncio.Event) -> None:
     """Sleep `seconds` of `clock`, or less when `wake` is set; `wake` is clear afterwards."""
     waiting = (asyncio.create_task(clock.sleep(seconds)), asyncio.create_task(wake.wait()))
     try:
-        await first_done(waiting)
+        await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
     finally:
         for task in waiting:
             task.cancel()

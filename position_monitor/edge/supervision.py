@@ -7,7 +7,6 @@ from collections.abc import Coroutine
 from dataclasses import dataclass
 from typing import Any, Final, TypeVar
 
-from position_monitor.edge.background import first_done
 from position_monitor.edge.clock import Clock
 
 END_WITHIN_S: Final = 0.5
@@ -37,7 +36,7 @@ async def within(clock: Clock, seconds: float, work: Coroutine[Any, Any, T]) -> 
     """The result of `work`, or TimeoutError after so many seconds of `clock`."""
     task, timer = asyncio.create_task(work), asyncio.create_task(clock.sleep(seconds))
     try:
-        await first_done((task, timer))
+        await asyncio.wait((task, timer), return_when=asyncio.FIRST_COMPLETED)
         if task.done():
             return task.result()
         raise TimeoutError
@@ -49,7 +48,7 @@ async def first_of(*guards: Guard) -> Ended:
     """Run all; when the first one ends in whatever way, end the others and say why."""
     tasks = [asyncio.create_task(guard) for guard in guards]
     try:
-        await first_done(tasks)
+        await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
         task = next(task for task in tasks if task.done())
         if task.cancelled():
             return Ended("a part of the connection was cancelled")

@@ -17,7 +17,6 @@ from position_monitor.core.model.positions import Position
 from position_monitor.core.observation.needs import Fact
 from position_monitor.core.observation.reads import OrdersRead, PositionsRead, SymbolObservation
 from position_monitor.core.observation.stream_events import MarkPrice
-from position_monitor.edge.background import first_done
 from position_monitor.edge.clock import Clock
 from position_monitor.edge.exchange import Exchange
 from position_monitor.edge.reading import schedule
@@ -228,7 +227,7 @@ class Observer:
 
     async def _in_time(self, sweep: asyncio.Future[OrdersRead | None]) -> OrdersRead | None:
         """The sweep, unless it takes longer than everything else: then the symbols are read one by one."""
-        await first_done((sweep,), PATIENCE_S)
+        await asyncio.wait({sweep}, timeout=PATIENCE_S)
         if sweep.done():
             return sweep.result()
         sweep.cancel()

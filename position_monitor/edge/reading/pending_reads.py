@@ -10,7 +10,6 @@ import asyncio
 from collections.abc import Awaitable, Callable, Collection, Iterable
 from typing import Any, Final, Generic, TypeVar
 
-from position_monitor.edge.background import let_go
 from position_monitor.edge.clock import Clock
 from position_monitor.errors import ExchangeFailure, Unreachable, Unreadable
 
@@ -60,33 +59,14 @@ class PendingReads(Generic[Answer]):
 
 
 async def arrive(waiting: Collection[asyncio.Future[Any]]) -> None:
-    """Wait until all of them are done, but not for long: `PATIENCE_S` at most, `STRAGGLERS_S` after the first one.
-
-    Whoever waits is woken once, at the end: `asyncio.wait` would wake and arm its timer anew for each that arrives.
-    """
+    """Wait until all of them are done, but not for long: `PATIENCE_S` at most, `STRAGGLERS_S` after the first one."""
     if not waiting:
         return
-    loop, left = asyncio.get_running_loop(), len(waiting)
-    over = loop.create_future()
-    timers = [loop.call_later(PATIENCE_S, let_go, over)]
-
-    def arrived(_: asyncio.Future[Any]) -> None:
-        nonlocal left
-        left -= 1
-        if left == 0:
-            let_go(over)
-        elif len(timers) == 1:
-            timers.append(loop.call_later(STRAGGLERS_S, let_go, over))
-
-    for future in waiting:
-        future.add_done_callback(arrived)
-    try:
-        await over
-    finally:
-        for timer in timers:
-            timer.cancel()
-        for future in waiting:
-            future.remove_done_callback(arrived)
+    loop = asyncio.get_running_loop()
+    until_s = loop.time() + PATIENCE_S
+    done, left = await asyncio.wait(waiting, timeout=PATIENCE_S, return_when=asyncio.FIRST_COMPLETED)
+    if done and left:
+        await asyncio.wait(left, timeout=min(STRAGGLERS_S, until_s - loop.time()))
 
 
 async def patiently(clock: Clock, read: Callable[[], Awaitable[Answer]]) -> Answer:

@@ -13,7 +13,6 @@ from collections.abc import Callable, Coroutine
 from typing import Any, Final
 
 from position_monitor.core.observation.reads import PositionsRead
-from position_monitor.edge.background import first_done
 from position_monitor.edge.venues.transport import Endpoint
 from position_monitor.errors import AuthRefused, ExchangeFailure, RateLimited
 
@@ -50,8 +49,9 @@ class PositionList:
                 if at_once or now_s() >= due_s:
                     waiting[asyncio.create_task(self._read(calls[asked % len(calls)]))] = asked
                     asked, due_s = asked + 1, now_s() + ASKED_AGAIN_S
-                await first_done(waiting, max(0.0, due_s - now_s()))
-                for answer in [one for one in waiting if one.done()]:
+                left_s = max(0.0, due_s - now_s())
+                done, _ = await asyncio.wait(waiting, timeout=left_s, return_when=asyncio.FIRST_COMPLETED)
+                for answer in done:
                     call = calls[waiting.pop(answer) % len(calls)]
                     try:
                         read = answer.result()

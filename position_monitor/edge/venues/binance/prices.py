@@ -17,7 +17,6 @@ from typing import Final
 from position_monitor.core.model.orders import WorkingType
 from position_monitor.core.model.sides import PositionKey
 from position_monitor.core.observation.reads import PositionsRead
-from position_monitor.edge.background import first_done
 from position_monitor.edge.http.rate_budget import Lane
 from position_monitor.edge.venues.binance.failures import unusable
 from position_monitor.edge.venues.binance.rows import LastPriceRow, MarkPriceRow, list_of_rows, parse_object
@@ -78,7 +77,7 @@ class BinancePrices:
     async def _prices(self, symbols: set[str]) -> Mapping[str, Decimal]:
         if self._reading is None or self._reading.done():
             self._reading = asyncio.create_task(self._read(symbols))
-        await first_done((self._reading,), WAIT_S)
+        await asyncio.wait({self._reading}, timeout=WAIT_S)
         fresh = self._wire.time.local.monotonic_s() - self._read_at_s <= FRESH_S
         return self._last if fresh else {}
 

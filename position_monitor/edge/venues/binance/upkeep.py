@@ -12,7 +12,6 @@ from loguru import logger
 
 from position_monitor.core.model.instruments import Instrument
 from position_monitor.core.observation.reads import PositionsRead
-from position_monitor.edge.background import first_done
 from position_monitor.edge.http.rate_budget import Lane
 from position_monitor.edge.venues.binance.instruments import TRADING_STATUS, instruments_from
 from position_monitor.edge.venues.binance.rows import (
@@ -146,7 +145,7 @@ class BinanceUpkeep:
         if self._loading is None and self._now_s() - self._instruments_at_s >= self._instruments_every_s():
             self._loading = asyncio.create_task(self._try_instruments())
         if self._loading is not None:
-            await first_done((self._loading,), RULES_PATIENCE_S)
+            await asyncio.wait({self._loading}, timeout=RULES_PATIENCE_S)
 
     async def _try_instruments(self) -> None:
         try:
