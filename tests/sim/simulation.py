@@ -385,6 +385,10 @@ class Simulation:
     def _has_spent_its_budget(self) -> bool:
         return "request budget" in self.published().get("reason", "")
 
+    def _has_all_rights(self) -> bool:
+        """Whether the account may be written to in every way: not without the lease, and not beside a second writer."""
+        return self.published().get("mode") in ("live", None)
+
     def _well(self) -> bool:
         return self.published().get("risk_status") in ("PROTECTED", "DEGRADED")
 
@@ -470,6 +474,8 @@ class Simulation:
         if not self.swarm.other_exits or "ai_advice" in self.swarm.host or not self._well():
             return  # the AI engine goes on talking, and its regime moves a lock
         await sleep(max(0.0, QUIET_AFTER_S - (true_ms() - self._healed_ms) / 1000))
+        if not self._has_all_rights():
+            return  # a ladder that waits for the lease is written when it comes
         before, began_ms = self.engine.world.journal.last_sequence, true_ms()
         await sleep(2 * self.interval_s)
         if self.conduct.background_ms >= began_ms - 1_000 * self.interval_s:
@@ -484,8 +490,8 @@ class Simulation:
         return 2 * self.interval_s + max((one.removals_rest_s for one in self.swarm.powers), default=0.0)
 
     def _left_over(self) -> set[str]:
-        if self.published().get("mode") not in ("live", None):
-            return set()  # it removes nothing now: as a standby, without the lease, or beside a second writer
+        if not self._has_all_rights():
+            return set()  # it removes nothing now
         checker, end = self.checker, f"for {self.left_over_s:g} s after the faults stopped"
         found = {f"INV-4: {content} rests more than once {end}" for content in checker.duplicates()}
         found |= {f"{wrong} {end}" for wrong in self.judges.left_over()}
