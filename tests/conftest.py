@@ -24,8 +24,7 @@ WAITING = ("tests/e2e/", "tests/systemd/")
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Files that wait for processes first, so that one worker waits while the others calculate; by name they come
-    together near the end and leave the processors idle for minutes. The rest mixed, the same in every run and every worker.
-    """
+    together near the end and leave the processors idle for minutes. The rest mixed, the same in every run."""
     items.sort(key=lambda item: (not item.location[0].startswith(WAITING), zlib.crc32(item.location[0].encode())))
 
 
