@@ -61,6 +61,12 @@ def test_a_share_of_all_single_faults(life: Life) -> None:
     assert not broken, "\n".join(broken)
 
 
+def test_who_stands_by_may_count_a_life_that_began_at_once_as_the_one_before() -> None:
+    """Closed and opened again in one instant, the position has no stop in any look of thirteen seconds."""
+    life, strikes = parsed("reenter_at_once:2:lease_taken:once")
+    assert not explore(LIVES[life], strikes).violations
+
+
 def test_there_are_enough_lives_and_every_fault_has_its_place() -> None:
     assert len(LIVES) >= LIVES_MIN
     contacts = [contact for life in LIVES.values() for contact in explore(life).contacts]

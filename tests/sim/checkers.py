@@ -30,6 +30,8 @@ HEARD_OF_MS = 100_000
 """How old the news of a position may be: the process may have been suspended in between."""
 LEFT_BEHIND_MS = 15_000
 """Within this after a position began anew no stop of ours rests that was made for an earlier life of it."""
+AT_ONCE_MS = 100
+"""A position that is closed and opened again within this is one and the same in every look."""
 FIRING_MS = 20_000
 """How long a stop may be in the act of triggering before another one is due (`triggering_grace_s` and a look)."""
 CHANGES = frozenset(f"order_{end}" for end in ("accepted", "canceled", "vanished", "rejected", "expired", "finished"))
@@ -67,6 +69,8 @@ class Checker:
         """symbol -> newest change by each hand: (daemon or None, moment, ms)."""
         self._exposed_since: dict[Key, tuple[int, int]] = {}
         """Position without full cover -> (ms, moment) since when."""
+        self._closed_exposed: dict[Key, tuple[int, int]] = {}
+        """Position -> since when it was without full cover (ms), and when it was closed so."""
         self._accepted: dict[Key, deque[int]] = defaultdict(lambda: deque(maxlen=REMEMBERED))
         self._traded: dict[str, deque[int]] = defaultdict(lambda: deque(maxlen=REMEMBERED))
         """Symbol -> when its position changed."""
@@ -147,6 +151,7 @@ class Checker:
         for key in [key for key in self._covered if key[0] == symbol and key not in levels]:
             del self._covered[key]
             if key in self._exposed_since:
+                self._closed_exposed[key] = (entry.at_ms - self.exposed_to_readers(key, entry.at_ms), entry.at_ms)
                 self.exposed_ms.append(entry.at_ms - self._exposed_since.pop(key)[0])
         if entry.position_before != entry.position_after:
             self._traded[symbol].append(entry.at_ms)
@@ -406,6 +411,17 @@ class Checker:
     def exposed(self, at_ms: int) -> dict[Key, int]:
         """Positions without full cover now, and for how many ms."""
         return {key: at_ms - since_ms for key, (since_ms, _) in sorted(self._exposed_since.items())}
+
+    def exposed_to_readers(self, key: Key, at_ms: int) -> int:
+        """For how many ms a position was without full cover in every look at it; 0 where it has full cover.
+
+        Who looks at it now and then does not see that it was closed and opened again at once.
+        """
+        if key not in self._exposed_since:
+            return 0
+        since_ms = self._exposed_since[key][0]
+        before_since_ms, closed_ms = self._closed_exposed.get(key, (since_ms, since_ms))
+        return at_ms - (before_since_ms if since_ms - closed_ms <= AT_ONCE_MS else since_ms)
 
     def replacing(self) -> bool:
         """Whether a working stop of ours rests beside another one for the same position."""

@@ -30,7 +30,7 @@ def without_lease(
     if entry.kind != "order_accepted" or not standing_by or not conduct.stands_by(owner):
         return
     key = (entry.symbol, side_of(entry.detail["position_side"], entry.detail["side"]))
-    exposed_ms = checker.exposed(true_ms()).get(key, 0)
+    exposed_ms = checker.exposed_to_readers(key, true_ms())
     long_exposed = foggy or exposed_ms >= PATIENCE_S * 1000 or _beside_the_users(checker.truth, key)
     helps = places and not target and long_exposed
     if not helps:
