@@ -23,7 +23,7 @@ from tests.sim.report import kind
 LIVES = all_lives()
 LIVES_MIN = 20
 SHARE, SHARES = 7, 90
-"""All of them take an hour on two cores, this share a minute: `make explore SHARE=7/90 PAIRS=0`."""
+"""This share takes a minute or two on two cores, all of them ninety times that: `make explore SHARE=7/90 PAIRS=0`."""
 PRINT_RUN = "import sys; from tests.explore.test_explore import told; print(told(sys.argv[1]))"
 REPEATED = (("flip", ""), ("reduce", "answer_lost:once"), ("standby", "suspended:8s"), ("kill", "dies_after:once"))
 
