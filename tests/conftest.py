@@ -18,14 +18,10 @@ COLLECT_EVERY = 50_000
 """Objects between two collections of garbage."""
 
 
-WAITING = ("tests/e2e/", "tests/systemd/")
-"""Where tests mostly wait for processes."""
-
-
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Files that wait for processes first, so that one worker waits while the others calculate; by name they come
-    together near the end and leave the processors idle for minutes. The rest mixed, the same in every run."""
-    items.sort(key=lambda item: (not item.location[0].startswith(WAITING), zlib.crc32(item.location[0].encode())))
+    """Files in an order that mixes those that wait for processes among those that calculate: by name, what waits comes
+    together at the end and leaves the processors idle for minutes. The same in every run and every worker."""
+    items.sort(key=lambda item: zlib.crc32(item.location[0].encode()))
 
 
 def pytest_collection_finish() -> None:
