@@ -124,12 +124,17 @@ class RequestRules(NamedTuple):
     odd: list[Fault]
 
 
-_STRIKING: tuple[tuple[str, ...], ...] = (
-    ("latency",), ("lose_request", "timeout_before"), ("late_execution",), REFUSING,
-    tuple(name for name in REFUSING if name != "busy"), ("lose_response", "timeout_after"), GARBLING,
-    ("odd_rows", "zero_mark"),
-)  # fmt: skip
-"""The names of each field of `RequestRules`."""
+_STRIKING: dict[str, tuple[str, ...]] = {
+    "latency": ("latency",),
+    "lost": ("lose_request", "timeout_before"),
+    "late": ("late_execution",),
+    "refusing": REFUSING,
+    "refusing_exempt": tuple(name for name in REFUSING if name != "busy"),
+    "unanswered": ("lose_response", "timeout_after"),
+    "garbling": GARBLING,
+    "odd": ("odd_rows", "zero_mark"),
+}
+"""Field of `RequestRules` -> the names of its rules."""
 
 
 class FaultBox:
@@ -185,7 +190,7 @@ class FaultBox:
     def about_requests(self) -> RequestRules:
         """What may befall a request; remembered until a rule comes or goes."""
         if self._about_requests is None:
-            self._about_requests = RequestRules(*[self.of(names) for names in _STRIKING])
+            self._about_requests = RequestRules(**{stage: self.of(names) for stage, names in _STRIKING.items()})
         return self._about_requests
 
     def active(self) -> list[Fault]:

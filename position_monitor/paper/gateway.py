@@ -130,8 +130,7 @@ class Gateway:
         )  # fmt: skip
 
     def _answered(self, request: Request, rules: RequestRules) -> Reply:
-        refusing = rules.refusing and (rules.refusing_exempt if never_busy(request) else rules.refusing)
-        rule = self._take(refusing, request)
+        rule = self._take(rules.refusing_exempt if never_busy(request) else rules.refusing, request)
         if rule is None:
             return self._checked(request)
         self._note_fault(rule, request)

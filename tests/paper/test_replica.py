@@ -6,7 +6,16 @@ from decimal import Decimal
 
 import pytest
 
-from tests.paper.paper_support import call, engine_with, gateway_of, limit_params, long_btc, market_params, stop_params
+from tests.paper.paper_support import (
+    call,
+    engine_with,
+    gateway_of,
+    limit_params,
+    long_btc,
+    market_params,
+    part_params,
+    stop_params,
+)
 
 ALGO = ("POST", "/fapi/v1/algoOrder")
 POSITIONS = "/fapi/v3/positionRisk"
@@ -73,6 +82,22 @@ def test_each_endpoint_may_lag_by_its_own_time():
         assert len(read(gateway, "/fapi/v1/openOrders", BTC)) == 0
         assert read(gateway, "/fapi/v3/account")["positions"][0]["positionAmt"] == "0.300"
         later(gateway, 1_000)
+
+
+def test_a_trailing_stop_is_shown_where_it_was_then():
+    """Its trigger moves with the price and no entry of the journal tells of it: no past may share an older one."""
+    gateway = gateway_of(long_btc())
+    gateway.engine.add_fault("replica_lag", delay_ms=3_000, path="openAlgoOrders")
+    trailing = part_params(type="TRAILING_STOP_MARKET", triggerPrice=None, callbackRate="1", activatePrice="40500")
+    call(gateway, *ALGO, trailing | {"clientAlgoId": "t1"})
+    shown, was = [], []
+    for second in range(8):
+        gateway.engine.set_price("BTCUSDT", mark=Decimal(40_500 + 100 * second), last=Decimal(40_500 + 100 * second))
+        later(gateway, 1_000)
+        was.append(call(gateway, "GET", "/fapi/v1/algoOrder", {"clientAlgoId": "t1"}).body["triggerPrice"])
+        shown += [row["triggerPrice"] for row in read(gateway, OPEN_ALGOS, BTC)]
+    assert len(set(was)) == 8
+    assert shown[-6:] == was[:6]
 
 
 def test_a_drifting_lag_never_shows_an_older_moment_again():

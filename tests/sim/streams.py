@@ -36,7 +36,6 @@ RECENT = 50
 """Messages kept for floods that repeat them."""
 LEAST_S, MOST_S = 0.002, 0.04
 """Travelling time of a message when nothing is wrong."""
-_SPREAD_S = MOST_S - LEAST_S
 LATEST_S = 30.0
 Text = str
 _as_text = json.JSONEncoder(separators=(",", ":")).encode
@@ -254,7 +253,7 @@ class StreamHost:
     def later(self, socket: Socket, kind: WSMsgType, data: Any, *, extra_s: float = -1.0) -> None:
         """Deliver after the travelling time. In order, unless `extra_s` says by how much it is late on its own."""
         loop = asyncio.get_running_loop()
-        due_s = loop.time() + (LEAST_S + _SPREAD_S * self._rng.random()) + self.troubles.lag_s
+        due_s = loop.time() + self._rng.uniform(LEAST_S, MOST_S) + self.troubles.lag_s
         if extra_s < 0:
             due_s = socket.last_due_s = max(due_s, socket.last_due_s)
         else:

@@ -94,8 +94,6 @@ def _split(rungs: list[SizedRung], instrument: Instrument) -> tuple[tuple[SizedR
             SizedRung(rung.rung + PIECE_STRIDE * number, rung.level, part, rung.kind)
             for number, part in enumerate(parts)
         ]
-        if len(parts) < PIECES_MAX:
-            continue  # all of it fits
         left = floor_to(rung.quantity, instrument.step) - sum(parts, Decimal(0))
         if left > 0:
             note = (

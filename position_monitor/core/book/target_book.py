@@ -157,8 +157,7 @@ def _sized(
     """The targets as orders, kept where one of the same size rests nearly there; and what could not be placed."""
     notional = facts.instrument.min_notional if facts.hedged else _NOTHING
     rungs, note = size_ladder(targets, quantity, facts.instrument, min_notional=notional, runner=facts.runner)
-    orders = [_as_rung(facts, rung) for rung in rungs]
-    return tuple([_snapped(order, facts, resting) for order in orders] if resting else orders), note
+    return tuple([_snapped(_as_rung(facts, rung), facts, resting) for rung in rungs]), note
 
 
 def _permitted(facts: OrderFacts, case: TargetCase, sized: tuple[DesiredOrder, ...], note: str) -> WantedTargets:
